@@ -1,0 +1,138 @@
+"""A prepared dataset: the stimuli table and the responses array, checked against each other."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from brainalign.errors import InputError
+from brainalign.formats.atomic import atomic_path
+from brainalign.formats.tables import read_table, write_table
+
+STIMULUS_COLUMNS = (
+    "stimulus_id", "text", "context_group", "position", "split_group", "onset", "offset",
+)  # fmt: skip
+TARGET_COORDINATES = ("target_id", "subject", "region")
+RESPONSE_ATTRIBUTES = ("kind", "units", "source", "licence", "simulated")
+KINDS = ("brain", "reading-times")
+
+
+def write_dataset(
+    stimuli: pd.DataFrame,
+    responses: xr.Dataset,
+    stimuli_path: str | Path,
+    responses_path: str | Path,
+) -> None:
+    """Check a dataset and write both of its files (see docs/architecture.md, "Files")."""
+    check_stimuli(stimuli, str(stimuli_path))
+    check_responses(responses, stimuli, str(responses_path))
+    write_table(stimuli, stimuli_path)
+    with atomic_path(responses_path) as temporary:
+        responses.to_netcdf(temporary, engine="h5netcdf")
+
+
+def read_stimuli(path: str | Path) -> pd.DataFrame:
+    """Read and check a stimuli table."""
+    stimuli = read_table(path, STIMULUS_COLUMNS)
+    check_stimuli(stimuli, str(path))
+    return stimuli
+
+
+def read_responses(path: str | Path, stimuli: pd.DataFrame) -> xr.Dataset:
+    """Read the responses that belong to `stimuli`, whole into memory, and check them."""
+    if not Path(path).exists():
+        raise InputError(f"{path}: no such responses file")
+    try:
+        responses = xr.load_dataset(path, engine="h5netcdf")
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: not a readable netCDF file ({error})") from error
+    check_responses(responses, stimuli, str(path))
+    return responses
+
+
+def is_timed(responses: xr.Dataset) -> bool:
+    """Whether the rows are volumes of a scan (timed) rather than stimuli."""
+    return "volume" in responses["responses"].dims
+
+
+def check_stimuli(stimuli: pd.DataFrame, where: str) -> None:
+    """Raise an InputError that names the first row at fault, if any."""
+    missing = [name for name in STIMULUS_COLUMNS if name not in stimuli.columns]
+    if missing:
+        raise InputError(f"{where}: column {', '.join(missing)} is missing")
+    if stimuli.empty:
+        raise InputError(f"{where}: no stimuli")
+    ids = stimuli["stimulus_id"]
+    if ids.isna().any() or ids.duplicated().any():
+        row = int(np.flatnonzero(ids.isna() | ids.duplicated())[0])
+        raise InputError(
+            f"{where}: row {row}: stimulus_id {ids.iloc[row]!r} is missing or repeated"
+        )
+    empty = ~stimuli["text"].map(lambda text: isinstance(text, str) and bool(text.strip()))
+    if empty.any():
+        raise InputError(f"{where}: stimulus {ids[empty].iloc[0]}: the text is empty")
+    for column in ("context_group", "split_group"):
+        if stimuli[column].isna().any():
+            raise InputError(
+                f"{where}: stimulus {ids[stimuli[column].isna()].iloc[0]}: no {column}"
+            )
+    steps = stimuli.groupby("context_group", sort=False)["position"].diff()
+    if (steps <= 0).any():
+        raise InputError(
+            f"{where}: stimulus {ids[steps <= 0].iloc[0]}: position does not increase in its "
+            "context_group"
+        )
+
+
+def check_responses(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) -> None:
+    """Raise an InputError unless the responses are well formed and belong to `stimuli`."""
+    if "responses" not in responses:
+        raise InputError(f"{where}: no variable 'responses'; it has {list(responses.data_vars)}")
+    values = responses["responses"]
+    if values.dims not in {("stimulus", "target"), ("volume", "target")}:
+        raise InputError(
+            f"{where}: dimensions {values.dims}, expected (stimulus, target) or (volume, target)"
+        )
+    for name in TARGET_COORDINATES:
+        if name not in responses.coords or responses[name].dims != ("target",):
+            raise InputError(f"{where}: coordinate {name} over dimension target is missing")
+    for name in RESPONSE_ATTRIBUTES:
+        if name not in responses.attrs:
+            raise InputError(f"{where}: attribute {name} is missing")
+    if responses.attrs["kind"] not in KINDS:
+        raise InputError(f"{where}: kind {responses.attrs['kind']!r}, expected one of {KINDS}")
+    if is_timed(responses):
+        _check_volumes(responses, where)
+    else:
+        _check_rows(responses, stimuli, where)
+    array = values.values
+    if np.isinf(array).any():
+        raise InputError(
+            f"{where}: infinite responses in row {int(np.argwhere(np.isinf(array))[0][0])}"
+        )
+    silent = np.isnan(array).all(axis=0)
+    if silent.any():
+        first = responses["target_id"].values[silent][0]
+        raise InputError(f"{where}: {int(silent.sum())} targets hold only NaN, first {first}")
+
+
+def _check_rows(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) -> None:
+    n_rows = responses.sizes["stimulus"]
+    if n_rows != len(stimuli):
+        raise InputError(f"{where}: {n_rows} rows of responses for {len(stimuli)} stimuli")
+    if "stimulus_id" not in responses.coords:
+        raise InputError(f"{where}: coordinate stimulus_id over dimension stimulus is missing")
+    ours = responses["stimulus_id"].values.astype(str)
+    theirs = stimuli["stimulus_id"].to_numpy().astype(str)
+    if (ours != theirs).any():
+        row = int(np.flatnonzero(ours != theirs)[0])
+        raise InputError(f"{where}: row {row} is stimulus {ours[row]}, expected {theirs[row]}")
+
+
+def _check_volumes(responses: xr.Dataset, where: str) -> None:
+    for name in ("onset", "run"):
+        if name not in responses.coords or responses[name].dims != ("volume",):
+            raise InputError(f"{where}: coordinate {name} over dimension volume is missing")
+    if "tr" not in responses.attrs:
+        raise InputError(f"{where}: attribute tr (seconds) is missing")

@@ -1,0 +1,65 @@
+"""Tables (Parquet, CSV) and records (JSON)."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from brainalign.errors import InputError
+from brainalign.formats.atomic import atomic_path
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as Parquet or CSV, by the ending of `path`, whole or not at all."""
+    with atomic_path(path) as temporary:
+        if Path(path).suffix == ".csv":
+            table.to_csv(temporary, index=False, float_format="%.10g")
+        else:
+            table.to_parquet(temporary, index=False)
+
+
+def read_table(path: str | Path, columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a Parquet or CSV table and check that it has `columns`.
+
+    Raises
+    ------
+    InputError : the file is missing, unreadable, or lacks one of `columns`.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such table")
+    try:
+        table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    except Exception as error:
+        raise InputError(f"{path}: not a readable {path.suffix} table ({error})") from error
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"{path}: column {', '.join(missing)} is missing; it has {', '.join(table.columns)}"
+        )
+    return table
+
+
+def write_json(record: Any, path: str | Path) -> None:
+    """Write a record as indented JSON with sorted keys, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(
+            json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        )
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON record.
+
+    Raises
+    ------
+    InputError : the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not JSON ({error})") from error
