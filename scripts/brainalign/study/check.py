@@ -1,0 +1,130 @@
+"""The config checked before anything runs: every fault is one line with key path, value, remedy."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from brainalign.study.models import parent, partner, role
+
+Config = Mapping[str, Any]
+
+
+def config_faults(config: Config, schema_path: str | Path) -> list[str]:
+    """All faults of a config: of form (the schema), then of reference (names that lead nowhere).
+
+    Returns
+    -------
+    One line per fault: key path, the value found, what is allowed. Empty when the config is good.
+    """
+    schema = yaml.safe_load(Path(schema_path).read_text())
+    validator = jsonschema.Draft202012Validator(schema)
+    form = sorted({line for error in validator.iter_errors(config) for line in _lines(error)})
+    return form or list(_reference_faults(config))
+
+
+def duplicate_keys(config_path: str | Path) -> list[str]:
+    """Keys that a YAML file gives twice in one mapping (YAML readers keep the last, silently)."""
+    root = yaml.compose(Path(config_path).read_text(), Loader=yaml.SafeLoader)
+    return [f"{config_path}: {line}" for line in _duplicates(root, "")] if root else []
+
+
+def _duplicates(node: yaml.Node, path: str) -> Iterator[str]:
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            name = f"{path}.{key.value}" if path else str(key.value)
+            line = key.start_mark.line + 1
+            if name in lines:
+                yield f"{name}: given twice, in lines {lines[name]} and {line}; names are unique"
+            lines[name] = line
+            yield from _duplicates(value, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from _duplicates(value, f"{path}[{index}]")
+
+
+def _lines(error: jsonschema.ValidationError) -> Iterator[str]:
+    path = ".".join(str(part) for part in error.absolute_path) or "(top level)"
+    schema, value = error.schema, error.instance
+    kind = error.validator
+    if kind == "additionalProperties":
+        known = list(schema.get("properties", {}))
+        for key in sorted(set(map(str, value)) - set(known)):
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            yield f"{path}: unknown key {key!r}; {hint}allowed: {', '.join(sorted(known))}"
+    elif kind == "required":
+        missing = [key for key in error.validator_value if key not in value]
+        yield f"{path}: key {', '.join(map(repr, missing))} is missing"
+    elif kind == "enum":
+        allowed = ", ".join(map(str, error.validator_value))
+        yield f"{path}: {value!r} is not allowed; allowed: {allowed}"
+    elif kind == "type":
+        types = error.validator_value
+        allowed = types if isinstance(types, str) else " or ".join(types)
+        yield f"{path}: {value!r} is of type {_type_name(value)}; allowed: {allowed}"
+    elif kind == "propertyNames":
+        yield f"{path}: name {value!r} is not allowed; {schema.get('description', '')}"
+    elif kind in ("anyOf", "oneOf") and "description" in schema:
+        yield f"{path}: {value!r} is not allowed; allowed: {schema['description']}"
+    else:
+        rule = schema.get("description", f"{kind} {error.validator_value}")
+        yield f"{path}: {value!r} is not allowed; allowed: {rule}"
+
+
+def _type_name(value: object) -> str:
+    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number" if isinstance(value, int | float) else "unknown")
+
+
+def _reference_faults(config: Config) -> Iterator[str]:
+    models, datasets = config["models"], config.get("datasets", {})
+    for name, model in models.items():
+        for key, other in (("base", model.get("base")), ("source.of", parent(model))):
+            if other is None:
+                continue
+            if other not in models:
+                yield _unknown(f"models.{name}.{key}", other, models, "model of this study")
+            elif other == name:
+                yield f"models.{name}.{key}: {other!r} is the model itself; name another model"
+            elif role(models[other]) == "baseline":
+                yield f"models.{name}.{key}: {other!r} is a baseline; name a language model"
+        chain, step = [name], parent(model)
+        while step in models and step not in chain:
+            chain.append(step)
+            step = parent(models[step])
+        if step in chain and step != name:
+            yield f"models.{name}.source.of: {' → '.join([*chain, step])} is a circle"
+        vanilla = partner(model)
+        if vanilla in models and role(models[vanilla]) == "untrained":
+            yield f"models.{name}.base: {vanilla!r} is untrained; name a vanilla model"
+    for name in config.get("only") or []:
+        if name not in models:
+            yield _unknown("only", name, models, "model of this study")
+    for section in ("alignment", "behavior"):
+        for name, benchmark in config.get(section, {}).items():
+            if benchmark["dataset"] not in datasets:
+                path = f"{section}.{name}.dataset"
+                yield _unknown(path, benchmark["dataset"], datasets, "dataset of this study")
+    if uses_simulation(config) and "simulation" not in config:
+        yield "simulation: section is missing; the study names simulated datasets, tasks or models"
+
+
+def uses_simulation(config: Config) -> bool:
+    """Whether anything in the study comes from the simulated world."""
+    sources = [
+        *(model["source"]["type"] for model in config["models"].values()),
+        *(dataset["source"]["type"] for dataset in config.get("datasets", {}).values()),
+        *(task["questions"]["type"] for task in config.get("capability", {}).values()),
+    ]
+    return any(source in ("pretrain", "simulated") for source in sources)
+
+
+def _unknown(path: str, value: str, known: Mapping[str, Any], what: str) -> str:
+    near = difflib.get_close_matches(value, list(known), n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{path}: {value!r} is no {what}; {hint}allowed: {', '.join(known) or 'none defined'}"

@@ -1,0 +1,81 @@
+"""A digest of the project code that a script runs, blind to comments, docstrings and layout."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "brainalign"
+
+
+def source_digest(script: str | Path) -> str:
+    """Digest of a script and of every project module that it imports, transitively.
+
+    Taken from the syntax trees, so that an edited formula changes it and an edited comment,
+    docstring or line break does not.
+
+    Parameters
+    ----------
+    script : a program that lies beside the package `brainalign`.
+
+    Returns
+    -------
+    16 hexadecimal digits.
+    """
+    script = Path(script)
+    digest = hashlib.sha256()
+    for path in sorted(_reachable(script)):
+        digest.update(path.relative_to(script.parent).as_posix().encode())
+        digest.update(_normalised(path).encode())
+    return digest.hexdigest()[:16]
+
+
+def _reachable(script: Path) -> set[Path]:
+    found: set[Path] = set()
+    waiting = [script]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += _imported(path, script.parent)
+    return found
+
+
+@cache
+def _imported(path: Path, root: Path) -> tuple[Path, ...]:
+    """The project files that the imports of one file name, at any depth of nesting."""
+    modules: set[str] = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            modules |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            modules |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    files = []
+    for module in sorted(modules):
+        parts = module.split(".")
+        if parts[0] != PACKAGE:
+            continue
+        for depth in range(1, len(parts) + 1):
+            stem = root.joinpath(*parts[:depth])
+            files += [f for f in (stem.with_suffix(".py"), stem / "__init__.py") if f.is_file()]
+    return tuple(files)
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=str(path))
+
+
+@cache
+def _normalised(path: Path) -> str:
+    tree = _tree(path)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:]
+    return ast.dump(tree)
