@@ -1,0 +1,43 @@
+# `make demo` runs the default study, `make test` the tests; both set up .venv by themselves.
+
+PYTHON ?= python3
+CORES ?= all
+VENV := .venv
+SNAKEMAKE := $(VENV)/bin/snakemake
+
+.PHONY: demo alice test lint clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo   set up .venv, run the default study, write results/report.html"
+	@echo "make test   set up .venv, run the checks and the tests"
+	@echo "make lint   ruff, snakefmt, mypy"
+	@echo "make clean  remove .venv (results stay)"
+
+$(VENV)/installed: requirements.txt constraints.txt
+	@echo "setting up $(VENV) from requirements.txt"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or 3.12 is needed, this is " + sys.version) if sys.version_info[:2] not in ((3, 11), (3, 12)) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	touch $@
+
+demo: $(VENV)/installed
+	$(SNAKEMAKE) --cores $(CORES) --quiet rules host
+	$(SNAKEMAKE) --report results/report.html --quiet
+	@$(VENV)/bin/python scripts/show_headline.py results
+
+lint: $(VENV)/installed-dev
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/snakefmt --check Snakefile rules
+	$(VENV)/bin/mypy
+
+test: lint
+	$(VENV)/bin/python -m pytest
+
+clean:
+	rm -rf $(VENV)

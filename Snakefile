@@ -1,0 +1,39 @@
+"""brainalign: does instruction tuning make language models more brain-like?
+
+The study is config.yaml, or the file given with --configfile, which takes its place.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+# A file given with --configfile is the whole study: the default must not be merged into it.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/simulation.smk"
+include: "rules/datasets.smk"
+include: "rules/models.smk"
+include: "rules/reading.smk"
+include: "rules/encoding.smk"
+include: "rules/behavior.smk"
+include: "rules/capability.smk"
+include: "rules/analysis.smk"
+include: "rules/figures.smk"
+
+
+report: "report/workflow.rst"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        tables(),
+        figures(),

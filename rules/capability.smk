@@ -1,0 +1,33 @@
+"""What a model knows and can reason out: MMLU- and BBH-format questions."""
+
+
+rule capability:
+    input:
+        manifest=result("models", "{model}", "manifest.json"),
+        questions=result("questions", "{task}.parquet"),
+    output:
+        answers=result("capability", "{model}", "{task}.parquet"),
+    wildcard_constraints:
+        model=one_of(LANGUAGE_MODELS),
+        task=one_of(CAPABILITY),
+    log:
+        log_of("capability", "model", "task"),
+    benchmark:
+        benchmark_of("capability", "model", "task")
+    params:
+        task=lambda wildcards: {
+            key: value for key, value in CAPABILITY[wildcards.task].items() if key != "questions"
+        },
+        chat=model_key("chat", False),
+        seed=config["seed"],
+        batch_tokens=config.get("batch_tokens", 4096),
+        device=config.get("device", "auto"),
+        threads=config.get("model_threads", 1),
+        code=code("capability"),
+    threads: config.get("model_threads", 1)
+    resources:
+        mem_mb=model_memory,
+    conda:
+        "../envs/language-model.yaml"
+    script:
+        "../scripts/capability.py"

@@ -1,0 +1,116 @@
+"""From config to lookups: names, paths and the part of the config that each rule uses."""
+
+import re
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from brainalign.study.check import config_faults, duplicate_keys
+from brainalign.study.digest import source_digest
+from brainalign.study.models import FETCHED, is_simulated, narrow, parent, partner, role
+
+if isinstance(config.get("only"), str):
+    config["only"] = [name for name in config["only"].split(",") if name]
+
+CONFIG_FILES = workflow.overwrite_configfiles or [Path(workflow.basedir) / "config.yaml"]
+faults = [line for path in CONFIG_FILES for line in duplicate_keys(path)]
+faults = faults or config_faults(
+    config, Path(workflow.basedir) / "resources" / "config.schema.yaml"
+)
+if faults:
+    raise WorkflowError("the study's config is not valid:\n" + "\n".join(faults))
+
+RESULTS = "/".join(["results", *filter(None, [config.get("study")])])
+ALL_MODELS = config["models"]
+MODELS = narrow(ALL_MODELS, config.get("only") or [])
+DATASETS = config.get("datasets", {})
+ALIGNMENT = config.get("alignment", {})
+BEHAVIOR = config.get("behavior", {})
+CAPABILITY = config.get("capability", {})
+
+
+def result(*parts):
+    """A path under the study's results folder."""
+    return "/".join([RESULTS, *parts])
+
+
+def log_of(rule_name, *wildcards):
+    """Where a rule logs."""
+    return result("logs", rule_name, *(f"{{{name}}}" for name in wildcards)) + ".log"
+
+
+def benchmark_of(rule_name, *wildcards):
+    """Where Snakemake records a job's run time and memory."""
+    return result("benchmarks", rule_name, *(f"{{{name}}}" for name in wildcards)) + ".tsv"
+
+
+def code(script):
+    """Digest of the code that a rule runs: an edited formula reruns the rule, a comment does not."""
+    return source_digest(Path(workflow.basedir) / "scripts" / f"{script}.py")
+
+
+def one_of(names):
+    """A wildcard constraint: one of these names (a pattern that matches nothing if there are none)."""
+    return "|".join(map(re.escape, names)) or r"(?!)"
+
+
+def models_from(*source_types):
+    """Names of the models, narrowed out or not, whose source has one of these types."""
+    return [name for name, m in ALL_MODELS.items() if m["source"]["type"] in source_types]
+
+
+def models_with(*roles):
+    """Names of the study's models in one of these roles."""
+    return [name for name, model in MODELS.items() if role(model) in roles]
+
+
+LANGUAGE_MODELS = models_with("vanilla", "tuned", "untrained")
+SIMULATED_DATASETS = [n for n, d in DATASETS.items() if d["source"]["type"] == "simulated"]
+REAL_DATASETS = [n for n in DATASETS if n not in SIMULATED_DATASETS]
+SIMULATED_TASKS = [n for n, t in CAPABILITY.items() if t["questions"]["type"] == "simulated"]
+REAL_TASKS = [n for n in CAPABILITY if n not in SIMULATED_TASKS]
+
+
+def model_entry(wildcards):
+    return ALL_MODELS[wildcards.model]
+
+
+def model_key(key, default):
+    """A lookup of one key of the model's config entry, for a rule's params."""
+    return lambda wildcards: ALL_MODELS[wildcards.model].get(key, default)
+
+
+def dataset_key(key, default=None):
+    """A lookup of one key of the dataset's config entry, for a rule's params."""
+    return lambda wildcards: DATASETS[wildcards.dataset].get(key, default)
+
+
+def benchmark_dataset(section, *parts):
+    """The path of a file of the dataset that a benchmark names."""
+    return lambda wildcards: result("data", section[wildcards.benchmark]["dataset"], *parts)
+
+
+def model_records():
+    """What tables say of each model: nothing that needs the model itself."""
+    return {
+        name: {
+            "base": partner(model),
+            "family": model.get("family", name),
+            "role": role(model),
+            "label": model.get("label", name),
+            "parameters": model.get("parameters"),
+            "published": model.get("published"),
+            "simulated": is_simulated(name, ALL_MODELS),
+        }
+        for name, model in MODELS.items()
+    }
+
+
+def model_memory(wildcards, attempt):
+    """Memory (MB) of a job that runs a model: its weights and as much again per attempt, and torch."""
+    parameters = ALL_MODELS[wildcards.model].get("parameters", 0)
+    weights = parameters * (4 if ALL_MODELS[wildcards.model].get("dtype", "float32") == "float32" else 2)
+    return int(2000 * attempt + weights * (1 + 0.5 * attempt) / 1e6)

@@ -1,0 +1,86 @@
+"""What a model contributes: hidden states and word probabilities for every stimulus."""
+
+
+rule activations:
+    input:
+        manifest=result("models", "{model}", "manifest.json"),
+        stimuli=result("data", "{dataset}", "stimuli.parquet"),
+    output:
+        activations=result("activations", "{model}", "{dataset}.safetensors"),
+    wildcard_constraints:
+        model=one_of(LANGUAGE_MODELS),
+        dataset=one_of(DATASETS),
+    log:
+        log_of("activations", "model", "dataset"),
+    benchmark:
+        benchmark_of("activations", "model", "dataset")
+    params:
+        context=dataset_key("context", "none"),
+        pooling=dataset_key("pooling", "last"),
+        bos=model_key("bos", "none"),
+        chat=model_key("chat", False),
+        decoder_input=model_key("decoder_input", "shifted"),
+        batch_tokens=config.get("batch_tokens", 4096),
+        device=config.get("device", "auto"),
+        threads=config.get("model_threads", 1),
+        code=code("activations"),
+    threads: config.get("model_threads", 1)
+    resources:
+        mem_mb=model_memory,
+    conda:
+        "../envs/language-model.yaml"
+    script:
+        "../scripts/activations.py"
+
+
+rule baseline_activations:
+    input:
+        stimuli=result("data", "{dataset}", "stimuli.parquet"),
+        responses=result("data", "{dataset}", "responses.nc"),
+    output:
+        activations=result("activations", "{model}", "{dataset}.safetensors"),
+    wildcard_constraints:
+        model=one_of(models_with("baseline")),
+        dataset=one_of(DATASETS),
+    log:
+        log_of("baseline_activations", "model", "dataset"),
+    benchmark:
+        benchmark_of("baseline_activations", "model", "dataset")
+    params:
+        name="{model}",
+        source=model_key("source", None),
+        seed=config["seed"],
+        code=code("baseline_activations"),
+    conda:
+        "../envs/encoding.yaml"
+    script:
+        "../scripts/baseline_activations.py"
+
+
+rule surprisal:
+    input:
+        manifest=result("models", "{model}", "manifest.json"),
+        stimuli=result("data", "{dataset}", "stimuli.parquet"),
+    output:
+        surprisal=result("surprisal", "{model}", "{dataset}.parquet"),
+    wildcard_constraints:
+        model=one_of(LANGUAGE_MODELS),
+        dataset=one_of(DATASETS),
+    log:
+        log_of("surprisal", "model", "dataset"),
+    benchmark:
+        benchmark_of("surprisal", "model", "dataset")
+    params:
+        context=dataset_key("context", "story"),
+        bos=model_key("bos", "none"),
+        method=model_key("surprisal", "teacher-forcing"),
+        device=config.get("device", "auto"),
+        threads=config.get("model_threads", 1),
+        code=code("surprisal"),
+    threads: config.get("model_threads", 1)
+    resources:
+        mem_mb=model_memory,
+    conda:
+        "../envs/language-model.yaml"
+    script:
+        "../scripts/surprisal.py"
