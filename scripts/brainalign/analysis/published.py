@@ -1,0 +1,310 @@
+"""The paper's statistics, recomputed from the tables that it prints (resources/published)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from brainalign.analysis.association import (
+    Correlation,
+    correlation_p,
+    partial,
+    pearson,
+    spearman,
+)
+from brainalign.analysis.multiplicity import benjamini_hochberg
+from brainalign.analysis.resampling import paired_tests
+from brainalign.errors import InputError
+
+BRAIN_DATASETS = ("pereira2018", "blank2014", "wehbe2014")
+MEASURES = (*BRAIN_DATASETS, "average", "futrell2018")
+TABLES = "Tables 3-5, 7, 9"
+
+Row = dict[str, object]
+
+
+def published_models(models: pd.DataFrame) -> pd.DataFrame:
+    """The published models, each beside its vanilla partner.
+
+    Adds `log10_parameters` and, for tuned models, `absolute_M` and `relative_M` for every measure
+    M: tuned minus vanilla, and that over the vanilla value.
+
+    Raises
+    ------
+    InputError : a tuned model's base is not in the table.
+    """
+    table = models.copy()
+    table["log10_parameters"] = np.log10(table["parameters"])
+    by_name = table.set_index("model")
+    bases = table["base"]
+    unknown = sorted(set(bases.dropna()) - set(by_name.index))
+    if unknown:
+        raise InputError(f"published models: base {unknown[0]} is not in the table")
+    for measure in MEASURES:
+        vanilla = bases.map(by_name[measure])
+        table[f"absolute_{measure}"] = table[measure] - vanilla
+        table[f"relative_{measure}"] = table[f"absolute_{measure}"] / vanilla
+    table["simulated"] = False
+    return table
+
+
+def published_check(
+    models: pd.DataFrame,
+    ceilings: pd.DataFrame,
+    categories: pd.DataFrame,
+    correlates: pd.DataFrame,
+    improvement: pd.DataFrame,
+    similarity: pd.DataFrame,
+) -> pd.DataFrame:
+    """Every statistic that the published tables allow, beside the published value where there is one.
+
+    Parameters are the tables of resources/published under the same names.
+
+    Returns
+    -------
+    Columns `topic`, `quantity`, `n`, `published` (NaN where the paper does not print it),
+    `published_relation` (`=`, or `<` where only a bound is printed), `recomputed`, `source`,
+    `note` (why nothing is recomputed), `simulated`.
+    """
+    table = published_models(models)
+    rows = [
+        *_improvement(table, improvement),
+        *_paired(table),
+        *_correlates(table, correlates),
+        *_partial(table),
+        *_within_family(table),
+        *_per_dataset(table),
+        *_categories(categories),
+        *_behaviour(table, correlates, ceilings),
+        *_consistency(table, ceilings, categories),
+        *_similarity(similarity),
+    ]
+    check = pd.DataFrame(rows)
+    check["published"] = check["published"].astype(float)
+    check["simulated"] = False
+    columns = ["topic", "quantity", "n", "published", "published_relation", "recomputed"]
+    return check[[*columns, "source", "note", "simulated"]]
+
+
+def _row(
+    topic: str,
+    quantity: str,
+    n: int,
+    recomputed: float,
+    source: str = TABLES,
+    published: float = np.nan,
+    relation: str = "=",
+    note: str = "",
+) -> Row:
+    return {
+        "topic": topic,
+        "quantity": quantity,
+        "n": n,
+        "published": published,
+        "published_relation": "" if pd.isna(published) else relation,
+        "recomputed": recomputed,
+        "source": source,
+        "note": note,
+    }
+
+
+def _tuned(table: pd.DataFrame, family: str | None = None) -> pd.DataFrame:
+    """The tuned models among the paper's 25, or those of one family."""
+    chosen = (table["role"] == "tuned") & (table["part"] == "main")
+    return table[chosen & ((table["family"] == family) if family else True)]
+
+
+def _improvement(table: pd.DataFrame, improvement: pd.DataFrame) -> Iterator[Row]:
+    tuned = _tuned(table)
+    printed = improvement.set_index("dataset")
+    means = {d: tuned[f"relative_{d}"].mean() for d in BRAIN_DATASETS}
+
+    def row(what: str, value: float, dataset: str | None = None) -> Row:
+        if dataset is None:
+            return _row("improvement", what, len(tuned), value)
+        line = printed.loc[dataset]
+        return _row("improvement", what, len(tuned), value, line["source"], line["relative"])
+
+    for dataset in BRAIN_DATASETS:
+        yield row(f"mean relative gain, {dataset}", means[dataset], dataset)
+    overall = float(np.mean(list(means.values())))
+    yield row("mean relative gain over models and datasets", overall, "overall")
+    gain = tuned["relative_average"]
+    yield row("mean relative gain of the average column", gain.mean())
+    vanilla = tuned["average"] - tuned["absolute_average"]
+    yield row("relative gain of the group means", tuned["average"].mean() / vanilla.mean() - 1)
+    for measure in (*BRAIN_DATASETS, "average"):
+        yield row(f"median relative gain, {measure}", tuned[f"relative_{measure}"].median())
+    for family in ("T5", "LLaMA"):
+        members = _tuned(table, family)
+        for dataset in BRAIN_DATASETS:
+            yield _row(
+                "improvement",
+                f"mean relative gain, {dataset}, {family}",
+                len(members),
+                members[f"relative_{dataset}"].mean(),
+            )
+
+
+def _paired(table: pd.DataFrame) -> Iterator[Row]:
+    tuned = _tuned(table)
+    change = tuned["absolute_average"].to_numpy()
+    tests = paired_tests(change, np.random.default_rng(0))
+    n = len(tuned)
+    yield _row("paired", "models whose average gains", n, int((change > 0).sum()))
+    yield _row("paired", "Wilcoxon p, tuned against vanilla average", n, tests.p_wilcoxon)
+    yield _row("paired", "t-test p, tuned against vanilla average", n, tests.p_t)
+    by_base = tuned.groupby("base")["absolute_average"].mean().to_numpy()
+    tests = paired_tests(by_base, np.random.default_rng(0))
+    yield _row("paired", "Wilcoxon p, one value per base model", len(by_base), tests.p_wilcoxon)
+    yield _row("paired", "t-test p, one value per base model", len(by_base), tests.p_t)
+    gpt2 = table[(table["family"] == "GPT-2") & (table["role"] == "tuned")]
+    loses = int((gpt2["absolute_average"] < 0).sum())
+    yield _row("paired", "GPT-2 models whose average loses", len(gpt2), loses)
+
+
+def _correlates(table: pd.DataFrame, correlates: pd.DataFrame) -> Iterator[Row]:
+    groups = {"tuned": _tuned(table), "all": table[table["part"] == "main"]}
+    for line in correlates[correlates["y"] == "average"].to_dict("records"):
+        group = groups[line["models"]]
+        what = f"average × {line['x']}, {line['models']} models"
+        if line["x"] not in group or group[line["x"]].notna().sum() < line["n"]:
+            note = f"not computable: {line['x']} of all models is not published"
+            for name in ("r", "p"):
+                yield _row(
+                    "correlates", f"Pearson {name}, {what}", line["n"], np.nan,
+                    line["source"], line[name], note=note,
+                )  # fmt: skip
+            continue
+        found = pearson(group[line["x"]].to_numpy(), group["average"].to_numpy())
+        rank = spearman(group[line["x"]].to_numpy(), group["average"].to_numpy())
+        yield _row("correlates", f"Pearson r, {what}", found.n, found.r, line["source"], line["r"])
+        yield _row("correlates", f"Pearson p, {what}", found.n, found.p, line["source"], line["p"])
+        yield _row("correlates", f"Spearman r, {what}", rank.n, rank.r)
+
+
+def _pair_rows(topic: str, what: str, found: Correlation) -> Iterator[Row]:
+    yield _row(topic, f"Pearson r, {what}", found.n, found.r)
+    yield _row(topic, f"Pearson p, {what}", found.n, found.p)
+
+
+def _partial(table: pd.DataFrame) -> Iterator[Row]:
+    tuned = _tuned(table)
+    average, mmlu, size = (tuned[c].to_numpy() for c in ("average", "mmlu", "log10_parameters"))
+    between = pearson(mmlu, size)
+    yield _row("partial", "Pearson r, mmlu × log10_parameters", between.n, between.r)
+    for name, x, given, fixed in (
+        ("mmlu", mmlu, size, "log10_parameters"),
+        ("log10_parameters", size, mmlu, "mmlu"),
+    ):
+        found = partial(x, average, [given])
+        yield _row("partial", f"partial r, average × {name} given {fixed}", found.n, found.r)
+        yield _row("partial", f"partial p, average × {name} given {fixed}", found.n, found.p)
+
+
+def _within_family(table: pd.DataFrame) -> Iterator[Row]:
+    for family in ("T5", "LLaMA"):
+        members = _tuned(table, family)
+        for x in ("mmlu", "log10_parameters", "next_word_loss"):
+            found = pearson(members[x].to_numpy(), members["average"].to_numpy())
+            yield from _pair_rows("within family", f"average × {x}, {family}", found)
+
+
+def _per_dataset(table: pd.DataFrame) -> Iterator[Row]:
+    tuned = _tuned(table)
+    for x in ("mmlu", "log10_parameters"):
+        for dataset in BRAIN_DATASETS:
+            found = pearson(tuned[x].to_numpy(), tuned[dataset].to_numpy())
+            yield from _pair_rows("per dataset", f"{dataset} × {x}", found)
+
+
+def _categories(categories: pd.DataFrame) -> Iterator[Row]:
+    p = [correlation_p(r, n) for r, n in zip(categories["r"], categories["n"], strict=True)]
+    for line, adjusted in zip(
+        categories.to_dict("records"), benjamini_hochberg(np.array(p)), strict=True
+    ):
+        yield _row(
+            "categories",
+            f"adjusted p, average × {line['benchmark']} {line['category']}",
+            line["n"],
+            float(adjusted),
+            line["source"],
+            line["p_adjusted"],
+            line["p_relation"],
+        )
+
+
+def _behaviour(
+    table: pd.DataFrame, correlates: pd.DataFrame, ceilings: pd.DataFrame
+) -> Iterator[Row]:
+    groups = {
+        "tuned": _tuned(table),
+        "T5 tuned": _tuned(table, "T5"),
+        "LLaMA tuned": _tuned(table, "LLaMA"),
+    }
+    for line in correlates[correlates["y"] == "futrell2018"].to_dict("records"):
+        group = groups[line["models"]]
+        found = pearson(group[line["x"]].to_numpy(), group["futrell2018"].to_numpy())
+        what = f"futrell2018 × {line['x']}, {line['models']} models"
+        yield _row("behaviour", f"Pearson r, {what}", found.n, found.r, line["source"], line["r"])
+        yield _row("behaviour", f"Pearson p, {what}", found.n, found.p, line["source"], line["p"])
+    llama = groups["LLaMA tuned"]
+    found = pearson(llama["log10_parameters"].to_numpy(), llama["futrell2018"].to_numpy())
+    yield from _pair_rows("behaviour", "futrell2018 × log10_parameters, LLaMA tuned models", found)
+    tuned = groups["tuned"]
+    change = tuned["absolute_futrell2018"].to_numpy()
+    tests = paired_tests(change, np.random.default_rng(0))
+    yield _row("behaviour", "mean change of futrell2018", len(tuned), change.mean())
+    yield _row(
+        "behaviour", "Wilcoxon p, tuned against vanilla futrell2018", len(tuned), tests.p_wilcoxon
+    )
+    for family in ("T5", "LLaMA"):
+        lost = groups[f"{family} tuned"]["absolute_futrell2018"] < 0
+        yield _row(
+            "behaviour", f"{family} models whose futrell2018 loses", len(lost), int(lost.sum())
+        )
+    ceiling = ceilings.set_index("dataset").loc["futrell2018", "ceiling"]
+    normalised = table.set_index("model").loc["gpt2-xl", "futrell2018"]
+    yield _row("behaviour", "raw |r| of gpt2-xl (printed value × ceiling)", 1, normalised * ceiling)
+
+
+def _consistency(
+    table: pd.DataFrame, ceilings: pd.DataFrame, categories: pd.DataFrame
+) -> Iterator[Row]:
+    mean = table[list(BRAIN_DATASETS)].mean(axis=1)
+    largest = float((mean - table["average"]).abs().max())
+    yield _row(
+        "consistency", "largest |mean of three datasets − average column|", len(table), largest
+    )
+    limit = ceilings.set_index("dataset")["ceiling"]
+    yield _row(
+        "consistency",
+        "mean of the three ceilings",
+        3,
+        limit[list(BRAIN_DATASETS)].mean(),
+        "Table 6",
+        limit["average"],
+    )
+    main = table[table["part"] == "main"]
+    for dataset in BRAIN_DATASETS:
+        above = int((main[dataset] > limit[dataset]).sum())
+        yield _row("consistency", f"models above the ceiling, {dataset}", len(main), above)
+    tuned = _tuned(table)
+    overall = categories[categories["category"] == "overall"].set_index("benchmark")
+    for name in ("MMLU", "BBH"):
+        line = overall.loc[name]
+        value = tuned[name.lower()].mean()
+        yield _row(
+            "consistency", f"mean {name} accuracy of the tuned models",
+            len(tuned), value, line["source"], line["accuracy"],
+        )  # fmt: skip
+
+
+def _similarity(similarity: pd.DataFrame) -> Iterator[Row]:
+    for measure, group in similarity.groupby("measure", sort=False):
+        for what, count in (
+            ("gain", (group["tuned"] > group["base"]).sum()),
+            ("lose", (group["tuned"] < group["base"]).sum()),
+        ):
+            quantity = f"Gemma and LLaMA-2 models that {what}, {measure}"
+            yield _row("similarity", quantity, len(group), int(count), "Table 8")

@@ -1,0 +1,98 @@
+"""Bootstrap weights for data with clusters, and the tests of paired differences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+EXACT_UP_TO = 16
+FLIPS = 10_000
+
+
+def cluster_weights(
+    clusters: Sequence[str],
+    strata: Sequence[str] | None,
+    samples: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """How often each unit is drawn when whole clusters are drawn with replacement.
+
+    Parameters
+    ----------
+    clusters : name of each unit's cluster [n]; all units of a drawn cluster come along.
+    strata : name of each unit's stratum [n], or None; each stratum keeps its number of clusters.
+    samples : number of bootstrap samples.
+
+    Returns
+    -------
+    float [samples, n]
+    """
+    stratum_of = ["" for _ in clusters] if strata is None else list(strata)
+    keys = list(zip(stratum_of, clusters, strict=True))
+    names = sorted(set(keys))
+    column = {key: i for i, key in enumerate(names)}
+    counts = np.zeros((samples, len(names)))
+    for stratum in sorted(set(stratum_of)):
+        members = [column[key] for key in names if key[0] == stratum]
+        even = np.full(len(members), 1 / len(members))
+        counts[:, members] = rng.multinomial(len(members), even, size=samples)
+    return counts[:, [column[key] for key in keys]]
+
+
+def mean_interval(
+    values: np.ndarray, samples: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of the mean of `values` [n]; NaN with fewer than 2."""
+    values = np.asarray(values, float)
+    values = values[~np.isnan(values)]
+    if len(values) < 2:
+        return np.nan, np.nan
+    weights = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=samples)
+    low, high = np.quantile(weights @ values / len(values), [0.025, 0.975])
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class PairedTests:
+    """Two-sided p-values that differences are centred at 0; `note` says why there is none."""
+
+    n: int
+    p_wilcoxon: float
+    p_permutation: float
+    p_t: float
+    note: str = ""
+
+
+def paired_tests(differences: np.ndarray, rng: np.random.Generator) -> PairedTests:
+    """Wilcoxon signed-rank, sign-flip permutation of the mean, and paired t of differences [n].
+
+    The permutation test is exact up to 16 differences and uses 10,000 flips beyond (the observed
+    one counted among them). With n differences no exact two-sided p can be below 2/2^n, so fewer
+    than 6 differences cannot reach .05; `note` says so.
+    """
+    from scipy import stats
+
+    d = np.asarray(differences, float)
+    d = d[~np.isnan(d)]
+    n = len(d)
+    if n < 2:
+        return PairedTests(n, np.nan, np.nan, np.nan, f"{n} paired values, 2 are needed")
+    if not np.any(d):
+        return PairedTests(n, np.nan, np.nan, np.nan, "all differences are 0")
+    note = f"{n} paired values cannot reach p < .05 in a rank test" if n < 6 else ""
+    p_t = np.nan if np.ptp(d) <= 1e-12 * np.abs(d).max() else float(stats.ttest_1samp(d, 0).pvalue)
+    return PairedTests(n, float(stats.wilcoxon(d).pvalue), sign_flip_p(d, rng), p_t, note)
+
+
+def sign_flip_p(differences: np.ndarray, rng: np.random.Generator) -> float:
+    """Two-sided p of the mean of differences [n] under random signs."""
+    d = np.asarray(differences, float)
+    observed = abs(d.sum())
+    tolerance = 1e-12 * np.abs(d).sum()
+    if len(d) <= EXACT_UP_TO:
+        sums = np.zeros(1)
+        for value in d:
+            sums = np.concatenate([sums + value, sums - value])
+        return float(np.mean(np.abs(sums) >= observed - tolerance))
+    signs = rng.integers(0, 2, size=(FLIPS - 1, len(d)), dtype=np.int8) * 2.0 - 1.0
+    return float((1 + np.sum(np.abs(signs @ d) >= observed - tolerance)) / FLIPS)
