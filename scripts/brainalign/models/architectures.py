@@ -1,0 +1,294 @@
+"""Architecture families: where their blocks lie, what the layers are called, how to read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from brainalign.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+ARCHITECTURES = ("decoder-only", "encoder-decoder", "masked")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One stack of blocks: module paths below the model's body.
+
+    `first` names the input of block 1 (None: not offered as a layer), `block` the outputs
+    (`{}` is the block's number from 1), `last` the output of the final norm.
+    """
+
+    blocks: str
+    norm: str | None
+    first: str | None
+    block: str
+    last: str
+    depth_key: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """What brainalign knows of the models with one `model_type`.
+
+    `width_key`, `context_key` and the stacks' `depth_key` are keys of config.json.
+    `default_context` stands in where a config has no `context_key`; `fixed_positions` says that
+    positions are a learned table, so a longer context cannot run. `ignored` matches tensors of a
+    checkpoint that the language model does not use as parameters (buffers, other heads).
+    """
+
+    architecture: str
+    stacks: tuple[Stack, ...]
+    width_key: str = "hidden_size"
+    context_key: str = "max_position_embeddings"
+    default_context: int | None = None
+    fixed_positions: bool = False
+    ignored: str = r"\.(inv_freq|position_ids)$"
+
+
+def _decoder_only(blocks: str, norm: str | None, depth_key: str = "num_hidden_layers") -> Stack:
+    return Stack(blocks, norm, "embedding", "layer.{}", "final", depth_key)
+
+
+_LLAMA_LIKE = Family("decoder-only", (_decoder_only("layers", "norm"),))
+_T5_LIKE = Family(
+    "encoder-decoder",
+    (
+        Stack("encoder.block", "encoder.final_layer_norm", "encoder.embedding", "encoder.{}",
+              "encoder.final", "num_layers"),
+        # The decoder's embedding output is the encoder's, shifted: no layer of its own.
+        Stack("decoder.block", "decoder.final_layer_norm", None, "decoder.{}",
+              "decoder.final", "num_decoder_layers"),
+    ),
+    width_key="d_model",
+    context_key="n_positions",
+    # Relative positions have no end; 512 tokens is the length T5 was pre-trained with.
+    default_context=512,
+    ignored=r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight$",
+)  # fmt: skip
+
+FAMILIES: Mapping[str, Family] = {
+    "gpt2": Family(
+        "decoder-only",
+        (_decoder_only("h", "ln_f", "n_layer"),),
+        width_key="n_embd",
+        context_key="n_positions",
+        fixed_positions=True,
+        ignored=r"\.attn\.(bias|masked_bias)$",
+    ),
+    "gpt_neox": Family(
+        "decoder-only",
+        (_decoder_only("layers", "final_layer_norm"),),
+        default_context=2048,
+        ignored=r"\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$",
+    ),
+    "opt": Family(
+        "decoder-only",
+        (_decoder_only("decoder.layers", "decoder.final_layer_norm"),),
+        fixed_positions=True,
+    ),
+    "llama": _LLAMA_LIKE,
+    "mistral": _LLAMA_LIKE,
+    "qwen2": _LLAMA_LIKE,
+    "qwen3": _LLAMA_LIKE,
+    "smollm3": _LLAMA_LIKE,
+    "gemma": _LLAMA_LIKE,
+    "gemma2": _LLAMA_LIKE,
+    "gemma3_text": _LLAMA_LIKE,
+    "t5": _T5_LIKE,
+    "bert": Family(
+        "masked",
+        # Blocks end with their norm: there is no other final one.
+        (_decoder_only("encoder.layer", None),),
+        fixed_positions=True,
+        ignored=r"(\.position_ids|\.pooler\.dense\.(weight|bias)|seq_relationship\.(weight|bias)"
+        r"|predictions\.decoder\.bias)$",
+    ),
+}
+
+
+def family(config: Mapping[str, Any], where: str = "config.json") -> Family:
+    """The family that a model's config.json (as a mapping) belongs to.
+
+    Raises
+    ------
+    InputError : `model_type` is none of the known ones, which the message lists.
+    """
+    kind = config.get("model_type")
+    if not isinstance(kind, str) or kind not in FAMILIES:
+        raise InputError(
+            f"{where}: model_type {kind!r} is not known; known are {', '.join(sorted(FAMILIES))} "
+            "(docs/adding-a-model.md says how to add one)"
+        )
+    return FAMILIES[kind]
+
+
+def layer_names(config: Mapping[str, Any], where: str = "config.json") -> tuple[str, ...]:
+    """The names of all layers in the order in which the model computes them."""
+    names: list[str] = []
+    for stack in family(config, where).stacks:
+        if stack.first is not None:
+            names.append(stack.first)
+        names += [stack.block.format(k + 1) for k in range(_depth(config, stack, where))]
+        if _has_norm(config, stack):
+            names.append(stack.last)
+    return tuple(names)
+
+
+def width(config: Mapping[str, Any], where: str = "config.json") -> int:
+    """Units per layer (d_model)."""
+    return integer(config, family(config, where).width_key, where)
+
+
+def context(config: Mapping[str, Any], where: str = "config.json") -> int:
+    """The most tokens that the config allows in one sequence."""
+    kind = family(config, where)
+    if kind.default_context is not None and kind.context_key not in config:
+        return kind.default_context
+    return integer(config, kind.context_key, where)
+
+
+def integer(config: Mapping[str, Any], key: str, where: str) -> int:
+    """A positive whole number of config.json."""
+    value = config.get(key)
+    if not isinstance(value, int) or value < 1:
+        raise InputError(f"{where}: key {key} is {value!r}, expected a positive whole number")
+    return value
+
+
+def is_parameter(name: str, config: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint's tensor is a parameter of the language model, not a buffer."""
+    return re.search(family(config).ignored, name) is None
+
+
+def body(model: nn.Module) -> nn.Module:
+    """The model below its language-model head (for encoder-decoder models: the model itself)."""
+    inner = getattr(model, "base_model", model)
+    assert not isinstance(inner, str)
+    return inner
+
+
+@contextmanager
+def capture(
+    model: nn.Module,
+    layers: tuple[str, ...] | None = None,
+    keep: Callable[[Tensor], Tensor] | None = None,
+) -> Iterator[dict[str, Tensor]]:
+    """Collect hidden states while the block's forward passes run.
+
+    Parameters
+    ----------
+    model : a transformers model of a known family.
+    layers : names to collect; default all of `layer_names`.
+    keep : applied to each hidden state [batch, token, unit] at once, so that what is not needed
+        (other positions) never accumulates; default: the hidden state itself.
+
+    Yields
+    ------
+    A dict, layer name → hidden states of the last forward pass (in the model's dtype, on the
+    device of that layer); a further pass overwrites it.
+
+    Raises
+    ------
+    InputError : `layers` holds a name that the model does not have.
+    """
+    config = model.config.to_dict()  # type: ignore[operator,union-attr]
+    wanted = layer_names(config) if layers is None else layers
+    unknown = set(wanted) - set(layer_names(config))
+    if unknown:
+        raise InputError(
+            f"layer {', '.join(sorted(unknown))} does not exist; the model has "
+            f"{', '.join(layer_names(config))}"
+        )
+    states: dict[str, Tensor] = {}
+
+    def put(name: str, value: Any) -> None:
+        state = value[0] if isinstance(value, tuple) else value
+        states[name] = state if keep is None else keep(state)
+
+    handles = []
+    root = body(model)
+    try:
+        for stack in family(config).stacks:
+            blocks = list(root.get_submodule(stack.blocks))  # type: ignore[call-overload]
+            if stack.first in wanted:
+                handles.append(
+                    blocks[0].register_forward_pre_hook(
+                        _entering(put, stack.first), with_kwargs=True
+                    )
+                )
+            named = [(stack.block.format(k + 1), block) for k, block in enumerate(blocks)]
+            if stack.norm is not None and _has_norm(config, stack):
+                named.append((stack.last, root.get_submodule(stack.norm)))
+            for name, module in named:
+                if name in wanted:
+                    handles.append(module.register_forward_hook(_leaving(put, name)))
+        yield states
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def run_body(
+    model: nn.Module,
+    input_ids: Tensor,
+    attention_mask: Tensor | None = None,
+    decoder_input_ids: Tensor | None = None,
+    **options: Any,
+) -> Any:
+    """One forward pass without the language-model head.
+
+    Parameters
+    ----------
+    input_ids, attention_mask : int64 [batch, token].
+    decoder_input_ids : int64 [batch, token], for encoder-decoder models.
+    options : handed to the body (`position_ids`, `past_key_values`, `use_cache`, …).
+
+    Returns
+    -------
+    The body's output; for encoder-decoder models the decoder's.
+    """
+    options.setdefault("use_cache", False)
+    root: Any = body(model)
+    if family(model.config.to_dict()).architecture != "encoder-decoder":  # type: ignore[operator,union-attr]
+        return root(input_ids=input_ids, attention_mask=attention_mask, **options)
+    if decoder_input_ids is None:
+        raise InputError("an encoder-decoder model needs decoder_input_ids")
+    encoded = root.encoder(input_ids=input_ids, attention_mask=attention_mask)
+    return root.decoder(
+        input_ids=decoder_input_ids,
+        encoder_hidden_states=encoded.last_hidden_state,
+        encoder_attention_mask=attention_mask,
+        **options,
+    )
+
+
+def _entering(put: Callable[[str, Any], None], name: str) -> Callable[..., None]:
+    def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        put(name, args[0] if args else kwargs["hidden_states"])
+
+    return hook
+
+
+def _leaving(put: Callable[[str, Any], None], name: str) -> Callable[..., None]:
+    def hook(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
+        put(name, output)
+
+    return hook
+
+
+def _depth(config: Mapping[str, Any], stack: Stack, where: str) -> int:
+    if stack.depth_key == "num_decoder_layers" and config.get(stack.depth_key) is None:
+        return integer(config, "num_layers", where)  # T5's own default: symmetric
+    return integer(config, stack.depth_key, where)
+
+
+def _has_norm(config: Mapping[str, Any], stack: Stack) -> bool:
+    # OPT-350m normalises after each block and so has no final norm.
+    post_norm = config.get("do_layer_norm_before") is False
+    return stack.norm is not None and not post_norm and not config.get("_remove_final_layer_norm")

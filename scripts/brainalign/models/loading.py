@@ -1,0 +1,162 @@
+"""Loading the model that a manifest describes."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from brainalign.errors import InputError
+from brainalign.models import manifest as manifests
+
+
+@contextmanager
+def _without_scikit_learn() -> Iterator[None]:
+    """Hide scikit-learn: transformers' generation imports it (a third of its start-up) unused."""
+    hidden = "sklearn" not in sys.modules
+    if hidden:
+        sys.modules["sklearn"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules["sklearn"]
+
+
+with _without_scikit_learn():
+    from transformers import (
+        AutoModelForCausalLM,
+        AutoModelForMaskedLM,
+        AutoModelForSeq2SeqLM,
+        AutoTokenizer,
+        PreTrainedTokenizerFast,
+    )
+    from transformers.utils import logging as transformers_logging
+
+CLASSES: Mapping[str, Any] = {
+    "decoder-only": AutoModelForCausalLM,
+    "encoder-decoder": AutoModelForSeq2SeqLM,
+    "masked": AutoModelForMaskedLM,
+}
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A model ready to read: in eval mode, without gradients, with its tokenizer."""
+
+    name: str
+    model: nn.Module
+    tokenizer: PreTrainedTokenizerFast
+    architecture: str
+    layers: tuple[str, ...]
+    d_model: int
+    max_context: int
+    device: torch.device
+    dtype: torch.dtype
+
+
+def load(
+    manifest: Mapping[str, Any], device: str = "cpu", threads: int | None = None
+) -> LanguageModel:
+    """Load the model and the tokenizer of a manifest.
+
+    Parameters
+    ----------
+    manifest : as models/manifest.py writes it.
+    device : `cpu`, `cuda`, `cuda:N`, `auto` (a GPU if there is one, else the CPU), or `sharded`
+        (layers over all GPUs, the rest in the CPU's memory; `LanguageModel.device` is then where
+        inputs go).
+    threads : CPU threads of torch; default: leave as is.
+
+    Raises
+    ------
+    InputError : files are missing or corrupt, weights of the model are absent from the
+        checkpoint, the tokenizer has no offsets or more tokens than the model.
+    """
+    manifests.check(manifest)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    dtype = getattr(torch, manifest["dtype"])
+    place = resolve_device(device)
+    tokenizer = load_tokenizer(manifest)
+    placement = {"device_map": "auto"} if device == "sharded" else {}
+    model = _load_network(manifest, dtype, placement)
+    if not placement:
+        model = model.to(place)
+    rows = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        raise InputError(
+            f"model {manifest['name']}: the tokenizer has {len(tokenizer)} tokens, the model only "
+            f"{rows} embeddings: they do not belong together"
+        )
+    return LanguageModel(
+        name=manifest["name"],
+        model=model,
+        tokenizer=tokenizer,
+        architecture=manifest["architecture"],
+        layers=tuple(manifest["layers"]),
+        d_model=manifest["d_model"],
+        max_context=manifest["max_context"],
+        device=model.device if placement else place,
+        dtype=dtype,
+    )
+
+
+def load_tokenizer(manifest: Mapping[str, Any]) -> PreTrainedTokenizerFast:
+    """The tokenizer of a manifest; it must be a fast one, which knows the tokens' offsets."""
+    folder = manifest["folder"]
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=manifest["trust_remote_code"]
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(f"{folder}: the tokenizer cannot be loaded ({error})") from error
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise InputError(
+            f"{folder}: tokenizer {type(tokenizer).__name__} gives no character offsets; a fast "
+            "one (tokenizer.json) is needed"
+        )
+    return tokenizer
+
+
+def resolve_device(device: str) -> torch.device:
+    """The torch device that a device name stands for (for `sharded`: the first GPU, or the CPU)."""
+    if device in ("auto", "sharded"):
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device.partition(":")[0] == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device {device}: there is no GPU that torch can use")
+    try:
+        return torch.device(device)
+    except RuntimeError as error:
+        raise InputError(
+            f"device {device!r}: expected cpu, cuda, cuda:N, auto or sharded"
+        ) from error
+
+
+def _load_network(
+    manifest: Mapping[str, Any], dtype: torch.dtype, placement: dict[str, Any]
+) -> Any:
+    folder = manifest["folder"]
+    transformers_logging.disable_progress_bar()
+    try:
+        model, report = CLASSES[manifest["architecture"]].from_pretrained(
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=manifest["trust_remote_code"],
+            output_loading_info=True,
+            **placement,
+        )
+    except Exception as error:
+        raise InputError(f"{folder}: the model cannot be loaded ({error})") from error
+    if report["missing_keys"]:
+        absent = sorted(report["missing_keys"])
+        raise InputError(
+            f"{folder}: {len(absent)} weights are not in the checkpoint, first {absent[0]}: they "
+            "would be random"
+        )
+    return model.eval().requires_grad_(False)
