@@ -1,0 +1,140 @@
+"""Accuracies with their intervals, from a table of answers (one row per question)."""
+
+import math
+
+import pandas as pd
+
+from brainalign.errors import InputError
+
+Z95 = 1.959963984540054  # the normal distribution's 97.5 % quantile
+COLUMNS = (
+    "level", "category", "task", "subject", "average", "accuracy", "low", "high", "n",
+    "n_truncated", "n_ties",
+)  # fmt: skip
+
+
+def wilson(accuracy: float, n: float, z: float = Z95) -> tuple[float, float]:
+    """The score interval of a proportion (Wilson 1927, JASA 22:209).
+
+    Parameters
+    ----------
+    accuracy : share of successes, 0 to 1.
+    n : number of trials (above 0; a fraction for an effective number).
+    z : quantile of the standard normal; the default gives a 95 % interval.
+    """
+    centre = accuracy + z * z / (2 * n)
+    spread = z * math.sqrt(accuracy * (1 - accuracy) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    # At 0 and 1 the bound is 0 or 1 exactly, which rounding may miss by 1e-17.
+    low = 0.0 if accuracy == 0 else (centre - spread) / scale
+    high = 1.0 if accuracy == 1 else (centre + spread) / scale
+    return low, high
+
+
+def mean_of_groups(correct: pd.Series, group: pd.Series) -> tuple[float, float, float]:
+    """The plain mean of the groups' accuracies, with a 95 % interval.
+
+    The variance is that of a mean of independent proportions, each smoothed by two successes and
+    two failures (Agresti & Coull 1998), so that a group without a failure keeps its uncertainty.
+    The interval is Wilson's with the number of questions that would give this variance.
+
+    Parameters
+    ----------
+    correct : bool, one per question.
+    group : the questions' groups (files, tasks or subjects).
+
+    Returns
+    -------
+    mean, low, high.
+    """
+    counts = correct.groupby(group, sort=False).agg(["sum", "count"])
+    mean = float((counts["sum"] / counts["count"]).mean())
+    smooth = (counts["sum"] + 2) / (counts["count"] + 4)
+    variance = float((smooth * (1 - smooth) / counts["count"]).sum()) / len(counts) ** 2
+    centre = float(smooth.mean())
+    return mean, *wilson(mean, centre * (1 - centre) / variance)
+
+
+def accuracy_table(answers: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy at every level: overall, per category, per task, per subject (file).
+
+    Parameters
+    ----------
+    answers : capability/{model}/{task}.parquet (docs/architecture.md).
+
+    Returns
+    -------
+    One row per level and average: `level` (`all`, `category`, `task`, `subject`), `category`,
+    `task`, `subject` (`all` above their level), `average` (`questions`: all questions alike;
+    `files`, `tasks`: the plain mean over subjects or tasks), `accuracy`, `low`, `high` (95 %), `n`
+    questions, `n_truncated` (prompts that lost shots), `n_ties`.
+
+    Raises
+    ------
+    InputError : the table is empty, or an answer lacks its verdict.
+    """
+    if answers.empty:
+        raise InputError("no answers to summarise")
+    if answers["correct"].isna().any():
+        first = answers.loc[answers["correct"].isna(), "question_id"].iloc[0]
+        raise InputError(f"question {first}: the column correct is empty")
+    rows = _averages(answers, level="all")
+    for levels in (["category"], ["category", "task"], ["category", "task", "subject"]):
+        for key, part in answers.groupby(levels, sort=False, dropna=False):
+            rows += _averages(part, levels[-1], *map(str, key))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def summarise(answers: pd.DataFrame) -> pd.DataFrame:
+    """The scores to report: overall (`category` = `all`) and per category.
+
+    They are averaged as the published ones are (Chia et al. 2023, InstructEval): multiple choice,
+    whose `gold` is an index, over all questions alike; BBH, whose `gold` is a text, over its
+    files. `accuracy_table` holds the other averages.
+
+    Returns
+    -------
+    Columns `category`, `average`, `accuracy`, `low`, `high`, `n`, `n_truncated`, `n_ties`.
+    """
+    table = accuracy_table(answers)
+    average = "questions" if pd.api.types.is_numeric_dtype(answers["gold"]) else "files"
+    chosen = table["level"].isin(["all", "category"]) & (table["average"] == average)
+    columns = [name for name in COLUMNS if name not in {"level", "task", "subject"}]
+    return table.loc[chosen, columns].reset_index(drop=True)
+
+
+def _averages(
+    part: pd.DataFrame,
+    level: str,
+    category: str = "all",
+    task: str = "all",
+    subject: str = "all",
+) -> list[dict[str, object]]:
+    pooled = _row(part, "questions", level, category, task, subject)
+    if level == "subject":
+        return [pooled]
+    rows = [pooled]
+    for average, column in (("files", "subject"), ("tasks", "task")):
+        mean, low, high = mean_of_groups(part["correct"].astype(bool), part[column])
+        rows.append({**pooled, "average": average, "accuracy": mean, "low": low, "high": high})
+    return rows
+
+
+def _row(
+    part: pd.DataFrame, average: str, level: str, category: str, task: str, subject: str
+) -> dict[str, object]:
+    accuracy = float(part["correct"].astype(bool).mean())
+    low, high = wilson(accuracy, len(part))
+    return {
+        "level": level,
+        "category": category,
+        "task": task,
+        "subject": subject,
+        "average": average,
+        "accuracy": accuracy,
+        "low": low,
+        "high": high,
+        "n": len(part),
+        "n_truncated": int(part["truncated"].sum()),
+        "n_ties": int(part["tie"].sum()),
+    }
