@@ -1,0 +1,161 @@
+"""Alignment of every layer of every model, one panel per benchmark, legacy beside controlled."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from brainalign.figures.order import mode_order
+from brainalign.figures.style import (
+    COLOUR,
+    INK,
+    LINE,
+    PAGE,
+    absent,
+    family_markers,
+    heading,
+    legend,
+    marker,
+    panel,
+    sheet,
+    spaced,
+)
+
+COLUMNS = (
+    "model", "family", "role", "benchmark", "mode", "layer", "depth", "r", "r_sd", "chosen",
+    "simulated",
+)  # fmt: skip
+FEW = 6  # up to so many networks, the spread over folds is drawn as a band
+MANY = 16  # from so many on, single curves are faint and a role's median is drawn over them
+
+
+def layer_curves(layers: pd.DataFrame) -> Figure:
+    """Draw `layers` (tables/layers.csv): r against relative depth.
+
+    Benchmarks of the two modes stand side by side, in the order in which they first occur. The
+    blocks of an encoder and of a decoder are two curves. A layer choice made in inner folds
+    ("nested") belongs to no depth: it is a tick at the right margin, at its held-out score.
+    """
+    modes = mode_order(layers["mode"])
+    names = {mode: list(layers.loc[layers["mode"] == mode, "benchmark"].unique()) for mode in modes}
+    n_rows = max((len(listed) for listed in names.values()), default=1)
+    figure = sheet(PAGE, 1 + 1.75 * n_rows, bool(layers["simulated"].any()))
+    heading(figure, "Brain alignment by layer")
+    grid = figure.subplots(n_rows, max(len(modes), 1), squeeze=False)
+    markers = family_markers(layers)
+    if layers.empty:
+        absent(grid[0, 0], "the study has no alignment benchmark")
+        return figure
+    for column, mode in enumerate(modes):
+        for row, axes in enumerate(grid[:, column]):
+            if row >= len(names[mode]):
+                axes.set_axis_off()
+                continue
+            _benchmark(axes, layers[layers["benchmark"] == names[mode][row]], markers)
+            if column == 0:
+                axes.set_ylabel("alignment (Pearson r)")
+            if row == len(names[mode]) - 1:
+                axes.set_xlabel("relative depth of the layer")
+    networks = layers[layers["role"] != "baseline"]
+    if networks.groupby("benchmark")["model"].nunique().max() >= MANY:
+        markers = {}  # single curves are too faint to carry them
+    extra = [
+        Line2D([], [], color=INK, marker="*", linestyle="none", label="layer picked (best r)"),
+        Line2D([], [], color=INK, marker="_", linestyle="none", label="picked in inner folds"),
+    ]
+    legend(figure, layers["role"].unique(), markers, extra, lines=True)
+    return figure
+
+
+def _benchmark(axes: Axes, rows: pd.DataFrame, markers: dict[str, str]) -> None:
+    """One panel: the rows of one benchmark."""
+    networks = rows[rows["role"] != "baseline"]
+    baselines = rows[rows["role"] == "baseline"]
+    count = networks["model"].nunique()
+    statement = (
+        f"{rows['mode'].iloc[0]} · N = {count} networks, {baselines['model'].nunique()} baselines"
+    )
+    if count <= FEW:
+        statement += " · band: ±1 SD over folds"
+    elif count >= MANY:
+        statement += " · thick: median of a role"
+    if rows["simulated"].any():
+        statement = f"simulated · {statement}"
+    panel(axes, str(rows["benchmark"].iloc[0]), statement)
+    if not rows["r"].notna().any():
+        absent(axes, "r is not defined for any layer of this benchmark")
+        return
+    for _, model in networks.groupby("model", sort=False):
+        _network(axes, model, count, markers)
+    if count >= MANY:
+        _medians(axes, networks)
+    axes.axhline(0, color=INK, linewidth=0.5, zorder=0)
+    axes.set_xlim(-0.03, 1.1)
+    axes.set_xticks([0, 0.5, 1])
+    _baselines(axes, baselines)
+
+
+def _network(axes: Axes, model: pd.DataFrame, count: int, markers: dict[str, str]) -> None:
+    """The curve of one network, and the layer that the benchmark picks."""
+    first = next(model.itertuples())
+    colour, few, many = COLOUR[str(first.role)], count <= FEW, count >= MANY
+    curve = model[model["depth"].notna() & model["r"].notna()]
+    stacks = curve["layer"].str.extract(r"^(encoder|decoder)\.", expand=False).fillna("")
+    for _, part in curve.groupby(stacks, sort=False):
+        part = part.sort_values("depth")
+        if few:
+            spread = part["r_sd"].fillna(0)
+            axes.fill_between(
+                part["depth"], part["r"] - spread, part["r"] + spread,
+                color=colour, alpha=0.12, linewidth=0,
+            )  # fmt: skip
+        axes.plot(
+            part["depth"], part["r"], color=colour, linestyle=LINE[str(first.role)],
+            linewidth=0.5 if many else 1, alpha=0.3 if many else 0.85,
+            marker="" if many else marker(first, markers), markersize=2.8, markeredgewidth=0,
+        )  # fmt: skip
+    picked = curve[curve["chosen"].astype(bool)]
+    axes.plot(
+        picked["depth"], picked["r"], color=colour, marker="*", linestyle="none",
+        markersize=4.5 if many else 7, alpha=0.6 if many else 1,
+        markeredgecolor="white", markeredgewidth=0 if many else 0.5, zorder=4,
+    )  # fmt: skip
+    for value in model.loc[model["depth"].isna() & model["chosen"].astype(bool), "r"].dropna():
+        axes.plot(
+            1.06, value, color=colour, marker="_", markersize=7,
+            markeredgewidth=0.8 if many else 1.4, alpha=0.6 if many else 1, zorder=4,
+        )  # fmt: skip
+
+
+def _medians(axes: Axes, networks: pd.DataFrame) -> None:
+    """The median curve of every role, from the models' curves interpolated at equal depths."""
+    depths = np.linspace(0, 1, 21)
+    for role, group in networks.groupby("role"):
+        curves = [
+            np.interp(depths, *model.sort_values("depth")[["depth", "r"]].to_numpy().T)
+            for _, model in group.dropna(subset=["depth", "r"]).groupby("model")
+        ]
+        if curves:
+            axes.plot(
+                depths, np.median(curves, axis=0),
+                color=COLOUR[str(role)], linestyle=LINE[str(role)], linewidth=2, zorder=3,
+            )  # fmt: skip
+
+
+def _baselines(axes: Axes, baselines: pd.DataFrame) -> None:
+    """Baselines have no layers: a named line at each one's picked score."""
+    picked = baselines[baselines["chosen"].astype(bool)].dropna(subset=["r"])
+    low, high = axes.get_ylim()
+    for value in picked["r"]:
+        axes.axhline(
+            value, color=COLOUR["baseline"], linestyle=LINE["baseline"], linewidth=0.9, zorder=1
+        )
+        low, high = min(low, value), max(high, value)
+    margin = 0.04 * (high - low)
+    axes.set_ylim(low - margin, high + margin)
+    heights = spaced(list(picked["r"]), 0.085 * (axes.get_ylim()[1] - axes.get_ylim()[0]))
+    for name, height in zip(picked["model"], heights, strict=True):
+        axes.text(
+            1.115, height, name, color=COLOUR["baseline"], va="center", clip_on=False
+        )  # at the right margin

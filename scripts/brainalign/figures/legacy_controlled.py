@@ -1,0 +1,150 @@
+"""The same models under the two modes: score against score, rank against rank."""
+
+from itertools import zip_longest
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from brainalign.analysis.association import spearman
+from brainalign.figures.order import MODEL_COLUMNS, model_order
+from brainalign.figures.style import (
+    COLOUR,
+    FAINT,
+    INK,
+    MODES,
+    MUTED,
+    PAGE,
+    absent,
+    family_markers,
+    heading,
+    legend,
+    marker,
+    p_text,
+    panel,
+    r_text,
+    sheet,
+)
+
+COLUMNS = (*MODEL_COLUMNS, "dataset", "benchmark", "mode", "region", "r", "simulated")
+ROW = 0.145  # inches per model
+ACROSS = 4
+EXTRA = (
+    Line2D([], [], color=MUTED, marker="o", mfc="white", linestyle="none", label="legacy"),
+    Line2D([], [], color=MUTED, marker="o", linestyle="none", label="controlled"),
+)
+
+
+def legacy_controlled(scores: pd.DataFrame) -> Figure:
+    """Draw `scores` (tables/scores.csv): each model's r under both modes, and how the ranks move.
+
+    A dataset's legacy benchmark is paired with its controlled one (the first with the first, and
+    so on). Ranks count all models that have both scores, baselines and untrained twins included.
+    """
+    whole = scores[scores["region"] == "all"]
+    pairs = _pairs(whole)
+    order = model_order(whole)
+    across = max(1, min(len(pairs), ACROSS))
+    bands = max(1, -(-len(pairs) // across))
+    dots, ranks = 0.6 + ROW * max(len(order), 4), 1.9
+    figure = sheet(PAGE, 0.9 + bands * (dots + ranks), bool(whole["simulated"].any()))
+    heading(figure, "The same score, legacy and controlled")
+    grid = figure.subplots(2 * bands, across, squeeze=False, height_ratios=[dots, ranks] * bands)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    if not pairs:
+        grid[0, 0].set_axis_on()
+        absent(grid[0, 0], "the study has no alignment benchmark")
+        return figure
+    markers = family_markers(whole)
+    for place, (dataset, names) in enumerate(pairs):
+        band, column = divmod(place, across)
+        upper, lower = grid[2 * band, column], grid[2 * band + 1, column]
+        upper.set_axis_on()
+        missing = [mode for mode, name in zip(MODES, names, strict=True) if name is None]
+        if missing:
+            panel(upper, dataset, f"\n{next(n for n in names if n)}")
+            absent(upper, f"no {missing[0]} benchmark to compare with", 22)
+            continue
+        wide = _both(whole, order, names)
+        simulated = bool(whole.loc[whole["benchmark"].isin(names), "simulated"].any())
+        lower.set_axis_on()
+        _dumbbells(upper, wide, markers)
+        panel(
+            upper, dataset,
+            f"N = {len(wide.dropna(subset=list(MODES)))} models" + ", simulated" * simulated,
+        )  # fmt: skip
+        if column == 0:
+            upper.set_yticks(range(len(wide)), list(wide["label"]))
+        else:
+            upper.set_yticks([])
+        _ranks(lower, wide, markers)
+    legend(figure, order["role"].unique(), markers, EXTRA)
+    return figure
+
+
+def _pairs(whole: pd.DataFrame) -> list[tuple[str, tuple[str | None, str | None]]]:
+    """Dataset → (legacy benchmark, controlled benchmark), as many as the longer list has."""
+    found = []
+    for dataset, rows in whole.groupby("dataset", sort=False):
+        names = [rows.loc[rows["mode"] == mode, "benchmark"].unique() for mode in MODES]
+        found += [(str(dataset), pair) for pair in zip_longest(*names)]
+    return found
+
+
+def _both(
+    whole: pd.DataFrame, order: pd.DataFrame, names: tuple[str | None, str | None]
+) -> pd.DataFrame:
+    """`order` with a column per mode: the model's r with that mode's benchmark."""
+    wide = order.copy()
+    for mode, name in zip(MODES, names, strict=True):
+        wide[mode] = wide["model"].map(
+            whole.loc[whole["benchmark"] == name].set_index("model")["r"]
+        )
+    return wide
+
+
+def _dumbbells(axes: Axes, wide: pd.DataFrame, markers: dict[str, str]) -> None:
+    axes.axvline(0, color=INK, linewidth=0.5, zorder=0)
+    for place, row in enumerate(wide.itertuples()):
+        shape, colour = marker(row, markers), COLOUR[str(row.role)]
+        if place % 2:
+            axes.axhspan(place - 0.5, place + 0.5, color="#F5F5F5", linewidth=0, zorder=0)
+        if pd.isna(row.legacy) and pd.isna(row.controlled):
+            axes.text(
+                0.5, place, "no score", transform=axes.get_yaxis_transform(),
+                ha="center", va="center", color=MUTED,
+            )  # fmt: skip
+            continue
+        axes.hlines(place, row.legacy, row.controlled, color=colour, linewidth=1.1, alpha=0.5)
+        axes.plot(row.legacy, place, shape, mfc="white", mec=colour, mew=1, zorder=3)
+        axes.plot(row.controlled, place, shape, color=colour, zorder=3)
+    axes.set_ylim(len(wide) - 0.4, -0.6)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+    axes.set_xlabel("Pearson r")
+
+
+def _ranks(axes: Axes, wide: pd.DataFrame, markers: dict[str, str]) -> None:
+    paired = wide.dropna(subset=list(MODES))
+    found = spearman(paired["legacy"].to_numpy(), paired["controlled"].to_numpy())
+    if found.note:
+        panel(axes, "ranks")
+        absent(axes, found.note, 22)
+        return
+    panel(axes, "ranks", f"Spearman {r_text(found.r)}, {p_text(found.p)}, N = {found.n}", width=40)
+    places = paired[list(MODES)].rank(ascending=False)
+    last = len(paired) + 0.6
+    axes.plot([0.4, last], [0.4, last], color=FAINT, linewidth=1, zorder=0)
+    for (_, row), (_, place) in zip(paired.iterrows(), places.iterrows(), strict=True):
+        axes.plot(
+            place["legacy"], place["controlled"], marker(row, markers), color=COLOUR[row["role"]],
+            alpha=0.85, markeredgewidth=0,
+        )  # fmt: skip
+    axes.set(xlim=(last, 0.4), ylim=(last, 0.4), xlabel="legacy rank", ylabel="controlled rank")
+    axes.set_aspect("equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks([1, (1 + len(paired)) // 2, len(paired)])

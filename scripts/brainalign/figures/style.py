@@ -1,0 +1,245 @@
+"""One look for all figures: sizes, colours, markers, panel headings, notes in place of empty axes."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from brainalign.formats.atomic import atomic_path
+
+COLUMN = 3.5  # inches: one column of a journal page
+PAGE = 7.0  # inches: both columns
+
+# Okabe and Ito's colours: apart for the common kinds of colour blindness. A colour means a role
+# and nothing else; a family is a marker, a mode is a place or an open or filled marker.
+ROLES = ("vanilla", "tuned", "untrained", "baseline")
+COLOUR = {
+    "vanilla": "#0072B2",
+    "tuned": "#D55E00",
+    "untrained": "#8C8C8C",
+    "baseline": "#009E73",
+}
+LABEL = {
+    "vanilla": "vanilla",
+    "tuned": "instruction-tuned",
+    "untrained": "untrained",
+    "baseline": "baseline without a network",
+}
+LINE = {"vanilla": "-", "tuned": "-", "untrained": (0, (1, 1)), "baseline": (0, (4, 1.5))}
+INK = "#1A1A1A"
+MUTED = "#5A5A5A"
+FAINT = "#E6E6E6"
+FAMILY_MARKERS = ("o", "s", "^", "D", "v", "P", "p", "h", "<", ">", "8", "d")
+BASELINE_MARKER = "X"
+MODES = ("legacy", "controlled")
+
+RC: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # carried by matplotlib: the same layout everywhere
+    "font.size": 7,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "figure.titlesize": 8.5,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "text.color": INK,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 4.5,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "legend.columnspacing": 1.4,
+    "axes.grid": False,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "savefig.dpi": 250,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "brainalign",  # the same figure gives the same bytes
+}
+
+
+@contextmanager
+def drawing(overrides: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Draw and save in the study's style; `overrides` are matplotlib rc keys that win over it."""
+    with mpl.rc_context({**RC, **(overrides or {})}):
+        yield
+
+
+def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
+    """Write a figure as SVG and PNG; no date and no version goes into either."""
+    for path, kind, metadata in (
+        (svg, "svg", {"Date": None, "Creator": None}),
+        (png, "png", {"Software": None}),
+    ):
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, format=kind, metadata=metadata)
+
+
+def sheet(width: float, height: float, simulated: bool = False) -> Figure:
+    """An empty figure of a size in inches, marked when any of its data are simulated."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.04, h_pad=0.05, wspace=0.03, hspace=0.04)  # type: ignore[call-arg, union-attr]
+    if simulated:
+        figure.text(
+            0.995,
+            0.995,
+            "SIMULATED DATA",
+            ha="right",
+            va="top",
+            fontweight="bold",
+            color="white",
+            in_layout=False,
+            bbox={"boxstyle": "square,pad=0.25", "facecolor": INK, "edgecolor": "none"},
+        )
+    return figure
+
+
+def heading(figure: Figure, text: str) -> None:
+    """The figure's own title, at the top left."""
+    figure.suptitle(text, x=0.008, ha="left", fontweight="bold")
+
+
+def panel(axes: Axes, title: str, statement: str = "", width: int = 60) -> None:
+    """Head a panel with its title and, below it, what it rests on (N, test, mode).
+
+    Lines of `statement` longer than `width` characters are broken.
+    """
+    lines = "\n".join(fill(line, width) for line in statement.split("\n"))
+    size = float(mpl.rcParams["font.size"])
+    axes.set_title(
+        title,
+        loc="left",
+        fontweight="bold",
+        pad=4 + (lines.count("\n") + 1) * size * 1.25 * bool(lines),
+    )
+    if lines:
+        axes.annotate(
+            lines,
+            (0, 1),
+            (0, 3),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            color=MUTED,
+            va="bottom",
+            linespacing=1.1,
+        )
+
+
+def absent(axes: Axes, why: str, width: int = 34) -> None:
+    """Say in the axes' place why nothing can be shown."""
+    axes.set(xticks=[], yticks=[], xlabel="", ylabel="")
+    axes.spines[:].set_visible(False)
+    axes.set_facecolor("#F6F6F6")
+    axes.text(
+        0.5,
+        0.5,
+        fill(f"not computable: {why}", width),
+        ha="center",
+        va="center",
+        transform=axes.transAxes,
+        color=MUTED,
+    )
+
+
+def family_markers(table: pd.DataFrame) -> dict[str, str]:
+    """Family → marker, by the families' alphabet (baselines have a marker of their own)."""
+    families = sorted(
+        table.loc[table["role"] != "baseline", "family"].dropna().astype(str).unique()
+    )
+    return {name: FAMILY_MARKERS[i % len(FAMILY_MARKERS)] for i, name in enumerate(families)}
+
+
+def marker(row: Any, markers: Mapping[str, str]) -> str:
+    """The marker of a table row (with `role` and `family`)."""
+    return BASELINE_MARKER if row.role == "baseline" else markers.get(str(row.family), "o")
+
+
+def legend(
+    figure: Figure,
+    roles: Sequence[str],
+    markers: Mapping[str, str] | None = None,
+    extra: Sequence[Line2D] = (),
+    lines: bool = False,
+) -> None:
+    """One legend under all panels: roles by colour, families by marker, then `extra` handles.
+
+    `lines` says that the panels draw roles as lines instead of dots.
+    """
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=COLOUR[role],
+            marker="" if lines else BASELINE_MARKER if role == "baseline" else "o",
+            linestyle=LINE[role] if lines else "none",
+            label=LABEL[role],
+        )
+        for role in ROLES
+        if role in set(roles)
+    ]
+    if markers and len(markers) > 1:
+        handles += [
+            Line2D([], [], color=MUTED, marker=m, linestyle="none", mfc="none", label=name)
+            for name, m in markers.items()
+        ]
+    handles += list(extra)
+    if handles:
+        # A legend column is about as wide as its longest label; keep the whole on the page.
+        longest = max(len(str(handle.get_label())) for handle in handles)
+        fitting = max(1, int(figure.get_figwidth() / (0.06 * longest + 0.45)))
+        figure.legend(
+            handles=handles,
+            loc="outside lower left",
+            ncols=min(fitting, len(handles)),
+            borderaxespad=0.2,
+        )
+
+
+def spaced(values: Sequence[float], gap: float) -> list[float]:
+    """Positions near `values` that are at least `gap` apart, in the values' order."""
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    places = list(values)
+    for before, after in itertools.pairwise(order):
+        places[after] = max(places[after], places[before] + gap)
+    shift = sum(p - v for p, v in zip(places, values, strict=True)) / max(len(places), 1)
+    return [place - shift for place in places]
+
+
+def p_text(p: float) -> str:
+    """A p value as it stands in a text: p = .03, p < .001."""
+    if pd.isna(p):
+        return "p n/a"
+    if p < 0.001:
+        return "p < .001"
+    return f"p = {p:.3f}".replace("0.", ".", 1) if p < 0.1 else f"p = {p:.2f}".replace("0.", ".", 1)
+
+
+def r_text(r: float, digits: int = 2) -> str:
+    """A correlation as it stands in a text: .81, −.16."""
+    if pd.isna(r):
+        return "n/a"
+    text = f"{abs(r):.{digits}f}"
+    return ("−" if r < 0 and float(text) else "") + (text[1:] if text.startswith("0") else text)
