@@ -1,0 +1,211 @@
+"""Alice: fMRI of 27 people who listen to chapter 1 of Alice in Wonderland (Brennan et al. 2016)."""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from brainalign.datasets.prepared import Prepared, attributes, card, expect
+from brainalign.datasets.raw import RawFile, Record, by_name, raw_table, text
+from brainalign.datasets.words import covariates
+from brainalign.errors import InputError
+
+CITATION = "Brennan et al. 2016, Brain and Language 157-158:81-94"
+SOURCE = "Alice fMRI timecourses (University of Michigan, 2016)"
+LICENCE = "CC BY 4.0"
+FOLDER = "alice_fmri"
+TEXTGRID = f"{FOLDER}/DownTheRabbitHoleFinal_exp120_pad_1.TextGrid"
+
+REGIONS = ("LATL", "RATL", "LPTL", "LIPL", "LPreM", "LIFG")
+RADII = ("10mm", "6mm")
+TR = 2.0
+VOLUMES = 362
+DISCARDED_VOLUMES = 10
+FIRST_VOLUME = DISCARDED_VOLUMES * TR  # seconds on the clock of the TextGrid
+REGRESSORS = (
+    "word_rate", "sound_power",
+    "translation_x", "translation_y", "translation_z", "rotation_x", "rotation_y", "rotation_z",
+)  # fmt: skip
+PAUSE = "sp"
+INTERVAL = re.compile(r'xmin = (\S+)\s+xmax = (\S+)\s+text = "((?:[^"]|"")*)"')
+
+
+def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+    """The TextGrid; per subject time courses of one radius, word rate, sound power, movement."""
+    other = {f"{FOLDER}/{radius}/" for radius in RADII} - {f"{FOLDER}/{_radius(source)}/"}
+    table = raw_table("alice", LICENCE)
+    return [file for path, file in table.items() if not path.startswith(tuple(other))]
+
+
+def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
+    """Words with their times, and the six regions' raw time courses of every usable subject.
+
+    Onsets and offsets are seconds from the start of row 0 of the 362 volumes. Values stay in
+    scanner units; z-scoring belongs to the encoding model, inside its training folds.
+
+    Raises
+    ------
+    InputError : a file has another form or size than the release's, or words are out of order.
+    """
+    files, radius = by_name(records), _radius(source)
+    words, gaps = _words(text(files[TEXTGRID]), files[TEXTGRID]["path"])
+    courses, nuisance, silent = {}, {}, []
+    for name in sorted(files):
+        match = re.fullmatch(rf"{FOLDER}/{radius}/(s\d\d)-timecourses\.txt", name)
+        if match is None:
+            continue
+        subject = match[1]
+        course = _matrix(files[name], VOLUMES, len(REGIONS))
+        if not course.any():
+            silent.append(subject)
+            continue
+        courses[subject] = course
+        nuisance[subject] = _nuisance(files, subject)
+    if all(record["verified"] for record in records):
+        where = f"{FOLDER} ({radius})"
+        expect(silent, ["s33"], where, "subjects with time courses of zeros only")
+        expect(len(courses), 27, where, "number of usable subjects")
+        expect(len(words), 2127, files[TEXTGRID]["path"], "number of words")
+
+    responses = _responses(courses, nuisance, records)
+    return Prepared(
+        words,
+        responses,
+        card(
+            words,
+            responses,
+            records,
+            dataset="alice",
+            citation=CITATION,
+            dropped=[
+                {"what": "subject", "n": len(silent), "why": f"only zeros: {', '.join(silent)}"},
+                {"what": "pauses", "n": gaps["pauses"], "why": "'sp' intervals are not words"},
+                {"what": "unlabelled intervals", "n": gaps["unlabelled"], "why": "no word given"},
+                {
+                    "what": "movement rows",
+                    "n": DISCARDED_VOLUMES,
+                    "why": "they belong to the volumes that the release had discarded",
+                },
+            ],
+            notes=[
+                "values are raw scanner units, neither z-scored nor cleaned",
+                f"row 0 starts at {FIRST_VOLUME:g} s of the TextGrid's clock",
+                "the TextGrid has no punctuation and little capitalisation: sentence_id and "
+                "word_in_sentence are NaN; phrase_id counts the runs of words between pauses, "
+                "word_in_phrase the place therein",
+                "clitics are words of their own where the TextGrid has them so ('s)",
+                "word rate is convolved with a haemodynamic response by the authors",
+            ],
+            radius=radius,
+            regressors=list(REGRESSORS),
+        ),
+    )
+
+
+def _radius(source: Mapping[str, Any]) -> str:
+    radius = source.get("radius", RADII[0])
+    if radius not in RADII:
+        raise InputError(f"source.radius: {radius!r} is not allowed; allowed: {', '.join(RADII)}")
+    return radius
+
+
+def _words(textgrid: str, where: str) -> tuple[pd.DataFrame, dict[str, int]]:
+    intervals = [
+        (float(start), float(end), label.replace('""', '"').strip())
+        for start, end, label in INTERVAL.findall(textgrid)
+    ]
+    declared = re.search(r"intervals: size = (\d+)", textgrid)
+    if declared is None or int(declared[1]) != len(intervals):
+        expected = declared[1] if declared else "a TextGrid in long form"
+        raise InputError(f"{where}: {len(intervals)} whole intervals, expected {expected}")
+    ends = [end for _, end, _ in intervals]
+    for i, (start, end, label) in enumerate(intervals):
+        if end <= start or (i and start < ends[i - 1] - 1e-6):
+            raise InputError(
+                f"{where}: interval {i + 1} ({label!r}) is out of order: {start}-{end}"
+            )
+    rows, phrase, within = [], 1, 0
+    for start, end, label in intervals:
+        if label == PAUSE:
+            phrase, within = phrase + (within > 0), 0
+        elif label:
+            within += 1
+            rows.append((label, start - FIRST_VOLUME, end - FIRST_VOLUME, phrase, within))
+    table = pd.DataFrame(rows, columns=["text", "onset", "offset", "phrase_id", "word_in_phrase"])
+    labels = [label for _, _, label in intervals]
+    n = len(table)
+    stimuli = pd.DataFrame(
+        {
+            "stimulus_id": [f"alice.{i + 1:04d}" for i in range(n)],
+            "text": table["text"],
+            "context_group": "chapter1",
+            "position": np.arange(1, n + 1),
+            "split_group": "chapter1",
+            "onset": table["onset"],
+            "offset": table["offset"],
+        }
+    )
+    stimuli = pd.concat([stimuli, covariates(table["text"].tolist())], axis=1).assign(
+        sentence_id=np.nan,
+        word_in_sentence=np.nan,
+        phrase_id=table["phrase_id"],
+        word_in_phrase=table["word_in_phrase"],
+    )
+    return stimuli, {"pauses": labels.count(PAUSE), "unlabelled": labels.count("")}
+
+
+def _nuisance(files: Mapping[str, Record], subject: str) -> np.ndarray:
+    """Word rate, sound power and movement of one subject, [volume, regressor]."""
+    prefix = f"{FOLDER}/{subject}-rp_"
+    movement = [record for name, record in files.items() if name.startswith(prefix)]
+    if len(movement) != 1:
+        raise InputError(f"{prefix}*.txt: {len(movement)} movement files, expected 1")
+    return np.hstack(
+        [
+            _matrix(files[f"{FOLDER}/{subject}-rate.txt"], VOLUMES, 1),
+            _matrix(files[f"{FOLDER}/{subject}-sndpwr.txt"], VOLUMES, 1),
+            _matrix(movement[0], DISCARDED_VOLUMES + VOLUMES, 6)[DISCARDED_VOLUMES:],
+        ]
+    )
+
+
+def _matrix(record: Record, rows: int, columns: int) -> np.ndarray:
+    try:
+        values = np.loadtxt(io.StringIO(text(record)), ndmin=2)
+    except ValueError as error:
+        raise InputError(f"{record['path']}: not a table of numbers ({error})") from error
+    if values.shape != (rows, columns):
+        raise InputError(f"{record['path']}: {values.shape}, expected ({rows}, {columns})")
+    if not np.isfinite(values).all():
+        raise InputError(
+            f"{record['path']}: row {np.argwhere(~np.isfinite(values))[0][0]}: not finite"
+        )
+    return values
+
+
+def _responses(
+    courses: Mapping[str, np.ndarray], nuisance: Mapping[str, np.ndarray], records: Sequence[Record]
+) -> xr.Dataset:
+    if not courses:
+        raise InputError(f"{FOLDER}: no subject has time courses")
+    subjects = list(courses)
+    return xr.Dataset(
+        {
+            "responses": (("volume", "target"), np.hstack(list(courses.values()))),
+            "nuisance": (("subject_id", "volume", "regressor"), np.stack(list(nuisance.values()))),
+        },
+        coords={
+            "target_id": ("target", [f"{s}.{region}" for s in subjects for region in REGIONS]),
+            "subject": ("target", [s for s in subjects for _ in REGIONS]),
+            "region": ("target", list(REGIONS) * len(subjects)),
+            "onset": ("volume", np.arange(VOLUMES) * TR),
+            "run": ("volume", np.ones(VOLUMES, dtype=np.int64)),
+            "subject_id": ("subject_id", subjects),
+            "regressor": ("regressor", list(REGRESSORS)),
+        },
+        attrs=attributes("brain", "scanner units", SOURCE, LICENCE, records, tr=TR),
+    )

@@ -1,0 +1,92 @@
+"""BIG-Bench Hard: 23 reasoning tasks in 27 files (Suzgun et al. 2022), from two releases."""
+
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from brainalign.datasets.prepared import expect
+from brainalign.datasets.raw import RESOURCES, RawFile, Record, content, raw_table, text
+from brainalign.datasets.subset import per_subject, stratified
+from brainalign.errors import InputError
+
+LICENCE = "MIT"
+RELEASES = ("json", "hub")
+FILES, EXAMPLES = 27, 6511
+SHOTS = 3  # the first three examples of a file serve as its worked examples
+
+COLUMNS = ["question_id", "split", "subject", "task", "category", "input", "target"]
+
+
+def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+    """27 files: the authors' `json`, or lukaemon/bbh on the `hub`."""
+    folder = "bbh/bbh/" if _release(source) == "json" else "bbh/hub/"
+    return [f for path, f in raw_table("bbh", LICENCE).items() if path.startswith(folder)]
+
+
+def read(records: Sequence[Record], source: Mapping[str, Any], seed: int) -> pd.DataFrame:
+    """The questions table (docs/architecture.md), in the files' order.
+
+    With `per_subject`, the first three examples of each file stay beside that many others: they
+    are the examples of the prompt and are not scored.
+
+    Raises
+    ------
+    InputError : a file is not JSON of that form, an example lacks input or target, a file is
+        missing.
+    """
+    n, release = per_subject(source), _release(source)
+    reader = _from_json if release == "json" else _from_hub
+    lists = pd.read_csv(RESOURCES / "categories" / "bbh.csv").set_index("subject")
+    rows = []
+    for record in records:
+        subject = record["name"].split("/")[-1].rpartition(".")[0]
+        if subject not in lists.index:
+            raise InputError(f"{record['path']}: {subject} is not one of the {FILES} files")
+        task, category = lists.loc[subject, "task"], lists.loc[subject, "category"]
+        for i, (given, target) in enumerate(reader(record)):
+            rows.append((f"{subject}.{i:03d}", "test", subject, task, category, given, target))
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    where = f"bbh ({release})"
+    expect(table["subject"].nunique(), FILES, where, "number of files")
+    expect(len(table), EXAMPLES, where, "number of examples")
+    shots = table.groupby("subject").cumcount() < SHOTS
+    return stratified(table, n, seed, keep=shots)
+
+
+def _release(source: Mapping[str, Any]) -> str:
+    release = source.get("release", RELEASES[0])
+    if release not in RELEASES:
+        raise InputError(f"release: {release!r} is not allowed; allowed: {', '.join(RELEASES)}")
+    return release
+
+
+def _from_json(record: Record) -> Iterator[tuple[str, str]]:
+    where = record["path"]
+    try:
+        data = json.loads(text(record))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where}: not JSON ({error})") from error
+    examples = data.get("examples") if isinstance(data, dict) else None
+    if not isinstance(examples, list) or not examples:
+        raise InputError(f"{where}: no list of examples")
+    for number, example in enumerate(examples):
+        yield _example(example if isinstance(example, dict) else {}, f"{where}: example {number}")
+
+
+def _from_hub(record: Record) -> Iterator[tuple[str, str]]:
+    try:
+        table = pd.read_parquet(io.BytesIO(content(record)))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{record['path']}: not a whole Parquet file ({error})") from error
+    for number, example in enumerate(table.to_dict("records")):
+        yield _example(example, f"{record['path']}: example {number}")
+
+
+def _example(example: Mapping[Any, Any], where: str) -> tuple[str, str]:
+    for key in ("input", "target"):
+        if not isinstance(example.get(key), str) or not example[key].strip():
+            raise InputError(f"{where}: no {key}")
+    return example["input"], example["target"]

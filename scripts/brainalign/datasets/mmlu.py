@@ -1,0 +1,157 @@
+"""MMLU: multiple-choice questions in 57 subjects (Hendrycks et al. 2021), from three releases."""
+
+import csv
+import io
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from brainalign.datasets.prepared import expect
+from brainalign.datasets.raw import RESOURCES, RawFile, Record, content, raw_table, text
+from brainalign.datasets.subset import per_subject, stratified
+from brainalign.errors import InputError
+
+LICENCE = "MIT"
+RELEASES = ("csv", "tar", "hub")
+SPLITS = ("dev", "test")
+COUNTS = {"dev": 285, "test": 14042}
+HEADER = ["question", "choice0", "choice1", "choice2", "choice3", "answer"]
+LETTERS = "ABCD"
+
+Row = tuple[str, str, str, list[str], int]  # subject, split, question, choices, gold
+
+
+def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+    """The files of the release that `source` names: `csv` (a file per subject), `tar`, or `hub`."""
+    release = _release(source)
+    table = raw_table("mmlu", LICENCE)
+    ending = {"csv": ".csv", "tar": ".tar", "hub": ".parquet"}[release]
+    return [file for path, file in table.items() if path.endswith(ending)]
+
+
+def read(records: Sequence[Record], source: Mapping[str, Any], seed: int) -> pd.DataFrame:
+    """The questions table (docs/architecture.md), the dev split whole, `per_subject` of the test.
+
+    Raises
+    ------
+    InputError : a file is no table of questions, an answer is outside A-D, a subject is unknown or
+        missing.
+    """
+    n, release = per_subject(source), _release(source)
+    reader = {"csv": _from_csv, "tar": _from_tar, "hub": _from_hub}[release]
+    table = pd.DataFrame(
+        [row for record in records for row in reader(record)],
+        columns=["subject", "split", "question", "choices", "gold"],
+    )
+    where = records[0]["path"] if len(records) == 1 else f"mmlu ({release})"
+    categories = pd.read_csv(RESOURCES / "categories" / "mmlu.csv").set_index("subject")["category"]
+    strange = sorted(set(table["subject"]) ^ set(categories.index))
+    if strange:
+        raise InputError(f"{where}: subjects {', '.join(strange[:5])} are unknown or missing")
+    # The releases order subjects differently; within a subject they agree.
+    order = {name: i for i, name in enumerate(sorted(categories.index))}
+    table = table.sort_values(
+        ["split", "subject"],
+        key=lambda column: column.map(order) if column.name == "subject" else column,
+        kind="stable",
+        ignore_index=True,
+    )
+    for split, expected in COUNTS.items():
+        expect(
+            int((table["split"] == split).sum()), expected, where, f"number of {split} questions"
+        )
+    number = table.groupby(["split", "subject"]).cumcount()
+    table.insert(
+        0,
+        "question_id",
+        table["subject"] + "." + table["split"] + "." + number.map("{:04d}".format),
+    )
+    table["category"] = table["subject"].map(categories)
+    table = table[["question_id", "split", "subject", "category", "question", "choices", "gold"]]
+    return stratified(table, n, seed, keep=table["split"] == "dev")
+
+
+def _release(source: Mapping[str, Any]) -> str:
+    release = source.get("release", RELEASES[0])
+    if release not in RELEASES:
+        raise InputError(f"release: {release!r} is not allowed; allowed: {', '.join(RELEASES)}")
+    return release
+
+
+def _from_csv(record: Record) -> Iterator[Row]:
+    """One subject and split, with a header; the answer is an index 0-3."""
+    subject, split = _subject_and_split(record["name"], record["path"])
+    rows = _csv_rows(text(record), record["path"])
+    if next(rows, None) != HEADER:
+        raise InputError(f"{record['path']}: header is not {','.join(HEADER)}")
+    for number, row in enumerate(rows):
+        yield _row(subject, split, row, "0123", f"{record['path']}: question {number}")
+
+
+def _from_tar(record: Record) -> Iterator[Row]:
+    """The authors' archive: data/SPLIT/SUBJECT_SPLIT.csv without header, the answer a letter."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content(record))) as archive:
+            for member in archive:
+                parts = member.name.split("/")
+                if not member.isfile() or len(parts) != 3 or parts[1] not in SPLITS:
+                    continue
+                where = f"{record['path']}: {member.name}"
+                file = archive.extractfile(member)
+                subject, split = _subject_and_split(member.name, where)
+                rows = _csv_rows(_decoded(file.read() if file else b"", where), where)
+                for number, row in enumerate(rows):
+                    yield _row(subject, split, row, LETTERS, f"{where}: question {number}")
+    except tarfile.TarError as error:
+        raise InputError(f"{record['path']}: not a whole tar archive ({error})") from error
+
+
+def _from_hub(record: Record) -> Iterator[Row]:
+    """One split of cais/mmlu, configuration all: question, subject, choices, answer 0-3."""
+    split = record["name"].split("/")[-1].split("-")[0]
+    try:
+        table = pd.read_parquet(io.BytesIO(content(record)))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{record['path']}: not a whole Parquet file ({error})") from error
+    missing = [c for c in ("question", "subject", "choices", "answer") if c not in table.columns]
+    if missing:
+        raise InputError(f"{record['path']}: column {', '.join(missing)} is missing")
+    for number, line in enumerate(table.to_dict("records")):
+        fields = [line["question"], *map(str, line["choices"]), str(line["answer"])]
+        where = f"{record['path']}: question {number}"
+        yield _row(line["subject"], split, fields, "0123", where)
+
+
+def _subject_and_split(name: str, where: str) -> tuple[str, str]:
+    stem = name.split("/")[-1].removesuffix(".csv")
+    subject, _, split = stem.rpartition("_")
+    if split not in SPLITS:
+        raise InputError(f"{where}: {stem} is not SUBJECT_dev or SUBJECT_test")
+    return subject, split
+
+
+def _csv_rows(table: str, where: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(io.StringIO(table, newline=""), strict=True)
+    except csv.Error as error:
+        raise InputError(f"{where}: not a CSV table ({error})") from error
+
+
+def _decoded(data: bytes, where: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: not UTF-8 text ({error})") from error
+
+
+def _row(subject: str, split: str, fields: list[str], answers: str, where: str) -> Row:
+    if len(fields) != 6:
+        raise InputError(f"{where}: {len(fields)} fields, expected {len(HEADER)}")
+    question, *choices, answer = fields
+    if len(answer) != 1 or answer not in answers:
+        raise InputError(f"{where}: answer {answer!r}, expected one of {', '.join(answers)}")
+    if not question.strip():
+        raise InputError(f"{where}: the question is empty")
+    return subject, split, question, choices, answers.index(answer)

@@ -1,0 +1,191 @@
+"""Natural Stories: self-paced reading times, corrected release (Futrell et al. 2021)."""
+
+import csv
+import io
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from brainalign.datasets.prepared import Prepared, attributes, card, expect
+from brainalign.datasets.raw import RawFile, Record, by_name, raw_table, text
+from brainalign.datasets.reading_times import lag_profile, warn_if_misaligned
+from brainalign.datasets.words import covariates, sentences
+from brainalign.errors import InputError
+
+CITATION = "Futrell et al. 2021, Language Resources and Evaluation 55:63-77"
+SOURCE = "languageMIT/naturalstories, corrected release of 13 May 2025 (commit 4700daad)"
+LICENCE = "CC BY-NC-SA 4.0"
+FOLDER = "natural_stories"
+WORDS = f"{FOLDER}/all_stories.tok"
+MEANS = f"{FOLDER}/processed_wordinfo.tsv"
+READERS = f"{FOLDER}/processed_RTs.tsv"
+CHOICES = ("mean", "each")
+
+log = logging.getLogger("brainalign")
+
+
+def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+    """The words, and the mean reading times or the per-reader table."""
+    table = raw_table("natural_stories", LICENCE)
+    return [table[WORDS], table[READERS if _readers(source) == "each" else MEANS]]
+
+
+def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
+    """Words of the ten stories with covariates, and their reading times in milliseconds.
+
+    Raises
+    ------
+    InputError : a table lacks a column, a word is out of order, or words and times do not match.
+    """
+    files, readers = by_name(records), _readers(source)
+    words = _table(files[WORDS], ("word", "zone", "item"))
+    stimuli = _stimuli(words, files[WORDS]["path"])
+    if readers == "mean":
+        values, targets, dropped = _means(words, files[MEANS])
+    else:
+        values, targets, dropped = _each(words, files[READERS])
+    responses = xr.Dataset(
+        {"responses": (("stimulus", "target"), values)},
+        coords={
+            "stimulus_id": ("stimulus", stimuli["stimulus_id"].tolist()),
+            "target_id": ("target", targets),
+            "subject": ("target", targets),
+            "region": ("target", ["reading"] * len(targets)),
+        },
+        attrs=attributes("reading-times", "ms", SOURCE, LICENCE, records),
+    )
+    if files[WORDS]["verified"]:
+        where = files[WORDS]["path"]
+        expect(len(stimuli), 10256, where, "number of words")
+        expect(int(stimuli["context_group"].nunique()), 10, where, "number of stories")
+        expect(int(stimuli["sentence_id"].nunique()), 481, where, "number of sentences")
+    mean = np.nanmean(values, axis=1)
+    profile = lag_profile(stimuli["length"].to_numpy(), mean, stimuli["context_group"].to_numpy())
+    misaligned = warn_if_misaligned(profile, f"{FOLDER}, the corrected release")
+    notes = [
+        "length counts a word's characters as shown, punctuation included",
+        "sentences by the rule of Brain-Score's Futrell2018 (481); the paper counts 485",
+        *misaligned,
+    ]
+    return Prepared(
+        stimuli,
+        responses,
+        card(
+            stimuli, responses, records,
+            dataset="natural-stories", citation=CITATION, dropped=dropped, notes=notes,
+            release="corrected", lag_profile=profile, readers=readers,
+            sentences=int(stimuli["sentence_id"].nunique()),
+        ),
+    )  # fmt: skip
+
+
+def _readers(source: Mapping[str, Any]) -> str:
+    readers = source.get("readers", CHOICES[0])
+    if readers not in CHOICES:
+        raise InputError(
+            f"source.readers: {readers!r} is not allowed; allowed: {', '.join(CHOICES)}"
+        )
+    return readers
+
+
+def _table(record: Record, columns: Sequence[str]) -> pd.DataFrame:
+    """A tab-separated table without quoting, for words hold quote marks."""
+    try:
+        table = pd.read_csv(
+            io.StringIO(text(record)), sep="\t", quoting=csv.QUOTE_NONE, keep_default_na=False
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise InputError(f"{record['path']}: not a tab-separated table ({error})") from error
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"{record['path']}: column {', '.join(missing)} is missing; it has "
+            f"{', '.join(map(str, table.columns))}"
+        )
+    for name in columns:
+        if name in ("item", "zone") and not pd.api.types.is_integer_dtype(table[name]):
+            raise InputError(f"{record['path']}: column {name} holds other than whole numbers")
+    return table
+
+
+def _stimuli(words: pd.DataFrame, where: str) -> pd.DataFrame:
+    order = words[["item", "zone"]].to_numpy()
+    steps = np.diff(order, axis=0)
+    bad = np.flatnonzero(~((steps[:, 0] > 0) | ((steps[:, 0] == 0) & (steps[:, 1] > 0))))
+    if bad.size:
+        item, zone = order[bad[0] + 1]
+        raise InputError(f"{where}: row {bad[0] + 1}: story {item}, word {zone} is out of order")
+    shown = words["word"].astype(str).tolist()
+    if "" in shown:
+        raise InputError(f"{where}: row {shown.index('')}: the word is empty")
+    sentence, place = sentences(shown)
+    story = words["item"].map(lambda item: f"story{item:02d}")
+    stimuli = pd.DataFrame(
+        {
+            "stimulus_id": [f"{item:02d}.{zone:04d}" for item, zone in order],
+            "text": shown,
+            "context_group": story,
+            "position": words["zone"],
+            "split_group": story,
+            "onset": np.nan,
+            "offset": np.nan,
+        }
+    )
+    return pd.concat([stimuli, covariates(shown)], axis=1).assign(
+        sentence_id=sentence, word_in_sentence=place
+    )
+
+
+def _means(words: pd.DataFrame, record: Record) -> tuple[np.ndarray, list[str], list[dict]]:
+    table = _table(record, ("word", "zone", "item", "meanItemRT"))
+    _refuse_repeats(table, ["item", "zone"], record)
+    joined = words.merge(table, on=["item", "zone"], how="left", suffixes=("", "_timed"))
+    if len(table) != len(words) or joined["meanItemRT"].isna().any():
+        raise InputError(
+            f"{record['path']}: {len(table)} timed words, "
+            f"{int(joined['meanItemRT'].notna().sum())} of them among the {len(words)} words"
+        )
+    other = joined["word"] != joined["word_timed"]
+    if other.any():
+        row = joined[other].iloc[0]
+        raise InputError(
+            f"{record['path']}: story {row['item']}, word {row['zone']} is {row['word_timed']!r}, "
+            f"expected {row['word']!r}"
+        )
+    times = pd.to_numeric(joined["meanItemRT"], errors="coerce").to_numpy(float)
+    if not (times > 0).all():
+        row = joined.iloc[int(np.flatnonzero(~(times > 0))[0])]
+        raise InputError(
+            f"{record['path']}: story {row['item']}, word {row['zone']}: reading time "
+            f"{row['meanItemRT']!r}, expected milliseconds"
+        )
+    return times[:, None], ["mean"], []
+
+
+def _each(words: pd.DataFrame, record: Record) -> tuple[np.ndarray, list[str], list[dict]]:
+    table = _table(record, ("WorkerId", "item", "zone", "RT"))
+    _refuse_repeats(table, ["WorkerId", "item", "zone"], record)
+    times = pd.to_numeric(table["RT"], errors="coerce")
+    if times.isna().any():
+        row = int(np.flatnonzero(times.isna())[0])
+        raise InputError(f"{record['path']}: row {row}: RT {table['RT'].iloc[row]!r} is no number")
+    wide = table.assign(RT=times).pivot(index=["item", "zone"], columns="WorkerId", values="RT")
+    places = pd.MultiIndex.from_frame(words[["item", "zone"]])
+    strange = wide.index.difference(places)
+    if len(strange):
+        item, zone = strange[0]
+        raise InputError(f"{record['path']}: story {item} has no word {zone}")
+    wide = wide.reindex(places).sort_index(axis=1)
+    return wide.to_numpy(float), [str(reader) for reader in wide.columns], []
+
+
+def _refuse_repeats(table: pd.DataFrame, keys: list[str], record: Record) -> None:
+    repeated = table.duplicated(keys)
+    if repeated.any():
+        row = table[repeated].iloc[0]
+        where = ", ".join(f"{key} {row[key]}" for key in keys)
+        raise InputError(f"{record['path']}: {where} appears twice")

@@ -1,0 +1,176 @@
+"""Raw files: where they come from, whether they are the right ones, where they lie here."""
+
+import csv
+import gzip
+import hashlib
+import logging
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from brainalign.errors import InputError
+from brainalign.formats.atomic import sha256_of
+
+RESOURCES = Path(__file__).resolve().parents[3] / "resources"
+
+log = logging.getLogger("brainalign")
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One raw file of a dataset.
+
+    Attributes
+    ----------
+    path : where it lies under the mirror and under the downloads folder.
+    url : its official place; empty when it has to be had by hand.
+    digest : `sha256:…` or `sha1:…` of the unpacked content; empty when none is published.
+    by_hand : where a file without url is to be had.
+    """
+
+    path: str
+    url: str = ""
+    digest: str = ""
+    licence: str = ""
+    by_hand: str = ""
+
+
+def raw_table(name: str, licence: str) -> dict[str, RawFile]:
+    """The raw files listed in resources/raw/`name`.csv, by path."""
+    with (RESOURCES / "raw" / f"{name}.csv").open(newline="") as file:
+        return {
+            row["path"]: RawFile(
+                path=row["path"],
+                url=row["url"],
+                digest=f"sha256:{row['sha256']}" if row["sha256"] else "",
+                licence=licence,
+            )
+            for row in csv.DictReader(file)
+        }
+
+
+def locate(
+    files: Iterable[RawFile], mirror: str | Path | None, downloads: str | Path
+) -> list[Record]:
+    """Find every file in the mirror, else in the downloads folder, else download it; check it.
+
+    In the mirror, and in the downloads folder, `PATH.gz` may stand for `PATH`: the digest is of
+    the unpacked content.
+
+    Returns
+    -------
+    One record per file: `name` (its path in the mirror's layout), `path` (of the local file),
+    `sha256` and `bytes` (of the unpacked content), `url`, `licence`, `origin` (`mirror` or
+    `download`), `verified` (whether a published digest was compared).
+
+    Raises
+    ------
+    InputError : a file is neither here nor to be downloaded, or its content is another.
+    """
+    if mirror is not None and not Path(mirror).is_dir():
+        raise InputError(f"mirror: {mirror} is not a folder")
+    return [_located(file, mirror, Path(downloads)) for file in files]
+
+
+def content(record: Record) -> bytes:
+    """The unpacked content of a located file.
+
+    Raises
+    ------
+    InputError : the file has gone, or is a damaged gzip file.
+    """
+    path = Path(record["path"])
+    try:
+        data = path.read_bytes()
+        return gzip.decompress(data) if _is_packed(path, record["name"]) else data
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: raw file {record['name']} is no longer there") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: not a whole gzip file ({error})") from error
+
+
+def text(record: Record) -> str:
+    """The unpacked content of a located file as UTF-8 text, line ends as they are.
+
+    Raises
+    ------
+    InputError : as `content`, or the bytes are not UTF-8.
+    """
+    try:
+        return content(record).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{record['path']}: not UTF-8 text ({error})") from error
+
+
+def by_name(records: Iterable[Record]) -> dict[str, Record]:
+    """Located files by their path in the mirror's layout."""
+    return {record["name"]: record for record in records}
+
+
+def _located(file: RawFile, mirror: str | Path | None, downloads: Path) -> Record:
+    for root, origin in ((mirror, "mirror"), (downloads, "download")):
+        path = _present(Path(root), file.path) if root is not None else None
+        if path is not None:
+            return _checked(file, path, origin)
+    if not file.url:
+        places = " or ".join(str(Path(r) / file.path) for r in (mirror, downloads) if r is not None)
+        raise InputError(f"raw file {file.path} is not here; {file.by_hand}; put it at {places}")
+    return _checked(file, _download(file, mirror, downloads), "download")
+
+
+def _present(root: Path, name: str) -> Path | None:
+    plain, packed = root / name, root / f"{name}.gz"
+    return next((path for path in (plain, packed) if path.is_file()), None)
+
+
+def _download(file: RawFile, mirror: str | Path | None, downloads: Path) -> Path:
+    import pooch
+
+    target = downloads / file.path
+    log.info("downloading %s", file.url)
+    try:
+        # Without a digest here: a wrong one is reported by _checked, in our words.
+        pooch.retrieve(file.url, known_hash=None, fname=target.name, path=target.parent)
+    except (OSError, ValueError) as error:
+        where = f"{Path(mirror) / file.path} or {target}" if mirror is not None else str(target)
+        raise InputError(
+            f"raw file {file.path} could not be downloaded from {file.url} "
+            f"({type(error).__name__}); without network, put it (or its .gz) at {where}"
+            + ("" if mirror is not None else ", or name a folder that holds it as mirror")
+        ) from error
+    return target
+
+
+def _checked(file: RawFile, path: Path, origin: str) -> Record:
+    record: Record = {
+        "name": file.path,
+        "path": str(path),
+        "url": file.url,
+        "licence": file.licence,
+        "origin": origin,
+        "verified": bool(file.digest),
+    }
+    if _is_packed(path, file.path):
+        data = content(record)
+        record["sha256"], record["bytes"] = hashlib.sha256(data).hexdigest(), len(data)
+        sha1 = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+    else:
+        record["sha256"], record["bytes"] = sha256_of(path), path.stat().st_size
+        with path.open("rb") as stream:
+            sha1 = hashlib.file_digest(stream, "sha1").hexdigest()
+    found = {"sha256": record["sha256"], "sha1": sha1}
+    algorithm, _, expected = file.digest.partition(":")
+    if expected and found[algorithm] != expected:
+        raise InputError(
+            f"{path}: {algorithm} of its content is {found[algorithm]}, expected {expected}; it is "
+            "truncated, damaged or another release: remove it and run again"
+        )
+    return record
+
+
+def _is_packed(path: Path, name: str) -> bool:
+    return path.suffix == ".gz" and not name.endswith(".gz")

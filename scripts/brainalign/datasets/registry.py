@@ -1,0 +1,34 @@
+"""Which module reads which type of source."""
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from brainalign.datasets import alice, alpaca, bbh, mmlu, natural_stories, wikitext2
+from brainalign.errors import InputError
+
+# raw_files(source) -> list[RawFile]; read(records, source) -> Prepared
+BRAIN_AND_BEHAVIOR: dict[str, ModuleType] = {
+    "alice": alice,
+    "natural-stories": natural_stories,
+}
+# raw_files(source) -> list[RawFile]; read(records, source, seed) -> DataFrame
+QUESTIONS: dict[str, ModuleType] = {"mmlu": mmlu, "bbh": bbh}
+# raw_files(source) -> list[RawFile]; read(records) -> list
+TEXTS: dict[str, ModuleType] = {"alpaca": alpaca, "wikitext2": wikitext2}
+
+
+def reader(source: Mapping[str, Any], *kinds: Mapping[str, ModuleType]) -> ModuleType:
+    """The module that reads `source["type"]`, among `kinds` (all kinds if none is given).
+
+    Raises
+    ------
+    InputError : the type is unknown; names the known ones.
+    """
+    known: dict[str, ModuleType] = {}
+    for kind in kinds or (BRAIN_AND_BEHAVIOR, QUESTIONS, TEXTS):
+        known.update(kind)
+    if source.get("type") not in known:
+        found, allowed = source.get("type"), ", ".join(sorted(known))
+        raise InputError(f"source.type: {found!r} is not allowed; allowed: {allowed}")
+    return known[source["type"]]

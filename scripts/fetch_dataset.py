@@ -1,0 +1,24 @@
+"""Find a dataset's raw files in the mirror, or download them, and check their content."""
+
+from typing import TYPE_CHECKING
+
+from brainalign.datasets.raw import locate
+from brainalign.datasets.registry import reader
+from brainalign.formats.tables import write_json
+from brainalign.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log:
+    source = snakemake.params.source
+    files = reader(source).raw_files(source)
+    records = locate(files, snakemake.params.mirror, snakemake.params.downloads)
+    for origin in ("mirror", "download"):
+        found = [record for record in records if record["origin"] == origin]
+        if found:
+            log.info("%d files from %s", len(found), origin)
+    unverified = [record["name"] for record in records if not record["verified"]]
+    if unverified:
+        log.warning("no published hash to compare: %s", ", ".join(unverified))
+    write_json({"source": dict(source), "files": records}, snakemake.output.raw)

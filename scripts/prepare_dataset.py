@@ -1,0 +1,23 @@
+"""Turn a dataset's raw files into stimuli, responses and a data card."""
+
+from typing import TYPE_CHECKING
+
+from brainalign.datasets.registry import BRAIN_AND_BEHAVIOR, reader
+from brainalign.formats.datasets import write_dataset
+from brainalign.formats.tables import read_json, write_json
+from brainalign.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log:
+    source = snakemake.params.source
+    records = read_json(snakemake.input.raw)["files"]
+    prepared = reader(source, BRAIN_AND_BEHAVIOR).read(records, source)
+    log.info("%d stimuli, responses %s", len(prepared.stimuli), dict(prepared.responses.sizes))
+    for entry in prepared.card["dropped"]:
+        log.info("left out: %s %s, %s", entry["n"], entry["what"], entry["why"])
+    write_dataset(
+        prepared.stimuli, prepared.responses, snakemake.output.stimuli, snakemake.output.responses
+    )
+    write_json(prepared.card, snakemake.output.card)

@@ -1,0 +1,17 @@
+"""Turn a task's raw files into the table of its questions, or a seeded subset of them."""
+
+from typing import TYPE_CHECKING
+
+from brainalign.datasets.registry import QUESTIONS, reader
+from brainalign.formats.tables import read_json, write_table
+from brainalign.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log:
+    source = snakemake.params.source
+    records = read_json(snakemake.input.raw)["files"]
+    questions = reader(source, QUESTIONS).read(records, source, snakemake.params.seed)
+    log.info("%d questions in %d subjects", len(questions), questions["subject"].nunique())
+    write_table(questions, snakemake.output.questions)

@@ -1,0 +1,183 @@
+"""The real raw files of the mirror, read whole: counts, sums and published values."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from brainalign.datasets import alice, alpaca, bbh, mmlu, natural_stories, wikitext2
+from brainalign.datasets.prepared import Prepared
+from brainalign.datasets.raw import locate
+from brainalign.formats.datasets import read_responses, read_stimuli, write_dataset
+
+pytestmark = pytest.mark.real
+
+
+def read(module, source, mirror, tmp_path):
+    return module.read(locate(module.raw_files(source), mirror, tmp_path / "downloads"), source)
+
+
+def round_trip(prepared: Prepared, tmp_path: Path) -> None:
+    stimuli, responses = tmp_path / "stimuli.parquet", tmp_path / "responses.nc"
+    write_dataset(prepared.stimuli, prepared.responses, stimuli, responses)
+    again = read_responses(responses, read_stimuli(stimuli))
+    np.testing.assert_array_equal(again["responses"], prepared.responses["responses"])
+    json.dumps(prepared.card, allow_nan=False)
+
+
+@pytest.fixture(scope="module")
+def alice_10mm(mirror, tmp_path_factory):
+    return read(alice, {"radius": "10mm"}, mirror, tmp_path_factory.mktemp("alice"))
+
+
+def test_alice_has_27_subjects_6_regions_362_volumes_and_2127_words(alice_10mm, tmp_path):
+    assert dict(alice_10mm.responses.sizes) == {
+        "volume": 362, "target": 162, "subject_id": 27, "regressor": 8,
+    }  # fmt: skip
+    assert len(alice_10mm.stimuli) == 2127
+    assert "s33" not in alice_10mm.card["subjects"]
+    assert {"what": "subject", "n": 1, "why": "only zeros: s33"} in alice_10mm.card["dropped"]
+    round_trip(alice_10mm, tmp_path)
+
+
+def test_alice_courses_are_the_files_numbers(alice_10mm, mirror):
+    for subject in ("s18", "s53"):
+        file = np.loadtxt(mirror / f"alice_fmri/10mm/{subject}-timecourses.txt")
+        ours = alice_10mm.responses["responses"].values[
+            :, alice_10mm.responses["subject"].values == subject
+        ]
+        np.testing.assert_array_equal(ours, file)
+
+
+def test_alice_leave_one_out_correlations_are_the_published_ones(alice_10mm):
+    """Mean over subjects of r(subject, mean of the other 26), z-scored courses, no cleaning."""
+    expected = {"LPTL": 0.39, "LATL": 0.28, "LIPL": 0.27, "LPreM": 0.19, "RATL": 0.14, "LIFG": 0.12}
+    responses = alice_10mm.responses
+    for region, published in expected.items():
+        courses = responses["responses"].values[:, responses["region"].values == region]
+        z = (courses - courses.mean(0)) / courses.std(0)
+        total = z.sum(axis=1, keepdims=True)
+        r = [np.corrcoef(z[:, i], (total - z[:, [i]])[:, 0])[0, 1] for i in range(z.shape[1])]
+        assert np.mean(r) == pytest.approx(published, abs=0.006), region
+
+
+def test_alice_words_lie_inside_the_scan_and_the_first_begins_at_60_ms(alice_10mm):
+    stimuli = alice_10mm.stimuli
+    assert stimuli["onset"].iloc[0] == pytest.approx(0.0589, abs=1e-3)
+    assert stimuli["offset"].iloc[-1] < 724
+    assert (stimuli["offset"] > stimuli["onset"]).all()
+    assert stimuli["onset"].is_monotonic_increasing
+
+
+def test_alice_word_rate_rises_where_the_words_are(alice_10mm):
+    """The authors' word-rate regressor follows our word times: the clocks agree."""
+    counts, _ = np.histogram(alice_10mm.stimuli["onset"], bins=np.arange(363) * 2.0)
+    rate = alice_10mm.responses["nuisance"].sel(subject_id="s18", regressor="word_rate").values
+    lags = {lag: np.corrcoef(counts[: 362 - lag], rate[lag:])[0, 1] for lag in range(8)}
+    assert max(lags, key=lags.get) in (2, 3)  # a haemodynamic response peaks after 4-6 s
+    assert max(lags.values()) > 0.6
+
+
+def test_alice_6mm_differs_in_values_only(alice_10mm, mirror, tmp_path):
+    other = read(alice, {"radius": "6mm"}, mirror, tmp_path)
+    pd.testing.assert_frame_equal(other.stimuli, alice_10mm.stimuli)
+    assert (other.responses["target_id"].values == alice_10mm.responses["target_id"].values).all()
+    r = np.corrcoef(
+        other.responses["responses"].values[:, 0], alice_10mm.responses["responses"].values[:, 0]
+    )[0, 1]
+    assert 0.8 < r < 0.9999
+
+
+def test_natural_stories_counts_and_lag_profile(mirror, tmp_path):
+    prepared = read(natural_stories, {}, mirror, tmp_path)
+    assert len(prepared.stimuli) == 10256
+    assert prepared.stimuli["context_group"].nunique() == 10
+    assert prepared.card["sentences"] == 481
+    published = {"-2": 0.080, "-1": 0.146, "0": 0.322, "1": 0.252, "2": 0.035}
+    assert prepared.card["lag_profile"] == pytest.approx(published, abs=0.0015)
+    assert not any("shifted" in note for note in prepared.card["notes"])
+    round_trip(prepared, tmp_path)
+
+
+def test_natural_stories_reading_times_go_with_the_wordinfo_rows(mirror, tmp_path):
+    prepared = read(natural_stories, {}, mirror, tmp_path)
+    # "'Admiral" is word 344 of story 9, 76 readers, mean 426.092 ms (first row of the file).
+    row = prepared.stimuli.index[prepared.stimuli["stimulus_id"] == "09.0344"][0]
+    assert prepared.stimuli["text"][row] == "'Admiral"
+    assert prepared.responses["responses"].values[row, 0] == pytest.approx(426.0921052631579)
+
+
+def test_mmlu_counts_and_categories(mirror, tmp_path):
+    records = locate(mmlu.raw_files({}), mirror, tmp_path)
+    table = mmlu.read(records, {}, seed=0)
+    assert table.groupby("split").size().to_dict() == {"dev": 285, "test": 14042}
+    assert table["subject"].nunique() == 57
+    subjects = table.groupby("category")["subject"].nunique()
+    assert subjects.to_dict() == {
+        "STEM": 18, "Humanities": 13, "Social Sciences": 12, "Others": 14,
+    }  # fmt: skip
+    assert (table["choices"].map(len) == 4).all()
+    assert table["question_id"].is_unique
+
+
+def test_mmlu_from_the_authors_archive_and_the_hub_is_the_same_table(mirror, tmp_path):
+    """The other releases, rebuilt from the CSV files in their own form, read back to one table."""
+    records = locate(mmlu.raw_files({}), mirror, tmp_path)
+    table = mmlu.read(records, {}, seed=0)
+    archive = tmp_path / "data.tar"
+    with tarfile.open(archive, "w") as tar:
+        for (split, subject), rows in table.groupby(["split", "subject"], sort=False):
+            lines = [[q, *c, "ABCD"[g]] for q, c, g in rows[["question", "choices", "gold"]].values]
+            data = pd.DataFrame(lines).to_csv(header=False, index=False).encode()
+            info = tarfile.TarInfo(f"data/{split}/{subject}_{split}.csv")
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    record = {"name": "mmlu/data.tar", "path": str(archive), "verified": False}
+    pd.testing.assert_frame_equal(mmlu.read([record], {"release": "tar"}, seed=0), table)
+
+    hub = []
+    for split in ("dev", "test"):
+        path = tmp_path / f"{split}-00000-of-00001.parquet"
+        table[table["split"] == split].rename(columns={"gold": "answer"})[
+            ["question", "subject", "choices", "answer"]
+        ].to_parquet(path)
+        hub.append({"name": f"mmlu/hub/{path.name}", "path": str(path), "verified": False})
+    pd.testing.assert_frame_equal(mmlu.read(hub, {"release": "hub"}, seed=0), table)
+
+
+def test_bbh_counts_and_categories(mirror, tmp_path):
+    table = bbh.read(locate(bbh.raw_files({}), mirror, tmp_path), {}, seed=0)
+    assert len(table) == 6511
+    assert (table["subject"].nunique(), table["task"].nunique()) == (27, 23)
+    tasks = table.groupby("category")["task"].nunique().to_dict()
+    assert tasks == {
+        "algorithmic": 8, "language understanding": 3, "world knowledge": 5,
+        "multilingual": 1, "others": 6,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("module", "kept"), [(mmlu, 285), (bbh, 81)])
+def test_subsets_are_nested_seeded_and_stratified(module, kept, mirror, tmp_path):
+    records = locate(module.raw_files({}), mirror, tmp_path)
+    small = module.read(records, {"per_subject": 2}, seed=1)
+    large = module.read(records, {"per_subject": 5}, seed=1)
+    other = module.read(records, {"per_subject": 2}, seed=2)
+    subjects = small["subject"].nunique()
+    assert len(small) == kept + 2 * subjects
+    assert set(small["question_id"]) < set(large["question_id"])
+    assert set(small["question_id"]) != set(other["question_id"])
+    whole = module.read(records, {}, seed=1)["question_id"].tolist()
+    places = [whole.index(name) for name in small["question_id"]]
+    assert places == sorted(places)
+
+
+def test_alpaca_subset_and_wikitext(mirror, tmp_path):
+    rows = alpaca.read(locate(alpaca.raw_files({"release": "subset2000"}), mirror, tmp_path))
+    assert len(rows) == 2000
+    assert sum(bool(row["input"]) for row in rows) == 455
+    articles = wikitext2.read(locate(wikitext2.raw_files({}), mirror, tmp_path))
+    assert articles[0].startswith(" = Robert Boulter =")
+    assert 55 < len(articles) < 65  # the test split holds 62 titles, 60 of them articles
