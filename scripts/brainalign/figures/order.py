@@ -1,4 +1,4 @@
-"""The order in which models stand in every figure: families, bases, then what was made from them."""
+"""The order of models in every figure: families, bases, then what was made from them."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""One look for all figures: sizes, colours, markers, panel headings, notes in place of empty axes."""
+"""One look for all figures: sizes, colours, markers, panel headings, notes instead of gaps."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -127,6 +127,8 @@ def panel(axes: Axes, title: str, statement: str = "", width: int = 60) -> None:
 
     Lines of `statement` longer than `width` characters are broken.
     """
+    for sign in ("=", "<"):  # "N = 17" stays on one line
+        statement = statement.replace(f" {sign} ", f"\u00a0{sign}\u00a0")
     lines = "\n".join(fill(line, width) for line in statement.split("\n"))
     size = float(mpl.rcParams["font.size"])
     axes.set_title(
@@ -145,6 +147,7 @@ def panel(axes: Axes, title: str, statement: str = "", width: int = 60) -> None:
             color=MUTED,
             va="bottom",
             linespacing=1.1,
+            in_layout=False,  # the title's pad keeps its place free
         )
 
 
