@@ -1,0 +1,134 @@
+"""Tables: scores, contrasts, correlations, and the same statistics from the published tables."""
+
+SCORE_FILES = [
+    {"model": model, "benchmark": benchmark} for model in MODELS for benchmark in ALIGNMENT
+]
+BEHAVIOR_FILES = [
+    {"model": model, "benchmark": benchmark} for model in LANGUAGE_MODELS for benchmark in BEHAVIOR
+]
+CAPABILITY_FILES = [
+    {"model": model, "task": task} for model in LANGUAGE_MODELS for task in CAPABILITY
+]
+MANIFESTS = expand(result("models", "{model}", "manifest.json"), model=LANGUAGE_MODELS)
+ANALYSIS = {"seed": config["seed"], **config.get("analysis", {})}
+
+
+def tables():
+    """The tables that a study of this config can have."""
+    names = ["published_check", "published_models", "headline"]
+    names += ["scores", "subjects", "layers"] if SCORE_FILES else []
+    names += ["behaviors"] if BEHAVIOR_FILES else []
+    names += ["capabilities"] if CAPABILITY_FILES else []
+    names += ["contrasts", "correlations"] if SCORE_FILES else []
+    return [result("tables", f"{name}.csv") for name in names]
+
+
+def table_inputs(*names):
+    """Those of the named tables that this study has, as named inputs."""
+    present = {Path(path).stem: path for path in tables()}
+    return {name: present[name] for name in names if name in present}
+
+
+rule scores:
+    input:
+        alignment=[result("alignment", f["model"], f["benchmark"] + ".parquet") for f in SCORE_FILES],
+        ceilings=expand(result("ceilings", "{benchmark}.parquet"), benchmark=ALIGNMENT),
+        manifests=MANIFESTS,
+    output:
+        scores=result("tables", "scores.csv"),
+        subjects=result("tables", "subjects.csv"),
+        layers=result("tables", "layers.csv"),
+    log:
+        log_of("scores"),
+    benchmark:
+        benchmark_of("scores")
+    params:
+        files=SCORE_FILES,
+        models=model_records(),
+        benchmarks=ALIGNMENT,
+        simulated_datasets=SIMULATED_DATASETS,
+        analysis=ANALYSIS,
+        code=code("scores"),
+    conda:
+        "../envs/encoding.yaml"
+    script:
+        "../scripts/scores.py"
+
+
+rule behaviors:
+    input:
+        behavior=[result("behavior", f["model"], f["benchmark"] + ".parquet") for f in BEHAVIOR_FILES],
+        manifests=MANIFESTS,
+    output:
+        behaviors=result("tables", "behaviors.csv"),
+    log:
+        log_of("behaviors"),
+    benchmark:
+        benchmark_of("behaviors")
+    params:
+        files=BEHAVIOR_FILES,
+        models=model_records(),
+        benchmarks=BEHAVIOR,
+        simulated_datasets=SIMULATED_DATASETS,
+        code=code("behaviors"),
+    conda:
+        "../envs/encoding.yaml"
+    script:
+        "../scripts/behaviors.py"
+
+
+rule capabilities:
+    input:
+        answers=[result("capability", f["model"], f["task"] + ".parquet") for f in CAPABILITY_FILES],
+        manifests=MANIFESTS,
+    output:
+        capabilities=result("tables", "capabilities.csv"),
+    log:
+        log_of("capabilities"),
+    benchmark:
+        benchmark_of("capabilities")
+    params:
+        files=CAPABILITY_FILES,
+        models=model_records(),
+        tasks=CAPABILITY,
+        code=code("capabilities"),
+    conda:
+        "../envs/encoding.yaml"
+    script:
+        "../scripts/capabilities.py"
+
+
+rule contrasts:
+    input:
+        **table_inputs("scores", "subjects", "behaviors", "capabilities"),
+    output:
+        contrasts=result("tables", "contrasts.csv"),
+    log:
+        log_of("contrasts"),
+    benchmark:
+        benchmark_of("contrasts")
+    params:
+        analysis=ANALYSIS,
+        code=code("contrasts"),
+    conda:
+        "../envs/encoding.yaml"
+    script:
+        "../scripts/contrasts.py"
+
+
+rule correlations:
+    input:
+        **table_inputs("scores", "behaviors", "capabilities"),
+    output:
+        correlations=result("tables", "correlations.csv"),
+    log:
+        log_of("correlations"),
+    benchmark:
+        benchmark_of("correlations")
+    params:
+        analysis=ANALYSIS,
+        code=code("correlations"),
+    conda:
+        "../envs/encoding.yaml"
+    script:
+        "../scripts/correlations.py"

@@ -1,0 +1,80 @@
+"""The code digest changes with what runs, and with nothing else."""
+
+from pathlib import Path
+
+import pytest
+from brainalign.study import digest
+from brainalign.study.digest import source_digest
+
+SCRIPT = '"""Doc."""\nfrom brainalign.room.inner import double\n\nprint(double(2))\n'
+INNER = '"""Doc."""\nfrom brainalign.room import deep\n\n\ndef double(x):\n    """Twice."""\n    return deep.times(x, 2)\n'
+DEEP = "def times(a, b):\n    return a * b\n"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    room = tmp_path / "brainalign" / "room"
+    room.mkdir(parents=True)
+    (tmp_path / "brainalign" / "__init__.py").write_text("")
+    (room / "__init__.py").write_text("")
+    (room / "inner.py").write_text(INNER)
+    (room / "deep.py").write_text(DEEP)
+    (room / "other.py").write_text("x = 1\n")
+    (tmp_path / "script.py").write_text(SCRIPT)
+    return tmp_path
+
+
+def fresh_digest(tree: Path) -> str:
+    for cached in (digest._tree, digest._imported, digest._normalised):
+        cached.cache_clear()
+    return source_digest(tree / "script.py")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("script.py", '"""Doc."""', '"""Another docstring."""\n# and a comment'),
+        ("script.py", "print(double(2))", "print(\n    double(2)\n)"),
+        ("brainalign/room/inner.py", '"""Twice."""', '"""Two times x."""'),
+        ("brainalign/room/deep.py", "a * b", "a * b  # the product"),
+        ("brainalign/room/other.py", "x = 1", "x = 2"),
+    ],
+)
+def test_same_code_same_digest(tree: Path, file: str, old: str, new: str) -> None:
+    before = fresh_digest(tree)
+    path = tree / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    assert fresh_digest(tree) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("script.py", "double(2)", "double(3)"),
+        ("brainalign/room/inner.py", "x, 2", "x, 3"),
+        ("brainalign/room/deep.py", "a * b", "a + b"),
+        ("brainalign/room/__init__.py", "", "flag = True\n"),
+    ],
+)
+def test_other_code_other_digest(tree: Path, file: str, old: str, new: str) -> None:
+    before = fresh_digest(tree)
+    path = tree / file
+    path.write_text(path.read_text().replace(old, new) if old else new)
+    assert fresh_digest(tree) != before
+
+
+def test_import_inside_a_function_counts(tree: Path) -> None:
+    inner = tree / "brainalign" / "room" / "inner.py"
+    inner.write_text(
+        "def double(x):\n    from brainalign.room.deep import times\n    return times(x, 2)\n"
+    )
+    before = fresh_digest(tree)
+    (tree / "brainalign" / "room" / "deep.py").write_text(DEEP.replace("*", "-"))
+    assert fresh_digest(tree) != before
+
+
+def test_every_script_of_the_project_has_a_digest_of_its_own(repository: Path) -> None:
+    scripts = sorted((repository / "scripts").glob("*.py"))
+    assert scripts
+    assert len({source_digest(script) for script in scripts}) == len(scripts)

@@ -1,0 +1,104 @@
+"""Run Snakemake for real, in a folder of the test's own, on a study that the test writes."""
+
+import copy
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import REPOSITORY
+
+JOB = re.compile(r"^(?:local)?rule (?P<rule>\w+):$")
+WILDCARDS = re.compile(r"^\s+wildcards: (?P<wildcards>.+)$")
+
+
+@dataclass
+class Study:
+    """A study in a folder of its own: its config can be edited and run again."""
+
+    folder: Path
+    config: dict[str, Any]
+    code: Path = REPOSITORY
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake on the study; its output and exit code are the test's to judge."""
+        path = self.folder / "study.yaml"
+        path.write_text(yaml.safe_dump(self.config, sort_keys=False))
+        command = [
+            sys.executable, "-m", "snakemake", "--snakefile", str(self.code / "Snakefile"),
+            "--directory", str(self.folder), "--configfile", str(path),
+            "--workflow-profile", str(self.code / "profiles" / "default"), *arguments,
+        ]  # fmt: skip
+        environment = {**os.environ, "XDG_CACHE_HOME": str(self.folder / "cache")}
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+
+    def run(self, *arguments: str) -> None:
+        """Run to the end, or fail the test with what Snakemake said."""
+        done = self.snakemake("--cores", "2", *arguments)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-8000:]
+
+    def jobs(self, *arguments: str) -> set[str]:
+        """The jobs that a run would execute now: `rule` or `rule value,value` by wildcards."""
+        done = self.snakemake("--dry-run", *arguments)
+        assert done.returncode == 0, done.stderr[-8000:]
+        found: set[str] = set()
+        rule = ""
+        for line in (done.stdout + done.stderr).splitlines():
+            if job := JOB.match(line):
+                rule = job["rule"]
+                found.add(rule)
+            elif (match := WILDCARDS.match(line)) and rule:
+                values = [pair.split("=", 1)[1] for pair in match["wildcards"].split(", ")]
+                found.discard(rule)
+                found.add(f"{rule} {','.join(values)}")
+        return found - {"all"}
+
+
+@pytest.fixture(scope="session")
+def small_config() -> dict[str, Any]:
+    """The default study cut to one pair of models, their untrained twin and one baseline."""
+    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    return cut(config)
+
+
+def cut(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Cut the default study down to seconds, with every kind of noun left in it."""
+    small = copy.deepcopy(dict(config))
+    keep = ("sim-decoder-s", "sim-decoder-s-instruct", "sim-decoder-s-untrained", "oasm")
+    small["models"] = {name: small["models"][name] for name in keep}
+    small["models"]["sim-decoder-s"]["source"]["steps"] = 20
+    small["models"]["sim-decoder-s-instruct"]["source"]["samples"] = 64
+    small["datasets"] = {name: small["datasets"][name] for name in ("sim-passages", "sim-reading")}
+    used = set(small["datasets"])
+    for section in ("alignment", "behavior"):
+        small[section] = {n: b for n, b in small[section].items() if b["dataset"] in used}
+    small["analysis"]["bootstrap"] = 50
+    return small
+
+
+@pytest.fixture
+def study(tmp_path: Path, small_config: dict[str, Any]) -> Study:
+    """A small study that nothing has been run of."""
+    return Study(tmp_path, copy.deepcopy(small_config))
+
+
+@pytest.fixture(scope="session")
+def finished_study(
+    tmp_path_factory: pytest.TempPathFactory, small_config: dict[str, Any]
+) -> Callable[[], Study]:
+    """A factory of the small study, run to its end once; tests must leave its files alone."""
+    study = Study(tmp_path_factory.mktemp("finished"), copy.deepcopy(small_config))
+    study.run()
+
+    def as_run() -> Study:
+        return Study(study.folder, copy.deepcopy(small_config))
+
+    return as_run

@@ -1,0 +1,91 @@
+"""A wrong config ends in one line per fault, before any job."""
+
+from typing import Any
+
+import pytest
+import yaml
+from brainalign.study.check import config_faults, duplicate_keys
+from conftest import REPOSITORY
+
+from workflow.conftest import Study
+
+SCHEMA = REPOSITORY / "resources" / "config.schema.yaml"
+
+
+def edited(config: dict[str, Any], path: str, value: object) -> dict[str, Any]:
+    """The config with the value at a slash-separated path replaced (or added)."""
+    *parents, key = path.split("/")
+    place = config
+    for parent in parents:
+        place = place[parent]
+    place[key] = value
+    return config
+
+
+FAULTS = [
+    ("sede", 1, ["sede", "did you mean 'seed'"]),
+    ("seed", "one", ["seed", "'one'", "integer"]),
+    ("device", "gpu", ["device", "'gpu'", "cuda"]),
+    ("models/sim-decoder-s/bass", "x", ["models.sim-decoder-s", "'bass'", "did you mean 'base'"]),
+    ("models/sim-decoder-s/base", "gpt3", ["models.sim-decoder-s.base", "'gpt3'", "allowed"]),
+    ("models/sim-decoder-s/base", "sim-decoder-s", ["models.sim-decoder-s.base", "itself"]),
+    ("models/sim-decoder-s/base", "oasm", ["models.sim-decoder-s.base", "baseline"]),
+    ("models/sim-decoder-s/dtype", "int3", ["models.sim-decoder-s.dtype", "'int3'", "bfloat16"]),
+    ("models/sim-decoder-s/source/type", "magic", ["source.type", "'magic'", "hub"]),
+    ("models/sim-decoder-s/source/steps", 0, ["source.steps", "0", "from 1 up"]),
+    ("models/sim-decoder-s/source/layers", 2.5, ["source.layers", "2.5", "integer"]),
+    ("models/a model", {"source": {"type": "folder", "path": "x"}}, ["'a model'", "letters"]),
+    ("models/m", {"source": {"type": "hub", "id": "gpt2"}}, ["models.m.source", "revision"]),
+    ("models/m", {"source": {"type": "hub", "id": "gpt2", "revision": "main"}}, ["OWNER/NAME"]),
+    ("models/m", {"family": "x"}, ["models.m", "'source'", "missing"]),
+    ("models/m", {"source": {"type": "untrained", "of": "m"}}, ["models.m.source.of", "itself"]),
+    ("datasets/sim-passages/context", "window:0", ["context", "'window:0'", "window:L"]),
+    ("datasets/sim-passages/pooling", "max", ["pooling", "'max'", "last"]),
+    ("datasets/sim-passages/source/type", "fmri", ["source.type", "'fmri'"]),
+    ("alignment/x", {"dataset": "nowhere"}, ["alignment.x", "mode"]),
+    ("only", ["sim-decoder-x"], ["only", "'sim-decoder-x'", "did you mean"]),
+    ("capability/mmlu-sim/scoring", "vibes", ["scoring", "'vibes'", "loglikelihood"]),
+    ("study", "a/b", ["study", "'a/b'", "letters"]),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "said"), FAULTS)
+def test_fault_is_one_line(
+    small_config: dict[str, Any], path: str, value: object, said: list[str]
+) -> None:
+    config = edited(yaml.safe_load(yaml.safe_dump(small_config)), path, value)
+    faults = config_faults(config, SCHEMA)
+    assert len(faults) == 1, faults
+    assert "\n" not in faults[0]
+    for part in said:
+        assert part in faults[0]
+
+
+@pytest.mark.parametrize(
+    "path", sorted([REPOSITORY / "config.yaml", *REPOSITORY.glob("studies/*")])
+)
+def test_shipped_studies_are_valid(path) -> None:
+    assert duplicate_keys(path) == []
+    assert config_faults(yaml.safe_load(path.read_text()), SCHEMA) == []
+
+
+def test_names_given_twice_are_found(tmp_path) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text("seed: 1\nmodels:\n  a: {source: 1}\n  b: {}\n  a: {}\n")
+    (fault,) = duplicate_keys(path)
+    assert "models.a: given twice, in lines 3 and 5" in fault
+
+
+@pytest.mark.workflow
+def test_snakemake_says_it_and_stops(study: Study) -> None:
+    study.config["models"]["sim-decoder-s"]["base"] = "nobody"
+    done = study.snakemake("--cores", "1")
+    assert done.returncode != 0
+    assert "models.sim-decoder-s.base: 'nobody' is no model of this study" in done.stderr
+    assert not (study.folder / "results").exists()
+
+
+@pytest.mark.workflow
+def test_a_configfile_replaces_the_default_study(study: Study) -> None:
+    jobs = study.jobs()
+    assert not any("sim-decoder-l" in job or "sim-encdec" in job for job in jobs)
