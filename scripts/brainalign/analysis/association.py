@@ -12,7 +12,7 @@ MINIMUM_MODELS = 3
 
 @dataclass(frozen=True)
 class Correlation:
-    """A correlation coefficient. Where it is not defined, `r`, `p`, `slope` are NaN and `note` says why.
+    """A correlation coefficient; where it is not defined, r, p, slope are NaN and `note` says why.
 
     `slope` is the least-squares slope of y on x (Pearson only; NaN otherwise).
     """

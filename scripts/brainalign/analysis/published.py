@@ -56,7 +56,7 @@ def published_check(
     improvement: pd.DataFrame,
     similarity: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Every statistic that the published tables allow, beside the published value where there is one.
+    """Every statistic that the published tables allow, beside the printed value if there is one.
 
     Parameters are the tables of resources/published under the same names.
 
@@ -122,8 +122,8 @@ def _improvement(table: pd.DataFrame, improvement: pd.DataFrame) -> Iterator[Row
     def row(what: str, value: float, dataset: str | None = None) -> Row:
         if dataset is None:
             return _row("improvement", what, len(tuned), value)
-        line = printed.loc[dataset]
-        return _row("improvement", what, len(tuned), value, line["source"], line["relative"])
+        source, relative = printed["source"][dataset], float(printed["relative"][dataset])
+        return _row("improvement", what, len(tuned), value, source, relative)
 
     for dataset in BRAIN_DATASETS:
         yield row(f"mean relative gain, {dataset}", means[dataset], dataset)
@@ -263,8 +263,8 @@ def _behaviour(
         yield _row(
             "behaviour", f"{family} models whose futrell2018 loses", len(lost), int(lost.sum())
         )
-    ceiling = ceilings.set_index("dataset").loc["futrell2018", "ceiling"]
-    normalised = table.set_index("model").loc["gpt2-xl", "futrell2018"]
+    ceiling = float(ceilings.set_index("dataset")["ceiling"]["futrell2018"])
+    normalised = float(table.set_index("model")["futrell2018"]["gpt2-xl"])
     yield _row("behaviour", "raw |r| of gpt2-xl (printed value × ceiling)", 1, normalised * ceiling)
 
 
@@ -292,7 +292,7 @@ def _consistency(
     tuned = _tuned(table)
     overall = categories[categories["category"] == "overall"].set_index("benchmark")
     for name in ("MMLU", "BBH"):
-        line = overall.loc[name]
+        line = overall.T.to_dict()[name]
         value = tuned[name.lower()].mean()
         yield _row(
             "consistency", f"mean {name} accuracy of the tuned models",

@@ -1,0 +1,27 @@
+"""Fit one model's surprisal to the reading times of one dataset."""
+
+from typing import TYPE_CHECKING
+
+from brainalign.behavior.reading_times import fit_reading_times
+from brainalign.formats.datasets import read_responses, read_stimuli
+from brainalign.formats.tables import read_table, write_table
+from brainalign.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log:
+    benchmark = dict(snakemake.params.benchmark)
+    stimuli = read_stimuli(snakemake.input.stimuli)
+    fit = fit_reading_times(
+        read_table(snakemake.input.surprisal, ["stimulus_id", "bits"]),
+        stimuli,
+        read_responses(snakemake.input.responses, stimuli),
+        seed=snakemake.params.seed,
+        **{key: value for key, value in benchmark.items() if key not in ("dataset", "report_as")},
+    )
+    whole = fit[fit["kind"] == "all"].set_index("measure")
+    log.info("%d words scored, %d left out", whole["n"].max(), fit["n_dropped"].iloc[0])
+    for measure, row in whole.iterrows():
+        log.info("%s = %.4f [%.4f, %.4f]", measure, row["value"], row["low"], row["high"])
+    write_table(fit, snakemake.output.behavior)

@@ -1,0 +1,69 @@
+"""The study's reading-time fits and capability answers as tidy tables."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from brainalign.analysis.records import describe
+
+BEHAVIOR_COLUMNS = (
+    "model", "label", "base", "family", "role", "parameters", "published", "dataset", "benchmark",
+    "mode", "measure", "value", "low", "high", "interval", "n", "n_dropped", "ceiling",
+    "ceiling_method", "ratio", "note", "simulated",
+)  # fmt: skip
+GROUP_COLUMNS = (
+    "model", "base", "family", "role", "dataset", "benchmark", "mode", "measure", "kind", "group",
+    "value", "low", "high", "n", "simulated",
+)  # fmt: skip
+CAPABILITY_COLUMNS = (
+    "model", "label", "base", "family", "role", "parameters", "published", "task", "category",
+    "average", "accuracy", "low", "high", "n", "n_truncated", "n_ties", "scoring", "simulated",
+)  # fmt: skip
+
+
+def collect_behaviors(
+    results: Sequence[tuple[str, str, pd.DataFrame]],
+    models: pd.DataFrame,
+    benchmarks: Mapping[str, Mapping[str, Any]],
+    simulated_datasets: Collection[str],
+) -> dict[str, pd.DataFrame]:
+    """Collect behaviour files: `behaviors` (all words) and `stories` (single stories and readers).
+
+    Parameters are those of `scores.collect_scores`; `ratio` is value / ceiling, NaN where there is
+    no positive ceiling.
+    """
+    tables = [
+        table.assign(**describe(model, benchmark, models, benchmarks, simulated_datasets))
+        for model, benchmark, table in results
+    ]
+    whole = pd.concat(tables, ignore_index=True)
+    whole["ratio"] = whole["value"] / whole["ceiling"].where(whole["ceiling"] > 0)
+    all_words = whole["kind"] == "all"
+    return {
+        "behaviors": whole.loc[all_words, list(BEHAVIOR_COLUMNS)],
+        "stories": whole.loc[~all_words, list(GROUP_COLUMNS)],
+    }
+
+
+def collect_capabilities(
+    results: Sequence[tuple[str, str, pd.DataFrame]],
+    models: pd.DataFrame,
+    tasks: Mapping[str, Mapping[str, Any]],
+    summarise: Callable[[pd.DataFrame], pd.DataFrame],
+) -> pd.DataFrame:
+    """Collect answer files into `capabilities`: a row per model, task and category.
+
+    Parameters
+    ----------
+    results : (model, task, answers) of every file.
+    summarise : answers → accuracy with its interval per category
+        (`brainalign.capability.summary.summarise`).
+    """
+    tables = []
+    for model, task, answers in results:
+        about = {str(key): value for key, value in models.loc[model].items()}
+        simulated = about.pop("simulated") or tasks[task]["questions"]["type"] == "simulated"
+        table = summarise(answers).assign(**about, task=task, simulated=simulated)
+        tables.append(table.assign(scoring=answers["scoring"].iloc[0]))
+    return pd.concat(tables, ignore_index=True)[list(CAPABILITY_COLUMNS)]

@@ -1,0 +1,221 @@
+"""What goes with alignment across models: size, knowledge, next-word prediction, reading times."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from brainalign.analysis.association import (
+    Correlation,
+    bootstrap_pearson,
+    partial,
+    pearson,
+    spearman,
+)
+from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
+from brainalign.analysis.multiplicity import adjust_within
+from brainalign.analysis.resampling import cluster_weights
+
+COLUMNS = (
+    "x", "y", "mode", "models", "subset", "n", "n_families", "method", "r", "slope", "p",
+    "p_adjusted", "low", "high", "low_families", "high_families", "controlled_for", "test_family",
+    "note", "simulated",
+)  # fmt: skip
+SIZE = "log10_parameters"
+LOSS = "mean_bits"
+FITS = ("abs_r", "r", "partial_r", "delta_loglik_per_word")
+ROLES = {"tuned": ("tuned",), "all": ("vanilla", "tuned")}
+WHOLE = ("all", "overall")
+EVERY = "all"
+MINIMUM_FAMILIES = 3
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The models of one correlation and their bootstrap weights [samples, model]."""
+
+    name: str
+    mode: str
+    facts: pd.DataFrame
+    by_base: np.ndarray
+    by_family: np.ndarray | None
+
+    @property
+    def families(self) -> list[str]:
+        return list(dict.fromkeys(self.facts["family"]))
+
+
+def correlations(
+    scores: pd.DataFrame | None = None,
+    behaviors: pd.DataFrame | None = None,
+    capabilities: pd.DataFrame | None = None,
+    samples: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Correlations across models, simulated and real models never together.
+
+    y: alignment (average and each dataset) and the fit to reading times. x: log10 of the number of
+    parameters, accuracy per task and category, mean surprisal on the reading text (next-word loss,
+    bits per word), the fit to reading times. Models: the tuned ones (as in the paper), and vanilla
+    and tuned ones together; untrained models and baselines never. Per pair of x and y Pearson and
+    Spearman over all models, for the average also without each family and within each family;
+    partial correlations of accuracy given size and size given accuracy.
+
+    Parameters are the tables of the same names; `samples`, `seed` are the bootstrap's.
+
+    Returns
+    -------
+    COLUMNS (docs/outputs.md).
+    """
+    facts = model_facts(scores, behaviors, capabilities)
+    outcomes = _outcomes(scores, behaviors)
+    rows: list[Row] = []
+    for (simulated, mode), part in outcomes.groupby(["simulated", "mode"], sort=False):
+        y = part.pivot_table(index="model", columns="name", values="value", sort=False)
+        y = y.reindex(columns=list(dict.fromkeys(part["name"])))
+        x = _predictors(facts.loc[facts.index.isin(y.index)], part, behaviors, capabilities)
+        for name, roles in ROLES.items():
+            chosen = facts[facts["role"].isin(roles) & facts.index.isin(y.index)]
+            group = _group(name, str(mode), chosen, samples, seed)
+            found = _group_rows(group, x.reindex(chosen.index), y.reindex(chosen.index))
+            rows += [{**row, "simulated": bool(simulated)} for row in found]
+    table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+    tested = table["subset"] == EVERY
+    table["family_key"] = table["test_family"] + table["simulated"].map(str)
+    table.loc[tested, "p_adjusted"] = adjust_within(table[tested], "family_key")
+    return table[list(COLUMNS)]
+
+
+def _outcomes(scores: pd.DataFrame | None, behaviors: pd.DataFrame | None) -> pd.DataFrame:
+    """Long table `model`, `mode`, `simulated`, `name`, `value`; alignment is `brain NAME`."""
+    columns = ["model", "mode", "simulated", "name", "value"]
+    parts = [pd.DataFrame(columns=columns)]
+    if scores is not None:
+        alignment = dataset_scores(scores).rename(columns={"r": "value"})
+        first = alignment["dataset"] == AVERAGE
+        alignment = pd.concat([alignment[first], alignment[~first]])
+        parts.append(alignment.assign(name="brain " + alignment["dataset"])[columns])
+    if behaviors is not None:
+        fits = behaviors[behaviors["measure"].isin(FITS)]
+        name = "reading " + fits["dataset"] + " " + fits["measure"]
+        parts.append(fits.assign(name=name)[columns])
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+
+
+def _predictors(
+    facts: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    behaviors: pd.DataFrame | None,
+    capabilities: pd.DataFrame | None,
+) -> pd.DataFrame:
+    """A column per x, a row per model."""
+    x = pd.DataFrame({SIZE: np.log10(facts["parameters"].astype(float))}, index=facts.index)
+    if capabilities is not None:
+        for (task, category), part in capabilities.groupby(["task", "category"], sort=False):
+            name = task if category in WHOLE else f"{task} {category}"
+            x[name] = part.drop_duplicates("model").set_index("model")["accuracy"]
+    if behaviors is not None:
+        loss = behaviors[behaviors["measure"] == LOSS]
+        x[LOSS] = loss.groupby("model")["value"].mean()
+    for name, part in outcomes[outcomes["name"].str.startswith("reading ")].groupby("name"):
+        x[name] = part.set_index("model")["value"]
+    return x
+
+
+def _group(name: str, mode: str, facts: pd.DataFrame, samples: int, seed: int) -> Group:
+    families = facts["family"].astype(str).to_list()
+    # A tuned model and its vanilla partner are one cluster: their scores are not independent.
+    own = facts.index.to_series().astype(str)
+    bases = facts["base"].where(facts["base"].notna(), own).astype(str).to_list()
+    by_base = cluster_weights(bases, None, samples, np.random.default_rng(seed))
+    by_family = None
+    if len(set(families)) >= MINIMUM_FAMILIES:
+        by_family = cluster_weights(families, None, samples, np.random.default_rng(seed))
+    return Group(name, mode, facts, by_base, by_family)
+
+
+def _group_rows(group: Group, x: pd.DataFrame, y: pd.DataFrame) -> Iterator[Row]:
+    knowledge = [n for n in x.columns if n != SIZE and n != LOSS and not n.startswith("reading ")]
+    tasks = [name for name in knowledge if " " not in name]
+    for y_name in y.columns:
+        outcome = y[y_name].to_numpy(float)
+        for x_name in x.columns:
+            if x_name == y_name:
+                continue
+            kind = "capability" if x_name in knowledge else "size, loss, reading"
+            about = _about(group, x_name, y_name, kind)
+            values = x[x_name].to_numpy(float)
+            yield from _whole_rows(group, about, values, outcome)
+            if y_name == f"brain {AVERAGE}":
+                yield from _subset_rows(group, about, values, outcome)
+        size = x[SIZE].to_numpy(float)
+        for task in tasks:
+            accuracy = x[task].to_numpy(float)
+            for x_name, own, other, fixed in (
+                (task, accuracy, size, SIZE),
+                (SIZE, size, accuracy, task),
+            ):
+                about = _about(group, x_name, y_name, "partial")
+                found = partial(own, outcome, [other])
+                row = _row(about, "partial", found, _families(group, own, outcome, other))
+                yield {**row, "controlled_for": fixed}
+
+
+def _about(group: Group, x: str, y: str, kind: str) -> Row:
+    return {
+        "x": x,
+        "y": y,
+        "mode": group.mode,
+        "models": group.name,
+        "subset": EVERY,
+        "controlled_for": "",
+        "kind": kind,
+    }
+
+
+def _row(about: Row, method: str, found: Correlation, n_families: int) -> Row:
+    family = ", ".join([about["y"], about["mode"], about["models"], method, about["kind"]])
+    return {
+        **{key: value for key, value in about.items() if key != "kind"},
+        "n": found.n,
+        "n_families": n_families,
+        "method": method,
+        "r": found.r,
+        "slope": found.slope,
+        "p": found.p,
+        "test_family": family,
+        "note": f"not computable: {found.note}" if found.note else "",
+    }
+
+
+def _whole_rows(group: Group, about: Row, x: np.ndarray, y: np.ndarray) -> Iterator[Row]:
+    n_families = _families(group, x, y)
+    found = pearson(x, y)
+    row = _row(about, "pearson", found, n_families)
+    if not found.note:
+        row["low"], row["high"] = bootstrap_pearson(x, y, group.by_base)
+        if group.by_family is not None:
+            row["low_families"], row["high_families"] = bootstrap_pearson(x, y, group.by_family)
+    yield row
+    yield _row(about, "spearman", spearman(x, y), n_families)
+
+
+def _subset_rows(group: Group, about: Row, x: np.ndarray, y: np.ndarray) -> Iterator[Row]:
+    """Without each family and within each family."""
+    if len(group.families) < 2:
+        return
+    family = group.facts["family"].to_numpy(str)
+    for name in group.families:
+        for subset, inside in (("without", family != name), ("within", family == name)):
+            found = pearson(x[inside], y[inside])
+            n = len(set(family[inside & ~np.isnan(x + y)]))
+            yield {**_row(about, "pearson", found, n), "subset": f"{subset} {name}"}
+
+
+def _families(group: Group, *values: np.ndarray) -> int:
+    present = ~np.isnan(np.sum(values, axis=0))
+    return int(group.facts["family"][present].nunique())

@@ -1,0 +1,342 @@
+"""How well a model's surprisal predicts reading times: the paper's score, controlled ones."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from brainalign.behavior.mixed import cross_validated_gain
+from brainalign.behavior.reliability import Ceiling, reliability
+from brainalign.errors import InputError
+
+MINIMUM_WORDS = 10
+LAGS = (-2, -1, 0, 1, 2)
+COLUMNS = (
+    "measure", "kind", "group", "value", "low", "high", "interval", "n", "n_dropped", "ceiling",
+    "ceiling_method", "note",
+)  # fmt: skip
+
+Row = dict[str, Any]
+
+
+def fit_reading_times(
+    surprisal: pd.DataFrame,
+    stimuli: pd.DataFrame,
+    responses: xr.Dataset,
+    mode: str,
+    covariates: Sequence[str] = ("length", "log_frequency", "position"),
+    spillover: int = 2,
+    skip_sentence_initial: bool = True,
+    ceiling: Mapping[str, Any] | None = None,
+    samples: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Every measure of the fit of surprisal to reading times, a row each.
+
+    Parameters
+    ----------
+    surprisal : `stimulus_id`, `bits` (NaN where undefined); a row per word of `stimuli`.
+    stimuli : the stimuli table; `context_group` is the story.
+    responses : `responses` (stimulus, target) in ms, a target per reader or the one target `mean`.
+        With means, optional variables `sd` (ms) and `n` (readers) give an analytic ceiling.
+    mode : `legacy`: r, |r| of surprisal with the mean over readers (Aw et al. 2024; Brain-Score
+        Futrell2018). `controlled`: in addition r with covariates held fixed, slopes of the word and
+        of the words before, and the gain in held-out log-likelihood.
+    covariates : numeric columns of `stimuli`.
+    spillover : number of previous words whose surprisal and covariates are regressors too.
+    skip_sentence_initial : leave out words with `word_in_sentence` 1.
+    ceiling : `method` (`split-half` or `none`), `n` splits, `seed`.
+    samples, seed : bootstrap over stories.
+
+    Returns
+    -------
+    Columns `measure`, `kind` (`all`, `story`, `reader` or `lag`), `group`, `value`, `low`, `high`
+    (95 %), `interval` (what they resample), `n` (words, or observations), `n_dropped` (words left
+    out: undefined, unread, sentence-initial), `ceiling`, `ceiling_method`, `note`.
+
+    Raises
+    ------
+    InputError : the tables do not belong together, a covariate is missing, or fewer than 10 words
+        can be scored.
+    """
+    words = word_table(surprisal, stimuli, responses, covariates, skip_sentence_initial)
+    scored = words["scored"].to_numpy()
+    if scored.sum() < MINIMUM_WORDS:
+        raise InputError(
+            f"{int(scored.sum())} words have both a surprisal and a reading time, at least "
+            f"{MINIMUM_WORDS} are needed"
+        )
+    legacy = mode == "legacy"
+    # Brain-Score's ceiling is a reliability and includes sentence-initial words. The largest
+    # correlation that a perfect predictor can reach is its square root.
+    limit = reliability(responses, None if legacy else scored, dict(ceiling or {}), seed)
+    if not legacy:
+        limit = limit.root()
+    rows = [
+        *_correlations(words, limit, legacy, samples, seed),
+        *_readers(words, responses),
+        *_lags(words),
+    ]
+    if not legacy:
+        rows += _controlled(words, responses, list(covariates), spillover, limit, samples, seed)
+    table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+    table["interval"] = table["interval"].fillna("none")
+    table[["note", "ceiling_method"]] = table[["note", "ceiling_method"]].fillna("")
+    table["n_dropped"] = len(words) - int(scored.sum())
+    return table
+
+
+def word_table(
+    surprisal: pd.DataFrame,
+    stimuli: pd.DataFrame,
+    responses: xr.Dataset,
+    covariates: Sequence[str],
+    skip_sentence_initial: bool,
+) -> pd.DataFrame:
+    """One row per word: `story`, `bits`, `rt` (mean over readers, ms), covariates, `scored`."""
+    if responses.attrs["kind"] != "reading-times":
+        raise InputError(f"responses of kind {responses.attrs['kind']!r} are no reading-times")
+    if list(surprisal["stimulus_id"]) != list(stimuli["stimulus_id"]):
+        raise InputError(
+            f"surprisal has {len(surprisal)} words and stimuli {len(stimuli)}; their stimulus_id "
+            "must be the same, in the same order"
+        )
+    needed = [*covariates, *(["word_in_sentence"] if skip_sentence_initial else [])]
+    missing = [name for name in needed if name not in stimuli or stimuli[name].isna().all()]
+    if missing:
+        raise InputError(
+            f"stimuli have no column {missing[0]}; they have {', '.join(stimuli.columns)}"
+        )
+    times = responses["responses"].values.astype(float)
+    read = ~np.isnan(times)
+    with np.errstate(invalid="ignore"):
+        mean = np.where(read, times, 0).sum(1) / np.where(read.any(1), read.sum(1), np.nan)
+    words = stimuli[list(dict.fromkeys(covariates))].astype(float)
+    words.insert(0, "story", stimuli["context_group"].astype(str))
+    words["bits"] = surprisal["bits"].to_numpy(float)
+    words["rt"] = mean
+    words["scored"] = words["bits"].notna() & words["rt"].notna()
+    if skip_sentence_initial:
+        words["scored"] &= stimuli["word_in_sentence"].to_numpy() != 1
+    return words.reset_index(drop=True)
+
+
+def _correlations(
+    words: pd.DataFrame, limit: Ceiling, legacy: bool, samples: int, seed: int
+) -> Iterator[Row]:
+    scored = words[words["scored"]]
+    bits, times, story = (scored[name].to_numpy() for name in ("bits", "rt", "story"))
+    whole = _with_interval(bits, times, story, samples, seed)
+    ceiling = {"ceiling": limit.value, "ceiling_method": limit.method, "note": limit.note}
+    yield {"measure": "r", "kind": "all", "group": "all", **whole, **ceiling}
+    if legacy:
+        # The interval of r mirrored, not of |r|: around 0 the latter would exclude 0.
+        sign = -1 if whole["value"] < 0 else 1
+        low, high = sorted((sign * whole["low"], sign * whole["high"]))
+        absolute = {**whole, "value": abs(whole["value"]), "low": low, "high": high}
+        yield {"measure": "abs_r", "kind": "all", "group": "all", **absolute, **ceiling}
+    defined = words["bits"].notna()
+    yield {
+        "measure": "mean_bits",
+        "kind": "all",
+        "group": "all",
+        "value": words.loc[defined, "bits"].mean(),
+        "n": int(defined.sum()),
+    }
+    for name, part in scored.groupby("story", sort=False):
+        r = _r(part["bits"].to_numpy(), part["rt"].to_numpy())
+        yield {"measure": "r", "kind": "story", "group": name, "value": r, "n": len(part)}
+
+
+def _readers(words: pd.DataFrame, responses: xr.Dataset) -> Iterator[Row]:
+    times = responses["responses"].values.astype(float)
+    if times.shape[1] < 2:
+        return
+    bits, scored = words["bits"].to_numpy(), words["scored"].to_numpy()
+    for column, reader in enumerate(responses["target_id"].values.astype(str)):
+        read = scored & ~np.isnan(times[:, column])
+        value = _r(bits[read], times[read, column])
+        yield {
+            "measure": "r",
+            "kind": "reader",
+            "group": reader,
+            "value": value,
+            "n": int(read.sum()),
+        }
+
+
+def _lags(words: pd.DataFrame) -> Iterator[Row]:
+    """r of a word's surprisal with the reading time of the word `group` places further on.
+
+    The peak shows whether words and times are aligned (off by one, it moves).
+    """
+    scored = words["scored"]
+    for lag in LAGS:
+        later = words.groupby("story", sort=False)["rt"].shift(-lag)
+        pair = scored & later.notna()
+        value = _r(words.loc[pair, "bits"].to_numpy(), later[pair].to_numpy())
+        yield {
+            "measure": "r",
+            "kind": "lag",
+            "group": str(lag),
+            "value": value,
+            "n": int(pair.sum()),
+        }
+
+
+def _controlled(
+    words: pd.DataFrame,
+    responses: xr.Dataset,
+    covariates: list[str],
+    spillover: int,
+    limit: Ceiling,
+    samples: int,
+    seed: int,
+) -> Iterator[Row]:
+    design, base, surprisals = regressors(words, covariates, spillover)
+    usable = words["scored"].to_numpy() & design.notna().all(axis=1).to_numpy()
+    x = _standardised(design[usable].to_numpy())
+    times, story = words.loc[usable, "rt"].to_numpy(), words.loc[usable, "story"].to_numpy()
+    columns = {name: i for i, name in enumerate(design.columns)}
+    n_stories = len(set(story))
+    if usable.sum() < len(columns) + MINIMUM_WORDS:
+        note = f"not computable: {int(usable.sum())} words for {len(columns)} regressors"
+        yield {"measure": "partial_r", "kind": "all", "group": "all", "value": np.nan, "note": note}
+        return
+
+    scale = design[usable].std(ddof=0)
+    for name in surprisals:
+        others = np.delete(x, columns[name], axis=1)
+        own, rest = _residual(x[:, columns[name]], others), _residual(times, others)
+        if name == "bits":
+            found = _with_interval(own, rest, story, samples, seed)
+            yield {
+                "measure": "partial_r", "kind": "all", "group": "all", **found,
+                "ceiling": limit.value, "ceiling_method": limit.method, "note": limit.note,
+            }  # fmt: skip
+        slope = _with_interval(own, rest, story, samples, seed, slope=True)
+        for end in ("value", "low", "high"):
+            slope[end] /= scale[name]
+        measure = name.replace("bits", "slope_ms_per_bit")
+        yield {"measure": measure, "kind": "all", "group": "all", **slope}
+
+    full = np.column_stack([np.ones(len(x)), x])
+    null = full[:, [0, *(1 + columns[name] for name in base)]]
+    if n_stories < 2:
+        note = "not computable: one story, cross-validation needs two"
+        for measure in ("delta_loglik_per_word", "delta_loglik_per_observation"):
+            yield {"measure": measure, "kind": "all", "group": "all", "value": np.nan, "note": note}
+        return
+    gain = _held_out(full, times, story) - _held_out(null, times, story)
+    yield from _gain_rows("delta_loglik_per_word", gain, story, samples, seed)
+    readers = responses["responses"].values[usable].astype(float)
+    if readers.shape[1] > 1:
+        per_word, counts = cross_validated_gain(full, null, readers, story)
+        measure = "delta_loglik_per_observation"
+        yield from _gain_rows(measure, per_word, story, samples, seed, counts)
+
+
+def regressors(
+    words: pd.DataFrame, covariates: Sequence[str], spillover: int
+) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """The regressors of every word, and the names of the base model's and of the surprisal ones.
+
+    The base model holds the covariates of the word and of the `spillover` words before it (but not
+    the position before it, which follows from the word's own); the full model adds the surprisals
+    of the same words. Values before a story's first word are NaN.
+    """
+    story = words["story"]
+    design = {name: words[name] for name in covariates}
+    surprisals = {"bits": words["bits"]}
+    for back in range(1, spillover + 1):
+        for name in covariates:
+            if name != "position":
+                design[f"{name}_{back}_back"] = words.groupby(story, sort=False)[name].shift(back)
+        surprisals[f"bits_{back}_back"] = words.groupby(story, sort=False)["bits"].shift(back)
+    return pd.DataFrame({**design, **surprisals}), list(design), list(surprisals)
+
+
+def _gain_rows(
+    measure: str,
+    gain: np.ndarray,
+    story: np.ndarray,
+    samples: int,
+    seed: int,
+    counts: np.ndarray | None = None,
+) -> Iterator[Row]:
+    """Mean gain (nats) per count, for all words and per story; stories are resampled."""
+    counts = np.ones(len(gain)) if counts is None else counts
+    names, index = np.unique(story, return_inverse=True)
+    sums, totals = np.bincount(index, gain), np.bincount(index, counts)
+    weights = _story_weights(len(names), samples, seed)
+    low, high = np.quantile(weights @ sums / (weights @ totals), [0.025, 0.975])
+    yield {
+        "measure": measure, "kind": "all", "group": "all", "value": sums.sum() / totals.sum(),
+        "low": low, "high": high, "interval": "stories", "n": int(totals.sum()),
+    }  # fmt: skip
+    for name, total, count in zip(names, sums, totals, strict=True):
+        value = total / count if count else np.nan
+        yield {"measure": measure, "kind": "story", "group": name, "value": value, "n": int(count)}
+
+
+def _held_out(x: np.ndarray, y: np.ndarray, story: np.ndarray) -> np.ndarray:
+    """Log-likelihood (nats) of each y under least squares fitted to the other stories."""
+    loglik = np.empty(len(y))
+    for name in np.unique(story):
+        test = story == name
+        weights = np.linalg.lstsq(x[~test], y[~test], rcond=None)[0]
+        variance = np.mean((y[~test] - x[~test] @ weights) ** 2)
+        error = y[test] - x[test] @ weights
+        loglik[test] = -0.5 * (np.log(2 * np.pi * variance) + error**2 / variance)
+    return loglik
+
+
+def _with_interval(
+    x: np.ndarray, y: np.ndarray, story: np.ndarray, samples: int, seed: int, slope: bool = False
+) -> Row:
+    """r (or slope) of y on x with a 95 % interval from resampled stories."""
+    names, index = np.unique(story, return_inverse=True)
+    x, y = x - x.mean(), y - y.mean()
+    terms = (np.ones(len(x)), x, y, x * x, y * y, x * y)
+    sums = np.column_stack([np.bincount(index, term) for term in terms])
+    value = _of_sums(sums.sum(0)[None], slope)[0]
+    row: Row = {"value": value, "low": np.nan, "high": np.nan, "interval": "none", "n": len(x)}
+    if len(names) > 1 and not np.isnan(value):
+        drawn = _of_sums(_story_weights(len(names), samples, seed) @ sums, slope)
+        row["low"], row["high"] = np.nanquantile(drawn, [0.025, 0.975])
+        row["interval"] = "stories"
+    return row
+
+
+def _of_sums(sums: np.ndarray, slope: bool) -> np.ndarray:
+    n, sum_x, sum_y, xx, yy, xy = sums.T
+    cov = xy - sum_x * sum_y / n
+    var_x, var_y = xx - sum_x**2 / n, yy - sum_y**2 / n
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = cov / var_x if slope else cov / np.sqrt(var_x * var_y)
+    defined = (var_x > 1e-9 * n) & (var_y > 1e-9 * n)
+    return np.where(defined, value, np.nan)
+
+
+def _story_weights(n: int, samples: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(n, np.full(n, 1 / n), size=samples).astype(float)
+
+
+def _standardised(x: np.ndarray) -> np.ndarray:
+    centred = x - x.mean(0)
+    spread = centred.std(0)
+    return centred / np.where(spread > 0, spread, 1)
+
+
+def _residual(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    design = np.column_stack([np.ones(len(x)), x])
+    return y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
+
+
+def _r(x: np.ndarray, y: np.ndarray) -> float:
+    if len(x) < MINIMUM_WORDS or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return np.nan
+    return float(np.corrcoef(x, y)[0, 1])

@@ -1,0 +1,21 @@
+"""Contrast every tuned model with its vanilla partner."""
+
+from typing import TYPE_CHECKING
+
+from brainalign.analysis.contrasts import contrasts
+from brainalign.formats.tables import read_table, write_table
+from brainalign.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log:
+    analysis = snakemake.params.analysis
+    table = contrasts(
+        **{name: read_table(path) for name, path in snakemake.input.items()},
+        samples=analysis.get("bootstrap", 2000),
+        seed=analysis["seed"],
+    )
+    without = (table["note"].str.startswith("not computable")).sum()
+    log.info("%d contrasts, %d of them not computable", len(table), without)
+    write_table(table, snakemake.output.contrasts)

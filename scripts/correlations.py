@@ -1,0 +1,21 @@
+"""Correlate alignment with size, capability and next-word prediction across models."""
+
+from typing import TYPE_CHECKING
+
+from brainalign.analysis.correlations import correlations
+from brainalign.formats.tables import read_table, write_table
+from brainalign.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log:
+    analysis = snakemake.params.analysis
+    table = correlations(
+        **{name: read_table(path) for name, path in snakemake.input.items()},
+        samples=analysis.get("bootstrap", 2000),
+        seed=analysis["seed"],
+    )
+    without = (table["note"].str.startswith("not computable")).sum()
+    log.info("%d correlations, %d of them not computable", len(table), without)
+    write_table(table, snakemake.output.correlations)

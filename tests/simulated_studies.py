@@ -1,0 +1,104 @@
+"""Simulated studies: tables of scores with a planted cause, for power and false-positive rates.
+
+Models come in families of several sizes; every size has one vanilla and some tuned models. Run as
+a program (`python tests/simulated_studies.py`) it prints the rates that docs/methods/analysis.md
+quotes.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+FAMILIES = {"A": (7.9, 8.4, 8.9, 9.5, 10.0), "B": (9.8, 10.1, 10.5), "C": (8.1, 8.6, 8.9, 9.2)}
+DATASETS = {"reading": 10, "listening": 6, "chapter": 8}  # name → subjects
+
+
+@dataclass(frozen=True)
+class Plant:
+    """What drives alignment (per standard deviation of the cause), and the effect of tuning."""
+
+    size: float = 0.0
+    knowledge: float = 0.0
+    tuning: float = 0.0
+    base_sd: float = 0.02  # between vanilla models
+    model_sd: float = 0.005  # between a tuned model and its partner, beyond the tuning effect
+    subject_sd: float = 0.01  # of a model's deviation in one subject
+    tuned_per_base: int = 2
+
+
+def study(plant: Plant, rng: np.random.Generator, modes: tuple[str, ...] = ("controlled",)) -> dict:
+    """Tables `scores`, `subjects`, `capabilities` of one study.
+
+    Knowledge (accuracy) correlates .8 with log10 size; what is left of it is each model's own.
+    """
+    models = _models(plant, rng)
+    z = (models["log10"] - models["log10"].mean()) / models["log10"].std()
+    own = pd.Series(rng.normal(size=len(models)), index=models.index)
+    knowledge = 0.8 * z + 0.6 * own
+    base_effect = models["anchor"].map(
+        dict(zip(models["anchor"].unique(), rng.normal(0, plant.base_sd, 1000), strict=False))
+    )
+    truth = 0.2 + plant.size * z + plant.knowledge * knowledge + base_effect
+    is_tuned = models["role"] == "tuned"
+    truth = truth + is_tuned * (plant.tuning + rng.normal(0, plant.model_sd, len(models)))
+    scores, subjects = [], []
+    for mode in modes:
+        for dataset, n_subjects in DATASETS.items():
+            deviation = rng.normal(0, plant.subject_sd, (len(models), n_subjects))
+            r = truth.to_numpy()[:, None] + rng.normal(0, 0.03, n_subjects) + deviation
+            for i, (name, model) in enumerate(models.iterrows()):
+                about = {
+                    "model": name, "label": name, "base": model["base"], "family": model["family"],
+                    "role": model["role"], "tuned": model["role"] == "tuned",
+                    "parameters": 10 ** model["log10"], "published": None, "dataset": dataset,
+                    "benchmark": f"{dataset}-{mode}", "mode": mode, "simulated": True,
+                }  # fmt: skip
+                scores.append(
+                    about
+                    | {
+                        "layer_choice": "nested", "layer": "nested", "depth": 0.5, "region": "all",
+                        "r": r[i].mean(), "ceiling": 0.4, "ratio": r[i].mean() / 0.4,
+                        "low": np.nan, "high": np.nan, "interval": "none", "n_targets": 100,
+                        "n_undefined": 0, "n_subjects": n_subjects,
+                    }
+                )  # fmt: skip
+                subjects += [
+                    about | {"subject": f"s{s}", "fold": -1, "r": r[i, s], "n_targets": 10}
+                    for s in range(n_subjects)
+                ]
+    answers = []
+    for name, model in models.iterrows():
+        for category, shift in (("all", 0.0), ("facts", 0.05), ("logic", -0.05)):
+            accuracy = float(np.clip(0.45 + 0.08 * knowledge[name] + shift, 0.01, 0.99))
+            answers.append(
+                {
+                    "model": name, "label": name, "base": model["base"], "family": model["family"],
+                    "role": model["role"], "parameters": 10 ** model["log10"], "published": None,
+                    "task": "mmlu", "category": category, "average": "questions",
+                    "accuracy": accuracy, "low": accuracy - 0.02, "high": accuracy + 0.02,
+                    "n": 2000, "n_truncated": 0, "n_ties": 0, "scoring": "loglikelihood",
+                    "simulated": True,
+                }
+            )  # fmt: skip
+    return {
+        "scores": pd.DataFrame(scores),
+        "subjects": pd.DataFrame(subjects),
+        "capabilities": pd.DataFrame(answers),
+    }
+
+
+def _models(plant: Plant, rng: np.random.Generator) -> pd.DataFrame:
+    rows = {}
+    for family, sizes in FAMILIES.items():
+        for i, size in enumerate(sizes):
+            base = f"{family}{i}"
+            rows[base] = (family, "vanilla", None, size, base)
+            for k in range(plant.tuned_per_base):
+                rows[f"{base}-tuned{k}"] = (family, "tuned", base, size, base)
+    columns = ["family", "role", "base", "log10", "anchor"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
