@@ -1,0 +1,131 @@
+"""Contexts: which text a model sees before each stimulus, and how the pieces are joined.
+
+A context rule has a name: `passage` or `story` (all preceding stimuli of the context group; two
+names for one rule), `corpus` (all preceding rows of the table, whatever their group), `window:L`
+(the last L words, the stimulus' own among them) and `none`.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import pandas as pd
+
+from brainalign.errors import InputError
+
+RULES = ("passage", "story", "corpus", "window:L", "none")
+_PUNCTUATION = ",.!?:;"
+_SPACE_BEFORE_PUNCTUATION = re.compile(rf"\s+([{_PUNCTUATION}])")
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Stimuli whose texts begin at the same place and are prefixes of one text.
+
+    The model reads `text[:ends[i]]` for the stimulus in row `rows[i]` of the table; the
+    stimulus' own characters (with the space that joins them) are `text[starts[i]:ends[i]]`.
+    """
+
+    text: str
+    rows: tuple[int, ...]
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+
+def join(pieces: Sequence[str]) -> str:
+    """Join pieces by single spaces, without the whitespace before , . ! ? : and ;
+
+    Brain-Score's rule (brainscore_language/model_helpers/preprocessing.py, `prepare_context`).
+    """
+    return _detokenise(" ".join(piece for piece in pieces if piece.strip()))
+
+
+def chains(stimuli: pd.DataFrame, context: str) -> list[Chain]:
+    """The text that each stimulus is read in under a context rule, shared where it can be.
+
+    Parameters
+    ----------
+    stimuli : table with the columns `text` and `context_group`, in reading order.
+    context : one of `RULES`.
+
+    Returns
+    -------
+    Chains in which every row of `stimuli` occurs exactly once.
+
+    Raises
+    ------
+    InputError : `context` is not one of `RULES`.
+    """
+    window = _window(context)
+    texts = stimuli["text"].tolist()
+    made: list[Chain] = []
+    for rows in _groups(stimuli, context):
+        if context == "none":
+            for row in rows:
+                made += _grow("", [row], [texts[row]])
+        elif window is None:
+            made += _grow("", rows, [texts[row] for row in rows])
+        else:
+            made += _windows(rows, [texts[row].split() for row in rows], window)
+    return made
+
+
+def _window(context: str) -> int | None:
+    if context in RULES and context != "window:L":
+        return None
+    match = re.fullmatch(r"window:([1-9]\d*)", str(context))
+    if match is None:
+        raise InputError(
+            f"context {context!r}: expected one of {', '.join(RULES)} (L: a number of words)"
+        )
+    return int(match[1])
+
+
+def _groups(stimuli: pd.DataFrame, context: str) -> list[list[int]]:
+    if context == "corpus":
+        return [list(range(len(stimuli)))]
+    groups: dict[object, list[int]] = {}
+    for row, group in enumerate(stimuli["context_group"]):
+        groups.setdefault(group, []).append(row)
+    return list(groups.values())
+
+
+def _windows(rows: list[int], words: list[list[str]], window: int) -> Iterator[Chain]:
+    stops = np.cumsum([len(own) for own in words])
+    owns = stops - [len(own) for own in words]
+    firsts = np.maximum(0, np.minimum(owns, stops - window))  # a stimulus is never cut itself
+    flat = [word for own in words for word in own]
+    for first, members in groupby(range(len(rows)), key=lambda k: int(firsts[k])):
+        ks = list(members)
+        lead = join(flat[first : owns[ks[0]]])
+        yield from _grow(lead, [rows[k] for k in ks], [" ".join(words[k]) for k in ks])
+
+
+def _grow(lead: str, rows: list[int], pieces: list[str]) -> Iterator[Chain]:
+    """Append pieces to `lead` one after the other, each read in the text that it ends."""
+    parts = [lead] if lead else []
+    length = len(lead)
+    done: list[tuple[int, int, int]] = []
+    for row, piece in zip(rows, pieces, strict=True):
+        tail = _detokenise(f" {piece}" if parts else piece)
+        if parts and tail[0] in _PUNCTUATION and parts[-1][-1].isspace():
+            # The join removes whitespace that ended the text: it is no longer a prefix.
+            if done:
+                yield _chain(parts, done)
+            parts, done = ["".join(parts).rstrip()], []
+            length = len(parts[0])
+        parts.append(tail)
+        done.append((row, length, length + len(tail)))
+        length += len(tail)
+    yield _chain(parts, done)
+
+
+def _chain(parts: list[str], done: list[tuple[int, int, int]]) -> Chain:
+    rows, starts, ends = zip(*done, strict=True)
+    return Chain("".join(parts), rows, starts, ends)
+
+
+def _detokenise(text: str) -> str:
+    return _SPACE_BEFORE_PUNCTUATION.sub(r"\1", text)

@@ -1,0 +1,266 @@
+"""Token sequences: what a model is fed so that every stimulus is read once, in its exact context.
+
+The definition is the naive one: the text of a stimulus (its context and itself) is tokenised by
+itself, truncated on the left to the model's limit, and fed alone. Stimuli share a sequence where
+that changes nothing: left-to-right models, whose tokens of the shorter text are the beginning of
+the tokens of the longer one, and which fit whole.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from transformers import PreTrainedTokenizerFast
+
+from brainalign.errors import InputError
+from brainalign.reading.contexts import Chain
+
+# Characters of left context that decide how a word is split. Tokenisers split at whitespace
+# before they merge, so this is generous; beyond it a prefix' tokens are not derived again.
+_REACH = 256
+
+
+@dataclass(frozen=True)
+class Specials:
+    """Token ids that go before and after the text of every sequence."""
+
+    before: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.before) + len(self.after)
+
+
+@dataclass(frozen=True)
+class TokenSequence:
+    """One input of the model, without special tokens, and which stimuli are read in it.
+
+    The own tokens of the stimulus in row `rows[i]` are `ids[starts[i]:stops[i]]`.
+    """
+
+    ids: list[int]
+    rows: list[int]
+    starts: list[int]
+    stops: list[int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sequences in which every stimulus is read once, and what each stimulus sees.
+
+    `n_tokens`, `context_tokens` (int64 [stimulus]) count the stimulus' own tokens and the text
+    tokens before them that are in view; `truncated` (bool [stimulus]) marks lost context.
+    """
+
+    sequences: list[TokenSequence]
+    n_tokens: np.ndarray
+    context_tokens: np.ndarray
+    truncated: np.ndarray
+
+    @property
+    def tokens(self) -> int:
+        """Text tokens fed in all."""
+        return sum(len(sequence.ids) for sequence in self.sequences)
+
+
+@dataclass(frozen=True)
+class _Tokenised:
+    """A stimulus in its text: own tokens `ids[start:stop]`; rows of a chain share `ids`."""
+
+    row: int
+    ids: list[int]
+    start: int
+    stop: int
+
+
+def special_tokens(
+    tokenizer: PreTrainedTokenizerFast, architecture: str, bos: str, chat: bool = False
+) -> Specials:
+    """The special tokens around a text.
+
+    Parameters
+    ----------
+    bos : for decoder-only models: `none`, or `tokenizer`: the tokenizer's BOS token, once, if it
+        has one. Encoders always get what their tokenizer adds by itself ([CLS] and [SEP], </s>):
+        no input that they were trained on lacked it.
+    chat : the text is the user's turn of the tokenizer's chat template, which stands for `bos`:
+        decoder-only models get what the template puts before it.
+
+    Raises
+    ------
+    InputError : `bos` is neither; `chat` for a model without a chat template.
+    """
+    if bos not in ("none", "tokenizer"):
+        raise InputError(f"bos {bos!r}: expected none or tokenizer")
+    if chat:
+        return _chat_opening(tokenizer, architecture)
+    if architecture == "decoder-only":
+        begin = tokenizer.bos_token_id if bos == "tokenizer" else None
+        return Specials() if begin is None else Specials((begin,))
+    marked = tokenizer("a", return_special_tokens_mask=True)
+    text = [k for k, special in enumerate(marked["special_tokens_mask"]) if not special]
+    ids = marked["input_ids"]
+    return Specials(tuple(ids[: text[0]]), tuple(ids[text[-1] + 1 :]))
+
+
+def _chat_opening(tokenizer: PreTrainedTokenizerFast, architecture: str) -> Specials:
+    if architecture != "decoder-only" or not tokenizer.chat_template:
+        raise InputError(
+            "chat: true needs a decoder-only model whose tokenizer has a chat template"
+        )
+    text = "\N{OBJECT REPLACEMENT CHARACTER}"
+    rendered = tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False)
+    opening = str(rendered).partition(text)[0]
+    return Specials(tuple(tokenizer(opening, add_special_tokens=False)["input_ids"]))
+
+
+def plan(
+    chains: Sequence[Chain],
+    tokenizer: PreTrainedTokenizerFast,
+    room: int,
+    names: Sequence[str],
+    *,
+    share: bool,
+    stride: int | None = None,
+) -> Plan:
+    """Lay the stimuli of all chains into token sequences.
+
+    Parameters
+    ----------
+    chains : as `contexts.chains` makes them; they hold each row once.
+    room : the most text tokens of a sequence (the model's limit less special tokens).
+    names : stimulus ids, for messages.
+    share : whether stimuli may share a sequence (left-to-right models).
+    stride : approximation for texts longer than `room`: consecutive stimuli share a window as
+        long as none loses more than `stride` tokens of context. None: each is exact.
+
+    Raises
+    ------
+    InputError : a stimulus without tokens, or with more than `room`; a stride below 1.
+    """
+    if stride is not None and stride < 1:
+        raise InputError(f"stride {stride}: expected a positive number of tokens, or none")
+    n_rows = sum(len(chain.rows) for chain in chains)
+    n_tokens = np.zeros(n_rows, np.int64)
+    context_tokens = np.zeros(n_rows, np.int64)
+    truncated = np.zeros(n_rows, bool)
+    sequences = []
+    tokenised = _tokenise(chains, tokenizer)
+    for members in (m for chain in tokenised for m in _together(chain, room, share, stride)):
+        last = members[-1]
+        begin = max(0, last.stop - room)
+        for member in members:
+            own = member.stop - member.start
+            if own < 1 or member.start < begin:
+                found = f"has {own} tokens, the model reads at most {room}"
+                raise InputError(
+                    f"stimulus {names[member.row]} {found if own else 'has no token of its own'}"
+                )
+            n_tokens[member.row] = own
+            context_tokens[member.row] = member.start - begin
+            truncated[member.row] = begin > 0
+        sequences.append(
+            TokenSequence(
+                last.ids[begin : last.stop],
+                [member.row for member in members],
+                [member.start - begin for member in members],
+                [member.stop - begin for member in members],
+            )
+        )
+    return Plan(sequences, n_tokens, context_tokens, truncated)
+
+
+def _together(
+    chain: list[_Tokenised], room: int, share: bool, stride: int | None
+) -> Iterator[list[_Tokenised]]:
+    """The stimuli of each sequence, in order; those of `chain` have the same `ids`."""
+    members: list[_Tokenised] = []
+    for member in chain:
+        if members and not (share and _fits(members[0], member, room, stride)):
+            yield members
+            members = []
+        members.append(member)
+    yield members
+
+
+def _fits(first: _Tokenised, last: _Tokenised, room: int, stride: int | None) -> bool:
+    """Whether one sequence may hold the stimuli from `first` to `last`."""
+    if last.stop <= room:
+        return True
+    return (
+        stride is not None
+        and first.stop > room  # what fits whole stays exact
+        and last.stop - first.stop <= stride
+        and last.stop - first.start <= room
+    )
+
+
+def _tokenise(
+    chains: Sequence[Chain], tokenizer: PreTrainedTokenizerFast
+) -> Iterator[list[_Tokenised]]:
+    """Tokenise the text of every stimulus; those in one list have the same `ids`."""
+    wholes = _encode(tokenizer, [chain.text for chain in chains])
+    prefixes = [(chain, end) for chain in chains for end in chain.ends]
+    cuts = [_cut(chain.text, end) for chain, end in prefixes]
+    tails = _encode(
+        tokenizer, [chain.text[cut:end] for (chain, end), cut in zip(prefixes, cuts, strict=True)]
+    )
+    k = 0
+    for chain, whole in zip(chains, wholes, strict=True):
+        shared = []
+        for row, start, end in zip(chain.rows, chain.starts, chain.ends, strict=True):
+            text, cut, tail = whole, cuts[k], tails[k]
+            k += 1
+            if not _agree(whole, tail, cut, end):
+                text = tail if cut == 0 else _encode(tokenizer, [chain.text[:end]])[0]
+            stop = int(np.searchsorted(text.ends, end, side="right"))
+            first = int(np.searchsorted(text.ends[:stop], start, side="right")) if start else 0
+            member = _Tokenised(row, text.ids, first, stop)
+            if text is whole:
+                shared.append(member)
+            else:
+                yield [member]
+        if shared:
+            yield shared
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """Token ids and the character offset at which each token ends."""
+
+    ids: list[int]
+    ends: np.ndarray
+
+
+def _encode(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[_Encoded]:
+    encoded = tokenizer(
+        texts,
+        add_special_tokens=False,
+        return_offsets_mapping=True,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        verbose=False,
+    )
+    return [
+        _Encoded(ids, np.array([end for _, end in offsets], np.int64))
+        for ids, offsets in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
+    ]
+
+
+def _cut(text: str, end: int) -> int:
+    """Where the part of `text[:end]` begins that is tokenised to see how it ends."""
+    return 0 if end <= 2 * _REACH else max(0, text.rfind(" ", 0, end - _REACH))
+
+
+def _agree(whole: _Encoded, tail: _Encoded, cut: int, end: int) -> bool:
+    """Whether the tokens of `text[cut:end]` are those that the whole text has there.
+
+    The first tokens of a part that begins inside the text may differ: the latter half counts.
+    """
+    stop = int(np.searchsorted(whole.ends, end, side="right"))
+    sure = cut + _REACH // 2 if cut else 0
+    ours = int(np.searchsorted(tail.ends + cut, sure, side="right")) if cut else 0
+    theirs = int(np.searchsorted(whole.ends[:stop], sure, side="right")) if cut else 0
+    return tail.ids[ours:] == whole.ids[theirs:stop] and np.array_equal(
+        tail.ends[ours:] + cut, whole.ends[theirs:stop]
+    )

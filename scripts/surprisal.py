@@ -1,0 +1,33 @@
+"""Read a dataset with a model and keep the surprisal of every word."""
+
+from typing import TYPE_CHECKING
+
+from brainalign.formats.datasets import read_stimuli
+from brainalign.formats.tables import read_json, write_table
+from brainalign.job import job
+from brainalign.models.loading import load
+from brainalign.reading.surprisal import word_surprisal
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log:
+    settings = snakemake.params
+    stimuli = read_stimuli(snakemake.input.stimuli)
+    model = load(read_json(snakemake.input.manifest), settings.device, settings.threads)
+    surprisal = word_surprisal(
+        model,
+        stimuli,
+        context=settings.context,
+        bos=settings.bos,
+        chat=settings.get("chat", False),
+        method=settings.method,
+        stride=settings.get("stride"),
+        batch_tokens=settings.get("batch_tokens", 4096),
+    )
+    log.info(
+        "%d words, %.2f bits per word, %d undefined, %d contexts truncated",
+        len(surprisal), surprisal["bits"].mean(), surprisal["bits"].isna().sum(),
+        surprisal["truncated"].sum(),
+    )  # fmt: skip
+    write_table(surprisal, snakemake.output.surprisal)

@@ -1,0 +1,220 @@
+"""Tiny random models of every architecture family, with tokenisers of every kind."""
+
+from functools import cache
+from itertools import pairwise
+
+import pandas as pd
+import torch
+from brainalign.models.architectures import context, family, layer_names, width
+from brainalign.models.loading import LanguageModel
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSeq2SeqLM,
+    BertConfig,
+    Gemma2Config,
+    GemmaConfig,
+    GPT2Config,
+    GPTNeoXConfig,
+    LlamaConfig,
+    MistralConfig,
+    OPTConfig,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    T5Config,
+)
+
+TEXT = """The old miller walked slowly down to the river , with a lantern and a loaf of bread .
+Nobody in the village had seen the heron since the flood ; still he whistled , and listened !
+Was it the wind , or did somebody answer from across ? He could not tell : the fog was thick .
+Far away a bell rang twelve times . Then , without any warning , the lantern went out .
+In the morning they found his boots , his coat and the empty lantern beside the water-wheel .
+The heron stood on one leg in the middle of the mill-pond and looked at them as if it knew ."""
+
+
+def stories() -> pd.DataFrame:
+    """Fragments of two stories and a passage; some begin with punctuation, some hold one word."""
+    words = TEXT.split()
+    cuts = {
+        "a": [0, 5, 9, 10, 14, 19, 26, 27, 35],
+        "b": [36, 41, 42, 48, 57, 58, 66],
+        "c": [70, 90],
+    }
+    rows = []
+    for group, bounds in cuts.items():
+        for position, (begin, end) in enumerate(pairwise(bounds)):
+            rows.append((f"{group}{position}", " ".join(words[begin:end]), group, position))
+    return pd.DataFrame(rows, columns=["stimulus_id", "text", "context_group", "position"])
+
+
+def words() -> pd.DataFrame:
+    """The text word by word, in two context groups, punctuation as words of their own."""
+    found = TEXT.split()[:60]
+    return pd.DataFrame(
+        {
+            "stimulus_id": [f"w{k}" for k in range(60)],
+            "text": found,
+            "context_group": ["a"] * 35 + ["b"] * 25,
+            "position": [*range(35), *range(25)],
+        }
+    )
+
+
+@cache
+def tokenizer(kind: str) -> PreTrainedTokenizerFast:
+    """`bytes` (GPT-2's kind), `metaspace` (LLaMA 2's), `unigram` (T5's) or `wordpiece` (BERT's)."""
+    lines = TEXT.replace(" ,", ",").replace(" .", ".").split("\n")
+    if kind == "bytes":
+        made = Tokenizer(models.BPE())
+        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        made.decoder = decoders.ByteLevel()
+        made.train_from_iterator(
+            [*lines, 'no".' * 50],
+            trainers.BpeTrainer(
+                vocab_size=330,
+                special_tokens=["<|end|>"],
+                initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            ),
+        )
+        return PreTrainedTokenizerFast(
+            tokenizer_object=made, bos_token="<|end|>", eos_token="<|end|>"
+        )
+    if kind == "metaspace":
+        made = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True))
+        made.normalizer = normalizers.Sequence(
+            [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+        )
+        made.train_from_iterator(
+            [word for line in lines for word in line.split()],
+            trainers.BpeTrainer(vocab_size=160, special_tokens=["<unk>", "<s>", "</s>"]),
+        )
+        made.post_processor = processors.TemplateProcessing(
+            single="<s> $A", special_tokens=[("<s>", 1)]
+        )
+        return PreTrainedTokenizerFast(
+            tokenizer_object=made, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+        )
+    if kind == "unigram":
+        made = Tokenizer(models.Unigram())
+        made.pre_tokenizer = pre_tokenizers.Metaspace()
+        made.train_from_iterator(
+            lines,
+            trainers.UnigramTrainer(
+                vocab_size=120,
+                special_tokens=["<pad>", "</s>", "<unk>", "<extra_id_0>"],
+                unk_token="<unk>",
+            ),
+        )
+        made.post_processor = processors.TemplateProcessing(
+            single="$A </s>", special_tokens=[("</s>", 1)]
+        )
+        return PreTrainedTokenizerFast(
+            tokenizer_object=made, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+        )
+    made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    made.normalizer = normalizers.BertNormalizer()
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    made.train_from_iterator(
+        lines,
+        trainers.WordPieceTrainer(
+            vocab_size=150, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+        ),
+    )
+    made.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]",
+        sep_token="[SEP]", mask_token="[MASK]",
+    )  # fmt: skip
+
+
+_LLAMA_LIKE = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 512,
+}
+_CONFIGS = {
+    "gpt2": ("bytes", GPT2Config, {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 512}),
+    "llama": ("metaspace", LlamaConfig, _LLAMA_LIKE | {"num_key_value_heads": 2}),
+    "gemma": ("metaspace", GemmaConfig, _LLAMA_LIKE | {"num_key_value_heads": 1, "head_dim": 8}),
+    "gemma2": (
+        "metaspace",
+        Gemma2Config,
+        _LLAMA_LIKE | {"num_key_value_heads": 1, "head_dim": 8, "final_logit_softcapping": 2.0},
+    ),
+    "mistral": (
+        "bytes",
+        MistralConfig,
+        _LLAMA_LIKE | {"num_key_value_heads": 2, "sliding_window": 16},
+    ),
+    "qwen2": ("bytes", Qwen2Config, _LLAMA_LIKE | {"num_key_value_heads": 2}),
+    "opt": (
+        "bytes",
+        OPTConfig,
+        {
+            "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
+            "word_embed_proj_dim": 32, "max_position_embeddings": 512,
+        },
+    ),
+    "gpt_neox": ("bytes", GPTNeoXConfig, _LLAMA_LIKE | {"rotary_pct": 0.5}),
+    "t5": (
+        "unigram",
+        T5Config,
+        {
+            "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4,
+            "n_positions": 512, "decoder_start_token_id": 0,
+        },
+    ),
+    "bert": ("wordpiece", BertConfig, _LLAMA_LIKE),
+}  # fmt: skip
+CAUSAL = ("gpt2", "llama", "gemma", "gemma2", "mistral", "qwen2", "opt", "gpt_neox")
+ALL = (*CAUSAL, "t5", "bert")
+
+
+@cache
+def tiny(name: str, max_context: int | None = None) -> LanguageModel:
+    """A random model of a family; weights are large enough that contexts make a difference."""
+    kind, config_class, sizes = _CONFIGS[name]
+    tokens = tokenizer(kind)
+    config = config_class(
+        vocab_size=len(tokens),
+        bos_token_id=tokens.bos_token_id,
+        eos_token_id=tokens.eos_token_id,
+        pad_token_id=tokens.pad_token_id,
+        **sizes,
+    )
+    record = config.to_dict()
+    architecture = family(record).architecture
+    make = {
+        "decoder-only": AutoModelForCausalLM,
+        "encoder-decoder": AutoModelForSeq2SeqLM,
+        "masked": AutoModelForMaskedLM,
+    }[architecture]
+    torch.manual_seed(0)
+    model = make.from_config(config).eval().requires_grad_(False)
+    for parameter in model.parameters():
+        if parameter.ndim == 2:
+            parameter.normal_(0, 0.25)
+    return LanguageModel(
+        name=name,
+        model=model,
+        tokenizer=tokens,
+        architecture=architecture,
+        layers=layer_names(record),
+        d_model=width(record),
+        max_context=max_context or context(record),
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+    )

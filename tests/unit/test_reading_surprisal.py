@@ -1,0 +1,106 @@
+"""Surprisal equals that of a naive loop over words, and minds its edges."""
+
+import numpy as np
+import pytest
+import torch
+from brainalign.errors import InputError
+from brainalign.reading.surprisal import word_surprisal
+from reading_models import CAUSAL, tiny, words
+from test_reading_activations import naive_text
+
+
+def bits_of(logits, tokens):
+    """-log2 p of tokens, the first predicted by the first row of logits."""
+    return -torch.log_softmax(logits.double(), -1)[range(len(tokens)), tokens].sum() / np.log(2)
+
+
+def naive(model, stimuli, context, bos="none", method=None):
+    """Bits per word: one forward pass per word, transformers' own logits."""
+    tokenizer = model.tokenizer
+    bits = []
+    for row in range(len(stimuli)):
+        before, text = naive_text(stimuli, row, context)
+        encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        n_own = sum(end > len(before) for _, end in encoded["offset_mapping"])
+        left = [tokenizer.bos_token_id] if bos == "tokenizer" else []
+        if method is None:
+            ids = left + encoded["input_ids"][-(model.max_context - len(left)) :]
+            if len(ids) == n_own:
+                bits.append(np.nan)
+                continue
+            logits = model.model(input_ids=torch.tensor([ids])).logits[0, -n_own - 1 : -1]
+            bits.append(bits_of(logits, ids[-n_own:]))
+            continue
+        ids = encoded["input_ids"]
+        own, seen = ids[-n_own:], ids[:-n_own]
+        end = tokenizer.eos_token_id
+        sentinel = tokenizer.convert_tokens_to_ids("<extra_id_0>")
+        encoder, decoder = {
+            "prefix": ([*seen, end], [0, *own]),
+            "infilling": ([*seen, sentinel, end], [0, sentinel, *own]),
+            "teacher-forcing": ([end], [0, *ids]),
+        }[method]
+        logits = model.model(
+            input_ids=torch.tensor([encoder]), decoder_input_ids=torch.tensor([decoder])
+        ).logits[0, -n_own - 1 : -1]
+        bits.append(bits_of(logits, own))
+    return np.array(bits, float)
+
+
+@pytest.mark.parametrize("bos", ["none", "tokenizer"])
+@pytest.mark.parametrize("name", CAUSAL)
+def test_equal_to_one_forward_per_word(name, bos):
+    found = word_surprisal(tiny(name), words(), "story", bos)
+    np.testing.assert_allclose(found["bits"], naive(tiny(name), words(), "story", bos), atol=1e-4)
+    assert found["bits"].isna().sum() == (2 if bos == "none" else 0)
+    assert len(found) == len(words())
+
+
+@pytest.mark.parametrize("context", ["corpus", "window:3", "none"])
+@pytest.mark.parametrize("name", ["gpt2", "llama", "opt"])
+def test_equal_past_the_models_limit(name, context):
+    model = tiny(name, 32)
+    found = word_surprisal(model, words(), context, "tokenizer")
+    np.testing.assert_allclose(
+        found["bits"], naive(model, words(), context, "tokenizer"), atol=1e-4
+    )
+    if context == "corpus":
+        assert found["truncated"].sum() > 30
+        assert (found["context_tokens"] + found["n_tokens"])[found["truncated"]].eq(31).all()
+
+
+@pytest.mark.parametrize("method", ["prefix", "infilling", "teacher-forcing"])
+def test_encoder_decoder_methods_are_what_they_say(method):
+    found = word_surprisal(tiny("t5"), words(), "story", method=method)
+    np.testing.assert_allclose(
+        found["bits"], naive(tiny("t5"), words(), "story", method=method), atol=1e-4
+    )
+
+
+def test_stride_is_an_approximation_that_keeps_most_context():
+    model = tiny("gpt2", 32)
+    exact = word_surprisal(model, words(), "corpus", "tokenizer")
+    near = word_surprisal(model, words(), "corpus", "tokenizer", stride=8)
+    whole = ~exact["truncated"]
+    np.testing.assert_allclose(near["bits"][whole], exact["bits"][whole], atol=1e-4)
+    lost = exact["context_tokens"] - near["context_tokens"]
+    assert lost.between(0, 8).all()
+    assert lost.max() > 3
+
+
+def test_batches_change_nothing():
+    alone = word_surprisal(tiny("llama"), words(), "window:4", batch_tokens=1)
+    together = word_surprisal(tiny("llama"), words(), "window:4", batch_tokens=10**6)
+    np.testing.assert_allclose(alone["bits"], together["bits"], atol=1e-4)
+
+
+def test_masked_models_have_none():
+    with pytest.raises(InputError, match="masked"):
+        word_surprisal(tiny("bert"), words(), "story")
+
+
+def test_probabilities_that_are_not_finite_are_an_error():
+    model = tiny.__wrapped__("gpt2")
+    model.model.transformer.wpe.weight[20] = float("nan")
+    with pytest.raises(InputError, match="no finite probability"):
+        word_surprisal(model, words(), "story")
