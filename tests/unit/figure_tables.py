@@ -119,3 +119,95 @@ def layers(
                 | {"layer": "nested", "depth": np.nan, "r": score.r, "r_sd": 0.012, "chosen": True}
             )
     return pd.DataFrame(rows)
+
+
+def subjects(table: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
+    """The table `subjects` that fits a table of scores: five subjects around every score."""
+    noise = np.random.default_rng(seed)
+    whole = table[table["region"] == "all"]
+    parts = []
+    for subject in ("s1", "s2", "s3", "s4", "s5"):
+        parts.append(
+            whole.assign(subject=subject, fold=-1, r=whole["r"] + noise.normal(0, 0.01, len(whole)))
+        )
+    columns = ["model", "base", "family", "role", "dataset", "benchmark", "mode", "subject", "fold"]
+    return pd.concat(parts, ignore_index=True)[[*columns, "r", "n_targets", "simulated"]]
+
+
+TASKS = {
+    "mmlu": ("STEM", "Humanities", "Social Sciences", "Others"),
+    "bbh": ("algorithmic", "language understanding", "world knowledge", "multilingual", "others"),
+}
+
+
+def capabilities(
+    families: Sequence[tuple[str, int, int]] = SMALL, simulated: bool = True, seed: int = 2
+) -> pd.DataFrame:
+    """capabilities.csv: accuracy grows with size and with tuning; baselines answer nothing."""
+    noise = np.random.default_rng(seed)
+    rows = []
+    for row in models(families).query("role != 'baseline'").itertuples():
+        for task, categories in TASKS.items():
+            for category in ("all", *categories):
+                level = 0.25 if row.role == "untrained" else 0.3
+                level += 0.04 * (np.log10(row.parameters) - 6) + 0.08 * (row.role == "tuned")
+                accuracy = float(np.clip(level + noise.normal(0, 0.02), 0.01, 0.99))
+                rows.append(
+                    row._asdict()
+                    | {
+                        "task": task,
+                        "category": category,
+                        "accuracy": accuracy,
+                        "low": accuracy - 0.03,
+                        "high": accuracy + 0.03,
+                        "n": 400,
+                        "n_truncated": 0,
+                        "scoring": "loglikelihood",
+                        "simulated": simulated,
+                    }
+                )
+    return pd.DataFrame(rows).drop(columns="Index")
+
+
+def behaviors(
+    families: Sequence[tuple[str, int, int]] = SMALL, simulated: bool = True, seed: int = 3
+) -> pd.DataFrame:
+    """behaviors.csv: r and |r| in legacy mode, covariate-controlled measures in the other."""
+    noise = np.random.default_rng(seed)
+    measures = {
+        "legacy": ("r", "abs_r", "mean_bits"),
+        "controlled": ("r", "partial_r", "delta_loglik_per_word", "mean_bits"),
+    }
+    rows = []
+    for row in models(families).query("role != 'baseline'").itertuples():
+        size = np.log10(row.parameters) - 6
+        for mode, names in measures.items():
+            r = 0.2 + 0.03 * size - 0.1 * (row.role == "untrained") + noise.normal(0, 0.02)
+            values = {
+                "r": r,
+                "abs_r": abs(r),
+                "partial_r": 0.6 * r,
+                "delta_loglik_per_word": 0.02 * r,
+                "mean_bits": 9 - 0.6 * size,
+            }
+            for measure in names:
+                value = values[measure]
+                rows.append(
+                    row._asdict()
+                    | {
+                        "dataset": "reading",
+                        "benchmark": f"reading-{mode}",
+                        "mode": mode,
+                        "measure": measure,
+                        "value": value,
+                        "low": 0.85 * value,
+                        "high": 1.12 * value,
+                        "interval": "stories",
+                        "n": 2400,
+                        "ceiling": 0.858 if "r" in measure.split("_") else np.nan,
+                        "ratio": value / 0.858 if "r" in measure.split("_") else np.nan,
+                        "note": "",
+                        "simulated": simulated,
+                    }
+                )
+    return pd.DataFrame(rows).drop(columns="Index")

@@ -107,7 +107,7 @@ def _both(
 
 
 def _dumbbells(axes: Axes, wide: pd.DataFrame, markers: dict[str, str]) -> None:
-    axes.axvline(0, color=INK, linewidth=0.5, zorder=0)
+    axes.axvline(0, color=INK, linewidth=0.5, zorder=0.5)
     for place, row in enumerate(wide.itertuples()):
         shape, colour = marker(row, markers), COLOUR[str(row.role)]
         if place % 2:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from brainalign.figures.style import COLOUR, MUTED, marker
+from brainalign.figures.style import COLOUR, MUTED, marker, p_text, r_text
 
 NAMED = 14  # up to so many points are named
 # Where a name may stand relative to its point (points of 1/72 inch), best first.
@@ -38,6 +38,27 @@ def scatter(
             color=COLOUR[str(row.role)], markeredgecolor="white", markeredgewidth=0.4, zorder=3,
         )  # fmt: skip
     axes.margins(0.08)
+
+
+def found_for(correlations: pd.DataFrame, y: str, mode: str, simulated: bool) -> pd.DataFrame:
+    """The rows of tables/correlations.csv on one outcome, over all models of a group."""
+    return correlations[
+        (correlations["y"] == y)
+        & (correlations["mode"] == mode)
+        & (correlations["simulated"] == simulated)
+        & (correlations["subset"] == "all")
+    ]
+
+
+def stated(found: pd.DataFrame, x: str, models: str) -> str:
+    """Pearson's r, p and N of one correlation as a line of text, or that there is none."""
+    rows = found[(found["x"] == x) & (found["models"] == models) & (found["method"] == "pearson")]
+    if rows.empty:
+        return f"{models}: not computed"
+    row = rows.iloc[0]
+    if pd.isna(row["r"]):
+        return f"{models}: not computable, N = {row['n']:.0f}"
+    return f"{models}: {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']:.0f}"
 
 
 def name_points(

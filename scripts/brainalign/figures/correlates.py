@@ -1,0 +1,180 @@
+"""What goes with alignment across models: size, next-word loss, knowledge, problem solving."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from brainalign.analysis.averages import AVERAGE, dataset_scores
+from brainalign.figures.order import MODEL_COLUMNS, mode_order
+from brainalign.figures.scatter import found_for, scatter, stated
+from brainalign.figures.style import (
+    COLOUR,
+    INK,
+    LINE,
+    MUTED,
+    PAGE,
+    absent,
+    family_markers,
+    heading,
+    legend,
+    panel,
+    sheet,
+)
+
+SCORE_COLUMNS = (*MODEL_COLUMNS, "dataset", "benchmark", "mode", "region", "r", "simulated")
+CAPABILITY_COLUMNS = (*MODEL_COLUMNS, "task", "category", "accuracy", "simulated")
+BEHAVIOR_COLUMNS = ("model", "mode", "measure", "value", "simulated")
+CORRELATION_COLUMNS = (
+    "x", "y", "mode", "models", "subset", "n", "method", "r", "p", "p_adjusted", "low", "high",
+    "controlled_for", "note", "simulated",
+)  # fmt: skip
+SIZE, LOSS = "log10_parameters", "mean_bits"
+TITLES = {SIZE: "Size", LOSS: "Next-word loss"}
+AXES = {SIZE: "log10 parameters", LOSS: "bits per word"}
+WHOLE = ("all", "overall")
+ACROSS = 4  # panels side by side
+ROW = 0.15  # inches per correlate
+EXTRA = (
+    Line2D([], [], color=INK, marker="o", label="r, 95 % interval (filled: adjusted p < .05)"),
+    Line2D(
+        [],
+        [],
+        color=INK,
+        marker="D",
+        mfc="white",
+        linestyle="none",
+        label="partial r (filled likewise)",
+    ),
+)
+
+
+def correlates(
+    scores: pd.DataFrame,
+    correlations: pd.DataFrame,
+    capabilities: pd.DataFrame | None = None,
+    behaviors: pd.DataFrame | None = None,
+) -> Figure:
+    """Draw alignment, averaged over datasets, against what may go with it.
+
+    Parameters are the tables of the same names. Points: every model that has both values; r, p and
+    N are those of `correlations` over the tuned models (the paper's choice) and over vanilla and
+    tuned ones together. Below: all correlates of the tuned models at once, and what is left of
+    size and of each task when the other is held fixed.
+    """
+    alignment = dataset_scores(scores)
+    alignment = alignment[alignment["dataset"] == AVERAGE]
+    facts = scores.drop_duplicates("model").set_index("model")
+    x = _predictors(facts, capabilities, behaviors)
+    blocks = [
+        (bool(simulated), mode)
+        for simulated in sorted(alignment["simulated"].unique(), reverse=True)
+        for mode in mode_order(alignment.loc[alignment["simulated"] == simulated, "mode"])
+    ]
+    names = [name for name in x.columns if " " not in name]
+    bands = -(-len(names) // ACROSS)  # rows of panels per block
+    forest = 0.6 + ROW * max(len(x.columns), 6)
+    scatters = 1.95 * len(blocks) * bands
+    figure = sheet(PAGE, 1.1 + scatters + forest, bool(scores["simulated"].any()))
+    heading(figure, "What goes with brain alignment, averaged over datasets")
+    if not blocks:
+        absent(figure.subplots(), "the study has no alignment benchmark")
+        return figure
+    markers = family_markers(scores)
+    outer = figure.add_gridspec(2, 1, height_ratios=[scatters, forest])
+    upper = outer[0].subgridspec(len(blocks) * bands, min(len(names), ACROSS))
+    panels = upper.subplots(squeeze=False, sharey="row")
+    lower = outer[1].subgridspec(1, len(blocks)).subplots(squeeze=False)
+    for row, (simulated, mode) in enumerate(blocks):
+        chosen = (alignment["mode"] == mode) & (alignment["simulated"] == simulated)
+        points = alignment[chosen].set_index("model").join(facts[["family", "role"]]).join(x)
+        found = found_for(correlations, f"brain {AVERAGE}", mode, simulated)
+        for axes in panels[row * bands : (row + 1) * bands].flat[len(names) :]:
+            axes.set_axis_off()
+        for place, name in enumerate(names):
+            axes = panels[row * bands + place // ACROSS, place % ACROSS]
+            _panel(axes, points, name, found, mode + ", simulated" * simulated, markers)
+            axes.set_ylabel("alignment (mean r)" if place % ACROSS == 0 else "")
+        _forest(lower[0, row], found, list(x.columns), mode + ", simulated" * simulated)
+        if row:
+            lower[0, row].set_yticklabels([])
+    legend(figure, list(facts["role"].unique()), markers, EXTRA)
+    return figure
+
+
+def _predictors(
+    facts: pd.DataFrame, capabilities: pd.DataFrame | None, behaviors: pd.DataFrame | None
+) -> pd.DataFrame:
+    """A row per model, a column per x, under the names that the table of correlations gives."""
+    x = pd.DataFrame({SIZE: np.log10(facts["parameters"].astype(float))})
+    if behaviors is not None and (behaviors["measure"] == LOSS).any():
+        loss = behaviors[behaviors["measure"] == LOSS]
+        x[LOSS] = loss.groupby("model")["value"].mean()
+    if capabilities is not None:
+        for (task, category), part in capabilities.groupby(["task", "category"], sort=False):
+            name = str(task) if category in WHOLE else f"{task} {category}"
+            x[name] = part.drop_duplicates("model").set_index("model")["accuracy"]
+    return x
+
+
+def _panel(
+    axes: Axes,
+    points: pd.DataFrame,
+    name: str,
+    found: pd.DataFrame,
+    mode: str,
+    markers: dict[str, str],
+) -> None:
+    """Alignment against one x: a line through the tuned models, baselines as levels."""
+    lines = [f"{mode}: Pearson r", stated(found, name, "tuned"), stated(found, name, "all")]
+    panel(axes, TITLES.get(name, name), "\n".join(lines))
+    present = points.dropna(subset=[name, "r"])
+    if present.empty:
+        absent(axes, f"no model has both an alignment and {TITLES.get(name, name).lower()}", 22)
+        return
+    tuned = present["role"] == "tuned"
+    scatter(axes, present[~tuned], name, "r", markers, line=False)
+    scatter(axes, present[tuned], name, "r", markers)
+    axes.set_xlabel(AXES.get(name, "accuracy"))
+    baselines = points[(points["role"] == "baseline") & points["r"].notna()]
+    for level in baselines["r"]:
+        axes.axhline(
+            level, color=COLOUR["baseline"], linestyle=LINE["baseline"], linewidth=0.8, zorder=0
+        )
+
+
+def _forest(axes: Axes, found: pd.DataFrame, names: list[str], mode: str) -> None:
+    """r of every x with its interval over the tuned models; partial r below it."""
+    tuned = found[found["models"] == "tuned"]
+    whole = tuned[tuned["method"] == "pearson"].set_index("x")
+    partials = tuned[tuned["method"] == "partial"]
+    count = whole["n"].max() if len(whole) else 0
+    panel(axes, "All correlates", f"{mode}, Pearson, tuned models, N = {count:.0f}")
+    labels = []
+    for name in names:
+        place = len(labels)
+        labels.append(TITLES.get(name, name))
+        row = whole.loc[name] if name in whole.index else None
+        if row is None or pd.isna(row["r"]):
+            why = "not computed" if row is None else str(row["note"])
+            axes.text(0, place, why.replace("not computable: ", "n/a: ")[:44], va="center",
+                      ha="center", color=MUTED)  # fmt: skip
+        else:
+            sure = pd.notna(row["p_adjusted"]) and row["p_adjusted"] < 0.05
+            axes.hlines(place, row["low"], row["high"], color=INK, linewidth=1)
+            axes.plot(row["r"], place, "o", color=INK, mfc=INK if sure else "white", markersize=4)
+        for part in partials[partials["x"] == name].itertuples():
+            place = len(labels)
+            labels.append(f"… given {TITLES.get(part.controlled_for, part.controlled_for).lower()}")
+            if pd.notna(part.r):
+                sure = pd.notna(part.p_adjusted) and part.p_adjusted < 0.05
+                axes.plot(
+                    part.r, place, "D", color=INK, mfc=INK if sure else "white", markersize=3.6
+                )
+            else:
+                axes.text(0, place, "n/a", va="center", ha="center", color=MUTED)
+    axes.axvline(0, color=INK, linewidth=0.5, zorder=0)
+    axes.set(xlim=(-1.05, 1.05), ylim=(len(labels) - 0.4, -0.6), xlabel="Pearson r with alignment")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.tick_params(axis="y", length=0)

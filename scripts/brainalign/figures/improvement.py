@@ -1,0 +1,114 @@
+"""What instruction tuning changes: mean difference per dataset, its interval, every pair."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from brainalign.analysis.averages import AVERAGE
+from brainalign.figures.order import mode_order
+from brainalign.figures.style import (
+    COLOUR,
+    INK,
+    PAGE,
+    absent,
+    family_markers,
+    heading,
+    legend,
+    marker,
+    p_text,
+    panel,
+    sheet,
+)
+
+COLUMNS = (
+    "level", "tuned", "vanilla", "family", "dataset", "mode", "measure", "absolute", "relative",
+    "low", "high", "unit", "n", "p", "note", "simulated",
+)  # fmt: skip
+MEAN = Line2D(
+    [],
+    [],
+    color=INK,
+    marker="_",
+    markersize=9,
+    label="mean over pairs and its 95 % interval (%: mean relative change)",
+)
+
+
+def improvement(contrasts: pd.DataFrame) -> Figure:
+    """Draw `contrasts` (tables/contrasts.csv): tuned minus vanilla alignment.
+
+    A row of panels for simulated and one for real data, a panel per mode, a bar per dataset and
+    one for their average. Below a bar: the mean relative change of the pairs.
+    """
+    brain = contrasts[(contrasts["measure"] == "r") & ~contrasts["dataset"].isin(_read(contrasts))]
+    kinds = sorted(brain["simulated"].unique(), reverse=True)
+    modes = mode_order(brain["mode"])
+    n_rows, n_columns = max(len(kinds), 1), max(len(modes), 1)
+    figure = sheet(PAGE, 0.7 + 2.5 * n_rows, bool(brain["simulated"].any()))
+    heading(figure, "Change of brain alignment by instruction tuning")
+    grid = figure.subplots(n_rows, n_columns, squeeze=False)
+    if brain.empty:
+        absent(grid[0, 0], "the study has no tuned model with a vanilla partner, or no alignment")
+        return figure
+    markers = family_markers(brain[brain["level"] == "pair"].assign(role="tuned"))
+    for row, simulated in enumerate(kinds):
+        for column, mode in enumerate(modes):
+            part = brain[(brain["simulated"] == simulated) & (brain["mode"] == mode)]
+            _bars(grid[row, column], part, mode, bool(simulated), markers)
+            if column == 0:
+                grid[row, column].set_ylabel("tuned − vanilla (Pearson r)")
+    legend(figure, ["tuned"], markers, [MEAN])
+    return figure
+
+
+def _read(contrasts: pd.DataFrame) -> set[str]:
+    """Datasets of reading times, told by the measures that only they have."""
+    return set(contrasts.loc[~contrasts["measure"].isin(["r", "accuracy"]), "dataset"])
+
+
+def _bars(
+    axes: Axes, part: pd.DataFrame, mode: str, simulated: bool, markers: dict[str, str]
+) -> None:
+    pairs = part[part["level"] == "pair"]
+    overall = part[part["level"] == "overall"]
+    means = overall[overall["unit"] == "pairs"].set_index("dataset")
+    datasets = [name for name in part["dataset"].unique() if name != AVERAGE]
+    datasets += [AVERAGE] * (AVERAGE in set(part["dataset"]))
+    tested = overall[(overall["unit"] == "bases") & (overall["dataset"] == AVERAGE)]
+    statement = mode + ", simulated" * simulated
+    if len(tested):
+        pair_count = means["n"].get(AVERAGE, 0)
+        test = tested.iloc[0]
+        statement += f" · N = {pair_count:.0f} pairs of {test['n']:.0f} vanilla models"
+        statement += "\naverage: " + (
+            f"not testable, {test['note']}" if pd.isna(test["p"])
+            else f"Wilcoxon over vanilla models, {p_text(test['p'])}"
+        )  # fmt: skip
+    panel(axes, f"Tuned minus vanilla, {mode}", statement, width=62)
+    if not pairs["absolute"].notna().any():
+        absent(axes, str(next(filter(None, pairs["note"]), "no pair has both scores")))
+        return
+    values = np.concatenate([part["absolute"], means["low"], means["high"]]).astype(float)
+    low, high = min(0.0, np.nanmin(values)), max(0.0, np.nanmax(values))
+    floor = low - 0.16 * (high - low)
+    spread = np.linspace(-0.26, 0.26, max(pairs["tuned"].nunique(), 2))
+    for place, dataset in enumerate(datasets):
+        mean = means.loc[dataset]
+        members = pairs[pairs["dataset"] == dataset].assign(role="tuned")
+        axes.bar(place, mean["absolute"], 0.7, color=COLOUR["tuned"], alpha=0.25, zorder=1)
+        for shift, row in zip(spread, members.itertuples(), strict=False):
+            axes.plot(
+                place + shift, row.absolute, marker(row, markers), color=COLOUR["tuned"],
+                markersize=3, markeredgewidth=0, alpha=0.85, zorder=2,
+            )  # fmt: skip
+        axes.vlines(place, mean["low"], mean["high"], color=INK, linewidth=1.2, zorder=3)
+        axes.plot(place, mean["absolute"], "_", color=INK, markersize=9, zorder=3)
+        relative = "" if pd.isna(mean["relative"]) else f"{100 * mean['relative']:+.1f} %"
+        axes.text(place, floor, relative, ha="center", va="bottom")
+    axes.axhline(0, color=INK, linewidth=0.5)
+    axes.set_ylim(floor - 0.02 * (high - low), high + 0.06 * (high - low))
+    axes.set_xlim(-0.6, len(datasets) - 0.4)
+    axes.set_xticks(range(len(datasets)), [name.replace("-", "-\n", 1) for name in datasets])
+    axes.tick_params(axis="x", length=0)
