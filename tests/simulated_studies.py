@@ -102,3 +102,73 @@ def _models(plant: Plant, rng: np.random.Generator) -> pd.DataFrame:
                 rows[f"{base}-tuned{k}"] = (family, "tuned", base, size, base)
     columns = ["family", "role", "base", "log10", "anchor"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def rate(p_values: list[float]) -> float:
+    """Share of p-values below .05; a test that could not be made does not count as one."""
+    return float(np.mean(np.array(p_values) < 0.05))
+
+
+def contrast_rates(plant: Plant, n: int, seed: int) -> dict[str, float]:
+    """How often each test of the overall effect of tuning rejects at .05 in n studies."""
+    from brainalign.analysis.contrasts import contrasts
+    from brainalign.analysis.mixed_effects import mixed_effects
+
+    found: dict[str, list[float]] = {}
+    for i in range(n):
+        tables = study(plant, np.random.default_rng([seed, i]))
+        table = contrasts(tables["scores"], tables["subjects"], samples=20, seed=i)
+        table = table[table["dataset"] == "average"]
+        overall = table[table["level"] == "overall"].set_index("unit")
+        fit = mixed_effects(tables["scores"])
+        fit = fit[(fit["dataset"] == "average") & (fit["term"] == "tuned")]
+        for name, p in (
+            ("one pair, subjects: Wilcoxon", table[table["level"] == "pair"]["p"].iloc[0]),
+            ("all pairs: Wilcoxon (paper)", overall.loc["pairs", "p"]),
+            ("bases: Wilcoxon", overall.loc["bases", "p"]),
+            ("bases: permutation", overall.loc["bases", "p_permutation"]),
+            ("mixed model: tuned", fit["p"].iloc[0]),
+        ):
+            found.setdefault(name, []).append(p)
+    return {name: rate(p) for name, p in found.items()}
+
+
+def correlation_rates(plant: Plant, n: int, seed: int) -> dict[str, float]:
+    """How often each test of a correlate of alignment rejects at .05 in n studies."""
+    from brainalign.analysis.correlations import correlations
+
+    found: dict[str, list[float]] = {}
+    for i in range(n):
+        tables = study(plant, np.random.default_rng([seed, i]))
+        table = correlations(
+            tables["scores"], capabilities=tables["capabilities"], samples=20, seed=i
+        )
+        table = table[(table["y"] == "brain average") & (table["subset"] == "all")]
+        for row in table.to_dict("records"):
+            if row["x"] in ("mmlu", "log10_parameters"):
+                given = f" given {row['controlled_for']}" if row["controlled_for"] else ""
+                name = f"{row['models']}: {row['method']} {row['x']}{given}"
+                found.setdefault(name, []).append(row["p"])
+    return {name: rate(p) for name, p in found.items()}
+
+
+def main() -> None:
+    """Print every rate of docs/methods/analysis.md."""
+    n = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    null = Plant(model_sd=0)
+    spread = Plant(model_sd=0.01)
+    for title, plant in (("no effect", null), ("no effect on average, models differ", spread)):
+        print(f"contrasts, {title}:", contrast_rates(plant, n, seed=1))
+    print("contrasts, gain .005:", contrast_rates(Plant(tuning=0.005, model_sd=0.01), n, seed=2))
+    for title, plant in (
+        ("nothing", Plant()),
+        ("size", Plant(size=0.02)),
+        ("knowledge", Plant(knowledge=0.02)),
+    ):
+        print(f"correlates, cause {title}:")
+        for name, value in correlation_rates(plant, n, seed=3).items():
+            print(f"  {name}: {value:.3f}")
+
+
+if __name__ == "__main__":
+    main()

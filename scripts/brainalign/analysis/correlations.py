@@ -26,7 +26,7 @@ COLUMNS = (
 SIZE = "log10_parameters"
 LOSS = "mean_bits"
 FITS = ("abs_r", "r", "partial_r", "delta_loglik_per_word")
-ROLES = {"tuned": ("tuned",), "all": ("vanilla", "tuned")}
+GROUPS = ("tuned", "bases", "all")
 WHOLE = ("all", "overall")
 EVERY = "all"
 MINIMUM_FAMILIES = 3
@@ -60,8 +60,9 @@ def correlations(
 
     y: alignment (average and each dataset) and the fit to reading times. x: log10 of the number of
     parameters, accuracy per task and category, mean surprisal on the reading text (next-word loss,
-    bits per word), the fit to reading times. Models: the tuned ones (as in the paper), and vanilla
-    and tuned ones together; untrained models and baselines never. Per pair of x and y Pearson and
+    bits per word), the fit to reading times. Models: the tuned ones (as in the paper); one
+    mean of tuned models per vanilla model (`bases`: models that are tuned from the same weights are
+    not independent); vanilla and tuned ones together. Untrained models and baselines never. Per pair of x and y Pearson and
     Spearman over all models, for the average also without each family and within each family;
     partial correlations of accuracy given size and size given accuracy.
 
@@ -78,11 +79,10 @@ def correlations(
         y = part.pivot_table(index="model", columns="name", values="value", sort=False)
         y = y.reindex(columns=list(dict.fromkeys(part["name"])))
         x = _predictors(facts.loc[facts.index.isin(y.index)], part, behaviors, capabilities)
-        for name, roles in ROLES.items():
-            chosen = facts[facts["role"].isin(roles) & facts.index.isin(y.index)]
-            group = _group(name, str(mode), chosen, samples, seed)
-            found = _group_rows(group, x.reindex(chosen.index), y.reindex(chosen.index))
-            rows += [{**row, "simulated": bool(simulated)} for row in found]
+        for name in GROUPS:
+            members, own_x, own_y = _members(name, facts, x, y)
+            group = _group(name, str(mode), members, samples, seed)
+            rows += [{**row, "simulated": simulated} for row in _group_rows(group, own_x, own_y)]
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     tested = table["subset"] == EVERY
     table["family_key"] = table["test_family"] + table["simulated"].map(str)
@@ -124,6 +124,20 @@ def _predictors(
     for name, part in outcomes[outcomes["name"].str.startswith("reading ")].groupby("name"):
         x[name] = part.set_index("model")["value"]
     return x
+
+
+def _members(
+    name: str, facts: pd.DataFrame, x: pd.DataFrame, y: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Facts, x and y of the models of a group, a row each."""
+    roles = ("vanilla", "tuned") if name == "all" else ("tuned",)
+    members = facts[facts["role"].isin(roles) & facts.index.isin(y.index)]
+    x, y = x.reindex(members.index), y.reindex(members.index)
+    if name != "bases":
+        return members, x, y
+    base = members["base"]
+    facts = members.groupby(base, sort=False).first().assign(base=None)
+    return facts, x.groupby(base, sort=False).mean(), y.groupby(base, sort=False).mean()
 
 
 def _group(name: str, mode: str, facts: pd.DataFrame, samples: int, seed: int) -> Group:

@@ -72,6 +72,7 @@ def published_check(
         *_paired(table),
         *_correlates(table, correlates),
         *_partial(table),
+        *_per_base(table),
         *_within_family(table),
         *_per_dataset(table),
         *_categories(categories),
@@ -200,6 +201,15 @@ def _partial(table: pd.DataFrame) -> Iterator[Row]:
         found = partial(x, average, [given])
         yield _row("partial", f"partial r, average × {name} given {fixed}", found.n, found.r)
         yield _row("partial", f"partial p, average × {name} given {fixed}", found.n, found.p)
+
+
+def _per_base(table: pd.DataFrame) -> Iterator[Row]:
+    """The same correlations with one value per vanilla model (pseudo-replication removed)."""
+    columns = ["average", "mmlu", "log10_parameters"]
+    bases = _tuned(table).groupby("base")[columns].mean()
+    for x in ("mmlu", "log10_parameters"):
+        found = pearson(bases[x].to_numpy(), bases["average"].to_numpy())
+        yield from _pair_rows("per base", f"average × {x}, one value per base model", found)
 
 
 def _within_family(table: pd.DataFrame) -> Iterator[Row]:

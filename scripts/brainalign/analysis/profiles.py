@@ -1,0 +1,63 @@
+"""Where in a model alignment lies, under the legacy and the controlled choice."""
+
+import numpy as np
+import pandas as pd
+
+from brainalign.analysis.association import pearson
+
+COLUMNS = (
+    "model", "family", "role", "dataset", "legacy_benchmark", "controlled_benchmark", "n_layers",
+    "legacy_depth", "controlled_depth", "legacy_r", "controlled_r", "controlled_r_at_legacy",
+    "correlation", "p", "note", "simulated",
+)  # fmt: skip
+KEY = ["model", "family", "role", "dataset", "simulated"]
+
+
+def layer_profiles(layers: pd.DataFrame) -> pd.DataFrame:
+    """Compare the layer curves of both modes, a row per model and dataset that has both.
+
+    Parameters
+    ----------
+    layers : the table `layers`. Benchmarks that are reported as one dataset are averaged first; a
+        row `nested` is no layer.
+
+    Returns
+    -------
+    COLUMNS (docs/outputs.md).
+    """
+    single = layers[(layers["layer"] != "nested") & layers["r"].notna()]
+    rows = []
+    for key, group in single.groupby(KEY, sort=False):
+        modes = {mode: part for mode, part in group.groupby("mode")}
+        if set(modes) != {"legacy", "controlled"}:
+            continue
+        curves = {
+            mode: part.groupby("layer", sort=False)["r"].mean() for mode, part in modes.items()
+        }
+        both = pd.DataFrame(curves).dropna()
+        depth = group.groupby("layer")["depth"].first()
+        row = dict(zip(KEY, key, strict=True))
+        for mode, part in modes.items():
+            row[f"{mode!s}_benchmark"] = " + ".join(part["benchmark"].unique())
+        if both.empty:
+            rows.append({**row, "n_layers": 0, "note": "not computable: no layer in both curves"})
+            continue
+        found = pearson(both["legacy"].to_numpy(), both["controlled"].to_numpy())
+        best = both.idxmax()
+        rows.append(
+            {
+                **row,
+                "n_layers": len(both),
+                "legacy_depth": depth[best["legacy"]],
+                "controlled_depth": depth[best["controlled"]],
+                "legacy_r": both["legacy"].max(),
+                "controlled_r": both["controlled"].max(),
+                "controlled_r_at_legacy": both["controlled"][best["legacy"]],
+                "correlation": found.r,
+                "p": found.p,
+                "note": f"not computable: {found.note.replace('models', 'layers')}"
+                if np.isnan(found.r)
+                else "",
+            }
+        )
+    return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
