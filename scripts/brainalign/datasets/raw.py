@@ -117,7 +117,8 @@ def _located(file: RawFile, mirror: str | Path | None, downloads: Path) -> Recor
         if path is not None:
             return _checked(file, path, origin)
     if not file.url:
-        places = " or ".join(str(Path(r) / file.path) for r in (mirror, downloads) if r is not None)
+        roots = [root for root in (mirror, downloads) if root is not None]
+        places = " or ".join(dict.fromkeys(str(Path(root) / file.path) for root in roots))
         raise InputError(f"raw file {file.path} is not here; {file.by_hand}; put it at {places}")
     return _checked(file, _download(file, mirror, downloads), "download")
 

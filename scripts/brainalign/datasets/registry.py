@@ -4,13 +4,34 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from brainalign.datasets import alice, alpaca, bbh, mmlu, natural_stories, wikitext2
+from brainalign.datasets import (
+    alice,
+    alpaca,
+    bbh,
+    blank2014,
+    fedorenko2016,
+    futrell2018,
+    mmlu,
+    natural_stories,
+    own,
+    pereira2018,
+    tuckute2024,
+    wehbe2014,
+    wikitext2,
+)
 from brainalign.errors import InputError
 
 # raw_files(source) -> list[RawFile]; read(records, source) -> Prepared
 BRAIN_AND_BEHAVIOR: dict[str, ModuleType] = {
     "alice": alice,
     "natural-stories": natural_stories,
+    "pereira2018": pereira2018,
+    "blank2014": blank2014,
+    "fedorenko2016": fedorenko2016,
+    "tuckute2024": tuckute2024,
+    "futrell2018": futrell2018,
+    "wehbe2014": wehbe2014,
+    "own": own,
 }
 # raw_files(source) -> list[RawFile]; read(records, source, seed) -> DataFrame
 QUESTIONS: dict[str, ModuleType] = {"mmlu": mmlu, "bbh": bbh}

@@ -32,12 +32,22 @@ def covariates(words: Sequence[str]) -> pd.DataFrame:
     )
 
 
+def text_covariates(texts: Sequence[str]) -> pd.DataFrame:
+    """`length` (characters) and `n_words` of stimuli that are longer than a word, both int64."""
+    return pd.DataFrame(
+        {
+            "length": np.array([len(text) for text in texts], dtype=np.int64),
+            "n_words": np.array([len(text.split()) for text in texts], dtype=np.int64),
+        }
+    )
+
+
 def sentences(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Sentence of each word and its place therein, both from 1, int64 [word].
 
-    A sentence ends at a word with one of `SENTENCE_ENDS`, unless the next word is in lower case
-    (direct speech goes on) or the word is "Mr."; the rule of Brain-Score's Futrell2018 packaging,
-    which finds 481 sentences in Natural Stories.
+    A sentence ends at a word with one of `SENTENCE_ENDS` (double quote marks aside), unless the
+    next word is in lower case (direct speech goes on) or the word is "Mr."; the rule of
+    Brain-Score's Futrell2018 packaging, which finds 481 sentences in Natural Stories.
     """
     sentence, place = np.empty(len(words), np.int64), np.empty(len(words), np.int64)
     current, within = 1, 0
@@ -45,7 +55,7 @@ def sentences(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         within += 1
         sentence[i], place[i] = current, within
         following = words[i + 1] if i + 1 < len(words) else None
-        ends = word.endswith(SENTENCE_ENDS) and word != "Mr."
+        ends = word.rstrip('"”').endswith(SENTENCE_ENDS) and word != "Mr."
         if ends and following is not None and not following.islower():
             current, within = current + 1, 0
     return sentence, place

@@ -1,0 +1,91 @@
+"""Fedorenko2016: electrocorticography of 5 people who read sentences of 8 words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from brainalign.datasets.assembly import (
+    LICENCE,
+    assembly_file,
+    in_reading_order,
+    read_assembly,
+    sortable,
+)
+from brainalign.datasets.prepared import Prepared, attributes, card, expect
+from brainalign.datasets.raw import RawFile, Record
+from brainalign.datasets.words import covariates
+
+CITATION = "Fedorenko et al. 2016, PNAS 113:E6256-E6262"
+SOURCE = "Brain-Score assembly Fedorenko2016.language"
+NAME, SHA1 = "Fedorenko2016_language", "2966b6d78e972a72068aa6907377483f427e8d9a"
+
+ROW_LEVELS = {
+    "stimulus_id": ("stimulus_id",),
+    "text": ("stimulus", "word"),
+    "sentence": ("sentence_id",),
+    "place": ("word_num",),
+}
+TARGET_LEVELS = {"neuroid": ("neuroid_id",), "subject": ("subject_UID", "subject_id")}
+
+
+def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+    """Brain-Score's one file."""
+    return [assembly_file(NAME, SHA1)]
+
+
+def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
+    """Words, and the response of each language electrode; a context group is a sentence.
+
+    Raises
+    ------
+    InputError : as `read_assembly`.
+    """
+    (record,) = records
+    assembly = read_assembly(record, ROW_LEVELS, TARGET_LEVELS)
+    order = in_reading_order(assembly.rows, "sentence", ["place"])
+    rows, values = assembly.rows.iloc[order].reset_index(drop=True), assembly.values[order]
+    width = len(str(rows["sentence"].max()))
+    sentence = rows["sentence"].map(lambda number: f"sentence{number:0{width}d}")
+    stimuli = pd.DataFrame(
+        {
+            "stimulus_id": sortable(rows["stimulus_id"]),
+            "text": rows["text"],
+            "context_group": sentence,
+            "position": rows["place"] - rows["place"].min() + 1,
+            "split_group": sentence,
+            "onset": np.nan,
+            "offset": np.nan,
+        }
+    )
+    stimuli = pd.concat([stimuli, covariates(rows["text"].tolist())], axis=1).assign(
+        sentence_id=rows["sentence"], word_in_sentence=stimuli["position"], source_row=order
+    )
+    subjects = assembly.targets["subject"].astype(str)
+    responses = xr.Dataset(
+        {"responses": (("stimulus", "target"), values)},
+        coords={
+            "stimulus_id": ("stimulus", stimuli["stimulus_id"].tolist()),
+            "target_id": (
+                "target",
+                (subjects + "." + assembly.targets["neuroid"].astype(str)).tolist(),
+            ),
+            "subject": ("target", subjects.tolist()),
+            "region": ("target", ["language electrodes"] * len(subjects)),
+        },
+        attrs=attributes("brain", "high-gamma response", SOURCE, LICENCE, records),
+    )
+    if record["verified"]:
+        expect(values.shape, (416, 97), record["path"], "shape")
+        expect(stimuli["context_group"].nunique(), 52, record["path"], "number of sentences")
+        expect(subjects.nunique(), 5, record["path"], "number of subjects")
+    return Prepared(
+        stimuli,
+        responses,
+        card(
+            stimuli, responses, records, dataset="fedorenko2016", citation=CITATION,
+            notes=["source_row is the row of the file"],
+        ),
+    )  # fmt: skip

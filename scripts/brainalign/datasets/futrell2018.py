@@ -1,0 +1,109 @@
+"""Futrell2018: Natural Stories' reading times as Brain-Score has them, before their correction."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from brainalign.datasets.assembly import (
+    assembly_file,
+    in_reading_order,
+    read_assembly,
+    sortable,
+)
+from brainalign.datasets.prepared import Prepared, attributes, card, expect
+from brainalign.datasets.raw import RawFile, Record
+from brainalign.datasets.reading_times import lag_profile
+from brainalign.datasets.words import covariates
+
+CITATION = "Futrell et al. 2018, LREC; Futrell et al. 2021, Language Resources and Evaluation 55"
+SOURCE = "Brain-Score assembly Futrell2018 (the release before the correction of May 2025)"
+LICENCE = "CC BY-NC-SA 4.0"
+NAME, SHA1 = "Futrell2018", "381ccc8038fbdb31235b5f3e1d350f359b5e287f"
+
+ROW_LEVELS = {
+    "stimulus_id": ("stimulus_id",),
+    "text": ("word",),
+    "story": ("story_id",),
+    "zone": ("word_id",),
+    "sentence": ("sentence_id",),
+    "place": ("word_within_sentence_id",),
+}
+TARGET_LEVELS = {"target_id": ("subject_id",)}
+
+
+def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+    """Brain-Score's one file."""
+    return [assembly_file(NAME, SHA1)]
+
+
+def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
+    """Words of the ten stories, and every reader's reading times in milliseconds (NaN: unread).
+
+    These are the times that published scores used. Those of the original release are misaligned
+    by one word; `natural-stories` is the corrected release.
+
+    Raises
+    ------
+    InputError : as `read_assembly`.
+    """
+    (record,) = records
+    assembly = read_assembly(record, ROW_LEVELS, TARGET_LEVELS, target_dimension="subject")
+    order = in_reading_order(assembly.rows, "story", ["zone"])
+    rows, values = assembly.rows.iloc[order].reset_index(drop=True), assembly.values[order]
+    width = len(str(rows["story"].max()))
+    story = rows["story"].map(lambda number: f"story{number:0{max(width, 2)}d}")
+    stimuli = pd.DataFrame(
+        {
+            "stimulus_id": sortable(rows["stimulus_id"]),
+            "text": rows["text"],
+            "context_group": story,
+            "position": rows["zone"],
+            "split_group": story,
+            "onset": np.nan,
+            "offset": np.nan,
+        }
+    )
+    stimuli = pd.concat([stimuli, covariates(rows["text"].tolist())], axis=1).assign(
+        sentence_id=rows["sentence"], word_in_sentence=rows["place"], source_row=order
+    )
+    readers = assembly.targets["target_id"].astype(str).tolist()
+    responses = xr.Dataset(
+        {"responses": (("stimulus", "target"), values)},
+        coords={
+            "stimulus_id": ("stimulus", stimuli["stimulus_id"].tolist()),
+            "target_id": ("target", readers),
+            "subject": ("target", readers),
+            "region": ("target", ["reading"] * len(readers)),
+        },
+        attrs=attributes("reading-times", "ms", SOURCE, LICENCE, records),
+    )
+    if record["verified"]:
+        expect(values.shape, (10256, 180), record["path"], "shape")
+        expect(stimuli["context_group"].nunique(), 10, record["path"], "number of stories")
+        expect(stimuli["sentence_id"].nunique(), 481, record["path"], "number of sentences")
+    read_by_some = ~np.isnan(values).all(axis=1)
+    mean = np.full(len(values), np.nan)
+    mean[read_by_some] = np.nanmean(values[read_by_some], axis=1)
+    return Prepared(
+        stimuli,
+        responses,
+        card(
+            stimuli,
+            responses,
+            records,
+            dataset="futrell2018",
+            citation=CITATION,
+            notes=[
+                "reading times of the original release, misaligned by one word; kept for "
+                "comparison with published scores",
+                "source_row is the row of the file",
+            ],
+            release="original",
+            lag_profile=lag_profile(stimuli["length"].to_numpy(), mean, story.to_numpy()),
+            readers="each",
+            sentences=int(stimuli["sentence_id"].nunique()),
+        ),
+    )

@@ -1,0 +1,78 @@
+"""A dataset of your own: a stimuli table and a responses file in the project's own form."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from brainalign.datasets.prepared import Prepared, card
+from brainalign.datasets.raw import RawFile, Record, content
+from brainalign.errors import InputError
+from brainalign.formats.datasets import STIMULUS_COLUMNS, check_responses, check_stimuli
+
+BY_HAND = "the config names it"
+UNTIMED = ("onset", "offset")
+
+
+def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+    """The two files that the config names, as paths from the working directory."""
+    files = []
+    for key in ("stimuli", "responses"):
+        if not isinstance(source.get(key), str):
+            raise InputError(f"source.{key}: {source.get(key)!r}, expected a path")
+        path = str(Path(source[key]).absolute())
+        files.append(RawFile(path=path, by_hand=BY_HAND, licence="your own"))
+    return files
+
+
+def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
+    """The two files, checked against each other; docs/adding-a-dataset.md gives their form.
+
+    Columns `onset` and `offset` may be left out of a stimuli table without times.
+
+    Raises
+    ------
+    InputError : a file is unreadable, or the two do not fit docs/architecture.md, "Files".
+    """
+    table, array = records
+    stimuli = _stimuli(table)
+    try:
+        with xr.open_dataset(io.BytesIO(content(array)), engine="h5netcdf") as file:
+            responses = file.load()
+    # A damaged file makes the HDF5 layer fail in many ways; all mean the same.
+    except Exception as error:
+        raise InputError(f"{array['path']}: not a whole netCDF-4 file ({error})") from error
+    check_stimuli(stimuli, table["path"])
+    check_responses(responses, stimuli, array["path"])
+    return Prepared(
+        stimuli,
+        responses,
+        card(stimuli, responses, records, dataset="own", citation=str(source.get("citation", ""))),
+    )
+
+
+def _stimuli(record: Record) -> pd.DataFrame:
+    data, where = io.BytesIO(content(record)), record["path"]
+    try:
+        if where.removesuffix(".gz").endswith(".csv"):
+            names = {"stimulus_id": str, "text": str, "context_group": str, "split_group": str}
+            stimuli = pd.read_csv(data, dtype=names, keep_default_na=False, na_values={
+                name: [""] for name in UNTIMED
+            })  # fmt: skip
+        else:
+            stimuli = pd.read_parquet(data)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{where}: not a readable table ({error})") from error
+    for name in UNTIMED:
+        if name not in stimuli.columns:
+            stimuli[name] = np.nan
+    missing = [name for name in STIMULUS_COLUMNS if name not in stimuli.columns]
+    if missing:
+        raise InputError(f"{where}: column {', '.join(missing)} is missing")
+    if not pd.api.types.is_numeric_dtype(stimuli["position"]):
+        raise InputError(f"{where}: column position holds other than numbers")
+    return stimuli

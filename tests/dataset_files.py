@@ -1,0 +1,234 @@
+"""Writers of raw files in the structure of the real ones, independent of the readers' libraries.
+
+Brain-Score's netCDF-4 is written with h5py alone (dimension scales by hand) and with xarray; its
+netCDF-3 with SciPy's writer (strings as character arrays).
+"""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+from scipy.io import netcdf_file
+
+
+def record(path: Path, name: str | None = None, verified: bool = False) -> dict:
+    """What `locate` would say of a file, as far as readers use it."""
+    return {
+        "name": name or path.name,
+        "path": str(path),
+        "sha256": "0" * 64,
+        "url": "",
+        "licence": "",
+        "verified": verified,
+    }
+
+
+def write_hdf5(path, values, rows, targets, target_dimension="neuroid", name="data"):
+    """An assembly as netCDF-4: h5py only, strings of variable length."""
+    with h5py.File(path, "w") as file:
+        scales = {}
+        for dimension, n in (("presentation", len(values)), (target_dimension, values.shape[1])):
+            scale = file.create_dataset(dimension, data=np.zeros(n, np.float32))
+            scale.make_scale(f"This is a netCDF dimension but not a netCDF variable. {n:10d}")
+            scales[dimension] = scale
+        array = file.create_dataset(name, data=values)
+        array.dims[0].attach_scale(scales["presentation"])
+        array.dims[1].attach_scale(scales[target_dimension])
+        for dimension, levels in (("presentation", rows), (target_dimension, targets)):
+            for level, entries in levels.items():
+                if isinstance(entries[0], str):
+                    data = np.array(entries, dtype=object)
+                    variable = file.create_dataset(level, data=data, dtype=h5py.string_dtype())
+                else:
+                    variable = file.create_dataset(level, data=np.asarray(entries))
+                variable.dims[0].attach_scale(scales[dimension])
+        file[name].attrs["coordinates"] = " ".join([*rows, *targets])
+    return path
+
+
+def write_netcdf3(path, values, rows, targets, target_dimension="neuroid", name="data"):
+    """An assembly as netCDF-3: SciPy only, strings as [n, longest] characters, targets first."""
+    with netcdf_file(path, "w", version=2) as file:
+        file.createDimension("presentation", len(values))
+        file.createDimension(target_dimension, values.shape[1])
+        array = file.createVariable(name, "d", (target_dimension, "presentation"))
+        array[:] = values.T
+        for dimension, levels in (("presentation", rows), (target_dimension, targets)):
+            for level, entries in levels.items():
+                if isinstance(entries[0], str):
+                    encoded = [text.encode("utf-8") for text in entries]
+                    longest = max(map(len, encoded))
+                    if f"string{longest}" not in file.dimensions:
+                        file.createDimension(f"string{longest}", longest)
+                    variable = file.createVariable(level, "c", (dimension, f"string{longest}"))
+                    variable[:] = np.array(encoded, f"S{longest}").view("S1").reshape(-1, longest)
+                    variable._Encoding = "utf-8"
+                else:
+                    variable = file.createVariable(level, "i", (dimension,))
+                    variable[:] = np.asarray(entries, np.int32)
+    return path
+
+
+def pereira(n_topics=3, n_subjects=4, voxels=5, seed=0):
+    """Two experiments: 2 passages of 3 sentences a topic; the last subject did the second only."""
+    rng = np.random.default_rng(seed)
+    rows = {
+        name: []
+        for name in (
+            "stimulus_id", "stimulus", "sentence", "experiment", "stimulus_num",
+            "passage_index", "passage_label", "passage_category", "story",
+        )
+    }  # fmt: skip
+    for experiment in ("384sentences", "243sentences"):
+        number = 0
+        for topic in range(n_topics):
+            for passage in range(2):
+                for _ in range(3):
+                    text = f"Sentence {number} on topic{topic}, for {experiment} – naïve."
+                    rows["stimulus_id"].append(f"{experiment}.{number}")
+                    rows["stimulus"].append(text)
+                    rows["sentence"].append(text)
+                    rows["experiment"].append(experiment)
+                    rows["stimulus_num"].append(number)
+                    rows["passage_index"].append(2 * topic + passage + 1)
+                    rows["passage_label"].append(f"topic{topic}")
+                    rows["passage_category"].append(f"topic{topic}")
+                    rows["story"].append(f"{experiment}.topic{topic}")
+                    number += 1
+    subjects = [f"s{i:02d}" for i in range(n_subjects) for _ in range(voxels)]
+    targets = {
+        "neuroid_id": [f"{s}.{v}" for v, s in enumerate(subjects)],
+        "subject": subjects,
+        "voxel_num": list(range(len(subjects))),
+        "atlas": ["language"] * len(subjects),
+        "roi": ["LH_IFG" if v % 2 else "RH_IFG" for v in range(len(subjects))],
+    }
+    values = rng.standard_normal((len(rows["stimulus_id"]), len(subjects)))
+    last = np.array(subjects) == subjects[-1]
+    first_experiment = np.array(rows["experiment"]) == "384sentences"
+    values[np.ix_(first_experiment, last)] = np.nan
+    return values, rows, targets
+
+
+def blank(seed=0):
+    """Two stories of 5 sentences of 2-3 fragments; 2 subjects × 3 regions."""
+    rng = np.random.default_rng(seed)
+    names = (
+        "stimulus_id",
+        "stimulus",
+        "story",
+        "sentence_number_in_story",
+        "part_number_in_sentence",
+    )
+    rows = {name: [] for name in names}
+    for story in ("Boar", "Aqua"):
+        for sentence in range(12):
+            for part in range(2 + sentence % 2):
+                rows["stimulus_id"].append(f"{story}.{sentence}.{part}")
+                rows["stimulus"].append(f"fragment {part} of {sentence} ")
+                rows["story"].append(story)
+                rows["sentence_number_in_story"].append(sentence)
+                rows["part_number_in_sentence"].append(part)
+    regions = ["01_LH_PostTemp", "02_LH_AntTemp", "03_LH_IFG"]
+    subjects = ["061", "085"]
+    targets = {
+        "neuroid_id": [f"{s}.{r}" for r in regions for s in subjects],
+        "subject_id": [s for _ in regions for s in subjects],
+        "fROI_area": [r for r in regions for _ in subjects],
+    }
+    return rng.standard_normal((len(rows["story"]), len(targets["neuroid_id"]))), rows, targets
+
+
+def futrell(readers=6, seed=0, shift=1):
+    """Two stories; reading time grows with word length, `shift` words late (the old release)."""
+    rng = np.random.default_rng(seed)
+    text = (
+        "If you were to journey to the North of England, you would come to a valley that is "
+        "surrounded by extraordinarily high moors. It is there that you find Bradford, a town. "
+    ) * 6
+    rows = {
+        name: []
+        for name in (
+            "word", "word_core", "story_id", "word_id", "word_within_sentence_id", "sentence_id",
+            "stimulus_id",
+        )
+    }  # fmt: skip
+    sentence, place = 1, 0
+    for story in (1, 2):
+        for word_id, word in enumerate(text.split(), start=1):
+            place += 1
+            rows["word"].append(word)
+            rows["word_core"].append(word.strip(".,"))
+            rows["story_id"].append(story)
+            rows["word_id"].append(word_id)
+            rows["word_within_sentence_id"].append(place)
+            rows["sentence_id"].append(sentence)
+            rows["stimulus_id"].append(len(rows["stimulus_id"]) + 1)
+            if word.endswith("."):
+                sentence, place = sentence + 1, 0
+    length = np.array([len(word) for word in rows["word"]], float)
+    values = 300 + 10 * np.roll(length, shift)[:, None] + rng.normal(0, 5, (len(length), readers))
+    values[rng.random(values.shape) < 0.2] = np.nan
+    targets = {
+        "subject_id": [f"A{reader:03d}" for reader in range(readers)],
+        "correct": list(range(readers)),
+    }
+    return values, rows, targets
+
+
+def fedorenko(seed=0):
+    """4 sentences of 8 words, 2 subjects; ids are whole numbers from 0."""
+    rng = np.random.default_rng(seed)
+    words = [f"WORD{i}" for i in range(32)]
+    rows = {
+        "stimulus_id": list(range(32)),
+        "stimulus": words,
+        "word": words,
+        "word_num": [i % 8 for i in range(32)],
+        "sentence_id": [i // 8 for i in range(32)],
+    }
+    targets = {"neuroid_id": list(range(7)), "subject_UID": [1, 1, 1, 1, 2, 2, 2]}
+    return rng.standard_normal((32, 7)), rows, targets
+
+
+def tuckute(seed=0):
+    """20 sentences, one target."""
+    rng = np.random.default_rng(seed)
+    rows = {
+        "stimulus_id": list(range(1, 21)),
+        "stimulus": [f"Sentence number {i} stands alone." for i in range(1, 21)],
+    }
+    return rng.standard_normal((20, 1)), rows, {"neuroid_id": [1]}
+
+
+def write_wehbe(folder: Path, voxels: int = 30, seed: int = 0) -> list[dict]:
+    """The preprocessed folder at its real lengths, few voxels a subject; numpy's own writer."""
+    rng = np.random.default_rng(seed)
+    (folder / "fMRI").mkdir(parents=True)
+    times = np.arange(1351) * 2.0
+    runs = np.repeat([1, 2, 3, 4], [338, 338, 338, 337]).astype(float)
+    np.save(folder / "fMRI/time_fmri.npy", times)
+    np.save(folder / "fMRI/runs_fmri.npy", runs)
+    np.save(folder / "fMRI/time_words_fmri.npy", np.linspace(20.0, 2693.0, 5176))
+    words = np.array([["Harry", "had", "never@", "believed."][i % 4] for i in range(5176)], "<U14")
+    np.save(folder / "stimuli_words.npy", words)
+    names = ("PostTemp", "AntTemp", "AngularG", "IFG", "MFG", "IFGorb", "pCingulate", "dmpfc")
+    masks = {}
+    for subject in "FHIJKLMN":
+        values = rng.standard_normal((1211, voxels))
+        np.save(folder / f"fMRI/data_subject_{subject}.npy", values)
+        regions = {name: np.zeros(voxels, bool) for name in names}
+        for i, name in enumerate(names):
+            regions[name][2 * i : 2 * i + 2] = True
+        regions["IFG"][0] = True  # shared with PostTemp
+        masks[subject] = {"all": np.any(list(regions.values()), axis=0), **regions}
+    np.save(folder / "HP_subj_roi_inds.npy", np.array(masks, dtype=object), allow_pickle=True)
+    return wehbe_records(folder)
+
+
+def wehbe_records(folder: Path) -> list[dict]:
+    """Records of every file of the folder, under the mirror's names."""
+    return [
+        record(path, f"wehbe2014/{path.relative_to(folder)}")
+        for path in sorted(folder.rglob("*.npy"))
+    ]

@@ -1,0 +1,328 @@
+"""Readers of Brain-Score's assemblies, on files of their structure written by other libraries."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from brainalign.datasets import blank2014, fedorenko2016, futrell2018, pereira2018, tuckute2024
+from brainalign.datasets.assembly import sortable
+from brainalign.encoding.splits import shuffled
+from brainalign.errors import InputError
+from brainalign.formats.datasets import check_responses, check_stimuli
+from dataset_files import (
+    blank,
+    fedorenko,
+    futrell,
+    pereira,
+    record,
+    tuckute,
+    write_hdf5,
+    write_netcdf3,
+)
+from sklearn.model_selection import ShuffleSplit
+
+WRITERS = {"netcdf4": write_hdf5, "netcdf3": write_netcdf3}
+WORLDS = {
+    "pereira2018": (pereira2018, pereira, {"experiment": 243}, "neuroid"),
+    "blank2014": (blank2014, blank, {}, "neuroid"),
+    "fedorenko2016": (fedorenko2016, fedorenko, {}, "neuroid"),
+    "tuckute2024": (tuckute2024, tuckute, {}, "neuroid"),
+    "futrell2018": (futrell2018, futrell, {}, "subject"),
+}
+
+
+def checked(prepared):
+    check_stimuli(prepared.stimuli, "stimuli")
+    check_responses(prepared.responses, prepared.stimuli, "responses")
+    json.dumps(prepared.card, allow_nan=False)
+    return prepared
+
+
+@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize("form", WRITERS)
+def test_values_and_texts_are_the_files(name, form, tmp_path):
+    module, world, source, dimension = WORLDS[name]
+    values, rows, targets = world()
+    path = WRITERS[form](tmp_path / "a.nc", values, rows, targets, dimension)
+    prepared = checked(module.read([record(path)], source))
+    text = rows["word" if name == "futrell2018" else "stimulus"]
+    start = len(text) // 2 if name == "pereira2018" else 0  # the second half is experiment 243
+    source_row = prepared.stimuli["source_row"].to_numpy() + start
+    assert prepared.stimuli["text"].tolist() == [text[i].strip() for i in source_row]
+    np.testing.assert_array_equal(prepared.responses["responses"].values, values[source_row])
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_both_writings_give_one_dataset(name, tmp_path):
+    module, world, source, dimension = WORLDS[name]
+    prepared = []
+    for form, write in WRITERS.items():
+        path = write(tmp_path / f"{form}.nc", *world(), dimension)
+        prepared.append(module.read([record(path, "a")], source))
+    assert prepared[0].stimuli.equals(prepared[1].stimuli)
+    assert prepared[0].responses.identical(prepared[1].responses)
+
+
+def test_xarrays_own_writing_of_a_reset_multi_index_is_read(tmp_path):
+    values, rows, targets = blank()
+    array = xr.DataArray(
+        values,
+        dims=("presentation", "neuroid"),
+        coords={
+            **{name: ("presentation", entries) for name, entries in rows.items()},
+            **{name: ("neuroid", entries) for name, entries in targets.items()},
+        },
+        name="data",
+    ).set_index(presentation=list(rows), neuroid=list(targets))
+    flat = array.reset_index(["presentation", "neuroid"])
+    for engine in ("h5netcdf", "scipy"):
+        flat.to_netcdf(tmp_path / f"{engine}.nc", engine=engine)
+        prepared = checked(blank2014.read([record(tmp_path / f"{engine}.nc")], {}))
+        np.testing.assert_array_equal(prepared.responses["responses"].values, values)
+
+
+def test_pereira_keeps_an_experiment_with_its_own_subjects(tmp_path):
+    path = write_hdf5(tmp_path / "a.nc", *pereira())
+    first = checked(pereira2018.read([record(path)], {"experiment": 384}))
+    second = checked(pereira2018.read([record(path)], {"experiment": 243}))
+    assert first.card["subjects"] == ["s00", "s01", "s02"]
+    assert second.card["subjects"] == ["s00", "s01", "s02", "s03"]
+    assert [entry["n"] for entry in first.card["dropped"]] == [18, 5, 0]
+    assert [entry["n"] for entry in second.card["dropped"]] == [18, 0, 0]
+
+
+def test_pereira_drops_and_counts_voxels_with_some_values_missing(tmp_path):
+    values, rows, targets = pereira()
+    values[-1, 2] = np.nan
+    path = write_hdf5(tmp_path / "a.nc", values, rows, targets)
+    prepared = checked(pereira2018.read([record(path)], {"experiment": 243}))
+    assert prepared.card["dropped"][2]["n"] == 1
+    assert "s00.2" not in prepared.responses["target_id"].values
+
+
+def test_pereira_passages_by_index_or_by_label(tmp_path):
+    path = write_hdf5(tmp_path / "a.nc", *pereira())
+    by_index = checked(pereira2018.read([record(path)], {"experiment": 243}))
+    by_label = checked(pereira2018.read([record(path)], {"experiment": 243, "passages": "label"}))
+    assert by_index.card["context_groups"] == 6
+    assert by_label.card["context_groups"] == 3
+    assert by_index.card["split_groups"] == by_label.card["split_groups"] == 3
+    assert by_index.stimuli["position"].tolist() == [1, 2, 3] * 6
+    assert by_label.stimuli["position"].tolist() == [1, 2, 3, 4, 5, 6] * 3
+
+
+def test_rows_that_do_not_read_forwards_are_put_in_reading_order(tmp_path):
+    values, rows, targets = blank()
+    shuffle = np.argsort(rows["stimulus_id"])  # Aqua.1.0, Aqua.10.0, Aqua.10.1, Aqua.11.0, …
+    shuffled_rows = {name: [entries[i] for i in shuffle] for name, entries in rows.items()}
+    path = write_hdf5(tmp_path / "a.nc", values[shuffle], shuffled_rows, targets)
+    prepared = checked(blank2014.read([record(path)], {}))
+    for story, part in prepared.stimuli.groupby("context_group"):
+        in_order = [id_ for id_ in rows["stimulus_id"] if id_.startswith(story)]
+        assert part["stimulus_id"].tolist() == in_order
+    back = [rows["stimulus_id"].index(id_) for id_ in prepared.stimuli["stimulus_id"]]
+    np.testing.assert_array_equal(prepared.responses["responses"].values, values[back])
+    ids = [shuffled_rows["stimulus_id"][i] for i in prepared.stimuli["source_row"]]
+    assert ids == prepared.stimuli["stimulus_id"].tolist()
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_shuffled_folds_are_brain_scores(name, tmp_path):
+    """Brain-Score: ShuffleSplit(10, .9, seed 1) over np.unique of the file's own ids."""
+    module, world, source, dimension = WORLDS[name]
+    values, rows, targets = world()
+    path = write_hdf5(tmp_path / "a.nc", values, rows, targets, dimension)
+    prepared = module.read([record(path)], source)
+    file_ids = np.array(rows["stimulus_id"])
+    if name == "pereira2018":
+        file_ids = file_ids[np.array(rows["experiment"]) == "243sentences"]
+    unique = np.unique(file_ids)
+    ours = prepared.stimuli["stimulus_id"].tolist()
+    source_ids = file_ids[prepared.stimuli["source_row"]]
+    splits = shuffled(ours, folds=10, train=0.9, seed=1)
+    theirs = ShuffleSplit(10, train_size=0.9, random_state=1).split(unique)
+    for split, (train, test) in zip(splits, theirs, strict=True):
+        assert set(source_ids[split.test]) == set(unique[test])
+        assert set(source_ids[split.train]) == set(unique[train])
+
+
+def test_futrell_labels_the_old_release_by_its_lag_profile(tmp_path, caplog):
+    path = write_hdf5(tmp_path / "a.nc", *futrell(shift=1), "subject")
+    card = checked(futrell2018.read([record(path)], {})).card
+    assert card["release"] == "original"
+    assert max(card["lag_profile"], key=card["lag_profile"].get) == "-1"
+    path = write_hdf5(tmp_path / "b.nc", *futrell(shift=0), "subject")
+    card = checked(futrell2018.read([record(path)], {})).card
+    assert max(card["lag_profile"], key=card["lag_profile"].get) == "0"
+
+
+def test_numbers_are_padded_so_that_strings_sort_as_they_do():
+
+    numbers = np.random.default_rng(0).permutation(10256) + 1
+    padded = sortable(pd.Series(numbers))
+    assert (numbers[np.argsort(padded)] == np.sort(numbers)).all()
+    strings = pd.Series(["384sentences.10", "384sentences.9"])
+    assert sortable(strings).tolist() == strings.tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "says"),
+    [
+        ("pereira2018", "experiment", 42, "source.experiment: 42"),
+        ("pereira2018", "experiment", None, "allowed: 243, 384"),
+        ("pereira2018", "passages", "story", "allowed: index, label"),
+    ],
+)
+def test_options_that_do_not_exist(name, key, value, says):
+    module, _, source, _ = WORLDS[name]
+    with pytest.raises(InputError, match=says):
+        module.raw_files({**source, key: value})
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_every_missing_level_is_named(name, tmp_path):
+    module, world, source, dimension = WORLDS[name]
+    values, rows, targets = world()
+    levels = {**module.ROW_LEVELS, **module.TARGET_LEVELS}
+    for number, names in enumerate(levels.values()):
+        part_rows = {k: v for k, v in rows.items() if k not in names}
+        part_targets = {k: v for k, v in targets.items() if k not in names}
+        path = write_hdf5(tmp_path / f"{number}.nc", values, part_rows, part_targets, dimension)
+        with pytest.raises(InputError, match=f"coordinate {names[0]}.* over .* is missing"):
+            module.read([record(path)], source)
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_a_repeated_stimulus_is_named(name, tmp_path):
+    module, world, source, dimension = WORLDS[name]
+    values, rows, targets = world()
+    rows["stimulus_id"][5] = rows["stimulus_id"][4]
+    path = write_hdf5(tmp_path / "a.nc", values, rows, targets, dimension)
+    with pytest.raises(InputError, match=f"stimulus_id {rows['stimulus_id'][4]} appears twice"):
+        module.read([record(path)], source)
+
+
+@pytest.mark.parametrize("name", sorted(set(WORLDS) - {"pereira2018"}))
+def test_an_assembly_of_another_dataset_is_refused(name, tmp_path):
+    module, _, source, _ = WORLDS[name]
+    path = write_hdf5(tmp_path / "a.nc", *pereira())
+    with pytest.raises(InputError, match=r"missing|no single array|expected 1 "):
+        module.read([record(path)], source)
+
+
+def test_values_of_only_nan_or_of_whole_numbers_are_refused(tmp_path):
+    values, rows, targets = tuckute()
+    path = write_hdf5(tmp_path / "nan.nc", values * np.nan, rows, targets)
+    with pytest.raises(InputError, match="no finite value"):
+        tuckute2024.read([record(path)], {})
+    path = write_hdf5(tmp_path / "int.nc", values.astype(int), rows, targets)
+    with pytest.raises(InputError, match="expected floating point"):
+        tuckute2024.read([record(path)], {})
+
+
+def test_a_subject_of_only_nan_is_refused(tmp_path):
+    values, rows, targets = blank()
+    values[:, np.array(targets["subject_id"]) == "085"] = np.nan
+    path = write_hdf5(tmp_path / "a.nc", values, rows, targets)
+    prepared = blank2014.read([record(path)], {})
+    with pytest.raises(InputError, match=r"3 targets hold only NaN, first 085\.01_LH_PostTemp"):
+        check_responses(prepared.responses, prepared.stimuli, "responses")
+
+
+def test_a_file_with_the_right_hash_must_have_the_known_sums(tmp_path):
+    """A verified file that misses Brain-Score's counts is an error with the expectation."""
+    for name, says in (
+        ("pereira2018", "number of presentations is 36, expected 627"),
+        ("blank2014", r"shape is \(60, 6\), expected \(1317, 60\)"),
+        ("fedorenko2016", r"expected \(416, 97\)"),
+        ("tuckute2024", r"expected \(1000, 1\)"),
+        ("futrell2018", r"expected \(10256, 180\)"),
+    ):
+        module, world, source, dimension = WORLDS[name]
+        path = write_hdf5(tmp_path / f"{name}.nc", *world(), dimension)
+        with pytest.raises(InputError, match=says):
+            module.read([record(path, verified=True)], source)
+
+
+@pytest.mark.parametrize("form", WRITERS)
+@pytest.mark.parametrize("percent", range(0, 100, 5))
+def test_a_file_cut_at_any_place_is_an_input_error(form, percent, tmp_path):
+    path = WRITERS[form](tmp_path / "a.nc", *blank())
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * percent // 100])
+    with pytest.raises(InputError, match=r"a\.nc: "):
+        blank2014.read([record(path)], {})
+
+
+@pytest.mark.parametrize("form", WRITERS)
+def test_flipped_bytes_never_raise_anything_but_an_input_error(form, tmp_path):
+    """A flip in the values may pass (the hash catches it); it never crashes the reader."""
+    path = WRITERS[form](tmp_path / "a.nc", *tuckute())
+    data = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for place in rng.integers(0, len(data), 40):
+        broken = bytearray(data)
+        broken[place] ^= 0xFF
+        path.write_bytes(bytes(broken))
+        try:
+            tuckute2024.read([record(path)], {})
+        except InputError:
+            refused += 1
+    assert refused > 0
+
+
+FULL_SIZE = """
+import sys, time, resource
+from brainalign.datasets import pereira2018
+from brainalign.formats.datasets import write_dataset
+start = time.perf_counter()
+record = {"name": "a", "path": sys.argv[1], "sha256": "", "verified": False}
+prepared = pereira2018.read([record], {"experiment": 384})
+write_dataset(prepared.stimuli, prepared.responses, sys.argv[2], sys.argv[3])
+print(prepared.responses.sizes["target"], time.perf_counter() - start,
+      resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def test_pereira_at_its_full_size_within_10_s_and_1500_mb(tmp_path, repository):
+    """627 × 13,553 float64, 10 subjects; reading one experiment and writing it in our form."""
+    rng = np.random.default_rng(0)
+    _, rows, _ = pereira()
+    n, n_voxels = {"384sentences": 384, "243sentences": 243}, 13553
+    rows = {name: [] for name in rows}
+    for experiment, count in n.items():
+        for i in range(count):
+            topic = i * 24 // count
+            text = f"This is sentence number {i} of a passage on topic {topic}."
+            for name, entry in (
+                ("stimulus_id", f"{experiment}.{i}"), ("stimulus", text), ("sentence", text),
+                ("experiment", experiment), ("stimulus_num", i), ("passage_index", i // 4),
+                ("passage_label", f"p{i // 4}"), ("passage_category", f"t{topic}"),
+                ("story", f"{experiment}.t{topic}"),
+            ):  # fmt: skip
+                rows[name].append(entry)
+    subjects = np.sort(rng.integers(0, 10, n_voxels))
+    targets = {
+        "neuroid_id": [f"{s}.{v}" for v, s in enumerate(subjects)],
+        "subject": [f"subject{s:03d}" for s in subjects],
+        "voxel_num": list(range(n_voxels)),
+        "atlas": ["language"] * n_voxels,
+        "roi": ["LH_PostTemp"] * n_voxels,
+    }
+    values = rng.standard_normal((627, n_voxels))
+    values[:384, subjects == 9] = np.nan
+    path = write_hdf5(tmp_path / "full.nc", values, rows, targets)
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_SIZE, path, tmp_path / "s.parquet", tmp_path / "r.nc"],
+        capture_output=True, text=True, check=True, env={"PYTHONPATH": str(repository / "scripts")},
+    )  # fmt: skip
+    targets_kept, seconds, megabytes = map(float, done.stdout.split())
+    assert targets_kept == (subjects != 9).sum()
+    assert seconds < 10
+    assert megabytes < 1500
+    print(f"{seconds:.1f} s, {megabytes:.0f} MB")
