@@ -1,0 +1,1 @@
+"""How well features predict responses: splits, regression, correlation, ceilings, layer scores."""

@@ -1,0 +1,28 @@
+"""Score every layer of a model on one brain benchmark."""
+
+from typing import TYPE_CHECKING
+
+from brainalign.encoding.alignment import align
+from brainalign.encoding.arrays import choose_device
+from brainalign.formats.activations import open_activations
+from brainalign.formats.datasets import read_responses, read_stimuli
+from brainalign.formats.tables import write_table
+from brainalign.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log:
+    stimuli = read_stimuli(snakemake.input.stimuli)
+    scores = align(
+        open_activations(snakemake.input.activations),
+        stimuli,
+        read_responses(snakemake.input.responses, stimuli),
+        snakemake.params.benchmark,
+        device=choose_device(snakemake.params.device),
+        seed=snakemake.params.seed,
+    )
+    write_table(scores, snakemake.output.alignment)
+    chosen = scores[scores["chosen"] & (scores["fold"] == -1) & (scores["region"] == "all")]
+    overall = chosen[chosen["subject"] == "all"].iloc[0]
+    log.info("chosen layer %s: r = %.4f", overall["layer"], overall["r"])

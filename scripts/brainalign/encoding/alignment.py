@@ -1,0 +1,395 @@
+"""Brain alignment: how well each layer of a model predicts the responses of a benchmark."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from array_api_compat import array_namespace
+
+from brainalign.encoding.arrays import fetch, like
+from brainalign.encoding.correlation import Aggregate, pearson
+from brainalign.encoding.features import Features, check_finite, ordered_like
+from brainalign.encoding.regression import Fit, LeastSquares, Ridge, RidgeFit, make_regression
+from brainalign.encoding.responses import Responses, gather_responses, run_numbers
+from brainalign.encoding.splits import Split, inner_splits, make_splits
+from brainalign.encoding.timing import Timing, WordsToVolumes
+from brainalign.errors import InputError
+from brainalign.formats.activations import ActivationFile
+from brainalign.formats.datasets import is_timed
+
+LOG = logging.getLogger("brainalign")
+# Targets multiplied at a time: wide enough for full matrix speed, small enough for the caches.
+TARGETS_AT_A_TIME = 2048
+INNER_FOLDS = 5
+COLUMNS = (
+    "layer", "layer_index", "depth", "subject", "region", "fold", "r", "r_sd", "n_targets",
+    "n_undefined", "alpha", "alpha_at_edge", "chosen",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scores:
+    """r [fold, target], NaN where undefined, and each target's alpha as an index of the grid."""
+
+    r: np.ndarray
+    alpha: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """All that a benchmark says of how to score a layer, for the rows at hand."""
+
+    regression: LeastSquares | Ridge
+    scheme: Mapping[str, Any]
+    splits: tuple[Split, ...]
+    groups: np.ndarray | None
+    aggregate: str
+    layers: str | float
+    reduce: Mapping[str, Any] | None
+    epsilon: float
+    seed: int
+
+    def inner(self, train: np.ndarray, folds: int) -> list[Split]:
+        """Folds inside training rows, as positions in them."""
+        return inner_splits(self.scheme, train, self.groups, folds)
+
+
+def read_timing(entry: Mapping[str, Any]) -> Timing | None:
+    """The `timing` of a benchmark entry, None where it has none."""
+    return Timing.of(entry["timing"]) if entry.get("timing") is not None else None
+
+
+def read_benchmark(
+    entry: Mapping[str, Any], stimuli: pd.DataFrame, dataset: xr.Dataset, seed: int
+) -> Benchmark:
+    """A benchmark entry of the config, resolved for the rows of its dataset.
+
+    Rows are the stimuli, or the volumes that `timing.trim` leaves. Groups of rows are the
+    stimuli's `split_group`, or the volumes' runs.
+    """
+    groups: np.ndarray
+    if is_timed(dataset):
+        responses = gather_responses(dataset, read_timing(entry))
+        assert responses.runs is not None and responses.volumes is not None
+        ids: Sequence[Any] = responses.volumes.tolist()
+        groups = responses.runs
+    else:
+        ids = stimuli["stimulus_id"].to_numpy().astype(str).tolist()
+        groups = stimuli["split_group"].to_numpy().astype(str)
+    reduce = entry.get("reduce")
+    pca = (entry.get("timing") or {}).get("pca")
+    if pca is not None:
+        if reduce:
+            raise InputError("reduce: and timing.pca are given, expected one of them")
+        reduce = {"method": "pca", "dimensions": int(pca)}
+    layers = entry.get("layers", "best")
+    if isinstance(layers, Mapping):
+        layers = float(layers["depth"])
+    elif layers not in ("best", "nested"):
+        raise InputError(f"layers: {layers!r}, expected best, nested or {{depth: 0-1}}")
+    scheme = entry["split"]
+    return Benchmark(
+        make_regression(entry["regression"]),
+        scheme,
+        tuple(make_splits(scheme, ids, groups)),
+        groups,
+        entry.get("aggregate", "median-within-subject"),
+        layers,
+        reduce,
+        float(entry.get("epsilon", 0.0)),
+        seed,
+    )
+
+
+def score_fold(
+    features: Features, responses: Responses, benchmark: Benchmark, split: Split
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """r and the index of alpha of each target in one fold.
+
+    Returns
+    -------
+    r, float64 [target], NaN where undefined; alpha's index int [target] or None for least squares.
+    """
+    regression = benchmark.regression
+    inner: list[Split] = []
+    if isinstance(regression, Ridge) and regression.selection == "folds-per-target":
+        inner = benchmark.inner(split.train, regression.inner_folds)
+    design, rows = features.design(split)
+    fit = regression.fit(design, rows, inner)
+    blocks = list(responses.blocks(TARGETS_AT_A_TIME))
+    choice = None
+    if isinstance(fit, RidgeFit) and regression.shared:  # type: ignore[union-attr]
+        choice = _shared_choice(fit, responses, split, blocks)
+    r = np.full(responses.measured.size, np.nan)
+    alpha = np.zeros(r.size, dtype=np.int64) if isinstance(fit, RidgeFit) else None
+    for block, subject in blocks:
+        train, test = responses.fold(split, block, subject)
+        prediction, chosen = _predict(fit, train, choice)
+        r[block] = fetch(pearson(prediction, test, benchmark.epsilon))
+        if alpha is not None:
+            alpha[block] = fetch(chosen)
+    r[~responses.measured] = np.nan
+    return r, alpha
+
+
+def _predict(fit: Fit, train: Any, choice: int | None) -> tuple[Any, Any]:
+    if choice is None:
+        return fit.predict(train)
+    assert isinstance(fit, RidgeFit)
+    xp = array_namespace(train)
+    return fit.predict_with(train, like(train, np.full(train.shape[1], choice), xp.int64))
+
+
+def _shared_choice(
+    fit: RidgeFit, responses: Responses, split: Split, blocks: Iterable[tuple[slice, str]]
+) -> int:
+    """The one alpha that minimises the mean loss over all measured targets."""
+    total = np.zeros(fit.alphas.size)
+    for block, subject in blocks:
+        train, _ = responses.fold(split, block, subject)
+        losses = fetch(fit.losses(train)).astype(np.float64)
+        total += losses[:, responses.measured[block]].sum(axis=1)
+    return int(total.argmin())
+
+
+def score_layer(
+    features: Features, responses: Responses, benchmark: Benchmark, splits: Sequence[Split]
+) -> Scores:
+    """Cross-validated r of every target under every fold."""
+    folds = [score_fold(features, responses, benchmark, split) for split in splits]
+    alphas = [alpha for _, alpha in folds if alpha is not None]
+    return Scores(np.stack([r for r, _ in folds]), np.stack(alphas) if alphas else None)
+
+
+def summarise(scores: Scores, aggregate: Aggregate, benchmark: Benchmark) -> pd.DataFrame:
+    """Rows of the alignment table for one layer: subject × region × fold, fold -1 the mean."""
+    r = aggregate(scores.r)
+    n_folds = scores.r.shape[0]
+    undefined = np.isnan(scores.r)
+    grid = np.asarray(getattr(benchmark.regression, "alphas", (np.nan,)))[::-1]
+    tables = []
+    for (subject, region), values in r.items():
+        targets = aggregate.targets(subject, region)
+        lost = undefined[:, targets]
+        table = {
+            "subject": subject,
+            "region": region,
+            "fold": [-1, *range(n_folds)],
+            "r": [_mean_of_defined(values), *values],
+            "r_sd": [_spread_of_defined(values), *[np.nan] * n_folds],
+            "n_targets": targets.size,
+            "n_undefined": [int(lost.any(axis=0).sum()), *lost.sum(axis=1).tolist()],
+            "alpha": np.nan,
+            "alpha_at_edge": np.nan,
+        }
+        if scores.alpha is not None:
+            index = scores.alpha[:, targets]
+            edge = (index == 0) | (index == grid.size - 1)
+            table["alpha"] = [np.median(grid[index]), *np.median(grid[index], axis=1)]
+            table["alpha_at_edge"] = [edge.mean(), *edge.mean(axis=1)]
+        tables.append(pd.DataFrame(table))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _mean_of_defined(values: np.ndarray) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else np.nan
+
+
+def _spread_of_defined(values: np.ndarray) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.std(ddof=1)) if defined.size > 1 else np.nan
+
+
+def score_model(
+    layers: Iterable[tuple[str, Features]],
+    names: Sequence[str],
+    responses: Responses,
+    benchmark: Benchmark,
+) -> pd.DataFrame:
+    """The alignment table of a model (docs/architecture.md): every layer, and the chosen one.
+
+    Parameters
+    ----------
+    layers : (name, features) one after the other; only one is held at a time.
+    names : all layer names, in the model's order.
+    """
+    targets = responses.targets
+    aggregate = Aggregate(benchmark.aggregate, targets.subjects.tolist(), targets.regions.tolist())
+    tables: list[pd.DataFrame] = []
+    inner: list[list[float]] = []
+    for index, (name, features) in enumerate(layers):
+        scores = score_layer(features, responses, benchmark, benchmark.splits)
+        table = summarise(scores, aggregate, benchmark)
+        table.insert(0, "layer", name)
+        table.insert(1, "layer_index", index)
+        table.insert(2, "depth", index / max(len(names) - 1, 1))
+        tables.append(table)
+        if benchmark.layers == "nested":
+            inner.append(_inner_scores(features, responses, benchmark, aggregate))
+        _report(name, index, len(names), table)
+    result = pd.concat(tables, ignore_index=True)
+    result["chosen"] = False
+    if benchmark.layers == "nested":
+        result = pd.concat([result, _nested(result, np.asarray(inner))], ignore_index=True)
+    else:
+        result.loc[result["layer_index"] == _chosen_index(result, benchmark.layers), "chosen"] = (
+            True
+        )
+    return result[list(COLUMNS)]
+
+
+def _report(name: str, index: int, n_layers: int, table: pd.DataFrame) -> None:
+    overall = _overall(table).iloc[0]
+    LOG.info("layer %d/%d %s: r = %.4f", index + 1, n_layers, name, overall["r"])
+    if overall["n_undefined"]:
+        LOG.warning("%s: %d targets have no r in some fold", name, overall["n_undefined"])
+    if overall["alpha_at_edge"] > 0.05:
+        LOG.warning(
+            "%s: %.0f %% of the targets choose an alpha at the edge of the grid",
+            name,
+            100 * overall["alpha_at_edge"],
+        )
+
+
+def _overall(table: pd.DataFrame) -> pd.DataFrame:
+    everything = (table["subject"] == "all") & (table["region"] == "all") & (table["fold"] == -1)
+    return table[everything]
+
+
+def _chosen_index(table: pd.DataFrame, layers: str | float) -> int:
+    """`best`: the layer of the highest r (the first of equals); a number: nearest in depth."""
+    overall = _overall(table)
+    if layers == "best":
+        r = overall["r"].to_numpy()
+        best = 0 if np.isnan(r).all() else int(np.nanargmax(r))
+    else:
+        best = int(np.abs(overall["depth"].to_numpy() - float(layers)).argmin())
+    return int(overall["layer_index"].to_numpy()[best])
+
+
+def _inner_scores(
+    features: Features, responses: Responses, benchmark: Benchmark, aggregate: Aggregate
+) -> list[float]:
+    """The layer's overall r on inner folds of each outer fold's training rows."""
+    scores = []
+    for split in benchmark.splits:
+        folds = benchmark.scheme.get("inner_folds", INNER_FOLDS)
+        parts = [
+            Split(split.train[part.train], split.train[part.test])
+            for part in benchmark.inner(split.train, folds)
+        ]
+        r = score_layer(features, responses, benchmark, parts).r
+        scores.append(_mean_of_defined(aggregate(r)["all", "all"]))
+    return scores
+
+
+def _nested(table: pd.DataFrame, inner: np.ndarray) -> pd.DataFrame:
+    """Rows of the layer chosen in each fold by its training rows; `inner` is [layer, fold]."""
+    best = np.where(np.isnan(inner), -np.inf, inner).argmax(axis=0)
+    folds = table[table["fold"] >= 0]
+    chosen = folds[folds["layer_index"].to_numpy() == best[folds["fold"].to_numpy()]].copy()
+    parts = [chosen]
+    for (subject, region), group in chosen.groupby(["subject", "region"], sort=False):
+        values = group["r"].to_numpy()
+        row = group.iloc[0].to_dict() | {
+            "subject": subject,
+            "region": region,
+            "fold": -1,
+            "layer_index": int(np.median(best)),
+            "depth": group["depth"].mean(),
+            "r": _mean_of_defined(values),
+            "r_sd": _spread_of_defined(values),
+            "n_undefined": group["n_undefined"].max(),
+            "alpha": group["alpha"].median(),
+            "alpha_at_edge": group["alpha_at_edge"].mean(),
+        }
+        parts.append(pd.DataFrame([row]))
+    nested = pd.concat(parts, ignore_index=True)
+    nested["layer"] = "nested"
+    nested["chosen"] = True
+    return nested.sort_values(["subject", "region", "fold"], kind="stable")
+
+
+def words_to_volumes(
+    timing: Timing | None, stimuli: pd.DataFrame, dataset: xr.Dataset
+) -> WordsToVolumes | None:
+    """The map from stimuli to volumes of a timed dataset, None of an untimed one."""
+    if timing is None:
+        return None
+    onsets = stimuli["onset"].to_numpy(dtype=float)
+    if np.isnan(onsets).any():
+        first = stimuli["stimulus_id"].iloc[int(np.flatnonzero(np.isnan(onsets))[0])]
+        raise InputError(f"stimuli: {first} has no onset, but the responses are timed")
+    volumes = dataset["onset"].values.astype(float)
+    words = WordsToVolumes(
+        timing, onsets, volumes, run_numbers(dataset), float(dataset.attrs["tr"])
+    )
+    outside = int((words.assigned < 0).sum())
+    if outside:
+        LOG.warning("%d of %d stimuli fall into no volume and are left out", outside, onsets.size)
+    return words
+
+
+def align(
+    activations: ActivationFile,
+    stimuli: pd.DataFrame,
+    dataset: xr.Dataset,
+    entry: Mapping[str, Any],
+    device: str,
+    seed: int,
+) -> pd.DataFrame:
+    """Score all layers of an activation file under a benchmark entry of the config.
+
+    Raises
+    ------
+    InputError : activations of other stimuli, NaN or Inf in a layer, or a bad benchmark entry.
+    """
+    timing = read_timing(entry)
+    responses = gather_responses(dataset, timing, device)
+    benchmark = read_benchmark(entry, stimuli, dataset, seed)
+    words = words_to_volumes(timing, stimuli, dataset)
+    ids = np.asarray(activations.stimulus_ids)
+    per_volume = activations.metadata.get("rows") == "volume"
+    if per_volume:
+        n_volumes = dataset["responses"].shape[0]
+        if words is None or ids.size != n_volumes:
+            raise InputError(
+                f"{activations.path}: {ids.size} rows, one per volume, for responses of "
+                f"{n_volumes} {dataset['responses'].dims[0]} rows"
+            )
+        order = np.arange(n_volumes)
+    else:
+        wanted = stimuli["stimulus_id"].to_numpy().astype(str)
+        order = ordered_like(ids, wanted, str(activations.path))
+    lost = int((~responses.measured).sum())
+    if lost:
+        LOG.warning("%d of %d targets hold NaN or are constant", lost, responses.measured.size)
+    LOG.info(
+        "%d layers, %d rows, %d targets, %d folds on %s",
+        len(activations.layers), responses.n_rows, lost + int(responses.measured.sum()),
+        len(benchmark.splits), device,
+    )  # fmt: skip
+
+    def layers() -> Iterable[tuple[str, Features]]:
+        for name in activations.layers:
+            values = activations.layer(name)
+            check_finite(values, ids, f"{activations.path}: layer {name}")
+            yield (
+                name,
+                Features(
+                    values[order],
+                    words,
+                    per_volume=per_volume,
+                    reduce=benchmark.reduce,
+                    intercept=benchmark.regression.intercept,
+                    device=device,
+                    seed=seed,
+                ),
+            )
+
+    return score_model(layers(), activations.layers, responses, benchmark)

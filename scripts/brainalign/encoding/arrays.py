@@ -1,0 +1,62 @@
+"""Where arrays live: numpy on the CPU, torch tensors on a GPU, one code path for both."""
+
+import shutil
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, device, is_torch_array
+
+from brainalign.errors import InputError
+
+# A numpy array or a torch tensor; which of the two is told by `array_namespace`.
+Array = Any
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def choose_device(requested: str) -> str:
+    """`cpu` or `cuda` for a requested `auto`, `cpu` or `cuda`.
+
+    torch is imported only where an NVIDIA driver is installed or a GPU is asked for.
+
+    Raises
+    ------
+    InputError : unknown device, or `cuda` on a machine where torch sees no GPU.
+    """
+    if requested not in DEVICES:
+        raise InputError(f"device: {requested!r}, expected one of {', '.join(DEVICES)}")
+    if requested == "cpu" or (requested == "auto" and shutil.which("nvidia-smi") is None):
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if requested == "cuda":
+        raise InputError("device: cuda, but torch finds no GPU on this machine")
+    return "cpu"
+
+
+def place(values: np.ndarray, where: str) -> Array:
+    """`values` on a device: as they are on the `cpu`, a torch tensor elsewhere."""
+    if where == "cpu":
+        return values
+    import torch
+
+    return torch.as_tensor(values, device=where)
+
+
+def fetch(values: Array) -> np.ndarray:
+    """`values` as a numpy array in main memory."""
+    return values.cpu().numpy() if is_torch_array(values) else np.asarray(values)
+
+
+def rows_of(values: Array, rows: np.ndarray) -> Array:
+    """The rows `rows` of a matrix; a view where they are consecutive."""
+    if rows.size and rows[-1] - rows[0] == rows.size - 1 and (np.diff(rows) == 1).all():
+        return values[int(rows[0]) : int(rows[-1]) + 1]
+    return array_namespace(values).take(values, like(values, rows), axis=0)
+
+
+def like(values: Array, other: Any, dtype: Any = None) -> Array:
+    """`other` as an array of the same kind, on the same device, as `values`."""
+    return array_namespace(values).asarray(other, dtype=dtype, device=device(values))

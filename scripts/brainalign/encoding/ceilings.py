@@ -1,0 +1,387 @@
+"""Noise ceilings: how well responses could be predicted at all, given their noise."""
+
+import itertools
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from brainalign.encoding.alignment import Benchmark, read_benchmark, read_timing, score_fold
+from brainalign.encoding.correlation import Aggregate, pearson
+from brainalign.encoding.features import Features
+from brainalign.encoding.regression import Design
+from brainalign.encoding.responses import Responses, Targets, gather_responses
+from brainalign.encoding.splits import Split
+from brainalign.errors import InputError
+
+LOG = logging.getLogger("brainalign")
+METHODS = ("extrapolation", "leave-one-subject-out", "split-half", "none")
+INTERVAL = (2.5, 97.5)  # percentiles of `low` and `high`
+# Grid over tau (in subjects) of the extrapolation; larger ones are straight lines.
+TAUS = np.geomspace(0.05, 200.0, 120)
+
+
+def noise_ceiling(
+    stimuli: pd.DataFrame, dataset: xr.Dataset, entry: Mapping[str, Any], seed: int
+) -> pd.DataFrame:
+    """The ceiling table of a benchmark (docs/architecture.md, "ceilings").
+
+    `ceiling` of the entry: `{method: extrapolation, subsets: 10, bootstraps: 100}`,
+    `{method: leave-one-subject-out, folds: true, clean: true, bootstraps: 1000}`,
+    `{method: split-half, splits: 100}`, or `{method: none}`. With `folds: false` the correlation
+    is over all rows at once; with `clean: false` without the benchmark's detrending and nuisance
+    regression.
+
+    Raises
+    ------
+    InputError : an unknown method, fewer than two subjects, or, for the methods that average
+        subjects, targets that do not correspond between subjects.
+    """
+    options = entry.get("ceiling") or {"method": "none"}
+    method = options.get("method")
+    if method not in METHODS:
+        raise InputError(f"ceiling.method: {method!r}, expected one of {', '.join(METHODS)}")
+    responses = gather_responses(dataset, read_timing(entry))
+    benchmark = read_benchmark(entry, stimuli, dataset, seed)
+    targets = responses.targets
+    random = np.random.default_rng(seed)
+    if method == "none":
+        samples = np.full((targets.ids.size, 1), np.nan)
+        return ceiling_table(samples[:, 0], samples, targets, benchmark.aggregate, method)
+    if np.unique(targets.subjects).size < 2:
+        raise InputError(f"ceiling.method: {method} needs 2 or more subjects, there is 1")
+    if method == "extrapolation":
+        sizes, scores = pool_scores(responses, benchmark, options.get("subsets", 10), random)
+        samples = extrapolate(sizes, scores, options.get("bootstraps", 100), random)
+        return ceiling_table(
+            np.median(samples, axis=1), samples, targets, benchmark.aggregate, method
+        )
+    if not options.get("clean", True) and responses.timing is not None:
+        timing = replace(responses.timing, detrend=None, nuisance=False)
+        responses = gather_responses(dataset, timing)
+    if method == "leave-one-subject-out":
+        folds = benchmark.splits if options.get("folds", True) else None
+        values = leave_one_subject_out(responses, folds)
+        return _subject_bootstrap(
+            values, responses, benchmark.aggregate, method, options.get("bootstraps", 1000), random
+        )
+    samples = split_half(responses, options.get("splits", 100), random)
+    return ceiling_table(np.median(samples, axis=1), samples, targets, benchmark.aggregate, method)
+
+
+def ceiling_table(
+    values: np.ndarray, samples: np.ndarray, targets: Targets, aggregate: str, method: str
+) -> pd.DataFrame:
+    """One row per target and the summary rows `target_id = all`, per region and for all.
+
+    Parameters
+    ----------
+    values : ceiling of each target. `samples` : [target, sample] bootstrap estimates, whose
+        percentiles are the interval; summaries are intervals of the summary of each sample.
+    """
+    low, high = _interval(samples)
+    rows = pd.DataFrame(
+        {
+            "target_id": targets.ids,
+            "subject": targets.subjects,
+            "region": targets.regions,
+            "ceiling": values,
+            "low": low,
+            "high": high,
+        }
+    )
+    summarise = Aggregate(aggregate, targets.subjects.tolist(), targets.regions.tolist())
+    centers, spreads = summarise(values), summarise(samples.T)
+    summaries = []
+    for (subject, region), center in centers.items():
+        if subject != "all":
+            continue
+        low, high = _interval(spreads[subject, region][None])
+        summaries.append(("all", subject, region, float(center), float(low[0]), float(high[0])))
+    table = pd.concat([pd.DataFrame(summaries, columns=rows.columns), rows], ignore_index=True)
+    table["method"] = method
+    return table
+
+
+def _interval(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Percentiles over the last axis; NaN where a single sample tells nothing of the spread."""
+    if samples.shape[1] < 2:
+        nothing = np.full(samples.shape[0], np.nan)
+        return nothing, nothing
+    low, high = np.percentile(samples, INTERVAL, axis=1)
+    return low, high
+
+
+def pool_scores(
+    responses: Responses, benchmark: Benchmark, subsets: int | None, random: np.random.Generator
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """How well pools of other subjects predict each subject, by the number of subjects.
+
+    For n = 2 … N subjects each subject is predicted, with the benchmark's regression and splits,
+    from the responses of pools of n - 1 others: all pools, or `subsets` drawn without replacement.
+    (brainscore_language.benchmarks.blank2014.ceiling takes all subsets of n subjects and holds
+    each member out, which is the same set of pools.)
+
+    Returns
+    -------
+    n, int [size]; and per size the scores [target, pool × fold] of all targets.
+    """
+    subjects = np.unique(responses.targets.subjects)
+    columns = {s: np.flatnonzero(responses.targets.subjects == s) for s in subjects}
+    sizes = np.arange(2, subjects.size + 1)
+    scores: list[np.ndarray] = []
+    for n in sizes:
+        per_subject = []
+        for held_out in subjects:
+            others = [s for s in subjects if s != held_out]
+            pools = _pools(others, int(n) - 1, subsets, random)
+            target = _only(responses, columns[held_out])
+            per_subject.append(
+                np.concatenate(
+                    [_pool_r(responses, columns, pool, target, benchmark) for pool in pools], axis=1
+                )
+            )
+        scores.append(np.concatenate(per_subject))
+        LOG.info(
+            "pools of %d subjects: mean r = %.4f (%d scores per target)",
+            n - 1, np.nanmean(scores[-1]), scores[-1].shape[1],
+        )  # fmt: skip
+    return sizes, scores
+
+
+def _pools(
+    others: Sequence[str], size: int, subsets: int | None, random: np.random.Generator
+) -> list[tuple[str, ...]]:
+    n_pools = math.comb(len(others), size)
+    if subsets is None or n_pools <= subsets:
+        return list(itertools.combinations(others, size))
+    drawn: dict[tuple[str, ...], None] = {}
+    while len(drawn) < subsets:
+        drawn[tuple(sorted(random.choice(others, size, replace=False).tolist()))] = None
+    return list(drawn)
+
+
+def _only(responses: Responses, columns: np.ndarray) -> Responses:
+    targets = responses.targets
+    return Responses(
+        responses.values[:, columns],
+        Targets(targets.ids[columns], targets.subjects[columns], targets.regions[columns]),
+        timing=responses.timing,
+        runs=responses.runs,
+        volumes=responses.volumes,
+        tr=responses.tr,
+        nuisance=responses.nuisance,
+    )
+
+
+class _Pool(Features):
+    """The responses of a pool of subjects as features; cleaned by fold where the targets are."""
+
+    def __init__(self, pool: Responses, intercept: bool) -> None:
+        super().__init__(pool.values, intercept=intercept)
+        self.pool = pool
+        self.cleaned = pool.timing is not None
+
+    def design(self, split: Split) -> tuple[Design, Split]:
+        if not self.cleaned:
+            return super().design(split)
+        parts = [self.pool.fold(split, *block) for block in self.pool.blocks(10**9)]
+        rows = [np.concatenate([part[i] for part in parts], axis=1) for i in (0, 1)]
+        local = Split(np.arange(split.train.size), split.train.size + np.arange(split.test.size))
+        return Design.of_features(np.concatenate(rows), self.intercept), local
+
+
+def _pool_r(
+    responses: Responses,
+    columns: Mapping[str, np.ndarray],
+    pool: tuple[str, ...],
+    target: Responses,
+    benchmark: Benchmark,
+) -> np.ndarray:
+    """r [target, fold] of one subject from one pool."""
+    members = np.concatenate([columns[s] for s in pool])
+    members = members[responses.measured[members]]
+    features = _Pool(_only(responses, members), benchmark.regression.intercept)
+    folds = [score_fold(features, target, benchmark, split)[0] for split in benchmark.splits]
+    return np.stack(folds, axis=1)
+
+
+def extrapolate(
+    sizes: np.ndarray, scores: Sequence[np.ndarray], bootstraps: int, random: np.random.Generator
+) -> np.ndarray:
+    """Bootstrapped asymptotes v0 of v(n) = v0 (1 - exp(-n / tau)), 0 <= v0 <= 1, per target.
+
+    Parameters
+    ----------
+    sizes : numbers of subjects n. scores : per size [target, score].
+    bootstraps : resamples of the scores of each size, whose means are fitted.
+
+    Returns
+    -------
+    [target, bootstrap]; the ceiling is the median over bootstraps
+    (brainscore_language.benchmarks.blank2014.ceiling, ExtrapolationCeiling). A target with an
+    undefined score is NaN. As in the reference every target sees the same resamples.
+    """
+    means = []
+    for values in scores:
+        n_scores = values.shape[1]
+        weights = random.multinomial(n_scores, np.full(n_scores, 1 / n_scores), size=bootstraps)
+        means.append(values @ (weights.T / n_scores))
+    curves = np.stack(means, axis=-1)  # [target, bootstrap, size]
+    return fit_asymptotes(sizes, curves.reshape(-1, sizes.size)).reshape(-1, bootstraps)
+
+
+def fit_asymptotes(sizes: np.ndarray, curves: np.ndarray) -> np.ndarray:
+    """Least-squares v0 of many curves [curve, size] at once.
+
+    For a given tau the best v0 is a projection, clipped to [0, 1]. tau is sought on a grid, as
+    one matrix product for all curves, and refined by parabolas in log tau.
+    """
+    grid = np.log(TAUS)
+    result = np.empty(len(curves))
+    for start in range(0, len(curves), 16384):
+        block = curves[start : start + 16384]
+        shape = 1 - np.exp(-sizes / TAUS[:, None])
+        power = (shape**2).sum(axis=1)
+        overlap = block @ shape.T
+        v0 = np.clip(overlap / power, 0, 1)
+        loss = v0 * (v0 * power - 2 * overlap)
+        best = loss.argmin(axis=1)
+        center, step = grid[best], grid[1] - grid[0]
+        here = loss[np.arange(len(block)), best]
+        for _ in range(8):
+            step /= 2
+            left, right = (_loss(sizes, block, center + s)[0] for s in (-step, step))
+            bend = left + right - 2 * here
+            safe = np.where(bend > 0, bend, 1.0)
+            jump = np.where(bend > 0, np.clip(step * (left - right) / (2 * safe), -step, step), 0.0)
+            moved = _loss(sizes, block, center + jump)[0]
+            options = np.stack([here, left, right, moved])
+            pick = options.argmin(axis=0)
+            shift = np.stack(
+                [np.zeros_like(jump), np.full_like(jump, -step), np.full_like(jump, step), jump]
+            )
+            center = np.clip(
+                center + np.take_along_axis(shift, pick[None], 0)[0], grid[0], grid[-1]
+            )
+            here = _loss(sizes, block, center)[0]
+        result[start : start + len(block)] = _loss(sizes, block, center)[1]
+    result[np.isnan(curves).any(axis=1)] = np.nan
+    return result
+
+
+def _loss(
+    sizes: np.ndarray, curves: np.ndarray, log_tau: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Squared error (less the curves' own power) and v0 at one tau per curve."""
+    shape = 1 - np.exp(-sizes / np.exp(log_tau)[:, None])
+    power, overlap = (shape**2).sum(axis=1), (curves * shape).sum(axis=1)
+    v0 = np.clip(overlap / power, 0, 1)
+    return v0 * (v0 * power - 2 * overlap), v0
+
+
+def _corresponding(responses: Responses) -> np.ndarray:
+    """Columns [subject, region] of targets that every subject has once per region."""
+    targets = responses.targets
+    subjects, regions = np.unique(targets.subjects), np.unique(targets.regions)
+    columns = np.full((subjects.size, regions.size), -1)
+    row = np.searchsorted(subjects, targets.subjects)
+    place = np.searchsorted(regions, targets.regions)
+    columns[row, place] = np.arange(targets.ids.size)
+    if (columns < 0).any() or targets.ids.size != columns.size:
+        raise InputError(
+            f"ceiling.method: the {targets.ids.size} targets are not one per subject and region "
+            f"({subjects.size} × {regions.size}), so subjects cannot be averaged; "
+            "use extrapolation"
+        )
+    return columns
+
+
+def _standard(values: np.ndarray) -> np.ndarray:
+    """Columns with mean 0 and standard deviation 1, so that every subject weighs the same."""
+    centred = values - values.mean(axis=0)
+    spread = centred.std(axis=0)
+    return centred / np.where(spread > 0, spread, 1.0)
+
+
+def _test_rows(responses: Responses, folds: Sequence[Split] | None) -> list[np.ndarray]:
+    """Responses [row, target] of each fold's test rows, cleaned as when a model is scored."""
+    if folds is None:
+        everything = np.arange(responses.n_rows)
+        folds = [Split(everything, everything)]
+    return [
+        np.concatenate([responses.fold(split, *block)[1] for block in responses.blocks(10**9)], 1)
+        for split in folds
+    ]
+
+
+def leave_one_subject_out(responses: Responses, folds: Sequence[Split] | None) -> np.ndarray:
+    """r [target] of each subject's response with the mean of the other subjects' at its region.
+
+    Parameters
+    ----------
+    folds : r is computed over each fold's test rows and averaged; None for all rows at once.
+    """
+    columns = _corresponding(responses)
+    results = []
+    for rows in _test_rows(responses, folds):
+        values = _standard(rows)[:, columns]  # [row, subject, region]
+        others = (values.sum(axis=1, keepdims=True) - values) / (values.shape[1] - 1)
+        r = np.empty(responses.targets.ids.size)
+        r[columns] = pearson(
+            others.reshape(len(rows), -1), rows[:, columns].reshape(len(rows), -1)
+        ).reshape(columns.shape)
+        results.append(r)
+    mean: np.ndarray = np.mean(results, axis=0)
+    mean[~responses.measured] = np.nan
+    return mean
+
+
+def _subject_bootstrap(
+    values: np.ndarray,
+    responses: Responses,
+    aggregate: str,
+    method: str,
+    bootstraps: int,
+    random: np.random.Generator,
+) -> pd.DataFrame:
+    """A ceiling table whose summary intervals resample subjects; single targets have none."""
+    table = ceiling_table(values, values[:, None], responses.targets, aggregate, method)
+    by_subject = values[_corresponding(responses)]
+    draws = random.integers(len(by_subject), size=(bootstraps, len(by_subject)))
+    for place, region in enumerate([*np.unique(responses.targets.regions).tolist(), "all"]):
+        inside = by_subject if region == "all" else by_subject[:, [place]]
+        resampled = inside[draws]  # [bootstrap, subject, region]
+        if aggregate == "median-pooled":
+            samples = np.nanmedian(resampled, axis=(1, 2))
+        elif aggregate == "mean":
+            samples = np.nanmean(np.nanmean(resampled, axis=2), axis=1)
+        else:
+            samples = np.nanmean(np.nanmedian(resampled, axis=2), axis=1)
+        row = (table["target_id"] == "all") & (table["region"] == region)
+        table.loc[row, ["low", "high"]] = np.percentile(samples, INTERVAL)
+    return table
+
+
+def split_half(responses: Responses, splits: int, random: np.random.Generator) -> np.ndarray:
+    """Spearman-Brown corrected r between the means of two random halves of the subjects.
+
+    Returns
+    -------
+    [target, split]: 2r / (1 + r), the same for all subjects' targets of a region. It is the
+    reliability of the mean over subjects (brainscore_language.benchmarks.futrell2018).
+    """
+    columns = _corresponding(responses)
+    values = _standard(_test_rows(responses, None)[0])[:, columns]
+    samples = np.empty((responses.targets.ids.size, splits))
+    for i in range(splits):
+        order = random.permutation(columns.shape[0])
+        halves = np.array_split(order, 2)
+        r = pearson(values[:, halves[0]].mean(axis=1), values[:, halves[1]].mean(axis=1))
+        samples[columns, i] = 2 * r / (1 + r)
+    return samples

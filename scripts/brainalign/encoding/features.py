@@ -1,0 +1,112 @@
+"""From the activations of one layer to the design matrix of each fold."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from brainalign.encoding.arrays import place
+from brainalign.encoding.reduction import check_method, principal_components, random_projection
+from brainalign.encoding.regression import Design
+from brainalign.encoding.splits import Split
+from brainalign.encoding.timing import WordsToVolumes, finish_volumes, zscored
+from brainalign.errors import InputError
+
+
+class Features:
+    """One layer's features of the rows that are scored.
+
+    Parameters
+    ----------
+    values : [stimulus, unit]; or [volume, unit] where `per_volume`.
+    words : the map from words to volumes, for timed data.
+    per_volume : features that are per volume already: neither averaged, delayed nor convolved.
+    reduce : `{method: pca | projection, dimensions: k}` or None. PCA is fitted to the stimuli of
+        the training rows of each fold.
+    """
+
+    def __init__(
+        self,
+        values: np.ndarray,
+        words: WordsToVolumes | None = None,
+        *,
+        per_volume: bool = False,
+        reduce: Mapping[str, Any] | None = None,
+        intercept: bool = True,
+        device: str = "cpu",
+        seed: int = 0,
+    ) -> None:
+        self.words = words
+        self.per_volume = per_volume
+        self.intercept = intercept
+        self.device = device
+        self.components: int | None = None
+        if reduce:
+            size = int(reduce["dimensions"])
+            if check_method(reduce["method"]) == "pca":
+                self.components = size
+            elif values.shape[1] > size:
+                values = random_projection(values, size, seed)
+        self.values = values
+        self.by_fold = words is not None and "fold" in words.timing.zscore
+        self.shared: Design | None = None
+
+    def _rows(self, train: np.ndarray) -> np.ndarray:
+        """Features [row, unit] of all scored rows; PCA, if any, by the training rows."""
+        stimuli = self.values
+        if self.components is not None:
+            fitted = train
+            if self.words is not None:
+                fitted = self.words.kept[train] if self.per_volume else self.words.words_in(train)
+            if fitted.size < 2:
+                raise InputError(f"timing.pca: {fitted.size} words in the training rows")
+            stimuli = principal_components(stimuli, fitted, self.components)
+        if self.words is None:
+            return stimuli
+        if self.per_volume:
+            return finish_volumes(stimuli, self.words.timing, self.words.runs, self.words.kept)
+        return self.words(stimuli - stimuli.mean(axis=0, dtype=np.float64))
+
+    def design(self, split: Split) -> tuple[Design, Split]:
+        """The design of a fold and the fold in its row numbers.
+
+        The same design serves all folds unless it is fitted to the training rows.
+        """
+        if self.components is None and not self.by_fold:
+            if self.shared is None:
+                rows = place(np.ascontiguousarray(self._rows(split.train)), self.device)
+                self.shared = Design.of_features(rows, self.intercept)
+            return self.shared, split
+        rows = self._rows(split.train)
+        if not self.by_fold:
+            return Design.of_features(place(rows, self.device), self.intercept), split
+        parts = [zscored(rows[split.train]), zscored(rows[split.test])]
+        local = Split(np.arange(split.train.size), split.train.size + np.arange(split.test.size))
+        design = Design.of_features(place(np.concatenate(parts), self.device), self.intercept)
+        return design, local
+
+
+def check_finite(values: np.ndarray, ids: np.ndarray, where: str) -> None:
+    """Raise an InputError that names the first row with NaN or Inf."""
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if bad.size:
+        raise InputError(f"{where}: {bad.size} rows hold NaN or Inf, first {ids[bad[0]]}")
+
+
+def ordered_like(ids: np.ndarray, wanted: np.ndarray, where: str) -> np.ndarray:
+    """Row numbers that bring rows with `ids` into the order `wanted`.
+
+    Raises
+    ------
+    InputError : repeated ids, or wanted ones that are not there. Rows beside them are left out.
+    """
+    place_of = {str(name): row for row, name in enumerate(ids)}
+    if len(place_of) != len(ids):
+        raise InputError(f"{where}: {len(ids) - len(place_of)} repeated stimulus ids")
+    missing = [str(name) for name in wanted if str(name) not in place_of]
+    if missing:
+        raise InputError(
+            f"{where}: no activations of {len(missing)} of {len(wanted)} stimuli, "
+            f"first {missing[0]}"
+        )
+    return np.asarray([place_of[str(name)] for name in wanted])

@@ -1,0 +1,47 @@
+"""Fewer dimensions, so that the width of a layer is not what is measured."""
+
+import numpy as np
+import scipy.linalg
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+from brainalign.errors import InputError
+
+METHODS = ("pca", "projection")
+
+
+def principal_components(values: np.ndarray, train: np.ndarray, k: int) -> np.ndarray:
+    """Scores [row, k] of all rows on the first k principal components of the training rows.
+
+    Centred by the training rows; float64; the sign of a component is that of its largest loading.
+    With fewer than k directions in the training rows there are fewer columns.
+    """
+    x = values.astype(np.float64)
+    x -= x[train].mean(axis=0)
+    fitted = x[train]
+    k = min(k, min(fitted.shape))
+    if 10 * k < min(fitted.shape):
+        # Lanczos from a fixed start: a few products with the matrix instead of its whole spectrum.
+        start = np.ones(fitted.shape[1])
+        gram = LinearOperator(
+            (fitted.shape[1],) * 2, matvec=lambda v: fitted.T @ (fitted @ v), dtype=np.float64
+        )
+        loadings = eigsh(gram, k=k, which="LM", v0=start)[1][:, ::-1]
+    else:
+        _, singular, right = scipy.linalg.svd(fitted, full_matrices=False)
+        rank = int((singular > max(fitted.shape) * 2.2e-16 * singular[:1]).sum())
+        loadings = right[: min(k, rank)].T
+    largest = np.abs(loadings).argmax(axis=0)
+    loadings = loadings * np.sign(loadings[largest, np.arange(loadings.shape[1])])
+    return x @ loadings
+
+
+def random_projection(values: np.ndarray, k: int, seed: int) -> np.ndarray:
+    """Gaussian random projection [row, k] of all rows (Johnson & Lindenstrauss), in float64."""
+    directions = np.random.default_rng(seed).standard_normal((values.shape[1], k)) / np.sqrt(k)
+    return values.astype(np.float64) @ directions
+
+
+def check_method(method: str) -> str:
+    if method not in METHODS:
+        raise InputError(f"reduce.method: {method!r}, expected one of {', '.join(METHODS)}")
+    return method

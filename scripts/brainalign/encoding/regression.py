@@ -1,0 +1,389 @@
+"""Least squares and ridge with an intercept, from one Gram matrix per layer.
+
+No units × targets matrix of coefficients is ever formed: with K the Gram matrix of the training
+rows, k that of test with training rows (both centred by the training rows), predictions are
+k (K + alpha I)⁺ Y. With fewer units than training rows the same is done with the units' covariance.
+All decompositions are float64; products with the responses have the responses' dtype.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from brainalign.encoding.arrays import Array, like, rows_of
+from brainalign.encoding.splits import Split
+from brainalign.errors import InputError
+
+EPSILON = float(np.finfo(np.float64).eps)
+# A Cholesky pivot below this share of the largest hints at a singular matrix.
+PIVOT_SHARE = 1e-11
+# Predictions that vary over the test rows by less than this share of their size are constant.
+CONSTANT_SHARE = 1e-11
+SELECTIONS = ("gcv-shared", "loo-per-target", "gcv-per-target", "folds-per-target")
+CRITERIA = ("squared-error", "r2")
+
+
+class Design:
+    """The features of all rows, held as whatever is smaller: themselves or their Gram matrix."""
+
+    def __init__(self, units: Array | None, gram: Array | None, intercept: bool) -> None:
+        self.units = units
+        self.gram = gram
+        self.intercept = intercept
+
+    @classmethod
+    def of_features(cls, features: Array, intercept: bool = True) -> "Design":
+        """Features [row, unit] of any floating dtype. Units that never vary count as zero."""
+        xp = array_namespace(features)
+        units = xp.astype(features, xp.float64)
+        if intercept:
+            # A shift by the mean of all rows loses no digits to large constant offsets and
+            # changes nothing else: every fold is centred by its own training rows.
+            constant = xp.max(units, axis=0) == xp.min(units, axis=0)
+            units = xp.where(constant, 0.0, units - xp.mean(units, axis=0))
+        if units.shape[1] < units.shape[0]:
+            return cls(units, None, intercept)
+        return cls(None, units @ units.T, intercept)
+
+    @classmethod
+    def of_gram(cls, gram: Array, intercept: bool = True) -> "Design":
+        """A Gram matrix [row, row], float64, for instance a sum of several feature spaces'."""
+        return cls(None, gram, intercept)
+
+    def covariance_form(self, train: np.ndarray, test: np.ndarray) -> tuple[Array, Array]:
+        """Units of training and test rows, centred by the training rows."""
+        xp = array_namespace(self.units)
+        units, others = rows_of(self.units, train), rows_of(self.units, test)
+        if not self.intercept:
+            return units, others
+        mean = xp.mean(units, axis=0)
+        return units - mean, others - mean
+
+    def gram_form(self, train: np.ndarray, test: np.ndarray) -> tuple[Array, Array]:
+        """Gram matrices [train, train] and [test, train], centred by the training rows."""
+        if self.gram is None:
+            units, others = self.covariance_form(train, test)
+            return units @ units.T, others @ units.T
+        xp = array_namespace(self.gram)
+        by_train = rows_of(self.gram.T, train).T  # symmetric, so columns are rows
+        gram, cross = rows_of(by_train, train), rows_of(by_train, test)
+        if not self.intercept:
+            return gram, cross
+        mean = xp.mean(gram, axis=0)
+        grand = xp.mean(mean)
+        gram = gram - mean - mean[:, None] + grand
+        cross = cross - xp.mean(cross, axis=1)[:, None] - mean + grand
+        return gram, cross
+
+
+class Fit(Protocol):
+    """A regression fitted to the training rows of one fold, up to its responses."""
+
+    def predict(self, responses: Array) -> tuple[Array, Array | None]:
+        """Predictions [test row, target] and the index of each target's alpha.
+
+        `responses` [training row, target] are centred by the training rows. Predictions are
+        relative to their own mean over the test rows, which no correlation depends on; they are
+        exactly zero where the features do not tell the test rows apart.
+        """
+
+
+def contrast(operator: Array) -> Array:
+    """`operator` [test row, ...] minus its mean over test rows; exactly zero if nothing is left."""
+    xp = array_namespace(operator)
+    centred = operator - xp.mean(operator, axis=0)
+    small = CONSTANT_SHARE * xp.linalg.vector_norm(operator)
+    return xp.where(xp.linalg.vector_norm(centred) <= small, 0.0, centred)
+
+
+def solve_positive(matrix: Array, right: Array) -> Array:
+    """matrix⁺ right for a symmetric positive semi-definite matrix, minimum norm if singular."""
+    xp = array_namespace(matrix)
+    try:
+        pivots = xp.linalg.diagonal(xp.linalg.cholesky(matrix)) ** 2
+        if xp.min(pivots) > PIVOT_SHARE * xp.max(pivots):
+            return xp.linalg.solve(matrix, right)
+    except (ValueError, RuntimeError):  # numpy's and torch's LinAlgError: not positive definite
+        pass
+    values, vectors = xp.linalg.eigh(matrix)
+    keep = values > values.shape[0] * EPSILON * xp.max(xp.abs(values))
+    inverse = xp.where(keep, 1.0 / xp.where(keep, values, 1.0), 0.0)
+    return vectors @ (inverse[:, None] * (vectors.T @ right))
+
+
+def least_squares_operator(design: Design, split: Split) -> Array:
+    """H [test, train], float64, such that H Y are the least-squares predictions.
+
+    For responses Y centred by the training rows the predictions are relative to the training
+    mean. Where units exceed rows it is the minimum-norm solution (scikit-learn's
+    `LinearRegression`); singular directions are left out below n · 2.2e-16 of the largest.
+    """
+    if design.units is not None and design.units.shape[1] < split.train.size:
+        units, others = design.covariance_form(split.train, split.test)
+        return solve_positive(units.T @ units, others.T).T @ units.T
+    gram, cross = design.gram_form(split.train, split.test)
+    if design.intercept:
+        # The centred matrix is singular along the constant, which no prediction uses: fill it.
+        gram = gram + _spread(gram) / gram.shape[0]
+    return solve_positive(gram, cross.T).T
+
+
+def _spread(gram: Array) -> float:
+    """The mean eigenvalue of a Gram matrix, 1 for a matrix of zeros."""
+    xp = array_namespace(gram)
+    mean = float(xp.mean(xp.linalg.diagonal(gram)))
+    return mean if mean > 0 else 1.0
+
+
+@dataclass(frozen=True)
+class LeastSquaresFit:
+    """Least squares in one fold: a [test, train] operator."""
+
+    operator: Array
+
+    def predict(self, responses: Array) -> tuple[Array, Array | None]:
+        return like(responses, self.operator, responses.dtype) @ responses, None
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Training features in their eigenbasis.
+
+    `values` [k] are the eigenvalues of the centred Gram matrix, `vectors` [train, k] its
+    eigenvectors without the constant, `cross` [test, k] the test rows' Gram matrix times
+    `vectors`. `complete` tells that `vectors` span every response that is centred.
+    """
+
+    values: Array
+    vectors: Array
+    cross: Array
+    complete: bool
+    intercept: bool
+
+    def cast(self, responses: Array) -> "Basis":
+        values, vectors, cross = (
+            like(responses, x, responses.dtype) for x in (self.values, self.vectors, self.cross)
+        )
+        return Basis(values, vectors, cross, self.complete, self.intercept)
+
+
+def eigenbasis(design: Design, split: Split) -> Basis:
+    """The eigenbasis of a fold, from a thin SVD where units are few and the Gram matrix else."""
+    if design.units is not None and 2 * design.units.shape[1] <= split.train.size:
+        units, others = design.covariance_form(split.train, split.test)
+        xp = array_namespace(units)
+        vectors, singular, right = xp.linalg.svd(units, full_matrices=False)
+        keep = singular > max(units.shape) * EPSILON * xp.max(singular)
+        vectors, singular, right = vectors[:, keep], singular[keep], right[keep, :]
+        return Basis(singular**2, vectors, (others @ right.T) * singular, False, design.intercept)
+    gram, cross = design.gram_form(split.train, split.test)
+    xp = array_namespace(gram)
+    if not design.intercept:
+        values, vectors = xp.linalg.eigh(gram)
+    else:
+        # Lift the constant above every other eigenvalue: it is the last vector, and is left out.
+        bound = float(xp.max(xp.sum(xp.abs(gram), axis=1)))
+        lifted = gram + 2.0 * (bound or 1.0) / gram.shape[0]
+        values, vectors = xp.linalg.eigh(lifted)
+        values, vectors = values[:-1], vectors[:, :-1]
+    values = xp.where(values > 0, values, 0.0)
+    return Basis(values, vectors, cross @ vectors, True, design.intercept)
+
+
+@dataclass(frozen=True)
+class RidgeFit:
+    """Ridge in one fold: the eigenbasis, absolute alphas (decreasing) and how one is chosen."""
+
+    basis: Basis
+    alphas: np.ndarray
+    selection: str
+    inner: tuple[tuple[Basis, Split], ...] = ()
+    criterion: str = "squared-error"
+
+    def losses(self, responses: Array) -> Array:
+        """The loss [alpha, target] that the selection minimises, on training rows only."""
+        if self.selection == "folds-per-target":
+            return self._inner_fold_losses(responses)
+        basis = self.basis.cast(responses)
+        if self.selection == "gcv-per-target":
+            return self._gcv_losses(basis, responses)
+        return self._loo_losses(basis, responses)
+
+    def predict(self, responses: Array) -> tuple[Array, Array | None]:
+        xp = array_namespace(responses)
+        return self.predict_with(responses, xp.argmin(self.losses(responses), axis=0))
+
+    def predict_with(self, responses: Array, choice: Array) -> tuple[Array, Array]:
+        """Predictions with the alpha of index `choice` [target]."""
+        xp = array_namespace(responses)
+        basis = self.basis.cast(responses)
+        shrinkage = 1.0 / (basis.values[:, None] + like(responses, self.alphas, responses.dtype))
+        weights = basis.vectors.T @ responses
+        weights = weights * xp.take(shrinkage, choice, axis=1)
+        return basis.cross @ weights, choice
+
+    def _loo_losses(self, basis: Basis, responses: Array) -> Array:
+        """Mean squared leave-one-out error, exact: residual over one minus leverage.
+
+        Both are written with alpha / (lambda + alpha), so that nothing cancels when alpha is
+        small. With an intercept the constant direction has no residual.
+        """
+        xp = array_namespace(responses)
+        weights = basis.vectors.T @ responses
+        squared = basis.vectors**2
+        n_rows = basis.vectors.shape[0]
+        if basis.complete:
+            residual, slack = None, None
+        else:
+            residual = responses - basis.vectors @ weights
+            slack = 1.0 - xp.sum(squared, axis=1) - (1.0 / n_rows if basis.intercept else 0.0)
+        losses = []
+        for alpha in self.alphas:
+            left = float(alpha) / (basis.values + float(alpha))
+            room = squared @ left
+            if slack is not None:
+                room = room + slack
+            error = ((basis.vectors / room[:, None]) * left) @ weights
+            if residual is not None:
+                error = error + residual / room[:, None]
+            losses.append(xp.mean(error**2, axis=0))
+        return xp.stack(losses)
+
+    def _gcv_losses(self, basis: Basis, responses: Array) -> Array:
+        """Generalised cross-validation (Golub, Heath & Wahba 1979): n RSS / (n - dof)²."""
+        xp = array_namespace(responses)
+        power = (basis.vectors.T @ responses) ** 2
+        n_rows, rank = basis.vectors.shape
+        alphas = like(responses, self.alphas, responses.dtype)
+        left = alphas[:, None] / (basis.values + alphas[:, None])
+        rss = left**2 @ power
+        freedom = xp.sum(left, axis=1)
+        if not basis.complete:
+            outside = xp.sum(responses**2, axis=0) - xp.sum(power, axis=0)
+            rss = rss + xp.where(outside > 0, outside, 0.0)
+            freedom = freedom + (n_rows - rank - (1 if basis.intercept else 0))
+        return n_rows * rss / freedom[:, None] ** 2
+
+    def _inner_fold_losses(self, responses: Array) -> Array:
+        """Mean over inner folds of the squared error (or of 1 - R²) of each alpha."""
+        xp = array_namespace(responses)
+        alphas = like(responses, self.alphas, responses.dtype)
+        total: Array | None = None
+        for basis64, split in self.inner:
+            basis = basis64.cast(responses)
+            fitted = rows_of(responses, split.train)
+            truth = rows_of(responses, split.test)
+            if basis.intercept:
+                mean = xp.mean(fitted, axis=0)
+                fitted, truth = fitted - mean, truth - mean
+            weights = basis.vectors.T @ fitted
+            shrinkage = 1.0 / (basis.values + alphas[:, None])
+            loss = xp.stack(
+                [
+                    xp.mean((truth - (basis.cross * shrinkage[i, :]) @ weights) ** 2, axis=0)
+                    for i in range(alphas.shape[0])
+                ]
+            )
+            if self.criterion == "r2":
+                loss = loss / xp.var(truth, axis=0)
+            total = loss if total is None else total + loss
+        assert total is not None
+        return total / len(self.inner)
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """Ordinary least squares."""
+
+    intercept: bool = True
+
+    def fit(self, design: Design, split: Split, inner: Sequence[Split] = ()) -> LeastSquaresFit:
+        return LeastSquaresFit(contrast(least_squares_operator(design, split)))
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Ridge regression and the rule that chooses its penalty.
+
+    Selections: `gcv-shared`, one alpha for all targets by the mean squared leave-one-out error
+    (scikit-learn's and Brain-Score's "GCV"); `loo-per-target`, the same per target;
+    `gcv-per-target`, generalised cross-validation in the eigenbasis; `folds-per-target`, inner
+    folds. Equal losses choose the larger alpha.
+
+    `alphas` increase; with `relative` they are multiples of the mean eigenvalue of the fold's
+    centred training Gram matrix.
+    """
+
+    selection: str
+    alphas: tuple[float, ...]
+    relative: bool = False
+    inner_folds: int = 5
+    criterion: str = "squared-error"
+    intercept: bool = True
+
+    @property
+    def shared(self) -> bool:
+        return self.selection == "gcv-shared"
+
+    def fit(self, design: Design, split: Split, inner: Sequence[Split] = ()) -> RidgeFit:
+        """Decompose a fold; `inner` are splits of positions in its training rows."""
+        basis = eigenbasis(design, split)
+        xp = array_namespace(basis.values)
+        unit = float(xp.sum(basis.values)) / split.train.size if self.relative else 1.0
+        folds = (
+            tuple((eigenbasis(design, _within(split.train, part)), part) for part in inner)
+            if self.selection == "folds-per-target"
+            else ()
+        )
+        centred = Basis(
+            basis.values, basis.vectors, contrast(basis.cross), basis.complete, basis.intercept
+        )
+        alphas = np.asarray(self.alphas[::-1]) * (unit or 1.0)
+        return RidgeFit(centred, alphas, self.selection, folds, self.criterion)
+
+
+def _within(train: np.ndarray, part: Split) -> Split:
+    return Split(train[part.train], train[part.test])
+
+
+def make_regression(entry: Mapping[str, Any]) -> LeastSquares | Ridge:
+    """The regression of a benchmark's `regression` entry.
+
+    `{type: ols}`, or `{type: ridge, selection, alphas: {low, high, n, relative}, inner_folds,
+    criterion}`; alphas are n values from low to high in equal steps of the logarithm.
+
+    Raises
+    ------
+    InputError : an unknown type, selection or criterion, or no increasing positive alphas.
+    """
+    kind = entry.get("type")
+    intercept = entry.get("intercept", True)
+    if kind == "ols":
+        return LeastSquares(intercept)
+    if kind != "ridge":
+        raise InputError(f"regression.type: {kind!r}, expected ols or ridge")
+    selection = entry.get("selection", "folds-per-target")
+    if selection not in SELECTIONS:
+        raise InputError(
+            f"regression.selection: {selection!r}, expected one of {', '.join(SELECTIONS)}"
+        )
+    criterion = entry.get("criterion", "squared-error")
+    if criterion not in CRITERIA:
+        raise InputError(
+            f"regression.criterion: {criterion!r}, expected one of {', '.join(CRITERIA)}"
+        )
+    grid = {"low": 1e-3, "high": 1e3, "n": 7, "relative": False} | dict(entry.get("alphas", {}))
+    if not 0 < grid["low"] <= grid["high"] or grid["n"] < 1:
+        raise InputError(f"regression.alphas: {grid}, expected 0 < low <= high and n >= 1")
+    alphas = np.geomspace(grid["low"], grid["high"], int(grid["n"]))
+    return Ridge(
+        selection,
+        tuple(float(alpha) for alpha in alphas),
+        bool(grid["relative"]),
+        int(entry.get("inner_folds", 5)),
+        criterion,
+        intercept,
+    )

@@ -1,0 +1,196 @@
+"""The responses of a benchmark: targets, cleaning, and what a fold sees of them."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from brainalign.encoding.arrays import Array, place, rows_of
+from brainalign.encoding.splits import Split
+from brainalign.encoding.timing import Timing, drift, high_passed, kept_volumes, residual, zscored
+from brainalign.errors import InputError
+from brainalign.formats.datasets import is_timed
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Who and where each target is: strings, one per target."""
+
+    ids: np.ndarray
+    subjects: np.ndarray
+    regions: np.ndarray
+
+
+class Responses:
+    """Responses [row, target] with a common order of targets, sorted by subject.
+
+    A target with NaN in any row, or constant over all rows, is not `measured`: it gets no score
+    and is counted as undefined.
+
+    Parameters
+    ----------
+    values : [row, target], float32 or float64: the dtype of all products with them.
+    targets : their coordinates, in the same order.
+    nuisance : subject → [row, regressor] to remove, fitted to the training rows.
+    timing, runs, volumes, tr : of timed data, for the rows given.
+    """
+
+    def __init__(
+        self,
+        values: np.ndarray,
+        targets: Targets,
+        *,
+        timing: Timing | None = None,
+        runs: np.ndarray | None = None,
+        volumes: np.ndarray | None = None,
+        tr: float = 1.0,
+        nuisance: dict[str, np.ndarray] | None = None,
+        device: str = "cpu",
+    ) -> None:
+        order = np.argsort(targets.subjects, kind="stable")
+        values = values[:, order]
+        self.targets = Targets(targets.ids[order], targets.subjects[order], targets.regions[order])
+        complete = ~np.isnan(values).any(axis=0)
+        self.measured = complete & (np.ptp(values, axis=0) != 0)
+        if not self.measured.any():
+            raise InputError("responses: every target holds NaN or is constant")
+        # Centring in float64 first keeps float32 products exact for signals on a large offset.
+        safe = np.where(self.measured, values, 0.0)
+        self.values = (safe - safe.mean(axis=0, dtype=np.float64)).astype(values.dtype)
+        self.timing = timing
+        self.runs = runs
+        self.volumes = volumes
+        self.tr = tr
+        self.nuisance = nuisance or {}
+        self.device = device
+        self.placed = place(self.values, device)
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.values.shape[0])
+
+    def blocks(self, size: int) -> Iterator[tuple[slice, str]]:
+        """Slices of at most `size` targets and the subject that they belong to.
+
+        Where cleaning differs between subjects no block holds two of them; else the name is empty.
+        """
+        subjects = self.targets.subjects
+        edges = [0, subjects.size]
+        if self.nuisance:
+            edges = [
+                0,
+                *(np.flatnonzero(subjects[1:] != subjects[:-1]) + 1).tolist(),
+                subjects.size,
+            ]
+        for first, last in itertools.pairwise(edges):
+            for start in range(first, last, size):
+                name = str(subjects[first]) if self.nuisance else ""
+                yield slice(start, min(start + size, last)), name
+
+    def fold(self, split: Split, block: slice, subject: str) -> tuple[Array, Array]:
+        """Training and test responses of some targets, relative to the training mean."""
+        if self.timing is None:
+            train = rows_of(self.placed[:, block], split.train)
+            test = rows_of(self.placed[:, block], split.test)
+        else:
+            train, test = (
+                place(part.astype(self.values.dtype), self.device)
+                for part in self._cleaned(split, block, subject)
+            )
+        mean = train.mean(axis=0)
+        return train - mean, test - mean
+
+    def _cleaned(self, split: Split, block: slice, subject: str) -> tuple[np.ndarray, np.ndarray]:
+        assert self.timing is not None and self.runs is not None and self.volumes is not None
+        train, test = (
+            self.values[rows, block].astype(np.float64) for rows in (split.train, split.test)
+        )
+        regressors = [self.nuisance[subject]] if subject else []
+        detrend = self.timing.detrend
+        if isinstance(detrend, int):
+            regressors.append(drift(self.runs, detrend))
+        elif detrend is not None:
+            seconds = float(detrend["cosine"])
+            pieces = []
+            for rows, part in ((split.train, train), (split.test, test)):
+                there = (self.volumes[rows], self.runs[rows], self.tr, seconds)
+                pieces.append(
+                    (high_passed(part, *there), [high_passed(z[rows], *there) for z in regressors])
+                )
+            (train, train_z), (test, test_z) = pieces
+            if regressors:
+                train, test = residual(train, test, _with_one(train_z), _with_one(test_z))
+            regressors = []
+        if regressors:
+            train, test = residual(
+                train,
+                test,
+                _with_one([z[split.train] for z in regressors]),
+                _with_one([z[split.test] for z in regressors]),
+            )
+        if "fold" in self.timing.zscore:
+            train, test = zscored(train), zscored(test)
+        return train, test
+
+
+def _with_one(regressors: Sequence[np.ndarray]) -> np.ndarray:
+    """Regressors side by side with a constant (redundant with polynomials, harmlessly)."""
+    return np.column_stack([np.ones(len(regressors[0])), *regressors])
+
+
+def read_targets(dataset: xr.Dataset) -> Targets:
+    """The target coordinates of a responses file."""
+    names = ("target_id", "subject", "region")
+    return Targets(*(dataset[name].values.astype(str) for name in names))
+
+
+def run_numbers(dataset: xr.Dataset) -> np.ndarray:
+    """The run of each volume as an integer."""
+    return np.unique(dataset["run"].values.astype(str), return_inverse=True)[1]
+
+
+def gather_responses(
+    dataset: xr.Dataset, timing: Timing | None = None, device: str = "cpu"
+) -> Responses:
+    """The responses of a dataset as a benchmark sees them.
+
+    Raises
+    ------
+    InputError : timed data without `timing`, or nuisance asked for that a subject does not have.
+    """
+    values, targets = dataset["responses"].values, read_targets(dataset)
+    if values.dtype not in (np.float32, np.float64):
+        values = values.astype(np.float64)
+    if not is_timed(dataset):
+        if timing is not None:
+            raise InputError("timing: the dataset's responses are per stimulus, not per volume")
+        return Responses(values, targets, device=device)
+    if timing is None:
+        raise InputError("timing: missing, but the dataset's responses are per volume")
+    runs = run_numbers(dataset)
+    kept = kept_volumes(runs, timing.trim)
+    nuisance: dict[str, np.ndarray] = {}
+    if timing.nuisance:
+        if "nuisance" not in dataset:
+            raise InputError("timing.nuisance: true, but the responses hold no nuisance regressors")
+        present = dataset["subject_id"].values.astype(str).tolist()
+        for subject in np.unique(targets.subjects).tolist():
+            if subject not in present:
+                raise InputError(f"timing.nuisance: no regressors of subject {subject}")
+            regressors = dataset["nuisance"].values[present.index(subject)][kept]
+            if not np.isfinite(regressors).all():
+                raise InputError(f"timing.nuisance: NaN or Inf in subject {subject}'s regressors")
+            # One scale, so that no regressor falls below another's rounding.
+            nuisance[subject] = zscored(regressors.astype(np.float64))
+    return Responses(
+        values[kept],
+        targets,
+        timing=timing,
+        runs=runs[kept],
+        volumes=kept,
+        tr=float(dataset.attrs["tr"]),
+        nuisance=nuisance,
+        device=device,
+    )

@@ -1,0 +1,170 @@
+"""Which rows train and which rows test: shuffled, grouped, contiguous, and Wehbe's scheme."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from brainalign.errors import InputError
+
+SCHEMES = ("shuffled", "grouped", "contiguous", "wehbe")
+WEHBE_FOLDS = 4
+WEHBE_SKIP = 5  # volumes, between training and test (run_class_time_CV_fmri_crossval_ridge)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers (int64, increasing) that one fold trains and tests on; the two are disjoint."""
+
+    train: np.ndarray
+    test: np.ndarray
+
+
+def make_splits(
+    scheme: Mapping[str, Any], ids: Sequence[Any], groups: Sequence[Any] | np.ndarray | None = None
+) -> list[Split]:
+    """The folds of a benchmark's `split` entry.
+
+    Parameters
+    ----------
+    scheme : `{scheme: shuffled, folds: 10, train: 0.9, seed: 1}`, `{scheme: grouped, folds, seed}`
+        (no `folds`: leave one group out), `{scheme: contiguous, folds: 5, gap: 0}` (rows on either
+        side of a test block that do not train), or `{scheme: wehbe}`.
+    ids : one per row; shuffled folds are drawn over their sorted values.
+    groups : one per row, for grouped folds.
+
+    Raises
+    ------
+    InputError : unknown scheme, or too few rows or groups for the folds.
+    """
+    name = scheme.get("scheme")
+    if name == "shuffled":
+        return shuffled(
+            ids, scheme.get("folds", 10), scheme.get("train", 0.9), scheme.get("seed", 1)
+        )
+    if name == "grouped":
+        if groups is None:
+            raise InputError("split.scheme: grouped, but the rows have no groups")
+        return grouped(groups, scheme.get("folds"), scheme.get("seed"))
+    if name == "contiguous":
+        return contiguous(len(ids), scheme.get("folds", 5), scheme.get("gap", 0))
+    if name == "wehbe":
+        return wehbe(len(ids))
+    raise InputError(f"split.scheme: {name!r}, expected one of {', '.join(SCHEMES)}")
+
+
+def shuffled(ids: Sequence[Any], folds: int, train: float, seed: int) -> list[Split]:
+    """Random splits over the sorted ids, as Brain-Score draws them.
+
+    Equal to scikit-learn's `ShuffleSplit(folds, train_size=train, random_state=seed)` over the
+    sorted unique ids (brainscore_language.utils.transformations.Split). Neighbouring rows fall on
+    both sides: scores of autocorrelated data are inflated (legacy).
+    """
+    order = np.argsort(np.asarray(ids), kind="stable")
+    n_train = int(np.floor(train * order.size))
+    n_test = order.size - n_train
+    if n_train < 2 or n_test < 2:
+        raise InputError(
+            f"split.train: {train} of {order.size} rows leaves {n_train} to train and {n_test} "
+            "to test, expected at least 2 of each"
+        )
+    random = np.random.RandomState(seed)
+    splits = []
+    for _ in range(folds):
+        permutation = random.permutation(order.size)
+        test, rest = permutation[:n_test], permutation[n_test : n_test + n_train]
+        splits.append(Split(np.sort(order[rest]), np.sort(order[test])))
+    return splits
+
+
+def grouped(groups: Sequence[Any] | np.ndarray, folds: int | None, seed: int | None) -> list[Split]:
+    """Folds that hold out whole groups.
+
+    Equal to scikit-learn's `GroupKFold(folds, shuffle=True, random_state=seed)`; without a seed
+    the sorted groups are cut into `folds` runs; without `folds` every group is a fold.
+    """
+    labels = np.asarray(groups)
+    names = np.unique(labels)
+    folds = names.size if folds is None else folds
+    if names.size < 2 or folds > names.size or folds < 2:
+        raise InputError(
+            f"split.folds: {folds} folds of {names.size} groups, expected 2 or more folds and at "
+            "least as many groups"
+        )
+    if seed is not None:
+        names = np.random.RandomState(seed).permutation(names)
+    held_out = [np.isin(labels, part) for part in np.array_split(names, folds)]
+    return [Split(np.flatnonzero(~test), np.flatnonzero(test)) for test in held_out]
+
+
+def contiguous(n_rows: int, folds: int, gap: int = 0) -> list[Split]:
+    """Folds of consecutive rows; `gap` rows on either side of a test block do not train."""
+    if folds < 2 or n_rows < 2 * folds:
+        raise InputError(
+            f"split.folds: {folds} folds of {n_rows} rows, expected 2 or more folds of 2 rows"
+        )
+    edges = np.linspace(0, n_rows, folds + 1).round().astype(int)
+    rows = np.arange(n_rows)
+    splits = []
+    for start, stop in itertools.pairwise(edges.tolist()):
+        train = rows[(rows < start - gap) | (rows >= stop + gap)]
+        if train.size < 2:
+            raise InputError(f"split.gap: {gap} rows leave {train.size} of {n_rows} rows to train")
+        splits.append(Split(train, rows[start:stop]))
+    return splits
+
+
+def wehbe(n_rows: int) -> list[Split]:
+    """Four equal consecutive folds, the rest of the division in the last.
+
+    As in awwkl/brain_language_summarization, utils/utils.py: 5 training volumes beside the first
+    and last test blocks, and 5 test volumes at both ends of the inner blocks, are left out.
+    """
+    if n_rows < WEHBE_FOLDS * (2 * WEHBE_SKIP + 2):
+        raise InputError(f"split.scheme: wehbe needs 48 or more rows, there are {n_rows}")
+    size = n_rows // WEHBE_FOLDS
+    rows = np.arange(n_rows)
+    splits = []
+    for fold in range(WEHBE_FOLDS):
+        start = fold * size
+        stop = start + size if fold < WEHBE_FOLDS - 1 else n_rows
+        train = np.r_[rows[:start], rows[stop:]]
+        test = rows[start:stop]
+        if fold == 0:
+            train = train[WEHBE_SKIP:]
+        elif fold == WEHBE_FOLDS - 1:
+            train = train[:-WEHBE_SKIP]
+        else:
+            test = test[WEHBE_SKIP:-WEHBE_SKIP]
+        splits.append(Split(train, test))
+    return splits
+
+
+def inner_splits(
+    scheme: Mapping[str, Any],
+    train: np.ndarray,
+    groups: Sequence[Any] | np.ndarray | None,
+    folds: int,
+) -> list[Split]:
+    """Folds inside the training rows of a fold, as positions in `train`.
+
+    Grouped folds stay grouped and contiguous folds keep their gap, so that what the inner folds
+    choose is chosen under the outer folds' conditions. Shuffled and Wehbe's folds get consecutive
+    blocks of the training rows without a gap (scikit-learn's unshuffled `KFold`).
+    """
+    if scheme.get("scheme") == "grouped" and groups is not None:
+        labels = np.asarray(groups)[train]
+        return grouped(labels, min(folds, np.unique(labels).size), None)
+    if train.size < 2 * folds:
+        raise InputError(f"{folds} inner folds of {train.size} training rows: too few rows")
+    gap = scheme.get("gap", 0) if scheme.get("scheme") == "contiguous" else 0
+    splits = []
+    for part in np.array_split(np.arange(train.size), folds):
+        near = (train > train[part[0]] - gap - 1) & (train < train[part[-1]] + gap + 1)
+        near[part] = True
+        if near.sum() > train.size - 2:
+            raise InputError(f"split.gap: {gap} rows leave too few rows to train in inner folds")
+        splits.append(Split(np.flatnonzero(~near), part))
+    return splits

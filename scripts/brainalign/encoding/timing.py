@@ -1,0 +1,236 @@
+"""Timed data: from words to the volumes of a scan, and cleaning of the scans."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from brainalign.errors import InputError
+
+FEATURES = ("fir", "hrf")
+ZSCORES = ("run", "fold")
+HRF_LENGTH = 32.0  # seconds
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A benchmark's `timing` entry.
+
+    `features`: `fir` (words averaged in their volume, then delayed) or `hrf` (words convolved with
+    the haemodynamic response). `delays`: in volumes. `trim`: volumes that each run loses at its
+    start and end. `detrend`: order of the polynomial drift per run, fitted to training rows (above
+    2 it extrapolates badly), or `{cosine: seconds}`, a high-pass filter within every stretch.
+    `nuisance`: whether the scans' nuisance regressors are removed. `zscore`: `run` z-scores
+    features within each run, `fold` features and responses of training and test rows separately.
+    """
+
+    features: str = "fir"
+    delays: tuple[int, ...] = (1, 2, 3, 4)
+    trim: tuple[int, int] = (0, 0)
+    detrend: int | Mapping[str, float] | None = None
+    nuisance: bool = False
+    zscore: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> "Timing":
+        """Raises an InputError for a value outside the documented ones."""
+        known = {"features", "delays", "trim", "detrend", "nuisance", "zscore", "pca"}
+        if set(entry) - known:
+            raise InputError(f"timing: unknown key {sorted(set(entry) - known)[0]}")
+        timing = cls(
+            entry.get("features", "fir"),
+            tuple(entry.get("delays", (1, 2, 3, 4))),
+            tuple(entry.get("trim") or (0, 0)),
+            entry.get("detrend"),
+            bool(entry.get("nuisance", False)),
+            tuple(entry.get("zscore") or ()),
+        )
+        if timing.features not in FEATURES:
+            raise InputError(f"timing.features: {timing.features!r}, expected fir or hrf")
+        if not timing.delays or min(timing.delays) < 0:
+            raise InputError(f"timing.delays: {list(timing.delays)}, expected volumes >= 0")
+        if len(timing.trim) != 2 or min(timing.trim) < 0:
+            raise InputError(f"timing.trim: {list(timing.trim)}, expected [first, last] volumes")
+        if set(timing.zscore) - set(ZSCORES):
+            raise InputError(f"timing.zscore: {list(timing.zscore)}, expected run and/or fold")
+        return timing
+
+
+def assign_volumes(words: np.ndarray, volumes: np.ndarray, tr: float) -> np.ndarray:
+    """The volume of each word: the last whose onset is strictly before the word's time.
+
+    Parameters
+    ----------
+    words, volumes : onsets in seconds of one clock, volumes increasing.
+    tr : seconds that a volume lasts; a word after the end of its volume belongs to none.
+
+    Returns
+    -------
+    int [word], -1 for none. (awwkl/brain_language_summarization, prepare_fmri_features.)
+    """
+    index = np.searchsorted(volumes, words, side="left") - 1
+    late = words > volumes[np.maximum(index, 0)] + tr * (1 + 1e-6)
+    return np.where(late, -1, index)
+
+
+def averaging(assigned: np.ndarray, n_volumes: int) -> sparse.csr_array:
+    """[volume, word]: the mean over the words of a volume; a row of zeros where there are none."""
+    words = np.flatnonzero(assigned >= 0)
+    counts = np.bincount(assigned[words], minlength=n_volumes)
+    weights = 1.0 / counts[assigned[words]]
+    return sparse.csr_array((weights, (assigned[words], words)), shape=(n_volumes, assigned.size))
+
+
+def canonical_hrf(seconds: np.ndarray) -> np.ndarray:
+    """SPM's canonical haemodynamic response at the given times, with integral 1 over 32 s.
+
+    A gamma density of shape 6 minus one sixth of a gamma density of shape 16, both with scale 1 s
+    (spm_hrf with its default parameters 6, 16, 1, 1, 6, 0, 32); zero outside 0-32 s.
+    """
+    inside = (seconds > 0) & (seconds <= HRF_LENGTH)
+    t = np.where(inside, seconds, 1.0)
+    peak = t**5 * np.exp(-t) / math.gamma(6)
+    undershoot = t**15 * np.exp(-t) / math.gamma(16)
+    return np.where(inside, (peak - undershoot / 6) / (1 - 1 / 6), 0.0)
+
+
+def convolving(
+    words: np.ndarray, volumes: np.ndarray, runs: np.ndarray, assigned: np.ndarray
+) -> sparse.csr_array:
+    """[volume, word]: the response at a volume's onset to an impulse at each word of its run."""
+    lag = volumes[:, None] - words[None, :]
+    weights = canonical_hrf(lag)
+    run_of_word = np.where(assigned >= 0, runs[np.maximum(assigned, 0)], -1)
+    weights[(runs[:, None] != run_of_word[None, :])] = 0.0
+    return sparse.csr_array(weights)
+
+
+def delayed(features: np.ndarray, delays: Sequence[int], runs: np.ndarray) -> np.ndarray:
+    """Features [volume, unit] at each delay, side by side; zeros before the start of a run."""
+    columns = []
+    for delay in delays:
+        shifted = np.zeros_like(features)
+        for run in np.unique(runs):
+            rows = np.flatnonzero(runs == run)
+            shifted[rows[delay:]] = features[rows[: max(rows.size - delay, 0)]]
+        columns.append(shifted)
+    return np.concatenate(columns, axis=1)
+
+
+def kept_volumes(runs: np.ndarray, trim: tuple[int, int]) -> np.ndarray:
+    """Volumes left when each run loses its first and last ones."""
+    kept = []
+    for run in dict.fromkeys(runs.tolist()):
+        rows = np.flatnonzero(runs == run)
+        if rows.size <= sum(trim):
+            raise InputError(f"timing.trim: {list(trim)} leaves nothing of run {run}, {rows.size}")
+        kept.append(rows[trim[0] : rows.size - trim[1]])
+    return np.concatenate(kept)
+
+
+def zscored(values: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
+    """Columns with mean 0 and standard deviation 1 within each group; constant columns 0."""
+    result = np.zeros_like(values)
+    groups = np.zeros(len(values)) if groups is None else groups
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        part = values[rows] - values[rows].mean(axis=0)
+        spread = part.std(axis=0)
+        constant = np.ptp(values[rows], axis=0) == 0
+        result[rows] = np.where(constant, 0.0, part / np.where(constant, 1.0, spread))
+    return result
+
+
+class WordsToVolumes:
+    """The linear map from words to the kept volumes of a scan.
+
+    Words are centred before they are averaged or convolved (by the caller), so that a volume
+    without words holds the mean word rather than a word of zeros.
+    """
+
+    def __init__(
+        self, timing: Timing, words: np.ndarray, volumes: np.ndarray, runs: np.ndarray, tr: float
+    ) -> None:
+        self.timing = timing
+        self.runs = runs
+        self.kept = kept_volumes(runs, timing.trim)
+        self.assigned = assign_volumes(words, volumes, tr)
+        if timing.features == "fir":
+            self.matrix = averaging(self.assigned, volumes.size)
+        else:
+            self.matrix = convolving(words, volumes, runs, self.assigned)
+        position = np.full(volumes.size, -1)
+        position[self.kept] = np.arange(self.kept.size)
+        # The kept row in which a word is heard, -1 for none.
+        self.row_of_word = np.where(self.assigned >= 0, position[np.maximum(self.assigned, 0)], -1)
+
+    def words_in(self, rows: np.ndarray) -> np.ndarray:
+        """Numbers of the words that are heard in the given kept rows."""
+        return np.flatnonzero(np.isin(self.row_of_word, rows))
+
+    def __call__(self, words: np.ndarray) -> np.ndarray:
+        """Features [kept volume, unit × delay] of word features [word, unit]."""
+        volumes = self.matrix @ words
+        if self.timing.features == "fir":
+            volumes = delayed(volumes, self.timing.delays, self.runs)
+        return finish_volumes(volumes, self.timing, self.runs, self.kept)
+
+
+def finish_volumes(
+    volumes: np.ndarray, timing: Timing, runs: np.ndarray, kept: np.ndarray
+) -> np.ndarray:
+    """The kept rows of features per volume, z-scored within runs if the benchmark says so."""
+    volumes = volumes[kept]
+    return zscored(volumes, runs[kept]) if "run" in timing.zscore else volumes
+
+
+def drift(runs: np.ndarray, order: int) -> np.ndarray:
+    """Legendre polynomials [volume, (order + 1) per run] up to `order`, the constant included."""
+    columns = []
+    for run in dict.fromkeys(runs.tolist()):
+        rows = np.flatnonzero(runs == run)
+        place = (np.arange(rows.size) + 0.5) / rows.size
+        column = np.zeros((runs.size, order + 1))
+        column[rows] = np.polynomial.legendre.legvander(2 * place - 1, order)
+        columns.append(column)
+    return np.concatenate(columns, axis=1)
+
+
+def high_passed(
+    values: np.ndarray, volumes: np.ndarray, runs: np.ndarray, tr: float, seconds: float
+) -> np.ndarray:
+    """Columns without their discrete cosines of periods above `seconds` (SPM's filter).
+
+    Each stretch of consecutive volumes of a run is filtered by itself: cosines fitted to training
+    rows say nothing about rows that they have not seen, but would give all subjects the same
+    extrapolated drift, which looks like shared signal.
+
+    Parameters
+    ----------
+    values : [row, column]; `volumes` and `runs` are the rows' volume numbers and runs.
+    """
+    ends = np.flatnonzero((np.diff(volumes) != 1) | (runs[1:] != runs[:-1])) + 1
+    filtered = []
+    for part in np.split(values, ends):
+        order = min(int(2 * len(part) * tr / seconds), len(part) - 1)
+        place = (np.arange(len(part)) + 0.5) / len(part)
+        basis = np.cos(np.pi * np.arange(order + 1) * place[:, None])
+        filtered.append(part - basis @ np.linalg.lstsq(basis, part, rcond=None)[0])
+    return np.concatenate(filtered)
+
+
+def residual(
+    train: np.ndarray, test: np.ndarray, train_nuisance: np.ndarray, test_nuisance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Training and test responses without what nuisance explains, fitted to training rows only.
+
+    Parameters
+    ----------
+    train, test : [row, target].
+    train_nuisance, test_nuisance : [row, regressor], a constant included.
+    """
+    weights = np.linalg.lstsq(train_nuisance, train, rcond=None)[0]
+    return train - train_nuisance @ weights, test - test_nuisance @ weights

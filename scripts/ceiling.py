@@ -1,0 +1,21 @@
+"""Estimate the noise ceiling of one brain benchmark."""
+
+from typing import TYPE_CHECKING
+
+from brainalign.encoding.ceilings import noise_ceiling
+from brainalign.formats.datasets import read_responses, read_stimuli
+from brainalign.formats.tables import write_table
+from brainalign.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log:
+    stimuli = read_stimuli(snakemake.input.stimuli)
+    responses = read_responses(snakemake.input.responses, stimuli)
+    ceilings = noise_ceiling(
+        stimuli, responses, snakemake.params.benchmark, seed=snakemake.params.seed
+    )
+    write_table(ceilings, snakemake.output.ceiling)
+    overall = ceilings[(ceilings["target_id"] == "all") & (ceilings["region"] == "all")].iloc[0]
+    log.info("%s ceiling: %.4f", overall["method"], overall["ceiling"])

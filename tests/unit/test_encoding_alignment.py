@@ -1,0 +1,460 @@
+"""Layer scores: truths of small planted data, tables, layer choice, bad input."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from brainalign.encoding import alignment
+from brainalign.encoding.alignment import align
+from brainalign.encoding.correlation import Aggregate, pearson
+from brainalign.encoding.splits import grouped, shuffled
+from brainalign.errors import InputError
+from brainalign.formats.activations import open_activations, write_activations
+from brainalign.formats.datasets import read_responses, read_stimuli, write_dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter1d
+from scipy.stats import pearsonr
+from sklearn.linear_model import LinearRegression
+
+LEGACY = {
+    "regression": {"type": "ols"},
+    "split": {"scheme": "shuffled", "folds": 10, "train": 0.9, "seed": 1},
+    "aggregate": "median-pooled",
+    "layers": "best",
+    "epsilon": 1e-8,
+}
+CONTROLLED = {
+    "regression": {
+        "type": "ridge",
+        "selection": "gcv-per-target",
+        "alphas": {"low": 1e-4, "high": 1e4, "n": 17, "relative": True},
+    },
+    "split": {"scheme": "grouped"},
+    "aggregate": "median-within-subject",
+    "layers": "best",
+}
+GROUPS, SENTENCES, FEATURES, SUBJECTS, VOXELS = 24, 10, 6, 3, 40
+
+
+def planted(seed=0, drift=1.0, noise=1.0):
+    """Sentences in passages; voxels linear in features, plus drift in the passage, plus noise.
+
+    Returns the features, the responses and the noiseless responses.
+    """
+    random = np.random.default_rng(seed)
+    n, t = GROUPS * SENTENCES, SUBJECTS * VOXELS
+    features = random.standard_normal((n, FEATURES))
+    signal = features @ random.standard_normal((FEATURES, t)) / np.sqrt(FEATURES)
+    slow = random.standard_normal((GROUPS, SENTENCES, t))
+    slow = gaussian_filter1d(slow, 2.0, axis=1).reshape(n, t)
+    slow *= drift / slow.std()
+    y = signal + slow + noise * random.standard_normal((n, t))
+    return features, y, signal
+
+
+def content_free():
+    """Identity smoothed within passages (Feghhi, Hadidi et al. 2024, OASM)."""
+    block = gaussian_filter1d(np.eye(SENTENCES), 2.2, axis=0)
+    return np.kron(np.eye(GROUPS), block)
+
+
+def tables(y, order=None):
+    n, t = y.shape
+    stimuli = pd.DataFrame(
+        {
+            "stimulus_id": [f"s{i:03d}" for i in range(n)],
+            "text": "a sentence",
+            "context_group": np.repeat([f"g{i:02d}" for i in range(n // SENTENCES)], SENTENCES),
+            "position": np.tile(np.arange(SENTENCES), n // SENTENCES),
+            "onset": np.nan,
+            "offset": np.nan,
+        }
+    )
+    stimuli["split_group"] = stimuli["context_group"]
+    names = [f"subject{i // VOXELS}" for i in range(t)]
+    dataset = xr.Dataset(
+        {"responses": (("stimulus", "target"), y)},
+        coords={
+            "stimulus_id": ("stimulus", stimuli["stimulus_id"].to_numpy(dtype=object)),
+            "target_id": ("target", np.array([f"v{i}" for i in range(t)], dtype=object)),
+            "subject": ("target", np.array(names, dtype=object)),
+            "region": ("target", np.array([f"roi{i % 2}" for i in range(t)], dtype=object)),
+        },
+        attrs={"kind": "brain", "units": "z", "source": "x", "licence": "x", "simulated": 1},
+    )
+    return stimuli, dataset
+
+
+@pytest.fixture
+def activation_file(tmp_path):
+    def write(layers, ids, metadata=None):
+        path = tmp_path / "activations.safetensors"
+        layers = {name: np.asarray(x, dtype=np.float32) for name, x in layers.items()}
+        write_activations(layers, list(ids), path, metadata or {})
+        return open_activations(path)
+
+    return write
+
+
+def overall(table, layer):
+    rows = table[(table["layer"] == layer) & (table["subject"] == "all")]
+    return rows[(rows["region"] == "all") & (rows["fold"] == -1)].iloc[0]
+
+
+def test_true_features_reach_the_true_ceiling_and_content_free_ones_fall_to_zero(activation_file):
+    """The ceiling is what the noiseless responses themselves score on the same test rows.
+
+    Six weights estimated from over 200 rows cost less than 0.015 of it.
+    """
+    features, y, signal = planted()
+    stimuli, dataset = tables(y)
+    file = activation_file({"true": features, "oasm": content_free()}, stimuli["stimulus_id"])
+    groups = stimuli["split_group"].to_numpy()
+    for entry, splits in [
+        (LEGACY, shuffled(stimuli["stimulus_id"].tolist(), 10, 0.9, 1)),
+        (CONTROLLED | {"aggregate": "median-pooled"}, grouped(groups, None, None)),
+    ]:
+        table = align(file, stimuli, dataset, entry, "cpu", 0)
+        ceiling = np.mean([np.median(pearson(signal[s.test], y[s.test])) for s in splits])
+        assert ceiling - 0.015 < overall(table, "true")["r"] < ceiling + 0.005
+        if entry is LEGACY:
+            assert overall(table, "oasm")["r"] > 0.25
+        else:
+            assert abs(overall(table, "oasm")["r"]) < 0.02
+        assert set(table.loc[table["chosen"], "layer"]) == {"true"}
+
+
+def test_legacy_scores_are_brain_scores_formula(activation_file):
+    _, y, _ = planted()
+    stimuli, dataset = tables(y)
+    x = np.random.default_rng(1).standard_normal((len(y), 400)).astype(np.float32)
+    x[:, :30] += y[:, :30]
+    table = align(
+        activation_file({"layer.1": x}, stimuli["stimulus_id"]), stimuli, dataset, LEGACY, "cpu", 0
+    )
+    scores = []
+    for split in shuffled(stimuli["stimulus_id"].tolist(), 10, 0.9, 1):
+        model = LinearRegression().fit(x[split.train].astype(np.float64), y[split.train])
+        p, t = model.predict(x[split.test].astype(np.float64)), y[split.test]
+        p, t = p - p.mean(axis=0), t - t.mean(axis=0)
+        r = (p / (np.linalg.norm(p, axis=0) + 1e-8) * t / (np.linalg.norm(t, axis=0) + 1e-8)).sum(
+            axis=0
+        )
+        scores.append(np.median(r))
+    rows = table[(table["subject"] == "all") & (table["region"] == "all")]
+    np.testing.assert_allclose(rows[rows["fold"] >= 0]["r"], scores, atol=1e-7)
+    assert overall(table, "layer.1")["r"] == pytest.approx(np.mean(scores), abs=1e-7)
+    assert overall(table, "layer.1")["r_sd"] == pytest.approx(np.std(scores, ddof=1), abs=1e-7)
+
+
+def test_the_table_holds_every_layer_subject_region_and_fold(activation_file):
+    features, y, _ = planted()
+    stimuli, dataset = tables(y)
+    layers = {"embedding": features[:, :1], "layer.1": features, "final": features[:, :3]}
+    table = align(
+        activation_file(layers, stimuli["stimulus_id"]), stimuli, dataset,
+        CONTROLLED | {"split": {"scheme": "grouped", "folds": 4, "seed": 0}}, "cpu", 0,
+    )  # fmt: skip
+    assert tuple(table.columns) == alignment.COLUMNS
+    assert len(table) == 3 * 4 * 3 * 5
+    assert not table.duplicated(["layer", "subject", "region", "fold"]).any()
+    assert table.groupby("layer")["depth"].first().to_dict() == {
+        "embedding": 0,
+        "layer.1": 0.5,
+        "final": 1,
+    }
+    assert table["r"].notna().all()
+    one = table[(table["layer"] == "layer.1") & (table["region"] == "roi1") & (table["fold"] == 2)]
+    subjects = one[one["subject"] != "all"]
+    assert subjects["n_targets"].tolist() == [20, 20, 20]
+    assert one[one["subject"] == "all"]["r"].item() == pytest.approx(subjects["r"].mean())
+    assert ((table["alpha"] >= 1e-4) & (table["alpha"] <= 1e4)).all()
+    assert set(table.loc[table["chosen"], "layer"]) == {"layer.1"}
+
+
+def test_rows_are_matched_by_id_not_by_position(activation_file):
+    features, y, _ = planted()
+    stimuli, dataset = tables(y)
+    order = np.random.default_rng(3).permutation(len(y))
+    ids = stimuli["stimulus_id"].to_numpy()
+    straight = align(activation_file({"f": features}, ids), stimuli, dataset, CONTROLLED, "cpu", 0)
+    mixed = align(
+        activation_file({"f": features[order]}, ids[order]), stimuli, dataset, CONTROLLED, "cpu", 0
+    )
+    pd.testing.assert_frame_equal(straight, mixed)
+    renamed = [f"x{i}" for i in range(len(ids))]
+    with pytest.raises(InputError, match="no activations of 240 of 240 stimuli, first s000"):
+        align(activation_file({"f": features}, renamed), stimuli, dataset, CONTROLLED, "cpu", 0)
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+def test_the_batch_of_targets_changes_nothing(activation_file, monkeypatch, size):
+    features, y, _ = planted()
+    stimuli, dataset = tables(y[:, :20])
+    file = activation_file({"f": features}, stimuli["stimulus_id"])
+    for selection in ("gcv-shared", "loo-per-target", "folds-per-target"):
+        entry = CONTROLLED | {"regression": {"type": "ridge", "selection": selection}}
+        whole = align(file, stimuli, dataset, entry, "cpu", 0)
+        monkeypatch.setattr(alignment, "TARGETS_AT_A_TIME", size)
+        batched = align(file, stimuli, dataset, entry, "cpu", 0)
+        monkeypatch.undo()
+        pd.testing.assert_frame_equal(whole, batched, rtol=1e-9)
+
+
+def test_layers_are_scored_alone_or_together_alike(activation_file):
+    features, y, _ = planted()
+    stimuli, dataset = tables(y)
+    ids = stimuli["stimulus_id"]
+    both = align(
+        activation_file({"a": features[:, :2], "b": features}, ids),
+        stimuli,
+        dataset,
+        CONTROLLED,
+        "cpu",
+        0,
+    )
+    alone = align(activation_file({"b": features}, ids), stimuli, dataset, CONTROLLED, "cpu", 0)
+    columns = ["subject", "region", "fold", "r", "r_sd", "alpha"]
+    pd.testing.assert_frame_equal(
+        both[both["layer"] == "b"][columns].reset_index(drop=True), alone[columns]
+    )
+
+
+def test_nested_choice_is_honest_among_layers_of_noise(activation_file):
+    """Best-of-40 random layers is well above zero; the nested choice is not."""
+    random = np.random.default_rng(0)
+    y = random.standard_normal((240, 30))
+    stimuli, dataset = tables(y)
+    layers = {f"layer.{i}": random.standard_normal((240, 5)) for i in range(40)}
+    file = activation_file(layers, stimuli["stimulus_id"])
+    entry = LEGACY | {"aggregate": "mean", "split": {"scheme": "grouped", "folds": 6, "seed": 0}}
+    best = align(file, stimuli, dataset, entry, "cpu", 0)
+    nested = align(file, stimuli, dataset, entry | {"layers": "nested"}, "cpu", 0)
+    chosen = nested[nested["chosen"]]
+    assert set(chosen["layer"]) == {"nested"}
+    assert len(chosen) == 2 * 3 * 7
+    top = best[best["chosen"] & (best["fold"] == -1)]
+    top = top[(top["subject"] == "all") & (top["region"] == "all")]["r"].item()
+    assert top > 0.02
+    assert abs(overall(nested, "nested")["r"]) < 0.02  # standard error of 1440 independent r: 0.004
+
+
+def test_nested_choice_finds_the_layer_that_predicts(activation_file):
+    features, y, _ = planted()
+    stimuli, dataset = tables(y)
+    noise = np.random.default_rng(5).standard_normal(features.shape)
+    file = activation_file({"a": noise, "b": features, "c": noise**2}, stimuli["stimulus_id"])
+    table = align(file, stimuli, dataset, CONTROLLED | {"layers": "nested"}, "cpu", 0)
+    assert overall(table, "nested")["r"] == pytest.approx(overall(table, "b")["r"])
+    assert overall(table, "nested")["layer_index"] == 1
+
+
+def test_a_fixed_depth_chooses_the_nearest_layer(activation_file):
+    features, y, _ = planted()
+    stimuli, dataset = tables(y)
+    file = activation_file({f"l{i}": features for i in range(5)}, stimuli["stimulus_id"])
+    table = align(file, stimuli, dataset, LEGACY | {"layers": {"depth": 0.66}}, "cpu", 0)
+    assert set(table.loc[table["chosen"], "layer"]) == {"l3"}
+
+
+def test_undefined_targets_are_counted_and_left_out(activation_file):
+    features, y, _ = planted()
+    y[3, 0] = np.nan  # of subject0, roi0
+    y[:, 1] = 4.0
+    y[:10, 2] = 1.0  # constant in the first test fold only
+    stimuli, dataset = tables(y)
+    file = activation_file({"f": features}, stimuli["stimulus_id"])
+    table = align(file, stimuli, dataset, CONTROLLED, "cpu", 0)
+    assert overall(table, "f")["n_undefined"] == 3
+    row = table[(table["subject"] == "subject0") & (table["region"] == "roi0")]
+    assert row["n_targets"].eq(20).all()
+    assert row["n_undefined"].tolist()[:3] == [2, 2, 1]
+    rest = table[table["subject"] == "subject1"]
+    assert rest["n_undefined"].eq(0).all()
+
+
+@pytest.mark.parametrize("method", ["pca", "projection"])
+def test_reduction_takes_away_the_advantage_of_width(activation_file, method):
+    """Twenty dimensions are left of the whole; with as many as there are, nothing is lost."""
+    features, y, _ = planted()
+    stimuli, dataset = tables(y)
+    random = np.random.default_rng(0)
+    wide = features @ random.standard_normal((FEATURES, 300)) + 0.01 * random.standard_normal(
+        (240, 300)
+    )
+    file = activation_file({"f": wide}, stimuli["stimulus_id"])
+    entry = CONTROLLED | {"reduce": {"method": method, "dimensions": 20}}
+    reduced = overall(align(file, stimuli, dataset, entry, "cpu", 0), "f")["r"]
+    entry = CONTROLLED | {"reduce": {"method": method, "dimensions": 2}}
+    poor = overall(align(file, stimuli, dataset, entry, "cpu", 0), "f")["r"]
+    whole = overall(align(file, stimuli, dataset, CONTROLLED, "cpu", 0), "f")["r"]
+    assert reduced == pytest.approx(whole, abs=0.03)
+    assert poor < whole - 0.1
+
+
+def timed(random, runs=2, per_run=80, n_words=600):
+    """A scan whose voxels are features delayed by two volumes."""
+    volumes = np.arange(runs * per_run) * 2.0
+    words = np.sort(random.uniform(0.1, volumes[-1], n_words))
+    features = random.standard_normal((n_words, 4))
+    n_volumes = volumes.size
+    index = np.searchsorted(volumes, words, side="left") - 1
+    drive = np.zeros((n_volumes, 4))
+    for v in range(n_volumes):
+        if (index == v).any():
+            drive[v] = features[index == v].mean(axis=0)
+    run = np.repeat(np.arange(runs), per_run)
+    late = np.zeros_like(drive)
+    for r in range(runs):
+        rows = np.flatnonzero(run == r)
+        late[rows[2:]] = drive[rows[:-2]]
+    y = late @ random.standard_normal((4, 6)) + 0.3 * random.standard_normal((n_volumes, 6))
+    stimuli = pd.DataFrame(
+        {
+            "stimulus_id": [f"w{i}" for i in range(n_words)], "text": "word", "context_group": "c",
+            "position": np.arange(n_words), "split_group": "c", "onset": words,
+            "offset": words + 0.2,
+        }
+    )  # fmt: skip
+    dataset = xr.Dataset(
+        {"responses": (("volume", "target"), y)},
+        coords={
+            "onset": ("volume", volumes),
+            "run": ("volume", run),
+            "target_id": ("target", np.array([f"v{i}" for i in range(6)], dtype=object)),
+            "subject": ("target", np.array(list("aaabbb"), dtype=object)),
+            "region": ("target", np.array(list("xyzxyz"), dtype=object)),
+        },
+        attrs={
+            "kind": "brain",
+            "units": "z",
+            "source": "x",
+            "licence": "x",
+            "simulated": 1,
+            "tr": 2.0,
+        },
+    )
+    return stimuli, dataset, features, late
+
+
+@pytest.mark.parametrize(
+    "timing, regression, split",
+    [
+        ({"features": "fir", "delays": [1, 2, 3, 4], "trim": [5, 5], "detrend": 1},
+         CONTROLLED["regression"], {"scheme": "contiguous", "folds": 5, "gap": 5}),
+        ({"delays": [1, 2, 3, 4], "trim": [5, 5], "pca": 4, "zscore": ["run", "fold"]},
+         {"type": "ridge", "selection": "folds-per-target", "inner_folds": 10, "criterion": "r2",
+          "intercept": False, "alphas": {"low": 1e-6, "high": 1e9, "n": 16}},
+         {"scheme": "wehbe"}),
+        ({"delays": [2]}, {"type": "ols"}, {"scheme": "grouped"}),
+    ],
+)  # fmt: skip
+def test_timed_data_are_predicted_through_their_delay(activation_file, timing, regression, split):
+    stimuli, dataset, features, _ = timed(np.random.default_rng(0))
+    wide = features @ np.random.default_rng(1).standard_normal((4, 30))
+    file = activation_file({"f": wide}, stimuli["stimulus_id"])
+    entry = {"regression": regression, "split": split, "aggregate": "mean", "timing": timing}
+    assert overall(align(file, stimuli, dataset, entry, "cpu", 0), "f")["r"] > 0.9
+    wrong = align(file, stimuli, dataset, entry | {"timing": timing | {"delays": [0]}}, "cpu", 0)
+    assert overall(wrong, "f")["r"] < 0.3
+
+
+def test_features_per_volume_are_used_as_they_are(activation_file):
+    stimuli, dataset, _, late = timed(np.random.default_rng(0))
+    ids = [f"volume-{i}" for i in range(len(late))]
+    entry = {
+        "regression": {"type": "ols"}, "split": {"scheme": "contiguous", "folds": 4, "gap": 3},
+        "aggregate": "mean", "timing": {"delays": [1, 2], "trim": [3, 3]},
+    }  # fmt: skip
+    file = activation_file({"features": late}, ids, {"rows": "volume"})
+    assert overall(align(file, stimuli, dataset, entry, "cpu", 0), "features")["r"] > 0.9
+    short = activation_file({"features": late[1:]}, ids[1:], {"rows": "volume"})
+    with pytest.raises(InputError, match="159 rows, one per volume, for responses of 160"):
+        align(short, stimuli, dataset, entry, "cpu", 0)
+
+
+def test_bad_input_is_named(activation_file):
+    features, y, _ = planted()
+    stimuli, dataset = tables(y)
+    file = activation_file({"f": features}, stimuli["stimulus_id"])
+    for change, message in [
+        ({"layers": "last"}, "layers: 'last'"),
+        ({"aggregate": "max"}, "aggregate: 'max'"),
+        ({"timing": {"delays": [1]}}, "per stimulus, not per volume"),
+        ({"reduce": {"method": "umap", "dimensions": 3}}, "reduce.method"),
+        ({"split": {"scheme": "grouped", "folds": 30}}, "30 folds of 24 groups"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            align(file, stimuli, dataset, CONTROLLED | change, "cpu", 0)
+    broken = activation_file({"f": features}, stimuli["stimulus_id"])
+    values = features.astype(np.float32)
+    values[7, 2] = np.inf
+    object.__setattr__(broken, "layer", lambda name: values)
+    with pytest.raises(InputError, match="layer f: 1 rows hold NaN or Inf, first s007"):
+        align(broken, stimuli, dataset, CONTROLLED, "cpu", 0)
+    timed_stimuli, timed_data, timed_features, _ = timed(np.random.default_rng(0))
+    timed_file = activation_file({"f": timed_features}, timed_stimuli["stimulus_id"])
+    with pytest.raises(InputError, match="timing: missing"):
+        align(timed_file, timed_stimuli, timed_data, CONTROLLED, "cpu", 0)
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=20, deadline=None)
+def test_pearson_is_scipys(seed):
+    random = np.random.default_rng(seed)
+    p, t = random.standard_normal((2, 12, 5)) * 10.0 ** random.integers(-3, 4, 5) + 100
+    ours = pearson(p, t)
+    truth = [pearsonr(p[:, i], t[:, i])[0] for i in range(5)]
+    np.testing.assert_allclose(ours, truth, atol=1e-9)
+
+
+def test_pearson_of_constants():
+    random = np.random.default_rng(0)
+    t = random.standard_normal((10, 3))
+    p = t.copy()
+    p[:, 0] = 0
+    t[:, 1] = 0.1
+    np.testing.assert_allclose(pearson(p, t), [0, np.nan, 1])
+    np.testing.assert_allclose(pearson(p, t, 1e-8), [0, 0, 1], atol=1e-7)
+
+
+def test_aggregates_by_name():
+    values = np.array([0.0, 1.0, 5.0, 2.0])
+    subjects, regions = list("aaab"), list("xxyy")
+    results = {
+        name: Aggregate(name, subjects, regions)(values)
+        for name in ("median-pooled", "median-within-subject", "mean")
+    }
+    everything = {name: float(result["all", "all"]) for name, result in results.items()}
+    assert everything == {"median-pooled": 1.5, "median-within-subject": 1.5, "mean": 2.0}
+    assert float(results["median-pooled"]["all", "y"]) == 3.5
+    assert float(results["mean"]["a", "x"]) == 0.5
+    assert ("b", "x") not in results["mean"]
+    values[0] = np.nan
+    assert float(Aggregate("mean", subjects, regions)(values)["a", "x"]) == 1.0
+
+
+def test_files_through_the_formats(tmp_path, activation_file):
+    features, y, _ = planted()
+    stimuli, dataset = tables(y.astype(np.float32))
+    write_dataset(stimuli, dataset, tmp_path / "stimuli.parquet", tmp_path / "responses.nc")
+    stimuli = read_stimuli(tmp_path / "stimuli.parquet")
+    dataset = read_responses(tmp_path / "responses.nc", stimuli)
+    file = activation_file({"f": features}, stimuli["stimulus_id"])
+    single = align(file, stimuli, dataset, CONTROLLED, "cpu", 0)
+    double = align(
+        file,
+        stimuli,
+        tables(y)[1],
+        CONTROLLED,
+        "cpu",
+        0,
+    )
+    np.testing.assert_allclose(single["r"], double["r"], atol=1e-4)
+
+
+def test_groups_never_straddle_a_fold():
+    groups = np.repeat(np.arange(5), 4)
+    for split in grouped(groups, 5, 3):
+        assert not set(groups[split.train]) & set(groups[split.test])

@@ -1,0 +1,115 @@
+"""Splits: equal to scikit-learn's, disjoint, and apart by their gap."""
+
+import numpy as np
+import pytest
+from brainalign.encoding.splits import (
+    contiguous,
+    grouped,
+    inner_splits,
+    make_splits,
+    shuffled,
+    wehbe,
+)
+from brainalign.errors import InputError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
+
+
+def test_shuffled_is_brain_scores_over_the_sorted_ids():
+    random = np.random.default_rng(0)
+    ids = random.permutation([f"s{i:03d}" for i in range(243)])
+    position = {name: row for row, name in enumerate(ids)}
+    names = np.unique(ids)
+    truth = ShuffleSplit(n_splits=10, train_size=0.9, random_state=1).split(names)
+    splits = shuffled(ids.tolist(), 10, 0.9, 1)
+    assert len(splits) == 10
+    for ours, (train, test) in zip(splits, truth, strict=True):
+        assert set(ours.train) == {position[name] for name in names[train]}
+        assert set(ours.test) == {position[name] for name in names[test]}
+
+
+@pytest.mark.parametrize("folds", [3, 7])
+def test_grouped_is_scikit_learns(folds):
+    groups = np.repeat([f"topic {i}" for i in range(11)], np.arange(2, 13))
+    truth = GroupKFold(folds, shuffle=True, random_state=5).split(groups, groups=groups)
+    for ours, (train, test) in zip(grouped(groups, folds, 5), truth, strict=True):
+        np.testing.assert_array_equal(ours.train, train)
+        np.testing.assert_array_equal(ours.test, test)
+
+
+def test_grouped_without_folds_leaves_one_group_out():
+    groups = ["b", "a", "b", "c", "a"]
+    splits = grouped(groups, None, None)
+    assert [split.test.tolist() for split in splits] == [[1, 4], [0, 2], [3]]
+
+
+@given(rows=st.integers(30, 400), folds=st.integers(2, 8), gap=st.integers(0, 3))
+@settings(max_examples=40, deadline=None)
+def test_contiguous_folds_cover_all_rows_and_keep_their_gap(rows, folds, gap):
+    splits = contiguous(rows, folds, gap)
+    np.testing.assert_array_equal(np.concatenate([s.test for s in splits]), np.arange(rows))
+    for split in splits:
+        distance = np.abs(split.train[:, None] - split.test[None, :]).min()
+        assert distance > gap
+        assert rows - split.train.size - split.test.size <= 2 * gap
+
+
+def test_wehbe_is_the_published_code():
+    n, skip = 1211, 5
+    ind = np.repeat([0, 1, 2, 3], [302, 302, 302, 305])
+    splits = wehbe(n)
+    for fold, split in enumerate(splits):
+        train, test = np.flatnonzero(ind != fold), np.flatnonzero(ind == fold)
+        if fold == 0:
+            train = train[skip:]
+        elif fold == 3:
+            train = train[:-skip]
+        else:
+            test = test[skip:-skip]
+        np.testing.assert_array_equal(split.train, train)
+        np.testing.assert_array_equal(split.test, test)
+    assert sum(split.test.size for split in splits) == 1191
+
+
+def test_inner_folds_are_consecutive_blocks_of_the_training_rows():
+    train = np.r_[np.arange(0, 40), np.arange(60, 113)]
+    truth = KFold(10).split(train)
+    for ours, (fitted, held_out) in zip(
+        inner_splits({"scheme": "wehbe"}, train, None, 10), truth, strict=True
+    ):
+        np.testing.assert_array_equal(ours.train, fitted)
+        np.testing.assert_array_equal(ours.test, held_out)
+
+
+@given(gap=st.integers(0, 6), start=st.integers(0, 80))
+@settings(max_examples=30, deadline=None)
+def test_inner_folds_keep_the_gap_in_rows_of_the_scan(gap, start):
+    train = np.delete(np.arange(120), np.arange(start, start + 20))
+    for split in inner_splits({"scheme": "contiguous", "gap": gap}, train, None, 4):
+        assert np.abs(train[split.train][:, None] - train[split.test][None, :]).min() > gap
+
+
+def test_inner_folds_of_groups_hold_out_whole_groups():
+    groups = np.repeat(list("abcdef"), 5)
+    outer = grouped(groups, 3, 1)[0]
+    for split in inner_splits({"scheme": "grouped"}, outer.train, groups, 5):
+        fitted, held_out = groups[outer.train[split.train]], groups[outer.train[split.test]]
+        assert not set(fitted) & set(held_out)
+        assert held_out.size
+
+
+@pytest.mark.parametrize(
+    "scheme, message",
+    [
+        ({"scheme": "random"}, "split.scheme: 'random'"),
+        ({"scheme": "shuffled", "train": 0.99}, "split.train"),
+        ({"scheme": "grouped", "folds": 9}, "9 folds of 3 groups"),
+        ({"scheme": "contiguous", "folds": 8}, "8 folds of 12 rows"),
+        ({"scheme": "contiguous", "folds": 2, "gap": 6}, "split.gap"),
+        ({"scheme": "wehbe"}, "wehbe needs 48"),
+    ],
+)
+def test_a_bad_scheme_is_named(scheme, message):
+    with pytest.raises(InputError, match=message):
+        make_splits(scheme, list(range(12)), list("aaaabbbbcccc"))

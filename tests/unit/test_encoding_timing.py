@@ -1,0 +1,171 @@
+"""Timed data: words to volumes, haemodynamic response, drift and nuisance."""
+
+import numpy as np
+import pytest
+from brainalign.encoding.responses import Responses, Targets
+from brainalign.encoding.splits import Split
+from brainalign.encoding.timing import (
+    Timing,
+    WordsToVolumes,
+    assign_volumes,
+    averaging,
+    canonical_hrf,
+    delayed,
+    drift,
+    high_passed,
+    kept_volumes,
+    residual,
+    zscored,
+)
+from brainalign.errors import InputError
+from scipy.stats import gamma
+
+
+def test_a_word_belongs_to_the_last_volume_that_began_strictly_before_it():
+    volumes = np.arange(0, 10, 2.0)
+    words = np.array([0.0, 0.5, 2.0, 2.1, 9.9, 10.5])
+    assert assign_volumes(words, volumes, 2.0).tolist() == [-1, 0, 0, 1, 4, -1]
+
+
+def test_words_are_averaged_in_their_volume():
+    features = np.array([[1.0], [3.0], [10.0]])
+    matrix = averaging(np.array([0, 0, 2]), 4)
+    np.testing.assert_allclose((matrix @ features)[:, 0], [2, 0, 10, 0])
+
+
+def test_delays_stay_within_their_run():
+    features = np.arange(1.0, 7.0)[:, None]
+    runs = np.array([0, 0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(
+        delayed(features, [0, 1, 2], runs).T,
+        [[1, 2, 3, 4, 5, 6], [0, 1, 2, 0, 4, 5], [0, 0, 1, 0, 0, 4]],
+    )
+
+
+def test_the_haemodynamic_response_is_spms():
+    t = np.arange(0, 40, 0.1)
+    formula = gamma.pdf(t, 6) - gamma.pdf(t, 16) / 6
+    formula[t > 32] = 0
+    ours = canonical_hrf(t)
+    np.testing.assert_allclose(ours, formula / formula.sum() / 0.1, atol=2e-4)
+    assert t[ours.argmax()] == pytest.approx(5.0, abs=0.11)
+    assert canonical_hrf(np.array([-1.0]))[0] == 0
+
+
+def test_words_are_convolved_within_their_run():
+    volumes, runs = np.arange(0, 40, 2.0), np.repeat([0, 1], 10)
+    words = np.array([1.0, 21.0])
+    timing = Timing.of({"features": "hrf"})
+    features = WordsToVolumes(timing, words, volumes, runs, 2.0)(np.array([[2.0], [5.0]]))[:, 0]
+    np.testing.assert_allclose(features[:10], 2 * canonical_hrf(volumes[:10] - 1))
+    np.testing.assert_allclose(features[10:], 5 * canonical_hrf(volumes[10:] - 21))
+
+
+def test_trimming_and_z_scores_are_by_run():
+    runs = np.repeat([1, 2], [30, 25])
+    kept = kept_volumes(runs, (3, 2))
+    assert kept.tolist() == [*range(3, 28), *range(33, 53)]
+    values = np.random.default_rng(0).standard_normal((55, 2)) * 7 + runs[:, None]
+    scored = zscored(values[kept], runs[kept])
+    for run in (1, 2):
+        rows = scored[runs[kept] == run]
+        np.testing.assert_allclose(rows.mean(axis=0), 0, atol=1e-12)
+        np.testing.assert_allclose(rows.std(axis=0), 1)
+    with pytest.raises(InputError, match="leaves nothing of run 2"):
+        kept_volumes(runs, (20, 5))
+
+
+def test_the_words_of_rows_are_those_heard_in_them():
+    volumes, runs = np.arange(0, 20, 2.0), np.zeros(10, int)
+    words = np.arange(0.25, 20, 0.5)
+    mapping = WordsToVolumes(Timing(trim=(2, 1)), words, volumes, runs, 2.0)
+    rows = np.array([0, 3])  # volumes 2 and 5
+    assert mapping.words_in(rows).tolist() == [8, 9, 10, 11, 20, 21, 22, 23]
+
+
+def test_a_volume_without_words_holds_the_mean_word():
+    """Centred words leave silence at zero, which is the mean: silence is no signal of its own."""
+    timing = Timing(delays=(0,))
+    words = np.array([0.5, 4.5])
+    mapping = WordsToVolumes(timing, words, np.array([0.0, 2.0, 4.0]), np.zeros(3, int), 2.0)
+    np.testing.assert_allclose(mapping(np.array([[-1.0], [1.0]]))[:, 0], [-1, 0, 1])
+
+
+def test_drift_and_nuisance_are_fitted_to_training_rows_only():
+    random = np.random.default_rng(0)
+    nuisance = np.column_stack([np.ones(50), random.standard_normal((50, 3))])
+    signal = random.standard_normal((50, 4))
+    y = signal + nuisance @ random.standard_normal((4, 4)) * 5
+    train, test = np.arange(40), np.arange(40, 50)
+    ours_train, ours_test = residual(y[train], y[test], nuisance[train], nuisance[test])
+    weights = np.linalg.solve(nuisance[train].T @ nuisance[train], nuisance[train].T @ y[train])
+    np.testing.assert_allclose(ours_train, y[train] - nuisance[train] @ weights)
+    np.testing.assert_allclose(ours_test, y[test] - nuisance[test] @ weights)
+    changed = y.copy()
+    changed[test] += 100
+    again, _ = residual(changed[train], changed[test], nuisance[train], nuisance[test])
+    np.testing.assert_array_equal(again, ours_train)
+
+
+def test_drift_spans_polynomials_of_each_run():
+    runs = np.repeat([0, 1], 20)
+    basis = drift(runs, 2)
+    assert basis.shape == (40, 6)
+    t = np.tile(np.arange(20.0), 2)
+    wanted = np.where(runs == 1, 3 - t + t**2, 5 * t)
+    fit = basis @ np.linalg.lstsq(basis, wanted, rcond=None)[0]
+    np.testing.assert_allclose(fit, wanted, atol=1e-9)
+
+
+def test_the_high_pass_filter_removes_slow_and_keeps_fast():
+    t = np.arange(200) * 2.0
+    slow, fast = np.cos(2 * np.pi * t / 400), np.cos(2 * np.pi * t / 20)
+    rows = np.r_[0:80, 120:200]
+    filtered = high_passed((slow + fast)[rows, None], rows, np.zeros(160, int), 2.0, 100.0)[:, 0]
+    assert np.corrcoef(filtered, fast[rows])[0, 1] > 0.97
+    first = high_passed((slow + fast)[:80, None], np.arange(80), np.zeros(80, int), 2.0, 100.0)
+    np.testing.assert_allclose(filtered[:80], first[:, 0])  # each stretch by itself
+
+
+@pytest.mark.parametrize("detrend", [1, {"cosine": 60.0}])
+def test_each_subject_is_cleaned_with_its_own_nuisance(detrend):
+    random = np.random.default_rng(1)
+    n = 120
+    nuisance = {s: zscored(random.standard_normal((n, 2))) for s in "ab"}
+    signal = random.standard_normal((n, 4))
+    subjects = np.array(list("abab"))
+    y = signal.copy()
+    for column, subject in enumerate(subjects):
+        y[:, column] += 20 * nuisance[subject].sum(axis=1) + 0.3 * np.arange(n)
+    responses = Responses(
+        y,
+        Targets(np.array(list("wxyz")), subjects, np.array(list("rrqq"))),
+        timing=Timing(detrend=detrend, nuisance=True),
+        runs=np.zeros(n, int),
+        volumes=np.arange(n),
+        tr=2.0,
+        nuisance=nuisance,
+    )
+    assert responses.targets.ids.tolist() == ["w", "y", "x", "z"]
+    split = Split(np.arange(90), np.arange(90, n))
+    blocks = list(responses.blocks(100))
+    assert [subject for _, subject in blocks] == ["a", "b"]
+    cleaned = np.concatenate([responses.fold(split, *block)[1] for block in blocks], axis=1)
+    for column, original in enumerate([0, 2, 1, 3]):
+        r = np.corrcoef(cleaned[:, column], signal[90:, original])[0, 1]
+        assert r > (0.9 if detrend == 1 else 0.8)
+
+
+@pytest.mark.parametrize(
+    "entry, message",
+    [
+        ({"feature": "fir"}, "unknown key feature"),
+        ({"features": "spm"}, "timing.features"),
+        ({"delays": [-1]}, "timing.delays"),
+        ({"trim": [1]}, "timing.trim"),
+        ({"zscore": ["all"]}, "timing.zscore"),
+    ],
+)
+def test_a_bad_timing_is_named(entry, message):
+    with pytest.raises(InputError, match=message):
+        Timing.of(entry)
