@@ -1,0 +1,118 @@
+"""A model's answers to the questions of a task, one record per question."""
+
+import hashlib
+from collections.abc import Container, Iterator
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+
+from brainalign.capability import generation, multiple_choice
+from brainalign.capability.prefix import BATCH_TOKENS, contexts
+from brainalign.capability.prompts import Prompt, Prompter
+from brainalign.capability.scorers import Row, Scorer, scorer
+from brainalign.capability.tasks import Task, check_questions
+from brainalign.errors import InputError
+from brainalign.models.loading import LanguageModel
+
+Record = dict[str, Any]
+
+
+def answer(
+    model: LanguageModel,
+    questions: pd.DataFrame,
+    task: Task,
+    *,
+    where: str = "questions",
+    batch_tokens: int = BATCH_TOKENS,
+    done: Container[str] = (),
+) -> Iterator[list[Record]]:
+    """Answer the questions of a task, subject by subject and batch by batch.
+
+    Parameters
+    ----------
+    questions : questions/{task}.parquet (docs/architecture.md).
+    where : the questions' file, for errors.
+    batch_tokens : tokens of a batch, padding included. It changes no answer.
+    done : ids of questions that are answered already.
+
+    Yields
+    ------
+    The records of a batch: rows of capability/{model}/{task}.parquet.
+
+    Raises
+    ------
+    InputError : the questions are malformed; or, after all others are answered, some question
+        does not fit the model's window.
+    """
+    check_questions(questions, task, where)
+    form = multiple_choice if task.format == "multiple-choice" else generation
+    prompter = Prompter(
+        model.tokenizer, encoder_decoder=model.architecture == "encoder-decoder", chat=task.chat
+    )
+    way = scorer(model, task, prompter)
+    overlong: list[str] = []
+    for _, rows in questions.groupby("subject", sort=False):
+        try:
+            asked = form.question_set(rows, task)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
+        put: list[tuple[Row, Prompt]] = []
+        for row, item in zip(asked.rows, asked.items, strict=True):
+            try:
+                limit = _limit(model, task, way.room(row))
+                put.append((row, prompter.prompt(asked.header, asked.shots, item.body, limit)))
+            except InputError as error:
+                overlong.append(f"question {row['question_id']}: {error}")
+        # Prompts that lost a shot share less: they are read apart, or nobody shares the shots.
+        put.sort(key=lambda pair: -pair[1].shots)
+        for _, alike in groupby(put, key=lambda pair: pair[1].shots):
+            yield from _answer_alike(model, task, way, list(alike), batch_tokens, done)
+    if overlong:
+        raise InputError(f"{where}: {len(overlong)} questions do not fit; {overlong[0]}")
+
+
+def _limit(model: LanguageModel, task: Task, room: int) -> int:
+    """How many tokens a prompt may have."""
+    window = model.max_context - (0 if model.architecture == "encoder-decoder" else room)
+    return min(window, task.max_prompt_tokens or window)
+
+
+def _answer_alike(
+    model: LanguageModel,
+    task: Task,
+    way: Scorer,
+    put: list[tuple[Row, Prompt]],
+    batch_tokens: int,
+    done: Container[str],
+) -> Iterator[list[Record]]:
+    """Answer questions whose prompts begin alike."""
+    stems = [way.stem(row, prompt) for row, prompt in put]
+    finished = {place for place, (row, _) in enumerate(put) if row["question_id"] in done}
+    room = max(way.room(row) for row, _ in put)
+    for places, context in contexts(
+        model, stems, batch_tokens=batch_tokens, room=room, done=finished
+    ):
+        batch = [put[place] for place in places]
+        verdicts = way.answers(context, [row for row, _ in batch], [prompt for _, prompt in batch])
+        yield [
+            _record(row, prompt, verdict, task)
+            for (row, prompt), verdict in zip(batch, verdicts, strict=True)
+            if row["question_id"] not in done
+        ]
+
+
+def _record(row: Row, prompt: Prompt, verdict: dict[str, Any], task: Task) -> Record:
+    return {
+        "question_id": row["question_id"],
+        "subject": row["subject"],
+        "task": row.get("task", row["subject"]),
+        "category": row["category"],
+        **verdict,
+        "shots": task.shots,
+        "shots_kept": prompt.shots,
+        "prompt_tokens": len(prompt.ids),
+        "truncated": prompt.shots < task.shots,
+        "prompt_sha256": hashlib.sha256(prompt.text.encode()).hexdigest(),
+        "scoring": task.scoring,
+    }

@@ -1,0 +1,83 @@
+"""Greedy decoding of a batch, with ties broken by rule."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from brainalign.capability.prefix import Context
+
+# Values nearer than this (nats) count as equal: rounding differs by less between batches, so that
+# the answer depends on neither batch size nor order.
+TIE = 1e-4
+
+
+@torch.inference_mode()
+def greedy(
+    context: Context, max_new_tokens: int, ends: Callable[[list[int]], bool]
+) -> tuple[list[list[int]], list[bool]]:
+    """The most likely token, again and again, until a row ends.
+
+    Parameters
+    ----------
+    context : what the rows have read.
+    max_new_tokens : the most tokens of a row.
+    ends : whether a row ends with these new tokens (its last one included in the answer).
+
+    Returns
+    -------
+    tokens : per row its new tokens, the ending one included.
+    tied : per row whether any of its choices was a tie; the smallest token id is then taken.
+    """
+    n_rows = len(context.logits)
+    tokens: list[list[int]] = [[] for _ in range(n_rows)]
+    tied = [False] * n_rows
+    active = list(range(n_rows))
+    for step in range(max_new_tokens):
+        best = context.logits.max(dim=1, keepdim=True).values
+        near = context.logits >= best - TIE
+        chosen = near.to(torch.int8).argmax(dim=1)  # the first of the nearest
+        for place, row in enumerate(active):
+            tokens[row].append(int(chosen[place]))
+            tied[row] |= bool(near[place].sum() > 1)
+        going = [place for place, row in enumerate(active) if not ends(tokens[row])]
+        if not going or step == max_new_tokens - 1:
+            break
+        if len(going) < len(active):
+            context = context.select(torch.tensor(going))
+            active = [active[place] for place in going]
+            chosen = chosen[going]
+        _, context = context.read(chosen[:, None].to(context.mask.device))
+    return tokens, tied
+
+
+class Writer:
+    """When an answer ends, and what text its tokens stand for.
+
+    Parameters
+    ----------
+    network, tokenizer : the model's; its generation config and its tokenizer name the tokens that
+        end a text.
+    stop : text that ends an answer once something other than white space stands before it.
+    """
+
+    def __init__(self, network: Any, tokenizer: Any, stop: str) -> None:
+        named = getattr(network.generation_config, "eos_token_id", None)
+        named = named if isinstance(named, list) else [named]
+        self.end_tokens = {*named, tokenizer.eos_token_id} - {None}
+        self.tokenizer = tokenizer
+        self.stop = stop
+        self._breaks: dict[int, bool] = {}
+
+    def text(self, tokens: list[int]) -> str:
+        """The text of an answer's tokens, without special tokens."""
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+
+    def ends(self, tokens: list[int]) -> bool:
+        """Whether an answer with these tokens has ended."""
+        last = tokens[-1]
+        if last in self.end_tokens:
+            return True
+        if last not in self._breaks:  # the whole text is decoded only where its end may be
+            self._breaks[last] = self.stop[-1] in self.tokenizer.decode([last])
+        return self._breaks[last] and self.stop in self.text(tokens).lstrip()

@@ -1,0 +1,279 @@
+"""Batches of prompts that a model has read, each distinct token once.
+
+The few-shot prefix that a subject's prompts have in common is read once; its keys and values are
+shared by all of them. What differs is read in batches, padded on the left, with exact positions and
+masks, so that padding, batching and sharing change a value by rounding only.
+"""
+
+import copy
+import inspect
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any, Self
+
+import torch
+
+from brainalign.errors import InputError
+from brainalign.models.loading import LanguageModel
+
+BATCH_TOKENS = 4096
+
+
+@dataclass(frozen=True)
+class DecoderContext:
+    """Rows of tokens read by a decoder-only model.
+
+    logits : float32 [row, vocabulary], of the token that follows each row.
+    cache : the model's keys and values.
+    mask : int64 [row, token], 1 where the cache holds a token of the row, 0 where padding.
+    lengths : int64 [row], how many tokens each row has.
+    """
+
+    network: Any
+    logits: torch.Tensor
+    cache: Any
+    mask: torch.Tensor
+    lengths: torch.Tensor
+
+    def select(self, rows: torch.Tensor) -> Self:
+        """A context of the rows given, in that order; rows may recur."""
+        cache = _copied(self.cache)
+        cache.batch_select_indices(rows)
+        return self._with(self.logits[rows], cache, self.mask[rows], self.lengths[rows])
+
+    def read(self, ids: torch.Tensor) -> tuple[torch.Tensor, Self]:
+        """Read further tokens [row, token]: logits [row, token, vocabulary], and the context."""
+        mask = torch.ones_like(ids)
+        logits, cache, mask, lengths = _read(
+            self.network, ids, mask, self.cache, self.mask, self.lengths, last_only=False
+        )
+        return logits, self._with(logits[:, -1], cache, mask, lengths)
+
+    def _with(self, *state: Any) -> Self:
+        return type(self)(self.network, *state)
+
+
+@dataclass(frozen=True)
+class EncoderContext:
+    """Prompts read by an encoder, and the tokens that the decoder has read after its start token.
+
+    logits : float32 [row, vocabulary], of the decoder's next token.
+    encoded : the encoder's output; mask : int64 [row, token] of its input.
+    cache : the decoder's keys and values.
+    """
+
+    network: Any
+    logits: torch.Tensor
+    encoded: Any
+    mask: torch.Tensor
+    cache: Any
+
+    def select(self, rows: torch.Tensor) -> Self:
+        """A context of the rows given, in that order; rows may recur."""
+        cache = copy.copy(self.cache)
+        cache.self_attention_cache = _copied(self.cache.self_attention_cache)
+        cache.cross_attention_cache = _copied(self.cache.cross_attention_cache)
+        cache.batch_select_indices(rows)
+        encoded = type(self.encoded)(last_hidden_state=self.encoded.last_hidden_state[rows])
+        return type(self)(self.network, self.logits[rows], encoded, self.mask[rows], cache)
+
+    def read(self, ids: torch.Tensor) -> tuple[torch.Tensor, Self]:
+        """Read further tokens [row, token]: logits [row, token, vocabulary], and the context."""
+        logits, cache = _decode(self.network, ids, self.encoded, self.mask, self.cache)
+        return logits, type(self)(self.network, logits[:, -1], self.encoded, self.mask, cache)
+
+
+Context = DecoderContext | EncoderContext
+
+
+@torch.inference_mode()
+def contexts(
+    model: LanguageModel,
+    prompts: Sequence[Sequence[int]],
+    *,
+    batch_tokens: int = BATCH_TOKENS,
+    room: int = 1,
+    done: Container[int] = (),
+) -> Iterator[tuple[list[int], Context]]:
+    """Read prompts in batches, longest first, whatever they share once.
+
+    Parameters
+    ----------
+    model : decoder-only (the prompts' common prefix is shared) or encoder-decoder.
+    prompts : token ids, none empty.
+    batch_tokens : tokens of a batch, shared ones (a row's keys and values) and padding included.
+    room : how many tokens will be read after a prompt at most.
+    done : prompts that are not needed; a batch of which all are done is not read. The batches
+        depend on all prompts, so that what is already done changes no value of the others.
+
+    Yields
+    ------
+    The positions in `prompts` of the batch's rows, and their context.
+
+    Raises
+    ------
+    InputError : the model is neither decoder-only nor encoder-decoder, or its memory is not keys
+        and values of every token.
+    """
+    if not prompts:
+        return
+    if model.architecture == "encoder-decoder":
+        for rows in _batches([len(ids) for ids in prompts], batch_tokens):
+            if any(row not in done for row in rows):
+                yield rows, _encode(model, [prompts[row] for row in rows])
+        return
+    if model.architecture != "decoder-only":
+        raise InputError(
+            f"model {model.name}: architecture {model.architecture} generates no answers"
+        )
+    shared = _shared_length(prompts) if len(prompts) > 1 else 0
+    lengths = [len(ids) - shared for ids in prompts]
+    alike = max(len(ids) for ids in prompts) + room > _sliding_window(model.model)
+    prefix = None
+    for rows in _batches(lengths, batch_tokens, held=shared, alike=alike):
+        if all(row in done for row in rows):
+            continue
+        if shared and prefix is None:
+            prefix = _read_prefix(model, prompts[0][:shared])
+        yield rows, _read_rows(model, prefix, [prompts[row][shared:] for row in rows])
+
+
+def _shared_length(prompts: Sequence[Sequence[int]]) -> int:
+    """How many first tokens all prompts have in common, less than the shortest prompt has."""
+    most = min(len(ids) for ids in prompts) - 1
+    columns = zip(*(ids[:most] for ids in prompts), strict=True)
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+
+
+def _batches(
+    lengths: Sequence[int], batch_tokens: int, held: int = 0, alike: bool = False
+) -> Iterator[list[int]]:
+    """Rows by falling length, each with `held` tokens before it; `alike`: of one length."""
+    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
+    start = 0
+    while start < len(order):
+        width = lengths[order[start]]
+        rows = order[start : start + max(1, batch_tokens // (held + width))]
+        if alike:
+            rows = [row for row in rows if lengths[row] == width]
+        yield rows
+        start += len(rows)
+
+
+def _read_prefix(model: LanguageModel, ids: Sequence[int]) -> Any:
+    """The keys and values of one row of tokens."""
+    tokens = torch.tensor([list(ids)], device=model.device)
+    none = torch.empty(1, 0, dtype=torch.long, device=model.device)
+    _, cache, _, _ = _read(
+        model.model, tokens, torch.ones_like(tokens), None, none, none.sum(1), last_only=True
+    )
+    return cache
+
+
+def _read_rows(model: LanguageModel, prefix: Any, rows: Sequence[Sequence[int]]) -> DecoderContext:
+    """Read rows after a shared prefix (or none), padded on the left."""
+    ids, mask = _padded(rows, model.device, left=True)
+    shared = prefix.get_seq_length() if prefix is not None else 0
+    held = torch.ones(len(rows), shared, dtype=torch.long, device=model.device)
+    cache = _widened(prefix, len(rows)) if prefix is not None else None
+    logits, cache, mask, lengths = _read(
+        model.model, ids, mask, cache, held, held.sum(1), last_only=True
+    )
+    if not all(hasattr(layer, "keys") for layer in cache.layers):
+        raise InputError(f"model {model.name}: its memory is not keys and values of every token")
+    return DecoderContext(model.model, logits[:, -1], cache, mask, lengths)
+
+
+def _read(
+    network: Any,
+    ids: torch.Tensor,
+    mask: torch.Tensor,
+    cache: Any,
+    held: torch.Tensor,
+    lengths: torch.Tensor,
+    last_only: bool,
+) -> tuple[torch.Tensor, Any, torch.Tensor, torch.Tensor]:
+    """Read `ids` after the tokens held: float32 logits, and the state after them."""
+    accepted = inspect.signature(network.forward).parameters
+    whole = torch.cat([held, mask], dim=1)
+    options: dict[str, Any] = {}
+    if "position_ids" in accepted:
+        options["position_ids"] = (lengths[:, None] + mask.cumsum(1) - 1).clamp(min=0)
+    if last_only and "logits_to_keep" in accepted:
+        options["logits_to_keep"] = 1
+    output = network(
+        input_ids=ids, attention_mask=whole, past_key_values=cache, use_cache=True, **options
+    )
+    logits = output.logits[:, -1:] if last_only else output.logits
+    return logits.float(), output.past_key_values, whole, lengths + mask.sum(1)
+
+
+def _encode(model: LanguageModel, rows: Sequence[Sequence[int]]) -> EncoderContext:
+    """Read prompts in the encoder, and the start token in the decoder."""
+    ids, mask = _padded(rows, model.device, left=False)
+    network: Any = model.model
+    encoded = network.get_encoder()(input_ids=ids, attention_mask=mask, return_dict=True)
+    start = torch.full((len(rows), 1), _start_token(network), device=model.device)
+    logits, cache = _decode(network, start, encoded, mask, None)
+    return EncoderContext(network, logits[:, -1], encoded, mask, cache)
+
+
+def _decode(
+    network: Any, ids: torch.Tensor, encoded: Any, mask: torch.Tensor, cache: Any
+) -> tuple[torch.Tensor, Any]:
+    output = network(
+        encoder_outputs=encoded,
+        attention_mask=mask,
+        decoder_input_ids=ids,
+        past_key_values=cache,
+        use_cache=True,
+    )
+    return output.logits.float(), output.past_key_values
+
+
+def _start_token(network: Any) -> int:
+    for config in (network.generation_config, network.config):
+        start = getattr(config, "decoder_start_token_id", None)
+        if start is not None:
+            return int(start)
+    raise InputError("the model's config names no decoder_start_token_id")
+
+
+def _padded(
+    rows: Sequence[Sequence[int]], device: torch.device, left: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask, int64 [row, longest]; padding has id 0 and mask 0."""
+    width = max(len(row) for row in rows)
+    ids = torch.zeros(len(rows), width, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for index, row in enumerate(rows):
+        place = slice(width - len(row), width) if left else slice(0, len(row))
+        ids[index, place] = torch.tensor(list(row))
+        mask[index, place] = 1
+    return ids.to(device), mask.to(device)
+
+
+def _copied(cache: Any) -> Any:
+    """A cache whose layers can be changed without changing the original; no tensor is copied."""
+    result = copy.copy(cache)
+    result.layers = [copy.copy(layer) for layer in cache.layers]
+    return result
+
+
+def _widened(cache: Any, n_rows: int) -> Any:
+    """The cache of one row as that of `n_rows` equal rows, without copying it."""
+    result = _copied(cache)
+    for layer in result.layers:
+        layer.keys = layer.keys.expand(n_rows, -1, -1, -1)
+        layer.values = layer.values.expand(n_rows, -1, -1, -1)
+    return result
+
+
+def _sliding_window(network: Any) -> float:
+    """How far back the model's shortest attention looks, in tokens."""
+    config = network.config.get_text_config()
+    window = getattr(config, "sliding_window", None)
+    if not window or not getattr(config, "use_sliding_window", True):
+        return float("inf")
+    return int(window)

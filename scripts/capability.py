@@ -1,0 +1,51 @@
+"""Answer the questions of a capability task with a model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from brainalign.capability.answering import answer
+from brainalign.capability.progress import AnswerLog
+from brainalign.capability.summary import summarise
+from brainalign.capability.tasks import Task
+from brainalign.formats.atomic import sha256_of
+from brainalign.formats.tables import read_json, read_table, write_table
+from brainalign.job import job
+from brainalign.models.loading import load
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log:
+    settings = snakemake.params
+    task = Task.from_config({"chat": settings.chat, **settings.task})
+    questions = read_table(snakemake.input.questions)
+    manifest = read_json(snakemake.input.manifest)
+    model = load(manifest, settings.device, settings.threads)
+    output = Path(snakemake.output.answers)
+    key = [manifest, sha256_of(snakemake.input.questions), repr(task), settings.batch_tokens,
+           settings.get("code")]  # fmt: skip
+    with AnswerLog(output.with_name(f".{output.stem}.partial.jsonl"), key) as kept:
+        if kept.records:
+            log.info("going on after %d answers", len(kept.records))
+        for batch in answer(
+            model,
+            questions,
+            task,
+            where=snakemake.input.questions,
+            batch_tokens=settings.batch_tokens,
+            done=kept.answered,
+        ):
+            kept.add(batch)
+            log.info("%d questions answered", len(kept.records))
+        # In the order of the questions, whatever the batches were.
+        answers = pd.DataFrame(kept.records).set_index("question_id")
+        asked = questions["question_id"][questions["question_id"].isin(answers.index)]
+        answers = answers.loc[asked].reset_index()
+        write_table(answers, output)
+        kept.discard()
+    for row in summarise(answers).itertuples():
+        log.info(
+            "%s: accuracy %.3f (%.3f to %.3f) on %d questions; %d lost shots, %d ties",
+            row.category, row.accuracy, row.low, row.high, row.n, row.n_truncated, row.n_ties,
+        )  # fmt: skip
