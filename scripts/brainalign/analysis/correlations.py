@@ -60,11 +60,13 @@ def correlations(
 
     y: alignment (average and each dataset) and the fit to reading times. x: log10 of the number of
     parameters, accuracy per task and category, mean surprisal on the reading text (next-word loss,
-    bits per word), the fit to reading times. Models: the tuned ones (as in the paper); one
-    mean of tuned models per vanilla model (`bases`: models that are tuned from the same weights are
-    not independent); vanilla and tuned ones together. Untrained models and baselines never. Per pair of x and y Pearson and
-    Spearman over all models, for the average also without each family and within each family;
-    partial correlations of accuracy given size and size given accuracy.
+    bits per word), the fit to reading times. Models: the tuned ones (as in the paper); one mean of
+    tuned models per vanilla model (`bases`: models tuned from the same weights are not
+    independent); vanilla and tuned ones together. Untrained models and baselines never.
+
+    Per pair of x and y Pearson and Spearman over all models, for the average also without each
+    family and within each family; partial correlations of accuracy given size and size given
+    accuracy.
 
     Parameters are the tables of the same names; `samples`, `seed` are the bootstrap's.
 
