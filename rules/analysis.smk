@@ -10,14 +10,15 @@ CAPABILITY_FILES = [
     {"model": model, "task": task} for model in LANGUAGE_MODELS for task in CAPABILITY
 ]
 MANIFESTS = expand(result("models", "{model}", "manifest.json"), model=LANGUAGE_MODELS)
+PUBLISHED = Path(workflow.basedir) / "resources" / "published"
 ANALYSIS = {"seed": config["seed"], **config.get("analysis", {})}
 
 
 def tables():
     """The tables that a study of this config can have."""
-    names = ["published_check", "published_models", "headline"]
+    names = ["published_check", "published_models"]
     names += ["scores", "subjects", "layers"] if SCORE_FILES else []
-    names += ["behaviors"] if BEHAVIOR_FILES else []
+    names += ["behaviors", "stories"] if BEHAVIOR_FILES else []
     names += ["capabilities"] if CAPABILITY_FILES else []
     names += ["contrasts", "correlations"] if SCORE_FILES else []
     return [result("tables", f"{name}.csv") for name in names]
@@ -61,6 +62,7 @@ rule behaviors:
         manifests=MANIFESTS,
     output:
         behaviors=result("tables", "behaviors.csv"),
+        stories=result("tables", "stories.csv"),
     log:
         log_of("behaviors"),
     benchmark:
@@ -100,7 +102,7 @@ rule capabilities:
 
 rule contrasts:
     input:
-        **table_inputs("scores", "subjects", "behaviors", "capabilities"),
+        **table_inputs("scores", "subjects", "behaviors", "stories", "capabilities"),
     output:
         contrasts=result("tables", "contrasts.csv"),
     log:
@@ -132,3 +134,26 @@ rule correlations:
         "../envs/encoding.yaml"
     script:
         "../scripts/correlations.py"
+
+
+rule published_check:
+    input:
+        models=f"{PUBLISHED}/models.csv",
+        ceilings=f"{PUBLISHED}/ceilings.csv",
+        categories=f"{PUBLISHED}/capability_categories.csv",
+        correlates=f"{PUBLISHED}/correlates.csv",
+        improvement=f"{PUBLISHED}/improvement.csv",
+        similarity=f"{PUBLISHED}/similarity.csv",
+    output:
+        check=result("tables", "published_check.csv"),
+        models=result("tables", "published_models.csv"),
+    log:
+        log_of("published_check"),
+    benchmark:
+        benchmark_of("published_check")
+    params:
+        code=code("published_check"),
+    conda:
+        "../envs/encoding.yaml"
+    script:
+        "../scripts/published_check.py"

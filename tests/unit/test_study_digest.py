@@ -7,7 +7,14 @@ from brainalign.study import digest
 from brainalign.study.digest import source_digest
 
 SCRIPT = '"""Doc."""\nfrom brainalign.room.inner import double\n\nprint(double(2))\n'
-INNER = '"""Doc."""\nfrom brainalign.room import deep\n\n\ndef double(x):\n    """Twice."""\n    return deep.times(x, 2)\n'
+INNER = '''"""Doc."""
+from brainalign.room import deep
+
+
+def double(x):
+    """Twice."""
+    return deep.times(x, 2)
+'''
 DEEP = "def times(a, b):\n    return a * b\n"
 
 
