@@ -11,6 +11,7 @@ from torch import nn
 
 from brainalign.errors import InputError
 from brainalign.models import manifest as manifests
+from brainalign.models.architectures import capture, run_body
 
 
 @contextmanager
@@ -89,7 +90,8 @@ def load(
     Raises
     ------
     InputError : files are missing or corrupt, weights of the model are absent from the
-        checkpoint, the tokenizer has no offsets or more tokens than the model.
+        checkpoint, the tokenizer has no offsets or more tokens than the model, or float16 is too
+        small for the model's hidden states (T5).
     """
     manifests.check(manifest)
     if threads is not None:
@@ -107,6 +109,8 @@ def load(
             f"model {manifest['name']}: the tokenizer has {len(tokenizer)} tokens, the model only "
             f"{rows} embeddings: they do not belong together"
         )
+    if dtype is torch.float16:
+        _check_overflow(model, manifest)
     return LanguageModel(
         name=manifest["name"],
         model=model,
@@ -127,7 +131,7 @@ def load_tokenizer(manifest: Mapping[str, Any]) -> PreTrainedTokenizerFast:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=manifest["trust_remote_code"]
         )
-    except (OSError, ValueError, ImportError) as error:
+    except Exception as error:
         raise InputError(f"{folder}: the tokenizer cannot be loaded ({error})") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise InputError(
@@ -174,3 +178,25 @@ def _load_network(
             "would be random"
         )
     return model.eval().requires_grad_(False)
+
+
+def _check_overflow(model: Any, manifest: Mapping[str, Any]) -> None:
+    """Raise an InputError if tokens from all over the vocabulary leave float16's range."""
+    n = min(64, manifest["max_context"], manifest["vocabulary"])
+    step = manifest["vocabulary"] // n
+    tokens = torch.arange(0, n * step, step, device=model.get_input_embeddings().weight.device)[
+        None
+    ]
+    decoder = tokens if manifest["architecture"] == "encoder-decoder" else None
+    with torch.inference_mode(), capture(model, keep=_all_finite) as finite:
+        run_body(model, tokens, torch.ones_like(tokens), decoder)
+    overflown = [name for name in manifest["layers"] if not finite[name]]
+    if overflown:
+        raise InputError(
+            f"model {manifest['name']}: float16 overflows from layer {overflown[0]} on; give dtype "
+            "bfloat16 or float32"
+        )
+
+
+def _all_finite(state: torch.Tensor) -> torch.Tensor:
+    return torch.isfinite(state).all()

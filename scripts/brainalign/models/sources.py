@@ -116,7 +116,7 @@ def from_hub(
                 allow_patterns=patterns, ignore_patterns=_HUB_NOT,
             )  # fmt: skip
             weight_files(Path(found))
-            return Checkpoint(Path(found), Path(found).name)
+            return _snapshot(found, cache)
         except (OSError, InputError):
             continue  # not here, or not whole: the next place, then the hub
     put_where = (
@@ -150,7 +150,15 @@ def from_hub(
         raise InputError(
             f"hub model {name}@{revision}: the hub cannot be reached ({error}); {put_where}"
         ) from error
-    return Checkpoint(Path(found), Path(found).name)
+    return _snapshot(found, cache)
+
+
+def _snapshot(found: str, cache: Path) -> Checkpoint:
+    """A folder of the hub's cache, whose name is the commit; relative where `cache` is."""
+    folder = Path(found)
+    if not cache.is_absolute() and folder.is_relative_to(cache.absolute()):
+        folder = cache / folder.relative_to(cache.absolute())
+    return Checkpoint(folder, folder.name)
 
 
 def from_package(

@@ -1,0 +1,166 @@
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from brainalign.errors import InputError
+from brainalign.models.architectures import FAMILIES, capture, run_body
+from brainalign.models.loading import load, load_tokenizer, resolve_device
+from brainalign.models.manifest import describe
+from safetensors.torch import load_file, save_file
+from tiny_checkpoints import write
+
+IDS = torch.tensor([[5, 9, 200, 31, 7, 120]])
+
+
+def described(folder, **settings):
+    return describe(folder, "tiny", {"type": "folder"}, simulated=False, **settings)
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_what_is_loaded_computes_what_was_saved(kind, tmp_path):
+    saved = write(kind, tmp_path)
+    loaded = load(described(tmp_path))
+    inputs = {"input_ids": IDS}
+    if loaded.architecture == "encoder-decoder":
+        inputs["decoder_input_ids"] = IDS[:, :3]
+    with torch.no_grad():
+        torch.testing.assert_close(
+            loaded.model(**inputs).logits, saved(**inputs).logits, rtol=0, atol=0
+        )
+    with capture(loaded.model) as states:
+        run_body(loaded.model, **inputs)
+    assert tuple(states) == loaded.layers
+    assert {state.shape[-1] for state in states.values()} == {loaded.d_model}
+    assert not any(p.requires_grad for p in loaded.model.parameters())
+    assert not any(module.training for module in loaded.model.modules())
+    encoded = loaded.tokenizer("the lazy fox", return_offsets_mapping=True)
+    assert encoded["offset_mapping"][-1][1] == len("the lazy fox")
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_dtype(dtype, tmp_path):
+    write("llama", tmp_path)
+    loaded = load(described(tmp_path, dtype=dtype))
+    assert loaded.dtype is getattr(torch, dtype)
+    assert {p.dtype for p in loaded.model.parameters()} == {loaded.dtype}
+
+
+def test_float16_that_overflows_is_refused(tmp_path):
+    model = write("llama", tmp_path)
+    model.model.layers[1].mlp.down_proj.weight.data *= 1e6
+    model.save_pretrained(tmp_path)
+    load(described(tmp_path, dtype="bfloat16"))
+    with pytest.raises(InputError, match=r"float16 overflows from layer layer\.2 on; give dtype"):
+        load(described(tmp_path, dtype="float16"))
+
+
+def test_untied_t5_keeps_its_head(tmp_path):
+    """T5 v1.1 and Flan-T5 have a head of their own, and no scaling before it; T5 v1.0 has both."""
+    write("t5", tmp_path, tie_word_embeddings=False, feed_forward_proj="gated-gelu")
+    tensors = load_file(tmp_path / "model.safetensors")
+    tensors["lm_head.weight"] = torch.randn(320, 16)
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    # As on the hub, where configs were written by earlier versions of transformers.
+    config = json.loads((tmp_path / "config.json").read_text())
+    config.pop("scale_decoder_outputs")
+    (tmp_path / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": False}))
+    model = load(described(tmp_path)).model
+    assert torch.equal(model.lm_head.weight, tensors["lm_head.weight"])
+    assert torch.equal(model.shared.weight, tensors["shared.weight"])
+    with capture(model, ("decoder.final",)) as states:
+        logits = model(input_ids=IDS, decoder_input_ids=IDS).logits
+    torch.testing.assert_close(
+        logits, states["decoder.final"] @ tensors["lm_head.weight"].T, rtol=1e-5, atol=1e-6
+    )
+
+
+def test_a_base_model_without_its_tied_head_loads(tmp_path):
+    """openai-community/gpt2 stores GPT2Model's names, without the prefix and the head."""
+    model = write("gpt2", tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    stripped = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
+    save_file(stripped, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with torch.no_grad():
+        torch.testing.assert_close(
+            load(described(tmp_path)).model(IDS).logits, model(IDS).logits, rtol=0, atol=0
+        )
+
+
+def test_absent_weights_are_an_error(tmp_path):
+    write("llama", tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    del tensors["model.layers.1.mlp.up_proj.weight"]
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"1 weights are not in.*layers.1.mlp.up_proj.weight"):
+        load(described(tmp_path))
+
+
+def test_weights_of_another_shape_are_an_error(tmp_path):
+    write("llama", tmp_path)
+    manifest = described(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    tensors["model.norm.weight"] = torch.ones(8)
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match="cannot be loaded"):
+        load(manifest)
+
+
+def test_corrupted_weights_are_an_error(tmp_path):
+    write("llama", tmp_path)
+    manifest = described(tmp_path)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(InputError, match="cannot be loaded"):
+        load(manifest)
+
+
+def test_tokenizer_that_is_too_large_is_an_error(tmp_path):
+    write("llama", tmp_path)
+    manifest = described(tmp_path)
+    tokenizer = load_tokenizer(manifest)
+    tokenizer.add_tokens([f"<{n}>" for n in range(10)])
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"the tokenizer has \d+ tokens, the model only 320"):
+        load(manifest)
+
+
+def test_unreadable_tokenizer_is_an_error(tmp_path):
+    write("llama", tmp_path)
+    manifest = described(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(InputError, match="the tokenizer cannot be loaded"):
+        load(manifest)
+
+
+def test_devices(tmp_path):
+    assert resolve_device("cpu") == torch.device("cpu")
+    with pytest.raises(InputError, match="device 'tpu9'"):
+        resolve_device("tpu9")
+    if not torch.cuda.is_available():
+        assert resolve_device("auto") == torch.device("cpu")
+        with pytest.raises(InputError, match="device cuda: there is no GPU"):
+            resolve_device("cuda")
+
+
+def test_sharded_computes_the_same(tmp_path):
+    saved = write("llama", tmp_path)
+    loaded = load(described(tmp_path), device="sharded")
+    with torch.no_grad():
+        logits = loaded.model(IDS.to(loaded.device)).logits
+        torch.testing.assert_close(logits.cpu(), saved(IDS).logits, rtol=1e-5, atol=1e-6)
+
+
+def test_scikit_learn_is_not_imported(tmp_path):
+    write("llama", tmp_path)
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(described(tmp_path)))
+    code = (
+        "import json, sys; from brainalign.models.loading import load\n"
+        f"load(json.load(open({str(path)!r})), threads=1)\n"
+        "assert 'sklearn' not in sys.modules\n"
+        "import torch; assert torch.get_num_threads() == 1\n"
+        "import importlib.util; assert importlib.util.find_spec('sklearn')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": "scripts"})

