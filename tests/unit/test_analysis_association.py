@@ -1,0 +1,204 @@
+"""Correlation, multiplicity and resampling against scipy, brute force and known distributions."""
+
+import itertools
+
+import numpy as np
+import pytest
+from brainalign.analysis.association import (
+    bootstrap_pearson,
+    correlation_p,
+    partial,
+    pearson,
+    ranks,
+    spearman,
+)
+from brainalign.analysis.multiplicity import benjamini_hochberg
+from brainalign.analysis.resampling import (
+    cluster_weights,
+    mean_interval,
+    paired_tests,
+    sign_flip_p,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+
+N_STUDIES = 500
+LOW, HIGH = stats.binom.ppf([0.005, 0.995], N_STUDIES, 0.05) / N_STUDIES
+
+values = arrays(float, st.integers(3, 30), elements=st.floats(-100, 100, width=16))
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20)
+
+
+@pytest.mark.parametrize("n", [3, 5, 17, 200])
+def test_pearson_and_spearman_equal_scipy(n, rng):
+    x = rng.normal(size=n)
+    y = np.round(x + rng.normal(size=n), 1)
+    for ours, theirs in (
+        (pearson(x, y), stats.pearsonr(x, y)),
+        (spearman(x, y), stats.spearmanr(x, y)),
+    ):
+        assert ours.n == n
+        np.testing.assert_allclose([ours.r, ours.p], [theirs.statistic, theirs.pvalue], rtol=1e-9)
+    np.testing.assert_allclose(pearson(x, y).slope, stats.linregress(x, y).slope)
+
+
+def test_missing_values_are_left_out_and_counted(rng):
+    x, y = rng.normal(size=(2, 12))
+    x[3], y[7] = np.nan, np.nan
+    keep = np.delete(np.arange(12), [3, 7])
+    assert pearson(x, y) == pearson(x[keep], y[keep])
+    assert pearson(x, y).n == 10
+
+
+@given(values)
+def test_ranks_equal_scipy(x):
+    np.testing.assert_array_equal(ranks(x), stats.rankdata(x))
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_partial_equals_the_inverse_correlation_matrix(k, rng):
+    data = rng.normal(size=(20, 2 + k)) @ rng.normal(size=(2 + k, 2 + k))
+    precision = np.linalg.inv(np.corrcoef(data.T))
+    expected = -precision[0, 1] / np.sqrt(precision[0, 0] * precision[1, 1])
+    found = partial(data[:, 0], data[:, 1], list(data[:, 2:].T))
+    assert found.r == pytest.approx(expected)
+    # The p-value is that of the regression coefficient of x beside the controls.
+    design = np.column_stack([np.ones(20), data[:, 0], data[:, 2:]])
+    weights, rest, *_ = np.linalg.lstsq(design, data[:, 1], rcond=None)
+    error = np.sqrt(rest[0] / (18 - k) * np.linalg.inv(design.T @ design)[1, 1])
+    assert found.p == pytest.approx(2 * stats.t.sf(abs(weights[1] / error), 18 - k))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "why"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], "2 models have both values, 3 are needed"),
+        ([1.0, 1.0, 1.0, 1.0], [1.0, 2.0, 3.0, 4.0], "x is constant"),
+        ([1.0, 2.0, 3.0, 4.0], [0.1, 0.1, 0.1, 0.1], "y is constant"),
+        ([np.nan] * 4, [1.0, 2.0, 3.0, 4.0], "0 models have both values, 3 are needed"),
+    ],
+)
+def test_an_undefined_correlation_says_why(x, y, why):
+    for method in (pearson, spearman, lambda x, y: partial(x, y, [np.arange(len(x), dtype=float)])):
+        found = method(np.array(x), np.array(y))
+        assert np.isnan([found.r, found.p]).all()
+        assert found.note == why
+
+
+def test_partial_says_when_nothing_is_left():
+    size = np.array([1.0, 2, 3, 4, 5, 7])
+    found = partial(2 * size + 1, np.array([1.0, 3, 2, 5, 4, 6]), [size])
+    assert np.isnan(found.r)
+    assert found.note == "x is explained by what is held fixed"
+    assert "too few" in partial(size[:3], size[[1, 0, 2]], [size[[2, 0, 1]]]).note
+
+
+def test_p_of_a_perfect_correlation_is_0():
+    assert correlation_p(1.0, 5) == 0
+    assert np.isnan(correlation_p(0.5, 2))
+
+
+@given(arrays(float, st.integers(1, 40), elements=st.floats(0, 1)))
+def test_benjamini_hochberg_equals_scipy(p):
+    np.testing.assert_allclose(benjamini_hochberg(p), stats.false_discovery_control(p), atol=1e-12)
+
+
+def test_a_test_that_was_not_made_does_not_count():
+    adjusted = benjamini_hochberg(np.array([0.01, np.nan, 0.04]))
+    np.testing.assert_allclose(adjusted, [0.02, np.nan, 0.04])
+
+
+def test_weights_draw_whole_clusters_within_strata(rng):
+    clusters = ["a", "a", "b", "c", "c", "d"]
+    strata = ["1", "1", "1", "2", "2", "2"]
+    weights = cluster_weights(clusters, strata, 4000, rng)
+    assert (weights[:, 0] == weights[:, 1]).all()
+    assert (weights[:, 3] == weights[:, 4]).all()
+    assert (weights[:, 0] + weights[:, 2] == 2).all()
+    np.testing.assert_allclose(weights.mean(0), 1, atol=0.06)
+
+
+def test_bootstrap_of_r_equals_the_explicit_one(rng):
+    x, y = rng.normal(size=(2, 15))
+    weights = cluster_weights([str(i) for i in range(15)], None, 300, rng)
+    explicit = [
+        np.corrcoef(np.repeat(x, w.astype(int)), np.repeat(y, w.astype(int)))[0, 1] for w in weights
+    ]
+    expected = np.quantile(explicit, [0.025, 0.975])
+    np.testing.assert_allclose(bootstrap_pearson(x, y, weights), expected, atol=1e-9)
+
+
+def test_an_interval_of_degenerate_samples_is_not_defined(rng):
+    x, y = np.arange(4.0), np.array([1.0, 3, 2, 5])
+    weights = np.eye(4)[rng.integers(0, 4, 50)] * 4
+    assert np.isnan(bootstrap_pearson(x, y, weights)).all()
+
+
+def test_interval_of_a_mean_has_the_t_intervals_width(rng):
+    x = rng.normal(size=200)
+    low, high = mean_interval(x, 20_000, rng)
+    expected = stats.t.interval(0.95, 199, x.mean(), stats.sem(x))
+    np.testing.assert_allclose([low, high], expected, atol=0.01)
+    assert np.isnan(mean_interval(x[:1], 10, rng)).all()
+
+
+@given(arrays(float, st.integers(2, 8), elements=st.floats(-5, 5, width=16)))
+def test_sign_flips_equal_the_enumeration(d):
+    sums = np.array([abs(np.dot(signs, d)) for signs in itertools.product((-1, 1), repeat=len(d))])
+    expected = np.mean(sums >= abs(d.sum()) - 1e-9)
+    assert sign_flip_p(d, np.random.default_rng(0)) == pytest.approx(expected)
+
+
+def test_many_sign_flips_approach_the_t_test(rng):
+    d = rng.normal(0.25, 1, size=60)
+    assert sign_flip_p(d, rng) == pytest.approx(stats.ttest_1samp(d, 0).pvalue, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("d", "why"),
+    [
+        ([0.1], "1 paired values, 2 are needed"),
+        ([0.0, 0.0, 0.0], "all differences are 0"),
+        ([], "0 paired values, 2 are needed"),
+    ],
+)
+def test_paired_tests_say_why_there_is_no_p(d, why, rng):
+    found = paired_tests(np.array(d), rng)
+    assert np.isnan([found.p_wilcoxon, found.p_permutation, found.p_t]).all()
+    assert found.note == why
+
+
+def test_few_pairs_are_flagged_and_ties_do_not_crash(rng):
+    found = paired_tests(np.array([0.1, 0.1, 0.1]), rng)
+    assert found.p_permutation == 0.25
+    assert found.note == "3 paired values cannot reach p < .05 in a rank test"
+
+
+def p_of_null_study(test: str, rng: np.random.Generator) -> float:
+    """The p-value of one study in which there is nothing to find."""
+    if test == "permutation":
+        return sign_flip_p(rng.normal(size=12), rng)
+    if test in ("wilcoxon", "t"):
+        found = paired_tests(rng.normal(size=14), rng)
+        return found.p_wilcoxon if test == "wilcoxon" else found.p_t
+    x, y, z = rng.normal(size=(3, 17))
+    if test == "partial":
+        return partial(x + z, y + z, [z]).p
+    return (pearson if test == "pearson" else spearman)(x, y).p
+
+
+@pytest.mark.parametrize("test", ["wilcoxon", "permutation", "t", "pearson", "spearman", "partial"])
+def test_false_positive_rate_is_nominal(test):
+    """With nothing planted each test rejects at .05 in its binomial 99 % interval of studies.
+
+    Wilcoxon and sign flips are discrete: with 12 or 14 differences their level is within .003.
+    """
+    rng = np.random.default_rng(500)
+    rejected = sum(p_of_null_study(test, rng) < 0.05 for _ in range(N_STUDIES))
+    assert LOW <= rejected / N_STUDIES <= HIGH
