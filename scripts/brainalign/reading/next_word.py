@@ -1,0 +1,110 @@
+"""Next-word prediction: a model's loss on running text, comparable between tokenisers."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from brainalign.errors import InputError
+from brainalign.models.loading import LanguageModel
+from brainalign.reading.prediction import predictor, read_bits
+from brainalign.reading.sequences import TokenSequence
+
+
+def next_word_loss(
+    model: LanguageModel,
+    documents: Sequence[str],
+    bos: str = "none",
+    method: str = "prefix",
+    window: int | None = None,
+    stride: int | None = None,
+    max_tokens: int | None = None,
+    batch_tokens: int = 4096,
+) -> dict[str, Any]:
+    """Bits per token, word and byte of running text.
+
+    Each token is scored once, after at least `window` - `stride` tokens of context where its
+    document has so many. Contexts never cross documents.
+
+    Parameters
+    ----------
+    documents : texts; a single one is a stream.
+    bos : what stands before each window (see `sequences.special_tokens`).
+    method : for encoder-decoder models (see `prediction.predictor`).
+    window : most text tokens in view, the scored ones among them; default: the model's limit.
+    stride : tokens scored per window; default: half a window.
+    max_tokens : stop after so many tokens of the text; default: read all.
+    batch_tokens : padded tokens of a batch.
+
+    Returns
+    -------
+    `bits_per_token`, `bits_per_word` (words are divided by whitespace), `bits_per_byte` (UTF-8),
+    `perplexity` (per token), `bits`, the counts `tokens`, `words`, `bytes` of the scored text,
+    `unscored_tokens` (the first of a document where nothing precedes it), `windows`, and the
+    settings `model`, `window`, `stride`, `bos`, `method` (encoder-decoder models).
+
+    Raises
+    ------
+    InputError : an unknown setting; a window beyond the model's limit; a stride that leaves no
+        context; no text to score; probabilities that are not finite.
+    """
+    reader = predictor(model, bos, method)
+    window = reader.room if window is None else window
+    stride = max(1, window // 2) if stride is None else stride
+    if not 1 < window <= reader.room:
+        raise InputError(f"window {window}: expected 2 to {reader.room}, what the model reads")
+    if not 1 <= stride < window:
+        raise InputError(f"stride {stride}: expected 1 to {window - 1}, less than the window")
+    sequences: list[TokenSequence] = []
+    counts = {"tokens": 0, "words": 0, "bytes": 0, "unscored_tokens": 0}
+    budget = math.inf if max_tokens is None else max_tokens
+    for document in documents:
+        encoded = model.tokenizer(
+            document, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        ids, ends = encoded["input_ids"], [end for _, end in encoded["offset_mapping"]]
+        n = int(min(len(ids), budget))
+        first = 0 if reader.predicts_first else 1
+        budget -= n
+        counts["unscored_tokens"] += min(n, first)
+        if n <= first:
+            continue
+        scored = document[ends[first - 1] if first else 0 : ends[n - 1]]
+        counts["tokens"] += n - first
+        counts["words"] += len(scored.split())
+        counts["bytes"] += len(scored.encode())
+        sequences += _windows(ids[:n], first, window, stride, reader.share, len(sequences))
+    if not sequences:
+        raise InputError("next-word loss: the text holds no token to predict")
+    names = [f"window {k}" for k in range(len(sequences))]
+    bits = float(read_bits(reader, sequences, names, batch_tokens).sum())
+    result = {
+        "model": model.name,
+        "window": window,
+        "stride": stride,
+        "bos": bos,
+        "windows": len(sequences),
+        **counts,
+        "bits": bits,
+        "bits_per_token": bits / counts["tokens"],
+        "bits_per_word": bits / max(1, counts["words"]),
+        "bits_per_byte": bits / max(1, counts["bytes"]),
+        "perplexity": 2 ** (bits / counts["tokens"]),
+    }
+    return result | ({"method": method} if model.architecture == "encoder-decoder" else {})
+
+
+def _windows(
+    ids: list[int], first: int, window: int, stride: int, fill: bool, row: int
+) -> list[TokenSequence]:
+    """Windows that score the tokens from `first` on, each once, from number `row` on.
+
+    `fill`: the first window scores as many as fit (nothing is lost: they see what precedes them).
+    """
+    found = []
+    done = first
+    while done < len(ids):
+        stop = min(len(ids), max(window if fill else 0, done + stride))
+        begin = max(0, stop - window)
+        found.append(TokenSequence(ids[begin:stop], [row], [done - begin], [stop - begin]))
+        row, done = row + 1, stop
+    return found

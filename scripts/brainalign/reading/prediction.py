@@ -1,0 +1,222 @@
+"""Prediction: how probable a model finds each token, given what precedes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from brainalign.errors import InputError
+from brainalign.models.architectures import run_body
+from brainalign.models.loading import LanguageModel
+from brainalign.reading.forward import decoder_start, in_batches, pad
+from brainalign.reading.sequences import Specials, TokenSequence, special_tokens
+
+METHODS = ("prefix", "infilling", "teacher-forcing")
+SENTINEL = "<extra_id_0>"
+_LOGITS_AT_ONCE = 2**25  # 128 MiB in float32
+
+_Batch = list[TokenSequence]
+_States = Callable[[_Batch], tuple[Tensor, list[int]]]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """One way to get the probabilities of a sequence's tokens out of a model.
+
+    `room` is the most text tokens of a sequence. `share`: stimuli do not see what follows them in
+    a sequence, so several may share one. `predicts_first`: there is something before the first
+    token of a text that predicts it. `states` gives for a batch the hidden states
+    [sequence, position, unit] and, per sequence, the distance from a token's place in the
+    sequence to the position that predicts it.
+    """
+
+    model: LanguageModel
+    room: int
+    share: bool
+    predicts_first: bool
+    states: _States
+
+
+def predictor(
+    model: LanguageModel, bos: str = "none", method: str = "prefix", chat: bool = False
+) -> Predictor:
+    """How `model` predicts tokens.
+
+    Parameters
+    ----------
+    bos, chat : what stands before the text (see `sequences.special_tokens`).
+    method : for encoder-decoder models, others have one way. `prefix`: the encoder reads the
+        context, the decoder says the word (prefix language models). `infilling`: the encoder
+        reads the context and a sentinel, the decoder says the word after that sentinel (models
+        trained by span corruption). `teacher-forcing`: the encoder reads nothing but its end
+        token, the decoder everything.
+
+    Raises
+    ------
+    InputError : an unknown setting; a masked model; no sentinel in the vocabulary.
+    """
+    if method not in METHODS:
+        raise InputError(f"surprisal {method!r}: expected one of {', '.join(METHODS)}")
+    if model.architecture == "masked":
+        raise InputError(
+            f"model {model.name}: a masked model sees both sides of a word; it has no surprisal"
+        )
+    specials = special_tokens(model.tokenizer, model.architecture, bos, chat)
+    room = model.max_context - len(specials)
+    if model.architecture == "decoder-only":
+        return Predictor(model, room, True, bool(specials.before), _causal(model, specials))
+    if method == "teacher-forcing":
+        room = model.max_context - 1
+        return Predictor(model, room, True, True, _teacher_forcing(model, specials))
+    between = _sentinel(model) if method == "infilling" else []
+    room -= max(1, len(between))
+    return Predictor(model, room, False, True, _continuation(model, specials, between))
+
+
+def read_bits(
+    reader: Predictor,
+    sequences: Sequence[TokenSequence],
+    names: Sequence[str],
+    batch_tokens: int,
+) -> np.ndarray:
+    """Bits of each stimulus: the sum over its own tokens of -log2 p.
+
+    Parameters
+    ----------
+    sequences : in which every row from 0 to len(names) - 1 is read once.
+    names : of the rows, for messages.
+
+    Returns
+    -------
+    float64 [row]; NaN where a token has nothing before it.
+
+    Raises
+    ------
+    InputError : probabilities that are not finite.
+    """
+    bits = np.zeros(len(names))
+
+    def work(batch: list[int]) -> None:
+        chosen = [sequences[k] for k in batch]
+        hidden, shifts = reader.states(chosen)
+        wanted = [
+            (row, k, token + shift, sequence.ids[token])
+            for k, (sequence, shift) in enumerate(zip(chosen, shifts, strict=True))
+            for row, start, stop in zip(sequence.rows, sequence.starts, sequence.stops, strict=True)
+            for token in range(start, stop)
+        ]
+        rows, where, positions, tokens = torch.tensor(wanted).unbind(1)
+        seen = positions >= 0
+        found = token_bits(reader.model, hidden[where[seen], positions[seen]], tokens[seen])
+        values, owners = found.double().cpu().numpy(), rows[seen].numpy()
+        if not np.isfinite(values).all():
+            name = names[owners[~np.isfinite(values)][0]]
+            raise InputError(
+                f"model {reader.model.name}: stimulus {name}: no finite probability "
+                f"({reader.model.dtype})"
+            )
+        bits[rows[~seen].numpy()] = np.nan
+        np.add.at(bits, owners, values)
+
+    with torch.inference_mode():
+        in_batches([len(s.ids) for s in sequences], batch_tokens, work, "predictions")
+    return bits
+
+
+def token_bits(model: LanguageModel, hidden: Tensor, tokens: Tensor) -> Tensor:
+    """-log2 p of each token.
+
+    Parameters
+    ----------
+    hidden : the body's last hidden states [token, unit], each at the position before its token.
+    tokens : int64 [token].
+
+    Returns
+    -------
+    float32 [token], on the device of the output embeddings.
+    """
+    head: Any = model.model.get_output_embeddings()  # type: ignore[operator]
+    place = head.weight.device
+    size = max(1, _LOGITS_AT_ONCE // head.weight.shape[0])
+    bits = []
+    for some, wanted in zip(hidden.split(size), tokens.split(size), strict=True):
+        logits = _adjusted(model, head(_scaled(model, some.to(place)))).float()
+        chosen = logits.gather(1, wanted.to(place)[:, None])[:, 0]
+        bits.append((logits.logsumexp(1) - chosen) / math.log(2))
+    return torch.cat(bits)
+
+
+def _scaled(model: LanguageModel, hidden: Tensor) -> Tensor:
+    config: Any = model.model.config
+    if getattr(config, "scale_decoder_outputs", False):  # T5 with tied embeddings
+        return hidden * config.d_model**-0.5
+    return hidden
+
+
+def _adjusted(model: LanguageModel, logits: Tensor) -> Tensor:
+    cap = getattr(model.model.config, "final_logit_softcapping", None)  # Gemma 2
+    return logits if cap is None else torch.tanh(logits / cap) * cap
+
+
+def _causal(model: LanguageModel, specials: Specials) -> _States:
+    before = list(specials.before)
+
+    def states(batch: _Batch) -> tuple[Tensor, list[int]]:
+        ids, _ = pad([before + sequence.ids for sequence in batch], model.device)
+        return run_body(model.model, ids).last_hidden_state, [len(before) - 1] * len(batch)
+
+    return states
+
+
+def _teacher_forcing(model: LanguageModel, specials: Specials) -> _States:
+    start, nothing = [decoder_start(model.model)], _surrounded(model, specials, [])
+
+    def states(batch: _Batch) -> tuple[Tensor, list[int]]:
+        ids, mask = pad([nothing] * len(batch), model.device)
+        decoder_ids, _ = pad([start + sequence.ids for sequence in batch], model.device)
+        output = run_body(model.model, ids, mask, decoder_ids)
+        return output.last_hidden_state, [0] * len(batch)
+
+    return states
+
+
+def _continuation(model: LanguageModel, specials: Specials, between: list[int]) -> _States:
+    """The encoder reads what precedes the one stimulus of a sequence, the decoder says it."""
+    opening: list[int] = [decoder_start(model.model), *between]
+
+    def states(batch: _Batch) -> tuple[Tensor, list[int]]:
+        contexts = [sequence.ids[: sequence.starts[0]] + between for sequence in batch]
+        ids, mask = pad([_surrounded(model, specials, c) for c in contexts], model.device)
+        words = [sequence.ids[sequence.starts[0] : sequence.stops[0]] for sequence in batch]
+        decoder_ids, _ = pad([opening + word for word in words], model.device)
+        output = run_body(model.model, ids, mask, decoder_ids)
+        return output.last_hidden_state, [len(between) - s.starts[0] for s in batch]
+
+    return states
+
+
+def _surrounded(model: LanguageModel, specials: Specials, ids: list[int]) -> list[int]:
+    """An encoder's input; where it would be empty, the end-of-text token alone."""
+    whole = [*specials.before, *ids, *specials.after]
+    if whole:
+        return whole
+    if model.tokenizer.eos_token_id is None:
+        raise InputError(
+            f"model {model.name}: no end-of-text token, which its encoder reads for no context"
+        )
+    return [model.tokenizer.eos_token_id]
+
+
+def _sentinel(model: LanguageModel) -> list[int]:
+    if SENTINEL not in model.tokenizer.get_vocab():
+        raise InputError(
+            f"model {model.name}: surprisal by infilling needs {SENTINEL} in the vocabulary; "
+            "use prefix or teacher-forcing"
+        )
+    return [model.tokenizer.get_vocab()[SENTINEL]]

@@ -1,0 +1,33 @@
+"""Measure how well a model predicts the next words of a text."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from brainalign.formats.tables import read_json, write_json
+from brainalign.job import job
+from brainalign.models.loading import load
+from brainalign.reading.next_word import next_word_loss
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log:
+    settings = snakemake.params
+    text = Path(snakemake.input.text).read_text(encoding="utf-8")
+    model = load(read_json(snakemake.input.manifest), settings.device, settings.threads)
+    loss = next_word_loss(
+        model,
+        text.splitlines() if settings.documents == "lines" else [text],
+        bos=settings.bos,
+        method=settings.method,
+        window=settings.window,
+        stride=settings.stride,
+        max_tokens=settings.max_tokens,
+        batch_tokens=settings.batch_tokens,
+    )
+    log.info(
+        "%d tokens: %.3f bits per token, %.3f per word, %.3f per byte; perplexity %.2f",
+        loss["tokens"], loss["bits_per_token"], loss["bits_per_word"], loss["bits_per_byte"],
+        loss["perplexity"],
+    )  # fmt: skip
+    write_json(loss, snakemake.output.loss)

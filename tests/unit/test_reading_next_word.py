@@ -1,0 +1,77 @@
+"""Next-word loss: each token scored once, with the context it should have."""
+
+import numpy as np
+import pytest
+import torch
+from brainalign.errors import InputError
+from brainalign.reading.next_word import next_word_loss
+from reading_models import TEXT, tiny
+
+
+def naive_bits(model, ids, window, stride):
+    """transformers' documented sliding-window perplexity, in bits per scored token."""
+    bits, done = [], 1
+    while done < len(ids):
+        stop = min(len(ids), max(window, done + stride))
+        begin = max(0, stop - window)
+        logits = model.model(input_ids=torch.tensor([ids[begin:stop]])).logits[0].double()
+        surprise = -torch.log_softmax(logits, -1) / np.log(2)
+        bits += [float(surprise[t - begin - 1, ids[t]]) for t in range(done, stop)]
+        done = stop
+    return bits
+
+
+@pytest.mark.parametrize(("window", "stride"), [(512, 256), (40, 10), (40, 39), (7, 1)])
+def test_equal_to_a_sliding_window_loop(window, stride):
+    model = tiny("gpt2")
+    ids = model.tokenizer(TEXT)["input_ids"]
+    bits = naive_bits(model, ids, window, stride)
+    found = next_word_loss(model, [TEXT], window=window, stride=stride)
+    assert found["tokens"] == len(bits) == len(ids) - 1
+    assert found["unscored_tokens"] == 1
+    assert found["bits"] == pytest.approx(sum(bits), rel=1e-5)
+    assert found["bits_per_token"] == pytest.approx(np.mean(bits), rel=1e-5)
+    assert found["perplexity"] == pytest.approx(2 ** np.mean(bits), rel=1e-4)
+
+
+def test_units_are_of_the_scored_text():
+    model = tiny("llama")
+    text = "Nobody knew – no! – the heron."
+    found = next_word_loss(model, [text, text], bos="tokenizer")
+    assert (found["words"], found["bytes"]) == (14, 2 * len(text.encode()))
+    assert found["bits_per_byte"] == pytest.approx(found["bits"] / found["bytes"])
+    assert found["bits_per_word"] == pytest.approx(found["bits"] / 14)
+
+
+def test_documents_do_not_see_each_other():
+    one, two = TEXT.split("\n")[:2]
+    apart = [next_word_loss(tiny("gpt2"), [text])["bits"] for text in (one, two)]
+    assert next_word_loss(tiny("gpt2"), [one, two])["bits"] == pytest.approx(sum(apart), rel=1e-5)
+
+
+@pytest.mark.parametrize("method", ["prefix", "teacher-forcing"])
+def test_encoder_decoder_models_score_every_token(method):
+    model = tiny("t5")
+    found = next_word_loss(model, [TEXT], method=method, window=60, stride=20)
+    assert found["tokens"] == len(model.tokenizer(TEXT, add_special_tokens=False)["input_ids"])
+    assert found["method"] == method
+    assert np.isfinite(found["bits"])
+
+
+def test_max_tokens_stops_early():
+    found = next_word_loss(tiny("gpt2"), [TEXT, TEXT], max_tokens=30)
+    assert (found["tokens"], found["unscored_tokens"]) == (29, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": 600}, "window 600: expected 2 to 512"),
+        ({"window": 10, "stride": 10}, "stride 10: expected 1 to 9"),
+        ({"max_tokens": 1}, "no token to predict"),
+        ({"method": "mask"}, "surprisal 'mask'"),
+    ],
+)
+def test_settings_that_cannot_be(options, message):
+    with pytest.raises(InputError, match=message):
+        next_word_loss(tiny("gpt2"), [TEXT], **options)
