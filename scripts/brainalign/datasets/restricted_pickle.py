@@ -1,6 +1,12 @@
-"""NumPy object files, read without the power that a pickle has to run code."""
+"""NumPy object files, read without the power that a pickle has to run code.
+
+NumPy's own rebuilding of an array trusts the pickle's sizes, so a damaged file can crash the
+interpreter. Here the four names that NumPy writes stand for inert records, and the arrays are
+built from them after their sizes have been compared.
+"""
 
 import io
+import math
 import pickle
 from typing import Any
 
@@ -9,31 +15,47 @@ import numpy as np
 from brainalign.errors import InputError
 
 
-def _empty_array(subtype: type, shape: tuple[int, ...], typecode: bytes) -> np.ndarray:
-    """What numpy's `_reconstruct` gives for the arguments that numpy itself writes."""
-    if subtype is not np.ndarray or shape != (0,) or typecode not in (b"b", "b"):
-        raise pickle.UnpicklingError("an array that numpy would not have written so")
-    return np.ndarray((0,), dtype=np.int8)
+class _Dtype:
+    """What the pickle says of a dtype: its code, such as `b1` or `O8`."""
+
+    def __init__(self, code: str, *_: Any) -> None:
+        self.code = code
+
+    def __setstate__(self, state: Any) -> None:
+        """Byte order and alignment, which matter for neither code."""
+
+
+class _Array:
+    """What the pickle says of an array: (version, shape, dtype, column order, content)."""
+
+    state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+def _reconstruct(*_: Any) -> _Array:
+    return _Array()
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """What `_codecs.encode` gives; numpy's pickles of protocol 2 keep bytes as latin-1 text."""
+    """`_codecs.encode`, by which pickles of protocol 2 keep bytes as latin-1 text."""
     if encoding != "latin1" or not isinstance(text, str):
         raise pickle.UnpicklingError(f"text in encoding {encoding!r}")
     return text.encode("latin1")
 
 
 ALLOWED = {
-    ("numpy.core.multiarray", "_reconstruct"): _empty_array,
-    ("numpy._core.multiarray", "_reconstruct"): _empty_array,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _encode,
 }
 
 
 class _Unpickler(pickle.Unpickler):
-    """Admits the four names that an array of plain containers and arrays needs, and no other."""
+    """Admits the names that an array of plain containers and arrays needs, and no other."""
 
     def find_class(self, module: str, name: str) -> Any:
         try:
@@ -43,7 +65,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def load_object(data: bytes, where: str) -> Any:
-    """The one object of a 0-d object array in a .npy file.
+    """The one object of a 0-d object array in a .npy file: containers and boolean arrays.
 
     Raises
     ------
@@ -59,19 +81,52 @@ def load_object(data: bytes, where: str) -> Any:
             shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
         else:
             raise ValueError(f"version {version}")
-    except ValueError as error:
+    # NumPy parses the header as a Python literal; damaged ones fail in many ways.
+    except Exception as error:
         raise InputError(f"{where}: not a .npy file ({error})") from error
     if shape != () or dtype != np.dtype(object):
         raise InputError(f"{where}: {dtype} of shape {shape}, expected one object (shape ())")
     try:
-        array = _Unpickler(stream, encoding="latin1").load()
+        whole = _built(_Unpickler(stream, encoding="latin1").load())
     except pickle.UnpicklingError as error:
         raise InputError(f"{where}: its pickle is refused or damaged: {error}") from error
     # A damaged pickle fails in as many ways as there are opcodes.
     except Exception as error:
-        raise InputError(
-            f"{where}: its pickle is damaged ({type(error).__name__}: {error})"
-        ) from error
-    if not isinstance(array, np.ndarray) or array.shape != () or array.dtype != np.dtype(object):
-        raise InputError(f"{where}: its pickle holds a {type(array).__name__}, not one object")
-    return array.item()
+        message = f"{type(error).__name__}: {error}"
+        raise InputError(f"{where}: its pickle is damaged ({message})") from error
+    if not isinstance(whole, np.ndarray) or whole.shape != ():
+        raise InputError(f"{where}: its pickle holds a {type(whole).__name__}, not one object")
+    return whole.item()
+
+
+def _built(found: Any) -> Any:
+    """Records turned into arrays, through dicts, lists and tuples; plain values as they are."""
+    if isinstance(found, _Array):
+        return _array(found)
+    if isinstance(found, dict):
+        return {_built(key): _built(value) for key, value in found.items()}
+    if isinstance(found, list | tuple):
+        return type(found)(_built(entry) for entry in found)
+    if found is None or isinstance(found, str | bytes | bool | int | float):
+        return found
+    raise pickle.UnpicklingError(f"a {type(found).__name__} where plain values are expected")
+
+
+def _array(record: _Array) -> np.ndarray:
+    _, shape, dtype, _, raw = record.state
+    if not isinstance(dtype, _Dtype) or len(shape) > 1 or any(type(n) is not int for n in shape):
+        raise pickle.UnpicklingError("an array that numpy would not have written so")
+    if dtype.code in ("O8", "O4", "O"):
+        values = np.empty(len(raw), dtype=object)
+        for place, entry in enumerate(raw):
+            values[place] = _built(entry)
+    elif dtype.code == "b1":
+        data = np.frombuffer(raw.encode("latin1") if isinstance(raw, str) else raw, np.uint8)
+        if (data > 1).any():
+            raise pickle.UnpicklingError("a mask with values beside 0 and 1")
+        values = data.astype(bool)
+    else:
+        raise pickle.UnpicklingError(f"an array of {dtype.code!r}, neither objects nor a mask")
+    if values.size != math.prod(shape):
+        raise pickle.UnpicklingError(f"{values.size} entries for an array of shape {shape}")
+    return values.reshape(shape)

@@ -1,0 +1,237 @@
+"""Wehbe2014's folder at its real lengths, and the pickle in it that must not run code."""
+
+import contextlib
+import io
+import os
+import pickle
+
+import numpy as np
+import pytest
+from brainalign.datasets import wehbe2014
+from brainalign.datasets.restricted_pickle import load_object
+from brainalign.errors import InputError
+from brainalign.formats.datasets import check_responses, check_stimuli
+from dataset_files import wehbe_records, write_wehbe
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_wehbe(tmp_path / "wehbe")
+    return tmp_path / "wehbe"
+
+
+def read(folder):
+    return wehbe2014.read(wehbe_records(folder), {})
+
+
+def test_the_folder_becomes_language_voxels_of_eight_subjects(folder):
+    prepared = read(folder)
+    check_stimuli(prepared.stimuli, "stimuli")
+    check_responses(prepared.responses, prepared.stimuli, "responses")
+    assert prepared.responses["responses"].shape == (1211, 8 * 16)
+    raw = np.load(folder / "fMRI/data_subject_K.npy")
+    ours = prepared.responses["responses"].values[:, prepared.responses["subject"].values == "K"]
+    np.testing.assert_array_equal(ours, raw[:, :16].astype(np.float32))
+    regions = prepared.responses["region"].values[:16]
+    assert regions[0] == "PostTemp"  # also in IFG: the first of the list counts
+    assert regions[6] == "IFG"
+    assert "8 voxels lie in several regions" in " ".join(prepared.card["notes"])
+
+
+def test_volumes_are_the_runs_without_their_edges(folder):
+    responses = read(folder).responses
+    index = responses["volume_index"].values
+    times, runs = np.load(folder / "fMRI/time_fmri.npy"), np.load(folder / "fMRI/runs_fmri.npy")
+    by_hand = np.concatenate([np.flatnonzero(runs == run)[20:-15] for run in (1, 2, 3, 4)])
+    np.testing.assert_array_equal(index, by_hand)
+    np.testing.assert_array_equal(responses["onset"], times[index] - times[20])
+    np.testing.assert_array_equal(responses["run"], runs[index])
+    assert responses["onset"].values[0] == 0
+
+
+def test_a_word_lies_in_the_last_volume_that_begins_strictly_before_it(folder):
+    """Brute force of Toneva & Wehbe's rule, a loop over words and volumes."""
+    stimuli = read(folder).stimuli
+    times, runs = np.load(folder / "fMRI/time_fmri.npy"), np.load(folder / "fMRI/runs_fmri.npy")
+    word_times = np.load(folder / "fMRI/time_words_fmri.npy")
+    for i in (0, 1, 7, 1290, 1291, 1292, 2600, 5175):
+        volume = max(v for v in range(1351) if times[v] < word_times[i])
+        assert stimuli["split_group"][i] == f"run{int(runs[volume])}"
+        assert stimuli["onset"][i] == pytest.approx(word_times[i] - times[20])
+
+
+def test_mark_up_goes_and_punctuation_stays(folder):
+    stimuli = read(folder).stimuli
+    assert stimuli["text"][:4].tolist() == ["Harry", "had", "never", "believed."]
+    assert stimuli["punctuation"][:4].tolist() == [False, False, False, True]
+
+
+class Malicious:
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+def npy_with(pickled: bytes) -> bytes:
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        stream, {"descr": "|O", "fortran_order": False, "shape": ()}
+    )
+    return stream.getvalue() + pickled
+
+
+def call_of(module: str, name: str, argument: str) -> bytes:
+    """A pickle that calls module.name(argument), in the text protocol."""
+    return f"c{module}\n{name}\n(V{argument}\ntR.".encode()
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("os", "system"), ("posix", "system"), ("subprocess", "check_output"), ("builtins", "eval"),
+        ("builtins", "exec"), ("builtins", "getattr"), ("builtins", "open"), ("io", "open"),
+        ("importlib", "import_module"), ("numpy", "load"), ("numpy", "fromfile"),
+        ("numpy", "memmap"), ("numpy.core.multiarray", "scalar"), ("_codecs", "decode"),
+        ("_codecs", "lookup"), ("_codecs", "register"), ("codecs", "encode"),
+        ("copyreg", "_reconstructor"),
+    ],
+)  # fmt: skip
+def test_a_pickle_that_names_anything_else_is_refused_before_it_runs(module, name, tmp_path):
+    trace = tmp_path / "trace"
+    with pytest.raises(InputError, match=f"refused or damaged: it names {module}"):
+        load_object(npy_with(call_of(module, name, f"touch {trace}")), "masks.npy")
+    assert not trace.exists()
+
+
+def test_a_malicious_object_array_in_the_folder_is_one_clear_error(folder, tmp_path):
+
+    trace = tmp_path / "trace"
+    array = np.array(Malicious(os.system, f"touch {trace}"), dtype=object)
+    np.save(folder / "HP_subj_roi_inds.npy", array, allow_pickle=True)
+    with pytest.raises(InputError, match=r"HP_subj_roi_inds\.npy: its pickle is refused"):
+        read(folder)
+    assert not trace.exists()
+
+
+def test_an_array_larger_than_its_content_is_refused():
+    """NumPy's own rebuilding would believe the size."""
+    pickled = pickle.dumps(np.array({"F": np.zeros(5, bool)}, dtype=object), protocol=2)
+    assert pickled.count(b"K\x05\x85") == 1  # the tuple (5,)
+    huge = pickled.replace(b"K\x05\x85", b"J\xff\xff\xff\x7f\x85")
+    with pytest.raises(InputError, match=r"5 entries for an array of shape \(2147483647,\)"):
+        load_object(npy_with(huge), "masks.npy")
+
+
+def test_an_array_of_anything_but_objects_and_masks_is_refused():
+    pickled = pickle.dumps(np.array({"F": np.zeros(5)}, dtype=object), protocol=2)
+    with pytest.raises(InputError, match="an array of 'f8'"):
+        load_object(npy_with(pickled), "masks.npy")
+
+
+def test_another_encoding_than_numpys_is_refused():
+    with pytest.raises(InputError, match="encoding 'rot13'"):
+        load_object(npy_with(b"c_codecs\nencode\n(Vabc\nVrot13\ntR."), "masks.npy")
+
+
+@pytest.mark.parametrize("protocol", range(5))
+def test_what_numpy_writes_is_read_whatever_the_protocol(protocol):
+    masks = {"F": {"all": np.array([True, False]), "IFG": np.array([False, True])}}
+    pickled = pickle.dumps(np.array(masks, dtype=object), protocol=protocol)
+    again = load_object(npy_with(pickled), "masks.npy")
+    np.testing.assert_array_equal(again["F"]["all"], masks["F"]["all"])
+    assert again["F"]["IFG"].dtype == bool
+
+
+def test_the_old_name_of_numpys_core_is_read_too():
+    pickled = pickle.dumps(np.array({"F": np.array([True])}, dtype=object), protocol=2)
+    assert b"numpy._core.multiarray" in pickled
+    old = pickled.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+    assert load_object(npy_with(old), "masks.npy")["F"].tolist() == [True]
+
+
+MASKS = npy_with(
+    pickle.dumps(np.array({"F": {"all": np.array([True, False])}}, dtype=object), protocol=2)
+)
+
+
+@given(st.integers(0, len(MASKS) - 1), st.integers(1, 255))
+@settings(max_examples=1000, deadline=None)
+def test_a_flipped_byte_of_the_pickle_never_raises_anything_but_an_input_error(place, flip):
+    broken = bytearray(MASKS)
+    broken[place] ^= flip
+    with contextlib.suppress(InputError):
+        load_object(bytes(broken), "masks.npy")
+
+
+@given(st.integers(0, len(MASKS) - 1))
+@settings(max_examples=100, deadline=None)
+def test_a_pickle_cut_anywhere_is_an_input_error(length):
+    with pytest.raises(InputError, match=r"masks\.npy"):
+        load_object(MASKS[:length], "masks.npy")
+
+
+def change(folder, name, edit):
+    values = np.load(folder / name)
+    np.save(folder / name, edit(values))
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "says"),
+    [
+        ("fMRI/time_fmri.npy", lambda v: v[:-1], r"shape \(1350,\), expected 1351 numbers"),
+        ("fMRI/time_fmri.npy", lambda v: v[::-1].copy(), "entry 1 .* is not after"),
+        ("fMRI/time_words_fmri.npy", lambda v: v[::-1].copy(), "entry 1 .* is not after"),
+        ("fMRI/time_words_fmri.npy", lambda v: np.where(v > 1000, np.nan, v), "is nan"),
+        ("fMRI/time_words_fmri.npy", lambda v: v - 20, "before the first volume"),
+        ("fMRI/runs_fmri.npy", lambda v: v[::-1].copy() * 0 + 1, "expected 4 in one piece"),
+        ("fMRI/runs_fmri.npy", lambda v: np.roll(v, 5), "expected 4 in one piece"),
+        ("fMRI/runs_fmri.npy", lambda v: np.where(np.arange(1351) > 1340, 4, np.minimum(v, 3)),
+         "no volume beyond"),
+        ("stimuli_words.npy", lambda v: v[:100], "expected 5176 words"),
+        ("stimuli_words.npy", lambda v: np.arange(5176), "expected 5176 words"),
+        ("fMRI/data_subject_H.npy", lambda v: v[:-1], r"expected \(1211, voxels\)"),
+        ("fMRI/data_subject_H.npy", lambda v: v[:, :-1], "29 voxels, but .30. in the masks of H"),
+        ("fMRI/data_subject_H.npy", lambda v: v.astype(int), r"expected \(1211, voxels\)"),
+    ],
+)  # fmt: skip
+def test_a_wrong_array_is_named(name, edit, says, folder):
+    change(folder, name, edit)
+    with pytest.raises(InputError, match=says):
+        read(folder)
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (lambda m: m.pop("N"), "subject N: no boolean mask all"),
+        (lambda m: m["K"].pop("MFG"), "subject K: no boolean mask MFG"),
+        (lambda m: m["K"].update(MFG="no"), "subject K: no boolean mask MFG"),
+        (lambda m: m["K"].update(all=np.zeros(30, bool)), "no voxel of subject K"),
+        (lambda m: m["K"].update(IFG=np.zeros(29, bool)), "30 voxels, but .29, 30."),
+    ],
+)
+def test_wrong_masks_are_named(edit, says, folder):
+    masks = load_object((folder / "HP_subj_roi_inds.npy").read_bytes(), "masks")
+    edit(masks)
+    np.save(folder / "HP_subj_roi_inds.npy", np.array(masks, dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match=says):
+        read(folder)
+
+
+@pytest.mark.parametrize("percent", range(0, 100, 5))
+def test_a_data_file_cut_at_any_place_is_an_input_error(percent, folder):
+    path = folder / "fMRI/data_subject_F.npy"
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * percent // 100])
+    with pytest.raises(InputError, match=r"not a whole \.npy file"):
+        read(folder)
+
+
+def test_an_object_array_among_the_numbers_is_refused(folder):
+    np.save(folder / "fMRI/time_fmri.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match=r"not a whole \.npy file of numbers"):
+        read(folder)
