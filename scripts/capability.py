@@ -1,6 +1,7 @@
 """Answer the questions of a capability task with a model."""
 
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -16,6 +17,8 @@ from brainalign.models.loading import load
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+SECONDS_BETWEEN_LINES = 10
+
 with job(snakemake.log[0]) as log:
     settings = snakemake.params
     task = Task.from_config({"chat": settings.chat, **settings.task})
@@ -28,6 +31,7 @@ with job(snakemake.log[0]) as log:
     with AnswerLog(output.with_name(f".{output.stem}.partial.jsonl"), key) as kept:
         if kept.records:
             log.info("going on after %d answers", len(kept.records))
+        told = monotonic()
         for batch in answer(
             model,
             questions,
@@ -37,7 +41,9 @@ with job(snakemake.log[0]) as log:
             done=kept.answered,
         ):
             kept.add(batch)
-            log.info("%d questions answered", len(kept.records))
+            if monotonic() - told > SECONDS_BETWEEN_LINES:
+                log.info("%d questions answered", len(kept.records))
+                told = monotonic()
         # In the order of the questions, whatever the batches were.
         answers = pd.DataFrame(kept.records).set_index("question_id")
         asked = questions["question_id"][questions["question_id"].isin(answers.index)]

@@ -20,8 +20,8 @@ from transformers import (
     T5Config,
 )
 
-NOUNS = "river stone lamp heron bread boat miller tower apple garden".split()
-VERBS = "holds follows hides lifts finds".split()
+NOUNS = ["river", "stone", "lamp", "heron", "bread", "boat", "miller", "tower", "apple", "garden"]
+VERBS = ["holds", "follows", "hides", "lifts", "finds"]
 
 
 def multiple_choice(n_test: int = 7, n_dev: int = 5, n_choices: int = 4) -> pd.DataFrame:

@@ -77,6 +77,8 @@ class Task:
                 f"normalisation: {normalisation!r}, expected one of {', '.join(NORMALISATIONS)}"
             )
         limit = LEGACY_PROMPT_TOKENS if scoring == "legacy" else None
+        if entry.get("max_prompt_tokens") is not None:
+            limit = _integer(entry, "max_prompt_tokens", 0, at_least=1)
         return cls(
             format=form,
             scoring=scoring,
@@ -105,6 +107,8 @@ def check_questions(questions: pd.DataFrame, task: Task, where: str) -> None:
     else:
         for column in ("input", "target"):
             empty = ~questions[column].map(lambda text: isinstance(text, str) and text != "")
+            if column == "target":  # a published prompt has none
+                empty &= questions["split"] != "prompt"
             if empty.any():
                 raise InputError(f"{where}: question {ids[empty].iloc[0]}: no {column}")
 
