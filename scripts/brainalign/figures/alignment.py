@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from brainalign.figures.order import MODEL_COLUMNS, mode_order, model_order
+from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, model_order
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
@@ -106,7 +106,7 @@ def _benchmark(
     axes.axvline(0, color=FAINT, linewidth=0.8, zorder=1)
     for ceiling in rows["ceiling"].dropna().unique():
         axes.axvline(ceiling, color=INK, linestyle=CEILING.get_linestyle(), linewidth=0.9, zorder=1)
-    for place, model in enumerate(order.itertuples()):
+    for place, model in enumerate(each(order)):
         score = scored.loc[model.model] if model.model in scored.index else None
         if score is None or pd.isna(score["r"]):
             axes.text(

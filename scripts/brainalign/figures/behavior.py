@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from brainalign.figures.order import MODEL_COLUMNS, mode_order, model_order
+from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, model_order
 from brainalign.figures.scatter import found_for, scatter, stated
 from brainalign.figures.style import (
     COLOUR,
@@ -117,7 +117,7 @@ def _models(axes: Axes, part: pd.DataFrame, order: pd.DataFrame, markers: dict[s
     panel(axes, str(part["dataset"].iloc[0]), lines, width=44)
     rows = part.set_index("model")
     axes.axvline(0, color=INK, linewidth=0.5, zorder=0.5)
-    for place, model in enumerate(order.itertuples()):
+    for place, model in enumerate(each(order)):
         if place % 2:
             axes.axhspan(place - 0.5, place + 0.5, color="#F5F5F5", linewidth=0, zorder=0)
         found = rows.loc[model.model] if model.model in rows.index else None

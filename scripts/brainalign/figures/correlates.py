@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores
-from brainalign.figures.order import MODEL_COLUMNS, mode_order
+from brainalign.figures.order import MODEL_COLUMNS, each, mode_order
 from brainalign.figures.scatter import found_for, scatter, stated
 from brainalign.figures.style import (
     COLOUR,
@@ -151,7 +151,7 @@ def _forest(axes: Axes, found: pd.DataFrame, names: list[str], mode: str) -> Non
     partials = tuned[tuned["method"] == "partial"]
     count = whole["n"].max() if len(whole) else 0
     panel(axes, "All correlates", f"{mode}, Pearson, tuned models, N = {count:.0f}")
-    labels = []
+    labels: list[str] = []
     for name in names:
         place = len(labels)
         labels.append(TITLES.get(name, name))
@@ -164,7 +164,7 @@ def _forest(axes: Axes, found: pd.DataFrame, names: list[str], mode: str) -> Non
             sure = pd.notna(row["p_adjusted"]) and row["p_adjusted"] < 0.05
             axes.hlines(place, row["low"], row["high"], color=INK, linewidth=1)
             axes.plot(row["r"], place, "o", color=INK, mfc=INK if sure else "white", markersize=4)
-        for part in partials[partials["x"] == name].itertuples():
+        for part in each(partials[partials["x"] == name]):
             place = len(labels)
             labels.append(f"… given {TITLES.get(part.controlled_for, part.controlled_for).lower()}")
             if pd.notna(part.r):

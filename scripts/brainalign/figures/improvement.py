@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainalign.analysis.averages import AVERAGE
-from brainalign.figures.order import mode_order
+from brainalign.figures.order import each, mode_order
 from brainalign.figures.style import (
     COLOUR,
     INK,
@@ -98,7 +98,7 @@ def _bars(
         mean = means.loc[dataset]
         members = pairs[pairs["dataset"] == dataset].assign(role="tuned")
         axes.bar(place, mean["absolute"], 0.7, color=COLOUR["tuned"], alpha=0.25, zorder=1)
-        for shift, row in zip(spread, members.itertuples(), strict=False):
+        for shift, row in zip(spread, each(members), strict=False):
             axes.plot(
                 place + shift, row.absolute, marker(row, markers), color=COLOUR["tuned"],
                 markersize=3, markeredgewidth=0, alpha=0.85, zorder=2,

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from brainalign.figures.order import mode_order
+from brainalign.figures.order import each, mode_order
 from brainalign.figures.style import (
     COLOUR,
     INK,
@@ -86,6 +86,17 @@ def _benchmark(axes: Axes, rows: pd.DataFrame, markers: dict[str, str]) -> None:
     if not rows["r"].notna().any():
         absent(axes, "r is not defined for any layer of this benchmark")
         return
+    curves(axes, rows, markers)
+
+
+def curves(axes: Axes, rows: pd.DataFrame, markers: dict[str, str]) -> None:
+    """Draw r against depth for the models of one benchmark (or of one region of it).
+
+    `rows` has a row per model and layer, with `model`, `family`, `role`, `layer`, `depth`, `r`,
+    `r_sd`, `chosen`.
+    """
+    networks = rows[rows["role"] != "baseline"]
+    count = networks["model"].nunique()
     for _, model in networks.groupby("model", sort=False):
         _network(axes, model, count, markers)
     if count >= MANY:
@@ -93,12 +104,12 @@ def _benchmark(axes: Axes, rows: pd.DataFrame, markers: dict[str, str]) -> None:
     axes.axhline(0, color=INK, linewidth=0.5, zorder=0)
     axes.set_xlim(-0.03, 1.1)
     axes.set_xticks([0, 0.5, 1])
-    _baselines(axes, baselines)
+    _baselines(axes, rows[rows["role"] == "baseline"])
 
 
 def _network(axes: Axes, model: pd.DataFrame, count: int, markers: dict[str, str]) -> None:
     """The curve of one network, and the layer that the benchmark picks."""
-    first = next(model.itertuples())
+    first = next(each(model))
     colour, few, many = COLOUR[str(first.role)], count <= FEW, count >= MANY
     curve = model[model["depth"].notna() & model["r"].notna()]
     stacks = curve["layer"].str.extract(r"^(encoder|decoder)\.", expand=False).fillna("")

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from brainalign.analysis.association import spearman
-from brainalign.figures.order import MODEL_COLUMNS, model_order
+from brainalign.figures.order import MODEL_COLUMNS, each, model_order
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
@@ -108,7 +108,7 @@ def _both(
 
 def _dumbbells(axes: Axes, wide: pd.DataFrame, markers: dict[str, str]) -> None:
     axes.axvline(0, color=INK, linewidth=0.5, zorder=0.5)
-    for place, row in enumerate(wide.itertuples()):
+    for place, row in enumerate(each(wide)):
         shape, colour = marker(row, markers), COLOUR[str(row.role)]
         if place % 2:
             axes.axhspan(place - 0.5, place + 0.5, color="#F5F5F5", linewidth=0, zorder=0)

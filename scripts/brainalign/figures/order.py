@@ -1,5 +1,8 @@
 """The order of models in every figure: families, bases, then what was made from them."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pandas as pd
 
 from brainalign.figures.style import MODES, ROLES
@@ -42,3 +45,8 @@ def mode_order(modes: pd.Series) -> list[str]:
     """The modes that occur: legacy, controlled, then any other by name."""
     known = {mode: i for i, mode in enumerate(MODES)}
     return sorted(modes.dropna().unique(), key=lambda mode: (known.get(mode, len(known)), mode))
+
+
+def each(table: pd.DataFrame) -> Iterator[Any]:
+    """The rows of a table as named tuples."""
+    return iter(table.itertuples())

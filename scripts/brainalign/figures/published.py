@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from brainalign.errors import InputError
+from brainalign.figures.order import each
 from brainalign.figures.scatter import scatter
 from brainalign.figures.style import (
     COLOUR,
@@ -87,7 +88,7 @@ def _gains(axes: Axes, tuned: pd.DataFrame, check: pd.DataFrame, markers: dict[s
     for place, (quantity, column) in enumerate(zip(GAINS.values(), gains, strict=True)):
         mean = _value(check, quantity)
         axes.bar(place, 100 * mean["recomputed"], 0.66, color=COLOUR["tuned"], alpha=0.3, zorder=1)
-        for row, gain, shift in zip(tuned.itertuples(), gains[column], spread, strict=True):
+        for row, gain, shift in zip(each(tuned), gains[column], spread, strict=True):
             axes.plot(
                 place + shift, gain, marker(row, markers), color=COLOUR["tuned"],
                 markersize=2.8, markeredgewidth=0, alpha=0.8, zorder=2,
@@ -176,7 +177,7 @@ def _behaviour(
 
 def _categories(axes: Axes, categories: pd.DataFrame, check: pd.DataFrame) -> None:
     """Table 2: r per question category, filled where the adjusted p is below .05."""
-    for place, row in enumerate(categories.itertuples()):
+    for place, row in enumerate(each(categories)):
         p = _value(check, f"adjusted p, average × {row.benchmark} {row.category}")["recomputed"]
         axes.hlines(place, 0, row.r, color=MUTED, linewidth=1)
         axes.plot(row.r, place, "o", color=INK, mfc=INK if p < 0.05 else "white", markersize=4)

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+from brainalign.figures.order import each
 from brainalign.figures.style import COLOUR, MUTED, marker, p_text, r_text
 
 NAMED = 14  # up to so many points are named
@@ -32,7 +33,7 @@ def scatter(
         slope, level = np.polyfit(horizontal, vertical, 1)
         ends = np.array([horizontal.min(), horizontal.max()])
         axes.plot(ends, level + slope * ends, color=MUTED, linewidth=0.9, zorder=1)
-    for row in present.itertuples():
+    for row in each(present):
         axes.plot(
             getattr(row, x), getattr(row, y), marker(row, markers),
             color=COLOUR[str(row.role)], markeredgecolor="white", markeredgewidth=0.4, zorder=3,

@@ -1,7 +1,7 @@
 """One look for all figures: sizes, colours, markers, panel headings, notes instead of gaps."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import fill
@@ -33,7 +33,12 @@ LABEL = {
     "untrained": "untrained",
     "baseline": "baseline without a network",
 }
-LINE = {"vanilla": "-", "tuned": "-", "untrained": (0, (1, 1)), "baseline": (0, (4, 1.5))}
+LINE: dict[str, Any] = {
+    "vanilla": "-",
+    "tuned": "-",
+    "untrained": (0, (1, 1)),
+    "baseline": (0, (4, 1.5)),
+}
 INK = "#1A1A1A"
 MUTED = "#5A5A5A"
 FAINT = "#E6E6E6"
@@ -41,7 +46,7 @@ FAMILY_MARKERS = ("o", "s", "^", "D", "v", "P", "p", "h", "<", ">", "8", "d")
 BASELINE_MARKER = "X"
 MODES = ("legacy", "controlled")
 
-RC: dict[str, Any] = {
+RC: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # carried by matplotlib: the same layout everywhere
     "font.size": 7,
@@ -82,7 +87,7 @@ RC: dict[str, Any] = {
 
 
 @contextmanager
-def drawing(overrides: Mapping[str, Any] | None = None) -> Iterator[None]:
+def drawing(overrides: Mapping[Any, Any] | None = None) -> Iterator[None]:
     """Draw and save in the study's style; `overrides` are matplotlib rc keys that win over it."""
     with mpl.rc_context({**RC, **(overrides or {})}):
         yield
@@ -182,7 +187,7 @@ def marker(row: Any, markers: Mapping[str, str]) -> str:
 
 def legend(
     figure: Figure,
-    roles: Sequence[str],
+    roles: Iterable[str],
     markers: Mapping[str, str] | None = None,
     extra: Sequence[Line2D] = (),
     lines: bool = False,
@@ -191,6 +196,7 @@ def legend(
 
     `lines` says that the panels draw roles as lines instead of dots.
     """
+    present = set(roles)
     handles = [
         Line2D(
             [],
@@ -201,7 +207,7 @@ def legend(
             label=LABEL[role],
         )
         for role in ROLES
-        if role in set(roles)
+        if role in present
     ]
     if markers and len(markers) > 1:
         handles += [

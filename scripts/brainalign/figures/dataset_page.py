@@ -1,0 +1,216 @@
+"""One page per dataset: what the responses look like before any model is compared with them."""
+
+from collections.abc import Mapping
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from brainalign.figures.style import INK, MUTED, PAGE, absent, heading, panel, r_text, sheet
+from brainalign.formats.datasets import is_timed
+
+LAGS = 10
+SHOWN = 40  # up to so many subjects, each has its own bar of missing values
+FILL = "#B8B8B8"
+
+
+def dataset_page(stimuli: pd.DataFrame, responses: xr.Dataset, card: Mapping[str, Any]) -> Figure:
+    """Draw a prepared dataset (docs/architecture.md, "Files").
+
+    Four panels: distribution of the responses, missing values, autocorrelation within a context
+    group (or run), and how well one subject's mean response of a region goes with the others'.
+    """
+    values = responses["responses"].values.astype(float)
+    simulated = bool(responses.attrs["simulated"])
+    timed = is_timed(responses)
+    groups = responses["run"].values if timed else stimuli["context_group"].to_numpy()
+    figure = sheet(PAGE, 5.6, simulated)
+    heading(figure, f"Dataset: {card['dataset']}")
+    top, middle, bottom = figure.subplots(
+        3, 2, height_ratios=[0.28, 1, 1], gridspec_kw={"hspace": 0.08}
+    )
+    _facts(figure, top, stimuli, responses, card)
+    mark = ", simulated" * simulated
+    _distribution(middle[0], values, responses.attrs, mark)
+    _missing(middle[1], values, responses["subject"].values.astype(str), mark)
+    _autocorrelation(bottom[0], values, groups, "run" if timed else "context group", mark)
+    _intersubject(bottom[1], values, responses, mark)
+    return figure
+
+
+def autocorrelation(values: np.ndarray, groups: np.ndarray, lags: int) -> np.ndarray:
+    """Pearson correlation of every target with itself `lag` rows later inside the same group.
+
+    Parameters
+    ----------
+    values : float [row, target], NaN where missing.
+    groups : [row]; pairs never cross from one group into another.
+    lags : largest lag.
+
+    Returns
+    -------
+    float [lag, target] for lags 1 … `lags`, NaN with fewer than 3 pairs or no variance.
+    """
+    found = np.full((lags, values.shape[1]), np.nan)
+    for lag in range(1, min(lags, len(values) - 1) + 1):
+        same = groups[lag:] == groups[:-lag]
+        found[lag - 1] = _columnwise(values[:-lag][same], values[lag:][same])
+    return found
+
+
+def intersubject(values: np.ndarray, subjects: np.ndarray, regions: np.ndarray) -> pd.DataFrame:
+    """Correlation of each subject's mean response of a region with the mean of the other subjects.
+
+    Parameters
+    ----------
+    values : float [row, target], NaN where missing.
+    subjects, regions : [target].
+
+    Returns
+    -------
+    `region`, `subject`, `r` (NaN where fewer than 3 rows are shared); empty with one subject.
+    """
+    rows = []
+    for region in dict.fromkeys(regions):
+        inside = regions == region
+        names = list(dict.fromkeys(subjects[inside]))
+        courses = np.column_stack([_mean(values[:, inside & (subjects == n)]) for n in names])
+        for column, name in enumerate(names) if len(names) > 1 else ():
+            others = _mean(np.delete(courses, column, axis=1))
+            r = _columnwise(courses[:, [column]], others[:, None])[0]
+            rows.append({"region": region, "subject": name, "r": r})
+    return pd.DataFrame(rows, columns=["region", "subject", "r"])
+
+
+def _mean(columns: np.ndarray) -> np.ndarray:
+    """Row means that leave out NaN; NaN where a row has nothing else."""
+    present = ~np.isnan(columns)
+    count = present.sum(axis=1)
+    return np.where(present, columns, 0).sum(axis=1) / np.where(count > 0, count, np.nan)
+
+
+def _columnwise(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Pearson r of each column of x with that of y over the rows that both have."""
+    both = ~(np.isnan(x) | np.isnan(y))
+    n = np.where(both.sum(0) > 2, both.sum(0), np.nan)
+    x, y = np.where(both, x, 0), np.where(both, y, 0)
+    x = np.where(both, x - x.sum(0) / n, 0)
+    y = np.where(both, y - y.sum(0) / n, 0)
+    norms = np.sqrt((x * x).sum(0) * (y * y).sum(0))
+    return np.where(np.isnan(n), np.nan, (x * y).sum(0) / np.where(norms > 0, norms, np.nan))
+
+
+def _facts(
+    figure: Figure,
+    top: np.ndarray,
+    stimuli: pd.DataFrame,
+    responses: xr.Dataset,
+    card: Mapping[str, Any],
+) -> None:
+    for axes in top:
+        axes.set_axis_off()
+    shape = responses["responses"].shape
+    rows, targets = f"{shape[0]} {responses['responses'].dims[0]} rows", f"{shape[1]} targets"
+    n_subjects = len(set(responses["subject"].values.tolist()))
+    n_regions = len(set(responses["region"].values.tolist()))
+    words = sum(len(text.split()) for text in stimuli["text"])
+    lines = [
+        f"{len(stimuli)} stimuli ({words} words) in {stimuli['context_group'].nunique()} context "
+        f"groups and {stimuli['split_group'].nunique()} split groups; responses: {rows} × {targets}"
+        f" of {n_subjects} subjects in {n_regions} regions.",
+        f"Source: {responses.attrs['source']}. Licence: {responses.attrs['licence']}.",
+    ]
+    for entry in card.get("dropped", []):
+        lines.append(f"Left out: {entry['n']} {entry['what']} ({entry['why']}).")
+    text = "\n".join(fill(line, 118) for line in lines[:4])
+    top[0].text(0, 1, text, va="top", transform=top[0].transAxes, color=INK, in_layout=False)
+
+
+def _distribution(axes: Axes, values: np.ndarray, attrs: Mapping[str, Any], mark: str) -> None:
+    present = values[~np.isnan(values)]
+    low, high = np.quantile(present, [0.001, 0.999])
+    outside = int(((present < low) | (present > high)).sum())
+    panel(
+        axes, "Distribution",
+        f"N = {present.size} responses{mark}; {outside} outside the axis\n"
+        f"mean {present.mean():.3g}, SD {present.std():.3g}",
+    )  # fmt: skip
+    axes.hist(present, bins=60, range=(low, high if high > low else low + 1), color=FILL)
+    axes.axvline(present.mean(), color=INK, linewidth=0.9)
+    axes.set_xlabel(f"response ({attrs['units']})")
+    axes.set_ylabel("count")
+
+
+def _missing(axes: Axes, values: np.ndarray, subjects: np.ndarray, mark: str) -> None:
+    missing = np.isnan(values)
+    panel(
+        axes, "Missing values",
+        f"{100 * missing.mean():.1f} % of all responses{mark}\n"
+        f"in {missing.any(axis=0).sum()} of {values.shape[1]} targets",
+    )  # fmt: skip
+    share = pd.Series(missing.mean(axis=0)).groupby(subjects, sort=False).mean()
+    if not missing.any():
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        axes.text(0.5, 0.5, "none", ha="center", va="center", color=MUTED)
+    elif len(share) <= SHOWN:
+        axes.bar(range(len(share)), 100 * share, color=FILL)
+        many = len(share) > 10
+        axes.set_xticks(range(len(share)), list(share.index), rotation=90 if many else 0)
+        axes.set_ylabel("missing (%)")
+    else:
+        axes.hist(100 * share, bins=30, color=FILL)
+        axes.set(xlabel="missing (% of a subject's responses)", ylabel="subjects")
+
+
+def _autocorrelation(
+    axes: Axes, values: np.ndarray, groups: np.ndarray, unit: str, mark: str
+) -> None:
+    found = autocorrelation(values, np.asarray(groups), LAGS)
+    defined = ~np.isnan(found).all(axis=1)
+    panel(
+        axes, "Autocorrelation",
+        f"Pearson, within a {unit}{mark}, N = {values.shape[1]} targets\n"
+        "line: median target, band: 10-90 % of targets",
+    )  # fmt: skip
+    if not defined.any():
+        absent(axes, f"no {unit} has enough rows")
+        return
+    lags = np.arange(1, LAGS + 1)[defined]
+    low, middle, high = np.nanquantile(found[defined], [0.1, 0.5, 0.9], axis=1)
+    axes.fill_between(lags, low, high, color=FILL, alpha=0.6, linewidth=0)
+    axes.plot(lags, middle, color=INK, marker="o", markersize=3)
+    axes.axhline(0, color=INK, linewidth=0.5)
+    axes.set_xticks(lags)
+    axes.set(xlabel="lag (rows)", ylabel="correlation with itself")
+
+
+def _intersubject(axes: Axes, values: np.ndarray, responses: xr.Dataset, mark: str) -> None:
+    subjects, regions = (responses[name].values.astype(str) for name in ("subject", "region"))
+    table = intersubject(values, subjects, regions).dropna()
+    panel(
+        axes, "Inter-subject correlation",
+        f"Pearson, one subject with the mean of the others{mark}\n"
+        f"N = {table['subject'].nunique()} subjects; line and number: their mean",
+    )  # fmt: skip
+    if table.empty:
+        absent(axes, "it needs the same responses of two subjects")
+        return
+    for place, (_, part) in enumerate(table.groupby("region", sort=False)):
+        shift = np.linspace(-0.25, 0.25, len(part)) if len(part) > 1 else [0]
+        axes.plot(place + np.asarray(shift), part["r"], "o", color=FILL, markersize=2.5)
+        axes.plot(place, part["r"].mean(), "_", color=INK, markersize=14, markeredgewidth=1.4)
+        axes.annotate(
+            r_text(part["r"].mean()), (place, part["r"].max()), (0, 4),
+            textcoords="offset points", ha="center",
+        )  # fmt: skip
+    names = list(table["region"].unique())
+    axes.set_xticks(range(len(names)), names, rotation=90 if len(names) > 6 else 0)
+    axes.axhline(0, color=INK, linewidth=0.5)
+    axes.margins(y=0.15)
+    axes.set_xlim(-0.6, len(names) - 0.4)
+    axes.set_ylabel("correlation with the others")

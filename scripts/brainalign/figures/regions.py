@@ -1,0 +1,81 @@
+"""Alignment of every layer in every region of one benchmark, with the region's ceiling."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from brainalign.figures.layer_curves import FEW, MANY, curves
+from brainalign.figures.style import (
+    INK,
+    PAGE,
+    absent,
+    family_markers,
+    heading,
+    legend,
+    panel,
+    r_text,
+    sheet,
+)
+
+ALIGNMENT_COLUMNS = (
+    "layer", "depth", "subject", "region", "fold", "r", "r_sd", "n_targets", "chosen",
+)  # fmt: skip
+CEILING_COLUMNS = ("target_id", "region", "ceiling")
+ACROSS = 3
+EXTRA = (
+    Line2D([], [], color=INK, linestyle=(0, (5, 2)), linewidth=0.9, label="noise ceiling"),
+    Line2D([], [], color=INK, marker="*", linestyle="none", label="layer picked (best r)"),
+    Line2D([], [], color=INK, marker="_", linestyle="none", label="picked in inner folds"),
+)
+
+
+def regions(
+    alignment: pd.DataFrame, ceilings: pd.DataFrame, benchmark: str, mode: str, simulated: bool
+) -> Figure:
+    """Draw one panel per region.
+
+    Parameters
+    ----------
+    alignment : the alignment files of one benchmark below each other, each with the columns
+        `model`, `family`, `role` added; rows of all subjects and all folds are drawn.
+    ceilings : the benchmark's ceilings; the summary rows (`target_id` all) are drawn.
+    benchmark, mode, simulated : what the panels state.
+    """
+    rows = alignment[
+        (alignment["subject"] == "all") & (alignment["fold"] == -1) & (alignment["region"] != "all")
+    ]
+    names = list(rows["region"].unique())
+    bands = max(1, -(-len(names) // ACROSS))
+    figure = sheet(PAGE, 1.0 + 1.8 * bands, simulated)
+    heading(figure, f"Brain alignment by region and layer: {benchmark}")
+    if not names:
+        absent(figure.subplots(), "the targets of this dataset belong to no named regions")
+        return figure
+    grid = figure.subplots(bands, min(ACROSS, len(names)), squeeze=False)
+    markers = family_markers(rows)
+    for place, axes in enumerate(grid.flat):
+        if place >= len(names):
+            axes.set_axis_off()
+            continue
+        part = rows[rows["region"] == names[place]]
+        own = ceilings[(ceilings["target_id"] == "all") & (ceilings["region"] == names[place])]
+        ceiling = float(own["ceiling"].iloc[0]) if len(own) else float("nan")
+        statement = f"{mode}{', simulated' * simulated}, N = {part['model'].nunique()} models\n"
+        statement += f"{part['n_targets'].max():.0f} targets, ceiling {r_text(ceiling)}"
+        panel(axes, names[place], statement)
+        if not part["r"].notna().any():
+            absent(axes, "r is not defined in this region", 22)
+            continue
+        if pd.notna(ceiling):
+            axes.axhline(ceiling, color=INK, linestyle=EXTRA[0].get_linestyle(), linewidth=0.9)
+        curves(axes, part, markers)
+        if place % ACROSS == 0:
+            axes.set_ylabel("alignment (r)")
+        if place + ACROSS >= len(names):
+            axes.set_xlabel("relative depth of the layer")
+    networks = rows.loc[rows["role"] != "baseline", "model"].nunique()
+    extra = list(EXTRA)
+    if networks <= FEW:
+        extra.append(Line2D([], [], color=INK, alpha=0.15, linewidth=5, label="±1 SD over folds"))
+    legend(figure, rows["role"].unique(), {} if networks >= MANY else markers, extra, lines=True)
+    return figure

@@ -1,0 +1,75 @@
+"""The loss during instruction tuning, a curve per tuned model."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from brainalign.figures.style import (
+    COLOUR,
+    INK,
+    PAGE,
+    absent,
+    family_markers,
+    heading,
+    legend,
+    panel,
+    sheet,
+    spaced,
+)
+
+LOG_COLUMNS = ("step", "loss")
+WINDOW = 0.05  # the running median spans this share of a run's steps
+NAMED = 12  # up to so many curves are named
+
+
+def training(logs: Mapping[str, pd.DataFrame], models: pd.DataFrame) -> Figure:
+    """Draw every model's loss against its optimisation steps.
+
+    Parameters
+    ----------
+    logs : model → loss log (`step`, `loss` in nats per token).
+    models : `model`, `label`, `family`, `simulated` of every model in `logs`.
+    """
+    figure = sheet(PAGE, 2.9, bool(models["simulated"].any()) if len(logs) else False)
+    heading(figure, "Loss during instruction tuning")
+    axes = figure.subplots()
+    if not logs:
+        absent(axes, "no model of the study is tuned in the workflow", 60)
+        return figure
+    markers = family_markers(models.assign(role="tuned"))
+    facts = models.set_index("model")
+    ends = []
+    for name, log in logs.items():
+        window = max(1, round(WINDOW * len(log)))
+        smooth = log["loss"].rolling(window, min_periods=1, center=True).median()
+        axes.plot(log["step"], log["loss"], color=COLOUR["tuned"], linewidth=0.4, alpha=0.25)
+        axes.plot(log["step"], smooth, color=COLOUR["tuned"], linewidth=1.1)
+        ends.append((log["step"].iloc[-1], smooth.iloc[-1], name))
+        axes.plot(
+            *ends[-1][:2], markers[str(facts.loc[name, "family"])],
+            color=COLOUR["tuned"], markersize=4, clip_on=False,
+        )  # fmt: skip
+    simulated = ", simulated" * bool(models["simulated"].any())
+    steps = sorted({int(end[0]) + 1 for end in ends})
+    span = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
+    panel(
+        axes, "Training loss",
+        f"N = {len(logs)} models{simulated} · {span} steps · thick: running median over "
+        f"{100 * WINDOW:.0f} % of a run",
+        width=100,
+    )  # fmt: skip
+    axes.set_xlabel("optimisation step")
+    axes.set_ylabel("loss (nats per token)")
+    if len(ends) <= NAMED:
+        low, high = axes.get_ylim()
+        last = max(end[0] for end in ends)
+        heights = spaced([end[1] for end in ends], 0.065 * (high - low))
+        for (step, loss, name), height in zip(ends, heights, strict=True):
+            axes.annotate(
+                str(facts.loc[name, "label"]), (step, loss), (1.03 * last, height), va="center",
+                annotation_clip=False, color=INK,
+                arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": "#AAAAAA"},
+            )  # fmt: skip
+    legend(figure, ["tuned"], markers)
+    return figure

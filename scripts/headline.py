@@ -1,0 +1,17 @@
+"""Put the study's answers on one page: question, legacy answer, controlled answer."""
+
+from typing import TYPE_CHECKING
+
+from brainalign.figures.headline import as_text, headline
+from brainalign.formats.tables import read_table, write_table
+from brainalign.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log:
+    # A study has the tables of what it measures; published_check is always there.
+    tables = {name: read_table(path) for name, path in snakemake.input.items()}
+    table = headline(tables.pop("published_check"), **tables)
+    write_table(table, snakemake.output.headline)
+    log.info("headline table:\n%s", as_text(table))

@@ -1,0 +1,17 @@
+"""Draw every model's alignment with every dataset, vanilla beside tuned."""
+
+from typing import TYPE_CHECKING
+
+from brainalign.figures.alignment import COLUMNS, alignment
+from brainalign.figures.style import drawing, save
+from brainalign.formats.tables import read_table
+from brainalign.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log, drawing(snakemake.params.get("style")):
+    scores = read_table(snakemake.input.scores, COLUMNS)
+    log.info("%d models, %d benchmarks", scores["model"].nunique(), scores["benchmark"].nunique())
+    figure = alignment(scores)
+    save(figure, snakemake.output.svg, snakemake.output.png)

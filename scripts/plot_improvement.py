@@ -1,0 +1,17 @@
+"""Draw what instruction tuning changes, per dataset and on average."""
+
+from typing import TYPE_CHECKING
+
+from brainalign.figures.improvement import COLUMNS, improvement
+from brainalign.figures.style import drawing, save
+from brainalign.formats.tables import read_table
+from brainalign.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log, drawing(snakemake.params.get("style")):
+    contrasts = read_table(snakemake.input.contrasts, COLUMNS)
+    log.info("%d contrasts", len(contrasts))
+    figure = improvement(contrasts)
+    save(figure, snakemake.output.svg, snakemake.output.png)

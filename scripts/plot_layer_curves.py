@@ -1,0 +1,17 @@
+"""Draw the alignment of every layer of every model."""
+
+from typing import TYPE_CHECKING
+
+from brainalign.figures.layer_curves import COLUMNS, layer_curves
+from brainalign.figures.style import drawing, save
+from brainalign.formats.tables import read_table
+from brainalign.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log, drawing(snakemake.params.get("style")):
+    layers = read_table(snakemake.input.layers, COLUMNS)
+    log.info("%d models, %d benchmarks", layers["model"].nunique(), layers["benchmark"].nunique())
+    figure = layer_curves(layers)
+    save(figure, snakemake.output.svg, snakemake.output.png)

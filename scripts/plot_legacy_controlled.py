@@ -1,0 +1,17 @@
+"""Draw the same scores under the legacy and the controlled mode."""
+
+from typing import TYPE_CHECKING
+
+from brainalign.figures.legacy_controlled import COLUMNS, legacy_controlled
+from brainalign.figures.style import drawing, save
+from brainalign.formats.tables import read_table
+from brainalign.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log, drawing(snakemake.params.get("style")):
+    scores = read_table(snakemake.input.scores, COLUMNS)
+    log.info("%d models, %d benchmarks", scores["model"].nunique(), scores["benchmark"].nunique())
+    figure = legacy_controlled(scores)
+    save(figure, snakemake.output.svg, snakemake.output.png)

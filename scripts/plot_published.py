@@ -1,0 +1,23 @@
+"""Draw the paper's figures from its published tables."""
+
+from typing import TYPE_CHECKING
+
+from brainalign.figures.published import (
+    CATEGORY_COLUMNS,
+    CHECK_COLUMNS,
+    MODEL_COLUMNS,
+    published,
+)
+from brainalign.figures.style import drawing, save
+from brainalign.formats.tables import read_table
+from brainalign.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log, drawing(snakemake.params.get("style")):
+    models = read_table(snakemake.input.models, MODEL_COLUMNS)
+    check = read_table(snakemake.input.check, CHECK_COLUMNS)
+    log.info("%d published models, %d quantities", len(models), len(check))
+    figure = published(models, check, read_table(snakemake.input.categories, CATEGORY_COLUMNS))
+    save(figure, snakemake.output.svg, snakemake.output.png)
