@@ -1,0 +1,66 @@
+import json
+
+import pytest
+import torch
+from brainalign.models.architectures import FAMILIES
+from brainalign.models.loading import load
+from brainalign.models.manifest import describe
+from brainalign.models.untrained import write_untrained
+from safetensors.torch import load_file
+from tiny_checkpoints import write
+
+
+def manifest_of(folder, **settings):
+    return describe(folder, "tiny", {}, simulated=False, **settings)
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_twin_has_the_shape_and_none_of_the_weights(kind, tmp_path):
+    trained = write(kind, tmp_path / "trained", save={"max_shard_size": "20KB"})
+    original = manifest_of(tmp_path / "trained")
+    write_untrained(original, tmp_path / "twin", seed=3)
+    twin = manifest_of(tmp_path / "twin")
+    same = ("architecture", "layers", "d_model", "parameters", "vocabulary", "max_context")
+    assert {key: twin[key] for key in same} == {key: original[key] for key in same}
+    assert twin["files"]["tokenizer.json"] == original["files"]["tokenizer.json"]
+    weights = dict(load(twin).model.named_parameters())
+    for name, value in trained.named_parameters():
+        assert weights[name].shape == value.shape
+        assert not torch.equal(weights[name], value), name
+
+
+def test_weights_follow_the_seed_alone(tmp_path):
+    write("gpt2", tmp_path / "trained", n_embd=64)
+    original = manifest_of(tmp_path / "trained")
+    state = torch.get_rng_state()
+    drawn = {}
+    for place, seed in {"one": 1, "again": 1, "two": 2}.items():
+        torch.manual_seed(len(place))
+        write_untrained(original, tmp_path / place, seed)
+        drawn[place] = load_file(tmp_path / place / "model.safetensors")["transformer.wte.weight"]
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    write_untrained(original, tmp_path / "one", 1)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.set_rng_state(state)
+    assert torch.equal(drawn["one"], drawn["again"])
+    assert not torch.equal(drawn["one"], drawn["two"])
+
+
+def test_weights_are_drawn_as_the_config_says(tmp_path):
+    write("gpt2", tmp_path / "trained", n_embd=64, initializer_range=0.05)
+    write_untrained(manifest_of(tmp_path / "trained"), tmp_path / "twin", seed=1)
+    weights = load_file(tmp_path / "twin" / "model.safetensors")
+    embedding = weights["transformer.wte.weight"]  # 320 × 64 draws: standard error of sd 0.5 %
+    assert abs(embedding.std().item() / 0.05 - 1) < 0.03
+    assert torch.equal(weights["transformer.ln_f.weight"], torch.ones(64))
+
+
+def test_dtype_and_t5_flavour_are_kept(tmp_path):
+    write("t5", tmp_path / "trained", tie_word_embeddings=False, feed_forward_proj="gated-gelu")
+    write_untrained(manifest_of(tmp_path / "trained", dtype="bfloat16"), tmp_path / "twin", 1)
+    tensors = load_file(tmp_path / "twin" / "model.safetensors")
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.bfloat16}
+    config = json.loads((tmp_path / "twin" / "config.json").read_text())
+    assert config["feed_forward_proj"] == "gated-gelu"
+    assert load(manifest_of(tmp_path / "twin")).model.config.scale_decoder_outputs is False
