@@ -1,0 +1,166 @@
+"""Alice on a small world: a TextGrid and courses of three subjects, written line by line."""
+
+import json
+
+import numpy as np
+import pytest
+from brainalign.datasets import alice
+from brainalign.errors import InputError
+from brainalign.formats.datasets import check_responses, check_stimuli
+from dataset_files import record
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+NAME = "DownTheRabbitHoleFinal_exp120_pad_1.TextGrid"
+
+
+def textgrid(labels, start=12.0, step=0.5, declared=None):
+    """A Praat word tier in long form; the first label lasts until 20 s."""
+    edges = [start, *(20.0 + step * i for i in range(len(labels)))]
+    lines = [
+        'File type = "ooTextFile"', 'Object class = "TextGrid"', "", f"xmin = {start} ",
+        f"xmax = {edges[-1]} ", "tiers? <exists> ", "size = 1 ", "item []: ", "    item [1]:",
+        '        class = "IntervalTier" ', '        name = "word" ', f"        xmin = {start} ",
+        f"        xmax = {edges[-1]} ", f"        intervals: size = {declared or len(labels)} ",
+    ]  # fmt: skip
+    for i, label in enumerate(labels):
+        quoted = label.replace('"', '""')
+        lines += [
+            f"        intervals [{i + 1}]:", f"            xmin = {edges[i]} ",
+            f"            xmax = {edges[i + 1]} ", f'            text = "{quoted}" ',
+        ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+LABELS = ["sp", "Alice", "was", "sp", "sp", "", "very ", 'so "called"', "tired", "sp"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "10mm").mkdir()
+    (tmp_path / NAME).write_text(textgrid(LABELS))
+    for subject in ("s18", "s22", "s33"):
+        course = rng.normal(100, 5, (362, 6)) * (subject != "s33")
+        np.savetxt(tmp_path / f"10mm/{subject}-timecourses.txt", course)
+        np.savetxt(tmp_path / f"{subject}-rate.txt", rng.random(362))
+        np.savetxt(tmp_path / f"{subject}-sndpwr.txt", rng.random(362))
+        np.savetxt(tmp_path / f"{subject}-rp_run05.e02.txt", rng.random((372, 6)))
+    return tmp_path
+
+
+def read(folder):
+    files = [
+        record(path, f"alice_fmri/{path.relative_to(folder)}")
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
+    return alice.read(files, {})
+
+
+def test_words_pauses_and_times(folder):
+    stimuli = read(folder).stimuli
+    check_stimuli(stimuli, "stimuli")
+    assert stimuli["text"].tolist() == ["Alice", "was", "very", 'so "called"', "tired"]
+    assert stimuli["onset"].tolist() == [0.0, 0.5, 2.5, 3.0, 3.5]
+    assert stimuli["offset"].tolist() == [0.5, 1.0, 3.0, 3.5, 4.0]
+    assert stimuli["phrase_id"].tolist() == [1, 1, 2, 2, 2]
+    assert stimuli["word_in_phrase"].tolist() == [1, 2, 1, 2, 3]
+    assert stimuli["sentence_id"].isna().all()
+
+
+def test_courses_nuisance_and_the_silent_subject(folder):
+    prepared = read(folder)
+    responses = prepared.responses
+    check_responses(responses, prepared.stimuli, "responses")
+    assert responses["target_id"].values.tolist()[:6] == [f"s18.{r}" for r in alice.REGIONS]
+    course = np.loadtxt(folder / "10mm/s22-timecourses.txt")
+    np.testing.assert_array_equal(responses["responses"].values[:, 6:], course)
+    movement = np.loadtxt(folder / "s22-rp_run05.e02.txt")
+    nuisance = responses["nuisance"].sel(subject_id="s22")
+    np.testing.assert_array_equal(nuisance.values[:, 2:], movement[10:])
+    np.testing.assert_array_equal(
+        nuisance.sel(regressor="sound_power"), np.loadtxt(folder / "s22-sndpwr.txt")
+    )
+    dropped = {entry["what"]: entry for entry in prepared.card["dropped"]}
+    assert dropped["subject"]["why"] == "only zeros: s33"
+    assert dropped["pauses"]["n"] == 4
+    assert dropped["unlabelled intervals"]["n"] == 1
+    json.dumps(prepared.card, allow_nan=False)
+
+
+def overwrite(name, text):
+    return lambda folder: (folder / name).write_text(text)
+
+
+def edited(name, edit):
+    def apply(folder):
+        values = edit(np.loadtxt(folder / name))
+        np.savetxt(folder / name, values)
+
+    return apply
+
+
+def another_movement(folder):
+    (folder / "s18-rp_other.txt").write_text((folder / "s18-rp_run05.e02.txt").read_text())
+
+
+BAD = {
+    "fewer volumes": (
+        edited("10mm/s18-timecourses.txt", lambda v: v[:-1]), r"\(361, 6\), expected \(362, 6\)"
+    ),
+    "fewer regions": (
+        edited("10mm/s18-timecourses.txt", lambda v: v[:, :-1]), r"\(362, 5\), expected \(362, 6\)"
+    ),
+    "not a number": (
+        edited("10mm/s18-timecourses.txt", lambda v: np.where(v > v.max() - 1e-9, np.nan, v)),
+        r"s18-timecourses\.txt: row \d+: not finite",
+    ),
+    "text": (overwrite("s22-rate.txt", "word rate\n"), r"s22-rate\.txt: not a table of numbers"),
+    "ragged": (overwrite("s22-rate.txt", "1\n2 3\n"), r"s22-rate\.txt: not a table of numbers"),
+    "short movement": (
+        edited("s22-rp_run05.e02.txt", lambda v: v[10:]), r"\(362, 6\), expected \(372, 6\)"
+    ),
+    "no movement": (lambda f: (f / "s22-rp_run05.e02.txt").unlink(), "0 movement files"),
+    "two movements": (another_movement, "2 movement files, expected 1"),
+    "no TextGrid": (overwrite(NAME, "words\n"), "0 whole intervals, expected a TextGrid"),
+    "fewer intervals": (
+        overwrite(NAME, textgrid(LABELS, declared=12)), "10 whole intervals, expected 12"
+    ),
+    "words out of order": (overwrite(NAME, textgrid(LABELS, step=-0.5)), "is out of order"),
+    "nobody": (
+        lambda f: [p.unlink() for p in f.glob("10mm/s[12]*")], "no subject has time courses"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_file_is_named(case, folder):
+    damage, says = BAD[case]
+    damage(folder)
+    with pytest.raises(InputError, match=says):
+        read(folder)
+
+
+@pytest.mark.parametrize("percent", range(0, 100, 5))
+def test_a_textgrid_cut_at_any_place_is_an_input_error(percent, folder):
+    whole = (folder / NAME).read_text().rstrip()
+    (folder / NAME).write_text(whole[: len(whole) * percent // 100])
+    with pytest.raises(InputError, match="whole intervals, expected"):
+        read(folder)
+
+
+@given(st.lists(st.sampled_from(["sp", "", "word", "a", "it's"]), min_size=1, max_size=40))
+@settings(max_examples=50, deadline=None)
+def test_phrases_are_the_runs_of_words_between_pauses(labels):
+    words, gaps = alice._words(textgrid(["sp", *labels, "end"]), "grid")
+    assert len(words) + gaps["pauses"] + gaps["unlabelled"] == len(labels) + 2
+    runs = " ".join(label or "_" for label in [*labels, "end"]).split("sp")
+    lengths = [n for n in (len(run.replace("_", "").split()) for run in runs) if n]
+    assert words.groupby("phrase_id").size().tolist() == lengths
+    assert (words.groupby("phrase_id")["word_in_phrase"].max().tolist()) == lengths
+
+
+def test_an_unknown_radius_names_the_known_ones():
+    with pytest.raises(InputError, match="radius: '8mm' is not allowed; allowed: 10mm, 6mm"):
+        alice.raw_files({"radius": "8mm"})

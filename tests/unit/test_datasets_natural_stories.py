@@ -1,0 +1,188 @@
+"""Natural Stories on a small world, sentences, covariates and the lag profile."""
+
+import json
+
+import numpy as np
+import pytest
+from brainalign.datasets import natural_stories
+from brainalign.datasets.reading_times import lag_profile, warn_if_misaligned
+from brainalign.datasets.words import covariates, sentences
+from brainalign.errors import InputError
+from brainalign.formats.datasets import check_responses, check_stimuli
+from dataset_files import record
+
+TEXT = "The \"old\" king spoke, and nobody listened! 'Come here!' he said. Mr. Fox ran. Who came?"
+WORDS = [(word, zone, item) for item in (1, 2) for zone, word in enumerate(TEXT.split(), start=1)]
+
+
+def time_of(zone, item):
+    return 300.0 + zone + 10 * item
+
+
+@pytest.fixture
+def folder(tmp_path):
+    lines = ["word\tzone\titem", *(f"{w}\t{z}\t{i}" for w, z, i in WORDS)]
+    (tmp_path / "all_stories.tok").write_text("\n".join(lines) + "\n")
+    head = "word\tzone\titem\tnItem\tmeanItemRT"
+    rows = [f"{w}\t{z}\t{i}\t50\t{time_of(z, i)}" for w, z, i in sorted(WORDS)]
+    (tmp_path / "processed_wordinfo.tsv").write_text("\n".join([head, *rows]) + "\n")
+    readers = [
+        f"A{reader}\t{w}\t{z}\t{i}\t{time_of(z, i) + reader}"
+        for reader in range(3)
+        for w, z, i in WORDS
+        if not (reader == 2 and i == 2)
+    ]
+    head = "WorkerId\tword\tzone\titem\tRT"
+    (tmp_path / "processed_RTs.tsv").write_text("\n".join([head, *readers]) + "\n")
+    return tmp_path
+
+
+def read(folder, readers="mean"):
+    names = {"mean": "processed_wordinfo.tsv", "each": "processed_RTs.tsv"}
+    files = [
+        record(folder / name, f"natural_stories/{name}")
+        for name in ("all_stories.tok", names[readers])
+    ]
+    return natural_stories.read(files, {"readers": readers})
+
+
+def test_means_join_their_words(folder):
+    prepared = read(folder)
+    check_stimuli(prepared.stimuli, "stimuli")
+    check_responses(prepared.responses, prepared.stimuli, "responses")
+    assert prepared.stimuli["text"].tolist() == [word for word, _, _ in WORDS]
+    expected = [time_of(zone, item) for _, zone, item in WORDS]
+    assert prepared.responses["responses"].values[:, 0].tolist() == expected
+    assert prepared.responses["target_id"].values.tolist() == ["mean"]
+    json.dumps(prepared.card, allow_nan=False)
+
+
+def test_every_reader_is_a_target_and_unread_is_nan(folder):
+    prepared = read(folder, "each")
+    check_responses(prepared.responses, prepared.stimuli, "responses")
+    values = prepared.responses["responses"].values
+    assert prepared.responses["target_id"].values.tolist() == ["A0", "A1", "A2"]
+    expected = np.array([time_of(zone, item) for _, zone, item in WORDS])
+    np.testing.assert_array_equal(values[:, 1], expected + 1)
+    second = np.array([item == 2 for _, _, item in WORDS])
+    assert np.isnan(values[second, 2]).all()
+    np.testing.assert_array_equal(values[~second, 2], expected[~second] + 2)
+
+
+def test_sentences_end_at_their_marks_except_in_speech_and_after_mr():
+    words = TEXT.split()
+    sentence, place = sentences(words)
+    by_sentence = [
+        " ".join(w for w, s in zip(words, sentence, strict=True) if s == n)
+        for n in range(1, sentence.max() + 1)
+    ]
+    assert by_sentence == [
+        'The "old" king spoke, and nobody listened!', "'Come here!' he said.", "Mr. Fox ran.",
+        "Who came?",
+    ]  # fmt: skip
+    assert place.tolist() == [1, 2, 3, 4, 5, 6, 7, 1, 2, 3, 4, 1, 2, 3, 1, 2]
+
+
+def test_covariates_of_words():
+    table = covariates(["the", "bradfordian", "the,", "zzqxv"])
+    assert table["length"].tolist() == [3, 11, 4, 5]
+    assert table["punctuation"].tolist() == [False, False, True, False]
+    assert table["log_frequency"][0] == table["log_frequency"][2] == pytest.approx(7.73, abs=0.05)
+    assert np.isnan(table["log_frequency"][3])
+
+
+def test_a_lag_profile_by_hand_stays_inside_the_stories():
+    """Brute force over pairs of words."""
+    rng = np.random.default_rng(0)
+    length, times = rng.integers(1, 12, 40).astype(float), rng.normal(300, 30, 40)
+    story = np.repeat([1, 2, 3], [15, 5, 20])
+    times[7] = np.nan
+    profile = lag_profile(length, times, story)
+    for lag in (-2, -1, 0, 1, 2):
+        pairs = [
+            (length[i], times[i - lag])
+            for i in range(40)
+            if 0 <= i - lag < 40 and story[i] == story[i - lag] and not np.isnan(times[i - lag])
+        ]
+        assert profile[str(lag)] == pytest.approx(np.corrcoef(np.array(pairs).T)[0, 1])
+
+
+@pytest.mark.parametrize(("shift", "peak"), [(-1, "1"), (0, "0"), (1, "-1"), (2, "-2")])
+def test_the_lag_profile_peaks_where_the_times_were_moved(shift, peak):
+    rng = np.random.default_rng(1)
+    length = rng.integers(1, 12, 500)
+    times = 300 + 10 * np.roll(length, shift) + rng.normal(0, 20, 500)
+    profile = lag_profile(length, times, np.ones(500))
+    assert max(profile, key=profile.get) == peak
+    assert bool(warn_if_misaligned(profile, "this file")) == (shift != 0)
+
+
+def test_a_corrected_release_that_is_shifted_gets_a_warning(folder, monkeypatch):
+    warned = []
+    monkeypatch.setattr("brainalign.datasets.reading_times.log.warning", warned.append)
+    rng = np.random.default_rng(2)
+    lines = ["word\tzone\titem"]
+    info = ["word\tzone\titem\tmeanItemRT"]
+    lengths = rng.integers(1, 12, 300)
+    for zone in range(1, 300):
+        lines.append(f"{'x' * lengths[zone]}\t{zone}\t1")
+        info.append(f"{'x' * lengths[zone]}\t{zone}\t1\t{300 + 10 * lengths[zone - 1]}")
+    (folder / "all_stories.tok").write_text("\n".join(lines) + "\n")
+    (folder / "processed_wordinfo.tsv").write_text("\n".join(info) + "\n")
+    card = read(folder).card
+    assert "the reading times are shifted" in card["notes"][-1]
+    assert "1 word(s) later" in card["notes"][-1]
+    assert warned == [card["notes"][-1]]
+
+
+def replaced(name, old, new, count=1):
+    def apply(folder):
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new, count))
+
+    return apply
+
+
+TOK, INFO, RTS = "all_stories.tok", "processed_wordinfo.tsv", "processed_RTs.tsv"
+BAD = {
+    "no column": ("mean", replaced(TOK, "zone", "place"), "column zone is missing; it has word"),
+    "no times": ("mean", replaced(INFO, "meanItemRT", "mean"), "column meanItemRT is missing"),
+    "out of order": ("mean", replaced(TOK, "king\t3", "king\t9"), "word 4 is out of order"),
+    "twice": ("mean", replaced(TOK, "king\t3", "king\t2"), "word 2 is out of order"),
+    "story back": ("mean", replaced(TOK, "The\t1\t2", "The\t1\t0"), "story 0, word 1 is out of"),
+    "no number": ("mean", replaced(TOK, "king\t3", "king\tthird"), "zone holds other than whole"),
+    "empty word": ("mean", replaced(TOK, "king\t3", "\t3"), "the word is empty"),
+    "other word": ("mean", replaced(INFO, "king\t3\t1", "kong\t3\t1"), "'kong', expected 'king'"),
+    "time twice": ("mean", replaced(INFO, "king\t3\t1", "king\t2\t1"), "item 1, zone 2 appears tw"),
+    "untimed": ("mean", replaced(INFO, "king\t3\t1", "king\t99\t1"), "32 timed words, 31 of them"),
+    "no time": ("mean", replaced(INFO, "50\t313.0", "50\tNA"), "reading time 'NA', expected milli"),
+    "negative": ("mean", replaced(INFO, "50\t313.0", "50\t-1"), "expected milliseconds"),
+    "empty table": ("mean", lambda f: (f / INFO).write_text(""), "not a tab-separated table"),
+    "reader twice": ("each", replaced(RTS, "A1\tThe", "A0\tThe"), "WorkerId A0, .* appears twice"),
+    "strange word": ("each", replaced(RTS, "king\t3\t1", "king\t99\t1"), "story 1 has no word 99"),
+    "no RT": ("each", replaced(RTS, "313.0", "slow"), "RT 'slow' is no number"),
+    "no reader": ("each", replaced(RTS, "WorkerId", "Worker"), "column WorkerId is missing"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_row_is_named(case, folder):
+    readers, damage, says = BAD[case]
+    damage(folder)
+    with pytest.raises(InputError, match=says):
+        read(folder, readers)
+
+
+@pytest.mark.parametrize("percent", range(0, 100, 5))
+@pytest.mark.parametrize("name", [TOK, INFO])
+def test_a_table_cut_at_any_place_is_an_input_error(name, percent, folder):
+    whole = (folder / name).read_text().rstrip()
+    (folder / name).write_text(whole[: len(whole) * percent // 100])
+    with pytest.raises(InputError):
+        read(folder)
+
+
+def test_an_unknown_choice_of_readers_names_the_known_ones():
+    with pytest.raises(InputError, match="readers: 'all' is not allowed; allowed: mean, each"):
+        natural_stories.raw_files({"readers": "all"})
