@@ -55,7 +55,7 @@ def test_the_haemodynamic_response_is_spms():
 def test_words_are_convolved_within_their_run():
     volumes, runs = np.arange(0, 40, 2.0), np.repeat([0, 1], 10)
     words = np.array([1.0, 21.0])
-    timing = Timing.of({"features": "hrf"})
+    timing = Timing.of({"features": "hrf", "silence": "zero"})
     features = WordsToVolumes(timing, words, volumes, runs, 2.0)(np.array([[2.0], [5.0]]))[:, 0]
     np.testing.assert_allclose(features[:10], 2 * canonical_hrf(volumes[:10] - 1))
     np.testing.assert_allclose(features[10:], 5 * canonical_hrf(volumes[10:] - 21))
@@ -84,11 +84,12 @@ def test_the_words_of_rows_are_those_heard_in_them():
 
 
 def test_a_volume_without_words_holds_the_mean_word():
-    """Centred words leave silence at zero, which is the mean: silence is no signal of its own."""
-    timing = Timing(delays=(0,))
-    words = np.array([0.5, 4.5])
-    mapping = WordsToVolumes(timing, words, np.array([0.0, 2.0, 4.0]), np.zeros(3, int), 2.0)
-    np.testing.assert_allclose(mapping(np.array([[-1.0], [1.0]]))[:, 0], [-1, 0, 1])
+    """Or zero, if the benchmark says so: then silence is a signal of its own."""
+    words, volumes = np.array([0.5, 4.5]), np.array([0.0, 2.0, 4.0])
+    for silence, wanted in (("mean", [-1, 0, 1]), ("zero", [5, 0, 7])):
+        timing = Timing(delays=(0,), silence=silence)
+        mapping = WordsToVolumes(timing, words, volumes, np.zeros(3, int), 2.0)
+        np.testing.assert_allclose(mapping(np.array([[5.0], [7.0]]))[:, 0], wanted)
 
 
 def test_drift_and_nuisance_are_fitted_to_training_rows_only():
@@ -163,6 +164,7 @@ def test_each_subject_is_cleaned_with_its_own_nuisance(detrend):
         ({"features": "spm"}, "timing.features"),
         ({"delays": [-1]}, "timing.delays"),
         ({"trim": [1]}, "timing.trim"),
+        ({"silence": "none"}, "timing.silence"),
         ({"zscore": ["all"]}, "timing.zscore"),
     ],
 )

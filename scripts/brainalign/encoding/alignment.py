@@ -13,7 +13,14 @@ from array_api_compat import array_namespace
 from brainalign.encoding.arrays import fetch, like
 from brainalign.encoding.correlation import Aggregate, pearson
 from brainalign.encoding.features import Features, check_finite, ordered_like
-from brainalign.encoding.regression import Fit, LeastSquares, Ridge, RidgeFit, make_regression
+from brainalign.encoding.regression import (
+    Design,
+    Fit,
+    LeastSquares,
+    Ridge,
+    RidgeFit,
+    make_regression,
+)
 from brainalign.encoding.responses import Responses, gather_responses, run_numbers
 from brainalign.encoding.splits import Split, inner_splits, make_splits
 from brainalign.encoding.timing import Timing, WordsToVolumes
@@ -114,11 +121,17 @@ def score_fold(
     -------
     r, float64 [target], NaN where undefined; alpha's index int [target] or None for least squares.
     """
+    return score_design(*features.design(split), responses, benchmark, split)
+
+
+def score_design(
+    design: Design, rows: Split, responses: Responses, benchmark: Benchmark, split: Split
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """`score_fold` for a design whose rows of the fold are `rows`."""
     regression = benchmark.regression
     inner: list[Split] = []
     if isinstance(regression, Ridge) and regression.selection == "folds-per-target":
         inner = benchmark.inner(split.train, regression.inner_folds)
-    design, rows = features.design(split)
     fit = regression.fit(design, rows, inner)
     blocks = list(responses.blocks(TARGETS_AT_A_TIME))
     choice = None

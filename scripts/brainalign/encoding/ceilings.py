@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from brainalign.encoding.alignment import Benchmark, read_benchmark, read_timing, score_fold
+from brainalign.encoding.alignment import Benchmark, read_benchmark, read_timing, score_design
 from brainalign.encoding.correlation import Aggregate, pearson
-from brainalign.encoding.features import Features
 from brainalign.encoding.regression import Design
 from brainalign.encoding.responses import Responses, Targets, gather_responses
 from brainalign.encoding.splits import Split
@@ -131,27 +130,42 @@ def pool_scores(
     -------
     n, int [size]; and per size the scores [target, pool × fold] of all targets.
     """
-    subjects = np.unique(responses.targets.subjects)
-    columns = {s: np.flatnonzero(responses.targets.subjects == s) for s in subjects}
-    sizes = np.arange(2, subjects.size + 1)
-    scores: list[np.ndarray] = []
-    for n in sizes:
-        per_subject = []
-        for held_out in subjects:
-            others = [s for s in subjects if s != held_out]
-            pools = _pools(others, int(n) - 1, subsets, random)
-            target = _only(responses, columns[held_out])
-            per_subject.append(
-                np.concatenate(
-                    [_pool_r(responses, columns, pool, target, benchmark) for pool in pools], axis=1
+    subjects = np.unique(responses.targets.subjects).tolist()
+    targets = {s: _only(responses, responses.targets.subjects == s) for s in subjects}
+    sizes = np.arange(2, len(subjects) + 1)
+    pools = {
+        (int(n), s): _pools(
+            [other for other in subjects if other != s], int(n) - 1, subsets, random
+        )
+        for n in sizes
+        for s in subjects
+    }
+    scores = {
+        key: np.empty((targets[key[1]].measured.size, len(of), len(benchmark.splits)))
+        for key, of in pools.items()
+    }
+    for fold, split in enumerate(benchmark.splits):
+        spaces = {s: _Space(targets[s], split) for s in subjects}
+        for (n, held_out), of in pools.items():
+            for i, pool in enumerate(of):
+                design = _joint([spaces[s] for s in pool], benchmark.regression.intercept)
+                r, _ = score_design(
+                    design, spaces[held_out].rows, targets[held_out], benchmark, split
                 )
-            )
-        scores.append(np.concatenate(per_subject))
+                scores[n, held_out][:, i, fold] = r
         LOG.info(
-            "pools of %d subjects: mean r = %.4f (%d scores per target)",
-            n - 1, np.nanmean(scores[-1]), scores[-1].shape[1],
-        )  # fmt: skip
-    return sizes, scores
+            "fold %d/%d: %d pools of subjects",
+            fold + 1,
+            len(benchmark.splits),
+            sum(map(len, pools.values())),
+        )
+    joined = [
+        np.concatenate([scores[int(n), s].reshape(len(scores[int(n), s]), -1) for s in subjects])
+        for n in sizes
+    ]
+    for n, values in zip(sizes.tolist(), joined, strict=True):
+        LOG.info("%d subjects: mean r = %.4f", n, np.nanmean(values))
+    return sizes, joined
 
 
 def _pools(
@@ -179,36 +193,31 @@ def _only(responses: Responses, columns: np.ndarray) -> Responses:
     )
 
 
-class _Pool(Features):
-    """The responses of a pool of subjects as features; cleaned by fold where the targets are."""
+class _Space:
+    """One subject's responses as features in one fold: training rows first, then test rows."""
 
-    def __init__(self, pool: Responses, intercept: bool) -> None:
-        super().__init__(pool.values, intercept=intercept)
-        self.pool = pool
-        self.cleaned = pool.timing is not None
+    def __init__(self, responses: Responses, split: Split) -> None:
+        parts = [responses.fold(split, *block) for block in responses.blocks(10**9)]
+        units = np.concatenate([np.concatenate(part) for part in parts], axis=1)
+        self.units = units[:, responses.measured].astype(np.float64)
+        self.rows = Split(
+            np.arange(split.train.size), split.train.size + np.arange(split.test.size)
+        )
+        self._gram: np.ndarray | None = None
 
-    def design(self, split: Split) -> tuple[Design, Split]:
-        if not self.cleaned:
-            return super().design(split)
-        parts = [self.pool.fold(split, *block) for block in self.pool.blocks(10**9)]
-        rows = [np.concatenate([part[i] for part in parts], axis=1) for i in (0, 1)]
-        local = Split(np.arange(split.train.size), split.train.size + np.arange(split.test.size))
-        return Design.of_features(np.concatenate(rows), self.intercept), local
+    @property
+    def gram(self) -> np.ndarray:
+        if self._gram is None:
+            self._gram = self.units @ self.units.T
+        return self._gram
 
 
-def _pool_r(
-    responses: Responses,
-    columns: Mapping[str, np.ndarray],
-    pool: tuple[str, ...],
-    target: Responses,
-    benchmark: Benchmark,
-) -> np.ndarray:
-    """r [target, fold] of one subject from one pool."""
-    members = np.concatenate([columns[s] for s in pool])
-    members = members[responses.measured[members]]
-    features = _Pool(_only(responses, members), benchmark.regression.intercept)
-    folds = [score_fold(features, target, benchmark, split)[0] for split in benchmark.splits]
-    return np.stack(folds, axis=1)
+def _joint(spaces: Sequence[_Space], intercept: bool) -> Design:
+    """Feature spaces side by side: their Gram matrices add up."""
+    n_rows = len(spaces[0].units)
+    if sum(space.units.shape[1] for space in spaces) < n_rows:
+        return Design.of_features(np.concatenate([s.units for s in spaces], axis=1), intercept)
+    return Design.of_gram(sum((s.gram for s in spaces), np.zeros((n_rows, n_rows))), intercept)
 
 
 def extrapolate(

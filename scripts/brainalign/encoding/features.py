@@ -65,7 +65,7 @@ class Features:
             return stimuli
         if self.per_volume:
             return finish_volumes(stimuli, self.words.timing, self.words.runs, self.words.kept)
-        return self.words(stimuli - stimuli.mean(axis=0, dtype=np.float64))
+        return self.words(stimuli)
 
     def design(self, split: Split) -> tuple[Design, Split]:
         """The design of a fold and the fold in its row numbers.

@@ -205,34 +205,40 @@ class RidgeFit:
 
     def losses(self, responses: Array) -> Array:
         """The loss [alpha, target] that the selection minimises, on training rows only."""
-        if self.selection == "folds-per-target":
-            return self._inner_fold_losses(responses)
         basis = self.basis.cast(responses)
-        if self.selection == "gcv-per-target":
-            return self._gcv_losses(basis, responses)
-        return self._loo_losses(basis, responses)
+        return self._losses(basis, responses, basis.vectors.T @ responses)
 
     def predict(self, responses: Array) -> tuple[Array, Array | None]:
         xp = array_namespace(responses)
-        return self.predict_with(responses, xp.argmin(self.losses(responses), axis=0))
+        basis = self.basis.cast(responses)
+        weights = basis.vectors.T @ responses
+        choice = xp.argmin(self._losses(basis, responses, weights), axis=0)
+        return self._predict(basis, weights, choice), choice
 
     def predict_with(self, responses: Array, choice: Array) -> tuple[Array, Array]:
         """Predictions with the alpha of index `choice` [target]."""
-        xp = array_namespace(responses)
         basis = self.basis.cast(responses)
-        shrinkage = 1.0 / (basis.values[:, None] + like(responses, self.alphas, responses.dtype))
-        weights = basis.vectors.T @ responses
-        weights = weights * xp.take(shrinkage, choice, axis=1)
-        return basis.cross @ weights, choice
+        return self._predict(basis, basis.vectors.T @ responses, choice), choice
 
-    def _loo_losses(self, basis: Basis, responses: Array) -> Array:
+    def _predict(self, basis: Basis, weights: Array, choice: Array) -> Array:
+        xp = array_namespace(weights)
+        shrinkage = 1.0 / (basis.values[:, None] + like(weights, self.alphas, weights.dtype))
+        return basis.cross @ (weights * xp.take(shrinkage, choice, axis=1))
+
+    def _losses(self, basis: Basis, responses: Array, weights: Array) -> Array:
+        if self.selection == "folds-per-target":
+            return self._inner_fold_losses(responses)
+        if self.selection == "gcv-per-target":
+            return self._gcv_losses(basis, responses, weights)
+        return self._loo_losses(basis, responses, weights)
+
+    def _loo_losses(self, basis: Basis, responses: Array, weights: Array) -> Array:
         """Mean squared leave-one-out error, exact: residual over one minus leverage.
 
         Both are written with alpha / (lambda + alpha), so that nothing cancels when alpha is
         small. With an intercept the constant direction has no residual.
         """
         xp = array_namespace(responses)
-        weights = basis.vectors.T @ responses
         squared = basis.vectors**2
         n_rows = basis.vectors.shape[0]
         if basis.complete:
@@ -252,10 +258,10 @@ class RidgeFit:
             losses.append(xp.mean(error**2, axis=0))
         return xp.stack(losses)
 
-    def _gcv_losses(self, basis: Basis, responses: Array) -> Array:
+    def _gcv_losses(self, basis: Basis, responses: Array, weights: Array) -> Array:
         """Generalised cross-validation (Golub, Heath & Wahba 1979): n RSS / (n - dof)²."""
         xp = array_namespace(responses)
-        power = (basis.vectors.T @ responses) ** 2
+        power = weights**2
         n_rows, rank = basis.vectors.shape
         alphas = like(responses, self.alphas, responses.dtype)
         left = alphas[:, None] / (basis.values + alphas[:, None])

@@ -12,6 +12,7 @@ from brainalign.errors import InputError
 
 FEATURES = ("fir", "hrf")
 ZSCORES = ("run", "fold")
+SILENCES = ("mean", "zero")
 HRF_LENGTH = 32.0  # seconds
 
 
@@ -20,11 +21,13 @@ class Timing:
     """A benchmark's `timing` entry.
 
     `features`: `fir` (words averaged in their volume, then delayed) or `hrf` (words convolved with
-    the haemodynamic response). `delays`: in volumes. `trim`: volumes that each run loses at its
-    start and end. `detrend`: order of the polynomial drift per run, fitted to training rows (above
-    2 it extrapolates badly), or `{cosine: seconds}`, a high-pass filter within every stretch.
-    `nuisance`: whether the scans' nuisance regressors are removed. `zscore`: `run` z-scores
-    features within each run, `fold` features and responses of training and test rows separately.
+    the haemodynamic response). `delays`: in volumes. `silence`: a volume without words holds the
+    `mean` word, or `zero`, which tells it from all others and so adds speech rate to the features.
+    `trim`: volumes that each run loses at its start and end. `detrend`: order of the polynomial
+    drift per run, fitted to training rows (above 2 it extrapolates badly), or `{cosine: seconds}`,
+    a high-pass filter within every stretch. `nuisance`: whether the scans' nuisance regressors are
+    removed. `zscore`: `run` z-scores features within each run, `fold` features and responses of
+    training and test rows separately.
     """
 
     features: str = "fir"
@@ -33,11 +36,12 @@ class Timing:
     detrend: int | Mapping[str, float] | None = None
     nuisance: bool = False
     zscore: tuple[str, ...] = ()
+    silence: str = "mean"
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> "Timing":
         """Raises an InputError for a value outside the documented ones."""
-        known = {"features", "delays", "trim", "detrend", "nuisance", "zscore", "pca"}
+        known = {"features", "delays", "trim", "detrend", "nuisance", "zscore", "silence", "pca"}
         if set(entry) - known:
             raise InputError(f"timing: unknown key {sorted(set(entry) - known)[0]}")
         timing = cls(
@@ -47,6 +51,7 @@ class Timing:
             entry.get("detrend"),
             bool(entry.get("nuisance", False)),
             tuple(entry.get("zscore") or ()),
+            entry.get("silence", "mean"),
         )
         if timing.features not in FEATURES:
             raise InputError(f"timing.features: {timing.features!r}, expected fir or hrf")
@@ -54,6 +59,8 @@ class Timing:
             raise InputError(f"timing.delays: {list(timing.delays)}, expected volumes >= 0")
         if len(timing.trim) != 2 or min(timing.trim) < 0:
             raise InputError(f"timing.trim: {list(timing.trim)}, expected [first, last] volumes")
+        if timing.silence not in SILENCES:
+            raise InputError(f"timing.silence: {timing.silence!r}, expected mean or zero")
         if set(timing.zscore) - set(ZSCORES):
             raise InputError(f"timing.zscore: {list(timing.zscore)}, expected run and/or fold")
         return timing
@@ -145,11 +152,7 @@ def zscored(values: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
 
 
 class WordsToVolumes:
-    """The linear map from words to the kept volumes of a scan.
-
-    Words are centred before they are averaged or convolved (by the caller), so that a volume
-    without words holds the mean word rather than a word of zeros.
-    """
+    """The map from words to the kept volumes of a scan."""
 
     def __init__(
         self, timing: Timing, words: np.ndarray, volumes: np.ndarray, runs: np.ndarray, tr: float
@@ -172,7 +175,10 @@ class WordsToVolumes:
         return np.flatnonzero(np.isin(self.row_of_word, rows))
 
     def __call__(self, words: np.ndarray) -> np.ndarray:
-        """Features [kept volume, unit × delay] of word features [word, unit]."""
+        """Features [kept volume, unit × delay], float64, of word features [word, unit]."""
+        words = words.astype(np.float64)
+        if self.timing.silence == "mean":
+            words = words - words.mean(axis=0)
         volumes = self.matrix @ words
         if self.timing.features == "fir":
             volumes = delayed(volumes, self.timing.delays, self.runs)
