@@ -23,6 +23,7 @@ with job(snakemake.log[0]) as log:
         chat=settings.get("chat", False),
         method=settings.method,
         stride=settings.get("stride"),
+        whitespace=settings.get("whitespace", "leading"),
         batch_tokens=settings.get("batch_tokens", 4096),
     )
     log.info(

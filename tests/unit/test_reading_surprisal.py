@@ -104,3 +104,46 @@ def test_probabilities_that_are_not_finite_are_an_error():
     model.model.transformer.wpe.weight[20] = float("nan")
     with pytest.raises(InputError, match="no finite probability"):
         word_surprisal(model, words(), "story")
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_trailing_whitespace_is_a_probability_of_whole_words(name):
+    """p(tokens) p(end after) / p(end before), with every probability from transformers' logits."""
+    model = tiny(name)
+    stimuli = words()[lambda table: table["text"].str.isalpha()].reset_index(drop=True)
+    leading = word_surprisal(model, stimuli, "corpus", "tokenizer")["bits"]
+    trailing = word_surprisal(model, stimuli, "corpus", "tokenizer", whitespace="trailing")["bits"]
+    tokenizer = model.tokenizer
+    ids = [tokenizer.bos_token_id]
+    space = "▁" if name == "llama" else "Ġ"
+    ends = [
+        token.startswith(space) or token in {*tokenizer.all_special_tokens, *"ĊĉčĠ▁"}
+        for token in tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    ]
+    mass = []
+    for row in range(len(stimuli)):
+        text = " ".join(stimuli["text"][: row + 1])
+        ids = [tokenizer.bos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]]
+        p = torch.softmax(model.model(input_ids=torch.tensor([ids])).logits[0, -1].double(), 0)
+        mass.append(-np.log2(float(p[torch.tensor(ends)].sum())))
+    alone = torch.tensor([[tokenizer.bos_token_id]])
+    p = torch.softmax(model.model(input_ids=alone).logits[0, -1].double(), 0)
+    first = -np.log2(float(p[torch.tensor(ends)].sum())) if name == "llama" else 0.0
+    expected = leading + np.array(mass) - np.array([first, *mass[:-1]])
+    np.testing.assert_allclose(trailing, expected, atol=1e-4)
+
+
+def test_chat_text_follows_the_templates_opening():
+    model = tiny.__wrapped__("gpt2")
+    model.tokenizer.chat_template = "{{ bos_token }}user: {{ messages[0]['content'] }}\nassistant:"
+    try:
+        chat = word_surprisal(model, words(), "story", chat=True)
+        opening = model.tokenizer("<|end|>user: ")["input_ids"]
+        ids = opening + model.tokenizer("The old")["input_ids"]
+        logits = model.model(input_ids=torch.tensor([ids])).logits[0, :-1]
+        first = len(model.tokenizer("The")["input_ids"])
+        expected = bits_of(logits[len(opening) - 1 :][:first], ids[len(opening) :][:first])
+        assert chat["bits"][0] == pytest.approx(float(expected), abs=1e-4)
+        assert opening[0] == model.tokenizer.bos_token_id != opening[1]
+    finally:
+        model.tokenizer.chat_template = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,18 @@ from brainalign.reading.sequences import Specials, TokenSequence, special_tokens
 
 METHODS = ("prefix", "infilling", "teacher-forcing")
 SENTINEL = "<extra_id_0>"
+WHITESPACES = ("leading", "trailing")
+SPACES = (
+    "▁",
+    "Ġ",
+    "Ċ",
+    "ĉ",
+    "č",
+    " ",
+    "\n",
+    "\t",
+    "\r",
+)  # of SentencePiece, of byte-level BPE, plain
 _LOGITS_AT_ONCE = 2**25  # 128 MiB in float32
 
 _Batch = list[TokenSequence]
@@ -84,6 +96,7 @@ def read_bits(
     sequences: Sequence[TokenSequence],
     names: Sequence[str],
     batch_tokens: int,
+    whitespace: str = "leading",
 ) -> np.ndarray:
     """Bits of each stimulus: the sum over its own tokens of -log2 p.
 
@@ -91,6 +104,11 @@ def read_bits(
     ----------
     sequences : in which every row from 0 to len(names) - 1 is read once.
     names : of the rows, for messages.
+    whitespace : `leading`: the space before a word belongs to it, as its tokens have it.
+        `trailing`: the space after a word does; the product of the tokens' probabilities is
+        multiplied by p(a word ends here) after the word and divided by the same before it
+        (Oh & Schuler 2024; Pimentel & Meister 2024). Words without a space before them have no
+        such divisor.
 
     Returns
     -------
@@ -98,35 +116,70 @@ def read_bits(
 
     Raises
     ------
-    InputError : probabilities that are not finite.
+    InputError : an unknown setting; probabilities that are not finite.
     """
+    if whitespace not in WHITESPACES:
+        raise InputError(f"whitespace {whitespace!r}: expected one of {', '.join(WHITESPACES)}")
+    model = reader.model
     bits = np.zeros(len(names))
+    ends = _ends_word(model) if whitespace == "trailing" else None
+
+    def add(places: _Places, hidden: Tensor, sign: int, members: Tensor | None = None) -> None:
+        """Add to each place's row the bits of its token, or of all `members`, with a sign."""
+        bits[places.rows[places.positions < 0]] = np.nan
+        places = places.where(places.positions >= 0)
+        states = hidden[torch.from_numpy(places.sequences), torch.from_numpy(places.positions)]
+        if members is None:
+            found = token_bits(model, states, torch.from_numpy(places.tokens))
+        else:
+            found = mass_bits(model, states, members)
+        values = found.double().cpu().numpy()
+        if not np.isfinite(values).all():
+            name = names[places.rows[~np.isfinite(values)][0]]
+            raise InputError(
+                f"model {model.name}: stimulus {name}: no finite probability ({model.dtype})"
+            )
+        np.add.at(bits, places.rows, sign * values)
 
     def work(batch: list[int]) -> None:
         chosen = [sequences[k] for k in batch]
         hidden, shifts = reader.states(chosen)
-        wanted = [
-            (row, k, token + shift, sequence.ids[token])
-            for k, (sequence, shift) in enumerate(zip(chosen, shifts, strict=True))
-            for row, start, stop in zip(sequence.rows, sequence.starts, sequence.stops, strict=True)
-            for token in range(start, stop)
-        ]
-        rows, where, positions, tokens = torch.tensor(wanted).unbind(1)
-        seen = positions >= 0
-        found = token_bits(reader.model, hidden[where[seen], positions[seen]], tokens[seen])
-        values, owners = found.double().cpu().numpy(), rows[seen].numpy()
-        if not np.isfinite(values).all():
-            name = names[owners[~np.isfinite(values)][0]]
-            raise InputError(
-                f"model {reader.model.name}: stimulus {name}: no finite probability "
-                f"({reader.model.dtype})"
-            )
-        bits[rows[~seen].numpy()] = np.nan
-        np.add.at(bits, owners, values)
+        add(_places(chosen, shifts, range), hidden, 1)
+        if ends is not None:
+            before = _places(chosen, shifts, lambda start, stop: [start])
+            add(before.where(ends.numpy()[before.tokens]), hidden, -1, ends)
+            add(_places(chosen, shifts, lambda start, stop: [stop]), hidden, 1, ends)
 
     with torch.inference_mode():
         in_batches([len(s.ids) for s in sequences], batch_tokens, work, "predictions")
     return bits
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Tokens of a batch, int64 [place]: row, sequence, predicting position, token id (or -1)."""
+
+    rows: np.ndarray
+    sequences: np.ndarray
+    positions: np.ndarray
+    tokens: np.ndarray
+
+    def where(self, chosen: np.ndarray) -> _Places:
+        """The places that `chosen`, bool [place], marks."""
+        return _Places(
+            self.rows[chosen], self.sequences[chosen], self.positions[chosen], self.tokens[chosen]
+        )
+
+
+def _places(batch: _Batch, shifts: list[int], of: Callable[[int, int], Iterable[int]]) -> _Places:
+    """The places `of(start, stop)` of every stimulus; `stop` itself is what would come next."""
+    found = [
+        (row, k, place + shifts[k], sequence.ids[place] if place < len(sequence.ids) else -1)
+        for k, sequence in enumerate(batch)
+        for row, start, stop in zip(sequence.rows, sequence.starts, sequence.stops, strict=True)
+        for place in of(start, stop)
+    ]
+    return _Places(*np.array(found, np.int64).T.copy())
 
 
 def token_bits(model: LanguageModel, hidden: Tensor, tokens: Tensor) -> Tensor:
@@ -141,15 +194,37 @@ def token_bits(model: LanguageModel, hidden: Tensor, tokens: Tensor) -> Tensor:
     -------
     float32 [token], on the device of the output embeddings.
     """
-    head: Any = model.model.get_output_embeddings()  # type: ignore[operator]
-    place = head.weight.device
-    size = max(1, _LOGITS_AT_ONCE // head.weight.shape[0])
+    done, bits = 0, []
+    for logits in _logits(model, hidden):
+        wanted = tokens[done : done + len(logits)].to(logits.device)
+        bits.append(logits.logsumexp(1) - logits.gather(1, wanted[:, None])[:, 0])
+        done += len(logits)
+    return torch.cat(bits) / math.log(2)
+
+
+def mass_bits(model: LanguageModel, hidden: Tensor, members: Tensor) -> Tensor:
+    """-log2 p(the next token is one of `members`), bool [vocabulary]; float32 [position]."""
     bits = []
-    for some, wanted in zip(hidden.split(size), tokens.split(size), strict=True):
-        logits = _adjusted(model, head(_scaled(model, some.to(place)))).float()
-        chosen = logits.gather(1, wanted.to(place)[:, None])[:, 0]
-        bits.append((logits.logsumexp(1) - chosen) / math.log(2))
-    return torch.cat(bits)
+    for logits in _logits(model, hidden):
+        chosen = logits[:, : len(members)][:, members.to(logits.device)]
+        bits.append(logits.logsumexp(1) - chosen.logsumexp(1))
+    return torch.cat(bits) / math.log(2)
+
+
+def _logits(model: LanguageModel, hidden: Tensor) -> Iterator[Tensor]:
+    """The logits after hidden states, float32 [position, vocabulary], some at a time."""
+    head: Any = model.model.get_output_embeddings()  # type: ignore[operator]
+    for some in hidden.split(max(1, _LOGITS_AT_ONCE // head.weight.shape[0])):
+        yield _capped(model, head(_scaled(model, some.to(head.weight.device)))).float()
+
+
+def _ends_word(model: LanguageModel) -> Tensor:
+    """Which tokens show that the word before them has ended, bool [token id]."""
+    tokenizer = model.tokenizer
+    pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    special = set(tokenizer.all_special_ids)
+    found = [k in special or str(piece).startswith(SPACES) for k, piece in enumerate(pieces)]
+    return torch.tensor(found)
 
 
 def _scaled(model: LanguageModel, hidden: Tensor) -> Tensor:
@@ -159,7 +234,7 @@ def _scaled(model: LanguageModel, hidden: Tensor) -> Tensor:
     return hidden
 
 
-def _adjusted(model: LanguageModel, logits: Tensor) -> Tensor:
+def _capped(model: LanguageModel, logits: Tensor) -> Tensor:
     cap = getattr(model.model.config, "final_logit_softcapping", None)  # Gemma 2
     return logits if cap is None else torch.tanh(logits / cap) * cap
 

@@ -19,6 +19,7 @@ def word_surprisal(
     method: str = "prefix",
     stride: int | None = None,
     chat: bool = False,
+    whitespace: str = "leading",
     batch_tokens: int = 4096,
 ) -> pd.DataFrame:
     """The surprisal of every stimulus (word) in its context.
@@ -32,6 +33,7 @@ def word_surprisal(
     method : for encoder-decoder models (see `prediction.predictor`).
     stride : approximation for contexts beyond the model's limit (see `sequences.plan`); None: each
         word is read after as much context as fits.
+    whitespace : `leading`, or `trailing` (see `prediction.read_bits`).
     batch_tokens : padded tokens of a batch.
 
     Returns
@@ -58,7 +60,7 @@ def word_surprisal(
         {
             "stimulus_id": ids,
             "word": stimuli["text"].to_numpy(),
-            "bits": read_bits(reader, reading.sequences, ids, batch_tokens),
+            "bits": read_bits(reader, reading.sequences, ids, batch_tokens, whitespace),
             "n_tokens": reading.n_tokens,
             "context_tokens": reading.context_tokens,
             "truncated": reading.truncated,
