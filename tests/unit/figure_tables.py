@@ -1,9 +1,14 @@
 """Tables of invented studies, small and large, in the columns of docs/architecture.md."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import xarray as xr
+from brainalign.analysis.contrasts import contrasts
+from brainalign.analysis.correlations import correlations
+from brainalign.analysis.published import published_check, published_models
 
 SMALL = [("sim-gpt", 3, 1), ("sim-t5", 1, 1)]
 LARGE = [("t5", 5, 2), ("llama", 3, 2), ("gpt2", 4, 1), ("gemma", 2, 1), ("smollm", 3, 1)]
@@ -211,3 +216,111 @@ def behaviors(
                     }
                 )
     return pd.DataFrame(rows).drop(columns="Index")
+
+
+PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
+
+
+def published() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """published_models, published_check and the paper's Table 2, from resources/."""
+    names = (
+        "models", "ceilings", "capability_categories", "correlates", "improvement", "similarity",
+    )  # fmt: skip
+    tables = [pd.read_csv(PUBLISHED / f"{name}.csv") for name in names]
+    return published_models(tables[0]), published_check(*tables), tables[2]
+
+
+def alignment(
+    families: Sequence[tuple[str, int, int]] = SMALL, names: Sequence[str] = ("LIFG", "LATL")
+) -> pd.DataFrame:
+    """Alignment files of one benchmark below each other, with what the script adds."""
+    curve = layers(families).query("benchmark == 'stories-controlled'")
+    parts = [
+        curve.assign(region=name, subject="all", fold=-1, n_targets=5, r=curve["r"] * (1 - 0.1 * i))
+        for i, name in enumerate(names)
+    ]
+    parts.append(curve.assign(region="all", subject="all", fold=-1, n_targets=5 * len(names)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def ceilings(names: Sequence[str] = ("LIFG", "LATL")) -> pd.DataFrame:
+    """Summary rows of a ceiling file."""
+    return pd.DataFrame({"target_id": "all", "region": names, "ceiling": 0.2})
+
+
+def dataset(
+    seed: int = 0, subjects_count: int = 4, missing: float = 0.03
+) -> tuple[pd.DataFrame, xr.Dataset, dict[str, object]]:
+    """A prepared dataset: 5 stories of 30 fragments, two regions per subject."""
+    rng = np.random.default_rng(seed)
+    stimuli = pd.DataFrame(
+        {
+            "stimulus_id": [f"s{i}" for i in range(150)],
+            "text": "the fox went home",
+            "context_group": [f"story-{i // 30}" for i in range(150)],
+            "position": range(150),
+            "split_group": [f"story-{i // 30}" for i in range(150)],
+            "onset": np.nan,
+            "offset": np.nan,
+        }
+    )
+    shared = rng.normal(size=(150, 1))
+    values = 0.5 * shared + rng.normal(size=(150, 2 * subjects_count))
+    values[rng.random(values.shape) < missing] = np.nan
+    responses = xr.Dataset(
+        {"responses": (("stimulus", "target"), values)},
+        coords={
+            "stimulus_id": ("stimulus", stimuli["stimulus_id"].to_numpy()),
+            "target_id": ("target", [f"t{i}" for i in range(values.shape[1])]),
+            "subject": ("target", [f"sub-{i // 2}" for i in range(values.shape[1])]),
+            "region": ("target", ["LIFG", "LATL"] * subjects_count),
+        },
+        attrs={
+            "kind": "brain", "units": "z", "source": "simulated world", "licence": "CC0",
+            "simulated": 1,
+        },
+    )  # fmt: skip
+    dropped = [{"what": "fragments", "n": 3, "why": "they hold no word"}]
+    return stimuli, responses, {"dataset": "stories", "dropped": dropped}
+
+
+def training_logs(
+    families: Sequence[tuple[str, int, int]] = SMALL, steps: int = 120
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """Loss logs of all tuned models, and what is known of these models."""
+    rng = np.random.default_rng(0)
+    tuned = models(families).query("role == 'tuned'")
+    logs = {
+        name: pd.DataFrame(
+            {
+                "step": range(steps),
+                "loss": 1 + 3 * np.exp(-np.arange(steps) / 40) + rng.normal(0, 0.1, steps),
+            }
+        )
+        for name in tuned["model"]
+    }
+    facts = tuned[["model", "family", "role"]].assign(label=tuned["model"], simulated=True)
+    return logs, facts
+
+
+def study(
+    families: Sequence[tuple[str, int, int]] = SMALL,
+    datasets: Sequence[str] = DATASETS,
+    simulated: bool = True,
+) -> dict[str, pd.DataFrame]:
+    """All tables of a study; contrasts and correlations computed from the others."""
+    tables = {
+        "scores": scores(families, datasets, simulated),
+        "behaviors": behaviors(families, simulated),
+        "capabilities": capabilities(families, simulated),
+    }
+    return tables | analysed(tables)
+
+
+def analysed(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """contrasts and correlations of what `tables` has."""
+    more = {"subjects": subjects(tables["scores"])} if "scores" in tables else {}
+    return {
+        "contrasts": contrasts(**tables, **more, samples=200),
+        "correlations": correlations(**tables, samples=200),
+    }

@@ -156,9 +156,9 @@ def _against(
     simulated = bool(part["simulated"].iloc[0])
     y = f"reading {part['dataset'].iloc[0]} {measure}"
     found = found_for(correlations, y, mode, simulated)
-    lines = [f"{mode}{', simulated' * simulated}: Pearson r"]
+    lines = [f"{mode}{', simulated' * simulated}"]
     lines += [stated(found, column, models) for models in ("tuned", "all")]
-    panel(axes, title, "\n".join(lines))
+    panel(axes, f"{title}: Pearson r", "\n".join(lines))
     points = part.join(x[[column]], on="model").dropna(subset=[column, "value"])
     if points.empty:
         absent(axes, f"no model has both values ({title})", 22)

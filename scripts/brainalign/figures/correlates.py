@@ -127,8 +127,8 @@ def _panel(
     markers: dict[str, str],
 ) -> None:
     """Alignment against one x: a line through the tuned models, baselines as levels."""
-    lines = [f"{mode}: Pearson r", stated(found, name, "tuned"), stated(found, name, "all")]
-    panel(axes, TITLES.get(name, name), "\n".join(lines))
+    lines = [mode, stated(found, name, "tuned"), stated(found, name, "all")]
+    panel(axes, f"{TITLES.get(name, name)}: Pearson r", "\n".join(lines))
     present = points.dropna(subset=[name, "r"])
     if present.empty:
         absent(axes, f"no model has both an alignment and {TITLES.get(name, name).lower()}", 22)

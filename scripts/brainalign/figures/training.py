@@ -64,7 +64,7 @@ def training(logs: Mapping[str, pd.DataFrame], models: pd.DataFrame) -> Figure:
     if len(ends) <= NAMED:
         low, high = axes.get_ylim()
         last = max(end[0] for end in ends)
-        heights = spaced([end[1] for end in ends], 0.065 * (high - low))
+        heights = spaced([end[1] for end in ends], 0.085 * (high - low))
         for (step, loss, name), height in zip(ends, heights, strict=True):
             axes.annotate(
                 str(facts.loc[name, "label"]), (step, loss), (1.03 * last, height), va="center",

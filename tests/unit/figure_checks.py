@@ -1,0 +1,74 @@
+"""What a reader would see at once: words on top of each other, words cut off, tiny print."""
+
+import itertools
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+
+def words(figure: Figure) -> list[Text]:
+    """Every text of a figure that has been drawn, ticks outside an axis' range left out."""
+    found: list[Text] = list(figure.texts)
+    found += [text for legend in figure.legends for text in legend.get_texts()]
+    if figure._suptitle is not None:
+        found.append(figure._suptitle)
+    for axes in figure.axes:
+        if not axes.axison:
+            found += axes.texts
+            continue
+        found += _of_axes(axes)
+    unique = {id(text): text for text in found}
+    return [text for text in unique.values() if text.get_visible() and text.get_text().strip()]
+
+
+def _of_axes(axes: Axes) -> list[Text]:
+    found = [*axes.texts, axes.title, axes._left_title, axes._right_title]
+    for axis in (axes.xaxis, axes.yaxis):
+        found.append(axis.label)
+        found += [tick.label1 for tick in axis._update_ticks() if tick.label1.get_visible()]
+    if axes.get_legend() is not None:
+        found += axes.get_legend().get_texts()
+    return found
+
+
+def extent(text: Text) -> Bbox:
+    """The place of the words alone, in pixels, without the arrow that an annotation may have."""
+    return Text.get_window_extent(text)
+
+
+def collisions(figure: Figure, slack: float = 1.0) -> list[tuple[str, str]]:
+    """Pairs of texts that overlap by more than `slack` points in both directions."""
+    pixel = slack * figure.dpi / 72
+    boxes = [(text.get_text(), extent(text)) for text in words(figure)]
+    found = []
+    for (one, a), (two, b) in itertools.combinations(boxes, 2):
+        width = min(a.x1, b.x1) - max(a.x0, b.x0)
+        height = min(a.y1, b.y1) - max(a.y0, b.y0)
+        if width > pixel and height > pixel:
+            found.append((one, two))
+    return found
+
+
+def cut_off(figure: Figure, slack: float = 2.0) -> list[str]:
+    """Texts that leave the sheet by more than `slack` points."""
+    sheet, pixel = figure.bbox, slack * figure.dpi / 72
+    found = []
+    for text in words(figure):
+        box = extent(text)
+        if (
+            box.x0 < sheet.x0 - pixel
+            or box.x1 > sheet.x1 + pixel
+            or box.y0 < sheet.y0 - pixel
+            or box.y1 > sheet.y1 + pixel
+        ):
+            found.append(text.get_text())
+    return found
+
+
+def said(figure: Figure) -> str:
+    """All texts of a figure, one a line, line breaks inside a text as blanks."""
+    return "\n".join(
+        text.get_text().replace("\n", " ").replace("\u00a0", " ") for text in words(figure)
+    )

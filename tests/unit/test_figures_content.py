@@ -1,0 +1,335 @@
+"""The figures show the tables' numbers, and say what cannot be computed."""
+
+import warnings
+
+import figure_tables as tables
+import numpy as np
+import pandas as pd
+import pytest
+from brainalign.errors import InputError
+from brainalign.figures.alignment import alignment
+from brainalign.figures.behavior import behavior
+from brainalign.figures.correlates import correlates
+from brainalign.figures.improvement import improvement
+from brainalign.figures.layer_curves import layer_curves
+from brainalign.figures.legacy_controlled import legacy_controlled
+from brainalign.figures.order import model_order
+from brainalign.figures.published import published
+from brainalign.figures.regions import regions
+from brainalign.figures.scatter import name_points, scatter
+from brainalign.figures.style import (
+    COLOUR,
+    FAMILY_MARKERS,
+    drawing,
+    family_markers,
+    p_text,
+    r_text,
+    sheet,
+    spaced,
+)
+from brainalign.figures.training import training
+from figure_checks import collisions, said
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.fixture(autouse=True)
+def style():
+    with drawing(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def texts(figure):
+    figure.draw_without_rendering()
+    return said(figure)
+
+
+def points(axes):
+    """(x, y, colour) of every single marker of a panel."""
+    return {
+        (float(line.get_xdata()[0]), float(line.get_ydata()[0]), line.get_color())
+        for line in axes.lines
+        if len(line.get_xdata()) == 1
+    }
+
+
+def test_alignment_draws_every_score_in_its_role_s_colour():
+    scores = tables.scores()
+    figure = alignment(scores)
+    whole = scores[scores["region"] == "all"]
+    rows = whole[whole["benchmark"] == "passages-legacy"].set_index("model")
+    order = model_order(whole)
+    expected = {
+        (rows.loc[m.model, "r"], float(i), COLOUR[m.role]) for i, m in enumerate(order.itertuples())
+    }
+    assert points(figure.axes[0]) == expected
+
+
+def test_alignment_draws_the_ceiling():
+    figure = alignment(tables.scores())
+    upright = [line.get_xdata() for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
+    assert any(np.allclose(x, 0.36) for x in upright)
+
+
+def test_modes_of_a_dataset_share_their_scale():
+    figure = alignment(tables.scores())
+    legacy, controlled = figure.axes[:2]
+    assert legacy.get_xlim() == controlled.get_xlim()
+
+
+def test_order_keeps_a_tuned_model_under_its_base():
+    order = model_order(tables.scores(tables.LARGE))
+    names = list(order["model"])
+    for row in tables.models(tables.LARGE).query("role == 'tuned'").itertuples():
+        between = names[names.index(row.base) + 1 : names.index(row.model)]
+        assert all(name.startswith(f"{row.base}-tuned") for name in between)
+    assert set(order["role"].tail(3)) == {"baseline"}
+
+
+def test_order_does_not_depend_on_the_table_s_order():
+    table = tables.scores(tables.LARGE)
+    shuffled = table.sample(frac=1, random_state=3)
+    assert list(model_order(table)["model"]) == list(model_order(shuffled)["model"])
+
+
+def test_layer_curves_draw_the_profile_and_the_baselines():
+    layers = tables.layers()
+    figure = layer_curves(layers)
+    axes = figure.axes[0]
+    rows = layers[(layers["benchmark"] == "passages-legacy") & (layers["model"] == "sim-gpt-a")]
+    drawn = [line.get_ydata() for line in axes.lines if len(line.get_ydata()) == len(rows)]
+    assert any(np.allclose(y, rows["r"]) for y in drawn)
+    level = layers.query("benchmark == 'passages-legacy' and model == 'oasm'")["r"].iloc[0]
+    flat = [line.get_ydata() for line in axes.lines if len(line.get_ydata()) == 2]
+    assert any(np.allclose(y, level) for y in flat)
+    assert "oasm" in [text.get_text() for text in axes.texts]
+
+
+def test_encoder_and_decoder_are_two_curves():
+    layers = tables.layers([("t5", 1, 0)], ("passages",))
+    axes = layer_curves(layers[layers["model"] == "t5-a"]).axes[0]
+    assert sorted(len(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) > 2) == [
+        3,
+        3,
+    ]
+
+
+def test_improvement_draws_means_intervals_and_pairs():
+    contrasts = tables.study()["contrasts"]
+    figure = improvement(contrasts)
+    brain = contrasts[(contrasts["mode"] == "legacy") & (contrasts["measure"] == "r")]
+    overall = brain[(brain["level"] == "overall") & (brain["unit"] == "pairs")]
+    overall = overall[overall["dataset"] != "reading"]
+    heights = sorted(bar.get_height() for bar in figure.axes[0].patches)
+    assert np.allclose(heights, sorted(overall["absolute"]))
+    pairs = brain[(brain["level"] == "pair") & (brain["dataset"] == "average")]
+    drawn = {y for _, y, colour in points(figure.axes[0]) if colour == COLOUR["tuned"]}
+    assert set(pairs["absolute"]) <= drawn
+
+
+def test_improvement_leaves_reading_times_out():
+    assert "reading" not in texts(improvement(tables.study()["contrasts"]))
+
+
+def test_correlates_state_the_table_s_r_p_and_n():
+    study = tables.study(tables.LARGE)
+    found = study["correlations"]
+    row = found[
+        (found["x"] == "mmlu")
+        & (found["y"] == "brain average")
+        & (found["mode"] == "controlled")
+        & (found["models"] == "tuned")
+        & (found["subset"] == "all")
+        & (found["method"] == "pearson")
+    ].iloc[0]
+    figure = correlates(study["scores"], found, study["capabilities"], study["behaviors"])
+    assert f"tuned: {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']}" in texts(figure)
+
+
+def test_legacy_controlled_ranks_count_all_models():
+    figure = legacy_controlled(tables.scores())
+    assert "N = 13" in texts(figure)
+    places = points(figure.axes[3])
+    assert sorted(x for x, _, _ in places) == list(range(1, 14))
+
+
+def test_published_states_printed_and_recomputed_values():
+    lines = texts(published(*tables.published()))
+    assert "Published tables, Aw et al. 2024" in lines
+    for value in ("r = .92 (printed .92)", "r = .81 (printed .81)", "r = −.16 (not printed)"):
+        assert value in lines
+    for gain in ("+7.0 (+6.9)", "+8.0 (+8.0)", "+4.0 (+3.8)", "+6.3 (+6.2)"):
+        assert gain in lines
+
+
+def test_published_names_the_quantity_that_is_missing():
+    models, check, categories = tables.published()
+    with pytest.raises(InputError, match="Wilcoxon p, one value per base model"):
+        published(models, check[~check["quantity"].str.startswith("Wilcoxon")], categories)
+
+
+# Bad input: one model, no pairs, one family, no answers, ties, constants, gaps -------------------
+
+
+def small_study(families=tables.SMALL, keep=None, change=None):
+    """A study of which a part is left out or changed, analysed like any other."""
+    made = {
+        "scores": tables.scores(families),
+        "behaviors": tables.behaviors(families),
+        "capabilities": tables.capabilities(families),
+    }
+    if change:
+        made = change(made)
+    if keep:
+        made = {name: table[keep(table)] for name, table in made.items()}
+    return made | tables.analysed(made)
+
+
+def all_figures(study, layers):
+    return {
+        "alignment": alignment(study["scores"]),
+        "layers": layer_curves(layers),
+        "legacy_controlled": legacy_controlled(study["scores"]),
+        "improvement": improvement(study["contrasts"]),
+        "correlates": correlates(
+            study["scores"], study["correlations"], study["capabilities"], study["behaviors"]
+        ),
+        "behavior": behavior(study["behaviors"], study["correlations"], study["capabilities"]),
+    }
+
+
+def one_model(table):
+    return table["model"] == "sim-gpt-a"
+
+
+def no_tuned(table):
+    return table["role"] != "tuned"
+
+
+def one_family(table):
+    return table["family"] == "sim-gpt"
+
+
+def constant(made):
+    return made | {"scores": made["scores"].assign(r=0.2)}
+
+
+def gaps(made):
+    scores = made["scores"]
+    absent = (scores["model"] == "sim-gpt-b-tuned-1") & (scores["dataset"] == "stories")
+    undefined = (scores["model"] == "sim-gpt-c") & (scores["mode"] == "legacy")
+    return made | {"scores": scores[~absent].assign(r=scores["r"].where(~undefined))}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"keep": one_model}, {"improvement": "not computable", "correlates": "not computable"}),
+        ({"keep": no_tuned}, {"improvement": "not computable", "correlates": "not computable"}),
+        ({"keep": one_family}, {}),
+        ({"change": constant}, {"correlates": "not computable", "legacy_controlled": "constant"}),
+        ({"change": gaps}, {"alignment": "no score", "legacy_controlled": "no score"}),
+    ],
+    ids=["one model", "no pairs", "one family", "constant scores", "missing benchmark"],
+)
+def test_what_cannot_be_computed_is_said_in_its_place(arguments, expected):
+    study = small_study(**arguments)
+    layers = tables.layers()
+    keep = arguments.get("keep")
+    if keep:
+        layers = layers[keep(layers)]
+    figures = all_figures(study, layers)
+    lines = {name: texts(figure) for name, figure in figures.items()}
+    for name, words in expected.items():
+        assert words in lines[name], name
+    for name, figure in figures.items():
+        assert collisions(figure) == [], name
+
+
+def test_study_without_answers_says_so():
+    made = {"scores": tables.scores(), "behaviors": tables.behaviors()}
+    found = tables.analysed(made)["correlations"]
+    assert "no capability task" in texts(behavior(made["behaviors"], found))
+    correlates(made["scores"], found)
+
+
+def test_study_with_one_mode():
+    scores = tables.scores()
+    legacy = scores[scores["mode"] == "legacy"]
+    assert "no controlled benchmark" in texts(legacy_controlled(legacy))
+    alignment(legacy).draw_without_rendering()
+
+
+@pytest.mark.parametrize("draw", [alignment, legacy_controlled, layer_curves, improvement])
+def test_empty_tables_give_a_figure_that_says_why(draw):
+    table = {
+        alignment: tables.scores, legacy_controlled: tables.scores, layer_curves: tables.layers,
+        improvement: lambda: tables.study()["contrasts"],
+    }[draw]()  # fmt: skip
+    assert "not computable" in texts(draw(table.iloc[:0]))
+
+
+def test_regions_without_names_and_training_without_logs():
+    table = tables.alignment()
+    whole = table[table["region"] == "all"]
+    figure = regions(whole, tables.ceilings(), "b", "legacy", False)
+    assert "no named regions" in texts(figure)
+    assert "no model" in texts(training({}, pd.DataFrame()))
+
+
+def test_undefined_region_is_named():
+    table = tables.alignment()
+    table["r"] = table["r"].where(table["region"] != "LATL")
+    assert "r is not defined" in texts(regions(table, tables.ceilings(), "b", "legacy", False))
+
+
+# Parts ------------------------------------------------------------------------------------------
+
+
+def test_no_two_families_share_a_marker_and_baselines_have_their_own():
+    table = tables.scores([(f"family-{i}", 1, 0) for i in range(len(FAMILY_MARKERS))])
+    markers = family_markers(table)
+    assert len(set(markers.values())) == len(FAMILY_MARKERS)
+
+
+@given(
+    st.lists(st.floats(-10, 10), min_size=1, max_size=12),
+    st.floats(0.01, 2),
+)
+def test_spaced_keeps_distance_order_and_mean(values, gap):
+    places = spaced(values, gap)
+    order = np.argsort(values, kind="stable")
+    steps = np.diff(np.array(places)[order])
+    assert (steps >= gap - 1e-9).all()
+    assert np.isclose(np.mean(places), np.mean(values))
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(0.0001, "p < .001"), (0.0499, "p = .050"), (0.05, "p = .050"), (0.557, "p = .56"),
+     (1.0, "p = 1.00"), (float("nan"), "p n/a")],
+)  # fmt: skip
+def test_p_values_as_text(p, text):
+    assert p_text(p) == text
+
+
+@pytest.mark.parametrize(
+    ("r", "text"),
+    [(0.805, ".81"), (-0.159, "−.16"), (1.0, "1.00"), (-0.001, ".00"), (float("nan"), "n/a")],
+)
+def test_correlations_as_text(r, text):
+    assert r_text(r) == text
+
+
+def test_names_beside_points_hit_nothing():
+    figure = sheet(3.5, 2.5)
+    axes = figure.subplots()
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.normal(size=10), "y": rng.normal(size=10)})
+    table = table.assign(role="tuned", family="a")
+    scatter(axes, table, "x", "y", {"a": "o"})
+    name_points(figure, axes, table["x"], table["y"], [f"model-{i}" for i in range(10)])
+    figure.draw_without_rendering()
+    assert collisions(figure, slack=0) == []
+    assert any(text.get_text().startswith("model-") for text in axes.texts)
