@@ -1,13 +1,16 @@
 """Read a dataset with a model and keep the hidden states of every layer."""
 
+import hashlib
+import json
 from typing import TYPE_CHECKING
 
-from brainalign.formats.activations import write_activations
+from brainalign.formats.activations import ActivationWriter
+from brainalign.formats.atomic import sha256_of
 from brainalign.formats.datasets import read_stimuli
 from brainalign.formats.tables import read_json
 from brainalign.job import job
 from brainalign.models.loading import load
-from brainalign.reading.activations import extract
+from brainalign.reading.activations import prepare
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -16,7 +19,7 @@ with job(snakemake.log[0]) as log:
     settings = snakemake.params
     stimuli = read_stimuli(snakemake.input.stimuli)
     model = load(read_json(snakemake.input.manifest), settings.device, settings.threads)
-    layers, metadata = extract(
+    extraction = prepare(
         model,
         stimuli,
         context=settings.context,
@@ -24,13 +27,23 @@ with job(snakemake.log[0]) as log:
         bos=settings.bos,
         chat=settings.chat,
         decoder_input=settings.decoder_input,
-        batch_tokens=settings.batch_tokens,
     )
+    facts = extraction.metadata
     log.info(
         "%d stimuli, %d layers; %d tokens in %d sequences, %d contexts truncated",
-        len(stimuli), len(layers), metadata["tokens_fed"], metadata["sequences"],
-        metadata["truncated"],
+        len(stimuli), len(model.layers), facts["tokens_fed"], facts["sequences"],
+        facts["truncated"],
     )  # fmt: skip
-    write_activations(
-        layers, stimuli["stimulus_id"].tolist(), snakemake.output.activations, metadata
-    )
+    # What the values depend on: a killed job goes on only where all of it is the same.
+    key = [sha256_of(path) for path in snakemake.input] + [dict(settings.items())]
+    with ActivationWriter(
+        snakemake.output.activations,
+        model.layers,
+        stimuli["stimulus_id"].tolist(),
+        facts,
+        hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest(),
+    ) as writer:
+        if writer.done:
+            log.info("%d stimuli were read by a run that was stopped", len(writer.done))
+        extraction.run(writer.put, settings.batch_tokens, writer.done)
+        writer.finish()

@@ -1,10 +1,12 @@
 """Activation files: one float32 tensor [stimulus, unit] per layer, in one safetensors file."""
 
 import json
-from collections.abc import Mapping
+import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BufferedRandom
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -52,20 +54,138 @@ def write_activations(
             raise InputError(
                 f"{path}: layer {name} has {len(values)} rows, not {len(stimulus_ids)}"
             )
-        bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
-        if bad.size:
-            raise InputError(
-                f"{path}: layer {name} has non-finite values in {bad.size} rows, "
-                f"first {stimulus_ids[bad[0]]}"
-            )
-    header = {
-        "layers": json.dumps(list(layers)),
-        "stimulus_ids": json.dumps(list(stimulus_ids)),
-        "metadata": json.dumps(dict(metadata), sort_keys=True),
-    }
+        _check_finite(values, name, stimulus_ids, path)
+    header = _header(layers, stimulus_ids, metadata)
     tensors = {name: np.ascontiguousarray(v, dtype=np.float32) for name, v in layers.items()}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata=header)
+
+
+class ActivationWriter:
+    """Writes an activation file some rows at a time; a killed run is taken up where it stopped.
+
+    Until `finish` the rows lie beside `path`, in `.NAME.partial`, and those that are whole are
+    listed in `.NAME.rows`. A writer made with the same arguments finds them again: `done`. Use it
+    as a context manager, which closes its files.
+
+    Parameters
+    ----------
+    path : where the activation file goes.
+    layers : layer names, in the model's order.
+    stimulus_ids : one per row.
+    metadata : JSON-able facts.
+    key : what the values depend on (hashes of model, stimuli, settings, code): rows of a run with
+        another key are thrown away.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        layers: Sequence[str],
+        stimulus_ids: Sequence[str],
+        metadata: Mapping[str, Any],
+        key: str,
+    ) -> None:
+        self._path = Path(path)
+        self._partial = self._path.with_name(f".{self._path.name}.partial")
+        self._rows = self._path.with_name(f".{self._path.name}.rows")
+        self._layers = tuple(layers)
+        self._ids = tuple(stimulus_ids)
+        self._header = {**_header(layers, stimulus_ids, metadata), "key": key}
+        self._places: dict[str, tuple[int, int]] = {}  # layer → first byte, bytes of a row
+        self._file: BufferedRandom | None = None
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self.done = frozenset(self._resume())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def put(self, rows: Sequence[int], layers: Mapping[str, np.ndarray]) -> None:
+        """Write rows of all layers.
+
+        Parameters
+        ----------
+        rows : row numbers, each written once.
+        layers : layer name → float32 [len(rows), unit].
+
+        Raises
+        ------
+        InputError : NaN or Inf in a layer; the rows before stay written.
+        """
+        order = np.argsort(rows)
+        sorted_rows = np.asarray(rows)[order]
+        for name in self._layers:
+            _check_finite(layers[name], name, [self._ids[row] for row in rows], self._path)
+        if self._file is None:
+            self._file = self._create({name: layers[name].shape[1] for name in self._layers})
+        starts = np.flatnonzero(np.diff(sorted_rows, prepend=-2) != 1)  # of runs without a gap
+        for name in self._layers:
+            values = np.ascontiguousarray(layers[name][order], dtype=np.float32)
+            first, size = self._places[name]
+            for run in np.split(np.arange(len(order)), starts[1:]):
+                self._file.seek(first + int(sorted_rows[run[0]]) * size)
+                self._file.write(values[run].tobytes())
+        self._file.flush()
+        with self._rows.open("a") as log:
+            log.write(" ".join(str(row) for row in rows) + "\n")
+        self.done |= set(rows)
+
+    def finish(self) -> None:
+        """Put the whole file in its place.
+
+        Raises
+        ------
+        InputError : rows are missing.
+        """
+        missing = set(range(len(self._ids))) - self.done
+        if missing:
+            raise InputError(f"{self._path}: {len(missing)} rows are not written")
+        self.__exit__()
+        self._partial.replace(self._path)
+        self._rows.unlink(missing_ok=True)
+
+    def _create(self, widths: Mapping[str, int]) -> BufferedRandom:
+        header: dict[str, Any] = {"__metadata__": self._header}
+        size = 0
+        for name, width in widths.items():
+            end = size + 4 * width * len(self._ids)
+            shape = [len(self._ids), width]
+            header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [size, end]}
+            size = end
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)
+        file = self._partial.open("w+b")
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.truncate(8 + len(text) + size)
+        self._locate(header, 8 + len(text))
+        return file
+
+    def _resume(self) -> set[int]:
+        """Open what a killed run of the same key has left, or clear it away."""
+        try:
+            with self._partial.open("rb") as file:
+                (length,) = struct.unpack("<Q", file.read(8))
+                header = json.loads(file.read(length))
+            lines = self._rows.read_text().split("\n")[:-1]  # the last one may be half a line
+            if header["__metadata__"] != self._header:
+                raise ValueError("another run's")
+        except (OSError, ValueError, KeyError, struct.error):
+            self._partial.unlink(missing_ok=True)
+            self._rows.unlink(missing_ok=True)
+            return set()
+        self._locate(header, 8 + length)
+        self._file = self._partial.open("r+b")
+        return {int(row) for line in lines for row in line.split()}
+
+    def _locate(self, header: Mapping[str, Any], data: int) -> None:
+        for name in self._layers:
+            entry = header[name]
+            self._places[name] = (data + entry["data_offsets"][0], 4 * entry["shape"][1])
 
 
 def open_activations(path: str | Path) -> ActivationFile:
@@ -95,3 +215,26 @@ def open_activations(path: str | Path) -> ActivationFile:
         stimulus_ids=tuple(json.loads(header["stimulus_ids"])),
         metadata=json.loads(header.get("metadata", "{}")),
     )
+
+
+def _header(
+    layers: Sequence[str] | Mapping[str, Any],
+    stimulus_ids: Sequence[str],
+    metadata: Mapping[str, Any],
+) -> dict[str, str]:
+    return {
+        "layers": json.dumps(list(layers)),
+        "stimulus_ids": json.dumps(list(stimulus_ids)),
+        "metadata": json.dumps(dict(metadata), sort_keys=True),
+    }
+
+
+def _check_finite(
+    values: np.ndarray, layer: str, stimulus_ids: Sequence[str], path: str | Path
+) -> None:
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if bad.size:
+        raise InputError(
+            f"{path}: layer {layer} has non-finite values in {bad.size} rows, "
+            f"first {stimulus_ids[bad[0]]}"
+        )

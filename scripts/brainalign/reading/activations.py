@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,48 @@ POOLINGS = ("last", "mean", "sum")
 DECODER_INPUTS = ("shifted", "start")
 
 
-def extract(
+@dataclass(frozen=True)
+class Extraction:
+    """What is to be read, laid out; `run` reads it.
+
+    `metadata`: the settings, and `tokens_fed` (text tokens), `sequences`, `truncated` (number of
+    stimuli whose context was cut) and `truncated_stimuli` (their ids).
+    """
+
+    model: LanguageModel
+    specials: Specials
+    pooling: str
+    decoder_input: str
+    sequences: list[TokenSequence]
+    metadata: dict[str, Any]
+
+    def run(
+        self,
+        put: Callable[[list[int], dict[str, np.ndarray]], None],
+        batch_tokens: int = 4096,
+        done: Collection[int] = (),
+    ) -> None:
+        """Hand over the activations batch by batch.
+
+        Parameters
+        ----------
+        put : is called with row numbers and layer name → float32 [row, unit].
+        batch_tokens : padded tokens of a batch; changes no value beyond rounding.
+        done : rows that need not be read.
+        """
+        sequences = [s for s in self.sequences if not set(s.rows) <= set(done)]
+        with _reader(self.model, self.specials, self.pooling, self.decoder_input) as read:
+
+            def work(batch: list[int]) -> None:
+                chosen = [sequences[k] for k in batch]
+                states = read(chosen)
+                rows = [row for sequence in chosen for row in sequence.rows]
+                put(rows, {name: states[name].cpu().numpy() for name in self.model.layers})
+
+            in_batches([len(s.ids) for s in sequences], batch_tokens, work, "activations")
+
+
+def prepare(
     model: LanguageModel,
     stimuli: pd.DataFrame,
     context: str,
@@ -31,12 +72,11 @@ def extract(
     bos: str = "none",
     decoder_input: str = "shifted",
     chat: bool = False,
-    batch_tokens: int = 4096,
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Hidden states of every layer for every stimulus.
+) -> Extraction:
+    """Lay out the reading of a dataset.
 
-    Equal to feeding each stimulus by itself with its whole context, truncated on the left to the
-    model's limit, whatever `batch_tokens` is.
+    The values will be those of feeding each stimulus by itself with its whole context, truncated
+    on the left to the model's limit.
 
     Parameters
     ----------
@@ -47,13 +87,6 @@ def extract(
     decoder_input : what an encoder-decoder model's decoder reads: `shifted`, the same text after
         the start token, pooled where the decoder reads the stimulus' own tokens; `start`, the
         start token alone.
-    batch_tokens : padded tokens of a batch.
-
-    Returns
-    -------
-    layers : layer name → float32 [stimulus, unit], in the model's order.
-    metadata : the settings, and `tokens_fed` (text tokens), `sequences`, `truncated` (number
-        of stimuli whose context was cut) and `truncated_stimuli` (their ids).
 
     Raises
     ------
@@ -70,23 +103,6 @@ def extract(
         ids,
         share=model.architecture == "decoder-only",
     )
-    sequences = reading.sequences
-    layers: dict[str, np.ndarray] = {}
-
-    with _reader(model, specials, pooling, decoder_input) as read:
-
-        def work(batch: list[int]) -> None:
-            chosen = [sequences[k] for k in batch]
-            states = read(chosen)
-            rows = [row for sequence in chosen for row in sequence.rows]
-            for name in model.layers:
-                pooled = states[name].cpu().numpy()
-                if name not in layers:
-                    layers[name] = np.empty((len(ids), pooled.shape[1]), np.float32)
-                layers[name][rows] = pooled
-
-        in_batches([len(s.ids) for s in sequences], batch_tokens, work, "activations")
-
     metadata = {
         "model": model.name,
         "context": context,
@@ -95,13 +111,38 @@ def extract(
         "chat": chat,
         "max_context": model.max_context,
         "tokens_fed": reading.tokens,
-        "sequences": len(sequences),
+        "sequences": len(reading.sequences),
         "truncated": int(reading.truncated.sum()),
         "truncated_stimuli": [ids[row] for row in np.flatnonzero(reading.truncated)],
     }
     if model.architecture == "encoder-decoder":
         metadata["decoder_input"] = decoder_input
-    return layers, metadata
+    return Extraction(model, specials, pooling, decoder_input, reading.sequences, metadata)
+
+
+def extract(
+    model: LanguageModel,
+    stimuli: pd.DataFrame,
+    context: str,
+    pooling: str = "last",
+    batch_tokens: int = 4096,
+    **settings: Any,
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Activations in memory: layer name → float32 [stimulus, unit], and the metadata.
+
+    `settings` are those of `prepare`.
+    """
+    extraction = prepare(model, stimuli, context, pooling, **settings)
+    layers: dict[str, np.ndarray] = {}
+
+    def put(rows: list[int], values: dict[str, np.ndarray]) -> None:
+        for name, value in values.items():
+            if name not in layers:
+                layers[name] = np.empty((len(stimuli), value.shape[1]), np.float32)
+            layers[name][rows] = value
+
+    extraction.run(put, batch_tokens)
+    return layers, extraction.metadata
 
 
 def _check(value: str, key: str, allowed: tuple[str, ...]) -> None:
@@ -120,12 +161,12 @@ def _reader(
     other_layers = tuple(name for name in model.layers if name not in decoder_layers)
 
     def run(batch: list[TokenSequence]) -> None:
-        ids, mask = pad([before + s.ids + after for s in batch], model.device)
+        ids, mask = pad([before + s.ids.tolist() + after for s in batch], model.device)
         spans["text"] = _Spans.of(batch, len(before), pooling)
         if model.architecture == "encoder-decoder":
             start = [decoder_start(model.model)]
             if decoder_input == "shifted":
-                decoder_ids, _ = pad([start + s.ids for s in batch], model.device)
+                decoder_ids, _ = pad([start + s.ids.tolist() for s in batch], model.device)
                 spans["decoder"] = _Spans.of(batch, len(start), pooling)
             else:
                 decoder_ids, _ = pad([start for s in batch], model.device)

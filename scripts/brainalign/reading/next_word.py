@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from brainalign.errors import InputError
 from brainalign.models.loading import LanguageModel
 from brainalign.reading.prediction import predictor, read_bits
@@ -61,7 +63,10 @@ def next_word_loss(
         encoded = model.tokenizer(
             document, add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
-        ids, ends = encoded["input_ids"], [end for _, end in encoded["offset_mapping"]]
+        ids, ends = (
+            np.array(encoded["input_ids"], np.int64),
+            [end for _, end in encoded["offset_mapping"]],
+        )
         n = int(min(len(ids), budget))
         first = 0 if reader.predicts_first else 1
         budget -= n
@@ -94,7 +99,7 @@ def next_word_loss(
 
 
 def _windows(
-    ids: list[int], first: int, window: int, stride: int, fill: bool, row: int
+    ids: np.ndarray, first: int, window: int, stride: int, fill: bool, row: int
 ) -> list[TokenSequence]:
     """Windows that score the tokens from `first` on, each once, from number `row` on.
 

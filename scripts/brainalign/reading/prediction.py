@@ -243,7 +243,7 @@ def _causal(model: LanguageModel, specials: Specials) -> _States:
     before = list(specials.before)
 
     def states(batch: _Batch) -> tuple[Tensor, list[int]]:
-        ids, _ = pad([before + sequence.ids for sequence in batch], model.device)
+        ids, _ = pad([before + sequence.ids.tolist() for sequence in batch], model.device)
         return run_body(model.model, ids).last_hidden_state, [len(before) - 1] * len(batch)
 
     return states
@@ -254,7 +254,7 @@ def _teacher_forcing(model: LanguageModel, specials: Specials) -> _States:
 
     def states(batch: _Batch) -> tuple[Tensor, list[int]]:
         ids, mask = pad([nothing] * len(batch), model.device)
-        decoder_ids, _ = pad([start + sequence.ids for sequence in batch], model.device)
+        decoder_ids, _ = pad([start + sequence.ids.tolist() for sequence in batch], model.device)
         output = run_body(model.model, ids, mask, decoder_ids)
         return output.last_hidden_state, [0] * len(batch)
 
@@ -266,9 +266,11 @@ def _continuation(model: LanguageModel, specials: Specials, between: list[int]) 
     opening: list[int] = [decoder_start(model.model), *between]
 
     def states(batch: _Batch) -> tuple[Tensor, list[int]]:
-        contexts = [sequence.ids[: sequence.starts[0]] + between for sequence in batch]
+        contexts = [sequence.ids[: sequence.starts[0]].tolist() + between for sequence in batch]
         ids, mask = pad([_surrounded(model, specials, c) for c in contexts], model.device)
-        words = [sequence.ids[sequence.starts[0] : sequence.stops[0]] for sequence in batch]
+        words = [
+            sequence.ids[sequence.starts[0] : sequence.stops[0]].tolist() for sequence in batch
+        ]
         decoder_ids, _ = pad([opening + word for word in words], model.device)
         output = run_body(model.model, ids, mask, decoder_ids)
         return output.last_hidden_state, [len(between) - s.starts[0] for s in batch]

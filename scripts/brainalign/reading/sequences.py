@@ -35,10 +35,11 @@ class Specials:
 class TokenSequence:
     """One input of the model, without special tokens, and which stimuli are read in it.
 
-    The own tokens of the stimulus in row `rows[i]` are `ids[starts[i]:stops[i]]`.
+    `ids` is int64 [token]. The own tokens of the stimulus in row `rows[i]` are
+    `ids[starts[i]:stops[i]]`.
     """
 
-    ids: list[int]
+    ids: np.ndarray
     rows: list[int]
     starts: list[int]
     stops: list[int]
@@ -68,7 +69,7 @@ class _Tokenised:
     """A stimulus in its text: own tokens `ids[start:stop]`; rows of a chain share `ids`."""
 
     row: int
-    ids: list[int]
+    ids: np.ndarray
     start: int
     stop: int
 
@@ -228,7 +229,7 @@ def _tokenise(
 class _Encoded:
     """Token ids and the character offset at which each token ends."""
 
-    ids: list[int]
+    ids: np.ndarray
     ends: np.ndarray
 
 
@@ -242,7 +243,7 @@ def _encode(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[_Encod
         verbose=False,
     )
     return [
-        _Encoded(ids, np.array([end for _, end in offsets], np.int64))
+        _Encoded(np.array(ids, np.int64), np.array([end for _, end in offsets], np.int64))
         for ids, offsets in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
     ]
 
@@ -261,6 +262,6 @@ def _agree(whole: _Encoded, tail: _Encoded, cut: int, end: int) -> bool:
     sure = cut + _REACH // 2 if cut else 0
     ours = int(np.searchsorted(tail.ends + cut, sure, side="right")) if cut else 0
     theirs = int(np.searchsorted(whole.ends[:stop], sure, side="right")) if cut else 0
-    return tail.ids[ours:] == whole.ids[theirs:stop] and np.array_equal(
+    return np.array_equal(tail.ids[ours:], whole.ids[theirs:stop]) and np.array_equal(
         tail.ends[ours:] + cut, whole.ends[theirs:stop]
     )

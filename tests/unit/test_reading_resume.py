@@ -1,0 +1,90 @@
+"""Activation files written batch by batch, and taken up after a kill, are the same files."""
+
+import numpy as np
+import pytest
+from brainalign.errors import InputError
+from brainalign.formats.activations import ActivationWriter, open_activations, write_activations
+from brainalign.reading.activations import extract, prepare
+from reading_models import stories, tiny
+
+
+class Killed(Exception):
+    pass
+
+
+def write(path, extraction, ids, key="k", batches=None):
+    """Run an extraction into `path`; killed after some batches; gives the rows read."""
+    read = []
+    with ActivationWriter(path, extraction.model.layers, ids, extraction.metadata, key) as writer:
+
+        def put(rows, layers):
+            if batches is not None and len(read) == batches:
+                raise Killed
+            writer.put(rows, layers)
+            read.append(rows)
+
+        extraction.run(put, 40, writer.done)
+        writer.finish()
+    return [row for rows in read for row in rows]
+
+
+@pytest.mark.parametrize("name", ["gpt2", "t5"])
+def test_a_killed_run_goes_on_and_gives_the_same_file(tmp_path, name):
+    extraction = prepare(tiny(name), stories(), "window:9", "mean")
+    ids = stories()["stimulus_id"].tolist()
+    whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
+    assert sorted(write(whole, extraction, ids)) == list(range(len(ids)))
+    with pytest.raises(Killed):
+        write(killed, extraction, ids, batches=3)
+    assert not killed.exists()
+    rest = write(killed, extraction, ids)
+    assert 0 < len(rest) < len(ids)
+    assert killed.read_bytes() == whole.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [killed.name, whole.name]
+
+
+def test_rows_of_another_run_are_not_taken(tmp_path):
+    extraction = prepare(tiny("gpt2"), stories(), "window:9")
+    ids = stories()["stimulus_id"].tolist()
+    with pytest.raises(Killed):
+        write(tmp_path / "a.safetensors", extraction, ids, "old weights", batches=3)
+    assert len(write(tmp_path / "a.safetensors", extraction, ids, "new weights")) == len(ids)
+
+
+def test_half_a_line_of_the_list_of_rows_counts_as_not_written(tmp_path):
+    extraction = prepare(tiny("gpt2"), stories(), "window:9")
+    ids = stories()["stimulus_id"].tolist()
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(Killed):
+        write(path, extraction, ids, batches=3)
+    rows = tmp_path / ".a.safetensors.rows"
+    rows.write_text(rows.read_text() + "1")
+    write(path, extraction, ids)
+    expected, _ = extract(tiny("gpt2"), stories(), "window:9")
+    for name, values in expected.items():
+        np.testing.assert_allclose(open_activations(path).layer(name), values, atol=1e-5)
+
+
+def test_the_same_content_as_written_at_once(tmp_path):
+    layers, metadata = extract(tiny("gpt2"), stories(), "story")
+    ids = stories()["stimulus_id"].tolist()
+    write_activations(layers, ids, tmp_path / "once", metadata)
+    with ActivationWriter(tmp_path / "parts", tuple(layers), ids, metadata, "k") as writer:
+        for rows in ([5, 3, 4], [0, 1, 2], list(range(14, 5, -1))):
+            writer.put(rows, {name: values[rows] for name, values in layers.items()})
+        writer.finish()
+    once, parts = open_activations(tmp_path / "once"), open_activations(tmp_path / "parts")
+    assert (once.layers, once.stimulus_ids) == (parts.layers, parts.stimulus_ids)
+    assert once.metadata == parts.metadata
+    for name in layers:
+        np.testing.assert_array_equal(once.layer(name), parts.layer(name))
+
+
+def test_missing_rows_and_numbers_that_are_not_finite(tmp_path):
+    with ActivationWriter(tmp_path / "a", ["x"], ["s0", "s1"], {}, "k") as writer:
+        writer.put([1], {"x": np.ones((1, 3), np.float32)})
+        with pytest.raises(InputError, match="1 rows are not written"):
+            writer.finish()
+        with pytest.raises(InputError, match=r"layer x has non-finite values in 1 rows, first s0"):
+            writer.put([0], {"x": np.full((1, 3), np.nan, np.float32)})
+        assert writer.done == {1}
