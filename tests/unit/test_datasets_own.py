@@ -1,0 +1,177 @@
+"""Own datasets: the documented example, and every way in which the two files may not fit."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from brainalign.datasets import own
+from brainalign.datasets.raw import locate
+from brainalign.errors import InputError
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, repository):
+    """The files of docs/adding-a-dataset.md, made by its own example, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    page = (repository / "docs/adding-a-dataset.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(example, "docs/adding-a-dataset.md", "exec"), {})
+    return tmp_path
+
+
+SOURCE = {"type": "own", "stimuli": "stimuli.csv", "responses": "responses.nc"}
+
+
+def read(source=SOURCE, mirror=None):
+    return own.read(locate(own.raw_files(source), mirror, "downloads"), source)
+
+
+def test_the_documented_example_is_read(folder):
+    prepared = read()
+    assert len(prepared.stimuli) == 120
+    assert prepared.responses["responses"].shape == (120, 6)
+    assert prepared.stimuli["onset"].isna().all()
+    assert prepared.card["subjects"] == ["anna", "ben", "cleo"]
+    assert set(prepared.card["raw_sha256"]) == {
+        str(folder / "stimuli.csv"), str(folder / "responses.nc"),
+    }  # fmt: skip
+    json.dumps(prepared.card)
+
+
+def test_a_mirror_does_not_stand_in_the_way(folder):
+    (folder / "mirror").mkdir()
+    assert len(read(mirror="mirror").stimuli) == 120
+
+
+def test_parquet_and_csv_are_the_same_dataset(folder):
+    pd.read_csv("stimuli.csv").to_parquet("stimuli.parquet")
+    other = read({**SOURCE, "stimuli": "stimuli.parquet"})
+    pd.testing.assert_frame_equal(other.stimuli, read().stimuli, check_dtype=False)
+
+
+def test_ids_and_words_that_look_like_numbers_or_nothing_stay_text(folder):
+    table = pd.read_csv("stimuli.csv")
+    table["stimulus_id"] = [f"{i:03d}" for i in range(len(table))]
+    table.loc[0, "text"] = "NA"
+    table.loc[1, "text"] = "1.50"
+    table.to_csv("stimuli.csv", index=False)
+    responses = xr.load_dataset("responses.nc").assign_coords(
+        stimulus_id=("stimulus", table["stimulus_id"].tolist())
+    )
+    responses.to_netcdf("responses.nc", engine="h5netcdf")
+    stimuli = read().stimuli
+    assert stimuli["stimulus_id"].tolist()[:2] == ["000", "001"]
+    assert stimuli["text"].tolist()[:2] == ["NA", "1.50"]
+
+
+def timed(folder):
+    stimuli = pd.read_csv("stimuli.csv")
+    stimuli["onset"] = np.arange(120) * 2.0
+    stimuli["offset"] = stimuli["onset"] + 1.5
+    stimuli.to_csv("stimuli.csv", index=False)
+    responses = xr.load_dataset("responses.nc").rename(stimulus="volume").drop_vars("stimulus_id")
+    responses = responses.assign_coords(
+        onset=("volume", np.arange(120) * 2.0), run=("volume", np.repeat([1, 2], 60))
+    )
+    return responses.assign_attrs(tr=2.0)
+
+
+def test_timed_responses_are_read(folder):
+    timed(folder).to_netcdf("responses.nc", engine="h5netcdf")
+    prepared = read()
+    assert prepared.responses["responses"].dims == ("volume", "target")
+    assert prepared.card["tr"] == 2.0
+
+
+def in_table(edit):
+    def apply():
+        table = pd.read_csv("stimuli.csv")
+        table = edit(table)
+        table.to_csv("stimuli.csv", index=False)
+
+    return apply
+
+
+def in_array(edit):
+    def apply():
+        edit(xr.load_dataset("responses.nc")).to_netcdf("responses.nc", engine="h5netcdf")
+
+    return apply
+
+
+def cell(row, column, value):
+    def edit(table):
+        table[column] = table[column].astype(object)
+        table.loc[row, column] = value
+        return table
+
+    return in_table(edit)
+
+
+def nan_subject(data):
+    values = data["responses"].values.copy()
+    values[:, data["subject"].values == "ben"] = np.nan
+    return data.assign(responses=(data["responses"].dims, values))
+
+
+def infinite(data):
+    values = data["responses"].values.copy()
+    values[3, 1] = np.inf
+    return data.assign(responses=(data["responses"].dims, values))
+
+
+BAD = {
+    "id twice": (cell(5, "stimulus_id", "fox.04"), r"row 5: stimulus_id 'fox\.04' is missing or"),
+    "empty text": (cell(7, "text", " "), r"stimulus fox\.07: the text is empty"),
+    "no text": (cell(7, "text", ""), r"stimulus fox\.07: the text is empty"),
+    "order": (cell(9, "position", 3), r"stimulus fox\.09: position does not increase"),
+    "position": (cell(9, "position", "nine"), "position holds other than numbers"),
+    "other id": (cell(9, "stimulus_id", "fox.9"), r"row 9 is stimulus fox\.09, expected fox\.9"),
+    "no column": (in_table(lambda t: t.drop(columns="split_group")), "split_group is missing"),
+    "fewer stimuli": (in_table(lambda t: t[:-1]), "120 rows of responses for 119 stimuli"),
+    "no stimuli": (in_table(lambda t: t[:0]), "no stimuli|other than numbers"),
+    "not a table": (
+        lambda: Path("stimuli.csv").write_bytes(b"\xff\xfe\x00\x01"), "not a readable table"
+    ),
+    "no variable": (in_array(lambda d: d.rename(responses="data")), "no variable 'responses'"),
+    "dimensions": (in_array(lambda d: d.rename(stimulus="row")), r"dimensions \('row', 'target'\)"),
+    "no subject": (in_array(lambda d: d.drop_vars("subject")), "coordinate subject over dimension"),
+    "no ids": (in_array(lambda d: d.drop_vars("stimulus_id")), "coordinate stimulus_id over"),
+    "no units": (in_array(lambda d: d.assign_attrs(units=1).drop_attrs()), "attribute kind is"),
+    "kind": (in_array(lambda d: d.assign_attrs(kind="eye")), "kind 'eye', expected one of"),
+    "nan subject": (in_array(nan_subject), r"2 targets hold only NaN, first ben\.IFG"),
+    "infinite": (in_array(infinite), "infinite responses in row 3"),
+    "other order": (in_array(lambda d: d.isel(stimulus=range(119, -1, -1))), "row 0 is stimulus"),
+    "not netCDF": (lambda: Path("responses.nc").write_text("values"), "not a whole netCDF-4 file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_files_that_do_not_fit_are_one_clear_error(case, folder):
+    damage, says = BAD[case]
+    damage()
+    with pytest.raises(InputError, match=says) as error:
+        read()
+    assert str(folder) in str(error.value)
+
+
+@pytest.mark.parametrize("percent", range(0, 100, 5))
+@pytest.mark.parametrize("name", ["responses.nc", "stimuli.parquet"])
+def test_a_file_cut_at_any_place_is_an_input_error(name, percent, folder):
+    pd.read_csv("stimuli.csv").to_parquet("stimuli.parquet")
+    path = folder / name
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * percent // 100])
+    with pytest.raises(InputError, match=re.escape(name)):
+        read({**SOURCE, "stimuli": "stimuli.parquet"})
+
+
+def test_a_path_that_leads_nowhere_is_named(folder):
+    with pytest.raises(InputError, match=r"nothing\.csv is not here; the config names it; put"):
+        read({**SOURCE, "stimuli": "nothing.csv"})
+    with pytest.raises(InputError, match=r"source\.responses: None, expected a path"):
+        own.raw_files({"type": "own", "stimuli": "a.csv"})

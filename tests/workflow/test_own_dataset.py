@@ -1,0 +1,54 @@
+"""docs/adding-a-dataset.md, done as it says: two files, a config, one command, no code."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.workflow
+
+TARGET = "results/mine/alignment/length/stories-controlled.parquet"
+
+
+def run(repository, folder, target=TARGET):
+    command = [
+        sys.executable, "-m", "snakemake", "--snakefile", repository / "Snakefile",
+        "--directory", folder, "--cores", "1", "--configfile", folder / "mine.yaml", "--", target,
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+@pytest.fixture
+def study(tmp_path, repository, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (repository / "docs/adding-a-dataset.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (config,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert TARGET in page
+    exec(compile(example, "docs/adding-a-dataset.md", "exec"), {})
+    (tmp_path / "mine.yaml").write_text(config)
+    return tmp_path
+
+
+def test_the_documented_study_runs_and_finds_what_it_says(study, repository):
+    done = run(repository, study)
+    assert done.returncode == 0, done.stderr[-3000:]
+    table = pd.read_parquet(study / TARGET)
+    whole = table[(table["subject"] == "all") & (table["region"] == "all") & (table["fold"] == -1)]
+    assert whole["r"].iloc[0] == pytest.approx(0.6, abs=0.05)  # the page says "about 0.6"
+    assert (study / "results/mine/data/stories/card.json").exists()
+
+
+def test_files_that_do_not_fit_stop_the_run_with_one_line(study, repository):
+    pd.read_csv("stimuli.csv").iloc[:-1].to_csv("stimuli.csv", index=False)
+    done = run(repository, study)
+    assert done.returncode != 0
+    log = (study / "results/mine/logs/prepare_dataset/stories.log").read_text()
+    assert "120 rows of responses for 119 stimuli" in log
+    assert "Traceback" not in log
+    prepared = study / "results/mine/data/stories"
+    assert [path.name for path in prepared.iterdir()] == ["raw.json"]
