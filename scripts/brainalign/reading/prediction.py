@@ -116,7 +116,8 @@ def read_bits(
 
     Raises
     ------
-    InputError : an unknown setting; probabilities that are not finite.
+    InputError : an unknown setting; `trailing` for a tokenizer without tokens that begin with
+        whitespace; probabilities that are not finite.
     """
     if whitespace not in WHITESPACES:
         raise InputError(f"whitespace {whitespace!r}: expected one of {', '.join(WHITESPACES)}")
@@ -223,8 +224,13 @@ def _ends_word(model: LanguageModel) -> Tensor:
     tokenizer = model.tokenizer
     pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     special = set(tokenizer.all_special_ids)
-    found = [k in special or str(piece).startswith(SPACES) for k, piece in enumerate(pieces)]
-    return torch.tensor(found)
+    spaced = [str(piece).startswith(SPACES) for piece in pieces]
+    if not any(spaced):
+        raise InputError(
+            f"model {model.name}: whitespace trailing needs tokens that begin with whitespace; "
+            "its tokenizer has none"
+        )
+    return torch.tensor([k in special or begins for k, begins in enumerate(spaced)])
 
 
 def _scaled(model: LanguageModel, hidden: Tensor) -> Tensor:

@@ -81,9 +81,9 @@ def special_tokens(
 
     Parameters
     ----------
-    bos : for decoder-only models: `none`, or `tokenizer`: the tokenizer's BOS token, once, if it
-        has one. Encoders always get what their tokenizer adds by itself ([CLS] and [SEP], </s>):
-        no input that they were trained on lacked it.
+    bos : `none`, or `tokenizer`: the tokenizer's BOS token, once, if it has one. Encoders also get
+        what their tokenizer adds by itself ([CLS] and [SEP], </s>): no input that they were
+        trained on lacked it.
     chat : the text is the user's turn of the tokenizer's chat template, which stands for `bos`:
         decoder-only models get what the template puts before it.
 
@@ -95,9 +95,15 @@ def special_tokens(
         raise InputError(f"bos {bos!r}: expected none or tokenizer")
     if chat:
         return _chat_opening(tokenizer, architecture)
-    if architecture == "decoder-only":
-        begin = tokenizer.bos_token_id if bos == "tokenizer" else None
-        return Specials() if begin is None else Specials((begin,))
+    added = Specials() if architecture == "decoder-only" else _added(tokenizer)
+    begin = tokenizer.bos_token_id
+    if bos == "none" or begin is None or begin in added.before:
+        return added
+    return Specials((begin, *added.before), added.after)
+
+
+def _added(tokenizer: PreTrainedTokenizerFast) -> Specials:
+    """What the tokenizer puts around a text by itself."""
     marked = tokenizer("a", return_special_tokens_mask=True)
     text = [k for k, special in enumerate(marked["special_tokens_mask"]) if not special]
     ids = marked["input_ids"]
