@@ -27,6 +27,7 @@ class Plant:
     tuning: float = 0.0
     base_sd: float = 0.02  # between vanilla models
     model_sd: float = 0.005  # between a tuned model and its partner, beyond the tuning effect
+    slope_sd: float = 0.0  # of the effect of tuning between vanilla models
     subject_sd: float = 0.01  # of a model's deviation in one subject
     tuned_per_base: int = 2
 
@@ -45,7 +46,11 @@ def study(plant: Plant, rng: np.random.Generator, modes: tuple[str, ...] = ("con
     )
     truth = 0.2 + plant.size * z + plant.knowledge * knowledge + base_effect
     is_tuned = models["role"] == "tuned"
-    truth = truth + is_tuned * (plant.tuning + rng.normal(0, plant.model_sd, len(models)))
+    slope = models["anchor"].map(
+        dict(zip(models["anchor"].unique(), rng.normal(0, plant.slope_sd, 1000), strict=False))
+    )
+    own_effect = rng.normal(0, plant.model_sd, len(models))
+    truth = truth + is_tuned * (plant.tuning + slope + own_effect)
     scores, subjects = [], []
     for mode in modes:
         for dataset, n_subjects in DATASETS.items():

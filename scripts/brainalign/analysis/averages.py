@@ -46,4 +46,6 @@ def model_facts(*tables: pd.DataFrame | None) -> pd.DataFrame:
     """What the tables say of each model, once: `base`, `family`, `role`, `parameters`."""
     columns = ["model", "base", "family", "role", "parameters"]
     present = [table[columns] for table in tables if table is not None and len(table)]
+    if not present:
+        return pd.DataFrame(columns=columns).set_index("model")
     return pd.concat(present).drop_duplicates("model").set_index("model")

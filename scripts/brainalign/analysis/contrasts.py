@@ -17,6 +17,8 @@ COLUMNS = (
     "p_permutation", "p_adjusted", "test_family", "note", "simulated",
 )  # fmt: skip
 KIND = ["simulated", "mode", "measure"]
+VALUES = [*KIND, "dataset", "benchmark", "model", "value", "note"]
+UNITS = [*KIND, "dataset", "unit", "name", "model", "value"]
 EVERY = "all"
 Z95 = 1.959963984540054
 
@@ -77,8 +79,8 @@ def contrasts(
     tuned = facts[facts["role"] == "tuned"]
     values, units = _alignment(scores, subjects)
     more_values, more_units = _behavior(behaviors, stories)
-    values = pd.concat([values, more_values], ignore_index=True)
-    units = pd.concat([units, more_units], ignore_index=True)
+    values = _stacked(values, more_values)
+    units = _stacked(units, more_units)
     rows: list[Row] = []
     for key, part in values.groupby(KIND, sort=False):
         about = dict(zip(KIND, key, strict=True))
@@ -94,12 +96,22 @@ def contrasts(
     return _adjusted(pd.DataFrame(rows).reindex(columns=list(COLUMNS)))
 
 
+def _stacked(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Both tables' rows (an empty table's columns would decide the types)."""
+    filled = [table for table in (one, other) if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else one
+
+
 def _adjusted(table: pd.DataFrame) -> pd.DataFrame:
     """p adjusted within the tests that ask one question of several models or datasets."""
     table["simulated"] = table["simulated"].astype(bool)
-    key = table[["mode", "measure", "level", "unit"]].fillna("").agg(", ".join, axis=1)
-    kind = table["simulated"].map({True: ", simulated", False: ""})
-    table["test_family"] = key + kind
+    kind = np.where(table["simulated"], "simulated", "real")
+    table["test_family"] = [
+        ", ".join(map(str, key))
+        for key in zip(
+            table["mode"], table["measure"], table["level"], table["unit"], kind, strict=True
+        )
+    ]
     table["p_adjusted"] = adjust_within(table, "test_family")
     table["note"] = table["note"].fillna("")
     return table
@@ -110,12 +122,12 @@ def _alignment(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Values per dataset and for the average; units: subjects where there are, else folds."""
     if scores is None or subjects is None:
-        return pd.DataFrame(), pd.DataFrame()
+        return pd.DataFrame(columns=VALUES), pd.DataFrame(columns=UNITS)
     values = dataset_scores(scores).rename(columns={"r": "value"}).assign(measure="r")
     whole = scores[scores["region"] == "all"]
     names = whole.groupby("dataset")["benchmark"].nunique()
     single = whole.drop_duplicates("dataset").set_index("dataset")["benchmark"][names == 1]
-    values["benchmark"] = values["dataset"].map(single).fillna("all")
+    values["benchmark"] = [single.get(name, "all") for name in values["dataset"]]
 
     is_subject = subjects["fold"] == -1
     has_subjects = subjects.assign(s=is_subject).groupby("benchmark")["s"].transform("any")
@@ -124,21 +136,20 @@ def _alignment(
     name = np.where(used["fold"] == -1, used["subject"].astype(str), used["fold"].astype(str))
     units = used.assign(unit=kind, name=name, measure="r").rename(columns={"r": "value"})
     # A subject of several benchmarks of one dataset counts once, with its mean.
-    key = [*KIND, "dataset", "unit", "name", "model"]
-    return values, units.groupby(key, sort=False)["value"].mean().reset_index()
+    key = [name for name in UNITS if name != "value"]
+    return values[VALUES], units.groupby(key, sort=False)["value"].mean().reset_index()
 
 
 def _behavior(
     behaviors: pd.DataFrame | None, stories: pd.DataFrame | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     if behaviors is None:
-        return pd.DataFrame(), pd.DataFrame()
-    columns = [*KIND, "dataset", "benchmark", "model", "value", "note"]
+        return pd.DataFrame(columns=VALUES), pd.DataFrame(columns=UNITS)
     if stories is None:
-        return behaviors[columns], pd.DataFrame()
+        return behaviors[VALUES], pd.DataFrame(columns=UNITS)
     units = stories[stories["kind"] == "story"].rename(columns={"group": "name"})
     units = units.assign(unit="stories", name=units["name"].astype(str))
-    return behaviors[columns], units[[*KIND, "dataset", "unit", "name", "model", "value"]]
+    return behaviors[VALUES], units[UNITS]
 
 
 def _pairs(members: pd.DataFrame, values: pd.DataFrame, units: pd.DataFrame) -> Pairs:

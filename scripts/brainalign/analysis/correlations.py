@@ -40,6 +40,7 @@ class Group:
 
     name: str
     mode: str
+    simulated: bool
     facts: pd.DataFrame
     by_base: np.ndarray
     by_family: np.ndarray | None
@@ -83,12 +84,11 @@ def correlations(
         x = _predictors(facts.loc[facts.index.isin(y.index)], part, behaviors, capabilities)
         for name in GROUPS:
             members, own_x, own_y = _members(name, facts, x, y)
-            group = _group(name, str(mode), members, samples, seed)
-            rows += [{**row, "simulated": simulated} for row in _group_rows(group, own_x, own_y)]
+            group = _group(name, str(mode), bool(simulated), members, samples, seed)
+            rows += _group_rows(group, own_x, own_y)
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     tested = table["subset"] == EVERY
-    table["family_key"] = table["test_family"] + table["simulated"].map(str)
-    table.loc[tested, "p_adjusted"] = adjust_within(table[tested], "family_key")
+    table.loc[tested, "p_adjusted"] = adjust_within(table[tested], "test_family")
     return table[list(COLUMNS)]
 
 
@@ -142,7 +142,9 @@ def _members(
     return facts, x.groupby(base, sort=False).mean(), y.groupby(base, sort=False).mean()
 
 
-def _group(name: str, mode: str, facts: pd.DataFrame, samples: int, seed: int) -> Group:
+def _group(
+    name: str, mode: str, simulated: bool, facts: pd.DataFrame, samples: int, seed: int
+) -> Group:
     families = facts["family"].astype(str).to_list()
     # A tuned model and its vanilla partner are one cluster: their scores are not independent.
     own = facts.index.to_series().astype(str)
@@ -151,7 +153,7 @@ def _group(name: str, mode: str, facts: pd.DataFrame, samples: int, seed: int) -
     by_family = None
     if len(set(families)) >= MINIMUM_FAMILIES:
         by_family = cluster_weights(families, None, samples, np.random.default_rng(seed))
-    return Group(name, mode, facts, by_base, by_family)
+    return Group(name, mode, simulated, facts, by_base, by_family)
 
 
 def _group_rows(group: Group, x: pd.DataFrame, y: pd.DataFrame) -> Iterator[Row]:
@@ -190,11 +192,13 @@ def _about(group: Group, x: str, y: str, kind: str) -> Row:
         "subset": EVERY,
         "controlled_for": "",
         "kind": kind,
+        "simulated": group.simulated,
     }
 
 
 def _row(about: Row, method: str, found: Correlation, n_families: int) -> Row:
-    family = ", ".join([about["y"], about["mode"], about["models"], method, about["kind"]])
+    parts = [about["y"], about["mode"], about["models"], method, about["kind"]]
+    parts.append("simulated" if about["simulated"] else "real")
     return {
         **{key: value for key, value in about.items() if key != "kind"},
         "n": found.n,
@@ -203,7 +207,7 @@ def _row(about: Row, method: str, found: Correlation, n_families: int) -> Row:
         "r": found.r,
         "slope": found.slope,
         "p": found.p,
-        "test_family": family,
+        "test_family": ", ".join(parts),
         "note": f"not computable: {found.note}" if found.note else "",
     }
 

@@ -68,7 +68,7 @@ def _fit(data: pd.DataFrame) -> list[dict[str, Any]]:
         data = data.assign(log10_parameters=size - size.mean())
         formula += " + log10_parameters"
     scale = data["r"].std()
-    if not scale > 0:
+    if not scale > 1e-12 * data["r"].abs().max():
         return [{**about, "term": "tuned", "note": "not computable: all scores are alike"}]
     data = data.assign(r=data["r"] / scale)
     for random in ("intercept and tuned", "intercept"):
@@ -84,7 +84,7 @@ def _fit(data: pd.DataFrame) -> list[dict[str, Any]]:
                 found = model.fit(reml=True, method=["lbfgs", "powell"])
             except np.linalg.LinAlgError:
                 continue
-        errors = np.asarray(found.bse_fe, float)
+            errors = np.asarray(found.bse_fe, float)
         if found.converged and np.isfinite(errors).all():
             break
     else:

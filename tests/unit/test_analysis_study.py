@@ -1,0 +1,495 @@
+"""The study's tables: the paper's scores as a study, planted effects, studies that lack parts."""
+
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from brainalign.analysis.averages import dataset_scores
+from brainalign.analysis.baselines import against_baselines
+from brainalign.analysis.contrasts import contrasts
+from brainalign.analysis.correlations import correlations
+from brainalign.analysis.measured import measured_beside_published
+from brainalign.analysis.mixed_effects import mixed_effects
+from brainalign.analysis.profiles import layer_profiles
+from brainalign.analysis.records import model_table
+from brainalign.analysis.scores import collect_scores
+from brainalign.errors import InputError
+from brainalign.formats.tables import read_table, write_json, write_table
+from simulated_studies import Plant, study
+
+BRAIN = ("pereira2018", "blank2014", "wehbe2014")
+
+
+@pytest.fixture(scope="module")
+def published(repository):
+    return pd.read_csv(repository / "resources" / "published" / "models.csv")
+
+
+def as_study(published):
+    """The paper's 25 models as a study's tables; single subjects are not published."""
+    main = published[published["part"] == "main"]
+    rows = [
+        {
+            "model": m["model"], "label": m["model"], "base": m["base"], "family": m["family"],
+            "role": m["role"], "parameters": m["parameters"], "published": None,
+            "dataset": dataset, "benchmark": f"{dataset}-legacy", "mode": "legacy",
+            "region": "all", "r": m[dataset], "low": m[dataset] - 0.01, "high": m[dataset] + 0.01,
+            "simulated": False,
+        }
+        for m in main.to_dict("records")
+        for dataset in BRAIN
+    ]  # fmt: skip
+    scores = pd.DataFrame(rows)
+    subjects = scores.assign(subject="all", fold=-1, n_targets=1).iloc[:0]
+    answers = [
+        {
+            "model": m["model"], "label": m["model"], "base": m["base"], "family": m["family"],
+            "role": m["role"], "parameters": m["parameters"], "published": None, "task": "mmlu",
+            "category": "all", "accuracy": m["mmlu"], "low": m["mmlu"] - 0.01,
+            "high": m["mmlu"] + 0.01, "n": 14042, "scoring": "legacy", "simulated": False,
+        }
+        for m in main[main["mmlu"].notna()].to_dict("records")
+    ]  # fmt: skip
+    return {"scores": scores, "subjects": subjects, "capabilities": pd.DataFrame(answers)}
+
+
+@pytest.fixture(scope="module")
+def paper(published):
+    return as_study(published)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    plant = Plant(size=0.03, tuning=0.01)
+    return study(plant, np.random.default_rng(0), ("legacy", "controlled"))
+
+
+def test_the_papers_scores_give_the_papers_gains(paper):
+    table = contrasts(**paper, samples=200)
+    overall = table[(table["level"] == "overall") & (table["unit"] == "pairs")]
+    overall = overall.set_index("dataset")
+    for dataset, gain in (("pereira2018", 0.070), ("blank2014", 0.080), ("wehbe2014", 0.040)):
+        assert overall.loc[dataset, "relative"] == pytest.approx(gain, abs=5e-4)
+        assert overall.loc[dataset, "n"] == 17
+    assert overall.loc["average", "relative_by_dataset"] == pytest.approx(0.0632, abs=5e-5)
+    # The paper prints rounded averages; these are the means of its columns (p .005 there).
+    assert overall.loc["average", "p"] == pytest.approx(0.005, abs=0.003)
+    bases = table[(table["level"] == "overall") & (table["unit"] == "bases")]
+    assert (bases["n"] == 8).all()
+    t5 = table[(table["level"] == "family") & (table["family"] == "T5")]
+    t5 = t5[t5["unit"] == "pairs"].set_index("dataset")
+    assert t5.loc["pereira2018", "relative"] == pytest.approx(0.092, abs=5e-4)
+
+
+def test_the_papers_scores_give_the_papers_correlations(paper):
+    table = correlations(paper["scores"], capabilities=paper["capabilities"], samples=200)
+    table = table[(table["y"] == "brain average") & (table["subset"] == "all")]
+
+    def r(models, x, method):
+        row = table[(table["models"] == models) & (table["x"] == x) & (table["method"] == method)]
+        return row["r"].item(), row["n"].item()
+
+    assert r("tuned", "mmlu", "pearson") == (pytest.approx(0.805, abs=3e-3), 17)
+    assert r("tuned", "log10_parameters", "pearson") == (pytest.approx(0.946, abs=1e-3), 17)
+    assert r("all", "log10_parameters", "pearson") == (pytest.approx(0.920, abs=2e-3), 25)
+    assert r("tuned", "mmlu", "partial") == (pytest.approx(-0.16, abs=0.02), 17)
+    assert r("tuned", "log10_parameters", "partial") == (pytest.approx(0.84, abs=0.01), 17)
+    assert r("bases", "log10_parameters", "pearson")[1] == 8
+    # Nobody published the MMLU scores of the vanilla models.
+    assert r("all", "mmlu", "pearson")[1] == 17
+
+
+def test_within_family_rows_are_the_families(paper):
+    table = correlations(paper["scores"], capabilities=paper["capabilities"], samples=20)
+    row = table[(table["models"] == "tuned") & (table["x"] == "mmlu")]
+    row = row[(row["y"] == "brain average") & (row["subset"] == "within LLaMA")]
+    assert row["n"].item() == 5
+    assert row["r"].item() == pytest.approx(-0.09, abs=0.02)
+
+
+def test_planted_gain_is_inside_the_intervals(planted):
+    table = contrasts(planted["scores"], planted["subjects"], samples=500)
+    overall = table[(table["level"] == "overall") & (table["unit"] == "pairs")]
+    assert ((overall["low"] < 0.01) & (overall["high"] > 0.01)).all()
+    pairs = table[(table["level"] == "pair") & (table["dataset"] == "reading")]
+    assert (pairs["n"] == 10).all()
+    assert (pairs["unit"] == "subjects").all()
+    assert (pairs["low"] <= pairs["absolute"]).all()
+    fit = mixed_effects(planted["scores"])
+    tuned = fit[(fit["term"] == "tuned") & (fit["dataset"] == "average")]
+    assert ((tuned["low"] < 0.01) & (tuned["high"] > 0.01) & (tuned["p"] < 0.05)).all()
+
+
+def test_pair_interval_is_the_subject_bootstrap(planted):
+    """Against the normal interval of the paired mean over subjects."""
+    table = contrasts(planted["scores"], planted["subjects"], samples=4000)
+    row = table[(table["tuned"] == "A0-tuned0") & (table["dataset"] == "reading")].iloc[0]
+    subjects = planted["subjects"]
+    wide = subjects[(subjects["dataset"] == "reading") & (subjects["mode"] == row["mode"])]
+    wide = wide.pivot(index="subject", columns="model", values="r")
+    difference = wide["A0-tuned0"] - wide["A0"]
+    assert row["absolute"] == pytest.approx(difference.mean())
+    half = 1.96 * difference.std(ddof=0) / np.sqrt(10)
+    assert row["high"] - row["low"] == pytest.approx(2 * half, rel=0.1)
+
+
+def test_adjustment_stays_inside_its_family(planted):
+    both = contrasts(planted["scores"], planted["subjects"], samples=20)
+    legacy = planted["scores"]["mode"] == "legacy"
+    alone = contrasts(planted["scores"][legacy], planted["subjects"], samples=20)
+    merged = alone.merge(
+        both[both["mode"] == "legacy"], on=["tuned", "dataset", "level", "unit", "family"]
+    )
+    np.testing.assert_allclose(merged["p_adjusted_x"], merged["p_adjusted_y"])
+
+
+def test_real_and_simulated_models_never_meet(planted):
+    real = planted["scores"].assign(simulated=False)
+    real["model"] = "real-" + real["model"]
+    real["base"] = "real-" + real["base"]
+    both = pd.concat([planted["scores"], real])
+    mixed = correlations(both, samples=20)
+    alone = correlations(planted["scores"], samples=20)
+    simulated = mixed[mixed["simulated"]].reset_index(drop=True)
+    np.testing.assert_allclose(simulated["r"], alone["r"])
+    assert (simulated["n"] == alone["n"]).all()
+    assert set(mixed["simulated"]) == {True, False}
+
+
+def test_benchmarks_of_one_dataset_are_averaged_first():
+    scores = pd.DataFrame(
+        [
+            ("m", "Pereira", "a-243", 0.2), ("m", "Pereira", "b-384", 0.4),
+            ("m", "Blank", "c", 0.1),
+            ("k", "Pereira", "a-243", 0.3), ("k", "Blank", "c", 0.1),
+        ],
+        columns=["model", "dataset", "benchmark", "r"],
+    ).assign(mode="legacy", simulated=False, region="all")  # fmt: skip
+    table = dataset_scores(scores).set_index(["model", "dataset"])
+    assert table.loc[("m", "Pereira"), "r"] == pytest.approx(0.3)
+    assert table.loc[("m", "average"), "r"] == pytest.approx(0.2)
+    assert np.isnan(table.loc[("k", "average"), "r"])
+    assert table.loc[("k", "average"), "note"] == "not computable: no score for b-384"
+
+
+def only(tables, models):
+    return {name: table[table["model"].isin(models)] for name, table in tables.items()}
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        ["A0"],
+        ["A0", "A1", "B0"],
+        ["A0-tuned0"],
+        ["A0", "A0-tuned0"],
+        ["A0", "A0-tuned0", "A1", "A1-tuned0"],
+        ["A0-tuned0", "A1-tuned0", "A2-tuned0", "A3-tuned0"],
+    ],
+    ids=["one model", "no pair", "no partner", "one pair", "one family", "no partners"],
+)
+def test_small_studies_say_why_and_do_not_crash(planted, models):
+    few = only(planted, models)
+    table = contrasts(**few, samples=20)
+    assert (table["p"].notna() | (table["note"] != "")).all()
+    table = correlations(few["scores"], capabilities=few["capabilities"], samples=20)
+    undefined = table["r"].isna()
+    assert table.loc[undefined, "note"].str.startswith("not computable: ").all()
+    assert (table.loc[~undefined, "note"] == "").all()
+    fit = mixed_effects(few["scores"])
+    assert (fit["estimate"].notna() | fit["note"].str.startswith("not computable: ")).all()
+    against_baselines(few["scores"], few["subjects"], 20, 0)
+
+
+def test_a_missing_partner_is_named(planted):
+    table = contrasts(**only(planted, ["A0-tuned0", "A1", "A1-tuned0"]), samples=20)
+    rows = table[table["tuned"] == "A0-tuned0"]
+    assert (rows["note"].str.contains("no score of A0")).all()
+    assert rows["absolute"].isna().all()
+    overall = table[(table["level"] == "overall") & (table["measure"] == "r")]
+    assert overall["note"].str.startswith("1 of 2 pairs left out").all()
+
+
+def test_a_missing_benchmark_leaves_out_only_its_rows(planted):
+    scores = planted["scores"]
+    gone = (scores["model"] == "A0") & (scores["benchmark"] == "reading-legacy")
+    table = contrasts(scores[~gone], planted["subjects"], samples=20)
+    pair = table[(table["tuned"] == "A0-tuned0") & (table["mode"] == "legacy")].set_index("dataset")
+    assert np.isnan(pair.loc["reading", "absolute"])
+    assert "reading-legacy" in pair.loc["reading", "note"]
+    assert np.isnan(pair.loc["average", "absolute"])
+    assert pair.loc["chapter", "absolute"] == pair.loc["chapter", "absolute"]
+
+
+@pytest.mark.parametrize("value", [0.1, 0.0])
+def test_constant_and_tied_scores(planted, value):
+    flat = planted["scores"].assign(r=value)
+    subjects = planted["subjects"].assign(r=value)
+    table = contrasts(flat, subjects, samples=20)
+    assert table["p"].isna().all()
+    assert (table["note"].str.contains("all differences are 0")).all()
+    found = correlations(flat, capabilities=planted["capabilities"], samples=20)
+    brain = found[(found["y"] == "brain average") & (found["models"] == "tuned")]
+    assert brain["r"].isna().all()
+    assert brain["note"].str.contains("constant|explained|needed").all()
+    assert mixed_effects(flat)["note"].str.contains("all scores are alike").all()
+
+
+def test_a_study_without_scores_or_capability(planted):
+    assert (
+        contrasts(capabilities=planted["capabilities"], samples=20)["measure"].eq("accuracy").all()
+    )
+    assert correlations(planted["scores"], samples=20)["x"].eq("log10_parameters").all()
+    assert len(correlations(samples=20)) == 0
+
+
+def test_difference_of_proportions_against_newcombe():
+    """Newcombe (1998), table II, example: 56/70 against 48/80, method 10: .0524 to .3339."""
+    from brainalign.capability.summary import wilson
+
+    rows = []
+    for model, role, base, k, n in (("t", "tuned", "v", 56, 70), ("v", "vanilla", None, 48, 80)):
+        low, high = wilson(k / n, n)
+        rows.append((model, base, "F", role, 1e6, "mmlu", "all", k / n, low, high, n))
+    columns = [
+        "model", "base", "family", "role", "parameters", "task", "category", "accuracy", "low",
+        "high", "n",
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=columns).assign(scoring="legacy", simulated=True)
+    row = contrasts(capabilities=table).iloc[0]
+    assert (row["low"], row["high"]) == (
+        pytest.approx(0.0524, abs=1e-4),
+        pytest.approx(0.3339, abs=1e-4),
+    )
+
+
+def test_baselines_are_paired_over_subjects(planted):
+    scores, subjects = planted["scores"].copy(), planted["subjects"].copy()
+    for table in (scores, subjects):
+        table.loc[table["model"] == "C3", "role"] = "baseline"
+    table = against_baselines(scores, subjects, 200, 0)
+    assert set(table["against"]) == {"C3"}
+    assert "C3" not in set(table["model"])
+    row = table.iloc[0]
+    wide = subjects[subjects["benchmark"] == row["benchmark"]]
+    wide = wide.pivot(index="subject", columns="model", values="r")
+    difference = wide[row["model"]] - wide["C3"]
+    assert row["difference"] == pytest.approx(difference.mean())
+    assert row["low"] < row["difference"] < row["high"]
+
+
+def curve(values, mode, dataset="D"):
+    n = len(values)
+    return pd.DataFrame(
+        {
+            "model": "m", "family": "F", "role": "vanilla", "dataset": dataset,
+            "benchmark": f"{dataset}-{mode}", "mode": mode,
+            "layer": [f"layer.{i}" for i in range(n)],
+            "depth": np.linspace(0, 1, n), "r": values, "simulated": False,
+        }
+    )  # fmt: skip
+
+
+def test_profiles_find_the_best_layers_and_their_correlation():
+    legacy, controlled = [0.5, 0.4, 0.3, 0.1], [0.05, 0.1, 0.2, 0.3]
+    layers = pd.concat([curve(legacy, "legacy"), curve(controlled, "controlled")])
+    row = layer_profiles(layers).iloc[0]
+    assert (row["legacy_depth"], row["controlled_depth"]) == (0, 1)
+    assert row["controlled_r_at_legacy"] == 0.05
+    assert row["correlation"] == pytest.approx(np.corrcoef(legacy, controlled)[0, 1])
+    assert layer_profiles(curve(legacy, "legacy")).empty
+    flat = pd.concat([curve([0.1, 0.1, 0.1], "legacy"), curve([0.1, 0.2, 0.3], "controlled")])
+    assert layer_profiles(flat).iloc[0]["note"] == "not computable: x is constant"
+
+
+def test_measured_models_meet_their_published_selves(published, paper):
+    scores = paper["scores"].assign(r=paper["scores"]["r"] + 0.002)
+    table = measured_beside_published(published, scores, None, paper["capabilities"])
+    brain = table[table["dataset"].isin(BRAIN)]
+    assert len(brain) == 75
+    np.testing.assert_allclose(brain["difference"], 0.002)
+    assert brain["within_interval"].all()
+    mmlu = table[table["dataset"] == "mmlu"]
+    assert len(mmlu) == 17
+    np.testing.assert_allclose(mmlu["difference"], 0)
+    renamed = scores[scores["model"] == "llama-7b"].assign(model="mine", published="llama-7b")
+    assert set(measured_beside_published(published, renamed)["published_model"]) == {"llama-7b"}
+    assert measured_beside_published(published, scores.assign(simulated=True)).empty
+
+
+# The tables of alignment files, and the scripts around them -------------------------------------
+
+
+def alignment_table(r=0.3, chosen="layer.1"):
+    rows = []
+    for index, layer in enumerate(("embedding", "layer.1")):
+        for region in ("all", "LH"):
+            for subject, fold, value in (
+                ("all", -1, r), ("s1", -1, r - 0.1), ("s2", -1, r + 0.1), ("s3", -1, r),
+                ("all", 0, r - 0.05), ("all", 1, r + 0.05),
+            ):  # fmt: skip
+                rows.append((layer, index, index / 1, subject, region, fold, value + index / 10))
+    columns = ["layer", "layer_index", "depth", "subject", "region", "fold", "r"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(
+        r_sd=0.05, n_targets=7, n_undefined=0, alpha=1.0, alpha_at_edge=0.0,
+        chosen=table["layer"] == chosen,
+    )  # fmt: skip
+
+
+def ceiling_table(value=0.5):
+    return pd.DataFrame(
+        {
+            "target_id": ["all", "all", "t1"], "subject": "all", "region": ["all", "LH", "LH"],
+            "ceiling": [value, 0.0, 0.2], "low": 0.1, "high": 0.6, "method": "extrapolation",
+        }
+    )  # fmt: skip
+
+
+MODELS = {
+    "v": {"base": None, "family": "F", "role": "vanilla", "label": "V", "parameters": None,
+          "published": None, "simulated": True},
+    "t": {"base": "v", "family": "F", "role": "tuned", "label": "T", "parameters": 5e6,
+          "published": None, "simulated": True},
+}  # fmt: skip
+BENCHMARKS = {
+    "b-legacy": {"dataset": "d", "mode": "legacy", "layers": "best", "report_as": "D"},
+    "b-controlled": {"dataset": "d", "mode": "controlled", "layers": {"depth": 0.66}},
+}
+
+
+def test_scores_keep_r_ceiling_and_ratio_apart():
+    models = model_table(MODELS, [{"name": "v", "parameters": 123}, {"name": "t", "parameters": 9}])
+    results = [(m, b, alignment_table()) for m in MODELS for b in BENCHMARKS]
+    tables = collect_scores(
+        results, {"b-legacy": ceiling_table()}, models, BENCHMARKS, [], samples=500, seed=0
+    )
+    scores = tables["scores"].set_index(["model", "benchmark", "region"])
+    row = scores.loc[("v", "b-legacy", "all")]
+    assert (row["r"], row["ceiling"], row["ratio"]) == (0.4, 0.5, pytest.approx(0.8))
+    assert (row["layer"], row["depth"], row["layer_choice"]) == ("layer.1", 1, "best")
+    assert (row["dataset"], row["n_subjects"], row["interval"]) == ("D", 3, "subjects")
+    assert row["low"] < 0.4 < row["high"]
+    assert row["parameters"] == 123
+    assert scores.loc[("t", "b-legacy", "all"), "parameters"] == 5e6
+    assert np.isnan(scores.loc[("v", "b-legacy", "LH"), "ratio"])
+    other = scores.loc[("v", "b-controlled", "all")]
+    assert np.isnan(other["ceiling"])
+    assert other["dataset"] == "d"
+    assert other["layer_choice"] == "depth 0.66"
+    subjects = tables["subjects"]
+    assert len(subjects) == 4 * 5
+    assert set(subjects["subject"]) == {"s1", "s2", "s3", "all"}
+    layers = tables["layers"]
+    assert len(layers) == 4 * 2
+    assert layers["r_sd_subjects"].to_numpy() == pytest.approx(0.1)
+
+
+def test_single_subjects_fall_back_to_folds_and_say_so():
+    table = alignment_table()
+    table = table[~table["subject"].isin(["s2", "s3"])]
+    models = model_table(MODELS, [])
+    scores = collect_scores(
+        [("v", "b-legacy", table)], {}, models, BENCHMARKS, ["d"], samples=50, seed=0
+    )["scores"]
+    assert set(scores["interval"]) == {"folds"}
+    assert scores["simulated"].all()
+
+
+def test_a_real_model_on_a_simulated_dataset_is_simulated():
+    models = model_table({"v": {**MODELS["v"], "simulated": False}}, [])
+    for datasets, expected in (([], False), (["d"], True)):
+        tables = collect_scores(
+            [("v", "b-legacy", alignment_table())], {}, models, BENCHMARKS, datasets, 20, 0
+        )
+        assert (tables["scores"]["simulated"] == expected).all()
+
+
+def test_rows_do_not_depend_on_other_rows():
+    models = model_table(MODELS, [])
+    results = [(m, "b-legacy", alignment_table(r)) for m, r in (("v", 0.3), ("t", 0.35))]
+    both = collect_scores(results, {}, models, BENCHMARKS, [], 100, 0)["scores"]
+    alone = collect_scores(results[1:], {}, models, BENCHMARKS, [], 100, 0)["scores"]
+    pd.testing.assert_frame_equal(
+        both[both["model"] == "t"].reset_index(drop=True), alone.reset_index(drop=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (("v", "b-legacy", alignment_table(chosen="none")), "no row of a chosen layer"),
+        (("x", "b-legacy", alignment_table()), "model x has a result but is not in the study"),
+        (("v", "nope", alignment_table()), "benchmark nope has a result"),
+    ],
+)
+def test_files_that_do_not_fit_the_study(result, message):
+    with pytest.raises(InputError, match=message):
+        collect_scores([result], {}, model_table(MODELS, []), BENCHMARKS, [], 20, 0)
+
+
+class Named(dict):
+    """Named files the way Snakemake hands them over: by attribute, item and order."""
+
+    __getattr__ = dict.__getitem__
+
+
+def run_script(repository: Path, name: str, folder: Path, inputs: Named, outputs: Named, **params):
+    given = SimpleNamespace(
+        input=inputs, output=outputs, params=Named(params), log=[str(folder / f"{name}.log")]
+    )
+    runpy.run_path(str(repository / "scripts" / f"{name}.py"), init_globals={"snakemake": given})
+
+
+def test_scripts_run_from_files_to_tables(repository, tmp_path):
+    files = [{"model": m, "benchmark": b} for m in MODELS for b in BENCHMARKS]
+    alignment = []
+    for i, file in enumerate(files):
+        path = tmp_path / file["model"] / f"{file['benchmark']}.parquet"
+        write_table(alignment_table(0.3 + i / 50), path)
+        alignment.append(str(path))
+    ceilings = [str(tmp_path / "ceilings" / f"{b}.parquet") for b in BENCHMARKS]
+    for path in ceilings:
+        write_table(ceiling_table(), path)
+    manifests = [str(tmp_path / f"{m}.json") for m in MODELS]
+    for name, path in zip(MODELS, manifests, strict=True):
+        write_json({"name": name, "parameters": 1000}, path)
+    analysis = {"seed": 1, "bootstrap": 50}
+
+    def table(name):
+        return str(tmp_path / "tables" / f"{name}.csv")
+
+    run_script(
+        repository, "scores", tmp_path,
+        Named(alignment=alignment, ceilings=ceilings, manifests=manifests),
+        Named({n: table(n) for n in ("scores", "subjects", "layers")}),
+        files=files, models=MODELS, benchmarks=BENCHMARKS, simulated_datasets=["d"],
+        analysis=analysis,
+    )  # fmt: skip
+    both = Named(scores=table("scores"), subjects=table("subjects"))
+    for name, inputs in (
+        ("contrasts", both),
+        ("correlations", Named(scores=table("scores"))),
+        ("baselines", both),
+        ("mixed_effects", Named(scores=table("scores"))),
+        ("profiles", Named(layers=table("layers"))),
+    ):
+        run_script(
+            repository, name, tmp_path, inputs, Named({name: table(name)}), analysis=analysis
+        )
+    folder = repository / "resources" / "published"
+    run_script(
+        repository, "measured_published", tmp_path,
+        Named(published=str(folder / "models.csv"), scores=table("scores")),
+        Named(measured_published=table("measured_published")),
+    )  # fmt: skip
+    pair = read_table(table("contrasts"))
+    pair = pair[(pair["level"] == "pair") & (pair["dataset"] == "D")].iloc[0]
+    assert pair["absolute"] == pytest.approx(0.04)
+    assert read_table(table("correlations"))["note"].str.startswith("not computable").any()
+    assert len(read_table(table("mixed_effects"))) > 0
+    for name in ("contrasts", "profiles", "measured_published", "baselines"):
+        assert read_table(table(name)).columns.is_unique

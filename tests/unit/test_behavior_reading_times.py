@@ -1,0 +1,329 @@
+"""Reading-time fits: planted readers, brute force, statsmodels, known reliabilities."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+import xarray as xr
+from brainalign.behavior.mixed import cross_validated_gain, fit, held_out_loglik, sums
+from brainalign.behavior.reading_times import fit_reading_times, regressors, word_table
+from brainalign.behavior.reliability import analytic_reliability, reliability, split_half
+from brainalign.errors import InputError
+from scipy import stats
+
+SLOPE, BACK, LENGTH = 4.0, 2.5, 3.0
+
+
+class World:
+    """Stories read by readers whose times are linear in surprisal, as planted."""
+
+    def __init__(self, seed=0, stories=6, words=150, readers=8, slope=SLOPE, noise=60.0):
+        rng = np.random.default_rng(seed)
+        n = stories * words
+        story = np.repeat([f"story{s}" for s in range(stories)], words)
+        place = np.tile(np.arange(words), stories)
+        length = rng.integers(1, 12, n).astype(float)
+        frequency = -0.6 * length + rng.normal(size=n)
+        bits = 6 - frequency + rng.normal(0, 2, n)
+        start = place == 0
+        back = np.where(start, 0, np.roll(bits, 1))
+        self.stimuli = pd.DataFrame(
+            {
+                "stimulus_id": [f"w{i}" for i in range(n)],
+                "text": "word",
+                "context_group": story,
+                "position": place + 1,
+                "split_group": story,
+                "onset": np.nan,
+                "offset": np.nan,
+                "length": length,
+                "log_frequency": frequency,
+                "word_in_sentence": place % 15 + 1,
+            }
+        )
+        mean = 300 + slope * bits + (BACK if slope else 0) * back + LENGTH * length - 0.1 * place
+        self.reader_effect = rng.normal(0, 40, readers)
+        times = mean[:, None] + self.reader_effect + rng.normal(0, noise, (n, readers))
+        skipped = rng.random(readers * stories).reshape(stories, readers) < 0.2
+        times[np.repeat(skipped, words, axis=0)] = np.nan
+        self.times = times
+        self.surprisal = pd.DataFrame({"stimulus_id": self.stimuli["stimulus_id"], "bits": bits})
+
+    def responses(self, times=None, **more):
+        times = self.times if times is None else times
+        names = [f"r{i}" for i in range(times.shape[1])]
+        target = {k: ("target", names) for k in ("target_id", "subject", "region")}
+        variables = {"responses": times, **more}
+        return xr.Dataset(
+            {name: (("stimulus", "target"), values) for name, values in variables.items()},
+            coords={**target, "stimulus_id": ("stimulus", self.stimuli["stimulus_id"])},
+            attrs={"kind": "reading-times"},
+        )
+
+    def fit(self, mode, **options):
+        options = {"samples": 300, **options}
+        return fit_reading_times(self.surprisal, self.stimuli, self.responses(), mode, **options)
+
+
+@pytest.fixture(scope="module")
+def world():
+    return World()
+
+
+def whole(table):
+    return table[table["kind"] == "all"].set_index("measure")
+
+
+def test_legacy_score_is_the_plain_correlation(world):
+    found = whole(world.fit("legacy"))
+    keep = (world.stimuli["word_in_sentence"] != 1).to_numpy() & ~np.isnan(world.times).all(1)
+    expected = stats.pearsonr(world.surprisal["bits"][keep], np.nanmean(world.times[keep], axis=1))
+    assert found.loc["r", "value"] == pytest.approx(expected.statistic)
+    assert found.loc["abs_r", "value"] == pytest.approx(abs(expected.statistic))
+    assert found.loc["r", "n"] == keep.sum()
+    assert found.loc["r", "n_dropped"] == (~keep).sum()
+    assert found.loc["r", "low"] < expected.statistic < found.loc["r", "high"]
+
+
+def test_a_negative_correlation_shows_in_r_and_its_interval(world):
+    inverted = world.surprisal.assign(bits=-world.surprisal["bits"])
+    table = fit_reading_times(inverted, world.stimuli, world.responses(), "legacy", samples=300)
+    found = whole(table)
+    assert found.loc["r", "value"] < 0 < found.loc["abs_r", "value"]
+    assert found.loc["abs_r", "low"] == pytest.approx(-found.loc["r", "high"])
+
+
+def test_controlled_measures_recover_the_planted_slopes(world):
+    found = whole(world.fit("controlled", covariates=["length", "log_frequency", "position"]))
+    for measure, planted in (
+        ("slope_ms_per_bit", SLOPE),
+        ("slope_ms_per_bit_1_back", BACK),
+        ("slope_ms_per_bit_2_back", 0.0),
+    ):
+        row = found.loc[measure]
+        assert row["low"] < planted < row["high"]
+    assert found.loc["delta_loglik_per_word", "low"] > 0
+    assert found.loc["delta_loglik_per_observation", "low"] > 0
+    assert 0 < found.loc["partial_r", "value"] < 1
+
+
+def test_partial_r_is_that_of_the_full_regression(world):
+    found = whole(world.fit("controlled"))
+    words = word_table(
+        world.surprisal, world.stimuli, world.responses(), ["length", "log_frequency", "position"],
+        True,
+    )  # fmt: skip
+    design, _, _ = regressors(words, ["length", "log_frequency", "position"], 2)
+    data = design.assign(rt=words["rt"])[words["scored"] & design.notna().all(axis=1)]
+    ols = smf.ols("rt ~ " + " + ".join(design.columns), data).fit()
+    t, freedom = ols.tvalues["bits"], ols.df_resid
+    assert found.loc["partial_r", "value"] == pytest.approx(t / np.sqrt(t**2 + freedom))
+    assert found.loc["slope_ms_per_bit", "value"] == pytest.approx(ols.params["bits"])
+
+
+def test_gain_equals_leave_one_story_out_by_hand(world):
+    found = whole(world.fit("controlled", covariates=["length"], spillover=1))
+    words = word_table(world.surprisal, world.stimuli, world.responses(), ["length"], True)
+    design, base, _ = regressors(words, ["length"], 1)
+    data = design.assign(rt=words["rt"], story=words["story"])
+    data = data[words["scored"] & design.notna().all(axis=1)]
+    gain = 0.0
+    for story in data["story"].unique():
+        train, test = data[data["story"] != story], data[data["story"] == story]
+        for columns, sign in ((list(design.columns), 1), (base, -1)):
+            model = smf.ols("rt ~ " + " + ".join(columns), train).fit()
+            sd = np.sqrt((model.resid**2).mean())
+            gain += sign * stats.norm.logpdf(test["rt"], model.predict(test), sd).sum()
+    assert found.loc["delta_loglik_per_word", "value"] == pytest.approx(gain / len(data))
+
+
+def test_surprisal_that_says_nothing_gains_nothing():
+    gains = []
+    for seed in range(20):
+        table = whole(World(seed, slope=0.0, stories=4, words=80).fit("controlled", samples=50))
+        gains.append(table.loc["delta_loglik_per_word", "value"])
+    assert max(gains) < 0.02
+    assert np.mean(gains) < 0
+
+
+def test_spillover_never_crosses_a_story(world):
+    words = word_table(world.surprisal, world.stimuli, world.responses(), ["length"], True)
+    design, base, surprisals = regressors(words, ["length"], 2)
+    first = words.groupby("story").head(1).index
+    second = words.groupby("story").nth(1).index
+    assert design.loc[first, "bits_1_back"].isna().all()
+    assert design.loc[second, "length_2_back"].isna().all()
+    assert design.loc[second, "bits_1_back"].to_numpy() == pytest.approx(
+        words.loc[first, "bits"].to_numpy()
+    )
+    assert base == ["length", "length_1_back", "length_2_back"]
+    assert surprisals == ["bits", "bits_1_back", "bits_2_back"]
+
+
+def test_lag_profile_peaks_at_0_and_moves_with_a_shift(world):
+    def peak(times):
+        table = fit_reading_times(
+            world.surprisal, world.stimuli, world.responses(times), "legacy", samples=10
+        )
+        lags = table[table["kind"] == "lag"].set_index("group")["value"]
+        return lags.idxmax()
+
+    assert peak(world.times) == "0"
+    late = np.roll(world.times, 1, axis=0)
+    assert peak(late) == "1"
+
+
+def test_parts_are_reported(world):
+    table = world.fit("controlled", samples=20)
+    kinds = table.groupby(["measure", "kind"]).size()
+    assert kinds["r", "story"] == 6
+    assert kinds["r", "reader"] == 8
+    assert kinds["r", "lag"] == 5
+    assert kinds["delta_loglik_per_word", "story"] == 6
+    assert kinds["delta_loglik_per_observation", "story"] == 6
+
+
+def test_result_does_not_depend_on_the_units_of_covariates(world):
+    stimuli = world.stimuli.assign(length=world.stimuli["length"] * 1e6 + 1e9)
+    one = whole(world.fit("controlled"))["value"]
+    other = whole(
+        fit_reading_times(world.surprisal, stimuli, world.responses(), "controlled", samples=20)
+    )["value"]
+    np.testing.assert_allclose(other, one, rtol=1e-5)
+
+
+def test_same_seed_same_table(world):
+    pd.testing.assert_frame_equal(
+        world.fit("controlled", samples=50, seed=3), world.fit("controlled", samples=50, seed=3)
+    )
+
+
+def test_mixed_model_equals_statsmodels(world):
+    keep = slice(0, 300)
+    x = np.column_stack(
+        [np.ones(300), world.surprisal["bits"][keep], world.stimuli["length"][keep]]
+    )
+    times = world.times[keep]
+    ours = fit(sums(x, times))
+    word, reader = np.nonzero(~np.isnan(times))
+    data = pd.DataFrame(
+        {"y": times[word, reader], "b": x[word, 1], "l": x[word, 2], "reader": reader}
+    )
+    theirs = smf.mixedlm("y ~ b + l", data, groups="reader").fit(reml=False)
+    np.testing.assert_allclose(ours.weights, theirs.fe_params, rtol=1e-4)
+    assert ours.variance == pytest.approx(theirs.scale, rel=1e-3)
+    assert ours.loglik == pytest.approx(theirs.llf, abs=1e-3)
+    assert ours.ratio == pytest.approx(theirs.cov_re.iloc[0, 0] / theirs.scale, rel=0.02)
+
+
+def test_held_out_loglik_is_that_of_the_conditional_normal(world):
+    """Against the multivariate normal of training and test times of each reader together."""
+    x = np.column_stack([np.ones(12), np.arange(12.0)])
+    times = world.times[:12, ~np.isnan(world.times[0])]
+    train, test = slice(0, 8), slice(8, 9)
+    trained = sums(x[train], times[train])
+    model = fit(trained)
+    ours = held_out_loglik(model, trained, x[test], times[test])
+    expected = 0.0
+    mean = x @ model.weights
+    cov = model.variance * (np.eye(9) + model.ratio)
+    for reader in range(times.shape[1]):
+        both = stats.multivariate_normal(mean[:9], cov).logpdf(times[:9, reader])
+        first = stats.multivariate_normal(mean[:8], cov[:8, :8]).logpdf(times[:8, reader])
+        expected += both - first
+    assert ours[0] == pytest.approx(expected)
+
+
+def test_mixed_gain_is_0_for_equal_models(world):
+    x = np.column_stack([np.ones(len(world.times)), world.surprisal["bits"]])
+    gain, counts = cross_validated_gain(
+        x, x, world.times, world.stimuli["context_group"].to_numpy()
+    )
+    assert (gain == 0).all()
+    assert counts.sum() == (~np.isnan(world.times)).sum()
+
+
+@pytest.mark.parametrize(("readers", "sd"), [(40, 1.0), (20, 3.0)])
+def test_reliabilities_find_the_planted_one(readers, sd):
+    """Signal variance 1, noise variance sd² per reader: reliability 1 / (1 + sd²/n)."""
+    rng = np.random.default_rng(1)
+    signal = rng.normal(size=4000)
+    times = signal[:, None] + rng.normal(0, sd, (4000, readers))
+    expected = 1 / (1 + sd**2 / readers)
+    assert split_half(times, 10, 0) == pytest.approx(expected, abs=0.01)
+    analytic = analytic_reliability(times.mean(1), times.std(1, ddof=1), np.full(4000, readers))
+    assert analytic == pytest.approx(expected, abs=0.01)
+
+
+def test_the_mean_correlates_with_the_signal_by_the_root():
+    rng = np.random.default_rng(2)
+    signal = rng.normal(size=20_000)
+    times = signal[:, None] + rng.normal(0, 3, (20_000, 9))
+    reachable = np.corrcoef(signal, times.mean(1))[0, 1]
+    assert np.sqrt(split_half(times, 20, 0)) == pytest.approx(reachable, abs=0.01)
+
+
+def test_ceilings_of_readers_means_and_bare_means(world):
+    mean = np.nanmean(world.times, axis=1, keepdims=True)
+    n = (~np.isnan(world.times)).sum(1, keepdims=True).astype(float)
+    sd = np.nanstd(world.times, axis=1, ddof=1, keepdims=True)
+    assert reliability(world.responses(), None, {}, 0).method == "split-half"
+    with_spread = reliability(world.responses(mean, sd=sd, n=n), None, {}, 0)
+    assert with_spread.method == "analytic"
+    assert 0 < with_spread.value < 1
+    bare = reliability(world.responses(mean), None, {}, 0)
+    assert np.isnan(bare.value)
+    assert bare.note.startswith("no ceiling")
+    assert reliability(world.responses(), None, {"method": "none"}, 0).method == "none"
+    with pytest.raises(InputError, match="method 'guess'"):
+        reliability(world.responses(), None, {"method": "guess"}, 0)
+
+
+def test_legacy_ceiling_counts_all_words_and_controlled_takes_the_root(world):
+    legacy, controlled = whole(world.fit("legacy")), whole(world.fit("controlled"))
+    assert legacy.loc["abs_r", "ceiling"] == pytest.approx(split_half(world.times, 10, 0))
+    scored = (world.stimuli["word_in_sentence"] != 1).to_numpy()
+    expected = np.sqrt(split_half(world.times[scored], 10, 0))
+    assert controlled.loc["r", "ceiling"] == pytest.approx(expected)
+
+
+def test_one_story_is_not_computable_by_cross_validation():
+    table = whole(World(stories=1).fit("controlled"))
+    row = table.loc["delta_loglik_per_word"]
+    assert np.isnan(row["value"])
+    assert row["note"] == "not computable: one story, cross-validation needs two"
+
+
+def test_constant_surprisal_has_no_r(world):
+    flat = world.surprisal.assign(bits=5.0)
+    for mode in ("legacy", "controlled"):
+        table = whole(fit_reading_times(flat, world.stimuli, world.responses(), mode, samples=20))
+        assert np.isnan(table.loc["r", "value"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda w: {"surprisal": w.surprisal.iloc[1:]}, "899 words and stimuli 900"),
+        (lambda w: {"covariates": ["concreteness"]}, "no column concreteness"),
+        (lambda w: {"stimuli": w.stimuli.drop(columns="word_in_sentence")}, "word_in_sentence"),
+        (
+            lambda w: {"surprisal": w.surprisal.assign(bits=np.nan)},
+            "0 words have both a surprisal and a reading time",
+        ),
+        (
+            lambda w: {"responses": w.responses().assign_attrs(kind="brain")},
+            "kind 'brain'",
+        ),
+    ],
+)
+def test_bad_input_is_named(world, change, message):
+    given = {
+        "surprisal": world.surprisal,
+        "stimuli": world.stimuli,
+        "responses": world.responses(),
+        "mode": "legacy",
+        **change(world),
+    }
+    with pytest.raises(InputError, match=message):
+        fit_reading_times(**given)
