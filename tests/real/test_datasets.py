@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from brainalign.capability.generation import published_examples
 from brainalign.datasets import alice, alpaca, bbh, mmlu, natural_stories, wikitext2
 from brainalign.datasets.prepared import Prepared
 from brainalign.datasets.raw import locate
@@ -155,7 +156,7 @@ def test_mmlu_from_the_authors_archive_and_the_hub_is_the_same_table(mirror, tmp
 
 def test_bbh_counts_and_categories(mirror, tmp_path):
     table = bbh.read(locate(bbh.raw_files({}), mirror, tmp_path), {}, seed=0)
-    assert len(table) == 6511
+    assert table.groupby("split").size().to_dict() == {"prompt": 27, "test": 6511}
     assert (table["subject"].nunique(), table["task"].nunique()) == (27, 23)
     tasks = table.groupby("category")["task"].nunique().to_dict()
     assert tasks == {
@@ -164,7 +165,14 @@ def test_bbh_counts_and_categories(mirror, tmp_path):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("module", "kept"), [(mmlu, 285), (bbh, 81)])
+def test_bbh_prompts_hold_three_worked_examples_each(mirror, tmp_path):
+    table = bbh.read(locate(bbh.raw_files({}), mirror, tmp_path), {}, seed=0)
+    for row in table[table["split"] == "prompt"].itertuples():
+        _, examples = published_examples(row.input, reasoned=False, where=row.subject)
+        assert len(examples) == 3, row.subject
+
+
+@pytest.mark.parametrize(("module", "kept"), [(mmlu, 285), (bbh, 81 + 27)])
 def test_subsets_are_nested_seeded_and_stratified(module, kept, mirror, tmp_path):
     records = locate(module.raw_files({}), mirror, tmp_path)
     small = module.read(records, {"per_subject": 2}, seed=1)

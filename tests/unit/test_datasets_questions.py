@@ -159,20 +159,26 @@ def write_bbh(folder, change=None):
         path = folder / f"{name}.json"
         path.write_text(data if isinstance(data, str) else json.dumps(data))
         records.append(record(path, f"bbh/bbh/{name}.json"))
+    for name in FILES:
+        path = folder / f"{name}.txt"
+        path.write_text(f"canary\n-----\nDo {name}.\n\nQ: q\nA: Let's think step by step.\na")
+        records.append(record(path, f"bbh/cot-prompts/{name}.txt"))
     return records
 
 
 def test_bbh_in_both_releases_is_one_table(tmp_path):
     table = bbh.read(write_bbh(tmp_path), {}, seed=0)
-    assert (len(table), table["subject"].nunique(), table["task"].nunique()) == (162, 27, 23)
+    assert table.groupby("split").size().to_dict() == {"prompt": 27, "test": 162}
+    assert (table["subject"].nunique(), table["task"].nunique()) == (27, 23)
     assert table["question_id"].is_unique
     hub = []
+    prompts = [r for r in write_bbh(tmp_path) if "cot-prompts" in r["name"]]
     for name in FILES:
         path = tmp_path / f"{name}.parquet"
-        rows = table[table["subject"] == name][["input", "target"]]
+        rows = table[(table["subject"] == name) & (table["split"] == "test")][["input", "target"]]
         rows.to_parquet(path)
         hub.append(record(path, f"bbh/hub/{name}.parquet"))
-    pd.testing.assert_frame_equal(bbh.read(hub, {"release": "hub"}, seed=0), table)
+    pd.testing.assert_frame_equal(bbh.read([*hub, *prompts], {"release": "hub"}, seed=0), table)
 
 
 def without(data, number, key):
@@ -215,15 +221,26 @@ def test_a_missing_or_strange_file_of_bbh(tmp_path):
     records = write_bbh(tmp_path)
     with pytest.raises(InputError, match="number of files is 26, expected 27"):
         bbh.read(records[1:], {}, seed=0)
+    with pytest.raises(InputError, match="number of prompts is 26, expected 27"):
+        bbh.read(records[:-1], {}, seed=0)
     with pytest.raises(InputError, match="riddles is not one of the 27 files"):
         bbh.read([{**records[0], "name": "bbh/bbh/riddles.json"}], {}, seed=0)
+
+
+def test_an_empty_prompt_of_bbh_is_named(tmp_path):
+    records = write_bbh(tmp_path)
+    (tmp_path / "snarks.txt").write_text("\n")
+    with pytest.raises(InputError, match=r"snarks\.txt: the prompt is empty"):
+        bbh.read(records, {}, seed=0)
 
 
 def test_a_subset_of_bbh_keeps_the_first_three_as_examples(tmp_path):
     records = write_bbh(tmp_path)
     subset = bbh.read(records, {"per_subject": 2}, seed=3)
-    assert (subset.groupby("subject").size() == 5).all()
-    for _, rows in subset.groupby("subject"):
+    assert (subset["split"] == "prompt").sum() == 27
+    asked = subset[subset["split"] == "test"]
+    assert (asked.groupby("subject").size() == 5).all()
+    for _, rows in asked.groupby("subject"):
         numbers = rows["question_id"].str[-3:].astype(int).tolist()
         assert numbers[:3] == [0, 1, 2]
         assert numbers == sorted(numbers)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from brainalign.datasets import wehbe2014
 from brainalign.datasets.restricted_pickle import load_object
+from brainalign.encoding.timing import kept_volumes
 from brainalign.errors import InputError
 from brainalign.formats.datasets import check_responses, check_stimuli
 from dataset_files import wehbe_records, write_wehbe
@@ -30,25 +31,32 @@ def test_the_folder_becomes_language_voxels_of_eight_subjects(folder):
     prepared = read(folder)
     check_stimuli(prepared.stimuli, "stimuli")
     check_responses(prepared.responses, prepared.stimuli, "responses")
-    assert prepared.responses["responses"].shape == (1211, 8 * 16)
+    assert prepared.responses["responses"].shape == (1351, 8 * 16)
     raw = np.load(folder / "fMRI/data_subject_K.npy")
     ours = prepared.responses["responses"].values[:, prepared.responses["subject"].values == "K"]
-    np.testing.assert_array_equal(ours, raw[:, :16].astype(np.float32))
+    kept = ~np.isnan(ours).any(axis=1)
+    np.testing.assert_array_equal(ours[kept], raw[:, :16].astype(np.float32))
     regions = prepared.responses["region"].values[:16]
     assert regions[0] == "PostTemp"  # also in IFG: the first of the list counts
     assert regions[6] == "IFG"
     assert "8 voxels lie in several regions" in " ".join(prepared.card["notes"])
 
 
-def test_volumes_are_the_runs_without_their_edges(folder):
+def test_volumes_are_the_whole_scan_with_nan_at_the_edges_of_runs(folder):
     responses = read(folder).responses
-    index = responses["volume_index"].values
     times, runs = np.load(folder / "fMRI/time_fmri.npy"), np.load(folder / "fMRI/runs_fmri.npy")
     by_hand = np.concatenate([np.flatnonzero(runs == run)[20:-15] for run in (1, 2, 3, 4)])
-    np.testing.assert_array_equal(index, by_hand)
-    np.testing.assert_array_equal(responses["onset"], times[index] - times[20])
-    np.testing.assert_array_equal(responses["run"], runs[index])
-    assert responses["onset"].values[0] == 0
+    measured = np.flatnonzero(~np.isnan(responses["responses"].values).all(axis=1))
+    np.testing.assert_array_equal(measured, by_hand)
+    np.testing.assert_array_equal(responses["onset"], times - times[0])
+    np.testing.assert_array_equal(responses["run"], runs)
+
+
+def test_the_engine_keeps_the_measured_volumes_when_told_to_trim(folder):
+    responses = read(folder).responses
+    kept = kept_volumes(responses["run"].values, (20, 15))
+    assert kept.size == 1211
+    assert not np.isnan(responses["responses"].values[kept]).any()
 
 
 def test_a_word_lies_in_the_last_volume_that_begins_strictly_before_it(folder):
@@ -59,7 +67,7 @@ def test_a_word_lies_in_the_last_volume_that_begins_strictly_before_it(folder):
     for i in (0, 1, 7, 1290, 1291, 1292, 2600, 5175):
         volume = max(v for v in range(1351) if times[v] < word_times[i])
         assert stimuli["split_group"][i] == f"run{int(runs[volume])}"
-        assert stimuli["onset"][i] == pytest.approx(word_times[i] - times[20])
+        assert stimuli["onset"][i] == pytest.approx(word_times[i] - times[0])
 
 
 def test_mark_up_goes_and_punctuation_stays(folder):

@@ -15,27 +15,31 @@ from brainalign.errors import InputError
 LICENCE = "MIT"
 RELEASES = ("json", "hub")
 FILES, EXAMPLES = 27, 6511
-SHOTS = 3  # the first three examples of a file serve as its worked examples
+SHOTS = 3  # the first three examples of a file serve as worked examples of the legacy prompt
+PROMPTS = "bbh/cot-prompts/"
 
 COLUMNS = ["question_id", "split", "subject", "task", "category", "input", "target"]
 
 
 def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
-    """27 files: the authors' `json`, or lukaemon/bbh on the `hub`."""
+    """27 files, the authors' `json` or lukaemon/bbh on the `hub`, and the authors' 27 prompts."""
     folder = "bbh/bbh/" if _release(source) == "json" else "bbh/hub/"
-    return [f for path, f in raw_table("bbh", LICENCE).items() if path.startswith(folder)]
+    table = raw_table("bbh", LICENCE)
+    return [file for path, file in table.items() if path.startswith((folder, PROMPTS))]
 
 
 def read(records: Sequence[Record], source: Mapping[str, Any], seed: int) -> pd.DataFrame:
     """The questions table (docs/architecture.md), in the files' order.
 
-    With `per_subject`, the first three examples of each file stay beside that many others: they
-    are the examples of the prompt and are not scored.
+    Beside the questions (split `test`) it has a row per file of split `prompt`, whose `input` is
+    the authors' prompt of three worked examples, its canary included, and whose `target` is empty.
+    With `per_subject`, the first three questions of each file stay beside that many others: they
+    are the examples of the legacy prompt.
 
     Raises
     ------
-    InputError : a file is not JSON of that form, an example lacks input or target, a file is
-        missing.
+    InputError : a file is not JSON of that form, an example lacks input or target, a prompt is
+        empty, a file is missing.
     """
     n, release = per_subject(source), _release(source)
     reader = _from_json if release == "json" else _from_hub
@@ -45,15 +49,19 @@ def read(records: Sequence[Record], source: Mapping[str, Any], seed: int) -> pd.
         subject = record["name"].split("/")[-1].rpartition(".")[0]
         if subject not in lists.index:
             raise InputError(f"{record['path']}: {subject} is not one of the {FILES} files")
-        task, category = lists.loc[subject, "task"], lists.loc[subject, "category"]
-        for i, (given, target) in enumerate(reader(record)):
-            rows.append((f"{subject}.{i:03d}", "test", subject, task, category, given, target))
+        place = (subject, lists.loc[subject, "task"], lists.loc[subject, "category"])
+        if record["name"].startswith(PROMPTS):
+            rows.append((f"{subject}.prompt", "prompt", *place, _prompt(record), ""))
+        else:
+            for i, (given, target) in enumerate(reader(record)):
+                rows.append((f"{subject}.{i:03d}", "test", *place, given, target))
     table = pd.DataFrame(rows, columns=COLUMNS)
-    where = f"bbh ({release})"
-    expect(table["subject"].nunique(), FILES, where, "number of files")
-    expect(len(table), EXAMPLES, where, "number of examples")
-    shots = table.groupby("subject").cumcount() < SHOTS
-    return stratified(table, n, seed, keep=shots)
+    where, prompt = f"bbh ({release})", table["split"] == "prompt"
+    expect(table[~prompt]["subject"].nunique(), FILES, where, "number of files")
+    expect(int(prompt.sum()), FILES, where, "number of prompts")
+    expect(int((~prompt).sum()), EXAMPLES, where, "number of examples")
+    shots = table.groupby(["split", "subject"]).cumcount() < SHOTS
+    return stratified(table, n, seed, keep=prompt | shots)
 
 
 def _release(source: Mapping[str, Any]) -> str:
@@ -61,6 +69,13 @@ def _release(source: Mapping[str, Any]) -> str:
     if release not in RELEASES:
         raise InputError(f"release: {release!r} is not allowed; allowed: {', '.join(RELEASES)}")
     return release
+
+
+def _prompt(record: Record) -> str:
+    prompt = text(record)
+    if not prompt.strip():
+        raise InputError(f"{record['path']}: the prompt is empty")
+    return prompt
 
 
 def _from_json(record: Record) -> Iterator[tuple[str, str]]:

@@ -48,11 +48,11 @@ def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
 def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
     """Words with their times, and the language voxels (region mask `all`) of the 8 subjects.
 
-    Responses are float32 [1211, voxel], as the folder has them: detrended, smoothed, without the
-    first 20 and the last 15 volumes of each run. `onset` of a volume, and of a word, is in seconds
-    from the start of the first volume kept; `volume_index` is the volume's place in the whole
-    scan, so delays may reach into words before a run's first kept volume. A word lies in the last
-    volume whose onset is strictly before it (Toneva & Wehbe's code), which gives its run.
+    Responses are float32 [1351, voxel]: what the folder has (detrended, smoothed, without the
+    first 20 and the last 15 volumes of each run), in its place in the whole scan, and NaN where the
+    folder trimmed. A benchmark leaves those out with `timing: {trim: [20, 15]}`; its delays still
+    reach the words that were read then. A word lies in the last volume whose onset is strictly
+    before it (Toneva & Wehbe's code), which gives its run.
 
     Raises
     ------
@@ -72,26 +72,29 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
                 "before it"
             )
     kept = _kept_volumes(runs, files[NAMES["runs"]]["path"])
-    start = times[kept[0]]
+    start = times[0]
     masks = _masks(files[NAMES["regions"]])
     stimuli, marks = _stimuli(files[NAMES["words"]], word_times, times, runs, start)
 
-    blocks, targets, overlap = [], [], 0
+    blocks: list[np.ndarray] = []
+    targets: list[tuple[str, str, str]] = []
+    overlap = 0
     for subject in SUBJECTS:
         block, regions, shared = _subject(files[_data_file(subject)], subject, masks[subject])
         blocks.append(block)
         overlap += shared
         targets += [(f"{subject}.{voxel}", subject, region) for voxel, region in regions]
     ids, subjects, regions_of = (list(column) for column in zip(*targets, strict=True))
+    values = np.full((VOLUMES, len(ids)), np.nan, dtype=np.float32)
+    values[kept] = np.concatenate(blocks, axis=1)
     responses = xr.Dataset(
-        {"responses": (("volume", "target"), np.concatenate(blocks, axis=1))},
+        {"responses": (("volume", "target"), values)},
         coords={
             "target_id": ("target", ids),
             "subject": ("target", subjects),
             "region": ("target", regions_of),
-            "onset": ("volume", times[kept] - start),
-            "run": ("volume", runs[kept].astype(np.int64)),
-            "volume_index": ("volume", kept),
+            "onset": ("volume", times - start),
+            "run": ("volume", runs.astype(np.int64)),
         },
         attrs=attributes("brain", "BOLD response, detrended", SOURCE, LICENCE, records, tr=TR),
     )
@@ -109,7 +112,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
                 {
                     "what": "volumes",
                     "n": VOLUMES - KEPT,
-                    "why": "the first 20 and last 15 of each run (trimmed in the folder)",
+                    "why": "the first 20 and last 15 of each run, trimmed in the folder (NaN here)",
                 },
                 {
                     "what": "voxels",
