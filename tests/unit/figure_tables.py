@@ -1,5 +1,6 @@
 """Tables of invented studies, small and large, in the columns of docs/architecture.md."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from brainalign.analysis.contrasts import contrasts
 from brainalign.analysis.correlations import correlations
 from brainalign.analysis.published import published_check, published_models
 
-SMALL = [("sim-gpt", 3, 1), ("sim-t5", 1, 1)]
-LARGE = [("t5", 5, 2), ("llama", 3, 2), ("gpt2", 4, 1), ("gemma", 2, 1), ("smollm", 3, 1)]
+SMALL = (("sim-gpt", 3, 1), ("sim-t5", 1, 1))
+LARGE = (("t5", 5, 2), ("llama", 3, 2), ("gpt2", 4, 1), ("gemma", 2, 1), ("smollm", 3, 1))
 DATASETS = ("passages", "stories", "chapter")
 
 
@@ -303,12 +304,13 @@ def training_logs(
     return logs, facts
 
 
+@functools.cache
 def study(
-    families: Sequence[tuple[str, int, int]] = SMALL,
-    datasets: Sequence[str] = DATASETS,
+    families: tuple[tuple[str, int, int], ...] = SMALL,
+    datasets: tuple[str, ...] = DATASETS,
     simulated: bool = True,
 ) -> dict[str, pd.DataFrame]:
-    """All tables of a study; contrasts and correlations computed from the others."""
+    """All tables of a study (shared: not to be changed); contrasts and correlations computed."""
     tables = {
         "scores": scores(families, datasets, simulated),
         "behaviors": behaviors(families, simulated),

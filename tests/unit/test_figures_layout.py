@@ -22,7 +22,6 @@ from figure_checks import collisions, cut_off, said, words
 SIZES = {"small": tables.SMALL, "large": tables.LARGE}
 
 
-@functools.cache
 def study(size):
     return tables.study(SIZES[size])
 

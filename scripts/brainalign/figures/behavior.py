@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, model_order
-from brainalign.figures.scatter import found_for, scatter, stated
+from brainalign.figures.scatter import GROUPS, found_for, scatter, stated
 from brainalign.figures.style import (
     COLOUR,
     INK,
@@ -157,7 +157,7 @@ def _against(
     y = f"reading {part['dataset'].iloc[0]} {measure}"
     found = found_for(correlations, y, mode, simulated)
     lines = [f"{mode}{', simulated' * simulated}"]
-    lines += [stated(found, column, models) for models in ("tuned", "all")]
+    lines += [stated(found, column, models) for models in GROUPS]
     panel(axes, f"{title}: Pearson r", "\n".join(lines))
     points = part.join(x[[column]], on="model").dropna(subset=[column, "value"])
     if points.empty:

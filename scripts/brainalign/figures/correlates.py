@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores
-from brainalign.figures.order import MODEL_COLUMNS, each, mode_order
-from brainalign.figures.scatter import found_for, scatter, stated
+from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, said
+from brainalign.figures.scatter import GROUPS, MODELS, found_for, scatter, stated
 from brainalign.figures.style import (
     COLOUR,
     INK,
@@ -59,9 +59,10 @@ def correlates(
     """Draw alignment, averaged over datasets, against what may go with it.
 
     Parameters are the tables of the same names. Points: every model that has both values; r, p and
-    N are those of `correlations` over the tuned models (the paper's choice) and over vanilla and
-    tuned ones together. Below: all correlates of the tuned models at once, and what is left of
-    size and of each task when the other is held fixed.
+    N are those of `correlations` over the tuned models (the paper's choice), over one mean of the
+    tuned models per vanilla model, and over vanilla and tuned ones together. Below: all correlates
+    at once, and what is left of size and of each task when the other is held fixed; over the tuned
+    models in legacy mode, over the means per vanilla model in controlled mode.
     """
     alignment = dataset_scores(scores)
     alignment = alignment[alignment["dataset"] == AVERAGE]
@@ -96,7 +97,7 @@ def correlates(
             axes = panels[row * bands + place // ACROSS, place % ACROSS]
             _panel(axes, points, name, found, mode + ", simulated" * simulated, markers)
             axes.set_ylabel("alignment (mean r)" if place % ACROSS == 0 else "")
-        _forest(lower[0, row], found, list(x.columns), mode + ", simulated" * simulated)
+        _forest(lower[0, row], found, list(x.columns), mode, simulated)
         if row:
             lower[0, row].set_yticklabels([])
     legend(figure, list(facts["role"].unique()), markers, EXTRA)
@@ -127,7 +128,7 @@ def _panel(
     markers: dict[str, str],
 ) -> None:
     """Alignment against one x: a line through the tuned models, baselines as levels."""
-    lines = [mode, stated(found, name, "tuned"), stated(found, name, "all")]
+    lines = [mode, *(stated(found, name, models) for models in GROUPS)]
     panel(axes, f"{TITLES.get(name, name)}: Pearson r", "\n".join(lines))
     present = points.dropna(subset=[name, "r"])
     if present.empty:
@@ -144,20 +145,25 @@ def _panel(
         )
 
 
-def _forest(axes: Axes, found: pd.DataFrame, names: list[str], mode: str) -> None:
-    """r of every x with its interval over the tuned models; partial r below it."""
-    tuned = found[found["models"] == "tuned"]
-    whole = tuned[tuned["method"] == "pearson"].set_index("x")
-    partials = tuned[tuned["method"] == "partial"]
+def _forest(axes: Axes, found: pd.DataFrame, names: list[str], mode: str, simulated: bool) -> None:
+    """r of every x with its interval over the models that the mode rests on; partial r below it."""
+    group = MODELS.get(mode, "tuned")
+    chosen = found[found["models"] == group]
+    whole = chosen[chosen["method"] == "pearson"].set_index("x")
+    partials = chosen[chosen["method"] == "partial"]
     count = whole["n"].max() if len(whole) else 0
-    panel(axes, "All correlates", f"{mode}, Pearson, tuned models, N = {count:.0f}")
+    panel(
+        axes, "All correlates: Pearson r",
+        f"{mode}{', simulated' * simulated}, "
+        f"{'tuned models' if group == 'tuned' else 'mean per vanilla model'}, N = {count:.0f}",
+    )  # fmt: skip
     labels: list[str] = []
     for name in names:
         place = len(labels)
         labels.append(TITLES.get(name, name))
         row = whole.loc[name] if name in whole.index else None
         if row is None or pd.isna(row["r"]):
-            why = "not computed" if row is None else str(row["note"])
+            why = "not computed" if row is None else said(row["note"])
             axes.text(0, place, why.replace("not computable: ", "n/a: ")[:44], va="center",
                       ha="center", color=MUTED)  # fmt: skip
         else:

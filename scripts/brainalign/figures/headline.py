@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores
-from brainalign.figures.order import each
-from brainalign.figures.scatter import found_for
+from brainalign.figures.order import each, said
+from brainalign.figures.scatter import MODELS, found_for
 from brainalign.figures.style import MODES, p_text, r_text
 
 COLUMNS = ("data", "question", "legacy", "controlled", "simulated")
 PUBLISHED = "published tables, Aw et al. 2024"
 # What the fit to reading times is called in each mode (scripts/brainalign/figures/behavior.py).
 READING = {"legacy": "abs_r", "controlled": "delta_loglik_per_word"}
+UNITS = {"tuned": "tuned models", "bases": "vanilla models (mean of their tuned ones)"}
 WHOLE = ("all", "overall")
 NONE = "not computable: the study has none"
 
@@ -187,15 +188,16 @@ def _correlation(
 ) -> str:
     if correlations is None:
         return NONE
+    models = MODELS[mode]
     found = found_for(correlations, f"brain {AVERAGE}", mode, simulated)
-    rows = found[(found["x"] == x) & (found["models"] == "tuned") & (found["method"] == method)]
+    rows = found[(found["x"] == x) & (found["models"] == models) & (found["method"] == method)]
     if rows.empty:
         return NONE
     row = rows.iloc[0]
     if pd.isna(row["r"]):
-        return str(row["note"]) or f"not computable with N = {row['n']:.0f}"
+        return said(row["note"]) or f"not computable with N = {row['n']:.0f}"
     name = "r" if method == "pearson" else "partial r"
-    return f"{name} = {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']:.0f} tuned models"
+    return f"{name} = {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']:.0f} {UNITS[models]}"
 
 
 def _accuracy(capabilities: pd.DataFrame | None, task: str) -> str:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainalign.analysis.averages import AVERAGE
-from brainalign.figures.order import each, mode_order
+from brainalign.figures.order import each, mode_order, said
 from brainalign.figures.style import (
     COLOUR,
     INK,
@@ -83,12 +83,12 @@ def _bars(
         test = tested.iloc[0]
         statement += f" · N = {pair_count:.0f} pairs of {test['n']:.0f} vanilla models"
         statement += "\naverage: " + (
-            f"not testable, {test['note']}" if pd.isna(test["p"])
+            f"not testable, {said(test['note'])}" if pd.isna(test["p"])
             else f"Wilcoxon over vanilla models, {p_text(test['p'])}"
         )  # fmt: skip
     panel(axes, f"Tuned minus vanilla, {mode}", statement, width=62)
     if not pairs["absolute"].notna().any():
-        absent(axes, str(next(filter(None, pairs["note"]), "no pair has both scores")))
+        absent(axes, next(filter(None, map(said, pairs["note"])), "no pair has both scores"))
         return
     values = np.concatenate([part["absolute"], means["low"], means["high"]]).astype(float)
     low, high = min(0.0, np.nanmin(values)), max(0.0, np.nanmax(values))

@@ -47,6 +47,11 @@ def mode_order(modes: pd.Series) -> list[str]:
     return sorted(modes.dropna().unique(), key=lambda mode: (known.get(mode, len(known)), mode))
 
 
+def said(note: Any) -> str:
+    """A table's note; nothing where it is empty, which a CSV gives back as NaN."""
+    return note if isinstance(note, str) else ""
+
+
 def each(table: pd.DataFrame) -> Iterator[Any]:
     """The rows of a table as named tuples."""
     return iter(table.itertuples())

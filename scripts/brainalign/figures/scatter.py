@@ -11,6 +11,10 @@ from matplotlib.transforms import Bbox
 from brainalign.figures.order import each
 from brainalign.figures.style import COLOUR, MUTED, marker, p_text, r_text
 
+# The groups of models of tables/correlations.csv, and the one that each mode rests on: the paper's,
+# and one mean per vanilla model (models tuned from the same weights are not independent).
+GROUPS = {"tuned": "tuned", "bases": "per base", "all": "all"}
+MODELS = {"legacy": "tuned", "controlled": "bases"}
 NAMED = 14  # up to so many points are named
 # Where a name may stand relative to its point (points of 1/72 inch), best first.
 PLACES = (
@@ -53,13 +57,14 @@ def found_for(correlations: pd.DataFrame, y: str, mode: str, simulated: bool) ->
 
 def stated(found: pd.DataFrame, x: str, models: str) -> str:
     """Pearson's r, p and N of one correlation as a line of text, or that there is none."""
+    name = GROUPS[models]
     rows = found[(found["x"] == x) & (found["models"] == models) & (found["method"] == "pearson")]
     if rows.empty:
-        return f"{models}: not computed"
+        return f"{name}: no r, not computed"
     row = rows.iloc[0]
     if pd.isna(row["r"]):
-        return f"{models}: not computable, N = {row['n']:.0f}"
-    return f"{models}: {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']:.0f}"
+        return f"{name}: no r with N = {row['n']:.0f}"
+    return f"{name}: {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']:.0f}"
 
 
 def name_points(

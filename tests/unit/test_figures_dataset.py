@@ -1,0 +1,96 @@
+"""The dataset page: its statistics against brute force, and what it says of gaps."""
+
+import figure_tables as tables
+import numpy as np
+import pytest
+from brainalign.figures.dataset_page import autocorrelation, dataset_page, intersubject
+from brainalign.figures.style import drawing
+from figure_checks import said
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 10**6), missing=st.floats(0, 0.4))
+def test_autocorrelation_equals_brute_force(seed, missing):
+    rng = np.random.default_rng(seed)
+    values = np.cumsum(rng.normal(size=(40, 3)), axis=0)
+    values[rng.random(values.shape) < missing] = np.nan
+    groups = np.repeat(["a", "b", "c"], [20, 15, 5])
+    found = autocorrelation(values, groups, 6)
+    for lag in range(1, 7):
+        for target in range(3):
+            pairs = [
+                (values[i, target], values[i + lag, target])
+                for i in range(40 - lag)
+                if groups[i] == groups[i + lag]
+            ]
+            kept = np.array([p for p in pairs if not np.isnan(p).any()])
+            expected = np.corrcoef(kept.T)[0, 1] if len(kept) > 2 else np.nan
+            np.testing.assert_allclose(found[lag - 1, target], expected, atol=1e-10)
+
+
+def test_autocorrelation_never_crosses_a_group():
+    values = np.arange(20.0)[:, None]
+    assert np.isnan(autocorrelation(values, np.arange(20), 3)).all()
+
+
+def test_autocorrelation_of_first_order_process():
+    rng = np.random.default_rng(1)
+    values = np.zeros((20_000, 1))
+    for i in range(1, len(values)):
+        values[i] = 0.7 * values[i - 1] + rng.normal()
+    found = autocorrelation(values, np.zeros(len(values)), 3)[:, 0]
+    # Standard error of a lagged correlation of an AR(1) process of this length: below 0.012.
+    np.testing.assert_allclose(found, [0.7, 0.49, 0.343], atol=0.036)
+
+
+def test_intersubject_equals_brute_force():
+    rng = np.random.default_rng(2)
+    values = rng.normal(size=(50, 6)) + rng.normal(size=(50, 1))
+    subjects = np.array(["a", "b", "c", "a", "b", "c"])
+    regions = np.array(["x", "x", "x", "y", "y", "y"])
+    found = intersubject(values, subjects, regions).set_index(["region", "subject"])["r"]
+    for region, columns in (("x", (0, 1, 2)), ("y", (3, 4, 5))):
+        for column in columns:
+            others = values[:, [c for c in columns if c != column]].mean(axis=1)
+            expected = np.corrcoef(values[:, column], others)[0, 1]
+            assert found[region, subjects[column]] == pytest.approx(expected)
+
+
+def test_intersubject_averages_a_subject_s_targets_and_leaves_out_nan():
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=(30, 3))
+    values[:5, 0] = np.nan
+    subjects, regions = np.array(["a", "a", "b"]), np.array(["x", "x", "x"])
+    own = np.where(np.isnan(values[:, 0]), values[:, 1], values[:, :2].mean(axis=1))
+    found = intersubject(values, subjects, regions)
+    assert found["r"].to_numpy() == pytest.approx(np.corrcoef(own, values[:, 2])[0, 1])
+
+
+def test_intersubject_of_one_subject_is_empty():
+    assert intersubject(np.ones((9, 2)), np.array(["a", "a"]), np.array(["x", "x"])).empty
+
+
+def page(**options):
+    with drawing():
+        figure = dataset_page(*tables.dataset(**options))
+        figure.draw_without_rendering()
+        return said(figure)
+
+
+def test_page_states_what_there_is():
+    lines = page()
+    stimuli, responses, _ = tables.dataset()
+    missing = np.isnan(responses["responses"].values)
+    assert "Dataset: stories" in lines
+    assert f"N = {(~missing).sum()} responses, simulated" in lines
+    assert f"{100 * missing.mean():.1f} % of all responses" in lines
+    assert "Left out: 3 fragments (they hold no word)." in lines
+    assert f"{len(stimuli)} stimuli (600 words) in 5 context groups" in lines
+
+
+def test_page_of_one_subject_without_gaps():
+    lines = page(subjects_count=1, missing=0)
+    assert "not computable: it needs the same responses" in lines
+    assert "none" in lines

@@ -1,0 +1,149 @@
+"""The scripts: files in, the same bytes out every time, text as text, cheap to start."""
+
+import re
+import runpy
+import subprocess
+import sys
+
+import figure_tables as tables
+import pytest
+from brainalign.formats.datasets import write_dataset
+from brainalign.formats.tables import write_json, write_table
+from conftest import REPOSITORY
+from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, Wildcards
+
+SCRIPTS = sorted(path.stem for path in (REPOSITORY / "scripts").glob("plot_*.py"))
+
+
+class Job:
+    """What Snakemake hands to a script."""
+
+    def __init__(self, folder, inputs, params=None, wildcards=None, outputs=("svg", "png")):
+        self.input = InputFiles(fromdict=inputs)
+        self.output = OutputFiles(fromdict={name: str(folder / f"out.{name}") for name in outputs})
+        self.params = Params(fromdict=params or {})
+        self.wildcards = Wildcards(fromdict=wildcards or {})
+        self.log = Log(toclone=[str(folder / "log.txt")])
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Every input of every script, written once."""
+    folder = tmp_path_factory.mktemp("inputs")
+    paths = {}
+    study = tables.study()
+    models, check, categories = tables.published()
+    study |= {"layers": tables.layers(), "models": models, "check": check, "categories": categories}
+    for name, table in study.items():
+        paths[name] = str(folder / f"{name}.csv")
+        write_table(table, paths[name])
+    alignment = tables.alignment()
+    facts = alignment.drop_duplicates("model").set_index("model")[["family", "role"]]
+    paths["records"] = {name: dict(row) for name, row in facts.iterrows()}
+    paths["alignment"] = []
+    for name in facts.index:
+        path = folder / f"alignment-{name}.parquet"
+        own = alignment[alignment["model"] == name]
+        write_table(own.drop(columns=["model", "family", "role"]), path)
+        paths["alignment"].append(str(path))
+    paths["ceilings"] = str(folder / "ceilings.parquet")
+    write_table(tables.ceilings(), paths["ceilings"])
+    logs, facts = tables.training_logs()
+    paths["tuned"] = {r.pop("model"): r for r in facts.to_dict("records")}
+    paths["logs"] = []
+    for name, log in logs.items():
+        paths["logs"].append(str(folder / f"{name}.csv"))
+        write_table(log, paths["logs"][-1])
+    stimuli, responses, card = tables.dataset()
+    for name in ("stimuli.parquet", "responses.nc", "card.json"):
+        paths[name.split(".")[0]] = str(folder / name)
+    write_dataset(stimuli, responses, paths["stimuli"], paths["responses"])
+    write_json(card, paths["card"])
+    return paths
+
+
+def job(script, files, folder, **params):
+    name = script.removeprefix("plot_")
+    inputs = {
+        "layer_curves": ["layers"],
+        "alignment": ["scores"],
+        "legacy_controlled": ["scores"],
+        "improvement": ["contrasts"],
+        "correlates": ["scores", "correlations", "capabilities", "behaviors"],
+        "behavior": ["behaviors", "correlations", "capabilities"],
+        "published": ["models", "check", "categories"],
+        "regions": ["alignment", "ceilings"],
+        "training": ["logs"],
+        "dataset": ["stimuli", "responses", "card"],
+    }[name]
+    wildcards = {}
+    if name == "regions":
+        params |= {"models": files["records"], "mode": "controlled", "simulated": True}
+        wildcards = {"benchmark": "stories-controlled"}
+    if name == "training":
+        params |= {"models": files["tuned"]}
+    return Job(folder, {key: files[key] for key in inputs}, params, wildcards)
+
+
+def run(script, snakemake):
+    runpy.run_path(str(REPOSITORY / "scripts" / f"{script}.py"), {"snakemake": snakemake})
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_script_draws_the_same_bytes_twice(script, files, tmp_path):
+    drawn = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        run(script, job(script, files, tmp_path / name))
+        drawn.append([(tmp_path / name / f"out.{kind}").read_bytes() for kind in ("svg", "png")])
+    assert drawn[0] == drawn[1]
+    svg, png = drawn[0]
+    assert b"<text" in svg and b"<dc:date>" not in svg
+    assert png.startswith(b"\x89PNG") and b"Software" not in png
+
+
+def test_svg_says_its_words_in_text(files, tmp_path):
+    run("plot_alignment", job("plot_alignment", files, tmp_path))
+    words = set(re.findall(r">([^<>]+)</text>", (tmp_path / "out.svg").read_text()))
+    assert {"sim-gpt-a", "oasm", "SIMULATED DATA", "instruction-tuned"} <= words
+
+
+def test_style_of_the_config_wins(files, tmp_path):
+    run("plot_alignment", job("plot_alignment", files, tmp_path, style={"font.size": 9}))
+    assert "9px" in (tmp_path / "out.svg").read_text()
+
+
+def test_missing_column_is_one_clear_line(files, tmp_path):
+    table = tables.scores().drop(columns="ceiling")
+    write_table(table, tmp_path / "scores.csv")
+    snakemake = Job(tmp_path, {"scores": str(tmp_path / "scores.csv")})
+    with pytest.raises(SystemExit):
+        run("plot_alignment", snakemake)
+    lines = (tmp_path / "log.txt").read_text().splitlines()
+    assert len(lines) == 1 and "column ceiling is missing" in lines[0]
+    assert not (tmp_path / "out.svg").exists()
+
+
+def test_headline_script_writes_and_prints(files, tmp_path, capsys):
+    inputs = {"published_check": files["check"]}
+    inputs |= {n: files[n] for n in ("scores", "contrasts", "correlations", "capabilities")}
+    run("headline", Job(tmp_path, inputs, outputs=("headline",)))
+    assert (tmp_path / "out.headline").stat().st_size > 500
+    assert "Does alignment grow with size?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("script", [*SCRIPTS, "headline"])
+def test_scripts_import_no_heavy_library(script):
+    """What costs start-up time is not imported by a plot."""
+    imports = [
+        line
+        for line in (REPOSITORY / "scripts" / f"{script}.py").read_text().split("with job")[0]
+        .split("if TYPE_CHECKING")[0].splitlines()
+    ]  # fmt: skip
+    heavy = ("torch", "transformers", "sklearn", "statsmodels", "scipy.stats", "matplotlib.pyplot")
+    code = "\n".join([*imports, "import sys", f"print([m for m in {heavy} if m in sys.modules])"])
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY / "scripts", capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert found.stdout.strip() == "[]"
