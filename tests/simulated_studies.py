@@ -158,21 +158,28 @@ def correlation_rates(plant: Plant, n: int, seed: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print every rate of docs/methods/analysis.md."""
+    """Print every rate of docs/methods/analysis.md (half an hour; the argument scales it)."""
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 500
-    null = Plant(model_sd=0)
-    spread = Plant(model_sd=0.01)
-    for title, plant in (("no effect", null), ("no effect on average, models differ", spread)):
-        print(f"contrasts, {title}:", contrast_rates(plant, n, seed=1))
-    print("contrasts, gain .005:", contrast_rates(Plant(tuning=0.005, model_sd=0.01), n, seed=2))
-    for title, plant in (
-        ("nothing", Plant()),
-        ("size", Plant(size=0.02)),
-        ("knowledge", Plant(knowledge=0.02)),
+    alike, differing = Plant(model_sd=0), Plant(model_sd=0, slope_sd=0.01)
+    gain = Plant(tuning=0.005, model_sd=0.005, slope_sd=0.005)
+    for title, plant, runs in (
+        ("no effect", alike, n),
+        ("no effect on average, vanilla models respond differently", differing, n),
+        ("gain .005", gain, max(1, 2 * n // 5)),
     ):
-        print(f"correlates, cause {title}:")
-        for name, value in correlation_rates(plant, n, seed=3).items():
-            print(f"  {name}: {value:.3f}")
+        _print(f"contrasts, {title}, {runs} studies", contrast_rates(plant, runs, seed=1))
+    for title, plant, runs in (
+        ("nothing", Plant(), n),
+        ("size", Plant(size=0.02), max(1, 2 * n // 5)),
+        ("knowledge", Plant(knowledge=0.02), max(1, 2 * n // 5)),
+    ):
+        _print(f"correlates, cause {title}, {runs} studies", correlation_rates(plant, runs, seed=3))
+
+
+def _print(title: str, rates: dict[str, float]) -> None:
+    print(title)
+    for name, value in rates.items():
+        print(f"  {value:.3f}  {name}", flush=True)
 
 
 if __name__ == "__main__":

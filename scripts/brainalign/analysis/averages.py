@@ -23,22 +23,26 @@ def dataset_scores(scores: pd.DataFrame) -> pd.DataFrame:
     `model`, `mode`, `simulated`, `dataset`, `r`, `note` (why r is NaN).
     """
     whole = scores[scores["region"] == "all"]
-    kinds = whole.groupby(["mode", "simulated"])
-    expected = {kind: part.groupby("dataset")["benchmark"].agg(set) for kind, part in kinds}
-    rows = []
-    for (model, mode, simulated), group in whole.groupby(KEY, sort=False):
-        r: dict[str, float] = {}
-        notes: list[str] = []
-        for name, benchmarks in expected[mode, simulated].items():
-            dataset = str(name)
-            part = group[group["dataset"] == dataset].set_index("benchmark")["r"]
-            missing = sorted(b for b in benchmarks if np.isnan(part.get(b, np.nan)))
+    expected: dict[tuple, dict[str, list[str]]] = {}  # mode, simulated → dataset → benchmarks
+    found: dict[tuple, dict[str, float]] = {}  # model, mode, simulated → benchmark → r
+    columns = [*KEY, "dataset", "benchmark", "r"]
+    for *key, dataset, benchmark, r in whole[columns].itertuples(index=False, name=None):
+        benchmarks = expected.setdefault(tuple(key[1:]), {}).setdefault(dataset, [])
+        if benchmark not in benchmarks:
+            benchmarks.append(benchmark)
+        found.setdefault(tuple(key), {})[benchmark] = r
+    rows: list[tuple] = []
+    for key_of_model, scored in found.items():
+        means, notes = [], []
+        for dataset, benchmarks in sorted(expected[key_of_model[1:]].items()):
+            values = [scored.get(benchmark, np.nan) for benchmark in benchmarks]
+            missing = [b for b, r in zip(benchmarks, values, strict=True) if np.isnan(r)]
             note = f"not computable: no score for {', '.join(missing)}" if missing else ""
             notes += [note] if note else []
-            r[dataset] = np.nan if missing else part.mean()
-            rows.append((model, mode, simulated, dataset, r[dataset], note))
-        average = np.nan if notes else float(np.mean(list(r.values())))
-        rows.append((model, mode, simulated, AVERAGE, average, notes[0] if notes else ""))
+            means.append(float(np.mean(values)))
+            rows.append((*key_of_model, dataset, means[-1], note))
+        note = notes[0] if notes else ""
+        rows.append((*key_of_model, AVERAGE, float(np.mean(means)), note))
     return pd.DataFrame(rows, columns=[*KEY, "dataset", "r", "note"])
 
 
