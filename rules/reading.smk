@@ -73,7 +73,9 @@ rule surprisal:
     params:
         context=dataset_key("context", "story"),
         bos=model_key("bos", "none"),
-        method=model_key("surprisal", "teacher-forcing"),
+        method=model_key("surprisal", "prefix"),
+        chat=model_key("chat", False),
+        batch_tokens=config.get("batch_tokens", 4096),
         device=config.get("device", "auto"),
         threads=config.get("model_threads", 1),
         code=code("surprisal"),

@@ -6,7 +6,7 @@ from typing import Any
 Model = Mapping[str, Any]
 
 MADE_HERE = ("pretrain", "tune", "untrained")
-FETCHED = ("hub", "folder", "gguf", "package")
+FETCHED = ("hub", "folder", "gguf", "package", "delta")
 
 
 def role(model: Model) -> str:
