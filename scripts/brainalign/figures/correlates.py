@@ -157,6 +157,10 @@ def _forest(axes: Axes, found: pd.DataFrame, names: list[str], mode: str, simula
         f"{mode}{', simulated' * simulated}, "
         f"{'tuned models' if group == 'tuned' else 'mean per vanilla model'}, N = {count:.0f}",
     )  # fmt: skip
+    if not whole["r"].notna().any():
+        notes = whole["note"].map(said)
+        absent(axes, next(filter(None, notes), "no correlation was computed"))
+        return
     labels: list[str] = []
     for name in names:
         place = len(labels)

@@ -164,7 +164,7 @@ def absent(axes: Axes, why: str, width: int = 34) -> None:
     axes.text(
         0.5,
         0.5,
-        fill(f"not computable: {why}", width),
+        fill(f"not computable: {why.removeprefix('not computable: ')}", width),
         ha="center",
         va="center",
         transform=axes.transAxes,
