@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from brainalign.analysis.averages import dataset_scores
 from brainalign.analysis.baselines import against_baselines
+from brainalign.analysis.behaviors import collect_losses
 from brainalign.analysis.contrasts import contrasts
 from brainalign.analysis.correlations import correlations
 from brainalign.analysis.measured import measured_beside_published
@@ -493,3 +494,18 @@ def test_scripts_run_from_files_to_tables(repository, tmp_path):
     assert len(read_table(table("mixed_effects"))) > 0
     for name in ("contrasts", "profiles", "measured_published", "baselines"):
         assert read_table(table(name)).columns.is_unique
+
+
+def test_next_word_losses_become_a_correlate(planted):
+    models = model_table(MODELS, [])
+    record = {"bits_per_word": 7.5, "bits_per_byte": 1.5, "tokens": 9, "model": "elsewhere"}
+    losses = collect_losses([("v", "wikitext2", record)], models)
+    assert losses[["model", "text", "bits_per_word"]].iloc[0].tolist() == ["v", "wikitext2", 7.5]
+    names = planted["scores"]["model"].unique()
+    rng = np.random.default_rng(0)
+    losses = pd.DataFrame({"model": names, "text": "t"})
+    losses["bits_per_word"] = rng.normal(size=len(names))
+    table = correlations(planted["scores"], losses=losses, samples=20)
+    row = table[(table["x"] == "bits_per_word t") & (table["y"] == "brain average")].iloc[0]
+    assert row["n"] == 24
+    assert "size, loss, reading" in row["test_family"]

@@ -1,4 +1,4 @@
-"""The study's reading-time fits and capability answers as tidy tables."""
+"""The study's reading-time fits, capability answers and next-word losses as tidy tables."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -19,6 +19,12 @@ GROUP_COLUMNS = (
 CAPABILITY_COLUMNS = (
     "model", "label", "base", "family", "role", "parameters", "published", "task", "category",
     "average", "accuracy", "low", "high", "n", "n_truncated", "n_ties", "scoring", "simulated",
+)  # fmt: skip
+
+
+LOSS_COLUMNS = (
+    "model", "label", "base", "family", "role", "parameters", "published", "text", "bits_per_token",
+    "bits_per_word", "bits_per_byte", "perplexity", "tokens", "window", "stride", "simulated",
 )  # fmt: skip
 
 
@@ -67,3 +73,18 @@ def collect_capabilities(
         table = summarise(answers).assign(**about, task=task, simulated=simulated)
         tables.append(table.assign(scoring=answers["scoring"].iloc[0]))
     return pd.concat(tables, ignore_index=True)[list(CAPABILITY_COLUMNS)]
+
+
+def collect_losses(
+    results: Sequence[tuple[str, str, Mapping[str, Any]]], models: pd.DataFrame
+) -> pd.DataFrame:
+    """Collect next-word losses into `losses`: a row per model and text.
+
+    Parameters
+    ----------
+    results : (model, text, record of `brainalign.reading.next_word.next_word_loss`).
+    """
+    rows = [
+        {**record, **models.loc[model].to_dict(), "text": text} for model, text, record in results
+    ]
+    return pd.DataFrame(rows).reindex(columns=list(LOSS_COLUMNS))

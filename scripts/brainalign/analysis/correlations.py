@@ -54,16 +54,19 @@ def correlations(
     scores: pd.DataFrame | None = None,
     behaviors: pd.DataFrame | None = None,
     capabilities: pd.DataFrame | None = None,
+    losses: pd.DataFrame | None = None,
     samples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Correlations across models, simulated and real models never together.
 
     y: alignment (average and each dataset) and the fit to reading times. x: log10 of the number of
-    parameters, accuracy per task and category, mean surprisal on the reading text (next-word loss,
-    bits per word), the fit to reading times. Models: the tuned ones (as in the paper); one mean of
-    tuned models per vanilla model (`bases`: models tuned from the same weights are not
-    independent); vanilla and tuned ones together. Untrained models and baselines never.
+    parameters, accuracy per task and category, next-word loss (bits per word: of the text that
+    readers read, and of running texts), the fit to reading times.
+
+    Models: the tuned ones (as in the paper); one mean of tuned models per vanilla model (`bases`:
+    models tuned from the same weights are not independent); vanilla and tuned ones together.
+    Untrained models and baselines never.
 
     Per pair of x and y Pearson and Spearman over all models, for the average also without each
     family and within each family; partial correlations of accuracy given size and size given
@@ -81,11 +84,12 @@ def correlations(
     for (simulated, mode), part in outcomes.groupby(["simulated", "mode"], sort=False):
         y = part.pivot_table(index="model", columns="name", values="value", sort=False)
         y = y.reindex(columns=list(dict.fromkeys(part["name"])))
-        x = _predictors(facts.loc[facts.index.isin(y.index)], part, behaviors, capabilities)
+        known = facts[facts.index.isin(y.index)]
+        x, capability = _predictors(known, part, behaviors, capabilities, losses)
         for name in GROUPS:
             members, own_x, own_y = _members(name, facts, x, y)
             group = _group(name, str(mode), bool(simulated), members, samples, seed)
-            rows += _group_rows(group, own_x, own_y)
+            rows += _group_rows(group, own_x, own_y, capability)
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     tested = table["subset"] == EVERY
     table.loc[tested, "p_adjusted"] = adjust_within(table[tested], "test_family")
@@ -113,19 +117,25 @@ def _predictors(
     outcomes: pd.DataFrame,
     behaviors: pd.DataFrame | None,
     capabilities: pd.DataFrame | None,
-) -> pd.DataFrame:
-    """A column per x, a row per model."""
+    losses: pd.DataFrame | None,
+) -> tuple[pd.DataFrame, list[str]]:
+    """A column per x, a row per model; and the names of the columns that are accuracies."""
     x = pd.DataFrame({SIZE: np.log10(facts["parameters"].astype(float))}, index=facts.index)
+    capability: list[str] = []
     if capabilities is not None:
         for (task, category), part in capabilities.groupby(["task", "category"], sort=False):
-            name = task if category in WHOLE else f"{task} {category}"
+            name = str(task) if category in WHOLE else f"{task} {category}"
             x[name] = part.drop_duplicates("model").set_index("model")["accuracy"]
+            capability.append(name)
     if behaviors is not None:
         loss = behaviors[behaviors["measure"] == LOSS]
         x[LOSS] = loss.groupby("model")["value"].mean()
+    if losses is not None:
+        for text, part in losses.groupby("text", sort=False):
+            x[f"bits_per_word {text}"] = part.set_index("model")["bits_per_word"]
     for name, part in outcomes[outcomes["name"].str.startswith("reading ")].groupby("name"):
         x[name] = part.set_index("model")["value"]
-    return x
+    return x, capability
 
 
 def _members(
@@ -156,15 +166,16 @@ def _group(
     return Group(name, mode, simulated, facts, by_base, by_family)
 
 
-def _group_rows(group: Group, x: pd.DataFrame, y: pd.DataFrame) -> Iterator[Row]:
-    knowledge = [n for n in x.columns if n != SIZE and n != LOSS and not n.startswith("reading ")]
-    tasks = [name for name in knowledge if " " not in name]
+def _group_rows(
+    group: Group, x: pd.DataFrame, y: pd.DataFrame, capability: list[str]
+) -> Iterator[Row]:
+    tasks = [name for name in capability if " " not in name]  # "mmlu", but not "mmlu STEM"
     for y_name in y.columns:
         outcome = y[y_name].to_numpy(float)
         for x_name in x.columns:
             if x_name == y_name:
                 continue
-            kind = "capability" if x_name in knowledge else "size, loss, reading"
+            kind = "capability" if x_name in capability else "size, loss, reading"
             about = _about(group, x_name, y_name, kind)
             values = x[x_name].to_numpy(float)
             yield from _whole_rows(group, about, values, outcome)
