@@ -1,10 +1,14 @@
 """Tables: scores, contrasts, correlations, and the same statistics from the published tables."""
 
 SCORE_FILES = [
-    {"model": model, "benchmark": benchmark} for model in MODELS for benchmark in ALIGNMENT
+    {"model": model, "benchmark": benchmark}
+    for model in MODELS
+    for benchmark in ALIGNMENT
 ]
 BEHAVIOR_FILES = [
-    {"model": model, "benchmark": benchmark} for model in LANGUAGE_MODELS for benchmark in BEHAVIOR
+    {"model": model, "benchmark": benchmark}
+    for model in LANGUAGE_MODELS
+    for benchmark in BEHAVIOR
 ]
 CAPABILITY_FILES = [
     {"model": model, "task": task} for model in LANGUAGE_MODELS for task in CAPABILITY
@@ -16,11 +20,13 @@ ANALYSIS = {"seed": config["seed"], **config.get("analysis", {})}
 
 def tables():
     """The tables that a study of this config can have."""
-    names = ["published_check", "published_models"]
+    names = ["published_check", "published_models", "headline"]
     names += ["scores", "subjects", "layers"] if SCORE_FILES else []
     names += ["behaviors", "stories"] if BEHAVIOR_FILES else []
     names += ["capabilities"] if CAPABILITY_FILES else []
     names += ["contrasts", "correlations"] if SCORE_FILES else []
+    names += ["baselines", "profiles", "mixed_effects"] if SCORE_FILES else []
+    names += ["measured_published"] if models_from(*FETCHED) else []
     return [result("tables", f"{name}.csv") for name in names]
 
 
@@ -32,7 +38,10 @@ def table_inputs(*names):
 
 rule scores:
     input:
-        alignment=[result("alignment", f["model"], f["benchmark"] + ".parquet") for f in SCORE_FILES],
+        alignment=[
+            result("alignment", f["model"], f["benchmark"] + ".parquet")
+            for f in SCORE_FILES
+        ],
         ceilings=expand(result("ceilings", "{benchmark}.parquet"), benchmark=ALIGNMENT),
         manifests=MANIFESTS,
     output:
@@ -43,6 +52,8 @@ rule scores:
         log_of("scores"),
     benchmark:
         benchmark_of("scores")
+    conda:
+        "../envs/encoding.yaml"
     params:
         files=SCORE_FILES,
         models=model_records(),
@@ -50,15 +61,16 @@ rule scores:
         simulated_datasets=SIMULATED_DATASETS,
         analysis=ANALYSIS,
         code=code("scores"),
-    conda:
-        "../envs/encoding.yaml"
     script:
         "../scripts/scores.py"
 
 
 rule behaviors:
     input:
-        behavior=[result("behavior", f["model"], f["benchmark"] + ".parquet") for f in BEHAVIOR_FILES],
+        behavior=[
+            result("behavior", f["model"], f["benchmark"] + ".parquet")
+            for f in BEHAVIOR_FILES
+        ],
         manifests=MANIFESTS,
     output:
         behaviors=result("tables", "behaviors.csv"),
@@ -67,21 +79,24 @@ rule behaviors:
         log_of("behaviors"),
     benchmark:
         benchmark_of("behaviors")
+    conda:
+        "../envs/encoding.yaml"
     params:
         files=BEHAVIOR_FILES,
         models=model_records(),
         benchmarks=BEHAVIOR,
         simulated_datasets=SIMULATED_DATASETS,
         code=code("behaviors"),
-    conda:
-        "../envs/encoding.yaml"
     script:
         "../scripts/behaviors.py"
 
 
 rule capabilities:
     input:
-        answers=[result("capability", f["model"], f["task"] + ".parquet") for f in CAPABILITY_FILES],
+        answers=[
+            result("capability", f["model"], f["task"] + ".parquet")
+            for f in CAPABILITY_FILES
+        ],
         manifests=MANIFESTS,
     output:
         capabilities=result("tables", "capabilities.csv"),
@@ -89,13 +104,13 @@ rule capabilities:
         log_of("capabilities"),
     benchmark:
         benchmark_of("capabilities")
+    conda:
+        "../envs/encoding.yaml"
     params:
         files=CAPABILITY_FILES,
         models=model_records(),
         tasks=CAPABILITY,
         code=code("capabilities"),
-    conda:
-        "../envs/encoding.yaml"
     script:
         "../scripts/capabilities.py"
 
@@ -109,11 +124,11 @@ rule contrasts:
         log_of("contrasts"),
     benchmark:
         benchmark_of("contrasts")
+    conda:
+        "../envs/encoding.yaml"
     params:
         analysis=ANALYSIS,
         code=code("contrasts"),
-    conda:
-        "../envs/encoding.yaml"
     script:
         "../scripts/contrasts.py"
 
@@ -127,11 +142,11 @@ rule correlations:
         log_of("correlations"),
     benchmark:
         benchmark_of("correlations")
+    conda:
+        "../envs/encoding.yaml"
     params:
         analysis=ANALYSIS,
         code=code("correlations"),
-    conda:
-        "../envs/encoding.yaml"
     script:
         "../scripts/correlations.py"
 
@@ -151,9 +166,103 @@ rule published_check:
         log_of("published_check"),
     benchmark:
         benchmark_of("published_check")
-    params:
-        code=code("published_check"),
     conda:
         "../envs/encoding.yaml"
+    params:
+        code=code("published_check"),
     script:
         "../scripts/published_check.py"
+
+
+rule baselines:
+    input:
+        **table_inputs("scores", "subjects"),
+    output:
+        baselines=result("tables", "baselines.csv"),
+    log:
+        log_of("baselines"),
+    benchmark:
+        benchmark_of("baselines")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        analysis=ANALYSIS,
+        code=code("baselines"),
+    script:
+        "../scripts/baselines.py"
+
+
+rule profiles:
+    input:
+        **table_inputs("layers"),
+    output:
+        profiles=result("tables", "profiles.csv"),
+    log:
+        log_of("profiles"),
+    benchmark:
+        benchmark_of("profiles")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        code=code("profiles"),
+    script:
+        "../scripts/profiles.py"
+
+
+rule mixed_effects:
+    input:
+        **table_inputs("scores"),
+    output:
+        mixed_effects=result("tables", "mixed_effects.csv"),
+    log:
+        log_of("mixed_effects"),
+    benchmark:
+        benchmark_of("mixed_effects")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        code=code("mixed_effects"),
+    script:
+        "../scripts/mixed_effects.py"
+
+
+rule headline:
+    input:
+        **table_inputs(
+            "published_check", "scores", "contrasts", "correlations", "capabilities"
+        ),
+    output:
+        headline=report(
+            result("tables", "headline.csv"),
+            caption="../report/headline.rst",
+            category="Summary",
+            labels={"table": "headline"},
+        ),
+    log:
+        log_of("headline"),
+    benchmark:
+        benchmark_of("headline")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        code=code("headline"),
+    script:
+        "../scripts/headline.py"
+
+
+rule measured_published:
+    input:
+        **table_inputs("scores", "behaviors", "capabilities"),
+        published=rules.published_check.output.models,
+    output:
+        measured_published=result("tables", "measured_published.csv"),
+    log:
+        log_of("measured_published"),
+    benchmark:
+        benchmark_of("measured_published")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        code=code("measured_published"),
+    script:
+        "../scripts/measured_published.py"

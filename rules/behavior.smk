@@ -4,24 +4,26 @@
 rule behavior:
     input:
         surprisal=lambda wildcards: result(
-            "surprisal", wildcards.model, BEHAVIOR[wildcards.benchmark]["dataset"] + ".parquet"
+            "surprisal",
+            wildcards.model,
+            BEHAVIOR[wildcards.benchmark]["dataset"] + ".parquet",
         ),
         stimuli=benchmark_dataset(BEHAVIOR, "stimuli.parquet"),
         responses=benchmark_dataset(BEHAVIOR, "responses.nc"),
     output:
         behavior=result("behavior", "{model}", "{benchmark}.parquet"),
-    wildcard_constraints:
-        model=one_of(LANGUAGE_MODELS),
-        benchmark=one_of(BEHAVIOR),
     log:
         log_of("behavior", "model", "benchmark"),
     benchmark:
         benchmark_of("behavior", "model", "benchmark")
+    wildcard_constraints:
+        model=one_of(LANGUAGE_MODELS),
+        benchmark=one_of(BEHAVIOR),
+    conda:
+        "../envs/encoding.yaml"
     params:
         benchmark=lambda wildcards: BEHAVIOR[wildcards.benchmark],
         seed=config["seed"],
         code=code("behavior"),
-    conda:
-        "../envs/encoding.yaml"
     script:
         "../scripts/behavior.py"

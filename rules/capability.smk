@@ -7,16 +7,23 @@ rule capability:
         questions=result("questions", "{task}.parquet"),
     output:
         answers=result("capability", "{model}", "{task}.parquet"),
-    wildcard_constraints:
-        model=one_of(LANGUAGE_MODELS),
-        task=one_of(CAPABILITY),
     log:
         log_of("capability", "model", "task"),
     benchmark:
         benchmark_of("capability", "model", "task")
+    wildcard_constraints:
+        model=one_of(LANGUAGE_MODELS),
+        task=one_of(CAPABILITY),
+    conda:
+        "../envs/language-model.yaml"
+    threads: config.get("model_threads", 1)
+    resources:
+        mem_mb=model_memory,
     params:
         task=lambda wildcards: {
-            key: value for key, value in CAPABILITY[wildcards.task].items() if key != "questions"
+            key: value
+            for key, value in CAPABILITY[wildcards.task].items()
+            if key != "questions"
         },
         chat=model_key("chat", False),
         seed=config["seed"],
@@ -24,10 +31,5 @@ rule capability:
         device=config.get("device", "auto"),
         threads=config.get("model_threads", 1),
         code=code("capability"),
-    threads: config.get("model_threads", 1)
-    resources:
-        mem_mb=model_memory,
-    conda:
-        "../envs/language-model.yaml"
     script:
         "../scripts/capability.py"

@@ -15,7 +15,9 @@ from brainalign.study.models import FETCHED, is_simulated, narrow, parent, partn
 if isinstance(config.get("only"), str):
     config["only"] = [name for name in config["only"].split(",") if name]
 
-CONFIG_FILES = workflow.overwrite_configfiles or [Path(workflow.basedir) / "config.yaml"]
+CONFIG_FILES = workflow.overwrite_configfiles or [
+    Path(workflow.basedir) / "config.yaml"
+]
 faults = [line for path in CONFIG_FILES for line in duplicate_keys(path)]
 faults = faults or config_faults(
     config, Path(workflow.basedir) / "resources" / "config.schema.yaml"
@@ -44,7 +46,9 @@ def log_of(rule_name, *wildcards):
 
 def benchmark_of(rule_name, *wildcards):
     """Where Snakemake records a job's run time and memory."""
-    return result("benchmarks", rule_name, *(f"{{{name}}}" for name in wildcards)) + ".tsv"
+    return (
+        result("benchmarks", rule_name, *(f"{{{name}}}" for name in wildcards)) + ".tsv"
+    )
 
 
 def code(script):
@@ -59,7 +63,9 @@ def one_of(names):
 
 def models_from(*source_types):
     """Names of the models, narrowed out or not, whose source has one of these types."""
-    return [name for name, m in ALL_MODELS.items() if m["source"]["type"] in source_types]
+    return [
+        name for name, m in ALL_MODELS.items() if m["source"]["type"] in source_types
+    ]
 
 
 def models_with(*roles):
@@ -68,9 +74,13 @@ def models_with(*roles):
 
 
 LANGUAGE_MODELS = models_with("vanilla", "tuned", "untrained")
-SIMULATED_DATASETS = [n for n, d in DATASETS.items() if d["source"]["type"] == "simulated"]
+SIMULATED_DATASETS = [
+    n for n, d in DATASETS.items() if d["source"]["type"] == "simulated"
+]
 REAL_DATASETS = [n for n in DATASETS if n not in SIMULATED_DATASETS]
-SIMULATED_TASKS = [n for n, t in CAPABILITY.items() if t["questions"]["type"] == "simulated"]
+SIMULATED_TASKS = [
+    n for n, t in CAPABILITY.items() if t["questions"]["type"] == "simulated"
+]
 REAL_TASKS = [n for n in CAPABILITY if n not in SIMULATED_TASKS]
 
 
@@ -90,7 +100,9 @@ def dataset_key(key, default=None):
 
 def benchmark_dataset(section, *parts):
     """The path of a file of the dataset that a benchmark names."""
-    return lambda wildcards: result("data", section[wildcards.benchmark]["dataset"], *parts)
+    return lambda wildcards: result(
+        "data", section[wildcards.benchmark]["dataset"], *parts
+    )
 
 
 def model_records():
@@ -112,5 +124,7 @@ def model_records():
 def model_memory(wildcards, attempt):
     """Memory (MB) of a job that runs a model: its weights and as much again per attempt, and torch."""
     parameters = ALL_MODELS[wildcards.model].get("parameters", 0)
-    weights = parameters * (4 if ALL_MODELS[wildcards.model].get("dtype", "float32") == "float32" else 2)
+    weights = parameters * (
+        4 if ALL_MODELS[wildcards.model].get("dtype", "float32") == "float32" else 2
+    )
     return int(2000 * attempt + weights * (1 + 0.5 * attempt) / 1e6)

@@ -9,19 +9,19 @@ localrules:
 rule fetch_dataset:
     output:
         raw=result("data", "{dataset}", "raw.json"),
-    wildcard_constraints:
-        dataset=one_of(REAL_DATASETS),
     log:
         log_of("fetch_dataset", "dataset"),
     benchmark:
         benchmark_of("fetch_dataset", "dataset")
+    wildcard_constraints:
+        dataset=one_of(REAL_DATASETS),
+    conda:
+        "../envs/data.yaml"
     params:
         source=dataset_key("source"),
         mirror=config.get("mirror"),
         downloads=config.get("downloads", "downloads"),
         code=code("fetch_dataset"),
-    conda:
-        "../envs/data.yaml"
     script:
         "../scripts/fetch_dataset.py"
 
@@ -33,19 +33,19 @@ rule prepare_dataset:
         stimuli=result("data", "{dataset}", "stimuli.parquet"),
         responses=result("data", "{dataset}", "responses.nc"),
         card=result("data", "{dataset}", "card.json"),
-    wildcard_constraints:
-        dataset=one_of(REAL_DATASETS),
     log:
         log_of("prepare_dataset", "dataset"),
     benchmark:
         benchmark_of("prepare_dataset", "dataset")
+    wildcard_constraints:
+        dataset=one_of(REAL_DATASETS),
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=4000,
     params:
         source=dataset_key("source"),
         code=code("prepare_dataset"),
-    resources:
-        mem_mb=4000,
-    conda:
-        "../envs/data.yaml"
     script:
         "../scripts/prepare_dataset.py"
 
@@ -53,19 +53,19 @@ rule prepare_dataset:
 rule fetch_questions:
     output:
         raw=result("questions", "{task}.raw.json"),
-    wildcard_constraints:
-        task=one_of(REAL_TASKS),
     log:
         log_of("fetch_questions", "task"),
     benchmark:
         benchmark_of("fetch_questions", "task")
+    wildcard_constraints:
+        task=one_of(REAL_TASKS),
+    conda:
+        "../envs/data.yaml"
     params:
         source=lambda wildcards: CAPABILITY[wildcards.task]["questions"],
         mirror=config.get("mirror"),
         downloads=config.get("downloads", "downloads"),
         code=code("fetch_dataset"),
-    conda:
-        "../envs/data.yaml"
     script:
         "../scripts/fetch_dataset.py"
 
@@ -75,17 +75,17 @@ rule prepare_questions:
         raw=rules.fetch_questions.output.raw,
     output:
         questions=result("questions", "{task}.parquet"),
-    wildcard_constraints:
-        task=one_of(REAL_TASKS),
     log:
         log_of("prepare_questions", "task"),
     benchmark:
         benchmark_of("prepare_questions", "task")
+    wildcard_constraints:
+        task=one_of(REAL_TASKS),
+    conda:
+        "../envs/data.yaml"
     params:
         source=lambda wildcards: CAPABILITY[wildcards.task]["questions"],
         seed=config["seed"],
         code=code("prepare_questions"),
-    conda:
-        "../envs/data.yaml"
     script:
         "../scripts/prepare_questions.py"

@@ -7,18 +7,18 @@ rule ceiling:
         responses=benchmark_dataset(ALIGNMENT, "responses.nc"),
     output:
         ceiling=result("ceilings", "{benchmark}.parquet"),
-    wildcard_constraints:
-        benchmark=one_of(ALIGNMENT),
     log:
         log_of("ceiling", "benchmark"),
     benchmark:
         benchmark_of("ceiling", "benchmark")
+    wildcard_constraints:
+        benchmark=one_of(ALIGNMENT),
+    conda:
+        "../envs/encoding.yaml"
     params:
         benchmark=lambda wildcards: ALIGNMENT[wildcards.benchmark],
         seed=config["seed"],
         code=code("ceiling"),
-    conda:
-        "../envs/encoding.yaml"
     script:
         "../scripts/ceiling.py"
 
@@ -34,21 +34,21 @@ rule alignment:
         responses=benchmark_dataset(ALIGNMENT, "responses.nc"),
     output:
         alignment=result("alignment", "{model}", "{benchmark}.parquet"),
-    wildcard_constraints:
-        model=one_of(MODELS),
-        benchmark=one_of(ALIGNMENT),
     log:
         log_of("alignment", "model", "benchmark"),
     benchmark:
         benchmark_of("alignment", "model", "benchmark")
+    wildcard_constraints:
+        model=one_of(MODELS),
+        benchmark=one_of(ALIGNMENT),
+    conda:
+        "../envs/encoding.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
     params:
         benchmark=lambda wildcards: ALIGNMENT[wildcards.benchmark],
         seed=config["seed"],
         device=config.get("device", "auto"),
         code=code("alignment"),
-    resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-    conda:
-        "../envs/encoding.yaml"
     script:
         "../scripts/alignment.py"

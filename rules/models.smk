@@ -8,12 +8,14 @@ localrules:
 rule fetch_model:
     output:
         manifest=result("models", "{model}", "manifest.json"),
-    wildcard_constraints:
-        model=one_of(models_from(*FETCHED)),
     log:
         log_of("fetch_model", "model"),
     benchmark:
         benchmark_of("fetch_model", "model")
+    wildcard_constraints:
+        model=one_of(models_from(*FETCHED)),
+    conda:
+        "../envs/language-model.yaml"
     params:
         source=model_key("source", None),
         dtype=model_key("dtype", "float32"),
@@ -22,8 +24,6 @@ rule fetch_model:
         mirror=config.get("mirror"),
         downloads=config.get("downloads", "downloads"),
         code=code("fetch_model"),
-    conda:
-        "../envs/language-model.yaml"
     script:
         "../scripts/fetch_model.py"
 
@@ -35,76 +35,82 @@ rule pretrain_model:
     output:
         manifest=result("models", "{model}", "manifest.json"),
         checkpoint=directory(result("models", "{model}", "checkpoint")),
-    wildcard_constraints:
-        model=one_of(models_from("pretrain")),
     log:
         log_of("pretrain_model", "model"),
     benchmark:
         benchmark_of("pretrain_model", "model")
+    wildcard_constraints:
+        model=one_of(models_from("pretrain")),
+    # Long jobs first: a large model that starts last is waited for alone.
+    priority: 50
+    conda:
+        "../envs/language-model.yaml"
+    threads: config.get("model_threads", 1)
+    resources:
+        mem_mb=3000,
     params:
         source=model_key("source", None),
         seed=config["seed"],
         threads=config.get("model_threads", 1),
         code=code("pretrain_model"),
-    threads: config.get("model_threads", 1)
-    # Long jobs first: a large model that starts last is waited for alone.
-    priority: 50
-    resources:
-        mem_mb=3000,
-    conda:
-        "../envs/language-model.yaml"
     script:
         "../scripts/pretrain_model.py"
 
 
 rule instruction_tune:
     input:
-        manifest=lambda wildcards: result("models", parent(model_entry(wildcards)), "manifest.json"),
+        manifest=lambda wildcards: result(
+            "models", parent(model_entry(wildcards)), "manifest.json"
+        ),
         instructions=rules.simulate_corpus.output.instructions,
     output:
         manifest=result("models", "{model}", "manifest.json"),
         checkpoint=directory(result("models", "{model}", "checkpoint")),
         log=result("models", "{model}", "training.csv"),
-    wildcard_constraints:
-        model=one_of(models_from("tune")),
     log:
         log_of("instruction_tune", "model"),
     benchmark:
         benchmark_of("instruction_tune", "model")
+    wildcard_constraints:
+        model=one_of(models_from("tune")),
+    priority: 40
+    conda:
+        "../envs/language-model.yaml"
+    threads: config.get("model_threads", 1)
+    resources:
+        mem_mb=model_memory,
     params:
         source=model_key("source", None),
         seed=config["seed"],
         threads=config.get("model_threads", 1),
         code=code("instruction_tune"),
-    threads: config.get("model_threads", 1)
-    priority: 40
-    resources:
-        mem_mb=model_memory,
-    conda:
-        "../envs/language-model.yaml"
     script:
         "../scripts/instruction_tune.py"
 
 
 rule initialise_untrained:
     input:
-        manifest=lambda wildcards: result("models", parent(model_entry(wildcards)), "manifest.json"),
+        manifest=lambda wildcards: result(
+            "models", parent(model_entry(wildcards)), "manifest.json"
+        ),
     output:
         manifest=result("models", "{model}", "manifest.json"),
         checkpoint=directory(result("models", "{model}", "checkpoint")),
-    wildcard_constraints:
-        model=one_of(models_from("untrained")),
     log:
         log_of("initialise_untrained", "model"),
     benchmark:
         benchmark_of("initialise_untrained", "model")
-    params:
-        source=model_key("source", None),
-        seed=lambda wildcards: model_entry(wildcards)["source"].get("seed", config["seed"]),
-        code=code("initialise_untrained"),
-    resources:
-        mem_mb=model_memory,
+    wildcard_constraints:
+        model=one_of(models_from("untrained")),
     conda:
         "../envs/language-model.yaml"
+    resources:
+        mem_mb=model_memory,
+    params:
+        source=model_key("source", None),
+        seed=lambda wildcards: model_entry(wildcards)["source"].get(
+            "seed", config["seed"]
+        ),
+        code=code("initialise_untrained"),
     script:
         "../scripts/initialise_untrained.py"

@@ -7,13 +7,18 @@ rule activations:
         stimuli=result("data", "{dataset}", "stimuli.parquet"),
     output:
         activations=result("activations", "{model}", "{dataset}.safetensors"),
-    wildcard_constraints:
-        model=one_of(LANGUAGE_MODELS),
-        dataset=one_of(DATASETS),
     log:
         log_of("activations", "model", "dataset"),
     benchmark:
         benchmark_of("activations", "model", "dataset")
+    wildcard_constraints:
+        model=one_of(LANGUAGE_MODELS),
+        dataset=one_of(DATASETS),
+    conda:
+        "../envs/language-model.yaml"
+    threads: config.get("model_threads", 1)
+    resources:
+        mem_mb=model_memory,
     params:
         context=dataset_key("context", "none"),
         pooling=dataset_key("pooling", "last"),
@@ -24,11 +29,6 @@ rule activations:
         device=config.get("device", "auto"),
         threads=config.get("model_threads", 1),
         code=code("activations"),
-    threads: config.get("model_threads", 1)
-    resources:
-        mem_mb=model_memory,
-    conda:
-        "../envs/language-model.yaml"
     script:
         "../scripts/activations.py"
 
@@ -39,20 +39,20 @@ rule baseline_activations:
         responses=result("data", "{dataset}", "responses.nc"),
     output:
         activations=result("activations", "{model}", "{dataset}.safetensors"),
-    wildcard_constraints:
-        model=one_of(models_with("baseline")),
-        dataset=one_of(DATASETS),
     log:
         log_of("baseline_activations", "model", "dataset"),
     benchmark:
         benchmark_of("baseline_activations", "model", "dataset")
+    wildcard_constraints:
+        model=one_of(models_with("baseline")),
+        dataset=one_of(DATASETS),
+    conda:
+        "../envs/encoding.yaml"
     params:
         name="{model}",
         source=model_key("source", None),
         seed=config["seed"],
         code=code("baseline_activations"),
-    conda:
-        "../envs/encoding.yaml"
     script:
         "../scripts/baseline_activations.py"
 
@@ -63,13 +63,18 @@ rule surprisal:
         stimuli=result("data", "{dataset}", "stimuli.parquet"),
     output:
         surprisal=result("surprisal", "{model}", "{dataset}.parquet"),
-    wildcard_constraints:
-        model=one_of(LANGUAGE_MODELS),
-        dataset=one_of(DATASETS),
     log:
         log_of("surprisal", "model", "dataset"),
     benchmark:
         benchmark_of("surprisal", "model", "dataset")
+    wildcard_constraints:
+        model=one_of(LANGUAGE_MODELS),
+        dataset=one_of(DATASETS),
+    conda:
+        "../envs/language-model.yaml"
+    threads: config.get("model_threads", 1)
+    resources:
+        mem_mb=model_memory,
     params:
         context=dataset_key("context", "story"),
         bos=model_key("bos", "none"),
@@ -79,10 +84,5 @@ rule surprisal:
         device=config.get("device", "auto"),
         threads=config.get("model_threads", 1),
         code=code("surprisal"),
-    threads: config.get("model_threads", 1)
-    resources:
-        mem_mb=model_memory,
-    conda:
-        "../envs/language-model.yaml"
     script:
         "../scripts/surprisal.py"

@@ -10,12 +10,12 @@ rule simulate_corpus:
         log_of("simulate_corpus"),
     benchmark:
         benchmark_of("simulate_corpus")
+    conda:
+        "../envs/data.yaml"
     params:
         simulation=config.get("simulation"),
         seed=config["seed"],
         code=code("simulate_corpus"),
-    conda:
-        "../envs/data.yaml"
     script:
         "../scripts/simulate_corpus.py"
 
@@ -25,19 +25,19 @@ rule simulate_dataset:
         stimuli=result("data", "{dataset}", "stimuli.parquet"),
         responses=result("data", "{dataset}", "responses.nc"),
         card=result("data", "{dataset}", "card.json"),
-    wildcard_constraints:
-        dataset=one_of(SIMULATED_DATASETS),
     log:
         log_of("simulate_dataset", "dataset"),
     benchmark:
         benchmark_of("simulate_dataset", "dataset")
+    wildcard_constraints:
+        dataset=one_of(SIMULATED_DATASETS),
+    conda:
+        "../envs/data.yaml"
     params:
         source=dataset_key("source"),
         simulation=config.get("simulation"),
         seed=config["seed"],
         code=code("simulate_dataset"),
-    conda:
-        "../envs/data.yaml"
     script:
         "../scripts/simulate_dataset.py"
 
@@ -45,18 +45,18 @@ rule simulate_dataset:
 rule simulate_questions:
     output:
         questions=result("questions", "{task}.parquet"),
-    wildcard_constraints:
-        task=one_of(SIMULATED_TASKS),
     log:
         log_of("simulate_questions", "task"),
     benchmark:
         benchmark_of("simulate_questions", "task")
+    wildcard_constraints:
+        task=one_of(SIMULATED_TASKS),
+    conda:
+        "../envs/data.yaml"
     params:
         format=lambda wildcards: CAPABILITY[wildcards.task]["format"],
         simulation=config.get("simulation"),
         seed=config["seed"],
         code=code("simulate_questions"),
-    conda:
-        "../envs/data.yaml"
     script:
         "../scripts/simulate_questions.py"
