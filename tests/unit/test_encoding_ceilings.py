@@ -82,7 +82,7 @@ def reference_scores(y, subjects, splits):
 
 @pytest.mark.parametrize("wide", [False, True])
 def test_pool_scores_are_the_references(wide):
-    from brainalign.encoding.alignment import read_benchmark
+    from brainalign.encoding.benchmark import read_benchmark
     from brainalign.encoding.ceilings import pool_scores
     from brainalign.encoding.responses import gather_responses
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,106 +9,28 @@ import pandas as pd
 import xarray as xr
 from array_api_compat import array_namespace
 
-from brainalign.encoding.arrays import fetch, like
+from brainalign.encoding.arrays import fetch, like, rows_of
+from brainalign.encoding.benchmark import Benchmark, read_benchmark, read_timing
 from brainalign.encoding.correlation import Aggregate, pearson
 from brainalign.encoding.features import Features, check_finite, ordered_like
-from brainalign.encoding.regression import (
-    Design,
-    Fit,
-    LeastSquares,
-    Ridge,
-    RidgeFit,
-    make_regression,
-)
+from brainalign.encoding.regression import Design, Fit, LeastSquares, Ridge, RidgeFit
 from brainalign.encoding.responses import Responses, gather_responses, run_numbers
-from brainalign.encoding.splits import Split, inner_splits, make_splits
+from brainalign.encoding.similarity import ResponseMatrices, Similarity
+from brainalign.encoding.splits import Split
+from brainalign.encoding.summary import (
+    COLUMNS,
+    Scores,
+    mean_of_defined,
+    spread_of_defined,
+    summarise,
+)
 from brainalign.encoding.timing import Timing, WordsToVolumes
 from brainalign.errors import InputError
 from brainalign.formats.activations import ActivationFile
-from brainalign.formats.datasets import is_timed
 
 LOG = logging.getLogger("brainalign")
 # Targets multiplied at a time: wide enough for full matrix speed, small enough for the caches.
 TARGETS_AT_A_TIME = 2048
-INNER_FOLDS = 5
-COLUMNS = (
-    "layer", "layer_index", "depth", "subject", "region", "fold", "r", "r_sd", "n_targets",
-    "n_undefined", "alpha", "alpha_at_edge", "chosen",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Scores:
-    """r [fold, target], NaN where undefined, and each target's alpha as an index of the grid."""
-
-    r: np.ndarray
-    alpha: np.ndarray | None
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """All that a benchmark says of how to score a layer, for the rows at hand."""
-
-    regression: LeastSquares | Ridge
-    scheme: Mapping[str, Any]
-    splits: tuple[Split, ...]
-    groups: np.ndarray | None
-    aggregate: str
-    layers: str | float
-    reduce: Mapping[str, Any] | None
-    epsilon: float
-    seed: int
-
-    def inner(self, train: np.ndarray, folds: int) -> list[Split]:
-        """Folds inside training rows, as positions in them."""
-        return inner_splits(self.scheme, train, self.groups, folds)
-
-
-def read_timing(entry: Mapping[str, Any]) -> Timing | None:
-    """The `timing` of a benchmark entry, None where it has none."""
-    return Timing.of(entry["timing"]) if entry.get("timing") is not None else None
-
-
-def read_benchmark(
-    entry: Mapping[str, Any], stimuli: pd.DataFrame, dataset: xr.Dataset, seed: int
-) -> Benchmark:
-    """A benchmark entry of the config, resolved for the rows of its dataset.
-
-    Rows are the stimuli, or the volumes that `timing.trim` leaves. Groups of rows are the
-    stimuli's `split_group`, or the volumes' runs.
-    """
-    groups: np.ndarray
-    if is_timed(dataset):
-        responses = gather_responses(dataset, read_timing(entry))
-        assert responses.runs is not None and responses.volumes is not None
-        ids: Sequence[Any] = responses.volumes.tolist()
-        groups = responses.runs
-    else:
-        ids = stimuli["stimulus_id"].to_numpy().astype(str).tolist()
-        groups = stimuli["split_group"].to_numpy().astype(str)
-    reduce = entry.get("reduce")
-    pca = (entry.get("timing") or {}).get("pca")
-    if pca is not None:
-        if reduce:
-            raise InputError("reduce: and timing.pca are given, expected one of them")
-        reduce = {"method": "pca", "dimensions": int(pca)}
-    layers = entry.get("layers", "best")
-    if isinstance(layers, Mapping):
-        layers = float(layers["depth"])
-    elif layers not in ("best", "nested"):
-        raise InputError(f"layers: {layers!r}, expected best, nested or {{depth: 0-1}}")
-    scheme = entry["split"]
-    return Benchmark(
-        make_regression(entry["regression"]),
-        scheme,
-        tuple(make_splits(scheme, ids, groups)),
-        groups,
-        entry.get("aggregate", "median-within-subject"),
-        layers,
-        reduce,
-        float(entry.get("epsilon", 0.0)),
-        seed,
-    )
 
 
 def score_fold(
@@ -129,13 +50,14 @@ def score_design(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """`score_fold` for a design whose rows of the fold are `rows`."""
     regression = benchmark.regression
+    assert not isinstance(regression, Similarity)
     inner: list[Split] = []
     if isinstance(regression, Ridge) and regression.selection == "folds-per-target":
         inner = benchmark.inner(split.train, regression.inner_folds)
     fit = regression.fit(design, rows, inner)
     blocks = list(responses.blocks(TARGETS_AT_A_TIME))
     choice = None
-    if isinstance(fit, RidgeFit) and regression.shared:  # type: ignore[union-attr]
+    if isinstance(fit, RidgeFit) and isinstance(regression, Ridge) and regression.shared:
         choice = _shared_choice(fit, responses, split, blocks)
     r = np.full(responses.measured.size, np.nan)
     alpha = np.zeros(r.size, dtype=np.int64) if isinstance(fit, RidgeFit) else None
@@ -173,49 +95,40 @@ def score_layer(
     features: Features, responses: Responses, benchmark: Benchmark, splits: Sequence[Split]
 ) -> Scores:
     """Cross-validated r of every target under every fold."""
+    least_squares = isinstance(benchmark.regression, LeastSquares)
+    if least_squares and not features.fitted and not responses.cleaned:
+        return _score_layer_at_once(features, responses, benchmark, splits)
     folds = [score_fold(features, responses, benchmark, split) for split in splits]
     alphas = [alpha for _, alpha in folds if alpha is not None]
     return Scores(np.stack([r for r, _ in folds]), np.stack(alphas) if alphas else None)
 
 
-def summarise(scores: Scores, aggregate: Aggregate, benchmark: Benchmark) -> pd.DataFrame:
-    """Rows of the alignment table for one layer: subject × region × fold, fold -1 the mean."""
-    r = aggregate(scores.r)
-    n_folds = scores.r.shape[0]
-    undefined = np.isnan(scores.r)
-    grid = np.asarray(getattr(benchmark.regression, "alphas", (np.nan,)))[::-1]
-    tables = []
-    for (subject, region), values in r.items():
-        targets = aggregate.targets(subject, region)
-        lost = undefined[:, targets]
-        table = {
-            "subject": subject,
-            "region": region,
-            "fold": [-1, *range(n_folds)],
-            "r": [_mean_of_defined(values), *values],
-            "r_sd": [_spread_of_defined(values), *[np.nan] * n_folds],
-            "n_targets": targets.size,
-            "n_undefined": [int(lost.any(axis=0).sum()), *lost.sum(axis=1).tolist()],
-            "alpha": np.nan,
-            "alpha_at_edge": np.nan,
-        }
-        if scores.alpha is not None:
-            index = scores.alpha[:, targets]
-            edge = (index == 0) | (index == grid.size - 1)
-            table["alpha"] = [np.median(grid[index]), *np.median(grid[index], axis=1)]
-            table["alpha_at_edge"] = [edge.mean(), *edge.mean(axis=1)]
-        tables.append(pd.DataFrame(table))
-    return pd.concat(tables, ignore_index=True)
+def _score_layer_at_once(
+    features: Features, responses: Responses, benchmark: Benchmark, splits: Sequence[Split]
+) -> Scores:
+    """`score_layer` for least squares where all folds see the same features and responses.
 
-
-def _mean_of_defined(values: np.ndarray) -> float:
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if defined.size else np.nan
-
-
-def _spread_of_defined(values: np.ndarray) -> float:
-    defined = values[~np.isnan(values)]
-    return float(defined.std(ddof=1)) if defined.size > 1 else np.nan
+    The folds' operators, with zeros for the rows that do not train, make one matrix, so that the
+    responses are read once and never copied.
+    """
+    operators = []
+    for split in splits:
+        design, rows = features.design(split)
+        assert isinstance(benchmark.regression, LeastSquares)
+        fit = benchmark.regression.fit(design, rows)
+        operators.append(np.zeros((split.test.size, responses.n_rows), responses.values.dtype))
+        operators[-1][:, split.train] = fetch(fit.operator)
+    operator = like(responses.placed, np.concatenate(operators))
+    edges = np.cumsum([0, *[split.test.size for split in splits]]).tolist()
+    r = np.full((len(splits), responses.measured.size), np.nan)
+    for block, _ in responses.blocks(TARGETS_AT_A_TIME):
+        seen = responses.placed[:, block]
+        prediction = operator @ seen
+        for fold, split in enumerate(splits):
+            part = prediction[edges[fold] : edges[fold + 1], :]
+            r[fold, block] = fetch(pearson(part, rows_of(seen, split.test), benchmark.epsilon))
+    r[:, ~responses.measured] = np.nan
+    return Scores(r, None)
 
 
 def score_model(
@@ -235,15 +148,30 @@ def score_model(
     aggregate = Aggregate(benchmark.aggregate, targets.subjects.tolist(), targets.regions.tolist())
     tables: list[pd.DataFrame] = []
     inner: list[list[float]] = []
+
+    if isinstance(benchmark.regression, Similarity):
+        matrices = ResponseMatrices(responses, aggregate, benchmark.regression)
+
+    def score(features: Features, splits: Sequence[Split]) -> pd.DataFrame:
+        if isinstance(benchmark.regression, Similarity):
+            return matrices.score(features.rows(splits[0].train), splits)
+        return summarise(
+            score_layer(features, responses, benchmark, splits), aggregate, benchmark.alphas
+        )
+
     for index, (name, features) in enumerate(layers):
-        scores = score_layer(features, responses, benchmark, benchmark.splits)
-        table = summarise(scores, aggregate, benchmark)
+        table = score(features, benchmark.splits)
         table.insert(0, "layer", name)
         table.insert(1, "layer_index", index)
         table.insert(2, "depth", index / max(len(names) - 1, 1))
         tables.append(table)
         if benchmark.layers == "nested":
-            inner.append(_inner_scores(features, responses, benchmark, aggregate))
+            inner.append(
+                [
+                    float(_overall(score(features, parts))["r"].iloc[0])
+                    for parts in benchmark.inner_folds()
+                ]
+            )
         _report(name, index, len(names), table)
     result = pd.concat(tables, ignore_index=True)
     result["chosen"] = False
@@ -285,22 +213,6 @@ def _chosen_index(table: pd.DataFrame, layers: str | float) -> int:
     return int(overall["layer_index"].to_numpy()[best])
 
 
-def _inner_scores(
-    features: Features, responses: Responses, benchmark: Benchmark, aggregate: Aggregate
-) -> list[float]:
-    """The layer's overall r on inner folds of each outer fold's training rows."""
-    scores = []
-    for split in benchmark.splits:
-        folds = benchmark.scheme.get("inner_folds", INNER_FOLDS)
-        parts = [
-            Split(split.train[part.train], split.train[part.test])
-            for part in benchmark.inner(split.train, folds)
-        ]
-        r = score_layer(features, responses, benchmark, parts).r
-        scores.append(_mean_of_defined(aggregate(r)["all", "all"]))
-    return scores
-
-
 def _nested(table: pd.DataFrame, inner: np.ndarray) -> pd.DataFrame:
     """Rows of the layer chosen in each fold by its training rows; `inner` is [layer, fold]."""
     best = np.where(np.isnan(inner), -np.inf, inner).argmax(axis=0)
@@ -315,8 +227,8 @@ def _nested(table: pd.DataFrame, inner: np.ndarray) -> pd.DataFrame:
             "fold": -1,
             "layer_index": int(np.median(best)),
             "depth": group["depth"].mean(),
-            "r": _mean_of_defined(values),
-            "r_sd": _spread_of_defined(values),
+            "r": mean_of_defined(values),
+            "r_sd": spread_of_defined(values),
             "n_undefined": group["n_undefined"].max(),
             "alpha": group["alpha"].median(),
             "alpha_at_edge": group["alpha_at_edge"].mean(),
@@ -399,7 +311,7 @@ def align(
                     words,
                     per_volume=per_volume,
                     reduce=benchmark.reduce,
-                    intercept=benchmark.regression.intercept,
+                    intercept=benchmark.intercept,
                     device=device,
                     seed=seed,
                 ),

@@ -4,6 +4,7 @@ import shutil
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 from array_api_compat import array_namespace, device, is_torch_array
 
 from brainalign.errors import InputError
@@ -55,6 +56,15 @@ def rows_of(values: Array, rows: np.ndarray) -> Array:
     if rows.size and rows[-1] - rows[0] == rows.size - 1 and (np.diff(rows) == 1).all():
         return values[int(rows[0]) : int(rows[-1]) + 1]
     return array_namespace(values).take(values, like(values, rows), axis=0)
+
+
+def solve_factored(factor: Array, right: Array) -> Array:
+    """(L L')⁻¹ right for a lower Cholesky factor L; the array standard has no triangular solver."""
+    if is_torch_array(factor):
+        import torch
+
+        return torch.cholesky_solve(right, factor)
+    return scipy.linalg.cho_solve((factor, True), right, check_finite=False)
 
 
 def like(values: Array, other: Any, dtype: Any = None) -> Array:

@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from brainalign.encoding.alignment import Benchmark, read_benchmark, read_timing, score_design
+from brainalign.encoding.alignment import score_design
+from brainalign.encoding.benchmark import Benchmark, read_benchmark, read_timing
 from brainalign.encoding.correlation import Aggregate, pearson
 from brainalign.encoding.regression import Design
 from brainalign.encoding.responses import Responses, Targets, gather_responses
+from brainalign.encoding.similarity import Similarity
 from brainalign.encoding.splits import Split
 from brainalign.errors import InputError
 
@@ -55,6 +57,8 @@ def noise_ceiling(
     if np.unique(targets.subjects).size < 2:
         raise InputError(f"ceiling.method: {method} needs 2 or more subjects, there is 1")
     if method == "extrapolation":
+        if isinstance(benchmark.regression, Similarity):
+            raise InputError("ceiling.method: extrapolation needs a regression, not rsa or cka")
         sizes, scores = pool_scores(responses, benchmark, options.get("subsets", 10), random)
         samples = extrapolate(sizes, scores, options.get("bootstraps", 100), random)
         return ceiling_table(
@@ -144,11 +148,12 @@ def pool_scores(
         key: np.empty((targets[key[1]].measured.size, len(of), len(benchmark.splits)))
         for key, of in pools.items()
     }
+    intercept = benchmark.intercept
     for fold, split in enumerate(benchmark.splits):
         spaces = {s: _Space(targets[s], split) for s in subjects}
         for (n, held_out), of in pools.items():
             for i, pool in enumerate(of):
-                design = _joint([spaces[s] for s in pool], benchmark.regression.intercept)
+                design = _joint([spaces[s] for s in pool], intercept)
                 r, _ = score_design(
                     design, spaces[held_out].rows, targets[held_out], benchmark, split
                 )

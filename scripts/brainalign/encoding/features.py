@@ -49,9 +49,11 @@ class Features:
                 values = random_projection(values, size, seed)
         self.values = values
         self.by_fold = words is not None and "fold" in words.timing.zscore
+        # Whether a fold's features depend on its training rows.
+        self.fitted = self.by_fold or self.components is not None
         self.shared: Design | None = None
 
-    def _rows(self, train: np.ndarray) -> np.ndarray:
+    def rows(self, train: np.ndarray) -> np.ndarray:
         """Features [row, unit] of all scored rows; PCA, if any, by the training rows."""
         stimuli = self.values
         if self.components is not None:
@@ -72,12 +74,12 @@ class Features:
 
         The same design serves all folds unless it is fitted to the training rows.
         """
-        if self.components is None and not self.by_fold:
+        if not self.fitted:
             if self.shared is None:
-                rows = place(np.ascontiguousarray(self._rows(split.train)), self.device)
+                rows = place(np.ascontiguousarray(self.rows(split.train)), self.device)
                 self.shared = Design.of_features(rows, self.intercept)
             return self.shared, split
-        rows = self._rows(split.train)
+        rows = self.rows(split.train)
         if not self.by_fold:
             return Design.of_features(place(rows, self.device), self.intercept), split
         parts = [zscored(rows[split.train]), zscored(rows[split.test])]

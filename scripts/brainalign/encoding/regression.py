@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from array_api_compat import array_namespace
 
-from brainalign.encoding.arrays import Array, like, rows_of
+from brainalign.encoding.arrays import Array, like, rows_of, solve_factored
 from brainalign.encoding.splits import Split
 from brainalign.errors import InputError
 
@@ -42,8 +42,10 @@ class Design:
         if intercept:
             # A shift by the mean of all rows loses no digits to large constant offsets and
             # changes nothing else: every fold is centred by its own training rows.
-            constant = xp.max(units, axis=0) == xp.min(units, axis=0)
-            units = xp.where(constant, 0.0, units - xp.mean(units, axis=0))
+            varies = xp.any(units != units[0, :], axis=0)
+            units = units - xp.mean(units, axis=0)
+            if not xp.all(varies):
+                units = xp.where(varies, units, 0.0)
         if units.shape[1] < units.shape[0]:
             return cls(units, None, intercept)
         return cls(None, units @ units.T, intercept)
@@ -85,9 +87,10 @@ class Fit(Protocol):
     def predict(self, responses: Array) -> tuple[Array, Array | None]:
         """Predictions [test row, target] and the index of each target's alpha.
 
-        `responses` [training row, target] are centred by the training rows. Predictions are
-        relative to their own mean over the test rows, which no correlation depends on; they are
-        exactly zero where the features do not tell the test rows apart.
+        `responses` [training row, target]; with an intercept a constant added to a target changes
+        nothing. Predictions are relative to their own mean over the test rows, which no
+        correlation depends on; they are exactly zero where the features do not tell the test rows
+        apart.
         """
 
 
@@ -103,9 +106,10 @@ def solve_positive(matrix: Array, right: Array) -> Array:
     """matrix⁺ right for a symmetric positive semi-definite matrix, minimum norm if singular."""
     xp = array_namespace(matrix)
     try:
-        pivots = xp.linalg.diagonal(xp.linalg.cholesky(matrix)) ** 2
+        factor = xp.linalg.cholesky(matrix)
+        pivots = xp.linalg.diagonal(factor) ** 2
         if xp.min(pivots) > PIVOT_SHARE * xp.max(pivots):
-            return xp.linalg.solve(matrix, right)
+            return solve_factored(factor, right)
     except (ValueError, RuntimeError):  # numpy's and torch's LinAlgError: not positive definite
         pass
     values, vectors = xp.linalg.eigh(matrix)
@@ -117,9 +121,9 @@ def solve_positive(matrix: Array, right: Array) -> Array:
 def least_squares_operator(design: Design, split: Split) -> Array:
     """H [test, train], float64, such that H Y are the least-squares predictions.
 
-    For responses Y centred by the training rows the predictions are relative to the training
-    mean. Where units exceed rows it is the minimum-norm solution (scikit-learn's
-    `LinearRegression`); singular directions are left out below n · 2.2e-16 of the largest.
+    Its rows sum to zero, so predictions are relative to the training mean. Where units exceed
+    rows it is the minimum-norm solution (scikit-learn's `LinearRegression`); singular directions
+    are left out below n · 2.2e-16 of the largest.
     """
     if design.units is not None and design.units.shape[1] < split.train.size:
         units, others = design.covariance_form(split.train, split.test)
@@ -193,6 +197,12 @@ def eigenbasis(design: Design, split: Split) -> Basis:
     return Basis(values, vectors, cross @ vectors, True, design.intercept)
 
 
+def _centred(responses: Array, basis: Basis) -> Array:
+    if not basis.intercept:
+        return responses
+    return responses - array_namespace(responses).mean(responses, axis=0)
+
+
 @dataclass(frozen=True)
 class RidgeFit:
     """Ridge in one fold: the eigenbasis, absolute alphas (decreasing) and how one is chosen."""
@@ -244,7 +254,7 @@ class RidgeFit:
         if basis.complete:
             residual, slack = None, None
         else:
-            residual = responses - basis.vectors @ weights
+            residual = _centred(responses, basis) - basis.vectors @ weights
             slack = 1.0 - xp.sum(squared, axis=1) - (1.0 / n_rows if basis.intercept else 0.0)
         losses = []
         for alpha in self.alphas:
@@ -268,7 +278,7 @@ class RidgeFit:
         rss = left**2 @ power
         freedom = xp.sum(left, axis=1)
         if not basis.complete:
-            outside = xp.sum(responses**2, axis=0) - xp.sum(power, axis=0)
+            outside = xp.sum(_centred(responses, basis) ** 2, axis=0) - xp.sum(power, axis=0)
             rss = rss + xp.where(outside > 0, outside, 0.0)
             freedom = freedom + (n_rows - rank - (1 if basis.intercept else 0))
         return n_rows * rss / freedom[:, None] ** 2

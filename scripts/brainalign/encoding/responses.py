@@ -50,15 +50,17 @@ class Responses:
         device: str = "cpu",
     ) -> None:
         order = np.argsort(targets.subjects, kind="stable")
-        values = values[:, order]
         self.targets = Targets(targets.ids[order], targets.subjects[order], targets.regions[order])
-        complete = ~np.isnan(values).any(axis=0)
-        self.measured = complete & (np.ptp(values, axis=0) != 0)
+        if (order != np.arange(order.size)).any():
+            values = values[:, order]
+        mean = values.mean(axis=0, dtype=np.float64)  # NaN where any row is
+        self.measured = ~np.isnan(mean) & (values != values[0]).any(axis=0)
         if not self.measured.any():
             raise InputError("responses: every target holds NaN or is constant")
-        # Centring in float64 first keeps float32 products exact for signals on a large offset.
-        safe = np.where(self.measured, values, 0.0)
-        self.values = (safe - safe.mean(axis=0, dtype=np.float64)).astype(values.dtype)
+        # Centred, so that float32 products lose nothing to signals on a large offset.
+        self.mean = np.where(self.measured, mean, 0.0)
+        self.values = values - mean.astype(values.dtype)
+        self.values[:, ~self.measured] = 0.0
         self.timing = timing
         self.runs = runs
         self.volumes = volumes
@@ -66,6 +68,14 @@ class Responses:
         self.nuisance = nuisance or {}
         self.device = device
         self.placed = place(self.values, device)
+
+    @property
+    def cleaned(self) -> bool:
+        """Whether what a fold sees is fitted to its training rows."""
+        timing = self.timing
+        return timing is not None and (
+            bool(self.nuisance) or timing.detrend is not None or "fold" in timing.zscore
+        )
 
     @property
     def n_rows(self) -> int:
@@ -90,17 +100,13 @@ class Responses:
                 yield slice(start, min(start + size, last)), name
 
     def fold(self, split: Split, block: slice, subject: str) -> tuple[Array, Array]:
-        """Training and test responses of some targets, relative to the training mean."""
-        if self.timing is None:
-            train = rows_of(self.placed[:, block], split.train)
-            test = rows_of(self.placed[:, block], split.test)
-        else:
-            train, test = (
-                place(part.astype(self.values.dtype), self.device)
-                for part in self._cleaned(split, block, subject)
-            )
-        mean = train.mean(axis=0)
-        return train - mean, test - mean
+        """Training and test responses of some targets."""
+        if not self.cleaned:
+            part = self.placed[:, block]
+            return rows_of(part, split.train), rows_of(part, split.test)
+        train, test = self._cleaned(split, block, subject)
+        dtype = self.values.dtype
+        return place(train.astype(dtype), self.device), place(test.astype(dtype), self.device)
 
     def _cleaned(self, split: Split, block: slice, subject: str) -> tuple[np.ndarray, np.ndarray]:
         assert self.timing is not None and self.runs is not None and self.volumes is not None

@@ -1,0 +1,108 @@
+"""A benchmark entry of the config, resolved for the rows of its dataset."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from brainalign.encoding.regression import LeastSquares, Ridge, make_regression
+from brainalign.encoding.responses import gather_responses
+from brainalign.encoding.similarity import METRICS, Similarity
+from brainalign.encoding.splits import Split, inner_splits, make_splits
+from brainalign.encoding.timing import Timing
+from brainalign.errors import InputError
+from brainalign.formats.datasets import is_timed
+
+INNER_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """All that a benchmark says of how to score a layer, for the rows at hand."""
+
+    regression: LeastSquares | Ridge | Similarity
+    scheme: Mapping[str, Any]
+    splits: tuple[Split, ...]
+    groups: np.ndarray | None
+    aggregate: str
+    layers: str | float
+    reduce: Mapping[str, Any] | None
+    epsilon: float
+    seed: int
+
+    def inner(self, train: np.ndarray, folds: int) -> list[Split]:
+        """Folds inside training rows, as positions in them."""
+        return inner_splits(self.scheme, train, self.groups, folds)
+
+    def inner_folds(self) -> list[list[Split]]:
+        """For each fold the folds inside its training rows, in numbers of all rows."""
+        folds = self.scheme.get("inner_folds", INNER_FOLDS)
+        return [
+            [
+                Split(split.train[part.train], split.train[part.test])
+                for part in self.inner(split.train, folds)
+            ]
+            for split in self.splits
+        ]
+
+    @property
+    def alphas(self) -> tuple[float, ...]:
+        """The grid of penalties, increasing; a single NaN where there are none."""
+        return self.regression.alphas if isinstance(self.regression, Ridge) else (np.nan,)
+
+    @property
+    def intercept(self) -> bool:
+        return isinstance(self.regression, Similarity) or self.regression.intercept
+
+
+def read_timing(entry: Mapping[str, Any]) -> Timing | None:
+    """The `timing` of a benchmark entry, None where it has none."""
+    return Timing.of(entry["timing"]) if entry.get("timing") is not None else None
+
+
+def read_benchmark(
+    entry: Mapping[str, Any], stimuli: pd.DataFrame, dataset: xr.Dataset, seed: int
+) -> Benchmark:
+    """A benchmark entry of the config, resolved for the rows of its dataset.
+
+    Rows are the stimuli, or the volumes that `timing.trim` leaves. Groups of rows are the
+    stimuli's `split_group`, or the volumes' runs.
+    """
+    groups: np.ndarray
+    if is_timed(dataset):
+        responses = gather_responses(dataset, read_timing(entry))
+        assert responses.runs is not None and responses.volumes is not None
+        ids: Sequence[Any] = responses.volumes.tolist()
+        groups = responses.runs
+    else:
+        ids = stimuli["stimulus_id"].to_numpy().astype(str).tolist()
+        groups = stimuli["split_group"].to_numpy().astype(str)
+    reduce = entry.get("reduce")
+    pca = (entry.get("timing") or {}).get("pca")
+    if pca is not None:
+        if reduce:
+            raise InputError("reduce: and timing.pca are given, expected one of them")
+        reduce = {"method": "pca", "dimensions": int(pca)}
+    kind = entry["regression"].get("type")
+    if kind in METRICS and reduce and reduce["method"] == "pca":
+        raise InputError(f"reduce.method: pca is fitted to training rows, and {kind} has none")
+    layers = entry.get("layers", "best")
+    if isinstance(layers, Mapping):
+        layers = float(layers["depth"])
+    elif layers not in ("best", "nested"):
+        raise InputError(f"layers: {layers!r}, expected best, nested or {{depth: 0-1}}")
+    scheme = entry["split"]
+    return Benchmark(
+        Similarity(kind) if kind in METRICS else make_regression(entry["regression"]),
+        scheme,
+        tuple(make_splits(scheme, ids, groups)),
+        groups,
+        entry.get("aggregate", "median-within-subject"),
+        layers,
+        reduce,
+        float(entry.get("epsilon", 0.0)),
+        seed,
+    )
