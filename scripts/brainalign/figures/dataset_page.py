@@ -16,6 +16,7 @@ from brainalign.formats.datasets import is_timed
 LAGS = 10
 SHOWN = 40  # up to so many subjects, each has its own bar of missing values
 FILL = "#B8B8B8"
+LINE = 0.15  # inches: one line of the text above the panels
 
 
 def dataset_page(stimuli: pd.DataFrame, responses: xr.Dataset, card: Mapping[str, Any]) -> Figure:
@@ -28,12 +29,14 @@ def dataset_page(stimuli: pd.DataFrame, responses: xr.Dataset, card: Mapping[str
     simulated = bool(responses.attrs["simulated"])
     timed = is_timed(responses)
     groups = responses["run"].values if timed else stimuli["context_group"].to_numpy()
-    figure = sheet(PAGE, 5.6, simulated)
+    facts = _facts(stimuli, responses, card)
+    above = 0.1 + LINE * (facts.count("\n") + 1)
+    figure = sheet(PAGE, 0.3 + above + 2 * 2.45, simulated)
     heading(figure, f"Dataset: {card['dataset']}")
-    top, middle, bottom = figure.subplots(
-        3, 2, height_ratios=[0.28, 1, 1], gridspec_kw={"hspace": 0.08}
-    )
-    _facts(figure, top, stimuli, responses, card)
+    top, middle, bottom = figure.subplots(3, 2, height_ratios=[above, 2.45, 2.45])
+    for axes in top:
+        axes.set_axis_off()
+    top[0].text(0, 1, facts, va="top", transform=top[0].transAxes, in_layout=False)
     mark = ", simulated" * simulated
     _distribution(middle[0], values, responses.attrs, mark)
     _missing(middle[1], values, responses["subject"].values.astype(str), mark)
@@ -104,15 +107,8 @@ def _columnwise(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(n), np.nan, (x * y).sum(0) / np.where(norms > 0, norms, np.nan))
 
 
-def _facts(
-    figure: Figure,
-    top: np.ndarray,
-    stimuli: pd.DataFrame,
-    responses: xr.Dataset,
-    card: Mapping[str, Any],
-) -> None:
-    for axes in top:
-        axes.set_axis_off()
+def _facts(stimuli: pd.DataFrame, responses: xr.Dataset, card: Mapping[str, Any]) -> str:
+    """What the dataset is and what was left out of it, in lines as wide as the page."""
     shape = responses["responses"].shape
     rows, targets = f"{shape[0]} {responses['responses'].dims[0]} rows", f"{shape[1]} targets"
     n_subjects = len(set(responses["subject"].values.tolist()))
@@ -124,10 +120,8 @@ def _facts(
         f" of {n_subjects} subjects in {n_regions} regions.",
         f"Source: {responses.attrs['source']}. Licence: {responses.attrs['licence']}.",
     ]
-    for entry in card.get("dropped", []):
-        lines.append(f"Left out: {entry['n']} {entry['what']} ({entry['why']}).")
-    text = "\n".join(fill(line, 118) for line in lines[:4])
-    top[0].text(0, 1, text, va="top", transform=top[0].transAxes, color=INK, in_layout=False)
+    lines += [f"Left out: {e['n']} {e['what']} ({e['why']})." for e in card.get("dropped", [])]
+    return "\n".join(fill(line, 112) for line in lines)
 
 
 def _distribution(axes: Axes, values: np.ndarray, attrs: Mapping[str, Any], mark: str) -> None:
