@@ -53,8 +53,11 @@ def question_and_answer(text: str, target: str) -> Item:
 
 
 def chain_of_thought(text: str, reasoning: str) -> Item:
-    """A question as the published prompts put it, to be answered step by step."""
-    return Item(f"Q: {text}\nA: Let's think step by step.", f"\n{reasoning}")
+    """A question as the published prompts put it, to be answered step by step.
+
+    The reasoning brings the white space before it: a line break, in one of the files a space.
+    """
+    return Item(f"Q: {text}\nA: Let's think step by step.", reasoning)
 
 
 def published_examples(text: str, *, reasoned: bool, where: str) -> tuple[str, list[Item]]:
@@ -74,12 +77,12 @@ def published_examples(text: str, *, reasoned: bool, where: str) -> tuple[str, l
     instruction, *examples = re.split(r"\n\nQ: ", text.strip())
     items: list[Item] = []
     for example in examples:
-        question, cue, reasoning = example.partition("\nA: Let's think step by step.\n")
+        question, cue, reasoning = example.partition("\nA: Let's think step by step.")
         answer = extract_reasoned(reasoning)
         if not cue or answer is None:
             raise InputError(f"{where}: example {len(items)} of the published prompt has no answer")
         items.append(
-            chain_of_thought(question, reasoning.strip())
+            chain_of_thought(question, reasoning.rstrip())
             if reasoned
             else question_and_answer(question, answer)
         )

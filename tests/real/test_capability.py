@@ -1,0 +1,98 @@
+"""Real questions: MMLU and BBH from the mirror, put to tiny random models."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from brainalign.capability.answering import answer
+from brainalign.capability.generation import normalise, published_examples, question_set
+from brainalign.capability.multiple_choice import question_set as choice_set
+from brainalign.capability.tasks import Task, check_questions
+from brainalign.datasets import bbh, mmlu
+from brainalign.datasets.raw import locate
+from unit import capability_world as world
+
+pytestmark = pytest.mark.real
+LEGACY = {
+    form: Task.from_config({"format": form, "scoring": "legacy"})
+    for form in ("multiple-choice", "generation")
+}
+
+
+@pytest.fixture(scope="module")
+def mmlu_questions(mirror: Path) -> pd.DataFrame:
+    source = {"type": "mmlu"}
+    return mmlu.read(locate(mmlu.raw_files(source), mirror, mirror), source, seed=0)
+
+
+@pytest.fixture(scope="module")
+def bbh_questions(mirror: Path) -> pd.DataFrame:
+    source = {"type": "bbh"}
+    return bbh.read(locate(bbh.raw_files(source), mirror, mirror), source, seed=0)
+
+
+def test_all_of_mmlu_is_well_formed(mmlu_questions: pd.DataFrame) -> None:
+    check_questions(mmlu_questions, LEGACY["multiple-choice"], "mmlu")
+    sets = [
+        choice_set(rows, LEGACY["multiple-choice"])
+        for _, rows in mmlu_questions.groupby("subject", sort=False)
+    ]
+    assert len(sets) == 57
+    assert sum(len(asked.items) for asked in sets) == 14042
+    assert {len(asked.shots) for asked in sets} == {5}
+    by_category = mmlu_questions.groupby("category")["subject"].nunique()
+    assert sorted(by_category) == [12, 13, 14, 18]
+
+
+def test_bbh_leaves_the_first_three_of_each_file_unscored(bbh_questions: pd.DataFrame) -> None:
+    check_questions(bbh_questions, LEGACY["generation"], "bbh")
+    sets = [
+        question_set(rows, LEGACY["generation"])
+        for _, rows in bbh_questions.groupby("subject", sort=False)
+    ]
+    assert sum(len(asked.items) for asked in sets) == 6511 - 27 * 3
+    assert bbh_questions["task"].nunique() == 23
+
+
+def test_published_prompts_have_three_examples_and_their_direct_answers(
+    mirror: Path, bbh_questions: pd.DataFrame
+) -> None:
+    """The answer-only prompt is the published one without its reasoning, word for word."""
+    files = sorted((mirror / "bbh" / "cot-prompts").glob("*.txt"))
+    assert {file.stem for file in files} == set(bbh_questions["subject"])
+    for file in files:
+        text = file.read_text()
+        header, reasoned = published_examples(text, reasoned=True, where=file.stem)
+        _, direct = published_examples(text, reasoned=False, where=file.stem)
+        whole = header + "\n\n".join(item.body + item.answer for item in reasoned)
+        assert whole in text
+        assert "canary" not in whole
+        assert len(direct) == 3
+        for item in direct:
+            answers = [line for line in text.splitlines() if "answer is" in line]
+            assert any(item.answer in line for line in answers), (file.stem, item.answer)
+
+
+def test_every_target_matches_itself_and_no_other_of_its_file(bbh_questions: pd.DataFrame) -> None:
+    """Normalisation joins no two different targets of a file."""
+    for subject, rows in bbh_questions.groupby("subject"):
+        question = rows["input"].iloc[0]
+        targets = list(rows.loc[rows["split"] == "test", "target"].unique())
+        normal = [normalise(target, question) for target in targets]
+        assert len(set(normal)) == len(targets), subject
+
+
+@pytest.mark.parametrize("kind", ["llama", "t5"])
+def test_some_real_questions_are_answered(
+    kind: str, mmlu_questions: pd.DataFrame, bbh_questions: pd.DataFrame
+) -> None:
+    model = world.model(kind, max_context=8192)
+    number = mmlu_questions.groupby(["split", "subject"]).cumcount()
+    some = mmlu_questions[(mmlu_questions["split"] == "dev") | (number < 1)]
+    some = some[some["subject"].isin(some["subject"].unique()[:8])]
+    of = Task.from_config({"format": "multiple-choice", "scoring": "loglikelihood", "shots": 1})
+    assert sum(len(batch) for batch in answer(model, some, of)) == 8
+    few = bbh_questions[bbh_questions.groupby("subject").cumcount() < 3]
+    few = few[few["subject"].isin(few["subject"].unique()[:6])]
+    options = {"format": "generation", "scoring": "direct", "shots": 1, "max_new_tokens": 4}
+    assert sum(len(batch) for batch in answer(model, few, Task.from_config(options))) == 12
