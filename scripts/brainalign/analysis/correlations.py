@@ -133,8 +133,8 @@ def _predictors(
     if losses is not None:
         for text, part in losses.groupby("text", sort=False):
             x[f"bits_per_word {text}"] = part.set_index("model")["bits_per_word"]
-    for name, part in outcomes[outcomes["name"].str.startswith("reading ")].groupby("name"):
-        x[name] = part.set_index("model")["value"]
+    for fit, part in outcomes[outcomes["name"].str.startswith("reading ")].groupby("name"):
+        x[str(fit)] = part.set_index("model")["value"]
     return x, capability
 
 

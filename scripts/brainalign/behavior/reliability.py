@@ -20,8 +20,10 @@ class Ceiling:
 
     def root(self) -> "Ceiling":
         """The largest correlation with the measured mean that a perfect predictor can reach."""
-        value = np.sqrt(self.value) if self.value > 0 else np.nan
-        return replace(self, value=float(value), method=f"root of {self.method}")
+        if self.method == "none":
+            return self
+        value = float(np.sqrt(self.value)) if self.value > 0 else np.nan
+        return replace(self, value=value, method=f"root of {self.method}")
 
 
 def reliability(

@@ -1,0 +1,79 @@
+"""Natural Stories with the corpus' own GPT-3 probabilities: the known facts of reading times."""
+
+import gzip
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from brainalign.behavior.reading_times import fit_reading_times
+from brainalign.behavior.reliability import analytic_reliability
+from brainalign.datasets import natural_stories
+from brainalign.datasets.raw import locate
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def corpus(mirror, tmp_path_factory):
+    source = {"type": "natural-stories", "readers": "mean"}
+    files = natural_stories.raw_files(source)
+    return natural_stories.read(locate(files, mirror, tmp_path_factory.mktemp("ns")), source)
+
+
+@pytest.fixture(scope="module")
+def gpt3(mirror, corpus):
+    """Surprisal of every word: the bits of its tokens added up; a space begins a word."""
+    raw = gzip.decompress((mirror / "natural_stories/all_stories_gpt3.csv.gz").read_bytes())
+    tokens = pd.read_csv(io.BytesIO(raw), keep_default_na=False)
+    tokens["bits"] = -pd.to_numeric(tokens["logprob"], errors="coerce") / np.log(2)
+    bits = []
+    for story, words in corpus.stimuli.groupby("context_group", sort=False)["text"]:
+        own = tokens[tokens["story"] == int(story.removeprefix("story")) - 1]
+        number = own["token"].str.match(r"\s").cumsum()
+        spelt = own.groupby(number)["token"].agg("".join).str.strip()
+        differ = [pair for pair in zip(spelt, words, strict=True) if pair[0] != pair[1]]
+        assert differ in ([], [("peeked", "peaked")])
+        bits += own.groupby(number)["bits"].agg(lambda part: part.sum(skipna=False)).to_list()
+    return pd.DataFrame({"stimulus_id": corpus.stimuli["stimulus_id"], "bits": bits})
+
+
+@pytest.fixture(scope="module")
+def fits(corpus, gpt3):
+    return {
+        mode: fit_reading_times(
+            gpt3, corpus.stimuli, corpus.responses, mode,
+            covariates=["length", "log_frequency", "position"],
+        )
+        for mode in ("legacy", "controlled")
+    }  # fmt: skip
+
+
+def whole(table):
+    return table[table["kind"] == "all"].set_index("measure")
+
+
+def test_surprisal_predicts_reading_times_in_every_story(fits):
+    legacy, controlled = whole(fits["legacy"]), whole(fits["controlled"])
+    assert legacy.loc["abs_r", "n"] + 481 == 10256  # sentence-initial words are left out
+    assert legacy.loc["r", "low"] > 0.1
+    stories = fits["legacy"][fits["legacy"]["kind"] == "story"]
+    assert len(stories) == 10
+    assert (stories["value"] > 0).all()
+    assert 0 < controlled.loc["partial_r", "value"] < controlled.loc["r", "value"]
+    assert controlled.loc["slope_ms_per_bit", "low"] > 0
+    assert controlled.loc["delta_loglik_per_word", "low"] > 0
+
+
+def test_the_corrected_release_is_aligned(fits):
+    lags = fits["legacy"][fits["legacy"]["kind"] == "lag"].set_index("group")["value"]
+    assert lags.idxmax() == "0"
+
+
+def test_means_reach_the_reliability_of_their_readers(mirror):
+    """From means, standard deviations and counts: near the split-half .858 of the old release."""
+    path = mirror / "natural_stories/processed_wordinfo.tsv.gz"
+    table = pd.read_csv(path, sep="\t", quoting=3)
+    columns = ("meanItemRT", "sdItemRT", "nItem")
+    value = analytic_reliability(*(table[name].to_numpy(float) for name in columns))
+    assert value == pytest.approx(0.858, abs=0.04)
