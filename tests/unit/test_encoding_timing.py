@@ -11,10 +11,9 @@ from brainalign.encoding.timing import (
     averaging,
     canonical_hrf,
     delayed,
-    drift,
-    high_passed,
     kept_volumes,
     residual,
+    without_drift,
     zscored,
 )
 from brainalign.errors import InputError
@@ -92,40 +91,58 @@ def test_a_volume_without_words_holds_the_mean_word():
         np.testing.assert_allclose(mapping(np.array([[5.0], [7.0]]))[:, 0], wanted)
 
 
-def test_drift_and_nuisance_are_fitted_to_training_rows_only():
+def test_nuisance_is_fitted_to_training_rows_only():
     random = np.random.default_rng(0)
     nuisance = np.column_stack([np.ones(50), random.standard_normal((50, 3))])
     signal = random.standard_normal((50, 4))
     y = signal + nuisance @ random.standard_normal((4, 4)) * 5
     train, test = np.arange(40), np.arange(40, 50)
-    ours_train, ours_test = residual(y[train], y[test], nuisance[train], nuisance[test])
+    given = nuisance[:, 1:]
+    ours_train, ours_test = residual(y[train], y[test], given[train], given[test])
     weights = np.linalg.solve(nuisance[train].T @ nuisance[train], nuisance[train].T @ y[train])
     np.testing.assert_allclose(ours_train, y[train] - nuisance[train] @ weights)
     np.testing.assert_allclose(ours_test, y[test] - nuisance[test] @ weights)
     changed = y.copy()
     changed[test] += 100
-    again, _ = residual(changed[train], changed[test], nuisance[train], nuisance[test])
+    again, _ = residual(changed[train], changed[test], given[train], given[test])
     np.testing.assert_array_equal(again, ours_train)
 
 
-def test_drift_spans_polynomials_of_each_run():
+def test_polynomials_of_each_run_are_removed():
     runs = np.repeat([0, 1], 20)
-    basis = drift(runs, 2)
-    assert basis.shape == (40, 6)
     t = np.tile(np.arange(20.0), 2)
-    wanted = np.where(runs == 1, 3 - t + t**2, 5 * t)
-    fit = basis @ np.linalg.lstsq(basis, wanted, rcond=None)[0]
-    np.testing.assert_allclose(fit, wanted, atol=1e-9)
+    slow = np.where(runs == 1, 3 - t + t**2, 5 * t)[:, None]
+    fast = np.tile([[1.0], [-1.0]], (20, 1))
+    cleaned = without_drift(slow + fast, np.arange(40), runs, 2.0, 2)
+    assert np.corrcoef(cleaned[:, 0], fast[:, 0])[0, 1] > 0.99
+    for run in (0, 1):
+        rows = runs == run
+        for order in range(3):
+            assert abs(cleaned[rows, 0] @ t[rows] ** order) < 1e-8
+    np.testing.assert_allclose(without_drift(slow, np.arange(40), runs, 2.0, 2), 0, atol=1e-9)
 
 
 def test_the_high_pass_filter_removes_slow_and_keeps_fast():
     t = np.arange(200) * 2.0
     slow, fast = np.cos(2 * np.pi * t / 400), np.cos(2 * np.pi * t / 20)
     rows = np.r_[0:80, 120:200]
-    filtered = high_passed((slow + fast)[rows, None], rows, np.zeros(160, int), 2.0, 100.0)[:, 0]
-    assert np.corrcoef(filtered, fast[rows])[0, 1] > 0.97
-    first = high_passed((slow + fast)[:80, None], np.arange(80), np.zeros(80, int), 2.0, 100.0)
-    np.testing.assert_allclose(filtered[:80], first[:, 0])  # each stretch by itself
+    cleaned = without_drift(
+        (slow + fast)[rows, None], rows, np.zeros(160, int), 2.0, {"cosine": 100.0}
+    )
+    assert np.corrcoef(cleaned[:, 0], fast[rows])[0, 1] > 0.97
+
+
+def test_a_run_that_is_held_out_is_cleaned_like_the_others():
+    random = np.random.default_rng(0)
+    signal = random.standard_normal((80, 2))
+    runs = np.repeat([0, 1], 40)
+    y = signal + np.where(runs == 1, 0.5, -0.2)[:, None] * np.arange(80)[:, None]
+    words = Targets(np.array(["a", "b"]), np.array(["s", "s"]), np.array(["r", "r"]))
+    responses = Responses(
+        y, words, timing=Timing(detrend=1), runs=runs, volumes=np.arange(80), tr=2.0
+    )
+    _, test = responses.fold(Split(np.arange(40), np.arange(40, 80)), slice(0, 2), "")
+    assert np.corrcoef(test[:, 0], signal[40:, 0])[0, 1] > 0.95
 
 
 @pytest.mark.parametrize("detrend", [1, {"cosine": 60.0}])
@@ -166,6 +183,8 @@ def test_each_subject_is_cleaned_with_its_own_nuisance(detrend):
         ({"trim": [1]}, "timing.trim"),
         ({"silence": "none"}, "timing.silence"),
         ({"zscore": ["all"]}, "timing.zscore"),
+        ({"detrend": "linear"}, "timing.detrend"),
+        ({"detrend": True}, "timing.detrend"),
     ],
 )
 def test_a_bad_timing_is_named(entry, message):

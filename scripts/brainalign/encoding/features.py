@@ -9,7 +9,7 @@ from brainalign.encoding.arrays import place
 from brainalign.encoding.reduction import check_method, principal_components, random_projection
 from brainalign.encoding.regression import Design
 from brainalign.encoding.splits import Split
-from brainalign.encoding.timing import WordsToVolumes, finish_volumes, zscored
+from brainalign.encoding.timing import WordsToVolumes, finish_volumes
 from brainalign.errors import InputError
 
 
@@ -48,7 +48,9 @@ class Features:
             elif values.shape[1] > size:
                 values = random_projection(values, size, seed)
         self.values = values
-        self.by_fold = words is not None and "fold" in words.timing.zscore
+        self.by_fold = words is not None and (
+            "fold" in words.timing.zscore or words.timing.detrend is not None
+        )
         # Whether a fold's features depend on its training rows.
         self.fitted = self.by_fold or self.components is not None
         self.shared: Design | None = None
@@ -82,7 +84,8 @@ class Features:
         rows = self.rows(split.train)
         if not self.by_fold:
             return Design.of_features(place(rows, self.device), self.intercept), split
-        parts = [zscored(rows[split.train]), zscored(rows[split.test])]
+        assert self.words is not None
+        parts = [self.words.cleaned(rows[part], part) for part in (split.train, split.test)]
         local = Split(np.arange(split.train.size), split.train.size + np.arange(split.test.size))
         design = Design.of_features(place(np.concatenate(parts), self.device), self.intercept)
         return design, local

@@ -21,7 +21,7 @@ EPSILON = float(np.finfo(np.float64).eps)
 # A Cholesky pivot below this share of the largest hints at a singular matrix.
 PIVOT_SHARE = 1e-11
 # Predictions that vary over the test rows by less than this share of their size are constant.
-CONSTANT_SHARE = 1e-11
+CONSTANT_SHARE = 1e-6
 SELECTIONS = ("gcv-shared", "loo-per-target", "gcv-per-target", "folds-per-target")
 CRITERIA = ("squared-error", "r2")
 

@@ -1,7 +1,7 @@
 """The responses of a benchmark: targets, cleaning, and what a fold sees of them."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,13 @@ import xarray as xr
 
 from brainalign.encoding.arrays import Array, place, rows_of
 from brainalign.encoding.splits import Split
-from brainalign.encoding.timing import Timing, drift, high_passed, kept_volumes, residual, zscored
+from brainalign.encoding.timing import (
+    Timing,
+    kept_volumes,
+    residual,
+    without_drift,
+    zscored,
+)
 from brainalign.errors import InputError
 from brainalign.formats.datasets import is_timed
 
@@ -109,41 +115,28 @@ class Responses:
         return place(train.astype(dtype), self.device), place(test.astype(dtype), self.device)
 
     def _cleaned(self, split: Split, block: slice, subject: str) -> tuple[np.ndarray, np.ndarray]:
-        assert self.timing is not None and self.runs is not None and self.volumes is not None
+        assert self.timing is not None
         train, test = (
-            self.values[rows, block].astype(np.float64) for rows in (split.train, split.test)
+            self.without_drift(self.values[rows, block].astype(np.float64), rows)
+            for rows in (split.train, split.test)
         )
-        regressors = [self.nuisance[subject]] if subject else []
-        detrend = self.timing.detrend
-        if isinstance(detrend, int):
-            regressors.append(drift(self.runs, detrend))
-        elif detrend is not None:
-            seconds = float(detrend["cosine"])
-            pieces = []
-            for rows, part in ((split.train, train), (split.test, test)):
-                there = (self.volumes[rows], self.runs[rows], self.tr, seconds)
-                pieces.append(
-                    (high_passed(part, *there), [high_passed(z[rows], *there) for z in regressors])
-                )
-            (train, train_z), (test, test_z) = pieces
-            if regressors:
-                train, test = residual(train, test, _with_one(train_z), _with_one(test_z))
-            regressors = []
-        if regressors:
-            train, test = residual(
-                train,
-                test,
-                _with_one([z[split.train] for z in regressors]),
-                _with_one([z[split.test] for z in regressors]),
+        if subject:
+            regressors = self.nuisance[subject]
+            train_nuisance, test_nuisance = (
+                self.without_drift(regressors[rows], rows) for rows in (split.train, split.test)
             )
+            train, test = residual(train, test, train_nuisance, test_nuisance)
         if "fold" in self.timing.zscore:
             train, test = zscored(train), zscored(test)
         return train, test
 
-
-def _with_one(regressors: Sequence[np.ndarray]) -> np.ndarray:
-    """Regressors side by side with a constant (redundant with polynomials, harmlessly)."""
-    return np.column_stack([np.ones(len(regressors[0])), *regressors])
+    def without_drift(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Columns of the given rows without drift, if the benchmark removes it."""
+        if self.timing is None or self.timing.detrend is None:
+            return values
+        assert self.runs is not None and self.volumes is not None
+        detrend = self.timing.detrend
+        return without_drift(values, self.volumes[rows], self.runs[rows], self.tr, detrend)
 
 
 def read_targets(dataset: xr.Dataset) -> Targets:

@@ -23,10 +23,10 @@ class Timing:
     `features`: `fir` (words averaged in their volume, then delayed) or `hrf` (words convolved with
     the haemodynamic response). `delays`: in volumes. `silence`: a volume without words holds the
     `mean` word, or `zero`, which tells it from all others and so adds speech rate to the features.
-    `trim`: volumes that each run loses at its start and end. `detrend`: order of the polynomial
-    drift per run, fitted to training rows (above 2 it extrapolates badly), or `{cosine: seconds}`,
-    a high-pass filter within every stretch. `nuisance`: whether the scans' nuisance regressors are
-    removed. `zscore`: `run` z-scores features within each run, `fold` features and responses of
+    `trim`: volumes that each run loses at its start and end. `detrend`: order of a polynomial or
+    `{cosine: seconds}`, see `without_drift`; it cleans responses and features. `nuisance`: whether
+    the scans' nuisance regressors are removed from the responses, with weights fitted to training
+    rows. `zscore`: `run` z-scores features within each run, `fold` features and responses of
     training and test rows separately.
     """
 
@@ -55,6 +55,15 @@ class Timing:
         )
         if timing.features not in FEATURES:
             raise InputError(f"timing.features: {timing.features!r}, expected fir or hrf")
+        detrend = timing.detrend
+        if not (
+            detrend is None
+            or (type(detrend) is int and detrend >= 0)
+            or (isinstance(detrend, Mapping) and set(detrend) == {"cosine"})
+        ):
+            raise InputError(
+                f"timing.detrend: {detrend!r}, expected an order or {{cosine: seconds}}"
+            )
         if not timing.delays or min(timing.delays) < 0:
             raise InputError(f"timing.delays: {list(timing.delays)}, expected volumes >= 0")
         if len(timing.trim) != 2 or min(timing.trim) < 0:
@@ -159,6 +168,7 @@ class WordsToVolumes:
     ) -> None:
         self.timing = timing
         self.runs = runs
+        self.tr = tr
         self.kept = kept_volumes(runs, timing.trim)
         self.assigned = assign_volumes(words, volumes, tr)
         if timing.features == "fir":
@@ -184,6 +194,19 @@ class WordsToVolumes:
             volumes = delayed(volumes, self.timing.delays, self.runs)
         return finish_volumes(volumes, self.timing, self.runs, self.kept)
 
+    def cleaned(self, features: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Features of some kept rows without drift and z-scored, as the benchmark says."""
+        if self.timing.detrend is not None:
+            volumes = self.kept[rows]
+            features = without_drift(
+                features.astype(np.float64),
+                volumes,
+                self.runs[volumes],
+                self.tr,
+                self.timing.detrend,
+            )
+        return zscored(features) if "fold" in self.timing.zscore else features
+
 
 def finish_volumes(
     volumes: np.ndarray, timing: Timing, runs: np.ndarray, kept: np.ndarray
@@ -193,39 +216,38 @@ def finish_volumes(
     return zscored(volumes, runs[kept]) if "run" in timing.zscore else volumes
 
 
-def drift(runs: np.ndarray, order: int) -> np.ndarray:
-    """Legendre polynomials [volume, (order + 1) per run] up to `order`, the constant included."""
-    columns = []
-    for run in dict.fromkeys(runs.tolist()):
-        rows = np.flatnonzero(runs == run)
-        place = (np.arange(rows.size) + 0.5) / rows.size
-        column = np.zeros((runs.size, order + 1))
-        column[rows] = np.polynomial.legendre.legvander(2 * place - 1, order)
-        columns.append(column)
-    return np.concatenate(columns, axis=1)
-
-
-def high_passed(
-    values: np.ndarray, volumes: np.ndarray, runs: np.ndarray, tr: float, seconds: float
+def without_drift(
+    values: np.ndarray,
+    volumes: np.ndarray,
+    runs: np.ndarray,
+    tr: float,
+    detrend: int | Mapping[str, float],
 ) -> np.ndarray:
-    """Columns without their discrete cosines of periods above `seconds` (SPM's filter).
+    """Columns [row, column] without their slow changes over each run, its mean included.
 
-    Each stretch of consecutive volumes of a run is filtered by itself: cosines fitted to training
-    rows say nothing about rows that they have not seen, but would give all subjects the same
-    extrapolated drift, which looks like shared signal.
+    An integer `detrend` is the order of a polynomial; `{cosine: seconds}` a discrete cosine set of
+    all periods above `seconds` (SPM's high-pass filter). The rows of a run are fitted by
+    themselves, over the time from the first to the last of them. So training and test rows are
+    cleaned apart: drift fitted to training rows would have to be extrapolated, and would give all
+    subjects the same wrong slope, which looks like shared signal.
 
     Parameters
     ----------
-    values : [row, column]; `volumes` and `runs` are the rows' volume numbers and runs.
+    volumes, runs : volume number (increasing) and run of each row. tr : seconds per volume.
     """
-    ends = np.flatnonzero((np.diff(volumes) != 1) | (runs[1:] != runs[:-1])) + 1
-    filtered = []
-    for part in np.split(values, ends):
-        order = min(int(2 * len(part) * tr / seconds), len(part) - 1)
-        place = (np.arange(len(part)) + 0.5) / len(part)
-        basis = np.cos(np.pi * np.arange(order + 1) * place[:, None])
-        filtered.append(part - basis @ np.linalg.lstsq(basis, part, rcond=None)[0])
-    return np.concatenate(filtered)
+    result = np.empty_like(values)
+    for run in np.unique(runs):
+        rows = np.flatnonzero(runs == run)
+        time = volumes[rows] - volumes[rows[0]]
+        place = (time + 0.5) / (time[-1] + 1)
+        if isinstance(detrend, Mapping):
+            order = int(2 * (time[-1] + 1) * tr / detrend["cosine"])
+            basis = np.cos(np.pi * np.arange(order + 1) * place[:, None])
+        else:
+            basis = np.polynomial.legendre.legvander(2 * place - 1, detrend)
+        weights = np.linalg.lstsq(basis, values[rows], rcond=None)[0]
+        result[rows] = values[rows] - basis @ weights
+    return result
 
 
 def residual(
@@ -236,7 +258,10 @@ def residual(
     Parameters
     ----------
     train, test : [row, target].
-    train_nuisance, test_nuisance : [row, regressor], a constant included.
+    train_nuisance, test_nuisance : [row, regressor]; a constant is added.
     """
+    train_nuisance, test_nuisance = (
+        np.column_stack([np.ones(len(z)), z]) for z in (train_nuisance, test_nuisance)
+    )
     weights = np.linalg.lstsq(train_nuisance, train, rcond=None)[0]
     return train - train_nuisance @ weights, test - test_nuisance @ weights
