@@ -155,9 +155,15 @@ def score_model(
     def score(features: Features, splits: Sequence[Split]) -> pd.DataFrame:
         if isinstance(benchmark.regression, Similarity):
             return matrices.score(features.rows(splits[0].train), splits)
-        return summarise(
-            score_layer(features, responses, benchmark, splits), aggregate, benchmark.alphas
-        )
+        scores = score_layer(features, responses, benchmark, splits)
+        return summarise(scores, aggregate, benchmark.alphas)
+
+    def score_inside(features: Features, splits: Sequence[Split]) -> float:
+        """The overall r alone, by which nested choice compares layers."""
+        if isinstance(benchmark.regression, Similarity):
+            return float(_overall(score(features, splits))["r"].iloc[0])
+        r = score_layer(features, responses, benchmark, splits).r
+        return mean_of_defined(aggregate(r)["all", "all"])
 
     for index, (name, features) in enumerate(layers):
         table = score(features, benchmark.splits)
@@ -166,12 +172,7 @@ def score_model(
         table.insert(2, "depth", index / max(len(names) - 1, 1))
         tables.append(table)
         if benchmark.layers == "nested":
-            inner.append(
-                [
-                    float(_overall(score(features, parts))["r"].iloc[0])
-                    for parts in benchmark.inner_folds()
-                ]
-            )
+            inner.append([score_inside(features, parts) for parts in benchmark.inner_folds()])
         _report(name, index, len(names), table)
     result = pd.concat(tables, ignore_index=True)
     result["chosen"] = False

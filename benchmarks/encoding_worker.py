@@ -1,0 +1,297 @@
+"""One timed run of encoding.py: `ours` or `peer` does one work and writes what it found.
+
+`peer` runs in the peer's environment, without ours. Only the work itself is timed: arrays are made
+and imports are done before. `share` is the part of the work that was done, where a peer is slow.
+"""
+
+import itertools
+import json
+import resource
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ALPHAS = np.logspace(-3, 3, 7)
+INNER_FOLDS = 5
+CEILING_TARGETS = 12155
+PEER_CEILING_TARGETS = 3
+SIZES = np.arange(2, 9)
+PEREIRA, WEHBE = (627, 4096, 12155), (1295, 1024, 30000)
+
+
+def arrays(rows: int, units: int, targets: int) -> tuple[np.ndarray, np.ndarray]:
+    """Activations with a decaying spectrum and an outlier unit; autocorrelated responses."""
+    random = np.random.default_rng(0)
+    latent = random.standard_normal((rows, 200)) * np.arange(1, 201) ** -0.5
+    x = latent @ random.standard_normal((200, units))
+    x += 0.3 * random.standard_normal((rows, units))
+    x[:, 3] += 50
+    y = 0.5 * latent[:, :20] @ random.standard_normal((20, targets)) / 4.5
+    noise = random.standard_normal((rows, targets))
+    noise[1:] += 0.4 * noise[:-1]
+    return x.astype(np.float32), (y + noise).astype(np.float32)
+
+
+def blocks(rows: int, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Training and test rows of contiguous folds."""
+    edges = np.linspace(0, rows, folds + 1).round().astype(int)
+    tests = [np.arange(a, b) for a, b in itertools.pairwise(edges)]
+    return [(np.setdiff1d(np.arange(rows), test), test) for test in tests]
+
+
+def pearson(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """r of each column."""
+    p, t = prediction - prediction.mean(axis=0), truth - truth.mean(axis=0)
+    return (p * t).sum(axis=0) / np.sqrt((p * p).sum(axis=0) * (t * t).sum(axis=0))
+
+
+def ceiling_scores() -> list[np.ndarray]:
+    """Scores [target, pool × split] for each number of subjects, of a known curve."""
+    random = np.random.default_rng(0)
+    asymptote = random.uniform(0.2, 0.6, CEILING_TARGETS)
+    pools = [min(40, int(np.prod(np.arange(8, 8 - n, -1)) / np.prod(np.arange(1, n + 1))))
+             for n in SIZES]  # fmt: skip
+    return [
+        asymptote[:, None] * (1 - np.exp(-n / 2))
+        + 0.08 * random.standard_normal((CEILING_TARGETS, 10 * n_pools))
+        for n, n_pools in zip(SIZES, pools, strict=True)
+    ]
+
+
+def gemm_seconds(flops: float) -> float:
+    """Seconds that this many operations take at this machine's float32 matrix rate."""
+    a = np.random.default_rng(0).standard_normal((1536, 1536)).astype(np.float32)
+    a @ a
+    times = []
+    for _ in range(5):
+        start = time.process_time()
+        a @ a
+        times.append(time.process_time() - start)
+    return flops * min(times) / (2 * 1536**3)
+
+
+def flops(work: str, rows: int, units: int, targets: int, folds: int) -> float:
+    """Operations of the cheapest known exact route, the Gram matrix's symmetric half included."""
+    train, test = rows - rows // folds, rows // folds
+    gram = rows * rows * units
+    product = 2 * test * train * targets
+    if work.startswith("ols"):
+        return gram + folds * (min(train, units) ** 3 / 3 + product)
+    spectrum = 9 * train**3 + 2 * train * train * targets + product
+    if work == "ridge-gcv-pereira":
+        return gram + folds * spectrum
+    inner = 9 * (0.8 * train) ** 3 + len(ALPHAS) * 2 * train / INNER_FOLDS * 0.8 * train * targets
+    return gram + folds * (INNER_FOLDS * inner + spectrum)
+
+
+class Measured:
+    """CPU and wall seconds and the growth of the peak memory of a `with` block."""
+
+    def __enter__(self) -> "Measured":
+        self.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        self.wall, self.cpu = time.perf_counter(), time.process_time()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.cpu, self.wall = time.process_time() - self.cpu, time.perf_counter() - self.wall
+        self.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - self.memory
+
+    def report(self, values: Any, share: float = 1.0, limit: float | None = None) -> dict[str, Any]:
+        return {
+            "cpu_s": self.cpu, "wall_s": self.wall, "growth_mb": self.memory / 1024,
+            "values": np.asarray(values).tolist(), "share": share, "limit_s": limit,
+        }  # fmt: skip
+
+
+def ours(work: str) -> dict[str, Any]:
+    """Our side of a work."""
+    sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
+    from brainalign.encoding.alignment import score_layer
+    from brainalign.encoding.benchmark import Benchmark
+    from brainalign.encoding.ceilings import extrapolate
+    from brainalign.encoding.features import Features
+    from brainalign.encoding.regression import LeastSquares, Ridge
+    from brainalign.encoding.responses import Responses, Targets
+    from brainalign.encoding.splits import contiguous
+
+    if work == "ceiling":
+        scores = ceiling_scores()
+        with Measured() as cost:
+            samples = extrapolate(SIZES, scores, 100, np.random.default_rng(0))
+            center = np.median(samples, axis=1)
+        return cost.report(center[:PEER_CEILING_TARGETS])
+    if work == "whole-model":
+        return whole_model()
+    rows, units, targets, layers, folds = sizes_of(work)
+    x, y = arrays(rows, units, targets)
+    alphas = tuple(ALPHAS.tolist())
+    regression = {
+        "ridge-pereira": Ridge("folds-per-target", alphas, inner_folds=INNER_FOLDS),
+        "ridge-gcv-pereira": Ridge("gcv-per-target", alphas),
+    }.get(work, LeastSquares())
+    splits = contiguous(rows, folds)
+    epsilon = 1e-8 if work == "ols-pereira" else 0.0
+    benchmark = Benchmark(
+        regression, {"scheme": "contiguous"}, tuple(splits), None, "mean", "best", None, epsilon, 0
+    )
+    names = np.full(targets, "x")
+    responses = Responses(y, Targets(np.arange(targets).astype(str), names, names))
+    known = not work.startswith("growth")
+    limit = gemm_seconds(flops(work, rows, units, targets, folds)) if known else None
+    with Measured() as cost:
+        for _ in range(layers):
+            scores = score_layer(Features(x), responses, benchmark, splits)
+    return cost.report(scores.r[:, :200], limit=limit)
+
+
+def sizes_of(work: str) -> tuple[int, int, int, int, int]:
+    """rows, units, targets, layers, folds."""
+    if work.startswith("growth-"):
+        sizes = {"rows": 400, "units": 1024, "targets": 4000, "layers": 1, "folds": 5}
+        _, axis, size = work.split("-")
+        sizes[axis] = int(size)
+        return tuple(sizes.values())  # type: ignore[return-value]
+    return (*(WEHBE if work == "ols-wehbe" else PEREIRA), 1, 5)
+
+
+def whole_model() -> dict[str, Any]:
+    """33 layers of 4096 units, both Pereira experiments, legacy and controlled."""
+    import tempfile
+
+    import pandas as pd
+    import xarray as xr
+    from brainalign.encoding.alignment import align
+    from brainalign.formats.activations import open_activations, write_activations
+
+    controlled = {
+        "regression": {
+            "type": "ridge", "selection": "gcv-per-target",
+            "alphas": {"low": 1e-4, "high": 1e4, "n": 17, "relative": True},
+        },
+        "split": {"scheme": "grouped", "folds": 10, "seed": 1}, "layers": "nested",
+    }  # fmt: skip
+    legacy = {
+        "regression": {"type": "ols"}, "split": {"scheme": "shuffled"},
+        "aggregate": "median-pooled",
+    }  # fmt: skip
+    made = []
+    folder = tempfile.TemporaryDirectory()
+    for rows, targets, passages in ((384, 12155, 96), (243, 8121, 72)):
+        x, y = arrays(rows, 4096, targets)
+        ids = [f"s{i}" for i in range(rows)]
+        path = Path(folder.name) / f"{rows}.safetensors"
+        write_activations({f"layer.{i}": x for i in range(33)}, ids, path, {})
+        topics = (np.arange(rows) * passages // rows // (passages // 24)).astype(str)
+        stimuli = pd.DataFrame({"stimulus_id": ids, "split_group": topics})
+        names = np.array([f"s{i % 9}" for i in range(targets)], dtype=object)
+        dataset = xr.Dataset(
+            {"responses": (("stimulus", "target"), y)},
+            coords={
+                "target_id": ("target", np.arange(targets).astype(str).astype(object)),
+                "subject": ("target", names),
+                "region": ("target", np.full(targets, "language", dtype=object)),
+            },
+        )
+        made.append((open_activations(path), stimuli, dataset))
+    with Measured() as cost:
+        for file, stimuli, dataset in made:
+            for entry in (legacy, controlled):
+                align(file, stimuli, dataset, entry, "cpu", 0)
+    return cost.report([])
+
+
+def peer(work: str) -> dict[str, Any]:
+    """The peer's side of a work."""
+    warnings.filterwarnings("ignore")
+    if work == "ceiling":
+        return brainscore_ceiling()
+    rows, units, targets, _, folds = sizes_of(work)
+    x, y = arrays(rows, units, targets)
+    if work == "ols-pereira":
+        return brainscore_least_squares(x, y, folds)
+    splits = blocks(rows, folds)
+    if work == "ols-wehbe":
+        from sklearn.linear_model import LinearRegression
+
+        with Measured() as cost:
+            r = [pearson(LinearRegression().fit(x[a], y[a]).predict(x[b]), y[b]) for a, b in splits]
+        return cost.report(np.stack(r)[:, :200])
+    from himalaya.backend import set_backend
+    from himalaya.kernel_ridge import KernelRidgeCV
+
+    set_backend("numpy")
+    batches = {"n_targets_batch": 2000, "n_targets_batch_refit": 2000, "n_alphas_batch": 1}
+    r = []
+    with Measured() as cost:
+        for a, b in splits:
+            mean_x, mean_y = x[a].mean(axis=0), y[a].mean(axis=0)
+            model = KernelRidgeCV(alphas=ALPHAS, cv=INNER_FOLDS, solver_params=batches, warn=False)
+            model.fit(x[a] - mean_x, y[a] - mean_y)
+            r.append(pearson(np.asarray(model.predict(x[b] - mean_x)), y[b]))
+    return cost.report(np.stack(r)[:, :200])
+
+
+def brainscore_least_squares(x: np.ndarray, y: np.ndarray, folds: int) -> dict[str, Any]:
+    """linear_pearsonr over the same folds, as groups that are held out in turn."""
+    from brainscore_core.supported_data_standards.brainio.assemblies import NeuroidAssembly
+    from brainscore_language import load_metric
+
+    rows = len(x)
+    story = np.empty(rows, dtype=object)
+    for fold, (_, test) in enumerate(blocks(rows, folds)):
+        story[test] = f"block{fold}"
+    ids = [f"s{i:05d}" for i in range(rows)]
+    shown = {"stimulus_id": ("presentation", ids), "story": ("presentation", story.tolist())}
+    source = NeuroidAssembly(
+        x, dims=["presentation", "neuroid"],
+        coords={**shown, "neuroid_id": ("neuroid", np.arange(x.shape[1])),
+                "layer": ("neuroid", ["layer"] * x.shape[1])},
+    )  # fmt: skip
+    target = NeuroidAssembly(
+        y, dims=["presentation", "neuroid"],
+        coords={**shown, "neuroid_id": ("neuroid", np.arange(y.shape[1])),
+                "subject": ("neuroid", ["x"] * y.shape[1])},
+    )  # fmt: skip
+    settings = {"splits": folds, "split_coord": "story", "kfold": "group", "random_state": 1}
+    metric = load_metric("linear_pearsonr", crossvalidation_kwargs=settings)
+    with Measured() as cost:
+        score = metric(source, target)
+    raw = score.attrs["raw"]
+    raw = raw.attrs.get("raw", raw)
+    raw = raw.sortby("neuroid_id") if "neuroid_id" in raw.coords else raw
+    r = raw.transpose("split", "neuroid").values[:, :200]
+    # Its folds are shuffled groups: put them in the order of the blocks.
+    order = np.random.RandomState(1).permutation([f"block{i}" for i in range(folds)])
+    return cost.report(r[np.argsort(order)])
+
+
+def brainscore_ceiling() -> dict[str, Any]:
+    """ExtrapolationCeiling.extrapolate_neuroid for the first targets."""
+    from brainscore_core.metrics import Score
+    from brainscore_language.benchmarks.blank2014.ceiling import ExtrapolationCeiling
+
+    scores = ceiling_scores()
+    pools = [s.shape[1] // 10 for s in scores]
+    names = [f"{n}-{j}" for n, m in zip(SIZES, pools, strict=True) for j in range(m)]
+    ceiling = ExtrapolationCeiling(subject_column="subject", num_bootstraps=100)
+    values = []
+    with Measured() as cost:
+        for target in range(PEER_CEILING_TARGETS):
+            block = np.full((len(SIZES), len(names), 10), np.nan)
+            for i, n in enumerate(SIZES):
+                for j in range(pools[i]):
+                    part = scores[i][target].reshape(-1, 10)[j]
+                    block[i, names.index(f"{n}-{j}")] = part
+            coords = {"num_subjects": SIZES, "sub_subject": names, "split": np.arange(10)}
+            given = Score(block, coords=coords, dims=["num_subjects", "sub_subject", "split"])
+            values.append(float(ceiling.extrapolate_neuroid(given)))
+    return cost.report(values, share=PEER_CEILING_TARGETS / CEILING_TARGETS)
+
+
+if __name__ == "__main__":
+    side, what, target = sys.argv[1:]
+    Path(target).write_text(json.dumps((ours if side == "ours" else peer)(what)))
