@@ -32,21 +32,27 @@ def greedy(
     n_rows = len(context.logits)
     tokens: list[list[int]] = [[] for _ in range(n_rows)]
     tied = [False] * n_rows
-    active = list(range(n_rows))
+    rows = list(range(n_rows))  # which row each row of the context is
+    writing = set(rows)
     for step in range(max_new_tokens):
         best = context.logits.max(dim=1, keepdim=True).values
         near = context.logits >= best - TIE
         chosen = near.to(torch.int8).argmax(dim=1)  # the first of the nearest
-        for place, row in enumerate(active):
-            tokens[row].append(int(chosen[place]))
-            tied[row] |= bool(near[place].sum() > 1)
-        going = [place for place, row in enumerate(active) if not ends(tokens[row])]
-        if not going or step == max_new_tokens - 1:
+        ambiguous = (near.sum(dim=1) > 1).tolist()
+        for row, token, tie in zip(rows, chosen.tolist(), ambiguous, strict=True):
+            if row in writing:
+                tokens[row].append(token)
+                tied[row] |= tie
+                if ends(tokens[row]):
+                    writing.remove(row)
+        if not writing or step == max_new_tokens - 1:
             break
-        if len(going) < len(active):
-            context = context.select(torch.tensor(going))
-            active = [active[place] for place in going]
-            chosen = chosen[going]
+        # Leaving ended rows out copies what is held of the others: worth it for a quarter.
+        if len(writing) <= 0.75 * len(rows):
+            going = torch.tensor([place for place, row in enumerate(rows) if row in writing])
+            going = going.to(context.logits.device)
+            context, chosen = context.select(going), chosen[going]
+            rows = [row for row in rows if row in writing]
         _, context = context.read(chosen[:, None].to(context.mask.device))
     return tokens, tied
 

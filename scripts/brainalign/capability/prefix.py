@@ -13,6 +13,7 @@ from itertools import takewhile
 from typing import Any, Self
 
 import torch
+from transformers.cache_utils import DynamicLayer
 
 from brainalign.errors import InputError
 from brainalign.models.loading import LanguageModel
@@ -43,7 +44,10 @@ class DecoderContext:
         return self._with(self.logits[rows], cache, self.mask[rows], self.lengths[rows])
 
     def read(self, ids: torch.Tensor) -> tuple[torch.Tensor, Self]:
-        """Read further tokens [row, token]: logits [row, token, vocabulary], and the context."""
+        """Read further tokens [row, token]: logits [row, token, vocabulary], and the context.
+
+        The keys and values are added to this context's own, which can then not be read on again.
+        """
         mask = torch.ones_like(ids)
         logits, cache, mask, lengths = _read(
             self.network, ids, mask, self.cache, self.mask, self.lengths, last_only=False
@@ -136,7 +140,7 @@ def contexts(
             continue
         if shared and prefix is None:
             prefix = _read_prefix(model, prompts[0][:shared])
-        yield rows, _read_rows(model, prefix, [prompts[row][shared:] for row in rows])
+        yield rows, _read_rows(model, prefix, [prompts[row][shared:] for row in rows], room)
 
 
 def _shared_length(prompts: Sequence[Sequence[int]]) -> int:
@@ -171,12 +175,14 @@ def _read_prefix(model: LanguageModel, ids: Sequence[int]) -> Any:
     return cache
 
 
-def _read_rows(model: LanguageModel, prefix: Any, rows: Sequence[Sequence[int]]) -> DecoderContext:
+def _read_rows(
+    model: LanguageModel, prefix: Any, rows: Sequence[Sequence[int]], room: int
+) -> DecoderContext:
     """Read rows after a shared prefix (or none), padded on the left."""
     ids, mask = _padded(rows, model.device, left=True)
     shared = prefix.get_seq_length() if prefix is not None else 0
     held = torch.ones(len(rows), shared, dtype=torch.long, device=model.device)
-    cache = _widened(prefix, len(rows)) if prefix is not None else None
+    cache = _widened(prefix, len(rows), ids.shape[1] + room) if prefix is not None else None
     logits, cache, mask, lengths = _read(
         model.model, ids, mask, cache, held, held.sum(1), last_only=True
     )
@@ -261,12 +267,61 @@ def _copied(cache: Any) -> Any:
     return result
 
 
-def _widened(cache: Any, n_rows: int) -> Any:
-    """The cache of one row as that of `n_rows` equal rows, without copying it."""
+class RoomyLayer(DynamicLayer):
+    """Keys and values of a layer in tensors with room for further tokens.
+
+    transformers' own layer copies everything that it holds to append a token.
+    """
+
+    def __init__(self, keys: torch.Tensor, values: torch.Tensor, n_rows: int, room: int) -> None:
+        super().__init__()
+        self.lazy_initialization(keys, values)
+        self.length = keys.shape[-2]
+        self._keys = _roomy(keys, n_rows, self.length + room)
+        self._values = _roomy(values, n_rows, self.length + room)
+        self._show()
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        start, self.length = self.length, self.length + key_states.shape[-2]
+        missing = self.length - self._keys.shape[-2]
+        if missing > 0:
+            room = (0, 0, 0, missing)
+            self._keys = torch.nn.functional.pad(self._keys, room)
+            self._values = torch.nn.functional.pad(self._values, room)
+        self._keys[..., start : self.length, :] = key_states
+        self._values[..., start : self.length, :] = value_states
+        return self._show()
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        self._keys, self._values = self._keys[indices], self._values[indices]
+        self._show()
+
+    def _show(self) -> tuple[torch.Tensor, torch.Tensor]:
+        keys = self._keys[..., : self.length, :]
+        values = self._values[..., : self.length, :]
+        self.keys, self.values = keys, values
+        return keys, values
+
+
+def _roomy(held: torch.Tensor, n_rows: int, length: int) -> torch.Tensor:
+    """One row of keys or values as `n_rows` equal rows, with room for `length` tokens."""
+    _, n_heads, n_held, size = held.shape
+    result = held.new_empty(n_rows, n_heads, length, size)
+    result[..., :n_held, :] = held
+    return result
+
+
+def _widened(cache: Any, n_rows: int, room: int) -> Any:
+    """The cache of one row as that of `n_rows` equal rows, with room for further tokens."""
     result = _copied(cache)
-    for layer in result.layers:
-        layer.keys = layer.keys.expand(n_rows, -1, -1, -1)
-        layer.values = layer.values.expand(n_rows, -1, -1, -1)
+    for place, layer in enumerate(result.layers):
+        if type(layer) is DynamicLayer:
+            result.layers[place] = RoomyLayer(layer.keys, layer.values, n_rows, room)
+        else:  # a sliding window keeps the last tokens only
+            layer.keys = layer.keys.expand(n_rows, -1, -1, -1)
+            layer.values = layer.values.expand(n_rows, -1, -1, -1)
     return result
 
 

@@ -1,0 +1,199 @@
+"""Pre-training of small language models from scratch, decoder-only and encoder-decoder."""
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+)
+
+from brainalign.errors import InputError
+
+LOG = logging.getLogger("brainalign")
+ARCHITECTURES = ("decoder-only", "encoder-decoder")
+LONG_EVERY, SHORT = 4, 8
+"""One step in four sees sequences of the full length, the others of a quarter of it: attention over long
+sequences is what costs, and positions need only be seen now and then."""
+
+
+class Pretrained(NamedTuple):
+    """A trained model and its loss by step (columns step, tokens, loss in nats per token)."""
+
+    model: PreTrainedModel
+    log: pd.DataFrame
+
+
+def new_model(
+    architecture: str,
+    tokenizer: PreTrainedTokenizerFast,
+    layers: int,
+    width: int,
+    heads: int,
+    max_length: int,
+) -> PreTrainedModel:
+    """A randomly initialised model (torch's global generator): LLaMA's or T5's class.
+
+    Parameters
+    ----------
+    layers : blocks of the decoder; an encoder-decoder has as many again in its encoder.
+    """
+    if architecture not in ARCHITECTURES:
+        raise InputError(f"architecture {architecture!r}, expected one of {ARCHITECTURES}")
+    if width % heads or (width // heads) % 2:
+        raise InputError(f"width {width} is not an even multiple of heads {heads}")
+    tokens = {
+        "vocab_size": len(tokenizer),
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "tie_word_embeddings": True,
+    }
+    if architecture == "decoder-only":
+        return LlamaForCausalLM(
+            LlamaConfig(
+                hidden_size=width,
+                intermediate_size=3 * width,
+                num_hidden_layers=layers,
+                num_attention_heads=heads,
+                max_position_embeddings=max_length,
+                initializer_range=width**-0.5 / 2,
+                **tokens,
+            )
+        )
+    return T5ForConditionalGeneration(
+        T5Config(
+            d_model=width,
+            d_kv=width // heads,
+            d_ff=2 * width,
+            num_layers=layers,
+            num_heads=heads,
+            feed_forward_proj="gated-gelu",
+            dropout_rate=0.0,
+            decoder_start_token_id=tokenizer.pad_token_id,
+            n_positions=max_length,
+            **tokens,
+        )
+    )
+
+
+class PackedText:
+    """Documents as one stream of tokens, each after an end-of-text token; sequences start at documents."""
+
+    def __init__(self, documents: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> None:
+        end = tokenizer.eos_token_id
+        encoded = tokenizer(list(documents), add_special_tokens=False)["input_ids"]
+        lengths = np.array([len(ids) + 1 for ids in encoded])
+        self.starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        self.stream = np.concatenate([np.array([end, *ids], dtype=np.int64) for ids in encoded])
+
+    def batch(self, n: int, length: int, rng: np.random.Generator) -> torch.Tensor:
+        """`n` sequences of `length` tokens, int64 [n, length]; the stream is closed to a ring."""
+        starts = self.starts[rng.integers(len(self.starts), size=n)]
+        index = (starts[:, None] + np.arange(length)) % len(self.stream)
+        return torch.from_numpy(self.stream[index])
+
+
+def language_model_loss(
+    model: PreTrainedModel, tokens: torch.Tensor, rng: np.random.Generator
+) -> torch.Tensor:
+    """Mean cross-entropy (nats per token) of the next tokens.
+
+    An encoder-decoder is trained as a prefix language model (Raffel et al. 2020, section 3.2.1): the
+    encoder reads each sequence up to a cut, drawn per batch, the decoder continues it.
+    """
+    if not model.config.is_encoder_decoder:
+        return model(input_ids=tokens, labels=tokens, use_cache=False).loss
+    cut = int(rng.integers(1, tokens.shape[1]))
+    return model(
+        input_ids=tokens[:, :cut], labels=tokens[:, cut:].contiguous(), use_cache=False
+    ).loss
+
+
+def pretrain(
+    documents: Sequence[str],
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    architecture: str,
+    layers: int,
+    width: int,
+    heads: int,
+    steps: int,
+    batch_tokens: int,
+    learning_rate: float,
+    seed: int,
+    max_length: int = 256,
+) -> Pretrained:
+    """Train a model from scratch: AdamW, 5 % warm-up, cosine decay to a tenth, gradients clipped at 1.
+
+    Raises
+    ------
+    InputError : a size does not fit, or the loss is not finite.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    model = new_model(architecture, tokenizer, layers, width, heads, max_length)
+    text = PackedText(documents, tokenizer)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+    )
+    warm_up = max(1, steps // 20)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: (
+            min(1.0, (step + 1) / warm_up) * (0.55 + 0.45 * math.cos(math.pi * step / steps))
+        ),
+    )
+    model.train()
+    records = []
+    begun = time.monotonic()
+    for step in range(steps):
+        length = max_length if step % LONG_EVERY == 0 else max_length // SHORT
+        tokens = text.batch(max(1, batch_tokens // length), length, rng)
+        loss = language_model_loss(model, tokens, rng)
+        if not torch.isfinite(loss):
+            raise InputError(f"step {step}: the loss is {loss.item()}; lower the learning rate")
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        records.append((step, tokens.numel(), loss.item()))
+        if (step + 1) % max(1, steps // 10) == 0:
+            LOG.info(
+                "step %d of %d, loss %.3f, %.0f s",
+                step + 1, steps, loss.item(), time.monotonic() - begun,
+            )  # fmt: skip
+    model.eval()
+    log = pd.DataFrame(records, columns=["step", "tokens", "loss"])
+    return Pretrained(model, log.assign(tokens=log["tokens"].cumsum()))
+
+
+def save_checkpoint(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: str | Path
+) -> None:
+    """Write the weights (safetensors), the configuration and the tokenizer."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def summary(log: pd.DataFrame) -> dict[str, Any]:
+    """What the manifest keeps of a loss log."""
+    tail = log["loss"].tail(max(1, len(log) // 20))
+    return {
+        "steps": len(log),
+        "tokens": int(log["tokens"].iloc[-1]),
+        "first_loss": float(log["loss"].iloc[0]),
+        "last_loss": float(tail.mean()),
+    }

@@ -1,0 +1,48 @@
+"""The tokenizer of the simulated models: a token per word or punctuation mark."""
+
+import json
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
+from tokenizers.trainers import WordLevelTrainer
+
+PAD, END, UNKNOWN = "<pad>", "<|endoftext|>", "<unk>"
+"""END separates documents; it is the beginning-of-sequence token as well, as in GPT-2."""
+
+
+def train_tokenizer(
+    documents: Iterable[str], samples: Iterable[Mapping[str, str]], more: Iterable[str] = ()
+) -> Tokenizer:
+    """A word-level tokenizer whose vocabulary is every word of documents, samples and further texts.
+
+    White space separates and is no token, so "Answer:" + " B" has the same tokens however it is cut.
+    """
+    tokenizer = Tokenizer(WordLevel(unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = Split(Regex(r"\w+|#+|[^\w\s]"), behavior="removed", invert=True)
+    trainer = WordLevelTrainer(
+        special_tokens=[PAD, END, UNKNOWN], min_frequency=1, show_progress=False
+    )
+    texts = chain(documents, (text for sample in samples for text in sample.values()), more)
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def save_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:
+    """Write the files that transformers' PreTrainedTokenizerFast loads."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "pad_token": PAD,
+        "bos_token": END,
+        "eos_token": END,
+        "unk_token": UNKNOWN,
+        "clean_up_tokenization_spaces": False,
+        "model_input_names": ["input_ids", "attention_mask"],
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")

@@ -1,0 +1,29 @@
+"""Pre-train a small language model on the simulated world's text."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from brainalign.formats.tables import write_json
+from brainalign.job import job
+from brainalign.models.manifest import describe
+from brainalign.models.pretraining import pretrain, save_checkpoint, summary
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log:
+    torch.set_num_threads(snakemake.params.threads)
+    name, source = snakemake.wildcards.model, dict(snakemake.params.source)
+    documents = Path(snakemake.input.corpus).read_text().splitlines()
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(snakemake.input.tokenizer)
+    sizes = {key: value for key, value in source.items() if key != "type"}
+    trained = pretrain(documents, tokenizer, seed=snakemake.params.seed, **sizes)
+    folder = Path(snakemake.output.checkpoint)
+    save_checkpoint(trained.model, tokenizer, folder)
+    training = summary(trained.log)
+    log.info("%s: %s", name, training)
+    manifest = describe(folder, name, source, simulated=True, training=training)
+    write_json(manifest, snakemake.output.manifest)

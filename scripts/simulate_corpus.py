@@ -1,0 +1,33 @@
+"""Draw the simulated world's pre-training text and instruction data, and train its tokenizer."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from brainalign.formats.atomic import atomic_path
+from brainalign.formats.tables import write_json
+from brainalign.job import job
+from brainalign.models.prompts import ALPACA
+from brainalign.simulation.corpus import corpus
+from brainalign.simulation.instructions import instructions
+from brainalign.simulation.settings import Settings
+from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
+from brainalign.simulation.world import build_world
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log:
+    settings = Settings.of(snakemake.params.simulation)
+    seed = snakemake.params.seed
+    world = build_world(seed, settings.things_per_domain)
+    documents = corpus(world, settings.documents, seed)
+    samples = instructions(world, settings.instructions, settings.items_per_task, seed)
+    tokenizer = train_tokenizer(documents, samples, ALPACA.values())
+    log.info(
+        "%d facts, %d documents, %d instructions, %d words in the vocabulary",
+        len(world.facts), len(documents), len(samples), tokenizer.get_vocab_size(),
+    )  # fmt: skip
+    with atomic_path(snakemake.output.corpus) as path:
+        path.write_text("\n".join(documents) + "\n")
+    write_json(samples, snakemake.output.instructions)
+    save_tokenizer(tokenizer, Path(snakemake.output.tokenizer))
