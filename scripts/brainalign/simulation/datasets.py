@@ -1,6 +1,6 @@
 """The simulated datasets: passages, stories, a chapter, reading times."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,22 +10,24 @@ import xarray as xr
 from brainalign.datasets.prepared import Prepared, attributes, card
 from brainalign.encoding.timing import canonical_hrf
 from brainalign.errors import InputError
-from brainalign.simulation.grammar import Grammar, Sentence, sample, surprisal, text_of, words_of
-from brainalign.simulation.readers import reading_times
+from brainalign.simulation import readers
+from brainalign.simulation.grammar import Grammar, sample, surprisal, text_of, words_of
+from brainalign.simulation.semantics import concept_vectors, token_states, word_states
 from brainalign.simulation.settings import Settings
-from brainalign.simulation.state import concept_vectors, standardised, token_states
-from brainalign.simulation.subjects import Noise, Responses, respond
+from brainalign.simulation.subjects import Noise, centred, respond
 from brainalign.simulation.texts import PassageGrammar, StoryGrammar
 from brainalign.simulation.world import World, build_world
 
-WORDS_PER_FRAGMENT = 5  # 2 s of speech
+WORDS_PER_FRAGMENT = 5  # words of 2 s of speech
 WORD_SECONDS, TR = 0.5, 2.0
 SILENCE = 10.0  # seconds without words at the end of a run
+FREQUENCY_STORIES = 50  # stories of 25 sentences, some 7,500 words, in which words are counted
 REGIONS = tuple(
     f"{side}{name}"
     for side in "LR"
     for name in ("PostTemp", "AntTemp", "IFG", "IFGorb", "MFG", "AngG")
 )
+"""Names only: the simulated regions do not differ."""
 
 SIZES: dict[str, dict[str, int]] = {
     "passages": {"passages_per_topic": 5, "sentences": 4, "subjects": 5, "targets": 60},
@@ -37,30 +39,36 @@ SIZES: dict[str, dict[str, int]] = {
 
 
 def simulate(
-    kind: str, sizes: Mapping[str, Any], simulation: Mapping[str, Any], seed: int
+    kind: str, sizes: Mapping[str, Any], simulation: Mapping[str, Any] | None, seed: int
 ) -> Prepared:
     """Draw a dataset of the world.
 
     Parameters
     ----------
-    kind : `passages` (as Pereira2018), `story` (fragments of 2 s, as Blank2014), `chapter` (a word every
-        0.5 s, scanned every 2 s, as Wehbe2014) or `reading` (as Futrell2018).
+    kind : `passages` (a sentence a row, as Pereira2018), `story` (fragments of 2 s, as Blank2014),
+        `chapter` (a word every 0.5 s, scanned every 2 s, as Wehbe2014) or `reading` (reading times
+        of words, as Futrell2018).
     sizes : what differs from `SIZES[kind]`.
     simulation : the study's `simulation` section.
     seed : the study's; the world, its concepts and each kind of dataset follow from it.
 
+    Returns
+    -------
+    The tables; brain data with `truth_features` and `true_ceiling` (see `subjects.respond`),
+    reading times with the column `true_surprisal` (bits, exact under the grammar of the stories).
+
     Raises
     ------
-    InputError : unknown kind, unknown or unusable size.
+    InputError : unknown kind, unknown or unusable size or setting.
     """
     if kind not in SIZES:
         raise InputError(f"kind {kind!r} of a simulated dataset, expected one of {list(SIZES)}")
     for key, value in sizes.items():
         if key not in SIZES[kind]:
             raise InputError(f"{kind}.{key}: unknown size, expected one of {list(SIZES[kind])}")
-        if not isinstance(value, int) or value < 1:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise InputError(f"{kind}.{key}: {value!r}, expected a positive integer")
-    settings = Settings.of(simulation)
+    settings = Settings.of(simulation or {})
     world = build_world(seed, settings.things_per_domain)
     rng = np.random.default_rng([seed, 7, list(SIZES).index(kind)])
     makers: dict[str, Callable[..., Prepared]] = {
@@ -72,8 +80,11 @@ def simulate(
 def _passages(
     world: World, settings: Settings, sizes: Mapping[str, int], seed: int, rng: np.random.Generator
 ) -> Prepared:
+    """A row's state is the one after its sentence, which the sentences before have shaped."""
+    if sizes["passages_per_topic"] * sizes["sentences"] < 2:
+        raise InputError("passages.sentences: 1 in 1 passage_per_topic, expected 2 rows per topic")
+    vectors = concept_vectors(world, settings.features, settings.knowledge, seed)
     rows, states = [], []
-    vectors = _vectors(world, settings, seed)
     for topic in world.things:
         grammar = PassageGrammar(world, topic)
         for passage in range(sizes["passages_per_topic"]):
@@ -81,72 +92,72 @@ def _passages(
             after = token_states(sentences, vectors, settings.half_life)
             states += [state[-1] for state in after]
             rows += [
-                _stimulus(f"{topic}-{passage}", position, text_of([sentence]), topic)
+                _stimulus(f"{topic}-{passage + 1}", position, text_of([sentence]), topic)
                 for position, sentence in enumerate(sentences)
             ]
     stimuli = pd.DataFrame(rows)
-    state = standardised(np.array(states))
-    responses = _respond(state, stimuli["context_group"].tolist(), settings, sizes, rng)
-    regions = np.full(len(responses.subject), "language")
-    return _brain("passages", stimuli, responses, regions, state, settings)
+    state = centred(np.array(states), stimuli["split_group"].tolist())
+    return _brain("passages", stimuli, state, sizes, settings, rng)
 
 
 def _story(
     world: World, settings: Settings, sizes: Mapping[str, int], seed: int, rng: np.random.Generator
 ) -> Prepared:
+    """A row's state is the one after its last word; fragments end anywhere in a sentence."""
+    vectors = concept_vectors(world, settings.features, settings.knowledge, seed)
     rows, states = [], []
-    vectors = _vectors(world, settings, seed)
+    grammar = StoryGrammar(world)
     for story in range(sizes["stories"]):
-        words, after = _words(
-            sample(StoryGrammar(world), sizes["sentences"], rng), vectors, settings
-        )
+        name = f"story-{story + 1}"
+        sentences = sample(grammar, sizes["sentences"], rng)
+        words, after = word_states(sentences, vectors, settings.half_life)
+        if len(words) <= WORDS_PER_FRAGMENT:
+            raise InputError(f"story.sentences: {sizes['sentences']}, too few for 2 fragments")
         for position, start in enumerate(range(0, len(words), WORDS_PER_FRAGMENT)):
             fragment = words[start : start + WORDS_PER_FRAGMENT]
             states.append(after[start + len(fragment) - 1])
-            name = f"story-{story + 1}"
             rows.append(_stimulus(name, position, " ".join(fragment), name))
     stimuli = pd.DataFrame(rows)
-    state = standardised(np.array(states))
-    sizes = {**sizes, "targets": len(REGIONS)}
-    responses = _respond(state, stimuli["context_group"].tolist(), settings, sizes, rng)
-    regions = np.tile(REGIONS, sizes["subjects"])
-    return _brain("story", stimuli, responses, regions, state, settings)
+    state = centred(np.array(states), stimuli["split_group"].tolist())
+    return _brain("story", stimuli, state, {**sizes, "targets": len(REGIONS)}, settings, rng)
 
 
 def _chapter(
     world: World, settings: Settings, sizes: Mapping[str, int], seed: int, rng: np.random.Generator
 ) -> Prepared:
-    """Runs follow each other on one clock; the state reaches the volumes through the canonical response."""
-    rows: list[dict[str, Any]] = []
-    states, word_onsets, word_runs = [], [], []
-    vectors = _vectors(world, settings, seed)
+    """Runs follow each other on one clock.
+
+    A volume's state is the sum over the words of its run, weighted by the canonical haemodynamic
+    response at their distance in time. The sum is the planted state: responses are linear in it.
+    """
+    vectors = concept_vectors(world, settings.features, settings.knowledge, seed)
     duration = sizes["volumes"] * TR
     n_words = int((duration - SILENCE) / WORD_SECONDS)
     if n_words < 1:
-        raise InputError(f"chapter.volumes: {sizes['volumes']}, expected more than {SILENCE / TR}")
+        raise InputError(
+            f"chapter.volumes: {sizes['volumes']}, expected more than {SILENCE / TR:.0f}"
+        )
+    rows: list[dict[str, Any]] = []
+    word_states_of_runs = []
+    grammar = StoryGrammar(world)
     for run in range(sizes["runs"]):
         # Every sentence has at least three words.
-        words, after = _words(
-            sample(StoryGrammar(world), n_words // 3 + 1, rng), vectors, settings
-        )
+        sentences = sample(grammar, n_words // 3 + 1, rng)
+        words, after = word_states(sentences, vectors, settings.half_life)
         name = f"run-{run + 1}"
         for position, word in enumerate(words[:n_words]):
             # Off the volumes' grid, so that each word belongs to one volume only.
             onset = run * duration + (position + 0.5) * WORD_SECONDS
             rows.append(_stimulus(name, position, word, name, onset, onset + WORD_SECONDS))
-        states.append(after[:n_words])
-        word_onsets += [row["onset"] for row in rows[-n_words:]]
-        word_runs += [run] * n_words
-    onset = np.arange(sizes["runs"] * sizes["volumes"]) * TR
-    run_of = np.repeat(np.arange(sizes["runs"]), sizes["volumes"])
-    weights = canonical_hrf(onset[:, None] - np.array(word_onsets))
-    weights[run_of[:, None] != np.array(word_runs)] = 0.0
-    state = standardised(weights @ standardised(np.concatenate(states)))
-    runs = [f"run-{run + 1}" for run in run_of]
-    responses = _respond(state, runs, settings, sizes, rng)
-    regions = np.full(len(responses.subject), "language")
+        word_states_of_runs.append(after[:n_words])
     stimuli = pd.DataFrame(rows)
-    return _brain("chapter", stimuli, responses, regions, state, settings, onset, runs)
+    volumes = np.arange(sizes["runs"] * sizes["volumes"]) * TR
+    runs = np.repeat([f"run-{run + 1}" for run in range(sizes["runs"])], sizes["volumes"])
+    weights = canonical_hrf(volumes[:, None] - stimuli["onset"].to_numpy())
+    weights[runs[:, None] != stimuli["split_group"].to_numpy().astype(str)] = 0.0
+    of_words = np.concatenate(word_states_of_runs)
+    state = centred(weights @ (of_words - of_words.mean(axis=0)), runs.tolist())
+    return _brain("chapter", stimuli, state, sizes, settings, rng, (volumes, runs))
 
 
 def _reading(
@@ -172,52 +183,40 @@ def _reading(
                 position += 1
     stimuli = pd.DataFrame(rows)
     stimuli["log_frequency"] = _log_frequency(grammar, stimuli["text"], seed)
-    times = reading_times(
+    times = readers.reading_times(
         stimuli["true_surprisal"].to_numpy(),
         stimuli["length"].to_numpy(),
         stimuli["context_group"].to_numpy(),
         sizes["readers"],
         rng,
     )
-    readers = [f"reader-{i + 1:02d}" for i in range(sizes["readers"])]
+    names = [f"reader-{i + 1:02d}" for i in range(sizes["readers"])]
+    responses = xr.Dataset(
+        {"responses": (("stimulus", "target"), times)},
+        coords={
+            "target_id": ("target", names),
+            "subject": ("target", names),
+            "region": ("target", ["all"] * len(names)),
+            "stimulus_id": ("stimulus", stimuli["stimulus_id"].to_numpy()),
+        },
+        attrs=_attributes("reading-times", "ms"),
+    )
     return _prepared(
         "reading",
         stimuli,
-        xr.Dataset(
-            {"responses": (("stimulus", "target"), times)},
-            coords={
-                "target_id": ("target", readers),
-                "subject": ("target", readers),
-                "region": ("target", ["all"] * len(readers)),
-                "stimulus_id": ("stimulus", stimuli["stimulus_id"].to_numpy()),
-            },
-            attrs=attributes("reading-times", "ms", "simulated world", "CC0", []),
-        ),
+        responses,
+        ms_per_bit=readers.PER_BIT,
+        ms_per_character=readers.PER_CHARACTER,
+        ms_per_bit_of_the_word_before=readers.PER_BIT_BEFORE,
+        noise_ms=readers.NOISE_SD,
     )
-
-
-def _vectors(world: World, settings: Settings, seed: int) -> dict[str, np.ndarray]:
-    return concept_vectors(world, settings.features, settings.knowledge, seed)
-
-
-def _words(
-    sentences: Sequence[Sentence], vectors: dict[str, np.ndarray], settings: Settings
-) -> tuple[list[str], np.ndarray]:
-    """The words of a text and the state [word, feature] after each."""
-    words, states = [], []
-    after = token_states(sentences, vectors, settings.half_life)
-    for sentence, of_tokens in zip(sentences, after, strict=True):
-        for word, tokens in words_of(sentence):
-            words.append(word)
-            states.append(of_tokens[tokens[-1]])
-    return words, np.array(states)
 
 
 def _stimulus(
     group: str, position: int, text: str, split: str, onset: float = np.nan, offset: float = np.nan
 ) -> dict[str, Any]:
     return {
-        "stimulus_id": f"{group}-{position:03d}",
+        "stimulus_id": f"{group}-{position + 1:03d}",
         "text": text,
         "context_group": group,
         "position": position,
@@ -227,59 +226,53 @@ def _stimulus(
     }
 
 
-def _respond(
-    state: np.ndarray,
-    groups: Sequence[str],
-    settings: Settings,
-    sizes: Mapping[str, int],
-    rng: np.random.Generator,
-) -> Responses:
-    noise = Noise(settings.drift, settings.subject_noise, settings.voxel_noise)
-    return respond(state, groups, sizes["subjects"], sizes["targets"], noise, rng)
-
-
 def _brain(
-    name: str,
+    kind: str,
     stimuli: pd.DataFrame,
-    responses: Responses,
-    regions: np.ndarray,
     state: np.ndarray,
+    sizes: Mapping[str, int],
     settings: Settings,
-    onset: np.ndarray | None = None,
-    runs: Sequence[str] = (),
+    rng: np.random.Generator,
+    volumes: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Prepared:
-    """A brain dataset with its truth: rows are stimuli, or volumes where `onset` is given."""
-    row = "stimulus" if onset is None else "volume"
-    n_targets = len(responses.subject)
-    coordinates: dict[str, Any] = {
-        "target_id": ("target", [f"target-{i:04d}" for i in range(n_targets)]),
-        "subject": ("target", responses.subject),
-        "region": ("target", regions),
-        "true_ceiling": ("target", responses.true_ceiling),
-    }
-    if onset is None:
-        coordinates["stimulus_id"] = ("stimulus", stimuli["stimulus_id"].to_numpy())
-        timing = {}
+    """The responses to a state and their truth; rows are stimuli, or `volumes` (onset, run)."""
+    if volumes is None:
+        row = "stimulus"
+        context, split = stimuli["context_group"].tolist(), stimuli["split_group"].tolist()
+        coordinates: dict[str, Any] = {"stimulus_id": (row, stimuli["stimulus_id"].to_numpy())}
+        timing: dict[str, float] = {}
     else:
-        coordinates |= {"onset": ("volume", onset), "run": ("volume", list(runs))}
+        row = "volume"
+        context = split = volumes[1].tolist()
+        coordinates = {"onset": (row, volumes[0]), "run": (row, split)}
         timing = {"tr": TR}
-    dataset = xr.Dataset(
+    noise = Noise(settings.drift, settings.subject_noise, settings.voxel_noise)
+    made = respond(state, context, split, sizes["subjects"], sizes["targets"], noise, rng)
+    n_targets = len(made.subject)
+    # Neighbouring targets of a subject are of one region, as voxels are.
+    region = np.arange(sizes["targets"]) * len(REGIONS) // sizes["targets"]
+    coordinates |= {
+        "target_id": ("target", [f"target-{i + 1:04d}" for i in range(n_targets)]),
+        "subject": ("target", made.subject),
+        "region": ("target", np.tile(np.array(REGIONS)[region], sizes["subjects"])),
+        "true_ceiling": ("target", made.true_ceiling),
+    }
+    responses = xr.Dataset(
         {
-            "responses": ((row, "target"), responses.values.astype(np.float32)),
+            "responses": ((row, "target"), made.values.astype(np.float32)),
             "truth_features": ((row, "feature"), state.astype(np.float32)),
         },
         coords=coordinates,
-        attrs=attributes("brain", "standard deviations of the signal", "simulated world", "CC0", [])
-        | timing,
+        attrs=_attributes("brain", "standard deviations of the signal", **timing),
     )
     return _prepared(
-        name,
+        kind,
         stimuli,
-        dataset,
+        responses,
         true_ceiling={
-            "lowest": float(responses.true_ceiling.min()),
-            "median": float(np.median(responses.true_ceiling)),
-            "highest": float(responses.true_ceiling.max()),
+            "lowest": float(made.true_ceiling.min()),
+            "median": float(np.median(made.true_ceiling)),
+            "highest": float(made.true_ceiling.max()),
         },
         drift=settings.drift,
         subject_noise=settings.subject_noise,
@@ -287,26 +280,28 @@ def _brain(
     )
 
 
-def _prepared(
-    name: str, stimuli: pd.DataFrame, responses: xr.Dataset, **checks: Any
-) -> Prepared:
-    responses.attrs["simulated"] = 1
-    return Prepared(
-        stimuli,
-        responses,
-        card(
-            stimuli, responses, [], dataset=f"simulated {name}", citation="simulated here", **checks
-        ),
+def _attributes(kind: str, units: str, **more: float) -> dict[str, Any]:
+    made = attributes(kind, units, "simulated world", "CC0", [], **more)
+    return {**made, "simulated": 1}
+
+
+def _prepared(kind: str, stimuli: pd.DataFrame, responses: xr.Dataset, **truth: Any) -> Prepared:
+    about = card(
+        stimuli, responses, [], dataset=f"simulated {kind}", citation="simulated here", **truth
     )
+    return Prepared(stimuli, responses, about)
 
 
 def _log_frequency(grammar: Grammar, words: pd.Series, seed: int) -> np.ndarray:
-    """log10 of occurrences per million words, from 200 other stories of 25 sentences (one added)."""
+    """Zipf scale: log10 of occurrences per billion words, one added to each count.
+
+    Counted in `FREQUENCY_STORIES` other stories of the grammar, not in the words themselves.
+    """
     rng = np.random.default_rng([seed, 8])
     counts: dict[str, int] = {}
-    for _ in range(200):
+    for _ in range(FREQUENCY_STORIES):
         for sentence in sample(grammar, 25, rng):
             for word, _ in words_of(sentence):
                 counts[word] = counts.get(word, 0) + 1
     total = sum(counts.values())
-    return np.array([np.log10((counts.get(word, 0) + 1) / total * 1e6) for word in words])
+    return np.array([np.log10((counts.get(word, 0) + 1) / total * 1e9) for word in words])

@@ -8,9 +8,17 @@ import numpy as np
 PERSISTENCE = 0.9
 """Correlation of the drift between neighbouring rows of a group."""
 
+SPREAD = 1 / 3
+"""By this share the first subject has less voxel noise than the mean subject, the last one more."""
+
 
 class Noise(NamedTuple):
-    """Standard deviations in units of each target's signal."""
+    """Standard deviations within the groups that folds hold out, in units of the signal's.
+
+    drift : of the slow change that each target has for itself.
+    subject : of the noise that all targets of a subject share.
+    voxel : of the noise that each target has for itself; of the mean subject.
+    """
 
     drift: float
     subject: float
@@ -27,7 +35,8 @@ class Responses(NamedTuple):
 
 def respond(
     state: np.ndarray,
-    groups: Sequence[str],
+    context_groups: Sequence[str],
+    split_groups: Sequence[str],
     n_subjects: int,
     targets_per_subject: int,
     noise: Noise,
@@ -35,37 +44,41 @@ def respond(
 ) -> Responses:
     """Draw the responses of subjects to stimuli.
 
-    A target's response is its signal, a random linear map of the state, scaled to mean 0 and variance
-    1 over the rows; plus drift, an AR(1) process of its own that starts anew in each group; plus noise
-    that all targets of a subject share (with random signs); plus noise of its own. The last is between
-    2/3 (first subject) and 4/3 (last) of `noise.voxel`. So
+    A target's response is its signal, a random linear map of the state (standard normal weights)
+    scaled to variance 1; plus drift, an AR(1) process of its own that starts anew in each context
+    group; plus noise that all targets of a subject share (with random signs); plus noise of its
+    own. All four have mean 0 in each split group, as scans have that were cleaned run by run, so
+    that a correlation over a held-out group is the same quantity as one over all rows. Then
 
-        true_ceiling = 1 / √(1 + drift² + subject² + voxel²),
+        true_ceiling = 1 / √(1 + drift² + subject² + voxel²)
 
-    the expected correlation of the noiseless with the measured response (up to the sampling error
-    of the noise over the rows).
+    is the correlation of the noiseless with the measured response, over a split group or over all
+    rows, up to the sampling error of the noise in these rows: what a model that knows the weights
+    scores, and the most that any model can score under folds that hold out split groups. Folds
+    that share context groups can score more, by predicting drift.
 
     Parameters
     ----------
-    state : [row, feature]
-    groups : what drift does not cross: passage, story, run; rows of a group follow each other.
+    state : float64 [row, feature], from `centred`.
+    context_groups : what drift does not cross (passage, story, run); their rows are neighbours.
+    split_groups : what grouped folds hold out; a context group lies in one of them.
     """
-    n_rows = len(state)
-    group = np.asarray(groups)
-    first = np.concatenate([[True], group[1:] != group[:-1]])
+    context, split = (_numbered(groups) for groups in (context_groups, split_groups))
+    first = np.concatenate([[True], context[1:] != context[:-1]])
+    white = _scale(split, np.arange(len(split)), persistence=0.0)
+    slow = _scale(split, context, PERSISTENCE)
+    shape = (len(state), targets_per_subject)
     values, ceilings = [], []
-    for size in np.linspace(2 / 3, 4 / 3, n_subjects) if n_subjects > 1 else [1.0]:
+    for factor in _voxel_factors(n_subjects):
         signal = state @ rng.standard_normal((state.shape[1], targets_per_subject))
-        signal = (signal - signal.mean(axis=0)) / signal.std(axis=0)
-        shared = rng.standard_normal((n_rows, 1)) * rng.choice([-1, 1], targets_per_subject)
-        own = rng.standard_normal((n_rows, targets_per_subject))
-        values.append(
-            signal
-            + noise.drift * autocorrelated(first, targets_per_subject, rng)
-            + noise.subject * shared
-            + noise.voxel * size * own
-        )
-        variance = 1 + noise.drift**2 + noise.subject**2 + (noise.voxel * size) ** 2
+        signs = rng.choice([-1.0, 1.0], targets_per_subject)
+        shared = white * rng.standard_normal((len(state), 1)) * signs
+        own = white * rng.standard_normal(shape)
+        drift = slow * autocorrelated(first, targets_per_subject, rng)
+        voxel = noise.voxel * factor
+        disturbance = noise.drift * drift + noise.subject * shared + voxel * own
+        values.append(signal / signal.std(axis=0) + _less_group_means(disturbance, split))
+        variance = 1 + noise.drift**2 + noise.subject**2 + voxel**2
         ceilings.append(np.full(targets_per_subject, variance**-0.5))
     names = [f"subject {i + 1}" for i in range(n_subjects)]
     return Responses(
@@ -75,10 +88,54 @@ def respond(
     )
 
 
+def centred(state: np.ndarray, split_groups: Sequence[str]) -> np.ndarray:
+    """The state with mean 0 in each split group, and standard deviation 1 over all rows."""
+    deviation = _less_group_means(state, _numbered(split_groups))
+    return deviation / deviation.std(axis=0)
+
+
 def autocorrelated(first: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """`n` independent AR(1) processes [row, n] of variance 1 that start anew where `first` is true."""
+    """`n` AR(1) processes [row, n] of variance 1 that start anew where `first` is true."""
     drift = rng.standard_normal((len(first), n))
     for row in range(1, len(first)):
         if not first[row]:
             drift[row] = PERSISTENCE * drift[row - 1] + (1 - PERSISTENCE**2) ** 0.5 * drift[row]
     return drift
+
+
+def _scale(split: np.ndarray, context: np.ndarray, persistence: float) -> np.ndarray:
+    """Factor [row, 1] for variance 1 in each split group when its mean has been taken out.
+
+    The mean over n rows of covariance C has variance ΣΣC / n²; taking it out leaves 1 − ΣΣC / n².
+    A context group of m rows adds Σ_ij persistence^|i − j| to ΣΣC.
+    """
+    scale = np.empty((len(split), 1))
+    for group in range(split.max() + 1):
+        rows = split == group
+        lengths = np.unique(context[rows], return_counts=True)[1]
+        total = sum(
+            (persistence ** np.abs(np.subtract.outer(np.arange(m), np.arange(m)))).sum()
+            for m in lengths
+        )
+        left = 1 - total / rows.sum() ** 2
+        if left <= 0:
+            raise ValueError(f"split group {group} has {rows.sum()} rows, expected 2 or more")
+        scale[rows] = left**-0.5
+    return scale
+
+
+def _voxel_factors(n_subjects: int) -> np.ndarray:
+    """How much voxel noise each subject has, as a multiple of the mean subject's."""
+    return np.linspace(1 - SPREAD, 1 + SPREAD, n_subjects) if n_subjects > 1 else np.ones(1)
+
+
+def _less_group_means(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    result = np.empty_like(values)
+    for group in range(groups.max() + 1):
+        rows = groups == group
+        result[rows] = values[rows] - values[rows].mean(axis=0)
+    return result
+
+
+def _numbered(groups: Sequence[str]) -> np.ndarray:
+    return np.unique(np.asarray(groups), return_inverse=True)[1]
