@@ -3,7 +3,7 @@
     python benchmarks/capability.py [--runs 3] [--questions 20] [--work mmlu-causal ...]
 
 Writes benchmarks/results/capability.json. The peer is installed into an environment of its own
-(--peer, default benchmarks/.peers/lm-eval). Models are random, of GPT-2 small's and T5 small's
+(--peer, default benchmarks/.environments/lm-eval). Models are random, of GPT-2 small's and T5 small's
 shapes; texts are synthetic. One thread; runs alternate; medians of ratios.
 """
 
@@ -32,8 +32,8 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=20, help="per subject")
     parser.add_argument("--subjects", type=int, default=3)
     parser.add_argument("--work", nargs="*", default=WORKS, choices=WORKS)
-    parser.add_argument("--peer", type=Path, default=HERE / ".peers" / "lm-eval")
-    parser.add_argument("--assets", type=Path, default=HERE / ".assets" / "capability")
+    parser.add_argument("--peer", type=Path, default=HERE / ".environments" / "lm-eval")
+    parser.add_argument("--assets", type=Path, default=HERE / ".environments" / "capability-assets")
     options = parser.parse_args()
     make_questions(options.assets, options.subjects, options.questions)
     worker(sys.executable, "models", "", options.assets)

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from transformers.cache_utils import DynamicLayer
@@ -18,7 +18,7 @@ from transformers.cache_utils import DynamicLayer
 from brainalign.errors import InputError
 from brainalign.models.loading import LanguageModel
 
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 8192
 
 
 @dataclass(frozen=True)
@@ -316,9 +316,12 @@ def _roomy(held: torch.Tensor, n_rows: int, length: int) -> torch.Tensor:
 def _widened(cache: Any, n_rows: int, room: int) -> Any:
     """The cache of one row as that of `n_rows` equal rows, with room for further tokens."""
     result = _copied(cache)
-    for place, layer in enumerate(result.layers):
+    layers: list[Any] = result.layers
+    for place, layer in enumerate(layers):
         if type(layer) is DynamicLayer:
-            result.layers[place] = RoomyLayer(layer.keys, layer.values, n_rows, room)
+            layers[place] = RoomyLayer(
+                cast(torch.Tensor, layer.keys), cast(torch.Tensor, layer.values), n_rows, room
+            )
         else:  # a sliding window keeps the last tokens only
             layer.keys = layer.keys.expand(n_rows, -1, -1, -1)
             layer.values = layer.values.expand(n_rows, -1, -1, -1)
