@@ -3,8 +3,8 @@
     python benchmarks/capability.py [--runs 3] [--questions 20] [--work mmlu-causal ...]
 
 Writes benchmarks/results/capability.json. The peer is installed into an environment of its own
-(--peer, default benchmarks/.environments/lm-eval). Models are random, of GPT-2 small's and T5 small's
-shapes; texts are synthetic. One thread; runs alternate; medians of ratios.
+(--peer, default benchmarks/.environments/lm-eval). Models are random, of GPT-2 small's and T5
+small's shapes; texts are synthetic. One thread; runs alternate; medians of ratios.
 """
 
 import argparse
