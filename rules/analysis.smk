@@ -13,6 +13,9 @@ BEHAVIOR_FILES = [
 CAPABILITY_FILES = [
     {"model": model, "task": task} for model in LANGUAGE_MODELS for task in CAPABILITY
 ]
+LOSS_FILES = [
+    {"model": model, "text": text} for model in LANGUAGE_MODELS for text in TEXTS
+]
 MANIFESTS = expand(result("models", "{model}", "manifest.json"), model=LANGUAGE_MODELS)
 PUBLISHED = Path(workflow.basedir) / "resources" / "published"
 ANALYSIS = {"seed": config["seed"], **config.get("analysis", {})}
@@ -24,6 +27,7 @@ def tables():
     names += ["scores", "subjects", "layers"] if SCORE_FILES else []
     names += ["behaviors", "stories"] if BEHAVIOR_FILES else []
     names += ["capabilities"] if CAPABILITY_FILES else []
+    names += ["losses"] if LOSS_FILES else []
     names += ["contrasts", "correlations"] if SCORE_FILES else []
     names += ["baselines", "profiles", "mixed_effects"] if SCORE_FILES else []
     names += ["measured_published"] if models_from(*FETCHED) else []
@@ -115,6 +119,28 @@ rule capabilities:
         "../scripts/capabilities.py"
 
 
+rule losses:
+    input:
+        losses=[
+            result("next_word", f["model"], f["text"] + ".json") for f in LOSS_FILES
+        ],
+        manifests=MANIFESTS,
+    output:
+        losses=result("tables", "losses.csv"),
+    log:
+        log_of("losses"),
+    benchmark:
+        benchmark_of("losses")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        files=LOSS_FILES,
+        models=model_records(),
+        code=code("losses"),
+    script:
+        "../scripts/losses.py"
+
+
 rule contrasts:
     input:
         **table_inputs("scores", "subjects", "behaviors", "stories", "capabilities"),
@@ -135,7 +161,7 @@ rule contrasts:
 
 rule correlations:
     input:
-        **table_inputs("scores", "behaviors", "capabilities"),
+        **table_inputs("scores", "behaviors", "capabilities", "losses"),
     output:
         correlations=result("tables", "correlations.csv"),
     log:
@@ -229,7 +255,12 @@ rule mixed_effects:
 rule headline:
     input:
         **table_inputs(
-            "published_check", "scores", "contrasts", "correlations", "capabilities"
+            "published_check",
+            "scores",
+            "contrasts",
+            "correlations",
+            "capabilities",
+            "losses",
         ),
     output:
         headline=report(

@@ -81,6 +81,9 @@ REAL_DATASETS = [n for n in DATASETS if n not in SIMULATED_DATASETS]
 SIMULATED_TASKS = [
     n for n, t in CAPABILITY.items() if t["questions"]["type"] == "simulated"
 ]
+TEXTS = config.get("next_word", {})
+SIMULATED_TEXTS = [n for n, t in TEXTS.items() if t["source"]["type"] == "simulated"]
+REAL_TEXTS = [n for n in TEXTS if n not in SIMULATED_TEXTS]
 REAL_TASKS = [n for n in CAPABILITY if n not in SIMULATED_TASKS]
 
 

@@ -4,6 +4,7 @@
 localrules:
     fetch_dataset,
     fetch_questions,
+    fetch_text,
 
 
 rule fetch_dataset:
@@ -89,3 +90,42 @@ rule prepare_questions:
         code=code("prepare_questions"),
     script:
         "../scripts/prepare_questions.py"
+
+
+rule fetch_text:
+    output:
+        raw=result("texts", "{text}.raw.json"),
+    log:
+        log_of("fetch_text", "text"),
+    benchmark:
+        benchmark_of("fetch_text", "text")
+    wildcard_constraints:
+        text=one_of(REAL_TEXTS),
+    conda:
+        "../envs/data.yaml"
+    params:
+        source=lambda wildcards: TEXTS[wildcards.text]["source"],
+        mirror=config.get("mirror"),
+        downloads=config.get("downloads", "downloads"),
+        code=code("fetch_dataset"),
+    script:
+        "../scripts/fetch_dataset.py"
+
+
+rule prepare_text:
+    input:
+        raw=rules.fetch_text.output.raw,
+    output:
+        text=result("texts", "{text}.txt"),
+    log:
+        log_of("prepare_text", "text"),
+    benchmark:
+        benchmark_of("prepare_text", "text")
+    wildcard_constraints:
+        text=one_of(REAL_TEXTS),
+    conda:
+        "../envs/data.yaml"
+    params:
+        code=code("prepare_text"),
+    script:
+        "../scripts/prepare_text.py"

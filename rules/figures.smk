@@ -171,7 +171,7 @@ rule plot_training:
 
 rule plot_correlates:
     input:
-        **table_inputs("scores", "correlations", "capabilities", "behaviors"),
+        **table_inputs("scores", "correlations", "capabilities", "behaviors", "losses"),
     output:
         **drawn("correlates", "Correlates"),
     log:

@@ -86,3 +86,40 @@ rule surprisal:
         code=code("surprisal"),
     script:
         "../scripts/surprisal.py"
+
+
+rule next_word_loss:
+    input:
+        manifest=result("models", "{model}", "manifest.json"),
+        text=lambda wildcards: (
+            rules.simulate_corpus.output.held_out
+            if wildcards.text in SIMULATED_TEXTS
+            else result("texts", f"{wildcards.text}.txt")
+        ),
+    output:
+        loss=result("next_word", "{model}", "{text}.json"),
+    log:
+        log_of("next_word_loss", "model", "text"),
+    benchmark:
+        benchmark_of("next_word_loss", "model", "text")
+    wildcard_constraints:
+        model=one_of(LANGUAGE_MODELS),
+        text=one_of(TEXTS),
+    conda:
+        "../envs/language-model.yaml"
+    threads: config.get("model_threads", 1)
+    resources:
+        mem_mb=model_memory,
+    params:
+        documents=lambda wildcards: TEXTS[wildcards.text].get("documents", "whole"),
+        window=lambda wildcards: TEXTS[wildcards.text].get("window"),
+        stride=lambda wildcards: TEXTS[wildcards.text].get("stride"),
+        max_tokens=lambda wildcards: TEXTS[wildcards.text].get("max_tokens"),
+        bos=model_key("bos", "none"),
+        method=model_key("surprisal", "prefix"),
+        batch_tokens=config.get("batch_tokens", 4096),
+        device=config.get("device", "auto"),
+        threads=config.get("model_threads", 1),
+        code=code("next_word_loss"),
+    script:
+        "../scripts/next_word_loss.py"

@@ -4,6 +4,7 @@
 rule simulate_corpus:
     output:
         corpus=result("simulation", "corpus.txt"),
+        held_out=result("simulation", "held_out.txt"),
         instructions=result("simulation", "instructions.json"),
         tokenizer=directory(result("simulation", "tokenizer")),
     log:

@@ -16,18 +16,26 @@ from brainalign.simulation.world import build_world
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+# Of the same distribution as the corpus and never trained on: what next words are predicted in.
+HELD_OUT_DOCUMENTS = 200
+
 with job(snakemake.log[0]) as log:
     settings = Settings.of(snakemake.params.simulation)
     seed = snakemake.params.seed
     world = build_world(seed, settings.things_per_domain)
-    documents = corpus(world, settings.documents, seed)
+    drawn = corpus(world, settings.documents + HELD_OUT_DOCUMENTS, seed)
+    documents, held_out = drawn[: settings.documents], drawn[settings.documents :]
     samples = instructions(world, settings.instructions, settings.items_per_task, seed)
     tokenizer = train_tokenizer(documents, samples, ALPACA.values())
     log.info(
         "%d facts, %d documents, %d instructions, %d words in the vocabulary",
         len(world.facts), len(documents), len(samples), tokenizer.get_vocab_size(),
     )  # fmt: skip
-    with atomic_path(snakemake.output.corpus) as path:
-        path.write_text("\n".join(documents) + "\n")
+    for lines, output in (
+        (documents, snakemake.output.corpus),
+        (held_out, snakemake.output.held_out),
+    ):
+        with atomic_path(output) as path:
+            path.write_text("\n".join(lines) + "\n")
     write_json(samples, snakemake.output.instructions)
     save_tokenizer(tokenizer, Path(snakemake.output.tokenizer))

@@ -120,6 +120,7 @@ def uses_simulation(config: Config) -> bool:
         *(model["source"]["type"] for model in config["models"].values()),
         *(dataset["source"]["type"] for dataset in config.get("datasets", {}).values()),
         *(task["questions"]["type"] for task in config.get("capability", {}).values()),
+        *(text["source"]["type"] for text in config.get("next_word", {}).values()),
     ]
     return any(source in ("pretrain", "simulated") for source in sources)
 
