@@ -72,14 +72,19 @@ def small_config() -> dict[str, Any]:
 def cut(config: Mapping[str, Any]) -> dict[str, Any]:
     """Cut the default study down to seconds, with every kind of noun left in it."""
     small = copy.deepcopy(dict(config))
-    keep = ("sim-decoder-s", "sim-decoder-s-instruct", "sim-decoder-s-untrained", "oasm")
+    keep = ("sim-decoder-s", "sim-decoder-s-instruct", "oasm")
     small["models"] = {name: small["models"][name] for name in keep}
+    small["models"]["sim-decoder-s-untrained"] = {
+        "source": {"type": "untrained", "of": "sim-decoder-s", "seed": 1},
+        "family": "sim-decoder",
+    }
     small["models"]["sim-decoder-s"]["source"]["steps"] = 20
     small["models"]["sim-decoder-s-instruct"]["source"]["samples"] = 64
     small["datasets"] = {name: small["datasets"][name] for name in ("sim-passages", "sim-reading")}
     used = set(small["datasets"])
     for section in ("alignment", "behavior"):
         small[section] = {n: b for n, b in small[section].items() if b["dataset"] in used}
+    small["simulation"] |= {"documents": 400, "instructions": 200, "items_per_task": 6}
     small["analysis"]["bootstrap"] = 50
     return small
 

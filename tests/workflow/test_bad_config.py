@@ -35,7 +35,7 @@ FAULTS = [
     ("models/sim-decoder-s/source/steps", 0, ["source.steps", "0", "from 1 up"]),
     ("models/sim-decoder-s/source/layers", 2.5, ["source.layers", "2.5", "integer"]),
     ("models/a model", {"source": {"type": "folder", "path": "x"}}, ["'a model'", "letters"]),
-    ("models/m", {"source": {"type": "hub", "id": "gpt2"}}, ["models.m.source", "revision"]),
+    ("models/m", {"source": {"type": "hub", "id": "a/b"}}, ["models.m.source", "revision"]),
     ("models/m", {"source": {"type": "hub", "id": "gpt2", "revision": "main"}}, ["OWNER/NAME"]),
     ("models/m", {"family": "x"}, ["models.m", "'source'", "missing"]),
     ("models/m", {"source": {"type": "untrained", "of": "m"}}, ["models.m.source.of", "itself"]),
