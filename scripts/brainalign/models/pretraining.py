@@ -23,8 +23,8 @@ from brainalign.errors import InputError
 
 LOG = logging.getLogger("brainalign")
 ARCHITECTURES = ("decoder-only", "encoder-decoder")
-LONG_EVERY, SHORT = 4, 8
-"""One step in four sees sequences of the full length, the others of a quarter of it: attention over long
+LONG_EVERY, SHORT = 4, 16
+"""One step in four sees sequences of the full length, the others of a sixteenth of it: attention over long
 sequences is what costs, and positions need only be seen now and then."""
 
 
@@ -146,7 +146,7 @@ def pretrain(
     model = new_model(architecture, tokenizer, layers, width, heads, max_length)
     text = PackedText(documents, tokenizer)
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+        model.parameters(), lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.01, fused=True
     )
     warm_up = max(1, steps // 20)
     schedule = torch.optim.lr_scheduler.LambdaLR(

@@ -7,7 +7,7 @@ from brainalign.simulation.tasks import TASKS
 from brainalign.simulation.texts import PassageGrammar, StoryGrammar, question
 from brainalign.simulation.world import Fact, World
 
-SHARES = {"passage": 0.45, "talk": 0.25, "story": 0.1, "skill": 0.2}
+SHARES = {"passage": 0.4, "talk": 0.2, "story": 0.1, "skill": 0.3}
 """Shares of the kinds of documents."""
 
 

@@ -24,7 +24,7 @@ class Settings:
     drift, subject_noise, voxel_noise : standard deviations in units of each target's signal.
     """
 
-    things_per_domain: int = 8
+    things_per_domain: int = 6
     documents: int = 12000
     instructions: int = 6000
     items_per_task: int = 25

@@ -29,12 +29,6 @@ QUESTIONS: dict[str, str] = {
     "weather": "what is the weather of {S} ?",
 }
 
-LEADS: tuple[tuple[float, str], ...] = (
-    (0.8, ""), (0.1, "truly"), (0.07, "in truth"), (0.03, "as all know"),
-)  # fmt: skip
-"""How a statement may open, with probabilities."""
-
-
 def the_thing(fact: Fact, with_domain: bool = False) -> Sentence:
     """The noun phrase that names a thing; its last token carries the thing as concept."""
     domain = (Token(fact.domain),) if with_domain else ()
@@ -63,13 +57,12 @@ def statements(
     templates = STATEMENTS[fact.kind]
     return [
         Continuation(
-            p_lead * p_subject / len(templates),
-            f"{lead} {template}",
+            probability / len(templates),
+            template,
             {"S": subject, "v": name(fact.value)},
             state,
         )
-        for p_subject, subject in subjects
-        for p_lead, lead in LEADS
+        for probability, subject in subjects
         for template in templates
     ]
 
@@ -91,7 +84,7 @@ class PassageState(NamedTuple):
 class PassageGrammar:
     """Passages about one thing: its facts in random order, and another thing that shares one.
 
-    The first sentence names the domain; later ones say "it" (0.6) or name the thing. After the first, a
+    The first sentence names the domain; later ones say "it" (0.3) or name the thing. After the first, a
     sentence is, with probability 0.25, about another thing that shares the value told last.
     """
 
@@ -266,7 +259,7 @@ class StoryGrammar:
 
 def _subjects(fact: Fact) -> list[tuple[float, Sentence]]:
     """How a thing that was named before is referred to."""
-    return [(0.6, pronoun(fact)), (0.4, the_thing(fact))]
+    return [(0.3, pronoun(fact)), (0.7, the_thing(fact))]
 
 
 def _hero(state: StoryState) -> dict[str, Sentence]:

@@ -96,7 +96,7 @@ class World:
         return {key: tuple(facts) for key, facts in found.items()}
 
 
-def build_world(seed: int, things_per_domain: int = 8) -> World:
+def build_world(seed: int, things_per_domain: int) -> World:
     """Draw a world.
 
     Parameters
