@@ -1,0 +1,241 @@
+"""The simulated datasets: their form, and whether analyses find what was planted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from brainalign.encoding.alignment import align
+from brainalign.encoding.correlation import pearson
+from brainalign.encoding.splits import grouped
+from brainalign.encoding.timing import assign_volumes
+from brainalign.errors import InputError
+from brainalign.formats.activations import open_activations, write_activations
+from brainalign.formats.datasets import read_responses, read_stimuli, write_dataset
+from brainalign.models.baselines import features
+from brainalign.simulation.corpus import corpus
+from brainalign.simulation.datasets import REGIONS, SIZES, TR, simulate
+from brainalign.simulation.settings import Settings
+from brainalign.simulation.subjects import PERSISTENCE
+from brainalign.simulation.texts import StoryGrammar
+from brainalign.simulation.world import build_world
+
+BRAIN = ("passages", "story", "chapter")
+NOISELESS = {"drift": 0.0, "subject_noise": 0.0, "voxel_noise": 0.0}
+SEED = 1
+OLS = {"type": "ols"}
+RIDGE = {
+    "type": "ridge", "selection": "gcv-per-target",
+    "alphas": {"low": 1e-4, "high": 1e4, "n": 17, "relative": True},
+}  # fmt: skip
+SHUFFLED = {"scheme": "shuffled", "folds": 10, "train": 0.9, "seed": 1}
+FOLDS = {"passages": 12, "story": 6, "chapter": 4}
+
+
+@pytest.fixture(scope="module")
+def made():
+    return {kind: simulate(kind, {}, {}, SEED) for kind in SIZES}
+
+
+@pytest.fixture
+def score(made, tmp_path):
+    """Mean r over targets and folds of a baseline's features, on the true state's own rows."""
+
+    def run(kind, baseline, split, regression=RIDGE):
+        stimuli, responses = made[kind].stimuli, made[kind].responses
+        values = features(baseline, stimuli, responses, {"sigma": 1.5}, SEED)
+        path = tmp_path / "activations.safetensors"
+        write_activations({"it": values.values}, values.row_ids, path, {"rows": values.rows})
+        entry = {"regression": regression, "split": split, "aggregate": "mean", "layers": "best"}
+        if kind == "chapter":
+            entry["timing"] = {"features": "hrf"}
+        table = align(open_activations(path), stimuli, responses, entry, "cpu", SEED)
+        everything = (table["subject"] == "all") & (table["region"] == "all")
+        return table.loc[everything & (table["fold"] == -1), "r"].item()
+
+    return run
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_a_dataset_is_well_formed_and_survives_its_files(made, kind, tmp_path):
+    stimuli, responses = made[kind].stimuli, made[kind].responses
+    paths = tmp_path / "stimuli.parquet", tmp_path / "responses.nc"
+    write_dataset(stimuli, responses, *paths)
+    pd.testing.assert_frame_equal(read_stimuli(paths[0]), stimuli)
+    again = read_responses(paths[1], stimuli)
+    assert again.attrs["simulated"] == 1
+    assert made[kind].card["simulated"] is True
+    for name in responses.data_vars:
+        np.testing.assert_array_equal(again[name], responses[name])
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_the_same_seed_gives_the_same_dataset_and_another_seed_another(made, kind):
+    again = simulate(kind, {}, {}, SEED)
+    pd.testing.assert_frame_equal(again.stimuli, made[kind].stimuli)
+    assert again.responses.identical(made[kind].responses)
+    other = simulate(kind, {}, {}, SEED + 1)
+    assert list(other.stimuli["text"]) != list(made[kind].stimuli["text"])
+
+
+def test_sizes_are_those_asked_for():
+    passages = simulate("passages", {"passages_per_topic": 2, "sentences": 3, "targets": 24}, {}, 1)
+    assert len(passages.stimuli) == 12 * 2 * 3
+    assert passages.stimuli["split_group"].nunique() == 12
+    assert passages.stimuli["context_group"].nunique() == 24
+    assert passages.responses.sizes["target"] == 5 * 24
+    assert set(passages.responses["region"].values) == set(REGIONS)
+    assert simulate("reading", {"readers": 3, "stories": 2}, {}, 1).responses.sizes["target"] == 3
+
+
+def test_fragments_are_cut_by_the_clock(made):
+    stories = made["story"].stimuli
+    words = stories["text"].str.split().str.len()
+    last = stories["context_group"] != stories["context_group"].shift(-1)
+    assert (words[~last] == 5).all()
+    assert words[last].between(1, 5).all()
+    ends = stories["text"].str.endswith((".", "?"))
+    assert 0.05 < ends.mean() < 0.6  # most fragments end inside a sentence
+
+
+def test_each_word_of_the_chapter_is_shown_in_one_volume_of_its_run(made):
+    stimuli, responses = made["chapter"].stimuli, made["chapter"].responses
+    volume = assign_volumes(stimuli["onset"].to_numpy(), responses["onset"].values, TR)
+    assert set(np.bincount(volume[volume >= 0])) == {0, 4}  # silence, or 2 s of words
+    assert (volume >= 0).all()
+    assert list(responses["run"].values[volume]) == list(stimuli["split_group"])
+
+
+def test_test_passages_are_hardly_in_the_pretraining_text(made):
+    """They are drawn apart, but the world is small: a few short passages come up twice."""
+    passages = made["passages"].stimuli.groupby("context_group")["text"].agg(" ".join)
+    documents = set(corpus(build_world(SEED, Settings().things_per_domain), 3000, SEED))
+    assert passages.isin(documents).mean() < 0.05
+
+
+def test_true_surprisal_is_the_grammars(made):
+    stimuli = made["reading"].stimuli
+    assert (stimuli["true_surprisal"] >= 0).all()
+    assert stimuli["true_surprisal"].mean() > 0.5
+    world = build_world(SEED, Settings().things_per_domain)
+    grammar = StoryGrammar(world)
+    # The first sentence by brute force: the share of openings that agree, word by word.
+    first = stimuli[stimuli["sentence_id"] == "story-1-1"]
+    openings = [
+        (c.probability, " ".join(token.text for token in c.sentence).replace(" .", ".").split())
+        for c in grammar.continuations(grammar.start())
+    ]
+    left = 1.0
+    for place, row in enumerate(first.itertuples()):
+        openings = [o for o in openings if o[1][place] == row.text]
+        now = sum(p for p, _ in openings)
+        assert row.true_surprisal == pytest.approx(np.log2(left / now))
+        left = now
+
+
+@pytest.mark.parametrize("kind", BRAIN)
+def test_the_true_ceiling_is_what_noiseless_responses_score(made, kind):
+    """Over all rows, and in every grouped fold.
+
+    The mean over targets averages all noise but the subjects' shared one, which has 0.09 / 2.73
+    of the variance and random signs; the bias −r(1 − r²)/2n is −0.003 for n = 60 independent rows.
+    A fold has a signal variance s of its own, so expects √(s / (s + noise)); its bias is some
+    −0.02, for n ≈ 10 independent rows.
+    """
+    noiseless = simulate(kind, {}, NOISELESS, SEED).responses["responses"].values
+    measured = made[kind].responses["responses"].values
+    ceiling = made[kind].responses["true_ceiling"].values
+    pooled = pearson(noiseless, measured)
+    assert pooled.mean() == pytest.approx(ceiling.mean(), abs=0.02)
+    assert np.abs(pooled - ceiling).max() < 5 * (1 - ceiling.min() ** 2) / np.sqrt(60)
+    found, expected = [], []
+    for split in grouped(groups_of(made[kind]), None, None):
+        signal = noiseless[split.test].var(axis=0)
+        expected.append(np.sqrt(signal / (signal + ceiling**-2 - 1)))
+        found.append(pearson(noiseless[split.test], measured[split.test]))
+    assert np.mean(found) == pytest.approx(np.mean(expected), abs=0.03)
+    assert np.mean(expected) == pytest.approx(ceiling.mean(), abs=0.04)
+
+
+@pytest.mark.parametrize("kind", BRAIN)
+def test_true_features_score_the_ceiling_less_the_cost_of_estimating_their_weights(
+    made, score, kind
+):
+    """Least squares on the planted state under grouped folds, against theory.
+
+    Weights have the error covariance B C Bᵀ, where B is the pseudo-inverse of the training rows and
+    C the noise's covariance, known in closed form; predictions of a fold then have the variance
+    s + e instead of s, and r is smaller by √(s / (s + e)). What is left: one draw of the
+    noise (averaged over targets), and the mean of a ratio taken for a ratio of means.
+    """
+    noiseless = simulate(kind, {}, NOISELESS, SEED).responses["responses"].values
+    responses = made[kind].responses
+    measured, state = responses["responses"].values, responses["truth_features"].values
+    r = []
+    for split in grouped(groups_of(made[kind]), None, None):
+        ceiling = pearson(noiseless[split.test], measured[split.test]).mean()
+        shrink = np.sqrt(1 / (1 + estimation_error(made[kind], state.astype(float), split)))
+        r.append(ceiling * shrink)
+    found = score(kind, "truth", {"scheme": "grouped", "folds": FOLDS[kind], "seed": 1}, OLS)
+    assert found == pytest.approx(np.mean(r), abs=0.015)
+    # Nearer to the ceiling than the content-free and the untaught, and never above it by chance.
+    assert 0.8 * responses["true_ceiling"].values.mean() < found
+
+
+@pytest.mark.parametrize("kind", BRAIN)
+def test_time_alone_scores_high_when_folds_are_shuffled_and_nothing_when_groups_are_held_out(
+    score, kind
+):
+    assert score(kind, "oasm", SHUFFLED) > 0.2
+    whole = {"scheme": "grouped", "folds": FOLDS[kind], "seed": 1}
+    assert abs(score(kind, "oasm", whole)) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes", "simulation", "message"),
+    [
+        ("film", {}, {}, "kind 'film'"),
+        ("story", {"targets": 3}, {}, "story.targets: unknown size"),
+        ("passages", {"subjects": 0}, {}, "passages.subjects: 0"),
+        ("passages", {"subjects": True}, {}, "passages.subjects: True"),
+        ("passages", {"passages_per_topic": 1, "sentences": 1}, {}, "2 rows per topic"),
+        ("chapter", {"volumes": 5}, {}, "chapter.volumes: 5, expected more than 5"),
+        ("story", {"sentences": 1}, {}, "story.sentences: 1"),
+        ("story", {}, {"drfit": 1.0}, "simulation.drfit"),
+    ],
+)
+def test_unusable_sizes_are_named(kind, sizes, simulation, message):
+    with pytest.raises(InputError, match=message):
+        simulate(kind, sizes, simulation, SEED)
+
+
+def groups_of(prepared):
+    if "run" in prepared.responses.coords:
+        return prepared.responses["run"].values.astype(str)
+    return prepared.stimuli["split_group"].to_numpy().astype(str)
+
+
+def estimation_error(prepared, state, split):
+    """Variance of a fold's predictions that comes from the weights' error, per signal variance."""
+    settings = Settings()
+    groups = groups_of(prepared)
+    context = (
+        groups if "run" in prepared.responses.coords
+        else prepared.stimuli["context_group"].to_numpy()
+    )  # fmt: skip
+    n = len(state)
+    same = np.equal.outer(groups, groups)
+    within = np.eye(n) - same / same.sum(axis=1)
+    neighbour = np.equal.outer(context, context)
+    lag = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    slow = within @ np.where(neighbour, PERSISTENCE**lag, 0.0) @ within
+    # Each noise has its nominal variance, on average, within every group.
+    average = (same @ np.diag(slow)) / same.sum(axis=1)
+    slow /= np.sqrt(np.outer(average, average))
+    white = within / (1 - 1 / same.sum(axis=1))[:, None]
+    voxel = (settings.voxel_noise**2) * np.mean((1 + np.linspace(-1, 1, 5) / 3) ** 2)
+    noise = settings.drift**2 * slow + (settings.subject_noise**2 + voxel) * white
+    train = np.column_stack([np.ones(split.train.size), state[split.train]])
+    weights = np.linalg.pinv(train)[1:]
+    covariance = weights @ noise[np.ix_(split.train, split.train)] @ weights.T
+    test = state[split.test] - state[split.test].mean(axis=0)
+    signal = np.trace(test.T @ test) / split.test.size / np.trace(state.T @ state) * n
+    return np.einsum("ij,jk,ik->i", test, covariance, test).mean() / signal

@@ -1,0 +1,89 @@
+"""Simulated readers: the planted slopes, exactly and as a regression finds them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from brainalign.behavior.reading_times import fit_reading_times
+from brainalign.simulation import readers
+from brainalign.simulation.datasets import simulate
+from brainalign.simulation.readers import (
+    BASE,
+    NOISE_SD,
+    PER_BIT,
+    PER_BIT_BEFORE,
+    PER_CHARACTER,
+    UNREAD,
+    reading_times,
+)
+
+N = 3000
+
+
+def words(seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.gamma(1.0, 3.0, N), rng.integers(1, 10, N), np.repeat(np.arange(10), N // 10)
+
+
+def times(n_readers=20, seed=1):
+    return reading_times(*words(), n_readers, np.random.default_rng(seed))
+
+
+def drivers():
+    """Bits, characters, and the bits of the word before in the same story."""
+    bits, lengths, stories = words()
+    before = pd.Series(bits).groupby(stories).shift(1).fillna(0.0)
+    return np.column_stack([bits, lengths, before])
+
+
+@pytest.mark.parametrize("n_readers", [1, 2, 20])
+def test_without_noise_the_mean_reader_has_the_planted_slopes_exactly(monkeypatch, n_readers):
+    for name in ("NOISE_SD", "BASE_SD", "UNREAD"):
+        monkeypatch.setattr(readers, name, 0.0)
+    expected = BASE + drivers() @ [PER_BIT, PER_CHARACTER, PER_BIT_BEFORE]
+    np.testing.assert_allclose(times(n_readers).mean(axis=1), expected)
+
+
+def test_regression_finds_the_slopes_within_their_standard_errors():
+    design = np.column_stack([np.ones(N), drivers()])
+    found = np.linalg.lstsq(design, np.nanmean(times(), axis=1), rcond=None)[0]
+    # A missing reader takes away his base and slope: at most 60 ms of noise grows to 75.
+    error = 75 / np.sqrt(20 * (1 - UNREAD)) * np.sqrt(np.diag(np.linalg.inv(design.T @ design)))
+    planted = [PER_BIT, PER_CHARACTER, PER_BIT_BEFORE]
+    assert (np.abs(found[1:] - planted) < 4 * error[1:]).all()
+
+
+def test_readers_differ_in_slope_and_skip_words():
+    made = times()
+    design = np.column_stack([np.ones(N), drivers()])
+    slopes = []
+    for reader in made.T:
+        read = ~np.isnan(reader)
+        slopes.append(np.linalg.lstsq(design[read], reader[read], rcond=None)[0][1] / PER_BIT)
+    # Standard error of a reader's slope: 60 ms / (3 bits · √3000) / 6 = 0.06.
+    assert np.sort(slopes) == pytest.approx(np.linspace(0.5, 1.5, 20), abs=0.25)
+    # 60,000 draws: standard error 0.0007.
+    assert np.isnan(made).mean() == pytest.approx(UNREAD, abs=0.003)
+
+
+def test_the_behaviour_fit_finds_the_slope_of_the_true_surprisal():
+    """Partial slopes of a word and of the word before, in ms per bit of the mean reader.
+
+    Noise of the mean over 20 readers: 60/√20 ms. Given its covariates a word's surprisal keeps a
+    standard deviation of more than 1 bit, so over some 550 words a slope has a standard error of
+    less than 13.5/√550 = 0.6 ms.
+    """
+    made = simulate("reading", {}, {}, seed=2)
+    bits = made.stimuli[["stimulus_id"]].assign(bits=made.stimuli["true_surprisal"])
+    table = fit_reading_times(bits, made.stimuli, made.responses, "controlled", samples=50)
+    found = table[table["kind"] == "all"].set_index("measure")["value"]
+    assert found["slope_ms_per_bit"] == pytest.approx(PER_BIT, abs=4 * 0.6)
+    assert found["slope_ms_per_bit_1_back"] == pytest.approx(PER_BIT_BEFORE, abs=4 * 0.6)
+    assert found["slope_ms_per_bit_2_back"] == pytest.approx(0.0, abs=4 * 0.6)
+    assert found["delta_loglik_per_word"] > 0
+
+
+def test_the_noise_has_its_size():
+    made = times()
+    noise = np.nanstd(np.diff(made - np.nanmean(made, axis=1, keepdims=True), axis=0)) / np.sqrt(2)
+    # Differences of neighbours keep a reader's slope deviation (0.3 of some 20 ms) and lose 1/20.
+    assert noise == pytest.approx(NOISE_SD, rel=0.05)
