@@ -6,6 +6,7 @@ from brainalign.figures.correlates import (
     BEHAVIOR_COLUMNS,
     CAPABILITY_COLUMNS,
     CORRELATION_COLUMNS,
+    LOSS_COLUMNS,
     SCORE_COLUMNS,
     correlates,
 )
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]) as log, drawing(snakemake.params.get("style")):
-    # Capabilities and behaviours are inputs only of studies that have them.
+    # Capabilities, behaviours and losses are inputs only of studies that have them.
     expected = {
         "scores": SCORE_COLUMNS,
         "correlations": CORRELATION_COLUMNS,
         "capabilities": CAPABILITY_COLUMNS,
         "behaviors": BEHAVIOR_COLUMNS,
+        "losses": LOSS_COLUMNS,
     }
     tables = {name: read_table(path, expected[name]) for name, path in snakemake.input.items()}
     log.info("%d correlations, tables: %s", len(tables["correlations"]), ", ".join(tables))

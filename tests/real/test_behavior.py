@@ -70,10 +70,13 @@ def test_the_corrected_release_is_aligned(fits):
     assert lags.idxmax() == "0"
 
 
-def test_means_reach_the_reliability_of_their_readers(mirror):
+def test_means_reach_the_reliability_of_their_readers(mirror, fits):
     """From means, standard deviations and counts: near the split-half .858 of the old release."""
     path = mirror / "natural_stories/processed_wordinfo.tsv.gz"
     table = pd.read_csv(path, sep="\t", quoting=3)
     columns = ("meanItemRT", "sdItemRT", "nItem")
     value = analytic_reliability(*(table[name].to_numpy(float) for name in columns))
     assert value == pytest.approx(0.858, abs=0.04)
+    score = whole(fits["legacy"]).loc["abs_r"]  # of the words inside sentences
+    assert score["ceiling_method"] == "analytic"
+    assert score["ceiling"] == pytest.approx(value, abs=0.04)

@@ -101,6 +101,8 @@ def test_natural_stories_counts_and_lag_profile(mirror, tmp_path):
     published = {"-2": 0.080, "-1": 0.146, "0": 0.322, "1": 0.252, "2": 0.035}
     assert prepared.card["lag_profile"] == pytest.approx(published, abs=0.0015)
     assert not any("shifted" in note for note in prepared.card["notes"])
+    leaning = [note for note in prepared.card["notes"] if "goes better with the previous" in note]
+    assert len(leaning) == 1
     round_trip(prepared, tmp_path)
 
 
@@ -109,10 +111,17 @@ def test_natural_stories_reading_times_go_with_the_wordinfo_rows(mirror, tmp_pat
     prepared = read(natural_stories, {}, mirror, tmp_path)
     with gzip.open(mirror / "natural_stories/processed_wordinfo.tsv.gz", "rt") as file:
         lines = [line.rstrip("\n").split("\t") for line in file][1:]
-    raw = {f"{int(line[2]):02d}.{int(line[1]):04d}": (line[0], float(line[4])) for line in lines}
-    stimuli, times = prepared.stimuli, prepared.responses["responses"].values[:, 0]
-    for name, word, time in zip(stimuli["stimulus_id"], stimuli["text"], times, strict=True):
-        assert raw[name] == (word, time)
+    raw = {
+        f"{int(line[2]):02d}.{int(line[1]):04d}": (
+            line[0],
+            *map(float, (line[4], line[5], line[3])),
+        )
+        for line in lines
+    }
+    stimuli = prepared.stimuli
+    columns = [prepared.responses[name].values[:, 0] for name in ("responses", "sd", "n")]
+    for name, word, *moments in zip(stimuli["stimulus_id"], stimuli["text"], *columns, strict=True):
+        assert raw[name] == (word, *moments)
 
 
 def test_mmlu_counts_and_categories(mirror, tmp_path):

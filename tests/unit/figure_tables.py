@@ -219,6 +219,20 @@ def behaviors(
     return pd.DataFrame(rows).drop(columns="Index")
 
 
+def losses(
+    families: Sequence[tuple[str, int, int]] = SMALL, simulated: bool = True, seed: int = 4
+) -> pd.DataFrame:
+    """losses.csv of one text: the loss falls with size."""
+    noise = np.random.default_rng(seed)
+    table = models(families).query("role != 'baseline'").reset_index(drop=True)
+    size = np.log10(table["parameters"].astype(float)) - 6
+    bits = 1.6 - 0.1 * size + 0.5 * (table["role"] == "untrained")
+    bits += noise.normal(0, 0.03, len(table))
+    return table.assign(
+        text="held-out", bits_per_byte=bits, bits_per_word=5.8 * bits, simulated=simulated
+    )
+
+
 PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
 
 
@@ -315,6 +329,7 @@ def study(
         "scores": scores(families, datasets, simulated),
         "behaviors": behaviors(families, simulated),
         "capabilities": capabilities(families, simulated),
+        "losses": losses(families, simulated),
     }
     return tables | analysed(tables)
 
@@ -322,7 +337,8 @@ def study(
 def analysed(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """contrasts and correlations of what `tables` has."""
     more = {"subjects": subjects(tables["scores"])} if "scores" in tables else {}
+    contrasted = {name: table for name, table in tables.items() if name != "losses"}
     return {
-        "contrasts": contrasts(**tables, **more, samples=200),
+        "contrasts": contrasts(**contrasted, **more, samples=200),
         "correlations": correlations(**tables, samples=200),
     }

@@ -111,6 +111,37 @@ def test_within_family_rows_are_the_families(paper):
     assert row["r"].item() == pytest.approx(-0.09, abs=0.02)
 
 
+def reading_times(scores, seed=5):
+    """behaviors.csv and stories.csv of a study: r of reading times, far above alignment."""
+    noise = np.random.default_rng(seed)
+    whole = scores.drop_duplicates(["model", "mode"]).assign(
+        dataset="times", benchmark="times", measure="r", note="", low=np.nan, high=np.nan
+    )
+    behaviors = whole.assign(value=0.5 + 0.3 * noise.random(len(whole)))
+    stories = [
+        behaviors.assign(kind="story", group=k, value=behaviors["value"] + k / 100)
+        for k in range(5)
+    ]
+    return {"behaviors": behaviors, "stories": pd.concat(stories, ignore_index=True)}
+
+
+def test_reading_times_do_not_enter_the_average_of_brain_alignment(planted):
+    tables = {name: planted[name] for name in ("scores", "subjects")}
+    alone = contrasts(**tables, samples=50)
+    both = contrasts(**tables, **reading_times(planted["scores"]), samples=50)
+    assert set(both["kind"]) == {"brain", "reading-times"}
+    brain = both[both["kind"] == "brain"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(brain, alone, check_dtype=False)
+    times = both[both["kind"] == "reading-times"]
+    assert set(times["dataset"]) == {"times"}
+    assert set(times["test_family"]).isdisjoint(brain["test_family"])
+    only_times = contrasts(**reading_times(planted["scores"]), samples=50)
+    columns = [name for name in times.columns if not times[name].isna().all()]
+    pd.testing.assert_frame_equal(
+        times[columns].reset_index(drop=True), only_times[columns], check_dtype=False
+    )
+
+
 def test_planted_gain_is_inside_the_intervals(planted):
     table = contrasts(planted["scores"], planted["subjects"], samples=500)
     overall = table[(table["level"] == "overall") & (table["unit"] == "pairs")]
@@ -504,8 +535,15 @@ def test_next_word_losses_become_a_correlate(planted):
     names = planted["scores"]["model"].unique()
     rng = np.random.default_rng(0)
     losses = pd.DataFrame({"model": names, "text": "t"})
-    losses["bits_per_word"] = rng.normal(size=len(names))
+    losses["bits_per_byte"] = rng.normal(size=len(names))
+    losses["bits_per_word"] = rng.normal(size=len(names))  # words differ in length, bytes do not
     table = correlations(planted["scores"], losses=losses, samples=20)
-    row = table[(table["x"] == "bits_per_word t") & (table["y"] == "brain average")].iloc[0]
+    assert set(table["x"]) == {"log10_parameters", "bits_per_byte t"}
+    row = table[(table["x"] == "bits_per_byte t") & (table["y"] == "brain average")]
+    row = row[(row["models"] == "tuned") & (row["method"] == "pearson")].iloc[0]
     assert row["n"] == 24
     assert "size, loss, reading" in row["test_family"]
+    averages = dataset_scores(planted["scores"][planted["scores"]["role"] == "tuned"])
+    averages = averages[(averages["dataset"] == "average") & (averages["mode"] == row["mode"])]
+    merged = averages.merge(losses, on="model")
+    assert row["r"] == pytest.approx(np.corrcoef(merged["r"], merged["bits_per_byte"])[0, 1])

@@ -4,11 +4,18 @@ import json
 
 import numpy as np
 import pytest
+from brainalign.behavior.reliability import reliability
 from brainalign.datasets import natural_stories
-from brainalign.datasets.reading_times import lag_profile, warn_if_misaligned
+from brainalign.datasets.reading_times import lag_profile, lean, warn_if_misaligned
 from brainalign.datasets.words import covariates, sentences
 from brainalign.errors import InputError
-from brainalign.formats.datasets import check_responses, check_stimuli
+from brainalign.formats.datasets import (
+    check_responses,
+    check_stimuli,
+    read_responses,
+    read_stimuli,
+    write_dataset,
+)
 from dataset_files import record
 
 TEXT = "The \"old\" king spoke, and nobody listened! 'Come here!' he said. Mr. Fox ran. Who came?"
@@ -23,8 +30,8 @@ def time_of(zone, item):
 def folder(tmp_path):
     lines = ["word\tzone\titem", *(f"{w}\t{z}\t{i}" for w, z, i in WORDS)]
     (tmp_path / "all_stories.tok").write_text("\n".join(lines) + "\n")
-    head = "word\tzone\titem\tnItem\tmeanItemRT"
-    rows = [f"{w}\t{z}\t{i}\t50\t{time_of(z, i)}" for w, z, i in sorted(WORDS)]
+    head = "word\tzone\titem\tnItem\tmeanItemRT\tsdItemRT"
+    rows = [f"{w}\t{z}\t{i}\t{50 + z}\t{time_of(z, i)}\t{10.5 * i}" for w, z, i in sorted(WORDS)]
     (tmp_path / "processed_wordinfo.tsv").write_text("\n".join([head, *rows]) + "\n")
     readers = [
         f"A{reader}\t{w}\t{z}\t{i}\t{time_of(z, i) + reader}"
@@ -55,6 +62,56 @@ def test_means_join_their_words(folder):
     assert prepared.responses["responses"].values[:, 0].tolist() == expected
     assert prepared.responses["target_id"].values.tolist() == ["mean"]
     json.dumps(prepared.card, allow_nan=False)
+
+
+def test_means_come_with_their_spread_and_number_of_readers(folder, tmp_path):
+    prepared = read(folder)
+    for name, expected in (
+        ("sd", [10.5 * item for _, _, item in WORDS]),
+        ("n", [50 + zone for _, zone, _ in WORDS]),
+    ):
+        assert prepared.responses[name].dims == ("stimulus", "target")
+        assert prepared.responses[name].values[:, 0].tolist() == expected
+    paths = tmp_path / "stimuli.parquet", tmp_path / "responses.nc"
+    write_dataset(prepared.stimuli, prepared.responses, *paths)
+    responses = read_responses(paths[1], read_stimuli(paths[0]))
+    found = reliability(responses, None, {}, 0)
+    assert (found.method, found.note) == ("analytic", "")
+    mean = prepared.responses["responses"].values[:, 0]
+    noise = np.mean([(10.5 * item) ** 2 / (50 + zone) for _, zone, item in WORDS])
+    assert found.value == pytest.approx(1 - noise / np.var(mean, ddof=1))
+    assert "sd" not in read(folder, "each").responses
+
+
+@pytest.mark.parametrize("sd, n, says", [
+    (-1.0, 5.0, "sd of stimulus 01.0003 is -1.0"),
+    (1.0, 0.0, "n of stimulus 01.0003 is 0.0"),
+])  # fmt: skip
+def test_a_spread_that_cannot_be_is_refused(folder, sd, n, says):
+    prepared = read(folder)
+    responses = prepared.responses.copy(deep=True).astype(float)
+    responses["sd"][2, 0], responses["n"][2, 0] = sd, n
+    with pytest.raises(InputError, match=says):
+        check_responses(responses, prepared.stimuli, "responses")
+
+
+def test_a_spread_without_a_number_of_readers_is_refused(folder):
+    prepared = read(folder)
+    with pytest.raises(InputError, match="variable sd without n"):
+        check_responses(prepared.responses.drop_vars("n"), prepared.stimuli, "responses")
+    wrong = prepared.responses.assign(n=("stimulus", np.full(len(WORDS), 50)))
+    with pytest.raises(InputError, match="dimensions of n"):
+        check_responses(wrong, prepared.stimuli, "responses")
+
+
+def test_the_card_says_on_which_side_the_profile_leans(folder):
+    for end, words in ((1, "previous"), (-1, "next")):
+        profile = {"-1": 0.1 - end / 50, "0": 0.3, "1": 0.1 + end / 50, "-2": 0.0, "2": 0.0}
+        note = lean(profile)
+        assert note.startswith(f"word length goes better with the {words} word's reading time")
+        assert "0.120" in note and "0.080" in note
+    card = read(folder).card
+    assert lean(card["lag_profile"]) in card["notes"]
 
 
 def test_every_reader_is_a_target_and_unread_is_nan(folder):
@@ -122,11 +179,11 @@ def test_a_corrected_release_that_is_shifted_gets_a_warning(folder, monkeypatch)
     monkeypatch.setattr("brainalign.datasets.reading_times.log.warning", warned.append)
     rng = np.random.default_rng(2)
     lines = ["word\tzone\titem"]
-    info = ["word\tzone\titem\tmeanItemRT"]
+    info = ["word\tzone\titem\tmeanItemRT\tsdItemRT\tnItem"]
     lengths = rng.integers(1, 12, 300)
     for zone in range(1, 300):
         lines.append(f"{'x' * lengths[zone]}\t{zone}\t1")
-        info.append(f"{'x' * lengths[zone]}\t{zone}\t1\t{300 + 10 * lengths[zone - 1]}")
+        info.append(f"{'x' * lengths[zone]}\t{zone}\t1\t{300 + 10 * lengths[zone - 1]}\t9\t50")
     (folder / "all_stories.tok").write_text("\n".join(lines) + "\n")
     (folder / "processed_wordinfo.tsv").write_text("\n".join(info) + "\n")
     card = read(folder).card
@@ -148,6 +205,9 @@ TOK, INFO, RTS = "all_stories.tok", "processed_wordinfo.tsv", "processed_RTs.tsv
 BAD = {
     "no column": ("mean", replaced(TOK, "zone", "place"), "column zone is missing; it has word"),
     "no times": ("mean", replaced(INFO, "meanItemRT", "mean"), "column meanItemRT is missing"),
+    "no spread": ("mean", replaced(INFO, "sdItemRT", "sd"), "column sdItemRT is missing"),
+    "odd spread": ("mean", replaced(INFO, "313.0\t10.5", "313.0\t-2"), "sdItemRT '-2.0', expected"),
+    "odd number": ("mean", replaced(INFO, "53\t313.0", "x\t313.0"), "nItem 'x', expected"),
     "out of order": ("mean", replaced(TOK, "king\t3", "king\t9"), "word 4 is out of order"),
     "twice": ("mean", replaced(TOK, "king\t3", "king\t2"), "word 2 is out of order"),
     "story back": ("mean", replaced(TOK, "The\t1\t2", "The\t1\t0"), "story 0, word 1 is out of"),
@@ -156,8 +216,8 @@ BAD = {
     "other word": ("mean", replaced(INFO, "king\t3\t1", "kong\t3\t1"), "'kong', expected 'king'"),
     "time twice": ("mean", replaced(INFO, "king\t3\t1", "king\t2\t1"), "item 1, zone 2 appears tw"),
     "untimed": ("mean", replaced(INFO, "king\t3\t1", "king\t99\t1"), "32 timed words, 31 of them"),
-    "no time": ("mean", replaced(INFO, "50\t313.0", "50\tNA"), "reading time 'NA', expected milli"),
-    "negative": ("mean", replaced(INFO, "50\t313.0", "50\t-1"), "expected milliseconds"),
+    "no time": ("mean", replaced(INFO, "53\t313.0", "53\tNA"), "meanItemRT 'NA', expected milli"),
+    "negative": ("mean", replaced(INFO, "53\t313.0", "53\t-1"), "expected milliseconds"),
     "empty table": ("mean", lambda f: (f / INFO).write_text(""), "not a tab-separated table"),
     "reader twice": ("each", replaced(RTS, "A1\tThe", "A0\tThe"), "WorkerId A0, .* appears twice"),
     "strange word": ("each", replaced(RTS, "king\t3\t1", "king\t99\t1"), "story 1 has no word 99"),

@@ -132,6 +132,35 @@ def test_improvement_leaves_reading_times_out():
     assert "reading" not in texts(improvement(tables.study()["contrasts"]))
 
 
+def test_improvement_leaves_out_reading_times_that_have_only_r():
+    contrasts = tables.study()["contrasts"]
+    only_r = contrasts[contrasts["measure"] == "r"]
+    assert "reading" in set(only_r["dataset"])
+    assert "reading" not in texts(improvement(only_r))
+
+
+def test_correlates_take_the_loss_on_running_text_where_there_is_one():
+    study = tables.study()
+    found, parts = study["correlations"], (study["capabilities"], study["behaviors"])
+    both = correlates(study["scores"], found, *parts, study["losses"])
+    loss = study["losses"].set_index("model")["bits_per_byte"]
+    panel = next(axes for axes in both.axes if axes.get_xlabel() == "bits per byte, held-out")
+    known = study["scores"].loc[study["scores"]["role"] != "baseline", "model"].unique()
+    assert sorted(x for x, _, _ in points(panel)) == sorted(loss[known])
+    row = found[
+        (found["x"] == "bits_per_byte held-out")
+        & (found["y"] == "brain average")
+        & (found["mode"] == "legacy")
+        & (found["models"] == "tuned")
+        & (found["subset"] == "all")
+        & (found["method"] == "pearson")
+    ].iloc[0]
+    said_there = "\n".join(text.get_text() for text in panel.texts).replace("\u00a0", " ")
+    assert f"tuned: {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']}" in said_there
+    assert "bits per word" not in texts(both)
+    assert "bits per word" in texts(correlates(study["scores"], found, *parts))
+
+
 def test_correlates_state_the_table_s_r_p_and_n():
     study = tables.study(tables.LARGE)
     found = study["correlations"]

@@ -19,9 +19,8 @@ def check():
 
 @pytest.fixture(scope="module")
 def table(study, check):
-    return headline(
-        check, study["scores"], study["contrasts"], study["correlations"], study["capabilities"]
-    )
+    names = ("scores", "contrasts", "correlations", "capabilities", "losses")
+    return headline(check, **{name: study[name] for name in names})
 
 
 def answers(table, question, data="this study, simulated data"):
@@ -66,6 +65,20 @@ def test_correlations_rest_on_tuned_models_and_on_bases(table, study):
         assert text.startswith(
             f"partial r = {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']:.0f}"
         )
+
+
+def test_next_word_loss_is_the_correlation_per_byte(table, study, check):
+    found = study["correlations"]
+    found = found[(found["x"] == "bits_per_byte held-out") & (found["y"] == "brain average")]
+    found = found[(found["subset"] == "all") & (found["method"] == "pearson")]
+    row = answers(table, "Does alignment go with next-word loss (held-out)?")
+    for mode, models in (("legacy", "tuned"), ("controlled", "bases")):
+        own = found[(found["mode"] == mode) & (found["models"] == models)].iloc[0]
+        assert row[mode].startswith(
+            f"r = {r_text(own['r'])}, {p_text(own['p'])}, N = {own['n']:.0f}"
+        )
+    without = headline(check, study["scores"], correlations=study["correlations"])
+    assert not without["question"].str.contains("next-word").any()
 
 
 def test_baseline_that_wins_is_named(table):

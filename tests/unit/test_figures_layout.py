@@ -36,6 +36,7 @@ FIGURES = {
         study(size)["correlations"],
         study(size)["capabilities"],
         study(size)["behaviors"],
+        study(size)["losses"],
     ),
     "behavior": lambda size: behavior(
         study(size)["behaviors"], study(size)["correlations"], study(size)["capabilities"]

@@ -69,7 +69,7 @@ def job(script, files, folder, **params):
         "alignment": ["scores"],
         "legacy_controlled": ["scores"],
         "improvement": ["contrasts"],
-        "correlates": ["scores", "correlations", "capabilities", "behaviors"],
+        "correlates": ["scores", "correlations", "capabilities", "behaviors", "losses"],
         "behavior": ["behaviors", "correlations", "capabilities"],
         "published": ["models", "check", "categories"],
         "regions": ["alignment", "ceilings"],
@@ -126,10 +126,13 @@ def test_missing_column_is_one_clear_line(files, tmp_path):
 
 def test_headline_script_writes_and_prints(files, tmp_path, capsys):
     inputs = {"published_check": files["check"]}
-    inputs |= {n: files[n] for n in ("scores", "contrasts", "correlations", "capabilities")}
+    names = ("scores", "contrasts", "correlations", "capabilities", "losses")
+    inputs |= {name: files[name] for name in names}
     run("headline", Job(tmp_path, inputs, outputs=("headline",)))
     assert (tmp_path / "out.headline").stat().st_size > 500
-    assert "Does alignment grow with size?" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "Does alignment grow with size?" in said
+    assert "Does alignment go with next-word loss (held-out)?" in said
 
 
 @pytest.mark.parametrize("script", [*SCRIPTS, "headline"])

@@ -12,13 +12,13 @@ from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.resampling import PairedTests, cluster_weights, paired_tests
 
 COLUMNS = (
-    "level", "tuned", "vanilla", "family", "benchmark", "dataset", "mode", "measure", "absolute",
-    "relative", "relative_by_dataset", "low", "high", "interval", "test", "unit", "n", "p",
-    "p_permutation", "p_adjusted", "test_family", "note", "simulated",
+    "level", "tuned", "vanilla", "family", "benchmark", "dataset", "mode", "kind", "measure",
+    "absolute", "relative", "relative_by_dataset", "low", "high", "interval", "test", "unit", "n",
+    "p", "p_permutation", "p_adjusted", "test_family", "note", "simulated",
 )  # fmt: skip
-KIND = ["simulated", "mode", "measure"]
-VALUES = [*KIND, "dataset", "benchmark", "model", "value", "note"]
-UNITS = [*KIND, "dataset", "unit", "name", "model", "value"]
+MEASURED = ["simulated", "mode", "kind", "measure"]
+VALUES = [*MEASURED, "dataset", "benchmark", "model", "value", "note"]
+UNITS = [*MEASURED, "dataset", "unit", "name", "model", "value"]
 EVERY = "all"
 Z95 = 1.959963984540054
 
@@ -82,10 +82,10 @@ def contrasts(
     values = _stacked(values, more_values)
     units = _stacked(units, more_units)
     rows: list[Row] = []
-    for key, part in values.groupby(KIND, sort=False):
-        about = dict(zip(KIND, key, strict=True))
+    for key, part in values.groupby(MEASURED, sort=False):
+        about = dict(zip(MEASURED, key, strict=True))
         members = tuned[tuned.index.isin(part["model"])]
-        own = units[(units[KIND] == list(key)).all(axis=1)]
+        own = units[(units[MEASURED] == list(key)).all(axis=1)]
         if len(members):
             datasets = {
                 str(name): _pairs(members, group, own[own["dataset"] == name])
@@ -105,12 +105,11 @@ def _stacked(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
 def _adjusted(table: pd.DataFrame) -> pd.DataFrame:
     """p adjusted within the tests that ask one question of several models or datasets."""
     table["simulated"] = table["simulated"].astype(bool)
-    kind = np.where(table["simulated"], "simulated", "real")
+    columns = ["mode", "kind", "measure", "level", "unit"]
+    world = np.where(table["simulated"], "simulated", "real")
     table["test_family"] = [
         ", ".join(map(str, key))
-        for key in zip(
-            table["mode"], table["measure"], table["level"], table["unit"], kind, strict=True
-        )
+        for key in zip(*(table[name] for name in columns), world, strict=True)
     ]
     table["p_adjusted"] = adjust_within(table, "test_family")
     table["note"] = table["note"].fillna("")
@@ -123,7 +122,8 @@ def _alignment(
     """Values per dataset and for the average; units: subjects where there are, else folds."""
     if scores is None or subjects is None:
         return pd.DataFrame(columns=VALUES), pd.DataFrame(columns=UNITS)
-    values = dataset_scores(scores).rename(columns={"r": "value"}).assign(measure="r")
+    values = dataset_scores(scores).rename(columns={"r": "value"})
+    values = values.assign(kind="brain", measure="r")
     whole = scores[scores["region"] == "all"]
     names = whole.groupby("dataset")["benchmark"].nunique()
     single = whole.drop_duplicates("dataset").set_index("dataset")["benchmark"][names == 1]
@@ -132,9 +132,10 @@ def _alignment(
     is_subject = subjects["fold"] == -1
     has_subjects = subjects.assign(s=is_subject).groupby("benchmark")["s"].transform("any")
     used = subjects[is_subject | ~has_subjects]
-    kind = np.where(used["fold"] == -1, "subjects", "folds")
+    unit = np.where(used["fold"] == -1, "subjects", "folds")
     name = np.where(used["fold"] == -1, used["subject"].astype(str), used["fold"].astype(str))
-    units = used.assign(unit=kind, name=name, measure="r").rename(columns={"r": "value"})
+    units = used.assign(unit=unit, name=name, kind="brain", measure="r")
+    units = units.rename(columns={"r": "value"})
     # A subject of several benchmarks of one dataset counts once, with its mean.
     key = [name for name in UNITS if name != "value"]
     return values[VALUES], units.groupby(key, sort=False)["value"].mean().reset_index()
@@ -145,11 +146,12 @@ def _behavior(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     if behaviors is None:
         return pd.DataFrame(columns=VALUES), pd.DataFrame(columns=UNITS)
+    values = behaviors.assign(kind="reading-times")[VALUES]
     if stories is None:
-        return behaviors[VALUES], pd.DataFrame(columns=UNITS)
+        return values, pd.DataFrame(columns=UNITS)
     units = stories[stories["kind"] == "story"].rename(columns={"group": "name"})
-    units = units.assign(unit="stories", name=units["name"].astype(str))
-    return behaviors[VALUES], units[UNITS]
+    units = units.assign(unit="stories", name=units["name"].astype(str), kind="reading-times")
+    return values, units[UNITS]
 
 
 def _pairs(members: pd.DataFrame, values: pd.DataFrame, units: pd.DataFrame) -> Pairs:
@@ -342,7 +344,8 @@ def _capability(tuned: pd.DataFrame, capabilities: pd.DataFrame | None) -> Itera
                 "level": "pair", "tuned": model, "vanilla": about["base"],
                 "family": about["family"], "benchmark": task, "dataset": category,
                 "mode": "legacy" if t["scoring"] == "legacy" else "controlled",
-                "measure": "accuracy", "unit": "questions", "simulated": t["simulated"],
+                "kind": "capability", "measure": "accuracy", "unit": "questions",
+                "simulated": t["simulated"],
             }  # fmt: skip
             if v is None:
                 yield {**head, "note": f"not computable: no score of {about['base']}"}

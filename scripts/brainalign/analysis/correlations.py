@@ -61,8 +61,8 @@ def correlations(
     """Correlations across models, simulated and real models never together.
 
     y: alignment (average and each dataset) and the fit to reading times. x: log10 of the number of
-    parameters, accuracy per task and category, next-word loss (bits per word: of the text that
-    readers read, and of running texts), the fit to reading times.
+    parameters, accuracy per task and category, next-word loss (bits per byte of running texts; bits
+    per word of the text that readers read), the fit to reading times.
 
     Models: the tuned ones (as in the paper); one mean of tuned models per vanilla model (`bases`:
     models tuned from the same weights are not independent); vanilla and tuned ones together.
@@ -131,8 +131,9 @@ def _predictors(
         loss = behaviors[behaviors["measure"] == LOSS]
         x[LOSS] = loss.groupby("model")["value"].mean()
     if losses is not None:
+        # A limit in tokens ends the text elsewhere for each tokenizer: words would not be the same.
         for text, part in losses.groupby("text", sort=False):
-            x[f"bits_per_word {text}"] = part.set_index("model")["bits_per_word"]
+            x[f"bits_per_byte {text}"] = part.set_index("model")["bits_per_byte"]
     for fit, part in outcomes[outcomes["name"].str.startswith("reading ")].groupby("name"):
         x[str(fit)] = part.set_index("model")["value"]
     return x, capability

@@ -12,7 +12,7 @@ import xarray as xr
 
 from brainalign.datasets.prepared import Prepared, attributes, card, expect
 from brainalign.datasets.raw import RawFile, Record, by_name, raw_table, text
-from brainalign.datasets.reading_times import lag_profile, warn_if_misaligned
+from brainalign.datasets.reading_times import lag_profile, lean, warn_if_misaligned
 from brainalign.datasets.words import covariates, sentences
 from brainalign.errors import InputError
 
@@ -24,6 +24,8 @@ WORDS = f"{FOLDER}/all_stories.tok"
 MEANS = f"{FOLDER}/processed_wordinfo.tsv"
 READERS = f"{FOLDER}/processed_RTs.tsv"
 CHOICES = ("mean", "each")
+# Variable of responses.nc → column of the means.
+MOMENTS = {"responses": "meanItemRT", "sd": "sdItemRT", "n": "nItem"}
 
 log = logging.getLogger("brainalign")
 
@@ -45,11 +47,12 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
     words = _table(files[WORDS], ("word", "zone", "item"))
     stimuli = _stimuli(words, files[WORDS]["path"])
     if readers == "mean":
-        values, targets, dropped = _means(words, files[MEANS])
+        variables, targets = _means(words, files[MEANS]), ["mean"]
     else:
-        values, targets, dropped = _each(words, files[READERS])
+        values, targets = _each(words, files[READERS])
+        variables = {"responses": values}
     responses = xr.Dataset(
-        {"responses": (("stimulus", "target"), values)},
+        {name: (("stimulus", "target"), array) for name, array in variables.items()},
         coords={
             "stimulus_id": ("stimulus", stimuli["stimulus_id"].tolist()),
             "target_id": ("target", targets),
@@ -63,12 +66,13 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         expect(len(stimuli), 10256, where, "number of words")
         expect(int(stimuli["context_group"].nunique()), 10, where, "number of stories")
         expect(int(stimuli["sentence_id"].nunique()), 481, where, "number of sentences")
-    mean = np.nanmean(values, axis=1)
+    mean = np.nanmean(variables["responses"], axis=1)
     profile = lag_profile(stimuli["length"].to_numpy(), mean, stimuli["context_group"].to_numpy())
     misaligned = warn_if_misaligned(profile, f"{FOLDER}, the corrected release")
     notes = [
         "length counts a word's characters as shown, punctuation included",
         "sentences by the rule of Brain-Score's Futrell2018 (481); the paper counts 485",
+        lean(profile),
         *misaligned,
     ]
     return Prepared(
@@ -76,7 +80,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         responses,
         card(
             stimuli, responses, records,
-            dataset="natural-stories", citation=CITATION, dropped=dropped, notes=notes,
+            dataset="natural-stories", citation=CITATION, notes=notes,
             release="corrected", lag_profile=profile, readers=readers,
             sentences=int(stimuli["sentence_id"].nunique()),
         ),
@@ -140,8 +144,9 @@ def _stimuli(words: pd.DataFrame, where: str) -> pd.DataFrame:
     )
 
 
-def _means(words: pd.DataFrame, record: Record) -> tuple[np.ndarray, list[str], list[dict]]:
-    table = _table(record, ("word", "zone", "item", "meanItemRT"))
+def _means(words: pd.DataFrame, record: Record) -> dict[str, np.ndarray]:
+    """Mean over readers, their standard deviation (ms) and number: float64 [word, 1] each."""
+    table = _table(record, ("word", "zone", "item", *MOMENTS.values()))
     _refuse_repeats(table, ["item", "zone"], record)
     joined = words.merge(table, on=["item", "zone"], how="left", suffixes=("", "_timed"))
     if len(table) != len(words) or joined["meanItemRT"].isna().any():
@@ -156,17 +161,22 @@ def _means(words: pd.DataFrame, record: Record) -> tuple[np.ndarray, list[str], 
             f"{record['path']}: story {row['item']}, word {row['zone']} is {row['word_timed']!r}, "
             f"expected {row['word']!r}"
         )
-    times = pd.to_numeric(joined["meanItemRT"], errors="coerce").to_numpy(float)
-    if not (times > 0).all():
-        row = joined.iloc[int(np.flatnonzero(~(times > 0))[0])]
-        raise InputError(
-            f"{record['path']}: story {row['item']}, word {row['zone']}: reading time "
-            f"{row['meanItemRT']!r}, expected milliseconds"
-        )
-    return times[:, None], ["mean"], []
+    moments = {}
+    for name, column in MOMENTS.items():
+        values = pd.to_numeric(joined[column], errors="coerce").to_numpy(float)
+        valid = values >= 0 if name == "sd" else values > 0
+        if not valid.all():
+            row = joined.iloc[int(np.flatnonzero(~valid)[0])]
+            expected = "a number of readers" if name == "n" else "milliseconds"
+            raise InputError(
+                f"{record['path']}: story {row['item']}, word {row['zone']}: {column} "
+                f"{str(row[column])!r}, expected {expected}"
+            )
+        moments[name] = values[:, None]
+    return moments
 
 
-def _each(words: pd.DataFrame, record: Record) -> tuple[np.ndarray, list[str], list[dict]]:
+def _each(words: pd.DataFrame, record: Record) -> tuple[np.ndarray, list[str]]:
     table = _table(record, ("WorkerId", "item", "zone", "RT"))
     _refuse_repeats(table, ["WorkerId", "item", "zone"], record)
     times = pd.to_numeric(table["RT"], errors="coerce")
@@ -180,7 +190,7 @@ def _each(words: pd.DataFrame, record: Record) -> tuple[np.ndarray, list[str], l
         item, zone = strange[0]
         raise InputError(f"{record['path']}: story {item} has no word {zone}")
     wide = wide.reindex(places).sort_index(axis=1)
-    return wide.to_numpy(float), [str(reader) for reader in wide.columns], []
+    return wide.to_numpy(float), [str(reader) for reader in wide.columns]
 
 
 def _refuse_repeats(table: pd.DataFrame, keys: list[str], record: Record) -> None:

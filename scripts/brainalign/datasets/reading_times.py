@@ -33,6 +33,17 @@ def lag_profile(length: np.ndarray, times: np.ndarray, story: np.ndarray) -> dic
     return profile
 
 
+def lean(profile: Mapping[str, float]) -> str:
+    """Whose time, the previous or the next word's, goes better with the length of a word."""
+    previous, following = profile["1"], profile["-1"]
+    side, other = ("previous", "next") if previous > following else ("next", "previous")
+    return (
+        f"word length goes better with the {side} word's reading time "
+        f"(r {max(previous, following):.3f}) than with the {other} word's "
+        f"({min(previous, following):.3f}); with the word's own, r is {profile['0']:.3f}"
+    )
+
+
 def warn_if_misaligned(profile: Mapping[str, float], what: str) -> list[str]:
     """A warning, logged and returned for the data card, unless the profile peaks at lag 0."""
     peak = max(profile, key=lambda lag: profile[lag])

@@ -25,14 +25,14 @@ from brainalign.figures.style import (
 
 SCORE_COLUMNS = (*MODEL_COLUMNS, "dataset", "benchmark", "mode", "region", "r", "simulated")
 CAPABILITY_COLUMNS = (*MODEL_COLUMNS, "task", "category", "accuracy", "simulated")
+LOSS_COLUMNS = ("model", "text", "bits_per_byte")
 BEHAVIOR_COLUMNS = ("model", "mode", "measure", "value", "simulated")
 CORRELATION_COLUMNS = (
     "x", "y", "mode", "models", "subset", "n", "method", "r", "p", "p_adjusted", "low", "high",
     "controlled_for", "note", "simulated",
 )  # fmt: skip
-SIZE, LOSS = "log10_parameters", "mean_bits"
-TITLES = {SIZE: "Size", LOSS: "Next-word loss"}
-AXES = {SIZE: "log10 parameters", LOSS: "bits per word"}
+# Next-word loss: of each running text; where the study has none, of what readers read.
+SIZE, LOSS, READ_LOSS = "log10_parameters", "bits_per_byte", "mean_bits"
 WHOLE = ("all", "overall")
 ACROSS = 4  # panels side by side
 ROW = 0.15  # inches per correlate
@@ -55,25 +55,28 @@ def correlates(
     correlations: pd.DataFrame,
     capabilities: pd.DataFrame | None = None,
     behaviors: pd.DataFrame | None = None,
+    losses: pd.DataFrame | None = None,
 ) -> Figure:
     """Draw alignment, averaged over datasets, against what may go with it.
 
-    Parameters are the tables of the same names. Points: every model that has both values; r, p and
-    N are those of `correlations` over the tuned models (the paper's choice), over one mean of the
-    tuned models per vanilla model, and over vanilla and tuned ones together. Below: all correlates
-    at once, and what is left of size and of each task when the other is held fixed; over the tuned
-    models in legacy mode, over the means per vanilla model in controlled mode.
+    Parameters are the tables of the same names; next-word loss is that of `losses`, without that
+    table the mean surprisal of what readers read (of `behaviors`). Points: every model that has
+    both values; r, p and N are those of `correlations` over the tuned models (the paper's choice),
+    over one mean of the tuned models per vanilla model, and over vanilla and tuned ones together.
+    Below: all correlates at once, and what is left of size and of each task when the other is held
+    fixed; over the tuned models in legacy mode, over the means per vanilla model in controlled
+    mode.
     """
     alignment = dataset_scores(scores)
     alignment = alignment[alignment["dataset"] == AVERAGE]
     facts = scores.drop_duplicates("model").set_index("model")
-    x = _predictors(facts, capabilities, behaviors)
+    x = _predictors(facts, capabilities, behaviors, losses)
     blocks = [
         (bool(simulated), mode)
         for simulated in sorted(alignment["simulated"].unique(), reverse=True)
         for mode in mode_order(alignment.loc[alignment["simulated"] == simulated, "mode"])
     ]
-    names = [name for name in x.columns if " " not in name]
+    names = [name for name in x.columns if " " not in name or name.startswith(f"{LOSS} ")]
     bands = -(-len(names) // ACROSS)  # rows of panels per block
     forest = 0.6 + ROW * max(len(x.columns), 6)
     scatters = 1.95 * len(blocks) * bands
@@ -105,18 +108,44 @@ def correlates(
 
 
 def _predictors(
-    facts: pd.DataFrame, capabilities: pd.DataFrame | None, behaviors: pd.DataFrame | None
+    facts: pd.DataFrame,
+    capabilities: pd.DataFrame | None,
+    behaviors: pd.DataFrame | None,
+    losses: pd.DataFrame | None,
 ) -> pd.DataFrame:
     """A row per model, a column per x, under the names that the table of correlations gives."""
     x = pd.DataFrame({SIZE: np.log10(facts["parameters"].astype(float))})
-    if behaviors is not None and (behaviors["measure"] == LOSS).any():
-        loss = behaviors[behaviors["measure"] == LOSS]
-        x[LOSS] = loss.groupby("model")["value"].mean()
+    if losses is not None and len(losses):
+        for text, part in losses.groupby("text", sort=False):
+            x[f"{LOSS} {text}"] = part.set_index("model")["bits_per_byte"]
+    elif behaviors is not None and (behaviors["measure"] == READ_LOSS).any():
+        read = behaviors[behaviors["measure"] == READ_LOSS]
+        x[READ_LOSS] = read.groupby("model")["value"].mean()
     if capabilities is not None:
         for (task, category), part in capabilities.groupby(["task", "category"], sort=False):
             name = str(task) if category in WHOLE else f"{task} {category}"
             x[name] = part.drop_duplicates("model").set_index("model")["accuracy"]
     return x
+
+
+def _title(name: str) -> str:
+    """What an x is called: a text's loss is next-word loss, a task has its own name."""
+    if name == SIZE:
+        return "Size"
+    return "Next-word loss" if name == READ_LOSS or name.startswith(f"{LOSS} ") else name
+
+
+def _label(name: str) -> str:
+    """An x beside others: several texts have a loss."""
+    text = f", {name.removeprefix(f'{LOSS} ')}" if name.startswith(f"{LOSS} ") else ""
+    return _title(name) + text
+
+
+def _axis(name: str) -> str:
+    """Unit of an x, and the text that a loss is of."""
+    if name.startswith(f"{LOSS} "):
+        return f"bits per byte, {name.removeprefix(f'{LOSS} ')}"
+    return {SIZE: "log10 parameters", READ_LOSS: "bits per word"}.get(name, "accuracy")
 
 
 def _panel(
@@ -129,15 +158,15 @@ def _panel(
 ) -> None:
     """Alignment against one x: a line through the tuned models, baselines as levels."""
     lines = [mode, *(stated(found, name, models) for models in GROUPS)]
-    panel(axes, f"{TITLES.get(name, name)}: Pearson r", "\n".join(lines))
-    present = points.dropna(subset=[name, "r"])
+    panel(axes, f"{_title(name)}: Pearson r", "\n".join(lines))
+    present = points.rename(columns={name: "x"}).dropna(subset=["x", "r"])
     if present.empty:
-        absent(axes, f"no model has both an alignment and {TITLES.get(name, name).lower()}", 22)
+        absent(axes, f"no model has both an alignment and {_title(name).lower()}", 22)
         return
     tuned = present["role"] == "tuned"
-    scatter(axes, present[~tuned], name, "r", markers, line=False)
-    scatter(axes, present[tuned], name, "r", markers)
-    axes.set_xlabel(AXES.get(name, "accuracy"))
+    scatter(axes, present[~tuned], "x", "r", markers, line=False)
+    scatter(axes, present[tuned], "x", "r", markers)
+    axes.set_xlabel(_axis(name))
     baselines = points[(points["role"] == "baseline") & points["r"].notna()]
     for level in baselines["r"]:
         axes.axhline(
@@ -164,7 +193,7 @@ def _forest(axes: Axes, found: pd.DataFrame, names: list[str], mode: str, simula
     labels: list[str] = []
     for name in names:
         place = len(labels)
-        labels.append(TITLES.get(name, name))
+        labels.append(_label(name))
         row = whole.loc[name] if name in whole.index else None
         if row is None or pd.isna(row["r"]):
             why = "not computed" if row is None else said(row["note"])
@@ -176,7 +205,7 @@ def _forest(axes: Axes, found: pd.DataFrame, names: list[str], mode: str, simula
             axes.plot(row["r"], place, "o", color=INK, mfc=INK if sure else "white", markersize=4)
         for part in each(partials[partials["x"] == name]):
             place = len(labels)
-            labels.append(f"… given {TITLES.get(part.controlled_for, part.controlled_for).lower()}")
+            labels.append(f"… given {_title(part.controlled_for).lower()}")
             if pd.notna(part.r):
                 sure = pd.notna(part.p_adjusted) and part.p_adjusted < 0.05
                 axes.plot(

@@ -29,14 +29,15 @@ def headline(
     contrasts: pd.DataFrame | None = None,
     correlations: pd.DataFrame | None = None,
     capabilities: pd.DataFrame | None = None,
+    losses: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Put the study's answers into words.
 
     Parameters
     ----------
     check : tables/published_check.csv.
-    scores, contrasts, correlations, capabilities : tables of the same names, as far as the study
-        has them.
+    scores, contrasts, correlations, capabilities, losses : tables of the same names, as far as the
+        study has them.
 
     Returns
     -------
@@ -45,8 +46,9 @@ def headline(
     """
     rows: list[dict[str, object]] = []
     if scores is not None:
+        texts = [] if losses is None else list(losses["text"].unique())
         for simulated in sorted(scores["simulated"].unique(), reverse=True):
-            answers = _study(scores, contrasts, correlations, capabilities, bool(simulated))
+            answers = _study(scores, contrasts, correlations, capabilities, texts, bool(simulated))
             data = "this study, simulated data" if simulated else "this study, real data"
             rows += [
                 {"data": data, "question": question, **found, "simulated": bool(simulated)}
@@ -75,6 +77,7 @@ def _study(
     contrasts: pd.DataFrame | None,
     correlations: pd.DataFrame | None,
     capabilities: pd.DataFrame | None,
+    texts: list[str],
     simulated: bool,
 ) -> Iterator[tuple[str, Answers]]:
     averages = dataset_scores(scores[scores["simulated"] == simulated])
@@ -98,6 +101,11 @@ def _study(
         yield (
             f"Does alignment grow with {name}?",
             _each(partial(_correlation, correlations, x, simulated)),
+        )
+    for text in texts:
+        yield (
+            f"Does alignment go with next-word loss ({text})?",
+            _each(partial(_correlation, correlations, f"bits_per_byte {text}", simulated)),
         )
     for task in tasks:
         yield (

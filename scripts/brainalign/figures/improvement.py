@@ -23,8 +23,8 @@ from brainalign.figures.style import (
 )
 
 COLUMNS = (
-    "level", "tuned", "vanilla", "family", "dataset", "mode", "measure", "absolute", "relative",
-    "low", "high", "unit", "n", "p", "note", "simulated",
+    "level", "tuned", "vanilla", "family", "dataset", "mode", "kind", "absolute", "relative", "low",
+    "high", "unit", "n", "p", "note", "simulated",
 )  # fmt: skip
 MEAN = Line2D(
     [],
@@ -42,7 +42,7 @@ def improvement(contrasts: pd.DataFrame) -> Figure:
     A row of panels for simulated and one for real data, a panel per mode, a bar per dataset and
     one for their average. Below a bar: the mean relative change of the pairs.
     """
-    brain = contrasts[(contrasts["measure"] == "r") & ~contrasts["dataset"].isin(_read(contrasts))]
+    brain = contrasts[contrasts["kind"] == "brain"]
     kinds = sorted(brain["simulated"].unique(), reverse=True)
     modes = mode_order(brain["mode"])
     n_rows, n_columns = max(len(kinds), 1), max(len(modes), 1)
@@ -61,11 +61,6 @@ def improvement(contrasts: pd.DataFrame) -> Figure:
                 grid[row, column].set_ylabel("tuned − vanilla (Pearson r)")
     legend(figure, ["tuned"], markers, [MEAN])
     return figure
-
-
-def _read(contrasts: pd.DataFrame) -> set[str]:
-    """Datasets of reading times, told by the measures that only they have."""
-    return set(contrasts.loc[~contrasts["measure"].isin(["r", "accuracy"]), "dataset"])
 
 
 def _bars(

@@ -16,6 +16,7 @@ STIMULUS_COLUMNS = (
 TARGET_COORDINATES = ("target_id", "subject", "region")
 RESPONSE_ATTRIBUTES = ("kind", "units", "source", "licence", "simulated")
 KINDS = ("brain", "reading-times")
+SPREAD = ("sd", "n")  # of the readers behind a mean; both or neither
 
 
 def write_dataset(
@@ -102,6 +103,7 @@ def check_responses(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) ->
             raise InputError(f"{where}: attribute {name} is missing")
     if responses.attrs["kind"] not in KINDS:
         raise InputError(f"{where}: kind {responses.attrs['kind']!r}, expected one of {KINDS}")
+    _check_spread(responses, where)
     if is_timed(responses):
         _check_volumes(responses, where)
     else:
@@ -115,6 +117,29 @@ def check_responses(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) ->
     if silent.any():
         first = responses["target_id"].values[silent][0]
         raise InputError(f"{where}: {int(silent.sum())} targets hold only NaN, first {first}")
+
+
+def _check_spread(responses: xr.Dataset, where: str) -> None:
+    present = [name for name in SPREAD if name in responses]
+    if not present:
+        return
+    if len(present) < len(SPREAD):
+        absent = next(name for name in SPREAD if name not in present)
+        raise InputError(f"{where}: variable {present[0]} without {absent}")
+    for name in SPREAD:
+        if responses[name].dims != ("stimulus", "target"):
+            raise InputError(
+                f"{where}: dimensions of {name} are {responses[name].dims}, expected "
+                "(stimulus, target)"
+            )
+        values = responses[name].values
+        wrong = np.argwhere(values < 0 if name == "sd" else values <= 0)
+        if len(wrong):
+            row, column = wrong[0]
+            raise InputError(
+                f"{where}: {name} of stimulus {responses['stimulus_id'].values[row]} is "
+                f"{values[row, column]}, expected {'0 or more' if name == 'sd' else '1 or more'}"
+            )
 
 
 def _check_rows(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) -> None:
