@@ -37,3 +37,12 @@ rule all:
     input:
         tables(),
         figures(),
+
+
+onsuccess:
+    if Path(result("tables", "headline.csv")).exists():
+        from brainalign.figures.headline import as_text
+        from brainalign.formats.tables import read_table
+
+        print(as_text(read_table(result("tables", "headline.csv"))))
+        print(f"figures: {RESULTS}/figures   tables: {RESULTS}/tables")
