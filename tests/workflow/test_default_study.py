@@ -1,0 +1,141 @@
+"""The default study, run whole: it finds what was planted in the simulated world."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+import yaml
+from conftest import REPOSITORY
+
+from workflow.conftest import Study
+
+pytestmark = [pytest.mark.workflow, pytest.mark.timeout(2400)]
+
+DECODERS = ("sim-decoder-s", "sim-decoder-m", "sim-decoder-l")
+BRAIN_DATASETS = ("sim-passages", "sim-story", "sim-chapter")
+
+
+@pytest.fixture(scope="module")
+def default_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    config: dict[str, Any] = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    study = Study(tmp_path_factory.mktemp("default"), config)
+    study.run("--quiet", "rules", "host")
+    return study
+
+
+def table(study: Study, name: str) -> pd.DataFrame:
+    return pd.read_csv(study.folder / "results" / "tables" / f"{name}.csv")
+
+
+def score(study: Study, model: str, benchmark: str) -> float:
+    scores = table(study, "scores")
+    rows = scores[
+        (scores["model"] == model)
+        & (scores["benchmark"] == benchmark)
+        & (scores["region"] == "all")
+    ]
+    assert len(rows) == 1
+    return float(rows["r"].iloc[0])
+
+
+def accuracy(study: Study, model: str, task: str) -> pd.Series:
+    rows = table(study, "capabilities")
+    rows = rows[(rows["model"] == model) & (rows["task"] == task) & (rows["category"] == "all")]
+    return rows.iloc[0]
+
+
+def test_nothing_is_left_to_do(default_study: Study) -> None:
+    assert default_study.jobs() == set()
+
+
+def test_every_number_is_labelled_simulated(default_study: Study) -> None:
+    for name in ("scores", "capabilities", "behaviors", "contrasts", "correlations", "losses"):
+        rows = table(default_study, name)
+        assert rows["simulated"].astype(bool).all(), name
+
+
+@pytest.mark.parametrize("dataset", BRAIN_DATASETS)
+def test_true_features_reach_the_true_ceiling(default_study: Study, dataset: str) -> None:
+    """Grouped folds score the planted state near the ceiling in closed form.
+
+    Estimating a dozen weights from some 200 rows with drift, and correlating within small test
+    folds, costs .04 to .09 (the unit tests compare with the theory of that cost within .013); the
+    sampling error of a median over 300 targets is below .02.
+    """
+    path = default_study.folder / "results" / "data" / dataset / "responses.nc"
+    with xr.open_dataset(path, engine="h5netcdf") as responses:
+        ceiling = float(np.median(responses["true_ceiling"]))
+    found = score(default_study, "truth", f"{dataset}-controlled")
+    assert ceiling - 0.11 < found < ceiling + 0.02
+
+
+@pytest.mark.parametrize("dataset", BRAIN_DATASETS)
+def test_content_free_features_score_nothing_in_grouped_folds(
+    default_study: Study, dataset: str
+) -> None:
+    assert abs(score(default_study, "oasm", f"{dataset}-controlled")) < 0.02
+
+
+def test_content_free_features_score_high_in_shuffled_folds(default_study: Study) -> None:
+    """Least squares on 240 rows: .3 to .4 by the unit tests' simulations (ridge: above .5)."""
+    assert score(default_study, "oasm", "sim-passages-legacy") > 0.2
+
+
+def test_trained_models_beat_their_untrained_twin(default_study: Study) -> None:
+    """The state is made of concepts that only training tells apart."""
+    for dataset in ("sim-passages", "sim-story"):
+        benchmark = f"{dataset}-controlled"
+        untrained = score(default_study, "sim-decoder-m-untrained", benchmark)
+        assert score(default_study, "sim-decoder-m", benchmark) > untrained
+
+
+def test_larger_models_predict_next_words_better(default_study: Study) -> None:
+    losses = table(default_study, "losses").set_index("model")["bits_per_token"]
+    small, medium, large = (losses[name] for name in DECODERS)
+    assert small > medium > large
+    assert losses["sim-decoder-m-untrained"] > 2 * small
+
+
+@pytest.mark.parametrize("vanilla", [*DECODERS, "sim-encdec-s"])
+def test_tuned_models_answer_better(default_study: Study, vanilla: str) -> None:
+    """Reasoning items: the Wilson intervals do not overlap."""
+    before = accuracy(default_study, vanilla, "bbh-sim")
+    after = accuracy(default_study, f"{vanilla}-instruct", "bbh-sim")
+    assert after["low"] > before["high"]
+
+
+def test_tuned_decoders_know_more_answers(default_study: Study) -> None:
+    """Questions on facts that no instruction told: pooled over the three sizes."""
+    before = np.mean([accuracy(default_study, name, "mmlu-sim")["accuracy"] for name in DECODERS])
+    after = np.mean(
+        [accuracy(default_study, f"{name}-instruct", "mmlu-sim")["accuracy"] for name in DECODERS]
+    )
+    # 3 × 108 questions: the difference of two accuracies has a standard error below .04.
+    assert after > before + 0.12
+
+
+def test_surprisal_predicts_reading_times(default_study: Study) -> None:
+    behaviors = table(default_study, "behaviors")
+    rows = behaviors[
+        (behaviors["benchmark"] == "sim-reading-controlled") & (behaviors["measure"] == "r")
+    ].set_index("model")["value"]
+    assert rows["sim-decoder-l"] > 0.1
+    assert rows["sim-decoder-l"] > rows["sim-decoder-m-untrained"]
+
+
+def test_figures_and_report(default_study: Study) -> None:
+    figures = default_study.folder / "results" / "figures"
+    drawn = {
+        path.relative_to(figures).with_suffix("").as_posix() for path in figures.rglob("*.svg")
+    }
+    assert {
+        "published", "layer_curves", "alignment", "legacy_controlled", "improvement",
+        "correlates", "behavior", "training", "datasets/sim-passages",
+    } <= drawn  # fmt: skip
+    assert all(path.with_suffix(".png").exists() for path in figures.rglob("*.svg"))
+    done = default_study.snakemake("--report", "report.html")
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert "layer_curves" in Path(default_study.folder / "report.html").read_text()
