@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-
 from brainalign.formats.tables import read_json, write_json, write_table
 from brainalign.job import job
 from brainalign.models.loading import load
@@ -21,9 +20,7 @@ with job(snakemake.log[0]) as log:
     base = read_json(snakemake.input.manifest)
     samples = read_samples(snakemake.input.instructions)
     loaded = load(base, "cpu", snakemake.params.threads)
-    tuned = tune(
-        loaded.model, loaded.tokenizer, samples, Recipe.of(source), snakemake.params.seed
-    )
+    tuned = tune(loaded.model, loaded.tokenizer, samples, Recipe.of(source), snakemake.params.seed)
     log.info("%s: %s", name, tuned.facts)
     folder = Path(snakemake.output.checkpoint)
     save_checkpoint(tuned.model, loaded.tokenizer, folder)

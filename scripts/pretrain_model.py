@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from transformers import PreTrainedTokenizerFast
-
 from brainalign.formats.tables import write_json
 from brainalign.job import job
 from brainalign.models.manifest import describe
 from brainalign.models.pretraining import pretrain, save_checkpoint, summary
+from transformers import PreTrainedTokenizerFast
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

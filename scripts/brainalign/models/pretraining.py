@@ -24,7 +24,8 @@ from brainalign.errors import InputError
 LOG = logging.getLogger("brainalign")
 ARCHITECTURES = ("decoder-only", "encoder-decoder")
 LONG_EVERY, SHORT = 4, 16
-"""One step in four sees sequences of the full length, the others of a sixteenth of it: attention over long
+"""One step in four sees sequences of the full length, the others of a sixteenth of it: attention
+over long
 sequences is what costs, and positions need only be seen now and then."""
 
 
@@ -81,15 +82,16 @@ def new_model(
             num_heads=heads,
             feed_forward_proj="gated-gelu",
             dropout_rate=0.0,
-            decoder_start_token_id=tokenizer.pad_token_id,
-            n_positions=max_length,
             **tokens,
+            # transformers reads both from the config, yet does not declare them for T5.
+            **{"decoder_start_token_id": tokenizer.pad_token_id, "n_positions": max_length},
         )
     )
 
 
 class PackedText:
-    """Documents as one stream of tokens, each after an end-of-text token; sequences start at documents."""
+    """Documents as one stream of tokens, each after an end-of-text token; sequences start at
+    documents."""
 
     def __init__(self, documents: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> None:
         end = tokenizer.eos_token_id
@@ -110,14 +112,16 @@ def language_model_loss(
 ) -> torch.Tensor:
     """Mean cross-entropy (nats per token) of the next tokens.
 
-    An encoder-decoder is trained as a prefix language model (Raffel et al. 2020, section 3.2.1): the
-    encoder reads each sequence up to a cut, drawn per batch, the decoder continues it.
+    An encoder-decoder is trained as a prefix language model (Raffel et al. 2020, section 3.2.1):
+    the encoder reads each sequence up to a cut, drawn per batch, the decoder continues it.
     """
     if not model.config.is_encoder_decoder:
         return model(input_ids=tokens, labels=tokens, use_cache=False).loss
     cut = int(rng.integers(1, tokens.shape[1]))
     return model(
-        input_ids=tokens[:, :cut], labels=tokens[:, cut:].contiguous(), use_cache=False
+        input_ids=tokens[:, :cut],
+        labels=tokens[:, cut:].contiguous(),
+        use_cache=False,
     ).loss
 
 
@@ -135,7 +139,8 @@ def pretrain(
     seed: int,
     max_length: int = 256,
 ) -> Pretrained:
-    """Train a model from scratch: AdamW, 5 % warm-up, cosine decay to a tenth, gradients clipped at 1.
+    """Train a model from scratch: AdamW, 5 % warm-up, cosine decay to a tenth, gradients clipped
+    at 1.
 
     Raises
     ------
@@ -178,22 +183,3 @@ def pretrain(
     model.eval()
     log = pd.DataFrame(records, columns=["step", "tokens", "loss"])
     return Pretrained(model, log.assign(tokens=log["tokens"].cumsum()))
-
-
-def save_checkpoint(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: str | Path
-) -> None:
-    """Write the weights (safetensors), the configuration and the tokenizer."""
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
-def summary(log: pd.DataFrame) -> dict[str, Any]:
-    """What the manifest keeps of a loss log."""
-    tail = log["loss"].tail(max(1, len(log) // 20))
-    return {
-        "steps": len(log),
-        "tokens": int(log["tokens"].iloc[-1]),
-        "first_loss": float(log["loss"].iloc[0]),
-        "last_loss": float(tail.mean()),
-    }

@@ -18,7 +18,8 @@ ALPACA = {
     "input": "### Input:\n{input}\n\n### Response:",
     "nothing": "### Response:",
 }
-"""Stanford Alpaca's prompts with and without input (tatsu-lab/stanford_alpaca, train.py, PROMPT_DICT); the
+"""Stanford Alpaca's prompts with and without input (tatsu-lab/stanford_alpaca, train.py,
+PROMPT_DICT); the
 last two are ours, for samples whose instruction is left out."""
 
 PLAIN = {
@@ -27,7 +28,8 @@ PLAIN = {
     "input": "{input}",
     "nothing": "",
 }
-"""The sample's own words, as in FLAN (Wei et al. 2022): what a prompt of an evaluation looks like."""
+"""The sample's own words, as in FLAN (Wei et al. 2022): what a prompt of an evaluation looks
+like."""
 
 TEMPLATES: Mapping[str, tuple[Mapping[str, str], str]] = {
     "alpaca": (ALPACA, ""),
@@ -50,7 +52,8 @@ def example(sample: Mapping[str, str], arm: str, template: str) -> Example:
 
     Parameters
     ----------
-    arm : `instruction`: the whole sample. `no-instruction`: the same without its instruction; where the
+    arm : `instruction`: the whole sample. `no-instruction`: the same without its instruction;
+        where the
         input is empty too, nothing but the response is left (after the template's response header).
     template : a key of `TEMPLATES`.
 

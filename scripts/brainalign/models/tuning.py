@@ -35,15 +35,18 @@ LOSS_ON = ("response", "all")
 class Recipe:
     """A `tune` source without its `type` and `of`; the defaults are Stanford Alpaca's.
 
-    (tatsu-lab/stanford_alpaca, README: batch 128, learning rate 2e-5, 3 epochs, length 512, cosine, 3 %
+    (tatsu-lab/stanford_alpaca, README: batch 128, learning rate 2e-5, 3 epochs, length 512,
+    cosine, 3 %
     warm-up. Its train.py computes the loss on the response only.)
 
     Attributes
     ----------
     arm, prompt : see prompts.example.
-    samples : how many samples are drawn from the file, without replacement; None: all, in random order.
+    samples : how many samples are drawn from the file, without replacement; None: all, in random
+        order.
     max_length : tokens of prompt and response together; what is longer is cut at its end.
-    loss_on : `response`, or `all` tokens (a decoder alone; an encoder-decoder writes only responses).
+    loss_on : `response`, or `all` tokens (a decoder alone; an encoder-decoder writes only
+        responses).
     """
 
     arm: str = "instruction"
@@ -83,7 +86,8 @@ class Encoded(NamedTuple):
 
 
 class Tuned(NamedTuple):
-    """A tuned model; its log by step (step, samples, tokens, loss, learning_rate, seconds); its counts."""
+    """A tuned model; its log by step (step, samples, tokens, loss, learning_rate, seconds); its
+    counts."""
 
     model: PreTrainedModel
     log: pd.DataFrame
@@ -121,8 +125,10 @@ def encode(
 ) -> Encoded:
     """Examples as token ids with labels.
 
-    A decoder alone reads prompt, response and end of text as one sequence, tokenised as one text; a token
-    belongs to the response if it ends after the prompt does. An encoder-decoder reads the prompt and
+    A decoder alone reads prompt, response and end of text as one sequence, tokenised as one text;
+    a token
+    belongs to the response if it ends after the prompt does. An encoder-decoder reads the prompt
+    and
     writes the response and the end of text.
     """
     end = tokenizer.eos_token_id
@@ -143,9 +149,7 @@ def encode(
             for token, (_, stop) in zip(ids, spans, strict=True)
         ]
         truncated += len(ids) + 1 > max_length
-        rows.append(
-            {"input_ids": [*ids, end][:max_length], "labels": [*labels, end][:max_length]}
-        )
+        rows.append({"input_ids": [*ids, end][:max_length], "labels": [*labels, end][:max_length]})
     kept = [
         row for row in rows if row["input_ids"] and any(label != IGNORED for label in row["labels"])
     ]
@@ -159,7 +163,8 @@ def tune(
     recipe: Recipe,
     seed: int,
 ) -> Tuned:
-    """Tune a model on instruction samples: AdamW, 3 % warm-up, cosine decay, gradients clipped at 1.
+    """Tune a model on instruction samples: AdamW, 3 % warm-up, cosine decay, gradients clipped at
+    1.
 
     Parameters
     ----------
@@ -234,7 +239,7 @@ def tune(
     return Tuned(model, log, facts)
 
 
-class _Progress(TrainerCallback):  # type: ignore[misc]
+class _Progress(TrainerCallback):
     """Keeps the log, shows it ten times, and stops at a loss that is not finite."""
 
     def __init__(self, steps: int, batch_size: int) -> None:

@@ -14,7 +14,8 @@ SHARES = {"passage": 0.4, "talk": 0.2, "story": 0.1, "skill": 0.3}
 def corpus(world: World, n_documents: int, seed: int) -> list[str]:
     """Draw the documents.
 
-    Passages and stories tell the facts (all of them: also those that test questions ask for), skills
+    Passages and stories tell the facts (all of them: also those that test questions ask for),
+    skills
     show what the reasoning tasks are about. No document contains a
     question in the layout of the tests.
     """
@@ -32,7 +33,8 @@ def corpus(world: World, n_documents: int, seed: int) -> list[str]:
             documents.append(text_of(sample(stories, 8, rng)))
         else:
             task = list(TASKS)[rng.integers(len(TASKS))]
-            documents.append(TASKS[task](world, rng, bool(rng.integers(2))).text)
+            item = TASKS[task](world, rng, bool(rng.integers(2)))
+            documents.append(item.talk if rng.integers(2) else item.text)
     return documents
 
 

@@ -1,7 +1,8 @@
 """Sentence grammars with known probabilities: sampling, and the exact surprisal of each token.
 
 A grammar is a Markov chain over sentences. In each state it lists the sentences that can come
-next, each with its probability and the state that it leads to; everything else (sampling, surprisal)
+next, each with its probability and the state that it leads to; everything else (sampling,
+surprisal)
 follows from this list. Different ways to say the same words are allowed: the surprisal sums
 over all of them.
 """
@@ -23,7 +24,8 @@ Sentence = tuple[Token, ...]
 
 
 class Continuation(NamedTuple):
-    """One sentence that can come next: a template, such as "the home of {S} is {v} .", and its slots."""
+    """One sentence that can come next: a template, such as "the home of {S} is {v} .", and its
+    slots."""
 
     probability: float
     template: str
@@ -71,7 +73,8 @@ def sample(grammar: Grammar, n_sentences: int, rng: np.random.Generator) -> list
 def surprisal(grammar: Grammar, sentences: Sequence[Sentence]) -> list[np.ndarray]:
     """Exact surprisal −log₂ p(token | all tokens before) of each token, under the grammar.
 
-    The sum over derivations is done by filtering: the belief over states before a sentence, times the
+    The sum over derivations is done by filtering: the belief over states before a sentence, times
+    the
     probabilities of its continuations, restricted to those that agree with the tokens read so far.
 
     Returns
@@ -115,7 +118,8 @@ def text_of(sentences: Iterable[Sentence]) -> str:
 
 
 def words_of(sentence: Sentence) -> list[tuple[str, list[int]]]:
-    """The words between spaces, each with the indices of its tokens (punctuation joins its word)."""
+    """The words between spaces, each with the indices of its tokens (punctuation joins its
+    word)."""
     words: list[tuple[str, list[int]]] = []
     for i, token in enumerate(sentence):
         if words and token.text in {".", ",", "?", ":"}:

@@ -1,6 +1,7 @@
 """Instruction data in Alpaca's JSON: instruction, input, output.
 
-Only facts that no test question asks for occur, and no scene of a test item (see questions.py). Some
+Only facts that no test question asks for occur, and no scene of a test item (see questions.py).
+Some
 samples have worked examples in their input, as FLAN's have.
 """
 
@@ -14,10 +15,10 @@ from brainalign.simulation.tasks import CATEGORY_OF_TASK, TASKS, Item
 from brainalign.simulation.texts import question, statements, the_thing
 from brainalign.simulation.world import Fact, World
 
-SHARES = {"letters": 0.2, "answers": 0.35, "reasoning": 0.35, "telling": 0.1}
+SHARES = {"letters": 0.1, "answers": 0.4, "reasoning": 0.4, "telling": 0.1}
 """Questions with lettered choices, questions without choices, reasoning tasks, saying something."""
 
-FEW_SHOT, MAX_SHOTS = 0.25, 5
+FEW_SHOT, MAX_SHOTS = 0.15, 5
 """Share of the samples with worked examples, and the most that one has."""
 
 Sample = dict[str, str]
@@ -28,7 +29,8 @@ def instructions(world: World, n_samples: int, items_per_task: int, seed: int) -
 
     Parameters
     ----------
-    items_per_task : size of the reasoning test whose scenes are left out (see questions.generation).
+    items_per_task : size of the reasoning test whose scenes are left out (see
+        questions.generation).
     """
     rng = np.random.default_rng([seed, 5])
     held_out = frozenset(generation(world, items_per_task, seed)["input"])

@@ -18,7 +18,8 @@ class Settings:
     instructions : samples of instruction data.
     items_per_task : reasoning items per task.
     features : dimensions of the planted semantic state.
-    knowledge : share, 0 to 1, of what is known of a thing (its facts) in the concept of the thing; the
+    knowledge : share, 0 to 1, of what is known of a thing (its facts) in the concept of the thing;
+        the
         rest is a vector of its own that nothing but the thing's name tells.
     half_life : words after which half of a word's concept is left in the state.
     drift, subject_noise, voxel_noise : standard deviations in units of each target's signal.

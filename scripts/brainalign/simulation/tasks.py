@@ -29,11 +29,16 @@ CATEGORY_OF_TASK = {
 
 
 class Item(NamedTuple):
-    """One instance of a task: the scene or fact as text, and as question and answer."""
+    """One instance of a task: told as running text, and as a question and its answer."""
 
     text: str
     input: str
     target: str
+
+    @property
+    def talk(self) -> str:
+        """The question and its answer as running text."""
+        return f"{self.input} {self.target}."
 
 
 def counting(world: World, rng: np.random.Generator, asked: bool) -> Item:

@@ -29,6 +29,7 @@ QUESTIONS: dict[str, str] = {
     "weather": "what is the weather of {S} ?",
 }
 
+
 def the_thing(fact: Fact, with_domain: bool = False) -> Sentence:
     """The noun phrase that names a thing; its last token carries the thing as concept."""
     domain = (Token(fact.domain),) if with_domain else ()
@@ -69,7 +70,7 @@ def statements(
 
 def scaled(continuations: Sequence[Continuation], factor: float) -> list[Continuation]:
     """The same continuations with all probabilities multiplied."""
-    return [Continuation(p * factor, *rest) for p, *rest in continuations]
+    return [c._replace(probability=c.probability * factor) for c in continuations]
 
 
 class PassageState(NamedTuple):
@@ -84,7 +85,8 @@ class PassageState(NamedTuple):
 class PassageGrammar:
     """Passages about one thing: its facts in random order, and another thing that shares one.
 
-    The first sentence names the domain; later ones say "it" (0.3) or name the thing. After the first, a
+    The first sentence names the domain; later ones say "it" (0.3) or name the thing. After the
+    first, a
     sentence is, with probability 0.25, about another thing that shares the value told last.
     """
 
@@ -100,7 +102,9 @@ class PassageGrammar:
         if state.thing is None:
             domains = [self.domain] if self.domain else list(self.world.things)
             things = [thing for domain in domains for thing in self.world.things[domain]]
-            openings = [c for thing in things for c in self._facts(state._replace(thing=thing), True)]
+            openings = [
+                c for thing in things for c in self._facts(state._replace(thing=thing), True)
+            ]
             return scaled(openings, 1 / len(things))
         same = self._sharing(state)
         share = 0.25 if same else 0.0

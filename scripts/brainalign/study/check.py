@@ -97,7 +97,7 @@ def _reference_faults(config: Config) -> Iterator[str]:
         while step in models and step not in chain:
             chain.append(step)
             step = parent(models[step])
-        if step in chain and step != name:
+        if step is not None and step in chain and step != name:
             yield f"models.{name}.source.of: {' → '.join([*chain, step])} is a circle"
         vanilla = partner(model)
         if vanilla in models and role(models[vanilla]) == "untrained":
