@@ -25,8 +25,7 @@ LOG = logging.getLogger("brainalign")
 ARCHITECTURES = ("decoder-only", "encoder-decoder")
 LONG_EVERY, SHORT = 4, 16
 """One step in four sees sequences of the full length, the others of a sixteenth of it: attention
-over long
-sequences is what costs, and positions need only be seen now and then."""
+over long sequences is what costs, and positions need only be seen now and then."""
 
 
 class Pretrained(NamedTuple):
@@ -90,8 +89,7 @@ def new_model(
 
 
 class PackedText:
-    """Documents as one stream of tokens, each after an end-of-text token; sequences start at
-    documents."""
+    """Documents as one stream of tokens, each after an end-of-text token."""
 
     def __init__(self, documents: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> None:
         end = tokenizer.eos_token_id
@@ -101,7 +99,7 @@ class PackedText:
         self.stream = np.concatenate([np.array([end, *ids], dtype=np.int64) for ids in encoded])
 
     def batch(self, n: int, length: int, rng: np.random.Generator) -> torch.Tensor:
-        """`n` sequences of `length` tokens, int64 [n, length]; the stream is closed to a ring."""
+        """`n` sequences that start at documents, int64 [n, length]; the stream is a ring."""
         starts = self.starts[rng.integers(len(self.starts), size=n)]
         index = (starts[:, None] + np.arange(length)) % len(self.stream)
         return torch.from_numpy(self.stream[index])
@@ -139,8 +137,7 @@ def pretrain(
     seed: int,
     max_length: int = 256,
 ) -> Pretrained:
-    """Train a model from scratch: AdamW, 5 % warm-up, cosine decay to a tenth, gradients clipped
-    at 1.
+    """Train a model from scratch: AdamW, 5 % warm-up, cosine decay to a tenth, clipped gradients.
 
     Raises
     ------
@@ -183,3 +180,22 @@ def pretrain(
     model.eval()
     log = pd.DataFrame(records, columns=["step", "tokens", "loss"])
     return Pretrained(model, log.assign(tokens=log["tokens"].cumsum()))
+
+
+def save_checkpoint(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: str | Path
+) -> None:
+    """Write the weights (safetensors), the configuration and the tokenizer."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def summary(log: pd.DataFrame) -> dict[str, Any]:
+    """What the manifest keeps of a loss log."""
+    tail = log["loss"].tail(max(1, len(log) // 20))
+    return {
+        "steps": len(log),
+        "tokens": int(log["tokens"].iloc[-1]),
+        "first_loss": float(log["loss"].iloc[0]),
+        "last_loss": float(tail.mean()),
+    }

@@ -19,8 +19,7 @@ ALPACA = {
     "nothing": "### Response:",
 }
 """Stanford Alpaca's prompts with and without input (tatsu-lab/stanford_alpaca, train.py,
-PROMPT_DICT); the
-last two are ours, for samples whose instruction is left out."""
+PROMPT_DICT); the last two are ours, for samples whose instruction is left out."""
 
 PLAIN = {
     "instruction and input": "{instruction}\n\n{input}",
@@ -28,8 +27,7 @@ PLAIN = {
     "input": "{input}",
     "nothing": "",
 }
-"""The sample's own words, as in FLAN (Wei et al. 2022): what a prompt of an evaluation looks
-like."""
+"""The sample's own words, as in FLAN (Wei et al. 2022): what evaluations look like."""
 
 TEMPLATES: Mapping[str, tuple[Mapping[str, str], str]] = {
     "alpaca": (ALPACA, ""),
@@ -53,8 +51,7 @@ def example(sample: Mapping[str, str], arm: str, template: str) -> Example:
     Parameters
     ----------
     arm : `instruction`: the whole sample. `no-instruction`: the same without its instruction;
-        where the
-        input is empty too, nothing but the response is left (after the template's response header).
+        where the input is empty too, only the response (after the template's header) is left.
     template : a key of `TEMPLATES`.
 
     Raises

@@ -36,8 +36,7 @@ class Recipe:
     """A `tune` source without its `type` and `of`; the defaults are Stanford Alpaca's.
 
     (tatsu-lab/stanford_alpaca, README: batch 128, learning rate 2e-5, 3 epochs, length 512,
-    cosine, 3 %
-    warm-up. Its train.py computes the loss on the response only.)
+    cosine, 3 % warm-up. Its train.py computes the loss on the response only.)
 
     Attributes
     ----------
@@ -86,8 +85,7 @@ class Encoded(NamedTuple):
 
 
 class Tuned(NamedTuple):
-    """A tuned model; its log by step (step, samples, tokens, loss, learning_rate, seconds); its
-    counts."""
+    """A tuned model; its log (step, samples, tokens, loss, learning_rate, seconds); its counts."""
 
     model: PreTrainedModel
     log: pd.DataFrame
@@ -126,10 +124,8 @@ def encode(
     """Examples as token ids with labels.
 
     A decoder alone reads prompt, response and end of text as one sequence, tokenised as one text;
-    a token
-    belongs to the response if it ends after the prompt does. An encoder-decoder reads the prompt
-    and
-    writes the response and the end of text.
+    a token belongs to the response if it ends after the prompt does. An encoder-decoder reads the
+    prompt and writes the response and the end of text.
     """
     end = tokenizer.eos_token_id
     if end is None:
@@ -163,8 +159,7 @@ def tune(
     recipe: Recipe,
     seed: int,
 ) -> Tuned:
-    """Tune a model on instruction samples: AdamW, 3 % warm-up, cosine decay, gradients clipped at
-    1.
+    """Tune a model on instruction samples: AdamW, 3 % warm-up, cosine decay, clipped gradients.
 
     Parameters
     ----------

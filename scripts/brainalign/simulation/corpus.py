@@ -15,9 +15,8 @@ def corpus(world: World, n_documents: int, seed: int) -> list[str]:
     """Draw the documents.
 
     Passages and stories tell the facts (all of them: also those that test questions ask for),
-    skills
-    show what the reasoning tasks are about. No document contains a
-    question in the layout of the tests.
+    talk and skills show questions and what the reasoning tasks are about. No document contains a
+    question in the layout of the tests, with their "Answer:".
     """
     rng = np.random.default_rng([seed, 4])
     passages, stories = PassageGrammar(world), StoryGrammar(world)

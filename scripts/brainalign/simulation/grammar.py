@@ -2,9 +2,8 @@
 
 A grammar is a Markov chain over sentences. In each state it lists the sentences that can come
 next, each with its probability and the state that it leads to; everything else (sampling,
-surprisal)
-follows from this list. Different ways to say the same words are allowed: the surprisal sums
-over all of them.
+surprisal) follows from this list. Different ways to say the same words are allowed: the surprisal
+sums over all of them.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -24,8 +23,7 @@ Sentence = tuple[Token, ...]
 
 
 class Continuation(NamedTuple):
-    """One sentence that can come next: a template, such as "the home of {S} is {v} .", and its
-    slots."""
+    """One sentence that can come next: a template, ("the home of {S} is {v} ."), and its slots."""
 
     probability: float
     template: str
@@ -74,8 +72,7 @@ def surprisal(grammar: Grammar, sentences: Sequence[Sentence]) -> list[np.ndarra
     """Exact surprisal −log₂ p(token | all tokens before) of each token, under the grammar.
 
     The sum over derivations is done by filtering: the belief over states before a sentence, times
-    the
-    probabilities of its continuations, restricted to those that agree with the tokens read so far.
+    the probabilities of its continuations, restricted to those that agree with the tokens so far.
 
     Returns
     -------
@@ -118,8 +115,7 @@ def text_of(sentences: Iterable[Sentence]) -> str:
 
 
 def words_of(sentence: Sentence) -> list[tuple[str, list[int]]]:
-    """The words between spaces, each with the indices of its tokens (punctuation joins its
-    word)."""
+    """The words between spaces, each with the indices of its tokens (punctuation joins)."""
     words: list[tuple[str, list[int]]] = []
     for i, token in enumerate(sentence):
         if words and token.text in {".", ",", "?", ":"}:

@@ -1,8 +1,7 @@
 """Instruction data in Alpaca's JSON: instruction, input, output.
 
 Only facts that no test question asks for occur, and no scene of a test item (see questions.py).
-Some
-samples have worked examples in their input, as FLAN's have.
+Some samples have worked examples in their input, as FLAN's have.
 """
 
 from collections.abc import Callable

@@ -2,10 +2,8 @@
 
 What is held out: every test question of the multiple-choice format, and every test item of `recall`
 and `translation`, is about an `asked` fact (see world.py), which no instruction and no worked
-example
-mentions; the fact itself is in the pre-training text. Test items of the other tasks are scenes
-that no
-instruction contains.
+example mentions; the fact itself is in the pre-training text. Test items of the other tasks are
+scenes that no instruction contains.
 """
 
 import numpy as np

@@ -19,8 +19,7 @@ class Settings:
     items_per_task : reasoning items per task.
     features : dimensions of the planted semantic state.
     knowledge : share, 0 to 1, of what is known of a thing (its facts) in the concept of the thing;
-        the
-        rest is a vector of its own that nothing but the thing's name tells.
+        the rest is a vector of its own that nothing but the thing's name tells.
     half_life : words after which half of a word's concept is left in the state.
     drift, subject_noise, voxel_noise : standard deviations in units of each target's signal.
     """

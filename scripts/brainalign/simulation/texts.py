@@ -86,8 +86,7 @@ class PassageGrammar:
     """Passages about one thing: its facts in random order, and another thing that shares one.
 
     The first sentence names the domain; later ones say "it" (0.3) or name the thing. After the
-    first, a
-    sentence is, with probability 0.25, about another thing that shares the value told last.
+    first, a sentence is, with probability 0.25, about another thing with the value told last.
     """
 
     world: World

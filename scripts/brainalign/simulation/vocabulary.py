@@ -17,11 +17,9 @@ PAD, END, UNKNOWN = "<pad>", "<|endoftext|>", "<unk>"
 def train_tokenizer(
     documents: Iterable[str], samples: Iterable[Mapping[str, str]], more: Iterable[str] = ()
 ) -> Tokenizer:
-    """A word-level tokenizer whose vocabulary is every word of documents, samples and further
-    texts.
+    """A word-level tokenizer whose vocabulary is each word of documents, samples and further texts.
 
-    White space separates and is no token, so "Answer:" + " B" has the same tokens however it is
-    cut.
+    White space is no token, so "Answer:" + " B" has the same tokens however it is cut.
     """
     tokenizer = Tokenizer(WordLevel(unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = Split(Regex(r"\w+|#+|[^\w\s]"), behavior="removed", invert=True)

@@ -1,0 +1,194 @@
+"""The simulated world: its facts, its grammar's exact probabilities, and what tests hold out."""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from brainalign.errors import InputError
+from brainalign.simulation.corpus import corpus
+from brainalign.simulation.grammar import Continuation, Token, sample, surprisal, text_of
+from brainalign.simulation.instructions import instructions
+from brainalign.simulation.questions import generation, multiple_choice
+from brainalign.simulation.settings import Settings
+from brainalign.simulation.texts import PassageGrammar, StoryGrammar
+from brainalign.simulation.vocabulary import UNKNOWN, train_tokenizer
+from brainalign.simulation.world import VALUES, build_world
+
+SEEDS = (1, 2, 3)
+ITEMS = 25
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def seed(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def world(seed):
+    return build_world(seed, 6)
+
+
+@pytest.fixture(scope="module")
+def samples(world, seed):
+    return instructions(world, 2000, ITEMS, seed)
+
+
+def test_half_of_the_facts_of_each_domain_and_kind_are_asked(world):
+    for domain, kinds in world.kinds.items():
+        for kind in kinds:
+            asked = [f.asked for f in world.facts if (f.domain, f.kind) == (domain, kind)]
+            assert len(asked) == 6
+            assert sum(asked) == 3
+    assert len({fact.thing for fact in world.facts}) == 12 * 6
+    assert all(fact.value in VALUES[fact.kind] for fact in world.facts)
+
+
+def test_a_seed_gives_one_world_and_another_seed_another(world, seed):
+    assert build_world(seed, 6) == world
+    assert build_world(seed + 1, 6) != world
+    assert corpus(world, 40, seed) == corpus(build_world(seed, 6), 40, seed)
+    assert corpus(world, 40, seed) != corpus(world, 40, seed + 1)
+
+
+@pytest.mark.parametrize("grammar", [PassageGrammar, StoryGrammar])
+def test_continuations_of_every_state_on_the_way_sum_to_one(world, grammar):
+    rules, rng = grammar(world), np.random.default_rng(0)
+    states = [rules.start()]
+    for _ in range(12):
+        choices = rules.continuations(states[-1])
+        states.append(choices[rng.integers(len(choices))].state)
+    for state in states:
+        assert sum(c.probability for c in rules.continuations(state)) == pytest.approx(1, abs=1e-9)
+
+
+class _Two(NamedTuple):
+    """A grammar small enough to enumerate; "a b ." arises in two ways that lead on differently."""
+
+    def start(self):
+        return 0
+
+    def continuations(self, state):
+        if state == 0:
+            return [
+                Continuation(0.5, "a b .", {}, 1),
+                Continuation(0.25, "a {x} .", {"x": (Token("b"),)}, 2),
+                Continuation(0.25, "a c .", {}, 2),
+            ]
+        return [Continuation(0.9 if state == 1 else 0.2, "d .", {}, state),
+                Continuation(0.1 if state == 1 else 0.8, "e .", {}, state)]  # fmt: skip
+
+
+def test_surprisal_equals_the_sum_over_all_derivations():
+    grammar = _Two()
+    joint = {}
+    for first in grammar.continuations(0):
+        for second in grammar.continuations(first.state):
+            words = text_of([first.sentence, second.sentence])
+            joint[words] = joint.get(words, 0) + first.probability * second.probability
+    assert sum(joint.values()) == pytest.approx(1)
+    for first in grammar.continuations(0):
+        for second in grammar.continuations(first.state):
+            text = [first.sentence, second.sentence]
+            bits = np.concatenate(surprisal(grammar, text)).sum()
+            assert 2**-bits == pytest.approx(joint[text_of(text)])
+
+
+def test_next_word_probabilities_of_the_world_sum_to_one(world):
+    """Over all sentences of the opening, grouped by their words: Σ 2^−surprisal = 1."""
+    grammar = PassageGrammar(world, "mineral")
+    openings = {text_of([c.sentence]): c.sentence for c in grammar.continuations(grammar.start())}
+    total = sum(2 ** -surprisal(grammar, [sentence])[0].sum() for sentence in openings.values())
+    assert total == pytest.approx(1, abs=1e-9)
+
+
+def test_mean_surprisal_is_the_entropy_of_the_opening(world):
+    grammar, rng = StoryGrammar(world), np.random.default_rng(0)
+    opening = [c.probability for c in grammar.continuations(grammar.start())]
+    entropy = -np.sum(opening * np.log2(opening))
+    drawn = [surprisal(grammar, sample(grammar, 1, rng))[0].sum() for _ in range(50)]
+    assert np.mean(drawn) == pytest.approx(entropy, abs=1e-9)  # all openings are equally likely
+
+
+def test_impossible_text_is_refused(world):
+    with pytest.raises(ValueError, match="cannot produce"):
+        surprisal(PassageGrammar(world), [(Token("Nonsense"), Token("."))])
+
+
+def test_no_instruction_tells_a_fact_that_is_asked(world, samples):
+    text = ["\n".join(sample.values()) for sample in samples]
+    everything = "\n".join(text)
+    sentences = [set(sentence.split()) for sentence in re.split(r"[.?\n]", everything)]
+    for fact in (fact for fact in world.facts if fact.asked):
+        assert f"the {_word(fact)} of the {fact.thing}?" not in everything
+        assert not any({fact.thing, fact.value} <= sentence for sentence in sentences), fact
+    for word, other, asked in world.translations:
+        if asked:
+            assert not any(other in t.split() for t in text), word
+
+
+def _word(fact):
+    return {"town": "home", "material": "stuff"}.get(fact.kind, fact.kind)
+
+
+def test_no_instruction_repeats_a_test_question_or_a_test_scene(world, samples, seed):
+    test = multiple_choice(world, seed).query("split == 'test'")["question"]
+    scenes = generation(world, ITEMS, seed)["input"]
+    text = "\n".join("\n".join(sample.values()) for sample in samples)
+    assert not [question for question in [*test, *scenes] if question in text]
+
+
+def test_worked_examples_are_about_facts_that_are_not_asked(world, seed):
+    table = multiple_choice(world, seed)
+    dev = set(table.query("split == 'dev'")["question"])
+    assert not dev & set(table.query("split == 'test'")["question"])
+    assert (table.query("split == 'dev'").groupby("subject").size() == 5).all()
+
+
+def test_every_asked_fact_is_in_the_text_and_no_question_layout_is(world, seed):
+    documents = corpus(world, 4000, seed)
+    assert not any("Answer:" in document for document in documents)
+    words = [set(document.replace(".", "").replace("?", "").split()) for document in documents]
+    for fact in (fact for fact in world.facts if fact.asked):
+        assert any({fact.thing, fact.value} <= found for found in words), fact
+
+
+def test_gold_answers_are_true_and_letters_balanced(world, seed):
+    table = multiple_choice(world, seed)
+    truth = {}
+    for fact in world.facts:
+        truth[fact.thing, _word(fact)] = fact.value
+    for row in table.itertuples():
+        _, _, _, kind, _, _, thing = row.question.rstrip("?").split()
+        assert row.choices[row.gold] == truth[thing, kind]
+        assert len(set(row.choices)) == 4
+    assert table["gold"].value_counts().min() > 0.1 * len(table)
+
+
+def test_every_word_of_the_tests_is_in_the_vocabulary(world, samples, seed):
+    tokenizer = train_tokenizer(corpus(world, 4000, seed), samples)
+    unknown = tokenizer.token_to_id(UNKNOWN)
+    table = multiple_choice(world, seed)
+    items = generation(world, ITEMS, seed)
+    for text in [
+        *table["question"],
+        *table["choices"].explode(),
+        *items["input"],
+        *items["target"],
+    ]:
+        assert unknown not in tokenizer.encode(text).ids, text
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"thing": 3}, "simulation.thing: unknown key"),
+        ({"things_per_domain": 5}, "an even number"),
+        ({"knowledge": 2}, "expected 0 to 1"),
+        ({"documents": 0}, "expected a positive"),
+        ({"drift": -1}, "expected 0 or more"),
+    ],
+)
+def test_a_bad_section_is_named(section, message):
+    with pytest.raises(InputError, match=message):
+        Settings.of(section)

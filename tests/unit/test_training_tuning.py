@@ -1,0 +1,236 @@
+"""Pre-training and instruction tuning: masks, losses, determinism, checkpoints; tiny models."""
+
+import numpy as np
+import pytest
+import torch
+from brainalign.errors import InputError
+from brainalign.models.loading import load
+from brainalign.models.manifest import describe
+from brainalign.models.pretraining import (
+    PackedText,
+    language_model_loss,
+    pretrain,
+    save_checkpoint,
+    summary,
+)  # fmt: skip
+from brainalign.models.prompts import ALPACA, Example, example
+from brainalign.models.tuning import IGNORED, Recipe, encode, read_samples, tune
+from brainalign.simulation.corpus import corpus
+from brainalign.simulation.instructions import instructions
+from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
+from brainalign.simulation.world import build_world
+from transformers import PreTrainedTokenizerFast
+
+SIZES = {"layers": 1, "width": 16, "heads": 2, "batch_tokens": 256, "learning_rate": 0.01}
+ARCHITECTURES = ("decoder-only", "encoder-decoder")
+RECIPE = Recipe(prompt="plain", samples=64, epochs=2, learning_rate=5e-3, batch_size=8)
+SAMPLE = {"instruction": "Say {it}.", "input": "the {instruction}", "output": "merry"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def world():
+    return build_world(1, 6)
+
+
+@pytest.fixture(scope="module")
+def documents(world):
+    return corpus(world, 300, 1)
+
+
+@pytest.fixture(scope="module")
+def samples(world):
+    return instructions(world, 200, 5, 1)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(documents, samples, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer")
+    save_tokenizer(train_tokenizer(documents, samples, ALPACA.values()), folder)
+    return PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def trained(request, documents, tokenizer):
+    return pretrain(
+        documents, tokenizer, architecture=request.param, steps=30, seed=1, max_length=64, **SIZES
+    )
+
+
+def test_the_loss_falls_and_is_logged(trained):
+    losses = trained.log["loss"]
+    assert losses.tail(5).mean() < 0.9 * losses.iloc[0]
+    assert summary(trained.log)["first_loss"] == losses.iloc[0]
+    assert summary(trained.log)["tokens"] == trained.log["tokens"].iloc[-1]
+    assert trained.log["tokens"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_equal_seeds_give_equal_weights(architecture, documents, tokenizer):
+    first, same, other = (
+        pretrain(
+            documents, tokenizer, architecture=architecture, steps=3, seed=seed, max_length=64,
+            **SIZES,
+        ).model.state_dict()
+        for seed in (1, 1, 2)
+    )  # fmt: skip
+    assert all(torch.equal(first[key], same[key]) for key in first)
+    assert not all(torch.equal(first[key], other[key]) for key in first)
+
+
+def test_sequences_start_at_documents_after_the_end_token(documents, tokenizer):
+    batch = PackedText(documents, tokenizer).batch(20, 8, np.random.default_rng(0))
+    assert (batch[:, 0] == tokenizer.eos_token_id).all()
+    openings = {tuple(tokenizer(document)["input_ids"][:3]) for document in documents}
+    assert all(tuple(row[1:4].tolist()) in openings for row in batch)
+
+
+def test_decoder_loss_is_the_cross_entropy_of_next_tokens(documents, tokenizer):
+    model = pretrain(
+        documents, tokenizer, architecture="decoder-only", steps=1, seed=1, max_length=64, **SIZES
+    ).model
+    tokens = PackedText(documents, tokenizer).batch(4, 16, np.random.default_rng(0))
+    with torch.no_grad():
+        ours = language_model_loss(model, tokens, np.random.default_rng(0))
+        logits = model(input_ids=tokens).logits[:, :-1]
+    truth = torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
+    assert ours.item() == pytest.approx(truth.item(), abs=1e-5)
+
+
+def test_a_checkpoint_reloads_with_the_same_logits(trained, tokenizer, tmp_path):
+    encdec = trained.model.config.is_encoder_decoder
+    save_checkpoint(trained.model, tokenizer, tmp_path)
+    manifest = describe(tmp_path, "it", {"type": "pretrain"}, simulated=True)
+    assert manifest["architecture"] == ARCHITECTURES[encdec]
+    assert manifest["parameters"] == trained.model.num_parameters()
+    loaded = load(manifest, "cpu", 1)
+    inputs = {"input_ids": torch.tensor([tokenizer("It is red.")["input_ids"]])}
+    if encdec:
+        inputs["decoder_input_ids"] = torch.tensor([[0, 5]])
+    with torch.no_grad():
+        torch.testing.assert_close(loaded.model(**inputs).logits, trained.model(**inputs).logits)
+    assert loaded.tokenizer("It is red.")["input_ids"] == tokenizer("It is red.")["input_ids"]
+
+
+@pytest.mark.parametrize(
+    ("arm", "template", "has_input", "prompt"),
+    [
+        ("instruction", "plain", True, "Say {it}.\n\nthe {instruction}"),
+        ("instruction", "plain", False, "Say {it}."),
+        ("no-instruction", "plain", True, "the {instruction}"),
+        ("no-instruction", "plain", False, ""),
+        ("no-instruction", "alpaca", False, "### Response:"),
+    ],
+)
+def test_prompts_keep_braces_of_samples_and_drop_the_instruction(arm, template, has_input, prompt):
+    sample = SAMPLE if has_input else {**SAMPLE, "input": " "}
+    made = example(sample, arm, template)
+    assert made.prompt == prompt
+    assert made.response.strip() == "merry"
+
+
+def test_alpacas_prompts_are_the_published_ones():
+    made = example(SAMPLE, "instruction", "alpaca")
+    assert made == Example(
+        "Below is an instruction that describes a task, paired with an input that provides further "
+        "context. Write a response that appropriately completes the request.\n\n### Instruction:\n"
+        "Say {it}.\n\n### Input:\nthe {instruction}\n\n### Response:",
+        "merry",
+    )
+
+
+@pytest.mark.parametrize("template", ["alpaca", "plain"])
+@pytest.mark.parametrize("arm", ["instruction", "no-instruction"])
+def test_the_loss_is_on_the_response_token_by_token(tokenizer, samples, arm, template):
+    for sample in samples[:30]:
+        one = example(sample, arm, template)
+        encoded = encode(
+            [one], tokenizer, encoder_decoder=False, max_length=512, loss_on="response"
+        )
+        (row,) = encoded.rows
+        response = tokenizer(one.response)["input_ids"]
+        prompt = tokenizer(one.prompt)["input_ids"]
+        end = tokenizer.eos_token_id
+        assert row["input_ids"] == [*prompt, *response, end]
+        assert row["labels"] == [*[IGNORED] * len(prompt), *response, end]
+        (row,) = encode([one], tokenizer, encoder_decoder=False, max_length=512, loss_on="all").rows
+        assert row["labels"] == row["input_ids"]
+
+
+def test_an_encoder_decoder_reads_the_prompt_and_writes_the_response(tokenizer):
+    one = Example("What is the colour?", " red")
+    (row,) = encode([one], tokenizer, encoder_decoder=True, max_length=64, loss_on="response").rows
+    end = tokenizer.eos_token_id
+    assert row["input_ids"] == tokenizer(one.prompt)["input_ids"]
+    assert row["labels"] == [*tokenizer("red")["input_ids"], end]
+
+
+def test_long_samples_are_counted_and_dropped_when_no_label_is_left(tokenizer):
+    cut = Example("red blue", " red blue green")
+    gone = Example("red " * 10, " red")
+    whole = Example("red", " blue")
+    encoded = encode(
+        [cut, gone, whole], tokenizer, encoder_decoder=False, max_length=4, loss_on="response"
+    )
+    assert (encoded.truncated, encoded.dropped, len(encoded.rows)) == (2, 1, 2)
+    assert len(encoded.rows[0]["input_ids"]) == 4
+
+
+def test_tuning_lowers_the_loss_logs_every_step_and_repeats_itself(
+    trained, tokenizer, samples, tmp_path
+):
+    save_checkpoint(trained.model, tokenizer, tmp_path)
+    manifest = describe(tmp_path, "it", {}, simulated=True)
+    runs = []
+    for _ in range(2):
+        loaded = load(manifest, "cpu", 1)
+        runs.append(tune(loaded.model, loaded.tokenizer, samples, RECIPE, seed=3))
+    first, second = runs
+    assert first.facts["last_loss"] < first.facts["first_loss"]
+    assert first.log["step"].tolist() == list(range(1, 17))
+    assert first.facts["trained_samples"] == 64
+    weights, again = first.model.state_dict(), second.model.state_dict()
+    assert all(torch.equal(weights[key], again[key]) for key in weights)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nonsense", "not JSON"),
+        ("{}", "expected a list"),
+        ('[{"instruction": "Say it."}]', "sample 0 has no output"),
+        ('[{"instruction": " ", "output": "it"}]', "sample 0 has no instruction"),
+    ],
+)
+def test_bad_instruction_files_are_named(tmp_path, text, message):
+    path = tmp_path / "instructions.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_samples(path)
+
+
+def test_bad_recipes_and_sizes_are_named(trained, documents, tokenizer, samples):
+    with pytest.raises(InputError, match="unknown key"):
+        Recipe.of({"type": "tune", "of": "it", "epoch": 1})
+    with pytest.raises(InputError, match="loss_on"):
+        Recipe.of({"loss_on": "prompt"})
+    with pytest.raises(InputError, match="arm: 'other'"):
+        example(SAMPLE, "other", "plain")
+    with pytest.raises(InputError, match="the file has 200"):
+        tune(trained.model, tokenizer, samples, Recipe(samples=201, batch_size=8), 1)
+    with pytest.raises(InputError, match="fewer than a batch of 128"):
+        tune(trained.model, tokenizer, samples, Recipe(samples=64), 1)
+    with pytest.raises(InputError, match="width 15"):
+        pretrain(
+            documents, tokenizer, architecture="decoder-only", steps=1, seed=1,
+            **{**SIZES, "width": 15},
+        )  # fmt: skip
+    with pytest.raises(InputError, match="architecture 'masked'"):
+        pretrain(documents, tokenizer, architecture="masked", steps=1, seed=1, **SIZES)
