@@ -37,9 +37,9 @@ def scatter(
         slope, level = np.polyfit(horizontal, vertical, 1)
         ends = np.array([horizontal.min(), horizontal.max()])
         axes.plot(ends, level + slope * ends, color=MUTED, linewidth=0.9, zorder=1)
-    for row in each(present):
+    for row, across, up in zip(each(present), horizontal, vertical, strict=True):
         axes.plot(
-            getattr(row, x), getattr(row, y), marker(row, markers),
+            across, up, marker(row, markers),
             color=COLOUR[str(row.role)], markeredgecolor="white", markeredgewidth=0.4, zorder=3,
         )  # fmt: skip
     axes.margins(0.08)
