@@ -35,6 +35,6 @@ def test_true_features_and_content_free_ones(kind, tmp_path):
     ceiling = float(np.median(responses["true_ceiling"]))
     true = score("truth", tmp_path, made, shuffled)["r"]
     assert ceiling - 12 / (2 * n_rows) - 2 * error < true < ceiling + 2 * error
-    assert score("oasm", tmp_path, made, shuffled)["r"] > 0.4
+    assert score("oasm", tmp_path, made, shuffled)["r"] > 0.3
     assert abs(score("oasm", tmp_path, made, grouped)["r"]) < 0.02
     assert 0.75 * ceiling < score("truth", tmp_path, made, grouped)["r"] < ceiling + 2 * error
