@@ -11,7 +11,7 @@ BEHAVIOR_FILES = [
     for benchmark in BEHAVIOR
 ]
 CAPABILITY_FILES = [
-    {"model": model, "task": task} for model in LANGUAGE_MODELS for task in CAPABILITY
+    {"model": model, "task": task} for model in TRAINED_MODELS for task in CAPABILITY
 ]
 LOSS_FILES = [
     {"model": model, "text": text} for model in LANGUAGE_MODELS for text in TEXTS

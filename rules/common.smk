@@ -74,6 +74,8 @@ def models_with(*roles):
 
 
 LANGUAGE_MODELS = models_with("vanilla", "tuned", "untrained")
+# An untrained model can only guess: its answers are not worth the hours that they take.
+TRAINED_MODELS = models_with("vanilla", "tuned")
 SIMULATED_DATASETS = [
     n for n, d in DATASETS.items() if d["source"]["type"] == "simulated"
 ]

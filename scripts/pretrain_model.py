@@ -8,6 +8,7 @@ from brainalign.formats.tables import write_json
 from brainalign.job import job
 from brainalign.models.manifest import describe
 from brainalign.models.pretraining import pretrain, save_checkpoint, summary
+from brainalign.simulation.world import VALUES
 from transformers import PreTrainedTokenizerFast
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ with job(snakemake.log[0]) as log:
     documents = Path(snakemake.input.corpus).read_text().splitlines()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(snakemake.input.tokenizer)
     sizes = {key: value for key, value in source.items() if key != "type"}
-    trained = pretrain(documents, tokenizer, seed=snakemake.params.seed, **sizes)
+    facts = [value for values in VALUES.values() for value in values]
+    trained = pretrain(documents, tokenizer, seed=snakemake.params.seed, salient=facts, **sizes)
     folder = Path(snakemake.output.checkpoint)
     save_checkpoint(trained.model, tokenizer, folder)
     training = summary(trained.log)

@@ -7,7 +7,9 @@ from brainalign.errors import InputError
 from brainalign.models.loading import load
 from brainalign.models.manifest import describe
 from brainalign.models.pretraining import (
+    Masking,
     PackedText,
+    corrupt,
     language_model_loss,
     pretrain,
     save_checkpoint,
@@ -102,6 +104,33 @@ def test_decoder_loss_is_the_cross_entropy_of_next_tokens(documents, tokenizer):
         logits = model(input_ids=tokens).logits[:, :-1]
     truth = torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
     assert ours.item() == pytest.approx(truth.item(), abs=1e-5)
+
+
+def test_span_corruption_hides_salient_words_first_and_loses_nothing(documents, tokenizer):
+    masking = Masking.of(tokenizer, ["red", "blue", "green", "black"])
+    tokens = PackedText(documents, tokenizer).batch(50, 32, np.random.default_rng(0)).numpy()
+    read, said = corrupt(tokens, masking, np.random.default_rng(1))
+    hidden = read != tokens
+    assert (hidden.sum(axis=1) == 4).all() and not hidden[:, 0].any()
+    for row in range(len(tokens)):
+        sentinels, words = said[row, 0::2], said[row, 1::2]
+        assert tokenizer.convert_ids_to_tokens(sentinels) == [f"<extra_id_{i}>" for i in range(4)]
+        restored = read[row].copy()
+        for sentinel, word in zip(sentinels, words, strict=True):
+            restored[restored == sentinel] = word
+        assert (restored == tokens[row]).all()
+        salient = np.isin(tokens[row], masking.salient)
+        assert (salient & hidden[row]).sum() == min(4, salient.sum())
+
+
+def test_span_corruption_needs_sentinels(documents, samples, tmp_path):
+    plain = train_tokenizer(documents, samples)
+    plain.save(str(tmp_path / "tokenizer.json"))
+    text = (tmp_path / "tokenizer.json").read_text().replace("<extra_id_", "<other_")
+    (tmp_path / "tokenizer.json").write_text(text)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(tmp_path / "tokenizer.json"))
+    with pytest.raises(InputError, match="no <extra_id_0>"):
+        Masking.of(tokenizer, [])
 
 
 def test_a_checkpoint_reloads_with_the_same_logits(trained, tokenizer, tmp_path):

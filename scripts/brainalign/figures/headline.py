@@ -89,7 +89,7 @@ def _study(
         _each(partial(_gain, contrasts, dict.fromkeys(MODES, "r"), simulated, AVERAGE)),
     )
     yield (
-        "Do models beat features that know nothing of the text's content?",
+        "Do language models beat the baselines without a network?",
         _each(partial(_against_baselines, averages)),
     )
     yield (

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from brainalign.figures.order import each, mode_order
 from brainalign.figures.style import (
     COLOUR,
+    FEATURES,
     INK,
     LINE,
     PAGE,
@@ -57,7 +58,7 @@ def layer_curves(layers: pd.DataFrame) -> Figure:
                 axes.set_ylabel("alignment (Pearson r)")
             if row == len(names[mode]) - 1:
                 axes.set_xlabel("relative depth of the layer")
-    networks = layers[layers["role"] != "baseline"]
+    networks = layers[~layers["role"].isin(FEATURES)]
     if networks.groupby("benchmark")["model"].nunique().max() >= MANY:
         markers = {}  # single curves are too faint to carry them
     extra = [
@@ -70,8 +71,8 @@ def layer_curves(layers: pd.DataFrame) -> Figure:
 
 def _benchmark(axes: Axes, rows: pd.DataFrame, markers: dict[str, str]) -> None:
     """One panel: the rows of one benchmark."""
-    networks = rows[rows["role"] != "baseline"]
-    baselines = rows[rows["role"] == "baseline"]
+    networks = rows[~rows["role"].isin(FEATURES)]
+    baselines = rows[rows["role"].isin(FEATURES)]
     count = networks["model"].nunique()
     statement = (
         f"{rows['mode'].iloc[0]} · N = {count} networks, {baselines['model'].nunique()} baselines"
@@ -95,7 +96,7 @@ def curves(axes: Axes, rows: pd.DataFrame, markers: dict[str, str]) -> None:
     `rows` has a row per model and layer, with `model`, `family`, `role`, `layer`, `depth`, `r`,
     `r_sd`, `chosen`.
     """
-    networks = rows[rows["role"] != "baseline"]
+    networks = rows[~rows["role"].isin(FEATURES)]
     count = networks["model"].nunique()
     for _, model in networks.groupby("model", sort=False):
         _network(axes, model, count, markers)
@@ -104,7 +105,7 @@ def curves(axes: Axes, rows: pd.DataFrame, markers: dict[str, str]) -> None:
     axes.axhline(0, color=INK, linewidth=0.5, zorder=0)
     axes.set_xlim(-0.03, 1.1)
     axes.set_xticks([0, 0.5, 1])
-    _baselines(axes, rows[rows["role"] == "baseline"])
+    _baselines(axes, rows[rows["role"].isin(FEATURES)])
 
 
 def _network(axes: Axes, model: pd.DataFrame, count: int, markers: dict[str, str]) -> None:
@@ -158,15 +159,15 @@ def _baselines(axes: Axes, baselines: pd.DataFrame) -> None:
     """Baselines have no layers: a named line at each one's picked score."""
     picked = baselines[baselines["chosen"].astype(bool)].dropna(subset=["r"])
     low, high = axes.get_ylim()
-    for value in picked["r"]:
+    for row in each(picked):
         axes.axhline(
-            value, color=COLOUR["baseline"], linestyle=LINE["baseline"], linewidth=0.9, zorder=1
+            row.r, color=COLOUR[row.role], linestyle=LINE[row.role], linewidth=0.9, zorder=1
         )
-        low, high = min(low, value), max(high, value)
+        low, high = min(low, row.r), max(high, row.r)
     margin = 0.04 * (high - low)
     axes.set_ylim(low - margin, high + margin)
     heights = spaced(list(picked["r"]), 0.085 * (axes.get_ylim()[1] - axes.get_ylim()[0]))
-    for name, height in zip(picked["model"], heights, strict=True):
+    for row, height in zip(each(picked), heights, strict=True):
         axes.text(
-            1.115, height, name, color=COLOUR["baseline"], va="center", clip_on=False
+            1.115, height, row.model, color=COLOUR[row.role], va="center", clip_on=False
         )  # at the right margin

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from brainalign.figures.style import MODES, ROLES
+from brainalign.figures.style import FEATURES, MODES, ROLES
 
 MODEL_COLUMNS = ("model", "base", "family", "role", "parameters")
 
@@ -24,17 +24,17 @@ def model_order(table: pd.DataFrame) -> pd.DataFrame:
     label = models["label"] if "label" in models else models["model"]
     models = models[list(MODEL_COLUMNS)].assign(
         label=label.fillna(models["model"]).astype(str),
-        group=models["base"].fillna(models["model"]).where(models["role"] != "baseline", ""),
+        group=models["base"].fillna(models["model"]).where(~models["role"].isin(FEATURES), ""),
         family=models["family"].fillna("").astype(str),
         rank=models["role"].map({role: i for i, role in enumerate(ROLES)}),
-        is_baseline=models["role"] == "baseline",
+        is_features=models["role"].isin(FEATURES),
     )
     groups = models.sort_values("rank").groupby("group")
     # A tuned partner may be filed under a family of its own; the group stays in one piece.
     models["group_family"] = models["group"].map(groups["family"].first())
     models["group_size"] = models["group"].map(groups["parameters"].max())
     ordered = models.sort_values(
-        ["is_baseline", "group_family", "group_size", "group", "rank", "model"], na_position="last"
+        ["is_features", "group_family", "group_size", "group", "rank", "model"], na_position="last"
     )
     return ordered[["model", "label", "group", "family", "role", "parameters"]].reset_index(
         drop=True

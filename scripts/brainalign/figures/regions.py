@@ -6,6 +6,7 @@ from matplotlib.lines import Line2D
 
 from brainalign.figures.layer_curves import FEW, MANY, curves
 from brainalign.figures.style import (
+    FEATURES,
     INK,
     PAGE,
     absent,
@@ -73,7 +74,7 @@ def regions(
             axes.set_ylabel("alignment (r)")
         if place + ACROSS >= len(names):
             axes.set_xlabel("relative depth of the layer")
-    networks = rows.loc[rows["role"] != "baseline", "model"].nunique()
+    networks = rows.loc[~rows["role"].isin(FEATURES), "model"].nunique()
     extra = list(EXTRA)
     if networks <= FEW:
         extra.append(Line2D([], [], color=INK, alpha=0.15, linewidth=5, label="±1 SD over folds"))

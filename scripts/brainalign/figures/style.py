@@ -20,24 +20,28 @@ PAGE = 7.0  # inches: both columns
 
 # Okabe and Ito's colours: apart for the common kinds of colour blindness. A colour means a role
 # and nothing else; a family is a marker, a mode is a place or an open or filled marker.
-ROLES = ("vanilla", "tuned", "untrained", "baseline")
+ROLES = ("vanilla", "tuned", "untrained", "baseline", "truth")
+FEATURES = ("baseline", "truth")  # the roles without a network, so without layers or a family
 COLOUR = {
     "vanilla": "#0072B2",
     "tuned": "#D55E00",
     "untrained": "#8C8C8C",
     "baseline": "#009E73",
+    "truth": "#CC79A7",
 }
 LABEL = {
     "vanilla": "vanilla",
     "tuned": "instruction-tuned",
     "untrained": "untrained",
     "baseline": "baseline without a network",
+    "truth": "true features of the simulated responses",
 }
 LINE: dict[str, Any] = {
     "vanilla": "-",
     "tuned": "-",
     "untrained": (0, (1, 1)),
     "baseline": (0, (4, 1.5)),
+    "truth": (0, (6, 1)),
 }
 INK = "#1A1A1A"
 MUTED = "#5A5A5A"
@@ -175,14 +179,14 @@ def absent(axes: Axes, why: str, width: int = 34) -> None:
 def family_markers(table: pd.DataFrame) -> dict[str, str]:
     """Family → marker, by the families' alphabet (baselines have a marker of their own)."""
     families = sorted(
-        table.loc[table["role"] != "baseline", "family"].dropna().astype(str).unique()
+        table.loc[~table["role"].isin(FEATURES), "family"].dropna().astype(str).unique()
     )
     return {name: FAMILY_MARKERS[i % len(FAMILY_MARKERS)] for i, name in enumerate(families)}
 
 
 def marker(row: Any, markers: Mapping[str, str]) -> str:
     """The marker of a table row (with `role` and `family`)."""
-    return BASELINE_MARKER if row.role == "baseline" else markers.get(str(row.family), "o")
+    return BASELINE_MARKER if row.role in FEATURES else markers.get(str(row.family), "o")
 
 
 def legend(
@@ -202,7 +206,7 @@ def legend(
             [],
             [],
             color=COLOUR[role],
-            marker="" if lines else BASELINE_MARKER if role == "baseline" else "o",
+            marker="" if lines else BASELINE_MARKER if role in FEATURES else "o",
             linestyle=LINE[role] if lines else "none",
             label=LABEL[role],
         )

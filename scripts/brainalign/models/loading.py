@@ -15,19 +15,19 @@ from brainalign.models.architectures import capture, run_body
 
 
 @contextmanager
-def _without_scikit_learn() -> Iterator[None]:
-    """Hide scikit-learn: transformers' generation imports it (a third of its start-up) unused."""
-    hidden = "sklearn" not in sys.modules
-    if hidden:
-        sys.modules["sklearn"] = None  # type: ignore[assignment]
+def _without(*packages: str) -> Iterator[None]:
+    """Hide packages that transformers imports where they are installed, whatever it needs."""
+    hidden = [package for package in packages if package not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
     try:
         yield
     finally:
-        if hidden:
-            del sys.modules["sklearn"]
+        for package in hidden:
+            del sys.modules[package]
 
 
-with _without_scikit_learn():
+# Of a job's start-up scikit-learn (generation's) takes a third, scipy (object detection's) a tenth.
+with _without("sklearn", "scipy"):
     from transformers import (
         AutoConfig,
         AutoModelForCausalLM,

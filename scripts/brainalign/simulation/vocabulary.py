@@ -12,6 +12,8 @@ from tokenizers.trainers import WordLevelTrainer
 
 PAD, END, UNKNOWN = "<pad>", "<|endoftext|>", "<unk>"
 """END separates documents; it is the beginning-of-sequence token as well, as in GPT-2."""
+SENTINELS = tuple(f"<extra_id_{i}>" for i in range(32))
+"""Stand for masked tokens in an encoder-decoder's pre-training, as in T5."""
 
 
 def train_tokenizer(
@@ -24,7 +26,7 @@ def train_tokenizer(
     tokenizer = Tokenizer(WordLevel(unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = Split(Regex(r"\w+|#+|[^\w\s]"), behavior="removed", invert=True)
     trainer = WordLevelTrainer(
-        special_tokens=[PAD, END, UNKNOWN], min_frequency=1, show_progress=False
+        special_tokens=[PAD, END, UNKNOWN, *SENTINELS], min_frequency=1, show_progress=False
     )
     texts = chain(documents, (text for sample in samples for text in sample.values()), more)
     tokenizer.train_from_iterator(texts, trainer)

@@ -10,8 +10,11 @@ FETCHED = ("hub", "folder", "gguf", "package", "delta")
 
 
 def role(model: Model) -> str:
-    """`baseline` (no network), `untrained`, `tuned` (has a vanilla partner) or `vanilla`."""
+    """`truth` (the planted features), `baseline` (no network), `untrained`, `tuned` (has a vanilla
+    partner) or `vanilla`."""
     kind = model["source"]["type"]
+    if model["source"].get("kind") == "truth":
+        return "truth"
     if kind in ("baseline", "untrained"):
         return str(kind)
     return "tuned" if partner(model) else "vanilla"
