@@ -44,7 +44,7 @@ rule baseline_activations:
     benchmark:
         benchmark_of("baseline_activations", "model", "dataset")
     wildcard_constraints:
-        model=one_of(models_with("baseline")),
+        model=one_of(models_from("baseline")),
         dataset=one_of(DATASETS),
     conda:
         "../envs/encoding.yaml"
