@@ -1,5 +1,6 @@
 """Where arrays live: numpy on the CPU, torch tensors on a GPU, one code path for both."""
 
+import re
 import shutil
 from typing import Any
 
@@ -12,29 +13,35 @@ from brainalign.errors import InputError
 # A numpy array or a torch tensor; which of the two is told by `array_namespace`.
 Array = Any
 
-DEVICES = ("auto", "cpu", "cuda")
+_DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]+)?|sharded")
 
 
 def choose_device(requested: str) -> str:
-    """`cpu` or `cuda` for a requested `auto`, `cpu` or `cuda`.
+    """Where a regression is computed, for the study's `device`.
 
+    `cpu`, `cuda` and `cuda:N` are themselves. `auto` and `sharded` (a model over several GPUs, which
+    a regression has no use for) are `cuda` where there is a GPU, else `cpu`.
     torch is imported only where an NVIDIA driver is installed or a GPU is asked for.
 
     Raises
     ------
-    InputError : unknown device, or `cuda` on a machine where torch sees no GPU.
+    InputError : unknown device, or a GPU that torch does not see on this machine.
     """
-    if requested not in DEVICES:
-        raise InputError(f"device: {requested!r}, expected one of {', '.join(DEVICES)}")
-    if requested == "cpu" or (requested == "auto" and shutil.which("nvidia-smi") is None):
+    if not _DEVICE.fullmatch(requested):
+        raise InputError(
+            f"device: {requested!r}, expected auto, cpu, cuda, cuda:N (N from 0) or sharded"
+        )
+    asked = requested.startswith("cuda")
+    if requested == "cpu" or (not asked and shutil.which("nvidia-smi") is None):
         return "cpu"
     import torch
 
-    if torch.cuda.is_available():
-        return "cuda"
-    if requested == "cuda":
-        raise InputError("device: cuda, but torch finds no GPU on this machine")
-    return "cpu"
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not asked:
+        return "cuda" if found else "cpu"
+    if int(requested.partition(":")[2] or 0) >= found:
+        raise InputError(f"device: {requested}, but torch finds {found or 'no'} GPU on this machine")
+    return requested
 
 
 def place(values: np.ndarray, where: str) -> Array:
