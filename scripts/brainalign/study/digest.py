@@ -24,13 +24,14 @@ def source_digest(script: str | Path) -> str:
     """
     script = Path(script)
     digest = hashlib.sha256()
-    for path in sorted(_reachable(script)):
+    for path in sorted(reachable(script)):
         digest.update(path.relative_to(script.parent).as_posix().encode())
         digest.update(_normalised(path).encode())
     return digest.hexdigest()[:16]
 
 
-def _reachable(script: Path) -> set[Path]:
+def reachable(script: Path) -> set[Path]:
+    """A script that lies beside the package, and the project files that its imports lead to."""
     found: set[Path] = set()
     waiting = [script]
     while waiting:
