@@ -19,8 +19,8 @@ _DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]+)?|sharded")
 def choose_device(requested: str) -> str:
     """Where a regression is computed, for the study's `device`.
 
-    `cpu`, `cuda` and `cuda:N` are themselves. `auto` and `sharded` (a model over several GPUs, which
-    a regression has no use for) are `cuda` where there is a GPU, else `cpu`.
+    `cpu`, `cuda` and `cuda:N` are themselves. `auto` and `sharded` (a model over several GPUs,
+    which a regression has no use for) are `cuda` where there is a GPU, else `cpu`.
     torch is imported only where an NVIDIA driver is installed or a GPU is asked for.
 
     Raises
@@ -40,7 +40,9 @@ def choose_device(requested: str) -> str:
     if not asked:
         return "cuda" if found else "cpu"
     if int(requested.partition(":")[2] or 0) >= found:
-        raise InputError(f"device: {requested}, but torch finds {found or 'no'} GPU on this machine")
+        raise InputError(
+            f"device: {requested}, but torch finds {found or 'no'} GPU on this machine"
+        )
     return requested
 
 
