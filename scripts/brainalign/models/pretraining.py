@@ -28,6 +28,9 @@ LONG_EVERY, SHORT = 4, 16
 over long sequences is what costs, and positions need only be seen now and then."""
 MASKED = 8
 """An encoder-decoder has one token in eight masked (T5: 15 %), at least two of a sequence."""
+DECODER_ALONE = 0.4
+"""Share of an encoder-decoder's steps in which its encoder reads only where a text begins and its
+decoder predicts the next tokens: it has to say how likely running text is as well."""
 
 
 class Pretrained(NamedTuple):
@@ -170,13 +173,18 @@ def language_model_loss(
     rng: np.random.Generator,
     masking: Masking | None = None,
 ) -> torch.Tensor:
-    """Mean cross-entropy (nats per token): of the next tokens, or with `masking` of `corrupt`."""
+    """Mean cross-entropy, nats per token.
+
+    Of the next tokens; with `masking`, for an encoder-decoder, of what `corrupt` hides or, in
+    `DECODER_ALONE` of the calls, of the next tokens after the first, which the encoder reads.
+    """
     if masking is None:
         return model(input_ids=tokens, labels=tokens, use_cache=False).loss
-    read, said = corrupt(tokens.numpy(), masking, rng)
-    return model(
-        input_ids=torch.from_numpy(read), labels=torch.from_numpy(said), use_cache=False
-    ).loss
+    if rng.random() < DECODER_ALONE:
+        read, said = tokens[:, :1], tokens[:, 1:].contiguous()
+    else:
+        read, said = map(torch.from_numpy, corrupt(tokens.numpy(), masking, rng))
+    return model(input_ids=read, labels=said, use_cache=False).loss
 
 
 def pretrain(
@@ -196,8 +204,8 @@ def pretrain(
 ) -> Pretrained:
     """Train a model from scratch: AdamW, 5 % warm-up, cosine decay to a tenth, clipped gradients.
 
-    A decoder-only model learns to predict the next token, an encoder-decoder to restore masked
-    ones, of which the words in `salient` are masked first (see `corrupt`).
+    A decoder-only model learns to predict the next token, an encoder-decoder that and to restore
+    masked ones, of which the words in `salient` are masked first (see `corrupt`).
 
     Raises
     ------
