@@ -10,7 +10,18 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from brainalign.study.check import config_faults, duplicate_keys
 from brainalign.study.digest import source_digest
-from brainalign.study.models import FETCHED, is_simulated, narrow, parent, partner, role
+from brainalign.study.models import (
+    FETCHED,
+    gpus,
+    is_simulated,
+    memory_mb,
+    narrow,
+    parameter_count,
+    parent,
+    partner,
+    role,
+    training_memory_mb,
+)
 
 if isinstance(config.get("only"), str):
     config["only"] = [name for name in config["only"].split(",") if name]
@@ -127,9 +138,28 @@ def model_records():
 
 
 def model_memory(wildcards, attempt):
-    """Memory (MB) of a job that runs a model: its weights and as much again per attempt, and torch."""
-    parameters = ALL_MODELS[wildcards.model].get("parameters", 0)
-    weights = parameters * (
-        4 if ALL_MODELS[wildcards.model].get("dtype", "float32") == "float32" else 2
-    )
-    return int(2000 * attempt + weights * (1 + 0.5 * attempt) / 1e6)
+    """Memory (MB) of a job that reads with a model."""
+    return memory_mb(wildcards.model, ALL_MODELS, attempt)
+
+
+def tuning_memory(wildcards, attempt):
+    """Memory (MB) of a job that tunes a model."""
+    return training_memory_mb(wildcards.model, ALL_MODELS, attempt)
+
+
+def model_gpus(wildcards):
+    """GPUs of a job that runs a model, for a cluster."""
+    return gpus(wildcards.model, ALL_MODELS, config.get("device", "auto"))
+
+
+def run_time(minutes, per_billion=0):
+    """Minutes that a cluster gives a job, `per_billion` of them for every 1e9 parameters of its
+    model; more at each attempt. Rules without it have the profile's default."""
+
+    def allowed(wildcards, attempt):
+        billions = (
+            parameter_count(wildcards.model, ALL_MODELS) / 1e9 if per_billion else 0
+        )
+        return int(attempt * (minutes + per_billion * billions))
+
+    return allowed

@@ -45,6 +45,7 @@ rule alignment:
         "../envs/encoding.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=run_time(120),
     params:
         benchmark=lambda wildcards: ALIGNMENT[wildcards.benchmark],
         seed=config["seed"],

@@ -48,6 +48,7 @@ rule pretrain_model:
     threads: config.get("model_threads", 1)
     resources:
         mem_mb=3000,
+        runtime=run_time(120),
     params:
         source=model_key("source", None),
         seed=config["seed"],
@@ -78,7 +79,9 @@ rule instruction_tune:
         "../envs/language-model.yaml"
     threads: config.get("model_threads", 1)
     resources:
-        mem_mb=model_memory,
+        mem_mb=tuning_memory,
+        runtime=run_time(120, 600),
+        gpu=model_gpus,
     params:
         source=model_key("source", None),
         seed=config["seed"],

@@ -19,6 +19,8 @@ rule activations:
     threads: config.get("model_threads", 1)
     resources:
         mem_mb=model_memory,
+        runtime=run_time(60, 30),
+        gpu=model_gpus,
     params:
         context=dataset_key("context", "none"),
         pooling=dataset_key("pooling", "last"),
@@ -75,6 +77,8 @@ rule surprisal:
     threads: config.get("model_threads", 1)
     resources:
         mem_mb=model_memory,
+        runtime=run_time(120, 60),
+        gpu=model_gpus,
     params:
         context=dataset_key("context", "story"),
         bos=model_key("bos", "none"),
@@ -110,6 +114,8 @@ rule next_word_loss:
     threads: config.get("model_threads", 1)
     resources:
         mem_mb=model_memory,
+        runtime=run_time(60, 30),
+        gpu=model_gpus,
     params:
         documents=lambda wildcards: TEXTS[wildcards.text].get("documents", "whole"),
         window=lambda wildcards: TEXTS[wildcards.text].get("window"),
