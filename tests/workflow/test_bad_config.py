@@ -61,6 +61,24 @@ def test_fault_is_one_line(
         assert part in faults[0]
 
 
+@pytest.mark.parametrize("kind", ["oasm", "truth"])
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("models/sim-decoder-s/base", "features"),
+        ("models/m", {"source": {"type": "untrained", "of": "features"}}),
+        ("models/m", {"source": {"type": "tune", "of": "features"}}),
+    ],
+)
+def test_features_without_a_network_are_no_partner(
+    small_config: dict[str, Any], kind: str, path: str, value: object
+) -> None:
+    config = edited(small_config, "models/features", {"source": {"type": "baseline", "kind": kind}})
+    (fault,) = config_faults(edited(config, path, value), SCHEMA)
+    assert fault.startswith(path.replace("/", "."))
+    assert "'features' is a baseline; name a language model" in fault
+
+
 @pytest.mark.parametrize(
     "path", sorted([REPOSITORY / "config.yaml", *REPOSITORY.glob("studies/*")])
 )

@@ -91,7 +91,7 @@ def _reference_faults(config: Config) -> Iterator[str]:
                 yield _unknown(f"models.{name}.{key}", other, models, "model of this study")
             elif other == name:
                 yield f"models.{name}.{key}: {other!r} is the model itself; name another model"
-            elif role(models[other]) == "baseline":
+            elif role(models[other]) in ("baseline", "truth"):
                 yield f"models.{name}.{key}: {other!r} is a baseline; name a language model"
         chain, step = [name], parent(model)
         while step in models and step not in chain:
