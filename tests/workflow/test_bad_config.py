@@ -1,5 +1,6 @@
 """A wrong config ends in one line per fault, before any job."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -73,7 +74,8 @@ def test_fault_is_one_line(
 def test_features_without_a_network_are_no_partner(
     small_config: dict[str, Any], kind: str, path: str, value: object
 ) -> None:
-    config = edited(small_config, "models/features", {"source": {"type": "baseline", "kind": kind}})
+    config = copy.deepcopy(small_config)
+    edited(config, "models/features", {"source": {"type": "baseline", "kind": kind}})
     (fault,) = config_faults(edited(config, path, value), SCHEMA)
     assert fault.startswith(path.replace("/", "."))
     assert "'features' is a baseline; name a language model" in fault
