@@ -23,8 +23,8 @@ def test_true_features_and_content_free_ones(kind, tmp_path):
 
     The ceiling is known in expectation: a realised r of one target differs from it by about
     1 / √rows, and AR(1) drift (0.9) leaves an effective sample of a twentieth of the rows. Twelve
-    estimated weights cost at most 12 / (2 · rows) of r. Drift of 0.8 of the signal's sd gives the
-    autocorrelation baseline .36 and more in shuffled folds.
+    estimated weights cost at most 12 / (2 · rows) of r. Drift as large as the signal gives the
+    autocorrelation baseline .45 and more in shuffled folds.
     """
     made = simulate(kind, {}, {}, 1)
     responses = made.responses
@@ -36,6 +36,6 @@ def test_true_features_and_content_free_ones(kind, tmp_path):
     ceiling = float(np.median(responses["true_ceiling"]))
     true = score("truth", tmp_path, made, shuffled)["r"]
     assert ceiling - 12 / (2 * n_rows) - 2 * error < true < ceiling + 2 * error
-    assert score("oasm", tmp_path, made, shuffled)["r"] > 0.3
+    assert score("oasm", tmp_path, made, shuffled)["r"] > 0.4
     assert abs(score("oasm", tmp_path, made, grouped)["r"]) < 0.02
     assert 0.75 * ceiling < score("truth", tmp_path, made, grouped)["r"] < ceiling + 2 * error

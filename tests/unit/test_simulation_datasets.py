@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from brainalign.encoding.alignment import align
 from brainalign.encoding.correlation import pearson
 from brainalign.encoding.splits import grouped
@@ -205,6 +206,11 @@ def test_time_alone_scores_high_when_folds_are_shuffled_and_nothing_when_groups_
 def test_unusable_sizes_are_named(kind, sizes, simulation, message):
     with pytest.raises(InputError, match=message):
         simulate(kind, sizes, simulation, SEED)
+
+
+def test_the_defaults_are_the_default_studys(repository):
+    config = yaml.safe_load((repository / "config.yaml").read_text())
+    assert Settings() == Settings.of(config["simulation"])
 
 
 def groups_of(prepared):

@@ -29,11 +29,11 @@ class Settings:
     instructions: int = 6000
     items_per_task: int = 25
     features: int = 12
-    knowledge: float = 0.7
-    half_life: float = 4.0
-    drift: float = 0.8
+    knowledge: float = 1.0
+    half_life: float = 8.0
+    drift: float = 1.0
     subject_noise: float = 0.3
-    voxel_noise: float = 1.0
+    voxel_noise: float = 0.8
 
     @classmethod
     def of(cls, section: Mapping[str, Any]) -> "Settings":
