@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from brainalign.analysis.averages import dataset_scores
 from brainalign.analysis.baselines import against_baselines
-from brainalign.analysis.behaviors import collect_losses
+from brainalign.analysis.behaviors import collect_behaviors, collect_losses
 from brainalign.analysis.contrasts import contrasts
 from brainalign.analysis.correlations import correlations
 from brainalign.analysis.measured import measured_beside_published
@@ -142,6 +143,36 @@ def test_reading_times_do_not_enter_the_average_of_brain_alignment(planted):
     )
 
 
+@pytest.mark.parametrize(
+    ("other", "collide"),
+    [({"dataset": "b", "mode": "legacy", "report_as": "a"}, True),
+     ({"dataset": "a", "mode": "legacy"}, True),
+     ({"dataset": "a", "mode": "controlled"}, False),
+     ({"dataset": "a", "mode": "legacy", "report_as": "c"}, False)],
+)  # fmt: skip
+def test_reading_times_reported_as_one_dataset_in_one_mode(other, collide):
+    benchmarks = {"one": {"dataset": "a", "mode": "legacy"}, "two": other}
+    models = model_table(MODELS, [])
+    row = {
+        "measure": "r", "kind": "all", "group": "all", "low": 0.1, "high": 0.2, "interval": "none",
+        "n": 9, "n_dropped": 0, "ceiling": 0.8, "ceiling_method": "none", "note": "",
+    }  # fmt: skip
+    results = [
+        (m, b, pd.DataFrame([row | {"value": 0.1 + 0.2 * (m == "t")}]))
+        for m in MODELS
+        for b in benchmarks
+    ]
+    if collide:
+        message = "behavior.two: reported as a in legacy mode, as behavior.one is"
+        with pytest.raises(InputError, match=message):
+            collect_behaviors(results, models, benchmarks, [])
+        return
+    behaviors = collect_behaviors(results, models, benchmarks, [])["behaviors"]
+    pairs = contrasts(behaviors=behaviors, samples=20).query("level == 'pair'")
+    assert pairs["absolute"].to_numpy() == pytest.approx(0.2)
+    assert set(pairs["benchmark"]) == {"one", "two"}
+
+
 def test_planted_gain_is_inside_the_intervals(planted):
     table = contrasts(planted["scores"], planted["subjects"], samples=500)
     overall = table[(table["level"] == "overall") & (table["unit"] == "pairs")]
@@ -253,7 +284,11 @@ def test_a_missing_benchmark_leaves_out_only_its_rows(planted):
     assert np.isnan(pair.loc["reading", "absolute"])
     assert "reading-legacy" in pair.loc["reading", "note"]
     assert np.isnan(pair.loc["average", "absolute"])
-    assert pair.loc["chapter", "absolute"] == pair.loc["chapter", "absolute"]
+    whole = contrasts(scores, planted["subjects"], samples=20)
+    whole = whole[(whole["tuned"] == "A0-tuned0") & (whole["mode"] == "legacy")]
+    expected = whole.set_index("dataset").loc["chapter", "absolute"]
+    assert not np.isnan(expected)
+    assert pair.loc["chapter", "absolute"] == expected
 
 
 @pytest.mark.parametrize("value", [0.1, 0.0])
@@ -337,9 +372,30 @@ def test_profiles_find_the_best_layers_and_their_correlation():
     assert layer_profiles(flat).iloc[0]["note"] == "not computable: x is constant"
 
 
-def test_measured_models_meet_their_published_selves(published, paper):
+def published_reading_times(published, repository):
+    """behaviors.csv whose legacy |r| / ceiling is the published one + .01, ceiling .858."""
+    study = yaml.safe_load((repository / "studies" / "aw2024.yaml").read_text())
+    known = published[published["futrell2018"].notna()].set_index("model", drop=False)
+    models = known[["model", "base", "family", "role", "parameters"]].assign(
+        label=known.index, published=None, simulated=False
+    )
+    results = [
+        (name, benchmark, pd.DataFrame([{
+            "measure": "abs_r" if entry["mode"] == "legacy" else "partial_r", "kind": "all",
+            "group": "all", "value": (row["futrell2018"] + 0.01) * 0.858, "low": 0.1, "high": 0.2,
+            "interval": "stories", "n": 9, "n_dropped": 0, "ceiling": 0.858,
+            "ceiling_method": "split-half", "note": "",
+        }]))
+        for name, row in known.iterrows()
+        for benchmark, entry in study["behavior"].items()
+    ]  # fmt: skip
+    return collect_behaviors(results, models, study["behavior"], [])["behaviors"]
+
+
+def test_measured_models_meet_their_published_selves(published, paper, repository):
     scores = paper["scores"].assign(r=paper["scores"]["r"] + 0.002)
-    table = measured_beside_published(published, scores, None, paper["capabilities"])
+    times = published_reading_times(published, repository)
+    table = measured_beside_published(published, scores, times, paper["capabilities"])
     brain = table[table["dataset"].isin(BRAIN)]
     assert len(brain) == 75
     np.testing.assert_allclose(brain["difference"], 0.002)
@@ -347,6 +403,12 @@ def test_measured_models_meet_their_published_selves(published, paper):
     mmlu = table[table["dataset"] == "mmlu"]
     assert len(mmlu) == 17
     np.testing.assert_allclose(mmlu["difference"], 0)
+    reading = table[table["dataset"] == "futrell2018"].set_index("model")
+    known = published.set_index("model")["futrell2018"].dropna()
+    assert set(reading.index) == set(known.index) and len(reading) == len(known) > 0
+    np.testing.assert_allclose(reading["published"], known[reading.index])
+    np.testing.assert_allclose(reading["difference"], 0.01)
+    np.testing.assert_allclose(reading["low"], 0.1 / 0.858)
     renamed = scores[scores["model"] == "llama-7b"].assign(model="mine", published="llama-7b")
     assert set(measured_beside_published(published, renamed)["published_model"]) == {"llama-7b"}
     assert measured_beside_published(published, scores.assign(simulated=True)).empty

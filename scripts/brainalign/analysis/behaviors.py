@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from brainalign.analysis.records import describe
+from brainalign.errors import InputError
 
 BEHAVIOR_COLUMNS = (
     "model", "label", "base", "family", "role", "parameters", "published", "dataset", "benchmark",
@@ -38,7 +39,13 @@ def collect_behaviors(
 
     Parameters are those of `scores.collect_scores`; `ratio` is value / ceiling, NaN where there is
     no positive ceiling.
+
+    Raises
+    ------
+    InputError : a result is not of the study, or two benchmarks are reported as one dataset in one
+        mode: unlike alignment, fits to reading times are not averaged over benchmarks.
     """
+    _check_apart(benchmarks)
     tables = [
         table.assign(**describe(model, benchmark, models, benchmarks, simulated_datasets))
         for model, benchmark, table in results
@@ -50,6 +57,20 @@ def collect_behaviors(
         "behaviors": whole.loc[all_words, list(BEHAVIOR_COLUMNS)],
         "stories": whole.loc[~all_words, list(GROUP_COLUMNS)],
     }
+
+
+def _check_apart(benchmarks: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise InputError where two benchmarks would give a dataset two values in one mode."""
+    taken: dict[tuple[str, str], str] = {}
+    for name, entry in benchmarks.items():
+        dataset, mode = entry.get("report_as") or entry["dataset"], entry["mode"]
+        other = taken.setdefault((dataset, mode), name)
+        if other != name:
+            raise InputError(
+                f"behavior.{name}: reported as {dataset} in {mode} mode, as behavior.{other} is; "
+                "reading times are not averaged over benchmarks, so give one of them a report_as "
+                "of its own"
+            )
 
 
 def collect_capabilities(

@@ -12,6 +12,8 @@ COLUMNS = (
     "family_low", "family_high", "within_interval", "within_family", "note", "simulated",
 )  # fmt: skip
 DATASETS = ("pereira2018", "blank2014", "wehbe2014", "average", "futrell2018", "mmlu", "bbh")
+# The paper names the reading times of the Natural Stories after Futrell et al. 2018.
+PUBLISHED_NAMES = {"naturalstories": "futrell2018"}
 
 
 def measured_beside_published(
@@ -25,7 +27,8 @@ def measured_beside_published(
     The measured number is the legacy one on the scale that the paper prints: raw r for brain
     datasets, |r| / ceiling for reading times, overall accuracy for MMLU and BBH (of a task whose
     name begins so; the legacy scoring where there are several). A model is matched by the config's
-    `published`, else by its name; a dataset by its name without case and punctuation.
+    `published`, else by its name; a dataset by its name without case and punctuation, the Natural
+    Stories being the paper's `futrell2018`.
 
     Returns
     -------
@@ -78,7 +81,7 @@ def _line(row: dict[Any, Any], dataset: str, value: float, low: float, high: flo
     return {
         "model": row["model"],
         "published_model": row["published"],
-        "dataset": _plain(dataset),
+        "dataset": PUBLISHED_NAMES.get(_plain(dataset), _plain(dataset)),
         "measured": value,
         "low": low,
         "high": high,
