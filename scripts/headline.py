@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from brainalign.figures.headline import as_text, headline
+from brainalign.analysis.headline import as_text, headline
 from brainalign.formats.tables import read_table, write_table
 from brainalign.job import job
 

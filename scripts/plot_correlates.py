@@ -17,7 +17,7 @@ from brainalign.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0]) as log, drawing(snakemake.params.get("style")):
+with job(snakemake.log[0]) as log, drawing():
     # Capabilities, behaviours and losses are inputs only of studies that have them.
     expected = {
         "scores": SCORE_COLUMNS,

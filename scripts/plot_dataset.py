@@ -11,7 +11,7 @@ from brainalign.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0]) as log, drawing(snakemake.params.get("style")):
+with job(snakemake.log[0]) as log, drawing():
     stimuli = read_stimuli(snakemake.input.stimuli)
     responses = read_responses(snakemake.input.responses, stimuli)
     log.info("%d stimuli, responses %s", len(stimuli), dict(responses.sizes))

@@ -10,7 +10,7 @@ from brainalign.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0]) as log, drawing(snakemake.params.get("style")):
+with job(snakemake.log[0]) as log, drawing():
     contrasts = read_table(snakemake.input.contrasts, COLUMNS)
     log.info("%d contrasts", len(contrasts))
     figure = improvement(contrasts)

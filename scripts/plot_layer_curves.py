@@ -10,7 +10,7 @@ from brainalign.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0]) as log, drawing(snakemake.params.get("style")):
+with job(snakemake.log[0]) as log, drawing():
     layers = read_table(snakemake.input.layers, COLUMNS)
     log.info("%d models, %d benchmarks", layers["model"].nunique(), layers["benchmark"].nunique())
     figure = layer_curves(layers)

@@ -10,7 +10,7 @@ from brainalign.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0]) as log, drawing(snakemake.params.get("style")):
+with job(snakemake.log[0]) as log, drawing():
     scores = read_table(snakemake.input.scores, COLUMNS)
     log.info("%d models, %d benchmarks", scores["model"].nunique(), scores["benchmark"].nunique())
     figure = legacy_controlled(scores)

@@ -15,7 +15,7 @@ from brainalign.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0]) as log, drawing(snakemake.params.get("style")):
+with job(snakemake.log[0]) as log, drawing():
     models = read_table(snakemake.input.models, MODEL_COLUMNS)
     check = read_table(snakemake.input.check, CHECK_COLUMNS)
     log.info("%d published models, %d quantities", len(models), len(check))

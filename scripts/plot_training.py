@@ -11,7 +11,7 @@ from brainalign.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0]) as log, drawing(snakemake.params.get("style")):
+with job(snakemake.log[0]) as log, drawing():
     names = snakemake.params.models
     logs = {
         name: read_table(path, LOG_COLUMNS)

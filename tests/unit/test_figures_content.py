@@ -6,6 +6,7 @@ import figure_tables as tables
 import numpy as np
 import pandas as pd
 import pytest
+from brainalign.analysis.wording import p_text, r_text
 from brainalign.errors import InputError
 from brainalign.figures.alignment import alignment
 from brainalign.figures.behavior import behavior
@@ -22,8 +23,6 @@ from brainalign.figures.style import (
     FAMILY_MARKERS,
     drawing,
     family_markers,
-    p_text,
-    r_text,
     sheet,
     spaced,
 )

@@ -3,8 +3,8 @@
 import figure_tables as tables
 import pandas as pd
 import pytest
-from brainalign.figures.headline import COLUMNS, as_text, headline
-from brainalign.figures.style import p_text, r_text
+from brainalign.analysis.headline import COLUMNS, as_text, headline
+from brainalign.analysis.wording import p_text, r_text
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_next_word_loss_is_the_correlation_per_byte(table, study, check):
 
 
 def test_baseline_that_wins_is_named(table):
-    row = answers(table, "Do models beat features")
+    row = answers(table, "Do language models beat the baselines")
     assert row["legacy"].startswith("0 of 42 do") and "(oasm)" in row["legacy"]
     assert row["controlled"].startswith("42 of 42 do")
 

@@ -10,6 +10,7 @@ import pandas as pd
 from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
 from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.resampling import PairedTests, cluster_weights, paired_tests
+from brainalign.capability.summary import Z95
 
 COLUMNS = (
     "level", "tuned", "vanilla", "family", "benchmark", "dataset", "mode", "kind", "measure",
@@ -20,7 +21,6 @@ MEASURED = ["simulated", "mode", "kind", "measure"]
 VALUES = [*MEASURED, "dataset", "benchmark", "model", "value", "note"]
 UNITS = [*MEASURED, "dataset", "unit", "name", "model", "value"]
 EVERY = "all"
-Z95 = 1.959963984540054
 
 Row = dict[str, Any]
 

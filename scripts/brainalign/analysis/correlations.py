@@ -16,6 +16,7 @@ from brainalign.analysis.association import (
 )
 from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
 from brainalign.analysis.multiplicity import adjust_within
+from brainalign.analysis.predictors import SIZE, predictors
 from brainalign.analysis.resampling import cluster_weights
 
 COLUMNS = (
@@ -23,11 +24,8 @@ COLUMNS = (
     "p_adjusted", "low", "high", "low_families", "high_families", "controlled_for", "test_family",
     "note", "simulated",
 )  # fmt: skip
-SIZE = "log10_parameters"
-LOSS = "mean_bits"
 FITS = ("abs_r", "r", "partial_r", "delta_loglik_per_word")
 GROUPS = ("tuned", "bases", "all")
-WHOLE = ("all", "overall")
 EVERY = "all"
 MINIMUM_FAMILIES = 3
 
@@ -85,7 +83,8 @@ def correlations(
         y = part.pivot_table(index="model", columns="name", values="value", sort=False)
         y = y.reindex(columns=list(dict.fromkeys(part["name"])))
         known = facts[facts.index.isin(y.index)]
-        x, capability = _predictors(known, part, behaviors, capabilities, losses)
+        x, capability = predictors(known, capabilities, behaviors, losses)
+        x = _with_fits(x, part)
         for name in GROUPS:
             members, own_x, own_y = _members(name, facts, x, y)
             group = _group(name, str(mode), bool(simulated), members, samples, seed)
@@ -112,31 +111,11 @@ def _outcomes(scores: pd.DataFrame | None, behaviors: pd.DataFrame | None) -> pd
     return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
 
 
-def _predictors(
-    facts: pd.DataFrame,
-    outcomes: pd.DataFrame,
-    behaviors: pd.DataFrame | None,
-    capabilities: pd.DataFrame | None,
-    losses: pd.DataFrame | None,
-) -> tuple[pd.DataFrame, list[str]]:
-    """A column per x, a row per model; and the names of the columns that are accuracies."""
-    x = pd.DataFrame({SIZE: np.log10(facts["parameters"].astype(float))}, index=facts.index)
-    capability: list[str] = []
-    if capabilities is not None:
-        for (task, category), part in capabilities.groupby(["task", "category"], sort=False):
-            name = str(task) if category in WHOLE else f"{task} {category}"
-            x[name] = part.drop_duplicates("model").set_index("model")["accuracy"]
-            capability.append(name)
-    if behaviors is not None:
-        loss = behaviors[behaviors["measure"] == LOSS]
-        x[LOSS] = loss.groupby("model")["value"].mean()
-    if losses is not None:
-        # A limit in tokens ends the text elsewhere for each tokenizer: words would not be the same.
-        for text, part in losses.groupby("text", sort=False):
-            x[f"bits_per_byte {text}"] = part.set_index("model")["bits_per_byte"]
-    for fit, part in outcomes[outcomes["name"].str.startswith("reading ")].groupby("name"):
-        x[str(fit)] = part.set_index("model")["value"]
-    return x, capability
+def _with_fits(x: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """The predictors, and the fits to reading times that alignment is set against."""
+    reading = outcomes[outcomes["name"].str.startswith("reading ")]
+    fits = {str(fit): part.set_index("model")["value"] for fit, part in reading.groupby("name")}
+    return x.assign(**fits)
 
 
 def _members(

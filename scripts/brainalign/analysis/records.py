@@ -8,6 +8,7 @@ import pandas as pd
 
 from brainalign.errors import InputError
 
+MODES = ("legacy", "controlled")
 MODEL_COLUMNS = ("model", "label", "base", "family", "role", "parameters", "published")
 
 

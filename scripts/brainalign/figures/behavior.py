@@ -1,14 +1,15 @@
 """How well surprisal fits reading times: by model, and against size and knowledge."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from brainalign.analysis.predictors import READING, SIZE, found_for, predictors
+from brainalign.analysis.wording import r_text
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, model_order
-from brainalign.figures.scatter import GROUPS, found_for, scatter, stated
+from brainalign.figures.scatter import GROUPS, scatter, stated
 from brainalign.figures.style import (
     COLOUR,
     INK,
@@ -20,7 +21,6 @@ from brainalign.figures.style import (
     legend,
     marker,
     panel,
-    r_text,
     sheet,
 )
 
@@ -28,14 +28,10 @@ BEHAVIOR_COLUMNS = (
     *MODEL_COLUMNS, "dataset", "benchmark", "mode", "measure", "value", "low", "high", "n",
     "ceiling", "simulated",
 )  # fmt: skip
-# The measure that a mode stands for: the paper's, and the gain over length, frequency, position.
-MEASURE = {"legacy": "abs_r", "controlled": "delta_loglik_per_word"}
 AXIS = {
     "abs_r": "|r| with reading times",
     "delta_loglik_per_word": "Δ log-lik. per word (nats)",
 }
-SIZE = "log10_parameters"
-WHOLE = ("all", "overall")
 ROW = 0.145  # inches per model
 ACROSS = 4  # panels side by side
 INTERVAL = Line2D([], [], color=MUTED, linewidth=1.1, label="95 % interval over stories")
@@ -52,7 +48,7 @@ def behavior(
     log-likelihood of a model with length, frequency, position and the previous words. r, p and N of
     the scatter panels are those of `correlations`.
     """
-    shown = behaviors[behaviors["measure"] == behaviors["mode"].map(MEASURE)]
+    shown = behaviors[behaviors["measure"] == behaviors["mode"].map(READING)]
     benchmarks = [
         name
         for mode in mode_order(shown["mode"])
@@ -67,7 +63,9 @@ def behavior(
         absent(figure.subplots(), "the study has no benchmark of reading times")
         return figure
     markers = family_markers(behaviors)
-    x = _predictors(behaviors, capabilities)
+    facts = behaviors.drop_duplicates("model").set_index("model")
+    x, capability = predictors(facts, capabilities)
+    task = _task(capability)
     outer = figure.add_gridspec(2, 1, height_ratios=[above, below * bands])
     upper = outer[0].subgridspec(1, len(benchmarks)).subplots(squeeze=False)
     across = min(ACROSS, 2 * len(benchmarks))
@@ -77,7 +75,7 @@ def behavior(
         _models(upper[0, place], part, order, markers)
         if place:
             upper[0, place].set_yticklabels([])
-        for offset, column in enumerate((SIZE, _task(x))):
+        for offset, column in enumerate((SIZE, task)):
             axes = lower[divmod(2 * place + offset, across)]
             _against(axes, part, x, column, correlations, markers)
             if offset:
@@ -90,19 +88,9 @@ def behavior(
     return figure
 
 
-def _predictors(behaviors: pd.DataFrame, capabilities: pd.DataFrame | None) -> pd.DataFrame:
-    models = behaviors.drop_duplicates("model").set_index("model")
-    x = pd.DataFrame({SIZE: np.log10(models["parameters"].astype(float))})
-    if capabilities is not None:
-        whole = capabilities[capabilities["category"].isin(WHOLE)]
-        for task, part in whole.groupby("task", sort=False):
-            x[task] = part.drop_duplicates("model").set_index("model")["accuracy"]
-    return x
-
-
-def _task(x: pd.DataFrame) -> str | None:
+def _task(capability: list[str]) -> str | None:
     """The task of world knowledge: the one named MMLU, else the first."""
-    tasks = [name for name in x.columns if name != SIZE]
+    tasks = [name for name in capability if " " not in name]
     return next((name for name in tasks if "mmlu" in name.lower()), next(iter(tasks), None))
 
 

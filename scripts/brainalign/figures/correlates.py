@@ -1,14 +1,17 @@
 """What goes with alignment across models: size, next-word loss, knowledge, problem solving."""
 
-import numpy as np
+from collections.abc import Iterable
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores
-from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, said
-from brainalign.figures.scatter import GROUPS, MODELS, found_for, scatter, stated
+from brainalign.analysis.predictors import LOSS, MODELS, READ_LOSS, SIZE, found_for, predictors
+from brainalign.analysis.wording import said
+from brainalign.figures.order import MODEL_COLUMNS, each, mode_order
+from brainalign.figures.scatter import GROUPS, scatter, stated
 from brainalign.figures.style import (
     COLOUR,
     INK,
@@ -31,9 +34,6 @@ CORRELATION_COLUMNS = (
     "x", "y", "mode", "models", "subset", "n", "method", "r", "p", "p_adjusted", "low", "high",
     "controlled_for", "note", "simulated",
 )  # fmt: skip
-# Next-word loss: of each running text; where the study has none, of what readers read.
-SIZE, LOSS, READ_LOSS = "log10_parameters", "bits_per_byte", "mean_bits"
-WHOLE = ("all", "overall")
 ACROSS = 4  # panels side by side
 ROW = 0.15  # inches per correlate
 EXTRA = (
@@ -70,7 +70,8 @@ def correlates(
     alignment = dataset_scores(scores)
     alignment = alignment[alignment["dataset"] == AVERAGE]
     facts = scores.drop_duplicates("model").set_index("model")
-    x = _predictors(facts, capabilities, behaviors, losses)
+    x, capability = predictors(facts, capabilities, behaviors, losses)
+    x = x[_shown(x.columns, capability)]
     blocks = [
         (bool(simulated), mode)
         for simulated in sorted(alignment["simulated"].unique(), reverse=True)
@@ -107,25 +108,12 @@ def correlates(
     return figure
 
 
-def _predictors(
-    facts: pd.DataFrame,
-    capabilities: pd.DataFrame | None,
-    behaviors: pd.DataFrame | None,
-    losses: pd.DataFrame | None,
-) -> pd.DataFrame:
-    """A row per model, a column per x, under the names that the table of correlations gives."""
-    x = pd.DataFrame({SIZE: np.log10(facts["parameters"].astype(float))})
-    if losses is not None and len(losses):
-        for text, part in losses.groupby("text", sort=False):
-            x[f"{LOSS} {text}"] = part.set_index("model")["bits_per_byte"]
-    elif behaviors is not None and (behaviors["measure"] == READ_LOSS).any():
-        read = behaviors[behaviors["measure"] == READ_LOSS]
-        x[READ_LOSS] = read.groupby("model")["value"].mean()
-    if capabilities is not None:
-        for (task, category), part in capabilities.groupby(["task", "category"], sort=False):
-            name = str(task) if category in WHOLE else f"{task} {category}"
-            x[name] = part.drop_duplicates("model").set_index("model")["accuracy"]
-    return x
+def _shown(names: Iterable[str], capability: list[str]) -> list[str]:
+    """The correlates in the figure's order; what readers read counts where no text has a loss."""
+    losses = [name for name in names if name.startswith(f"{LOSS} ")]
+    if not losses and READ_LOSS in names:
+        losses = [READ_LOSS]
+    return [SIZE, *losses, *capability]
 
 
 def _title(name: str) -> str:

@@ -10,7 +10,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brainalign.figures.style import INK, MUTED, PAGE, absent, heading, panel, r_text, sheet
+from brainalign.analysis.wording import r_text
+from brainalign.figures.style import INK, MUTED, PAGE, absent, heading, panel, sheet
 from brainalign.formats.datasets import is_timed
 
 LAGS = 10

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainalign.analysis.averages import AVERAGE
-from brainalign.figures.order import each, mode_order, said
+from brainalign.analysis.wording import p_text, said
+from brainalign.figures.order import each, mode_order
 from brainalign.figures.style import (
     COLOUR,
     INK,
@@ -17,7 +18,6 @@ from brainalign.figures.style import (
     heading,
     legend,
     marker,
-    p_text,
     panel,
     sheet,
 )

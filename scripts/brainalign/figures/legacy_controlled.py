@@ -9,12 +9,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from brainalign.analysis.association import spearman
+from brainalign.analysis.records import MODES
+from brainalign.analysis.wording import p_text, r_text
 from brainalign.figures.order import MODEL_COLUMNS, each, model_order
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
     INK,
-    MODES,
     MUTED,
     PAGE,
     absent,
@@ -22,9 +23,7 @@ from brainalign.figures.style import (
     heading,
     legend,
     marker,
-    p_text,
     panel,
-    r_text,
     sheet,
 )
 

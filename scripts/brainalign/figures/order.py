@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from brainalign.figures.style import FEATURES, MODES, ROLES
+from brainalign.analysis.records import MODES
+from brainalign.figures.style import FEATURES, ROLES
 
 MODEL_COLUMNS = ("model", "base", "family", "role", "parameters")
 
@@ -45,11 +46,6 @@ def mode_order(modes: pd.Series) -> list[str]:
     """The modes that occur: legacy, controlled, then any other by name."""
     known = {mode: i for i, mode in enumerate(MODES)}
     return sorted(modes.dropna().unique(), key=lambda mode: (known.get(mode, len(known)), mode))
-
-
-def said(note: Any) -> str:
-    """A table's note; nothing where it is empty, which a CSV gives back as NaN."""
-    return note if isinstance(note, str) else ""
 
 
 def each(table: pd.DataFrame) -> Iterator[Any]:

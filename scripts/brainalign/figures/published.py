@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from brainalign.analysis.wording import p_text, r_text
 from brainalign.errors import InputError
 from brainalign.figures.order import each
 from brainalign.figures.scatter import scatter
@@ -18,9 +19,7 @@ from brainalign.figures.style import (
     heading,
     legend,
     marker,
-    p_text,
     panel,
-    r_text,
     sheet,
 )
 

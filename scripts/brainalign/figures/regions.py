@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from brainalign.analysis.wording import r_text
 from brainalign.figures.layer_curves import FEW, MANY, curves
 from brainalign.figures.style import (
     FEATURES,
@@ -14,7 +15,6 @@ from brainalign.figures.style import (
     heading,
     legend,
     panel,
-    r_text,
     sheet,
 )
 

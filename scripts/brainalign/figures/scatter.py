@@ -8,13 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+from brainalign.analysis.wording import p_text, r_text
 from brainalign.figures.order import each
-from brainalign.figures.style import COLOUR, MUTED, marker, p_text, r_text
+from brainalign.figures.style import COLOUR, MUTED, marker
 
-# The groups of models of tables/correlations.csv, and the one that each mode rests on: the paper's,
-# and one mean per vanilla model (models tuned from the same weights are not independent).
+# What the groups of models of tables/correlations.csv are called.
 GROUPS = {"tuned": "tuned", "bases": "per base", "all": "all"}
-MODELS = {"legacy": "tuned", "controlled": "bases"}
 NAMED = 14  # up to so many points are named
 # Where a name may stand relative to its point (points of 1/72 inch), best first.
 PLACES = (
@@ -43,16 +42,6 @@ def scatter(
             color=COLOUR[str(row.role)], markeredgecolor="white", markeredgewidth=0.4, zorder=3,
         )  # fmt: skip
     axes.margins(0.08)
-
-
-def found_for(correlations: pd.DataFrame, y: str, mode: str, simulated: bool) -> pd.DataFrame:
-    """The rows of tables/correlations.csv on one outcome, over all models of a group."""
-    return correlations[
-        (correlations["y"] == y)
-        & (correlations["mode"] == mode)
-        & (correlations["simulated"] == simulated)
-        & (correlations["subset"] == "all")
-    ]
 
 
 def stated(found: pd.DataFrame, x: str, models: str) -> str:

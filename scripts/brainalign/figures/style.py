@@ -48,7 +48,6 @@ MUTED = "#5A5A5A"
 FAINT = "#E6E6E6"
 FAMILY_MARKERS = ("o", "s", "^", "D", "v", "P", "p", "h", "<", ">", "8", "d")
 BASELINE_MARKER = "X"
-MODES = ("legacy", "controlled")
 
 RC: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -91,9 +90,9 @@ RC: dict[Any, Any] = {
 
 
 @contextmanager
-def drawing(overrides: Mapping[Any, Any] | None = None) -> Iterator[None]:
-    """Draw and save in the study's style; `overrides` are matplotlib rc keys that win over it."""
-    with mpl.rc_context({**RC, **(overrides or {})}):
+def drawing() -> Iterator[None]:
+    """Draw and save in the study's style."""
+    with mpl.rc_context(RC):
         yield
 
 
@@ -239,20 +238,3 @@ def spaced(values: Sequence[float], gap: float) -> list[float]:
         places[after] = max(places[after], places[before] + gap)
     shift = sum(p - v for p, v in zip(places, values, strict=True)) / max(len(places), 1)
     return [place - shift for place in places]
-
-
-def p_text(p: float) -> str:
-    """A p value as it stands in a text: p = .03, p < .001."""
-    if pd.isna(p):
-        return "p n/a"
-    if p < 0.001:
-        return "p < .001"
-    return f"p = {p:.3f}".replace("0.", ".", 1) if p < 0.1 else f"p = {p:.2f}".replace("0.", ".", 1)
-
-
-def r_text(r: float, digits: int = 2) -> str:
-    """A correlation as it stands in a text: .81, −.16."""
-    if pd.isna(r):
-        return "n/a"
-    text = f"{abs(r):.{digits}f}"
-    return ("−" if r < 0 and float(text) else "") + (text[1:] if text.startswith("0") else text)

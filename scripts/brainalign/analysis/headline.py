@@ -2,22 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores
-from brainalign.figures.order import each, said
-from brainalign.figures.scatter import MODELS, found_for
-from brainalign.figures.style import MODES, p_text, r_text
+from brainalign.analysis.predictors import LOSS, MODELS, READING, SIZE, WHOLE, found_for
+from brainalign.analysis.records import MODES
+from brainalign.analysis.wording import p_text, r_text, said, signed
 
 COLUMNS = ("data", "question", "legacy", "controlled", "simulated")
 PUBLISHED = "published tables, Aw et al. 2024"
-# What the fit to reading times is called in each mode (scripts/brainalign/figures/behavior.py).
-READING = {"legacy": "abs_r", "controlled": "delta_loglik_per_word"}
 UNITS = {"tuned": "tuned models", "bases": "vanilla models (mean of their tuned ones)"}
-WHOLE = ("all", "overall")
 NONE = "not computable: the study has none"
 
 Answers = dict[str, str]
@@ -66,9 +62,9 @@ def as_text(table: pd.DataFrame) -> str:
     lines = []
     for data, part in table.groupby("data", sort=False):
         lines += ["", str(data), "=" * len(str(data))]
-        for row in each(part):
-            lines.append(str(row.question))
-            lines += [f"  {mode:<11}{getattr(row, mode)}" for mode in MODES]
+        for row in part.to_dict("records"):
+            lines.append(row["question"])
+            lines += [f"  {mode:<11}{row[mode]}" for mode in MODES]
     return "\n".join(lines[1:])
 
 
@@ -97,7 +93,7 @@ def _study(
         _each(partial(_against_untrained, averages)),
     )
     tasks = [] if capabilities is None else list(capabilities["task"].unique())
-    for x, name in (("log10_parameters", "size"), *((task, task) for task in tasks)):
+    for x, name in ((SIZE, "size"), *((task, task) for task in tasks)):
         yield (
             f"Does alignment grow with {name}?",
             _each(partial(_correlation, correlations, x, simulated)),
@@ -105,7 +101,7 @@ def _study(
     for text in texts:
         yield (
             f"Does alignment go with next-word loss ({text})?",
-            _each(partial(_correlation, correlations, f"bits_per_byte {text}", simulated)),
+            _each(partial(_correlation, correlations, f"{LOSS} {text}", simulated)),
         )
     for task in tasks:
         yield (
@@ -155,9 +151,9 @@ def _gain(
     if not {"pairs", "bases"} <= set(overall.index) or pairs.empty:
         return "not computable: no pair of a tuned and a vanilla model"
     mean, tested = overall.loc["pairs"], overall.loc["bases"]
-    text = f"{_signed(mean['absolute'])}"
+    text = f"{signed(mean['absolute'])}"
     if pd.notna(mean["low"]):
-        text += f" [{_signed(mean['low'])}, {_signed(mean['high'])}]"
+        text += f" [{signed(mean['low'])}, {signed(mean['high'])}]"
     if pd.notna(mean["relative"]):
         text += f", {100 * mean['relative']:+.1f} %".replace("-", "−")
     text += f"; {int((pairs > 0).sum())} of {len(pairs)} pairs gain"
@@ -211,7 +207,7 @@ def _correlation(
 def _accuracy(capabilities: pd.DataFrame | None, task: str) -> str:
     if capabilities is None:
         return NONE
-    rows = capabilities[(capabilities["task"] == task) & capabilities["category"].isin(WHOLE)]
+    rows = capabilities[(capabilities["task"] == task) & (capabilities["category"] == WHOLE)]
     by_model = rows.drop_duplicates("model").set_index("model")
     tuned = by_model[by_model["role"] == "tuned"]
     partner = by_model["accuracy"].reindex(tuned["base"]).to_numpy()
@@ -274,8 +270,3 @@ def _published(check: pd.DataFrame) -> Iterator[tuple[str, Answers]]:
             ),
         },
     )
-
-
-def _signed(value: Any) -> str:
-    """A difference with its sign, to three significant digits."""
-    return f"{value:+.3g}".replace("-", "−")

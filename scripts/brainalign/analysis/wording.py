@@ -1,0 +1,32 @@
+"""Numbers and notes as they stand in a text."""
+
+from typing import Any
+
+import pandas as pd
+
+
+def p_text(p: float) -> str:
+    """A p value as it stands in a text: p = .03, p < .001."""
+    if pd.isna(p):
+        return "p n/a"
+    if p < 0.001:
+        return "p < .001"
+    return f"p = {p:.3f}".replace("0.", ".", 1) if p < 0.1 else f"p = {p:.2f}".replace("0.", ".", 1)
+
+
+def r_text(r: float, digits: int = 2) -> str:
+    """A correlation as it stands in a text: .81, −.16."""
+    if pd.isna(r):
+        return "n/a"
+    text = f"{abs(r):.{digits}f}"
+    return ("−" if r < 0 and float(text) else "") + (text[1:] if text.startswith("0") else text)
+
+
+def signed(value: Any) -> str:
+    """A difference with its sign, to three significant digits: +0.012, −0.3."""
+    return f"{value:+.3g}".replace("-", "−")
+
+
+def said(note: Any) -> str:
+    """A table's note; nothing where it is empty, which a CSV gives back as NaN."""
+    return note if isinstance(note, str) else ""
