@@ -12,7 +12,9 @@ from brainalign.study.check import config_faults, duplicate_keys
 from brainalign.study.digest import source_digest
 from brainalign.study.models import (
     FETCHED,
+    INSTRUCTIONS,
     gpus,
+    instruction_data,
     is_simulated,
     memory_mb,
     narrow,

@@ -3,6 +3,7 @@
 
 localrules:
     fetch_dataset,
+    fetch_instructions,
     fetch_questions,
     fetch_text,
 
@@ -129,3 +130,42 @@ rule prepare_text:
         code=code("prepare_text"),
     script:
         "../scripts/prepare_text.py"
+
+
+rule fetch_instructions:
+    output:
+        raw=result("instructions", "{instructions}.raw.json"),
+    log:
+        log_of("fetch_instructions", "instructions"),
+    benchmark:
+        benchmark_of("fetch_instructions", "instructions")
+    wildcard_constraints:
+        instructions=one_of(INSTRUCTIONS),
+    conda:
+        "../envs/data.yaml"
+    params:
+        source=lambda wildcards: INSTRUCTIONS[wildcards.instructions],
+        mirror=config.get("mirror"),
+        downloads=config.get("downloads", "downloads"),
+        code=code("fetch_dataset"),
+    script:
+        "../scripts/fetch_dataset.py"
+
+
+rule prepare_instructions:
+    input:
+        raw=rules.fetch_instructions.output.raw,
+    output:
+        instructions=result("instructions", "{instructions}.json"),
+    log:
+        log_of("prepare_instructions", "instructions"),
+    benchmark:
+        benchmark_of("prepare_instructions", "instructions")
+    wildcard_constraints:
+        instructions=one_of(INSTRUCTIONS),
+    conda:
+        "../envs/data.yaml"
+    params:
+        code=code("prepare_instructions"),
+    script:
+        "../scripts/prepare_instructions.py"

@@ -5,6 +5,14 @@ localrules:
     fetch_model,
 
 
+def instructions_of(wildcards):
+    """The file of instruction data that a model is tuned on."""
+    data = instruction_data(wildcards.model, ALL_MODELS)
+    if data == "simulated":
+        return rules.simulate_corpus.output.instructions
+    return result("instructions", f"{data}.json") if data in INSTRUCTIONS else data
+
+
 rule fetch_model:
     output:
         manifest=result("models", "{model}", "manifest.json"),
@@ -63,7 +71,7 @@ rule instruction_tune:
         manifest=lambda wildcards: result(
             "models", parent(model_entry(wildcards)), "manifest.json"
         ),
-        instructions=rules.simulate_corpus.output.instructions,
+        instructions=instructions_of,
     output:
         manifest=result("models", "{model}", "manifest.json"),
         checkpoint=directory(result("models", "{model}", "checkpoint")),
@@ -84,6 +92,7 @@ rule instruction_tune:
         gpu=model_gpus,
     params:
         source=model_key("source", None),
+        simulated=lambda wildcards: is_simulated(wildcards.model, ALL_MODELS),
         seed=config["seed"],
         threads=config.get("model_threads", 1),
         code=code("instruction_tune"),

@@ -29,7 +29,7 @@ with job(snakemake.log[0]) as log:
         folder,
         name,
         source,
-        simulated=base["simulated"],
+        simulated=snakemake.params.simulated,
         max_context=base["max_context"],
         dtype=base["dtype"],
         trust_remote_code=base["trust_remote_code"],

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from brainalign.datasets.raw import RawFile, content, locate, raw_table, text
-from brainalign.datasets.registry import BRAIN_AND_BEHAVIOR, QUESTIONS, TEXTS, reader
+from brainalign.datasets.registry import BRAIN_AND_BEHAVIOR, INSTRUCTIONS, QUESTIONS, TEXTS, reader
 from brainalign.errors import InputError
 
 DATA = "one\ntwo – three\n".encode()
@@ -169,7 +169,9 @@ SOURCES = [
 
 
 def test_every_type_has_raw_files_with_a_place_to_get_them():
-    assert {s["type"] for s in SOURCES} == {*BRAIN_AND_BEHAVIOR, *QUESTIONS, *TEXTS}
+    assert {s["type"] for s in SOURCES} == {
+        *BRAIN_AND_BEHAVIOR, *QUESTIONS, *TEXTS, *INSTRUCTIONS
+    }  # fmt: skip
     for source in SOURCES:
         files = reader(source).raw_files(source)
         assert files

@@ -4,6 +4,8 @@ import pytest
 from brainalign.study.models import (
     UNKNOWN_PARAMETERS,
     gpus,
+    instruction_data,
+    is_simulated,
     memory_mb,
     named_sizes,
     parameter_count,
@@ -27,6 +29,32 @@ MODELS = {
     "pretrained": {"source": {"type": "pretrain", "layers": 2}},
     "oasm": {"source": {"type": "baseline", "kind": "oasm"}},
 }
+
+
+def tuned_on(instructions=None, of="named"):
+    source = {"type": "tune", "of": of}
+    if instructions:
+        source["instructions"] = instructions
+    twin = {"source": {"type": "untrained", "of": "m"}}
+    return {**MODELS, "m": {"source": source}, "twin": twin}
+
+
+@pytest.mark.parametrize(
+    ("of", "instructions", "data", "simulated"),
+    [
+        ("pretrained", None, "simulated", True),
+        ("pretrained", "alpaca", "alpaca", True),
+        ("named", "alpaca", "alpaca", False),
+        ("named", "own/samples.json", "own/samples.json", False),
+        ("named", "simulated", "simulated", True),
+        ("named", None, None, False),
+    ],
+)
+def test_instruction_data_and_what_they_make_of_a_model(of, instructions, data, simulated):
+    models = tuned_on(instructions, of)
+    assert instruction_data("m", models) == data
+    assert is_simulated("m", models) is simulated
+    assert is_simulated("twin", models) is simulated
 
 
 @pytest.mark.parametrize(

@@ -245,9 +245,29 @@ def test_bad_instruction_files_are_named(tmp_path, text, message):
         read_samples(path)
 
 
+def test_a_missing_instruction_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"absent\.json: cannot be read"):
+        read_samples(tmp_path / "absent.json")
+
+
+def test_an_empty_output_teaches_to_end_at_once(tokenizer, tmp_path):
+    path = tmp_path / "instructions.json"
+    path.write_text('[{"instruction": "Say nothing.", "input": "", "output": ""}]')
+    (sample,) = read_samples(path)
+    (row,) = encode(
+        [example(sample, "instruction", "alpaca")],
+        tokenizer,
+        encoder_decoder=False,
+        max_length=512,
+        loss_on="response",
+    ).rows
+    assert [label for label in row["labels"] if label != IGNORED] == [tokenizer.eos_token_id]
+
+
 def test_bad_recipes_and_sizes_are_named(trained, documents, tokenizer, samples):
     with pytest.raises(InputError, match="unknown key"):
         Recipe.of({"type": "tune", "of": "it", "epoch": 1})
+    assert Recipe.of({"type": "tune", "of": "it", "instructions": "alpaca"}) == Recipe()
     with pytest.raises(InputError, match="loss_on"):
         Recipe.of({"loss_on": "prompt"})
     with pytest.raises(InputError, match="arm: 'other'"):

@@ -81,6 +81,43 @@ def test_features_without_a_network_are_no_partner(
     assert "'features' is a baseline; name a language model" in fault
 
 
+HUB = {"source": {"type": "hub", "id": "a/b", "revision": "main"}}
+
+
+@pytest.mark.parametrize(
+    ("of", "instructions", "simulation", "said"),
+    [
+        ("hub", None, True, ["models.m.source", "'instructions' is missing", "alpaca-subset2000"]),
+        ("hub", "dolly", True, ["models.m.source.instructions", "'dolly'", "ends in .json"]),
+        ("hub", "simulated", False, ["simulation: section is missing"]),
+        ("hub", "alpaca", False, None),
+        ("hub", "my/samples.json", False, None),
+        ("sim-decoder-s", "alpaca", True, None),
+        ("sim-decoder-s", None, True, None),
+    ],
+)
+def test_instruction_data_of_a_tuned_model(
+    small_config: dict[str, Any],
+    of: str,
+    instructions: str | None,
+    simulation: bool,
+    said: list[str] | None,
+) -> None:
+    source = {"type": "tune", "of": of} | ({"instructions": instructions} if instructions else {})
+    models = {"hub": HUB, "m": {"source": source}}
+    if simulation:
+        config = copy.deepcopy(small_config)
+        config["models"] |= models
+    else:
+        config = {"seed": 1, "models": models}
+    faults = config_faults(config, SCHEMA)
+    if said is None:
+        assert faults == []
+    else:
+        (fault,) = faults
+        assert all(part in fault for part in said)
+
+
 @pytest.mark.parametrize(
     "path", sorted([REPOSITORY / "config.yaml", *REPOSITORY.glob("studies/*")])
 )

@@ -35,8 +35,10 @@ BRAIN_AND_BEHAVIOR: dict[str, ModuleType] = {
 }
 # raw_files(source) -> list[RawFile]; read(records, source, seed) -> DataFrame
 QUESTIONS: dict[str, ModuleType] = {"mmlu": mmlu, "bbh": bbh}
-# raw_files(source) -> list[RawFile]; read(records) -> list
-TEXTS: dict[str, ModuleType] = {"alpaca": alpaca, "wikitext2": wikitext2}
+# raw_files(source) -> list[RawFile]; read(records) -> list of articles
+TEXTS: dict[str, ModuleType] = {"wikitext2": wikitext2}
+# raw_files(source) -> list[RawFile]; read(records) -> list of samples
+INSTRUCTIONS: dict[str, ModuleType] = {"alpaca": alpaca}
 
 
 def reader(source: Mapping[str, Any], *kinds: Mapping[str, ModuleType]) -> ModuleType:
@@ -47,7 +49,7 @@ def reader(source: Mapping[str, Any], *kinds: Mapping[str, ModuleType]) -> Modul
     InputError : the type is unknown; names the known ones.
     """
     known: dict[str, ModuleType] = {}
-    for kind in kinds or (BRAIN_AND_BEHAVIOR, QUESTIONS, TEXTS):
+    for kind in kinds or (BRAIN_AND_BEHAVIOR, QUESTIONS, TEXTS, INSTRUCTIONS):
         known.update(kind)
     if source.get("type") not in known:
         found, allowed = source.get("type"), ", ".join(sorted(known))

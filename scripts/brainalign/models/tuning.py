@@ -33,7 +33,7 @@ LOSS_ON = ("response", "all")
 
 @dataclass(frozen=True)
 class Recipe:
-    """A `tune` source without its `type` and `of`; the defaults are Stanford Alpaca's.
+    """A `tune` source without `type`, `of`, `instructions`; the defaults are Stanford Alpaca's.
 
     (tatsu-lab/stanford_alpaca, README: batch 128, learning rate 2e-5, 3 epochs, length 512,
     cosine, 3 % warm-up. Its train.py computes the loss on the response only.)
@@ -61,7 +61,8 @@ class Recipe:
     def of(cls, source: Mapping[str, Any]) -> "Recipe":
         """Raises an InputError for an unknown key or value."""
         known = {field.name for field in fields(cls)}
-        given = {key: value for key, value in source.items() if key not in ("type", "of")}
+        elsewhere = ("type", "of", "instructions")
+        given = {key: value for key, value in source.items() if key not in elsewhere}
         for key in given:
             if key not in known:
                 raise InputError(f"source.{key}: unknown key, expected one of {sorted(known)}")
@@ -93,22 +94,27 @@ class Tuned(NamedTuple):
 
 
 def read_samples(path: str | Path) -> list[dict[str, str]]:
-    """Read instruction samples in Alpaca's JSON.
+    """Read instruction samples in Alpaca's JSON: `instruction`, `output`, and `input` if any.
+
+    An empty output is a sample too (Alpaca has some): the model learns to end at once.
 
     Raises
     ------
-    InputError : not a JSON list, or a sample without instruction or output, by its number.
+    InputError : no such file, not a JSON list, or a sample without instruction or output, by its
+        number.
     """
     try:
-        samples = json.loads(Path(path).read_text())
+        samples = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: not JSON ({error})") from error
     if not isinstance(samples, list) or not samples:
         raise InputError(f"{path}: expected a list of samples")
     for number, sample in enumerate(samples):
-        for key in ("instruction", "output"):
+        for key, empty in (("instruction", False), ("output", True)):
             text = sample.get(key) if isinstance(sample, dict) else None
-            if not isinstance(text, str) or not text.strip():
+            if not isinstance(text, str) or not (empty or text.strip()):
                 raise InputError(f"{path}: sample {number} has no {key}")
     return samples
 

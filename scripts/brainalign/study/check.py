@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from brainalign.study.models import parent, partner, role
+from brainalign.study.models import INSTRUCTIONS, instruction_data, parent, partner, role
 
 Config = Mapping[str, Any]
 
@@ -23,7 +23,7 @@ def config_faults(config: Config, schema_path: str | Path) -> list[str]:
     schema = yaml.safe_load(Path(schema_path).read_text())
     validator = jsonschema.Draft202012Validator(schema)
     form = sorted({line for error in validator.iter_errors(config) for line in _lines(error)})
-    return form or list(_reference_faults(config))
+    return form or list(_reference_faults(config)) or list(_training_data_faults(config))
 
 
 def duplicate_keys(config_path: str | Path) -> list[str]:
@@ -110,14 +110,27 @@ def _reference_faults(config: Config) -> Iterator[str]:
             if benchmark["dataset"] not in datasets:
                 path = f"{section}.{name}.dataset"
                 yield _unknown(path, benchmark["dataset"], datasets, "dataset of this study")
+
+
+def _training_data_faults(config: Config) -> Iterator[str]:
+    for name, model in config["models"].items():
+        tuned = model["source"]["type"] == "tune"
+        if tuned and instruction_data(name, config["models"]) is None:
+            yield (
+                f"models.{name}.source: key 'instructions' is missing; {parent(model)!r} was not "
+                "trained on the simulated world, so there is no default; allowed: simulated, "
+                f"{', '.join(INSTRUCTIONS)}, or a path that ends in .json"
+            )
     if uses_simulation(config) and "simulation" not in config:
         yield "simulation: section is missing; the study names simulated datasets, tasks or models"
 
 
 def uses_simulation(config: Config) -> bool:
     """Whether anything in the study comes from the simulated world."""
+    models = config["models"]
     sources = [
-        *(model["source"]["type"] for model in config["models"].values()),
+        *(model["source"]["type"] for model in models.values()),
+        *(model["source"].get("instructions") for model in models.values()),
         *(dataset["source"]["type"] for dataset in config.get("datasets", {}).values()),
         *(task["questions"]["type"] for task in config.get("capability", {}).values()),
         *(text["source"]["type"] for text in config.get("next_word", {}).values()),

@@ -9,6 +9,11 @@ Model = Mapping[str, Any]
 
 MADE_HERE = ("pretrain", "tune", "untrained")
 FETCHED = ("hub", "folder", "gguf", "package", "delta")
+# Published instruction data by the name that a `tune` source gives them → their source.
+INSTRUCTIONS = {
+    "alpaca": {"type": "alpaca", "release": "full"},
+    "alpaca-subset2000": {"type": "alpaca", "release": "subset2000"},
+}
 
 # A fetched model whose size is neither declared nor in its name: with torch, 8 GB in float32.
 UNKNOWN_PARAMETERS = 1e9
@@ -44,9 +49,20 @@ def parent(model: Model) -> str | None:
 def is_simulated(name: str, models: Mapping[str, Model]) -> bool:
     """Whether a model was trained on the simulated world (baselines follow their dataset)."""
     source = models[name]["source"]
-    if source["type"] == "pretrain":
+    if source["type"] == "pretrain" or source.get("instructions") == "simulated":
         return True
     return "of" in source and is_simulated(source["of"], models)
+
+
+def instruction_data(name: str, models: Mapping[str, Model]) -> str | None:
+    """What a `tune` model is tuned on: `simulated`, a key of `INSTRUCTIONS` or a path.
+
+    Where its source does not say, a simulated model is tuned on the simulated instructions; for a
+    real one there is no default (None).
+    """
+    source = models[name]["source"]
+    default = "simulated" if is_simulated(source["of"], models) else None
+    return source.get("instructions", default)
 
 
 def narrow(models: Mapping[str, Model], only: list[str]) -> dict[str, Model]:
