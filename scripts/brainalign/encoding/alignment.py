@@ -61,8 +61,8 @@ def score_design(
         choice = _shared_choice(fit, responses, split, blocks)
     r = np.full(responses.measured.size, np.nan)
     alpha = np.zeros(r.size, dtype=np.int64) if isinstance(fit, RidgeFit) else None
-    for block, subject in blocks:
-        train, test = responses.fold(split, block, subject)
+    for block in blocks:
+        train, test = responses.fold(split, block)
         prediction, chosen = _predict(fit, train, choice)
         r[block] = fetch(pearson(prediction, test, benchmark.epsilon))
         if alpha is not None:
@@ -80,12 +80,12 @@ def _predict(fit: Fit, train: Any, choice: int | None) -> tuple[Any, Any]:
 
 
 def _shared_choice(
-    fit: RidgeFit, responses: Responses, split: Split, blocks: Iterable[tuple[slice, str]]
+    fit: RidgeFit, responses: Responses, split: Split, blocks: Iterable[slice]
 ) -> int:
     """The one alpha that minimises the mean loss over all measured targets."""
     total = np.zeros(fit.alphas.size)
-    for block, subject in blocks:
-        train, _ = responses.fold(split, block, subject)
+    for block in blocks:
+        train, _ = responses.fold(split, block)
         losses = fetch(fit.losses(train)).astype(np.float64)
         total += losses[:, responses.measured[block]].sum(axis=1)
     return int(total.argmin())
@@ -121,7 +121,7 @@ def _score_layer_at_once(
     operator = like(responses.placed, np.concatenate(operators))
     edges = np.cumsum([0, *[split.test.size for split in splits]]).tolist()
     r = np.full((len(splits), responses.measured.size), np.nan)
-    for block, _ in responses.blocks(TARGETS_AT_A_TIME):
+    for block in responses.blocks(TARGETS_AT_A_TIME):
         seen = responses.placed[:, block]
         prediction = operator @ seen
         for fold, split in enumerate(splits):

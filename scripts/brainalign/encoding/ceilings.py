@@ -202,8 +202,7 @@ class _Space:
     """One subject's responses as features in one fold: training rows first, then test rows."""
 
     def __init__(self, responses: Responses, split: Split) -> None:
-        parts = [responses.fold(split, *block) for block in responses.blocks(10**9)]
-        units = np.concatenate([np.concatenate(part) for part in parts], axis=1)
+        units = np.concatenate(responses.fold(split, slice(None)))
         self.units = units[:, responses.measured].astype(np.float64)
         self.rows = Split(
             np.arange(split.train.size), split.train.size + np.arange(split.test.size)
@@ -328,10 +327,7 @@ def _test_rows(responses: Responses, folds: Sequence[Split] | None) -> list[np.n
     if folds is None:
         everything = np.arange(responses.n_rows)
         folds = [Split(everything, everything)]
-    return [
-        np.concatenate([responses.fold(split, *block)[1] for block in responses.blocks(10**9)], 1)
-        for split in folds
-    ]
+    return [responses.fold(split, slice(None))[1] for split in folds]
 
 
 def leave_one_subject_out(responses: Responses, folds: Sequence[Split] | None) -> np.ndarray:

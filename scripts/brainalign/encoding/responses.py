@@ -1,8 +1,8 @@
 """The responses of a benchmark: targets, cleaning, and what a fold sees of them."""
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -18,6 +18,9 @@ from brainalign.encoding.timing import (
 )
 from brainalign.errors import InputError
 from brainalign.formats.datasets import is_timed
+
+# Cleaned responses of folds that are kept for the next layer.
+KEPT_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ class Responses:
         self.nuisance = nuisance or {}
         self.device = device
         self.placed = place(self.values, device)
+        self._kept: dict[tuple[Any, ...], tuple[Array, Array]] = {}
+        self._room = KEPT_BYTES
 
     @property
     def cleaned(self) -> bool:
@@ -87,47 +92,53 @@ class Responses:
     def n_rows(self) -> int:
         return int(self.values.shape[0])
 
-    def blocks(self, size: int) -> Iterator[tuple[slice, str]]:
-        """Slices of at most `size` targets and the subject that they belong to.
+    def blocks(self, size: int) -> Iterator[slice]:
+        """Slices of at most `size` targets."""
+        n_targets = self.values.shape[1]
+        for start in range(0, n_targets, size):
+            yield slice(start, min(start + size, n_targets))
 
-        Where cleaning differs between subjects no block holds two of them; else the name is empty.
-        """
-        subjects = self.targets.subjects
-        edges = [0, subjects.size]
-        if self.nuisance:
-            edges = [
-                0,
-                *(np.flatnonzero(subjects[1:] != subjects[:-1]) + 1).tolist(),
-                subjects.size,
-            ]
-        for first, last in itertools.pairwise(edges):
-            for start in range(first, last, size):
-                name = str(subjects[first]) if self.nuisance else ""
-                yield slice(start, min(start + size, last)), name
-
-    def fold(self, split: Split, block: slice, subject: str) -> tuple[Array, Array]:
-        """Training and test responses of some targets."""
+    def fold(self, split: Split, block: slice) -> tuple[Array, Array]:
+        """Training and test responses of some targets, cleaned as the benchmark says."""
         if not self.cleaned:
             part = self.placed[:, block]
             return rows_of(part, split.train), rows_of(part, split.test)
-        train, test = self._cleaned(split, block, subject)
+        # The same for every layer: worth keeping, if it is small.
+        key = (split.train.tobytes(), split.test.tobytes(), block.start, block.stop)
+        if key in self._kept:
+            return self._kept[key]
         dtype = self.values.dtype
-        return place(train.astype(dtype), self.device), place(test.astype(dtype), self.device)
+        train, test = (
+            place(part.astype(dtype), self.device) for part in self._cleaned(split, block)
+        )
+        size = sum(part.shape[0] * part.shape[1] * dtype.itemsize for part in (train, test))
+        if size <= self._room:
+            self._room -= size
+            self._kept[key] = train, test
+        return train, test
 
-    def _cleaned(self, split: Split, block: slice, subject: str) -> tuple[np.ndarray, np.ndarray]:
+    def _cleaned(self, split: Split, block: slice) -> tuple[np.ndarray, np.ndarray]:
         assert self.timing is not None
         train, test = (
             self.without_drift(self.values[rows, block].astype(np.float64), rows)
             for rows in (split.train, split.test)
         )
-        if subject:
-            regressors = self.nuisance[subject]
-            train_nuisance, test_nuisance = (
-                self.without_drift(regressors[rows], rows) for rows in (split.train, split.test)
-            )
-            train, test = residual(train, test, train_nuisance, test_nuisance)
+        if self.nuisance:
+            subjects = self.targets.subjects[block]
+            for subject in np.unique(subjects):
+                own = subjects == subject
+                train[:, own], test[:, own] = residual(
+                    train[:, own], test[:, own], *self._regressors(split, str(subject))
+                )
         if "fold" in self.timing.zscore:
             train, test = zscored(train), zscored(test)
+        return train, test
+
+    def _regressors(self, split: Split, subject: str) -> tuple[np.ndarray, np.ndarray]:
+        regressors = self.nuisance[subject]
+        train, test = (
+            self.without_drift(regressors[rows], rows) for rows in (split.train, split.test)
+        )
         return train, test
 
     def without_drift(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
