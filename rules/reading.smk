@@ -81,6 +81,8 @@ rule surprisal:
         gpu=model_gpus,
     params:
         context=dataset_key("context", "story"),
+        stride=dataset_key("stride"),
+        whitespace=dataset_key("whitespace", "leading"),
         bos=model_key("bos", "none"),
         method=model_key("surprisal", "prefix"),
         chat=model_key("chat", False),

@@ -20,11 +20,11 @@ with job(snakemake.log[0]) as log:
         stimuli,
         context=settings.context,
         bos=settings.bos,
-        chat=settings.get("chat", False),
+        chat=settings.chat,
         method=settings.method,
-        stride=settings.get("stride"),
-        whitespace=settings.get("whitespace", "leading"),
-        batch_tokens=settings.get("batch_tokens", 4096),
+        stride=settings.stride,
+        whitespace=settings.whitespace,
+        batch_tokens=settings.batch_tokens,
     )
     log.info(
         "%d words, %.2f bits per word, %d undefined, %d contexts truncated",

@@ -41,7 +41,9 @@ def third_party(script: Path) -> dict[str, str]:
     for path in sorted(reachable(script)):
         for node in _run_time(ast.parse(path.read_text())):
             modules = (
-                [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module]
+                [str(node.module)]
+                if isinstance(node, ast.ImportFrom)
+                else [alias.name for alias in node.names]
             )
             for module in modules:
                 top = module.split(".")[0]

@@ -1,6 +1,8 @@
 """What a study's entries say of its models before any of them is there."""
 
 import pytest
+import yaml
+from brainalign.reading.prediction import predictor
 from brainalign.study.models import (
     UNKNOWN_PARAMETERS,
     gpus,
@@ -11,6 +13,8 @@ from brainalign.study.models import (
     parameter_count,
     training_memory_mb,
 )
+from conftest import REPOSITORY
+from reading_models import tiny
 
 MODELS = {
     "declared": {"source": {"type": "hub", "id": "a/some-7b"}, "parameters": 6.7e9},
@@ -125,3 +129,15 @@ def test_tuning_holds_gradients_and_moments_in_float32():
 )
 def test_gpus_only_for_large_models(name, device, n):
     assert gpus(name, MODELS, device) == n
+
+
+def test_the_t5_of_the_papers_study_have_room_for_its_windows():
+    study = yaml.safe_load((REPOSITORY / "studies" / "aw2024.yaml").read_text())
+    window = max(text["window"] for text in study["next_word"].values())
+    t5 = [model for model in study["models"].values() if model.get("family") == "T5"]
+    assert t5
+    for model in t5:
+        reader = predictor(
+            tiny("t5", model["max_context"]), method=model.get("surprisal", "prefix")
+        )
+        assert reader.room >= window

@@ -42,6 +42,8 @@ FAULTS = [
     ("models/m", {"source": {"type": "untrained", "of": "m"}}, ["models.m.source.of", "itself"]),
     ("datasets/sim-passages/context", "window:0", ["context", "'window:0'", "window:L"]),
     ("datasets/sim-passages/pooling", "max", ["pooling", "'max'", "last"]),
+    ("datasets/sim-passages/stride", 0, ["datasets.sim-passages.stride", "0", "from 1 up"]),
+    ("datasets/sim-passages/whitespace", "none", ["sim-passages.whitespace", "'none'", "trailing"]),
     ("datasets/sim-passages/source/type", "fmri", ["source.type", "'fmri'"]),
     ("alignment/x", {"dataset": "nowhere"}, ["alignment.x", "mode"]),
     ("only", ["sim-decoder-x"], ["only", "'sim-decoder-x'", "did you mean"]),
