@@ -122,6 +122,7 @@ def test_tuning_holds_gradients_and_moments_in_float32():
         ("declared", "cuda:1", 1),
         ("declared", "cpu", 0),
         ("named", "auto", 0),
+        ("unnamed", "auto", 0),
         ("half", "auto", 1),
         ("half", "sharded", 2),
         ("pretrained", "sharded", 0),
