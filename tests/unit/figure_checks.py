@@ -72,3 +72,15 @@ def said(figure: Figure) -> str:
     return "\n".join(
         text.get_text().replace("\n", " ").replace("\u00a0", " ") for text in words(figure)
     )
+
+
+def panels(figure: Figure) -> list[tuple[str, str]]:
+    """Every headed panel: its title, and all that stands in it and at its axes, ticks left out."""
+    found = []
+    for axes in figure.axes:
+        title = axes.get_title(loc="left")
+        if axes.axison and title:
+            texts = [title, *(text.get_text() for text in axes.texts)]
+            texts += [axes.get_xlabel(), axes.get_ylabel()]
+            found.append((title, "\n".join(texts).replace("\u00a0", " ")))
+    return found

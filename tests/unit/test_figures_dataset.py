@@ -6,6 +6,7 @@ import pytest
 from brainalign.figures.dataset_page import autocorrelation, dataset_page, intersubject
 from brainalign.figures.style import drawing
 from figure_checks import said
+from figure_gallery import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,12 +81,12 @@ def page(**options):
 
 
 def test_page_states_what_there_is():
-    lines = page()
+    lines = said(drawn("dataset_page"))
     stimuli, responses, _ = tables.dataset()
     missing = np.isnan(responses["responses"].values)
     assert "Dataset: stories" in lines
     assert f"N = {(~missing).sum()} responses, simulated" in lines
-    assert f"{100 * missing.mean():.1f} % of all responses" in lines
+    assert f"{100 * missing.mean():.1f} % of N = {missing.size} responses" in lines
     assert "Left out: 3 fragments (they hold no word)." in lines
     assert f"{len(stimuli)} stimuli (600 words) in 5 context groups" in lines
 

@@ -31,9 +31,14 @@ def files(tmp_path_factory):
     """Every input of every script, written once."""
     folder = tmp_path_factory.mktemp("inputs")
     paths = {}
-    study = tables.study()
+    study = dict(tables.study(datasets=("passages",)))
     models, check, categories = tables.published()
-    study |= {"layers": tables.layers(), "models": models, "check": check, "categories": categories}
+    study |= {
+        "layers": tables.layers(datasets=("passages",)),
+        "models": models,
+        "check": check,
+        "categories": categories,
+    }
     for name, table in study.items():
         paths[name] = str(folder / f"{name}.csv")
         write_table(table, paths[name])
@@ -89,32 +94,34 @@ def run(script, snakemake):
     runpy.run_path(str(REPOSITORY / "scripts" / f"{script}.py"), {"snakemake": snakemake})
 
 
+@pytest.fixture(scope="module")
+def outputs(files, tmp_path_factory):
+    """What every script draws: script → kind of file → bytes."""
+
+    def draw(script):
+        folder = tmp_path_factory.mktemp(script)
+        run(script, job(script, files, folder))
+        return {kind: (folder / f"out.{kind}").read_bytes() for kind in ("svg", "png")}
+
+    return {script: draw(script) for script in SCRIPTS}
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_script_draws_the_same_bytes_twice(script, files, tmp_path):
-    drawn = []
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        run(script, job(script, files, tmp_path / name))
-        drawn.append([(tmp_path / name / f"out.{kind}").read_bytes() for kind in ("svg", "png")])
-    assert drawn[0] == drawn[1]
-    svg, png = drawn[0]
-    assert b"<text" in svg and b"<dc:date>" not in svg
-    assert png.startswith(b"\x89PNG") and b"Software" not in png
+def test_script_draws_the_same_bytes_twice(script, files, outputs, tmp_path):
+    run(script, job(script, files, tmp_path))
+    first = outputs[script]
+    assert {kind: (tmp_path / f"out.{kind}").read_bytes() for kind in first} == first
+    assert b"<text" in first["svg"] and b"<dc:date>" not in first["svg"]
+    assert first["png"].startswith(b"\x89PNG") and b"Software" not in first["png"]
 
 
-def test_svg_says_its_words_in_text(files, tmp_path):
-    run("plot_alignment", job("plot_alignment", files, tmp_path))
-    words = set(re.findall(r">([^<>]+)</text>", (tmp_path / "out.svg").read_text()))
+def test_svg_says_its_words_in_text(outputs):
+    words = set(re.findall(r">([^<>]+)</text>", outputs["plot_alignment"]["svg"].decode()))
     assert {"sim-gpt-a", "oasm", "SIMULATED DATA", "instruction-tuned"} <= words
 
 
-def test_style_of_the_config_wins(files, tmp_path):
-    run("plot_alignment", job("plot_alignment", files, tmp_path, style={"font.size": 9}))
-    assert "9px" in (tmp_path / "out.svg").read_text()
-
-
 def test_missing_column_is_one_clear_line(files, tmp_path):
-    table = tables.scores().drop(columns="ceiling")
+    table = tables.scores(datasets=("passages",)).drop(columns="ceiling")
     write_table(table, tmp_path / "scores.csv")
     snakemake = Job(tmp_path, {"scores": str(tmp_path / "scores.csv")})
     with pytest.raises(SystemExit):
@@ -135,18 +142,18 @@ def test_headline_script_writes_and_prints(files, tmp_path, capsys):
     assert "Does alignment go with next-word loss (held-out)?" in said
 
 
-@pytest.mark.parametrize("script", [*SCRIPTS, "headline"])
-def test_scripts_import_no_heavy_library(script):
-    """What costs start-up time is not imported by a plot."""
-    imports = [
-        line
-        for line in (REPOSITORY / "scripts" / f"{script}.py").read_text().split("with job")[0]
-        .split("if TYPE_CHECKING")[0].splitlines()
-    ]  # fmt: skip
-    heavy = ("torch", "transformers", "sklearn", "statsmodels", "scipy.stats", "matplotlib.pyplot")
-    code = "\n".join([*imports, "import sys", f"print([m for m in {heavy} if m in sys.modules])"])
+def test_scripts_import_no_heavy_library():
+    """What costs start-up time is not imported by a plot; matplotlib not by the headline."""
+    code = ["import sys"]
+    for script in ("headline", *SCRIPTS):
+        heavy = ["torch", "transformers", "sklearn", "statsmodels", "scipy.stats",
+                 "matplotlib.pyplot"]  # fmt: skip
+        heavy += ["matplotlib"] if script == "headline" else []
+        text = (REPOSITORY / "scripts" / f"{script}.py").read_text()
+        code.append(text.split("with job")[0].split("if TYPE_CHECKING")[0])
+        code.append(f"print('{script}', [m for m in {heavy} if m in sys.modules])")
     found = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY / "scripts", capture_output=True, text=True,
-        check=True,
+        [sys.executable, "-c", "\n".join(code)], cwd=REPOSITORY / "scripts", check=True,
+        capture_output=True, text=True,
     )  # fmt: skip
-    assert found.stdout.strip() == "[]"
+    assert found.stdout.splitlines() == [f"{script} []" for script in ("headline", *SCRIPTS)]

@@ -144,7 +144,7 @@ def _missing(axes: Axes, values: np.ndarray, subjects: np.ndarray, mark: str) ->
     missing = np.isnan(values)
     panel(
         axes, "Missing values",
-        f"{100 * missing.mean():.1f} % of all responses{mark}\n"
+        f"{100 * missing.mean():.1f} % of N = {values.size} responses{mark}\n"
         f"in {missing.any(axis=0).sum()} of {values.shape[1]} targets",
     )  # fmt: skip
     share = pd.Series(missing.mean(axis=0)).groupby(subjects, sort=False).mean()

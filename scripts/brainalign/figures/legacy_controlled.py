@@ -73,7 +73,9 @@ def legacy_controlled(scores: pd.DataFrame) -> Figure:
         _dumbbells(upper, wide, markers)
         panel(
             upper, dataset,
-            f"N = {len(wide.dropna(subset=list(MODES)))} models" + ", simulated" * simulated,
+            f"{' and '.join(MODES)}, N = {len(wide.dropna(subset=list(MODES)))} models"
+            + ", simulated" * simulated,
+            width=34,
         )  # fmt: skip
         if column == 0:
             upper.set_yticks(range(len(wide)), list(wide["label"]))

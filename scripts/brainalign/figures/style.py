@@ -97,7 +97,12 @@ def drawing() -> Iterator[None]:
 
 
 def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
-    """Write a figure as SVG and PNG; no date and no version goes into either."""
+    """Write a figure as SVG and PNG; no date and no version goes into either.
+
+    Both have one layout, found here; it is final.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine(None)
     for path, kind, metadata in (
         (svg, "svg", {"Date": None, "Creator": None}),
         (png, "png", {"Software": None}),
