@@ -13,6 +13,7 @@ from brainalign.study.digest import source_digest
 from brainalign.study.models import (
     FETCHED,
     INSTRUCTIONS,
+    TRAINING_GPU,
     gpus,
     instruction_data,
     is_simulated,
@@ -152,6 +153,11 @@ def tuning_memory(wildcards, attempt):
 def model_gpus(wildcards):
     """GPUs of a job that runs a model, for a cluster."""
     return gpus(wildcards.model, ALL_MODELS, config.get("device", "auto"))
+
+
+def tuning_gpus(wildcards):
+    """GPUs of a job that tunes a model: one (training takes a GPU whatever `device` says)."""
+    return gpus(wildcards.model, ALL_MODELS, "auto", above=TRAINING_GPU)
 
 
 def run_time(minutes, per_billion=0):

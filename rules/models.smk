@@ -89,7 +89,7 @@ rule instruction_tune:
     resources:
         mem_mb=tuning_memory,
         runtime=run_time(120, 600),
-        gpu=model_gpus,
+        gpu=tuning_gpus,
     params:
         source=model_key("source", None),
         simulated=lambda wildcards: is_simulated(wildcards.model, ALL_MODELS),

@@ -4,6 +4,7 @@ import pytest
 import yaml
 from brainalign.reading.prediction import predictor
 from brainalign.study.models import (
+    TRAINING_GPU,
     UNKNOWN_PARAMETERS,
     gpus,
     instruction_data,
@@ -130,6 +131,12 @@ def test_tuning_holds_gradients_and_moments_in_float32():
 )
 def test_gpus_only_for_large_models(name, device, n):
     assert gpus(name, MODELS, device) == n
+
+
+def test_tuning_takes_a_gpu_earlier_than_reading():
+    assert gpus("tuned", MODELS, "auto", above=TRAINING_GPU) == 1
+    assert gpus("tuned", MODELS, "auto") == 0
+    assert gpus("pretrained", MODELS, "auto", above=TRAINING_GPU) == 0
 
 
 def test_the_t5_of_the_papers_study_have_room_for_its_windows():
