@@ -327,8 +327,9 @@ def _test(tests: PairedTests, unit: str, note: str) -> Row:
 def _capability(tuned: pd.DataFrame, capabilities: pd.DataFrame | None) -> Iterator[Row]:
     """Tuned minus vanilla accuracy with Newcombe's interval of a difference of proportions.
 
-    Interval and z-test take the two models' answers as independent, which is conservative: they
-    answer the same questions (Newcombe 1998, method 10).
+    Interval and z-test take the two models' answers as independent, although they answer the same
+    questions: the table holds accuracies, not single answers. That is conservative where the
+    answers agree more than by chance (Newcombe 1998, method 10).
     """
     if capabilities is None:
         return

@@ -19,6 +19,10 @@ from brainalign.errors import InputError
 BRAIN_DATASETS = ("pereira2018", "blank2014", "wehbe2014")
 MEASURES = (*BRAIN_DATASETS, "average", "futrell2018")
 TABLES = "Tables 3-5, 7, 9"
+CHECK_COLUMNS = (
+    "topic", "quantity", "n", "published", "published_relation", "recomputed", "source", "note",
+    "simulated",
+)  # fmt: skip
 
 Row = dict[str, object]
 
@@ -62,9 +66,7 @@ def published_check(
 
     Returns
     -------
-    Columns `topic`, `quantity`, `n`, `published` (NaN where the paper does not print it),
-    `published_relation` (`=`, or `<` where only a bound is printed), `recomputed`, `source`,
-    `note` (why nothing is recomputed), `simulated`.
+    CHECK_COLUMNS (docs/outputs.md).
     """
     table = published_models(models)
     rows = [
@@ -83,8 +85,7 @@ def published_check(
     check = pd.DataFrame(rows)
     check["published"] = check["published"].astype(float)
     check["simulated"] = False
-    columns = ["topic", "quantity", "n", "published", "published_relation", "recomputed"]
-    return check[[*columns, "source", "note", "simulated"]]
+    return check[list(CHECK_COLUMNS)]
 
 
 def _row(

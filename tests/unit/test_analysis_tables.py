@@ -1,0 +1,98 @@
+"""docs/outputs.md says of every table which columns it has, and what each of them means."""
+
+import re
+
+import pandas as pd
+import pytest
+from brainalign.analysis import (
+    baselines,
+    behaviors,
+    contrasts,
+    correlations,
+    headline,
+    measured,
+    mixed_effects,
+    profiles,
+    published,
+    scores,
+)
+from conftest import REPOSITORY
+
+COLUMNS = {
+    "scores": scores.SCORE_COLUMNS,
+    "subjects": scores.SUBJECT_COLUMNS,
+    "layers": scores.LAYER_COLUMNS,
+    "profiles": profiles.COLUMNS,
+    "behaviors": behaviors.BEHAVIOR_COLUMNS,
+    "stories": behaviors.GROUP_COLUMNS,
+    "capabilities": behaviors.CAPABILITY_COLUMNS,
+    "losses": behaviors.LOSS_COLUMNS,
+    "contrasts": contrasts.COLUMNS,
+    "correlations": correlations.COLUMNS,
+    "mixed_effects": mixed_effects.COLUMNS,
+    "baselines": baselines.COLUMNS,
+    "published_check": published.CHECK_COLUMNS,
+    "measured_published": measured.COLUMNS,
+    "headline": headline.COLUMNS,
+}
+FOLDER = REPOSITORY / "resources" / "published"
+TEXT = (REPOSITORY / "docs" / "outputs.md").read_text()
+SECTIONS = dict(
+    part.split("\n", 1) for part in re.split(r"^## ", TEXT, flags=re.MULTILINE)[1:]
+)  # heading → text
+LISTED = re.compile(r"^Columns: `([^`]*)`\.$", re.MULTILINE)
+
+
+def names(code):
+    return set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]*)`", code))))
+
+
+def in_tables(text):
+    """Names in the first column of the tables that explain columns."""
+    found = set()
+    for block in re.findall(r"^\| column \|.*\n\|.*\n((?:\|.*\n?)+)", text, re.MULTILINE):
+        for line in block.splitlines():
+            found |= names(line.split(" | ")[0])
+    return found
+
+
+def listed(table):
+    return tuple(re.split(r",\s+", LISTED.search(SECTIONS[f"{table}.csv"]).group(1)))
+
+
+def test_every_table_has_its_section():
+    tables = {name.removesuffix(".csv") for name in SECTIONS if name.endswith(".csv")}
+    assert tables == {*COLUMNS, "published_models"}
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_columns_are_those_of_the_code(table):
+    assert listed(table) == COLUMNS[table]
+
+
+def test_published_columns_are_those_of_the_tables_made():
+    models = published.published_models(pd.read_csv(FOLDER / "models.csv"))
+    assert listed("published_models") == tuple(models.columns)
+    check = published.published_check(
+        *(
+            pd.read_csv(FOLDER / f"{name}.csv")
+            for name in (
+                "models", "ceilings", "capability_categories", "correlates", "improvement",
+                "similarity",
+            )
+        )
+    )  # fmt: skip
+    assert listed("published_check") == tuple(check.columns)
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_every_column_is_explained_and_no_other(table):
+    text = LISTED.sub("", SECTIONS[f"{table}.csv"])
+    explained = names(text) | in_tables(SECTIONS["Shared columns"])
+    assert set(COLUMNS[table]) - explained == set()
+    assert in_tables(text) <= set(COLUMNS[table])
+
+
+def test_only_tables_with_a_note_promise_one():
+    assert "in the tables that have a column `note`" in TEXT
+    assert all("simulated" in columns for columns in COLUMNS.values())
