@@ -69,13 +69,42 @@ def test_the_mirror_goes_before_the_downloads_and_both_before_the_network(server
     assert locate([file], mirror, downloads)[0]["origin"] == "mirror"
 
 
-def test_a_wrong_download_names_both_hashes_and_what_to_do(server, tmp_path):
-    url, root, _ = server
+def test_a_wrong_download_names_both_hashes_and_is_not_kept(server, tmp_path):
+    url, root, asked = server
     put(root / "a.txt", DATA[:-1])
     found = hashlib.sha256(DATA[:-1]).hexdigest()
-    file = RawFile("a.txt", f"{url}/a.txt", f"sha256:{SHA256}")
-    with pytest.raises(InputError, match=f"is {found}, expected {SHA256}; .*remove it and run"):
+    file = RawFile("set/a.txt", f"{url}/a.txt", f"sha256:{SHA256}")
+    with pytest.raises(InputError, match=f"a.txt, not kept: .* is {found}, expected {SHA256}; "):
         locate([file], None, tmp_path / "d")
+    assert list((tmp_path / "d/set").iterdir()) == []
+    put(root / "a.txt")  # the server has been mended: another run fetches it, nothing to remove
+    assert content(*locate([file], None, tmp_path / "d")) == DATA
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("percent", range(0, 100, 5))
+def test_a_download_cut_at_any_place_leaves_nothing(percent, tmp_path):
+    """The connection breaks after a part of what the server has announced."""
+    whole = DATA * 50
+
+    class Breaking(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(whole)))
+            self.end_headers()
+            self.wfile.write(whole[: len(whole) * percent // 100])
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Breaking) as web:
+        threading.Thread(target=web.serve_forever, args=(0.01,), daemon=True).start()
+        url = f"http://127.0.0.1:{web.server_address[1]}/a.txt"
+        with pytest.raises(InputError, match=r"could not be downloaded|not kept: sha256"):
+            digest = f"sha256:{hashlib.sha256(whole).hexdigest()}"
+            locate([RawFile("a.txt", url, digest)], None, tmp_path / "d")
+        web.shutdown()
+    assert list((tmp_path / "d").iterdir()) == []
 
 
 def test_a_wrong_file_in_the_mirror_is_an_error_not_a_reason_to_download(server, tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from brainalign.errors import InputError
-from brainalign.formats.atomic import sha256_of
+from brainalign.formats.atomic import atomic_path, sha256_of
 
 RESOURCES = Path(__file__).resolve().parents[3] / "resources"
 
@@ -120,7 +120,7 @@ def _located(file: RawFile, mirror: str | Path | None, downloads: Path) -> Recor
         roots = [root for root in (mirror, downloads) if root is not None]
         places = " or ".join(dict.fromkeys(str(Path(root) / file.path) for root in roots))
         raise InputError(f"raw file {file.path} is not here; {file.by_hand}; put it at {places}")
-    return _checked(file, _download(file, mirror, downloads), "download")
+    return _downloaded(file, mirror, downloads)
 
 
 def _present(root: Path, name: str) -> Path | None:
@@ -128,25 +128,29 @@ def _present(root: Path, name: str) -> Path | None:
     return next((path for path in (plain, packed) if path.is_file()), None)
 
 
-def _download(file: RawFile, mirror: str | Path | None, downloads: Path) -> Path:
+def _downloaded(file: RawFile, mirror: str | Path | None, downloads: Path) -> Record:
+    """Download, check, then keep: a file of another content never lies under the file's name."""
     import pooch
 
     target = downloads / file.path
     log.info("downloading %s", file.url)
-    try:
-        # Without a digest here: a wrong one is reported by _checked, in our words.
-        pooch.retrieve(file.url, known_hash=None, fname=target.name, path=target.parent)
-    except (OSError, ValueError) as error:
-        where = f"{Path(mirror) / file.path} or {target}" if mirror is not None else str(target)
-        raise InputError(
-            f"raw file {file.path} could not be downloaded from {file.url} "
-            f"({type(error).__name__}); without network, put it (or its .gz) at {where}"
-            + ("" if mirror is not None else ", or name a folder that holds it as mirror")
-        ) from error
-    return target
+    with atomic_path(target) as temporary:
+        try:
+            # Without a digest here: a wrong one is reported by _checked, in our words.
+            pooch.retrieve(file.url, known_hash=None, fname=temporary.name, path=temporary.parent)
+        except (OSError, ValueError) as error:
+            where = f"{Path(mirror) / file.path} or {target}" if mirror is not None else str(target)
+            raise InputError(
+                f"raw file {file.path} could not be downloaded from {file.url} "
+                f"({type(error).__name__}); without network, put it (or its .gz) at {where}"
+                + ("" if mirror is not None else ", or name a folder that holds it as mirror")
+            ) from error
+        record = _checked(file, temporary, "download", f"{file.url}, not kept")
+    return {**record, "path": str(target)}
 
 
-def _checked(file: RawFile, path: Path, origin: str) -> Record:
+def _checked(file: RawFile, path: Path, origin: str, where: str = "") -> Record:
+    """The record of a file; `where` names it in the error if it is not at its own place."""
     record: Record = {
         "name": file.path,
         "path": str(path),
@@ -167,8 +171,9 @@ def _checked(file: RawFile, path: Path, origin: str) -> Record:
     algorithm, _, expected = file.digest.partition(":")
     if expected and found[algorithm] != expected:
         raise InputError(
-            f"{path}: {algorithm} of its content is {found[algorithm]}, expected {expected}; it is "
-            "truncated, damaged or another release: remove it and run again"
+            f"{where or path}: {algorithm} of its content is {found[algorithm]}, expected "
+            f"{expected}; it is truncated, damaged or another release: "
+            f"{'run again' if where else 'remove it and run again'}"
         )
     return record
 
