@@ -58,9 +58,13 @@ FIXED = ("published", "dataset_page")
 CASES = [(name, size) for name in FIGURES for size in SIZES if size == "small" or name not in FIXED]
 
 
-@functools.cache
 def drawn(name: str, size: str = "small") -> Figure:
     """A figure of a small or a large study, laid out in the study's style without any warning."""
+    return _drawn(name, size)
+
+
+@functools.cache
+def _drawn(name: str, size: str) -> Figure:
     with drawing(), warnings.catch_warnings():
         warnings.simplefilter("error")
         figure = FIGURES[name](size)

@@ -269,7 +269,7 @@ def test_what_cannot_be_computed_is_said_in_its_place(arguments, expected):
     figures = figures_of_scores(study)
     keep = arguments.get("keep")
     if keep:  # a change of scores leaves these as they are
-        layers = tables.layers(datasets=TWO)
+        layers = tables.layers(datasets=("stories",))
         figures["layers"] = layer_curves(layers[keep(layers)])
         figures["behavior"] = behavior(
             study["behaviors"], study["correlations"], study["capabilities"]
@@ -282,7 +282,7 @@ def test_what_cannot_be_computed_is_said_in_its_place(arguments, expected):
 
 
 def test_study_without_answers_says_so():
-    made = {"scores": tables.scores(datasets=TWO), "behaviors": tables.behaviors()}
+    made = {"scores": tables.scores(datasets=("stories",)), "behaviors": tables.behaviors()}
     found = correlations(**made, samples=20)
     assert "no capability task" in texts(behavior(made["behaviors"], found))
     correlates(made["scores"], found)
