@@ -35,27 +35,34 @@ def textgrid(labels, start=12.0, step=0.5, declared=None):
 LABELS = ["sp", "Alice", "was", "sp", "sp", "", "very ", 'so "called"', "tired", "sp"]
 
 
-@pytest.fixture
-def folder(tmp_path):
+def write_world(folder):
     rng = np.random.default_rng(0)
-    (tmp_path / "10mm").mkdir()
-    (tmp_path / NAME).write_text(textgrid(LABELS))
+    (folder / "10mm").mkdir()
+    (folder / NAME).write_text(textgrid(LABELS))
     for subject in ("s18", "s22", "s33"):
         course = rng.normal(100, 5, (362, 6)) * (subject != "s33")
-        np.savetxt(tmp_path / f"10mm/{subject}-timecourses.txt", course)
-        np.savetxt(tmp_path / f"{subject}-rate.txt", rng.random(362))
-        np.savetxt(tmp_path / f"{subject}-sndpwr.txt", rng.random(362))
-        np.savetxt(tmp_path / f"{subject}-rp_run05.e02.txt", rng.random((372, 6)))
+        np.savetxt(folder / f"10mm/{subject}-timecourses.txt", course)
+        np.savetxt(folder / f"{subject}-rate.txt", rng.random(362))
+        np.savetxt(folder / f"{subject}-sndpwr.txt", rng.random(362))
+        np.savetxt(folder / f"{subject}-rp_run05.e02.txt", rng.random((372, 6)))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_world(tmp_path)
     return tmp_path
 
 
-def read(folder):
-    files = [
+def records(folder):
+    return [
         record(path, f"alice_fmri/{path.relative_to(folder)}")
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     ]
-    return alice.read(files, {})
+
+
+def read(folder):
+    return alice.read(records(folder), {})
 
 
 def test_words_pauses_and_times(folder):
@@ -128,6 +135,16 @@ BAD = {
         overwrite(NAME, textgrid(LABELS, declared=12)), "10 whole intervals, expected 12"
     ),
     "words out of order": (overwrite(NAME, textgrid(LABELS, step=-0.5)), "is out of order"),
+    "no time": (
+        overwrite(NAME, textgrid(LABELS).replace("xmax = 20.5", "xmax = 2o.5", 1)),
+        "a time is no number",
+    ),
+    "nan": (
+        overwrite(NAME, textgrid(LABELS).replace("xmax = 20.5", "xmax = nan", 1)), "out of order"
+    ),
+    "infinite": (
+        overwrite(NAME, textgrid(LABELS).replace("xmax = 24.5", "xmax = inf")), "out of order"
+    ),
     "nobody": (
         lambda f: [p.unlink() for p in f.glob("10mm/s[12]*")], "no subject has time courses"
     ),
@@ -139,14 +156,6 @@ def test_a_bad_file_is_named(case, folder):
     damage, says = BAD[case]
     damage(folder)
     with pytest.raises(InputError, match=says):
-        read(folder)
-
-
-@pytest.mark.parametrize("percent", range(0, 100, 5))
-def test_a_textgrid_cut_at_any_place_is_an_input_error(percent, folder):
-    whole = (folder / NAME).read_text().rstrip()
-    (folder / NAME).write_text(whole[: len(whole) * percent // 100])
-    with pytest.raises(InputError, match="whole intervals, expected"):
         read(folder)
 
 

@@ -130,6 +130,15 @@ BAD = {
     "no text": (cell(7, "text", ""), r"stimulus fox\.07: the text is empty"),
     "order": (cell(9, "position", 3), r"stimulus fox\.09: position does not increase"),
     "position": (cell(9, "position", "nine"), "position holds other than numbers"),
+    "no position": (cell(9, "position", ""), r"stimulus fox\.09: no position"),
+    "target twice": (
+        in_array(lambda d: d.assign_coords(target_id=("target", ["a", "b", "c", "d", "b", "e"]))),
+        "target_id b appears twice",
+    ),
+    "whole numbers": (in_array(lambda d: d.assign(responses=d["responses"].astype(int))),
+        "responses are int64, expected floating point"),
+    "words": (in_array(lambda d: d.assign(responses=d["responses"].astype(str))),
+        "responses are .*, expected floating point"),
     "other id": (cell(9, "stimulus_id", "fox.9"), r"row 9 is stimulus fox\.09, expected fox\.9"),
     "no column": (in_table(lambda t: t.drop(columns="split_group")), "split_group is missing"),
     "fewer stimuli": (in_table(lambda t: t[:-1]), "120 rows of responses for 119 stimuli"),
@@ -157,6 +166,49 @@ def test_files_that_do_not_fit_are_one_clear_error(case, folder):
     with pytest.raises(InputError, match=says) as error:
         read()
     assert str(folder) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "array", "says"),
+    [
+        ({"onset": ("", 7)}, {}, r"timed responses, but stimulus fox\.07 has no onset"),
+        ({"onset": ("later", 7)}, {}, "column onset holds other than numbers"),
+        (
+            {},
+            {"onset": ("volume", np.r_[0.0, 2.0, np.arange(118)])},
+            r"volume 2: onset 0\.0 is not",
+        ),
+        (
+            {},
+            {"onset": ("volume", np.r_[np.nan, np.arange(119)])},
+            "volume 1: onset 0.0 is not aft",
+        ),
+        ({}, {"run": None}, "coordinate run over dimension volume is missing"),
+    ],
+)
+def test_timed_files_that_do_not_fit_are_one_clear_error(table, array, says, folder):
+    responses = timed(folder)
+    for name, values in array.items():
+        responses = (
+            responses.drop_vars(name) if values is None else responses.assign_coords({name: values})
+        )
+    responses.to_netcdf("responses.nc", engine="h5netcdf")
+    for name, (value, row) in table.items():
+        cell(row, name, value)()
+    with pytest.raises(InputError, match=says):
+        read()
+
+
+def test_ids_of_a_parquet_table_become_text(folder):
+    table = pd.read_csv("stimuli.csv").assign(stimulus_id=range(120), split_group=7)
+    table.to_parquet("stimuli.parquet")
+    responses = xr.load_dataset("responses.nc").assign_coords(
+        stimulus_id=("stimulus", [str(i) for i in range(120)])
+    )
+    responses.to_netcdf("responses.nc", engine="h5netcdf")
+    stimuli = read({**SOURCE, "stimuli": "stimuli.parquet"}).stimuli
+    assert stimuli["stimulus_id"].tolist()[:2] == ["0", "1"]
+    assert set(stimuli["split_group"]) == {"7"}
 
 
 @pytest.mark.parametrize("percent", range(0, 100, 5))

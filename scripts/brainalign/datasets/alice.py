@@ -114,17 +114,20 @@ def _radius(source: Mapping[str, Any]) -> str:
 
 
 def _words(textgrid: str, where: str) -> tuple[pd.DataFrame, dict[str, int]]:
-    intervals = [
-        (float(start), float(end), label.replace('""', '"').strip())
-        for start, end, label in INTERVAL.findall(textgrid)
-    ]
+    try:
+        intervals = [
+            (float(start), float(end), label.replace('""', '"').strip())
+            for start, end, label in INTERVAL.findall(textgrid)
+        ]
+    except ValueError as error:
+        raise InputError(f"{where}: a time is no number ({error})") from error
     declared = re.search(r"intervals: size = (\d+)", textgrid)
     if declared is None or int(declared[1]) != len(intervals):
         expected = declared[1] if declared else "a TextGrid in long form"
         raise InputError(f"{where}: {len(intervals)} whole intervals, expected {expected}")
     ends = [end for _, end, _ in intervals]
     for i, (start, end, label) in enumerate(intervals):
-        if end <= start or (i and start < ends[i - 1] - 1e-6):
+        if not start < end < np.inf or (i and start < ends[i - 1] - 1e-6):
             raise InputError(
                 f"{where}: interval {i + 1} ({label!r}) is out of order: {start}-{end}"
             )

@@ -1,6 +1,5 @@
 """BIG-Bench Hard: 23 reasoning tasks in 27 files (Suzgun et al. 2022), from two releases."""
 
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from brainalign.datasets.prepared import expect
-from brainalign.datasets.raw import RESOURCES, RawFile, Record, content, raw_table, text
+from brainalign.datasets.raw import RESOURCES, RawFile, Record, raw_table, table_rows, text
 from brainalign.datasets.subset import per_subject, stratified
 from brainalign.errors import InputError
 
@@ -82,7 +81,7 @@ def _from_json(record: Record) -> Iterator[tuple[str, str]]:
     where = record["path"]
     try:
         data = json.loads(text(record))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not JSON ({error})") from error
     examples = data.get("examples") if isinstance(data, dict) else None
     if not isinstance(examples, list) or not examples:
@@ -92,11 +91,7 @@ def _from_json(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _from_hub(record: Record) -> Iterator[tuple[str, str]]:
-    try:
-        table = pd.read_parquet(io.BytesIO(content(record)))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{record['path']}: not a whole Parquet file ({error})") from error
-    for number, example in enumerate(table.to_dict("records")):
+    for number, example in enumerate(table_rows(record, ("input", "target"))):
         yield _example(example, f"{record['path']}: example {number}")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from brainalign.datasets.prepared import expect
-from brainalign.datasets.raw import RESOURCES, RawFile, Record, content, raw_table, text
+from brainalign.datasets.raw import RESOURCES, RawFile, Record, content, raw_table, table_rows, text
 from brainalign.datasets.subset import per_subject, stratified
 from brainalign.errors import InputError
 
@@ -18,6 +18,7 @@ RELEASES = ("csv", "tar", "hub")
 SPLITS = ("dev", "test")
 COUNTS = {"dev": 285, "test": 14042}
 HEADER = ["question", "choice0", "choice1", "choice2", "choice3", "answer"]
+COLUMNS = ("subject", "question", "choices", "answer")  # of the hub's release
 LETTERS = "ABCD"
 
 Row = tuple[str, str, str, list[str], int]  # subject, split, question, choices, gold
@@ -111,17 +112,16 @@ def _from_tar(record: Record) -> Iterator[Row]:
 def _from_hub(record: Record) -> Iterator[Row]:
     """One split of cais/mmlu, configuration all: question, subject, choices, answer 0-3."""
     split = record["name"].split("/")[-1].split("-")[0]
-    try:
-        table = pd.read_parquet(io.BytesIO(content(record)))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{record['path']}: not a whole Parquet file ({error})") from error
-    missing = [c for c in ("question", "subject", "choices", "answer") if c not in table.columns]
-    if missing:
-        raise InputError(f"{record['path']}: column {', '.join(missing)} is missing")
-    for number, line in enumerate(table.to_dict("records")):
-        fields = [line["question"], *map(str, line["choices"]), str(line["answer"])]
+    for number, line in enumerate(table_rows(record, COLUMNS)):
         where = f"{record['path']}: question {number}"
-        yield _row(line["subject"], split, fields, "0123", where)
+        subject, question, choices, answer = (line[name] for name in COLUMNS)
+        if not isinstance(choices, list):
+            raise InputError(f"{where}: no list of choices")
+        texts = [subject, question, *choices]
+        if not all(isinstance(entry, str) for entry in texts):
+            odd = next(entry for entry in texts if not isinstance(entry, str))
+            raise InputError(f"{where}: {odd!r} where a text is expected")
+        yield _row(subject, split, [question, *choices, str(answer)], "0123", where)
 
 
 def _subject_and_split(name: str, where: str) -> tuple[str, str]:

@@ -31,9 +31,9 @@ log = logging.getLogger("brainalign")
 
 
 def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
-    """The words, and the mean reading times or the per-reader table."""
+    """The words, the mean reading times, and the per-reader table for `readers: each`."""
     table = raw_table("natural_stories", LICENCE)
-    return [table[WORDS], table[READERS if _readers(source) == "each" else MEANS]]
+    return [table[name] for name in (WORDS, MEANS, READERS) if name != READERS or _each_of(source)]
 
 
 def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
@@ -41,16 +41,19 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
 
     Raises
     ------
-    InputError : a table lacks a column, a word is out of order, or words and times do not match.
+    InputError : a table lacks a column, a word is out of order, or words and times do not match;
+        or the per-reader times do not have the published means.
     """
-    files, readers = by_name(records), _readers(source)
+    files, each = by_name(records), _each_of(source)
     words = _table(files[WORDS], ("word", "zone", "item"))
     stimuli = _stimuli(words, files[WORDS]["path"])
-    if readers == "mean":
-        variables, targets = _means(words, files[MEANS]), ["mean"]
-    else:
+    means = _means(words, files[MEANS])
+    if each:
         values, targets = _each(words, files[READERS])
+        _check_means(values, means, stimuli["stimulus_id"], files[READERS]["path"])
         variables = {"responses": values}
+    else:
+        variables, targets = means, ["mean"]
     responses = xr.Dataset(
         {name: (("stimulus", "target"), array) for name, array in variables.items()},
         coords={
@@ -66,8 +69,11 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         expect(len(stimuli), 10256, where, "number of words")
         expect(int(stimuli["context_group"].nunique()), 10, where, "number of stories")
         expect(int(stimuli["sentence_id"].nunique()), 481, where, "number of sentences")
-    mean = np.nanmean(variables["responses"], axis=1)
-    profile = lag_profile(stimuli["length"].to_numpy(), mean, stimuli["context_group"].to_numpy())
+    profile = lag_profile(
+        stimuli["length"].to_numpy(),
+        means["responses"][:, 0],
+        stimuli["context_group"].to_numpy(),
+    )
     misaligned = warn_if_misaligned(profile, f"{FOLDER}, the corrected release")
     notes = [
         "length counts a word's characters as shown, punctuation included",
@@ -81,19 +87,20 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         card(
             stimuli, responses, records,
             dataset="natural-stories", citation=CITATION, notes=notes,
-            release="corrected", lag_profile=profile, readers=readers,
+            release="corrected", lag_profile=profile, readers="each" if each else "mean",
             sentences=int(stimuli["sentence_id"].nunique()),
         ),
     )  # fmt: skip
 
 
-def _readers(source: Mapping[str, Any]) -> str:
+def _each_of(source: Mapping[str, Any]) -> bool:
+    """Whether every reader is a target of its own."""
     readers = source.get("readers", CHOICES[0])
     if readers not in CHOICES:
         raise InputError(
             f"source.readers: {readers!r} is not allowed; allowed: {', '.join(CHOICES)}"
         )
-    return readers
+    return bool(readers == "each")
 
 
 def _table(record: Record, columns: Sequence[str]) -> pd.DataFrame:
@@ -180,9 +187,11 @@ def _each(words: pd.DataFrame, record: Record) -> tuple[np.ndarray, list[str]]:
     table = _table(record, ("WorkerId", "item", "zone", "RT"))
     _refuse_repeats(table, ["WorkerId", "item", "zone"], record)
     times = pd.to_numeric(table["RT"], errors="coerce")
-    if times.isna().any():
-        row = int(np.flatnonzero(times.isna())[0])
-        raise InputError(f"{record['path']}: row {row}: RT {table['RT'].iloc[row]!r} is no number")
+    if not (times > 0).all():
+        row = int(np.flatnonzero(~(times > 0))[0])
+        raise InputError(
+            f"{record['path']}: row {row}: RT {str(table['RT'].iloc[row])!r}, expected milliseconds"
+        )
     wide = table.assign(RT=times).pivot(index=["item", "zone"], columns="WorkerId", values="RT")
     places = pd.MultiIndex.from_frame(words[["item", "zone"]])
     strange = wide.index.difference(places)
@@ -191,6 +200,26 @@ def _each(words: pd.DataFrame, record: Record) -> tuple[np.ndarray, list[str]]:
         raise InputError(f"{record['path']}: story {item} has no word {zone}")
     wide = wide.reindex(places).sort_index(axis=1)
     return wide.to_numpy(float), [str(reader) for reader in wide.columns]
+
+
+def _check_means(
+    values: np.ndarray, means: Mapping[str, np.ndarray], ids: pd.Series, where: str
+) -> None:
+    """The per-reader table has no published hash, but the means that were made from it have.
+
+    So a part of it, or the table of a release whose times stand elsewhere, is found.
+    """
+    n = (~np.isnan(values)).sum(axis=1)
+    mean = np.nansum(values, axis=1) / np.maximum(n, 1)
+    published_n, published = means["n"][:, 0], means["responses"][:, 0]
+    wrong = (n != published_n) | ~np.isclose(mean, published, rtol=1e-6)
+    if wrong.any():
+        at = int(np.flatnonzero(wrong)[0])
+        raise InputError(
+            f"{where}: word {ids.iloc[at]} has {n[at]} readers with mean {mean[at]:.2f} ms, "
+            f"expected {published_n[at]:g} with {published[at]:.2f} ({MEANS}); {int(wrong.sum())} "
+            "such words: the table is truncated, or of another release"
+        )
 
 
 def _refuse_repeats(table: pd.DataFrame, keys: list[str], record: Record) -> None:

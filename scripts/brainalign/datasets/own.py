@@ -15,6 +15,7 @@ from brainalign.errors import InputError
 from brainalign.formats.datasets import STIMULUS_COLUMNS, check_responses, check_stimuli
 
 BY_HAND = "the config names it"
+NAMES = ("stimulus_id", "context_group", "split_group")
 UNTIMED = ("onset", "offset")
 
 
@@ -59,13 +60,16 @@ def _stimuli(record: Record) -> pd.DataFrame:
     data, where = io.BytesIO(content(record)), record["path"]
     try:
         if where.removesuffix(".gz").endswith(".csv"):
-            names = {"stimulus_id": str, "text": str, "context_group": str, "split_group": str}
-            stimuli = pd.read_csv(data, dtype=names, keep_default_na=False, na_values={
-                name: [""] for name in UNTIMED
-            })  # fmt: skip
+            stimuli = pd.read_csv(
+                data,
+                dtype=dict.fromkeys((*NAMES, "text"), str),
+                keep_default_na=False,
+                na_values={name: [""] for name in ("position", *UNTIMED)},
+            )
         else:
             stimuli = pd.read_parquet(data)
-    except (OSError, ValueError) as error:
+    # A damaged Parquet file fails in many ways; all mean the same.
+    except Exception as error:
         raise InputError(f"{where}: not a readable table ({error})") from error
     for name in UNTIMED:
         if name not in stimuli.columns:
@@ -73,6 +77,6 @@ def _stimuli(record: Record) -> pd.DataFrame:
     missing = [name for name in STIMULUS_COLUMNS if name not in stimuli.columns]
     if missing:
         raise InputError(f"{where}: column {', '.join(missing)} is missing")
-    if not pd.api.types.is_numeric_dtype(stimuli["position"]):
-        raise InputError(f"{where}: column position holds other than numbers")
+    for name in NAMES:  # of a Parquet table; a CSV table's are strings already
+        stimuli[name] = stimuli[name].map(str, na_action="ignore")
     return stimuli

@@ -3,9 +3,10 @@
 import csv
 import gzip
 import hashlib
+import io
 import logging
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,29 @@ def text(record: Record) -> str:
         return content(record).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{record['path']}: not UTF-8 text ({error})") from error
+
+
+def table_rows(record: Record, columns: Sequence[str]) -> list[Record]:
+    """The rows of a located Parquet file, `columns` of them.
+
+    Raises
+    ------
+    InputError : as `content`, or it is not a whole Parquet file that has the columns.
+    """
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.read_table(io.BytesIO(content(record)))
+        missing = [name for name in columns if name not in table.column_names]
+        rows = [] if missing else table.select(list(columns)).to_pylist()
+    except InputError:
+        raise
+    # A damaged file makes the Parquet layer fail in many ways; all mean the same.
+    except Exception as error:
+        raise InputError(f"{record['path']}: not a whole Parquet file ({error})") from error
+    if missing:
+        raise InputError(f"{record['path']}: column {', '.join(missing)} is missing")
+    return rows
 
 
 def by_name(records: Iterable[Record]) -> dict[str, Record]:

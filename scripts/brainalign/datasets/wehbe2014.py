@@ -214,7 +214,13 @@ def _stimuli(
         raise InputError(
             f"{record['path']}: {values.dtype} of shape {values.shape}, expected {WORDS} words"
         )
-    shown = [str(word) for word in values]
+    # NumPy does not ask whether its characters exist; Python has to.
+    codes = values.astype("=U").view(np.uint32).reshape(WORDS, -1)
+    odd = np.flatnonzero((codes > 0x10FFFF).any(axis=1))
+    shown = [str(word) for word in values] if not odd.size else []
+    odd = odd if odd.size else np.flatnonzero([not word.isprintable() for word in shown])
+    if odd.size:
+        raise InputError(f"{record['path']}: word {odd[0]} holds characters that do not exist")
     words = [word.replace("@", "") or word for word in shown]
     volume = np.searchsorted(times, word_times, side="left") - 1
     if (volume < 0).any():

@@ -78,6 +78,13 @@ def check_stimuli(stimuli: pd.DataFrame, where: str) -> None:
             raise InputError(
                 f"{where}: stimulus {ids[stimuli[column].isna()].iloc[0]}: no {column}"
             )
+    for column in ("position", "onset", "offset"):
+        if not pd.api.types.is_numeric_dtype(stimuli[column]):
+            raise InputError(f"{where}: column {column} holds other than numbers")
+    if stimuli["position"].isna().any():
+        raise InputError(
+            f"{where}: stimulus {ids[stimuli['position'].isna()].iloc[0]}: no position"
+        )
     steps = stimuli.groupby("context_group", sort=False)["position"].diff()
     if (steps <= 0).any():
         raise InputError(
@@ -98,6 +105,11 @@ def check_responses(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) ->
     for name in TARGET_COORDINATES:
         if name not in responses.coords or responses[name].dims != ("target",):
             raise InputError(f"{where}: coordinate {name} over dimension target is missing")
+    names = pd.Series(responses["target_id"].values.astype(str))
+    if names.duplicated().any():
+        raise InputError(f"{where}: target_id {names[names.duplicated()].iloc[0]} appears twice")
+    if values.dtype.kind != "f":
+        raise InputError(f"{where}: responses are {values.dtype}, expected floating point")
     for name in RESPONSE_ATTRIBUTES:
         if name not in responses.attrs:
             raise InputError(f"{where}: attribute {name} is missing")
@@ -105,7 +117,7 @@ def check_responses(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) ->
         raise InputError(f"{where}: kind {responses.attrs['kind']!r}, expected one of {KINDS}")
     _check_spread(responses, where)
     if is_timed(responses):
-        _check_volumes(responses, where)
+        _check_volumes(responses, stimuli, where)
     else:
         _check_rows(responses, stimuli, where)
     array = values.values
@@ -155,9 +167,16 @@ def _check_rows(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) -> Non
         raise InputError(f"{where}: row {row} is stimulus {ours[row]}, expected {theirs[row]}")
 
 
-def _check_volumes(responses: xr.Dataset, where: str) -> None:
+def _check_volumes(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) -> None:
     for name in ("onset", "run"):
         if name not in responses.coords or responses[name].dims != ("volume",):
             raise InputError(f"{where}: coordinate {name} over dimension volume is missing")
     if "tr" not in responses.attrs:
         raise InputError(f"{where}: attribute tr (seconds) is missing")
+    onset = responses["onset"].values.astype(float)
+    if not (np.diff(onset) > 0).all():
+        volume = int(np.flatnonzero(~(np.diff(onset) > 0))[0]) + 1
+        raise InputError(f"{where}: volume {volume}: onset {onset[volume]} is not after the last")
+    untimed = stimuli["stimulus_id"][~np.isfinite(stimuli["onset"].to_numpy(float))]
+    if len(untimed):
+        raise InputError(f"{where}: timed responses, but stimulus {untimed.iloc[0]} has no onset")
