@@ -201,6 +201,117 @@ def tuckute(seed=0):
     return rng.standard_normal((20, 1)), rows, {"neuroid_id": [1]}
 
 
+def pereira_full():
+    """627 × 13,553: 10 subjects, 9 of them with the 384, 6 with the 243 sentences; known sum."""
+    rng = np.random.default_rng(0)
+    rows = {name: [] for name in pereira()[1]}
+    for experiment, count, passages in (("384sentences", 384, 96), ("243sentences", 243, 72)):
+        for i in range(count):
+            passage = i * passages // count
+            topic = f"topic{passage * 24 // passages:02d}"
+            text = f"This is sentence number {i} of {experiment}."
+            label = topic if passages == 72 else f"{topic}.{passage % 4}"
+            for name, entry in (
+                ("stimulus_id", f"{experiment}.{i}"), ("stimulus", text), ("sentence", text),
+                ("experiment", experiment), ("stimulus_num", i), ("passage_index", passage + 1),
+                ("passage_label", label), ("passage_category", topic),
+                ("story", f"{experiment}.{topic}"),
+            ):  # fmt: skip
+                rows[name].append(entry)
+    # 5 subjects did both: 12,195 + 8,121 voxels are 13,553 different ones.
+    both, first, second = 6763, 5432, 1358
+    subjects = [*(f"{i % 5:03d}" for i in range(both)), *(f"{5 + i % 4:03d}" for i in range(first))]
+    subjects += ["009"] * second
+    targets = {
+        "neuroid_id": [f"{s}.{v}" for v, s in enumerate(subjects)],
+        "subject": subjects,
+        "voxel_num": list(range(len(subjects))),
+        "atlas": ["language"] * len(subjects),
+        "roi": ["LH_PostTemp"] * len(subjects),
+    }
+    values = rng.standard_normal((627, len(subjects)))
+    values[:384, both + first :] = np.nan
+    values[384:, both : both + first] = np.nan
+    measured = ~np.isnan(values)
+    return values + (1935595.263162177 - np.nansum(values)) / measured.sum(), rows, targets
+
+
+def blank_full():
+    """1,317 × 60: 8 stories, 5 subjects × 12 regions."""
+    rng = np.random.default_rng(0)
+    stories = (
+        "Aqua", "Boar", "Elvis", "HighSchool", "KingOfBirds", "MatchstickSeller", "MrSticky",
+        "Tulips",
+    )  # fmt: skip
+    rows = {name: [] for name in blank()[1]}
+    for i in range(1317):
+        story = i * 8 // 1317
+        n = i - -(-story * 1317 // 8)
+        for name, entry in (
+            ("stimulus_id", f"{stories[story]}.{n // 3}.{n % 3}"), ("stimulus", f"fragment {i} "),
+            ("story", stories[story]), ("sentence_number_in_story", n // 3),
+            ("part_number_in_sentence", n % 3),
+        ):  # fmt: skip
+            rows[name].append(entry)
+    regions = [f"{i:02d}_{side}" for i, side in enumerate(["LH", "RH"] * 6, start=1)]
+    subjects = ["061", "085", "088", "090", "098"]
+    targets = {
+        "neuroid_id": [f"{s}.{r}" for r in regions for s in subjects],
+        "subject_id": [s for _ in regions for s in subjects],
+        "fROI_area": [r for r in regions for _ in subjects],
+    }
+    return rng.standard_normal((1317, 60)), rows, targets
+
+
+def futrell_full():
+    """10,256 words of 10 stories and 481 sentences × 180 readers, half of the times missing."""
+    rng = np.random.default_rng(0)
+    story = np.arange(10256) * 10 // 10256
+    sentence = np.arange(10256) * 481 // 10256
+    words = [f"word{i % 97}" for i in range(10256)]
+    rows = {
+        "word": words,
+        "word_core": words,
+        "story_id": (story + 1).tolist(),
+        "word_id": (np.arange(10256) - np.searchsorted(story, story) + 1).tolist(),
+        "word_within_sentence_id": (
+            np.arange(10256) - np.searchsorted(sentence, sentence) + 1
+        ).tolist(),
+        "sentence_id": (sentence + 1).tolist(),
+        "stimulus_id": list(range(1, 10257)),
+    }
+    values = rng.normal(330, 100, (10256, 180))
+    values[rng.random(values.shape) < 0.5] = np.nan
+    readers = [f"A{reader:03d}" for reader in range(180)]
+    return values, rows, {"subject_id": readers, "correct": [6] * 180}
+
+
+def fedorenko_full():
+    """52 sentences of 8 words × 97 electrodes of 5 subjects."""
+    rng = np.random.default_rng(0)
+    words = [f"WORD{i % 255}" for i in range(416)]
+    rows = {
+        "stimulus_id": list(range(416)),
+        "stimulus": words,
+        "word": words,
+        "word_num": [i % 8 for i in range(416)],
+        "sentence_id": [i // 8 for i in range(416)],
+    }
+    subjects = np.repeat([1, 2, 3, 4, 5], [47, 8, 9, 15, 18]).tolist()
+    targets = {"neuroid_id": list(range(97)), "subject_UID": subjects}
+    return rng.standard_normal((416, 97)), rows, targets
+
+
+def tuckute_full():
+    """1,000 sentences × 1."""
+    rng = np.random.default_rng(0)
+    rows = {
+        "stimulus_id": list(range(1, 1001)),
+        "stimulus": [f"Sentence number {i} stands alone." for i in range(1, 1001)],
+    }
+    return rng.standard_normal((1000, 1)), rows, {"neuroid_id": [1]}
+
+
 def write_wehbe(folder: Path, voxels: int = 30, seed: int = 0) -> list[dict]:
     """The preprocessed folder at its real lengths, few voxels a subject; numpy's own writer."""
     rng = np.random.default_rng(seed)

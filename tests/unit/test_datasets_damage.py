@@ -190,4 +190,4 @@ def test_a_flipped_byte_is_an_input_error_or_unnoticed(kind, seed, world):
     try:
         KINDS[kind][1](records)
     except InputError as error:
-        assert str(error)  # noqa: PT017
+        assert str(error)

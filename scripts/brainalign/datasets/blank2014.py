@@ -1,5 +1,6 @@
 """Blank2014: fMRI of 5 people who listen to eight stories, cut into fragments of 2 s."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,8 @@ TARGET_LEVELS = {
     "subject": ("subject_id", "subject_UID"),
     "region": ("fROI_area",),
 }
+
+log = logging.getLogger("brainalign")
 
 
 def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
@@ -84,6 +87,20 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         expect(stimuli["context_group"].nunique(), 8, record["path"], "number of stories")
         expect(targets["subject"].nunique(), 5, record["path"], "number of subjects")
         expect(targets["region"].nunique(), 12, record["path"], "number of regions")
+    notes = [
+        "a row is the text heard in one scan of 2 s and the scan 4 s later (in the file)",
+        "fragments may cut words and sentences; blanks at their ends are removed",
+        "source_row is the row of the file",
+    ]
+    places = rows[["story", "sentence", "part"]].astype(str).agg(".".join, axis=1)
+    moved = int((places != rows["stimulus_id"].astype(str)).sum())
+    if moved:
+        # Responses go with the ids: texts that have moved against them belong to other scans.
+        notes.append(
+            f"the ids of {moved} of {len(rows)} fragments name another place than story, sentence "
+            "and part: texts and responses may not belong together"
+        )
+        log.warning(f"{record['path']}: {notes[-1]}")
     return Prepared(
         stimuli,
         responses,
@@ -93,11 +110,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
             records,
             dataset="blank2014",
             citation=CITATION,
-            notes=[
-                "a row is the text heard in one scan of 2 s and the scan 4 s later (in the file)",
-                "fragments may cut words and sentences; blanks at their ends are removed",
-                "source_row is the row of the file",
-            ],
+            notes=notes,
             fragment_seconds=2.0,
         ),
     )

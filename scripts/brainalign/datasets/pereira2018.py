@@ -60,13 +60,15 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
 
     Raises
     ------
-    InputError : as `read_assembly`; or the experiment is not in the file.
+    InputError : as `read_assembly`; or the experiment is not in the file, or a subject has no value
+        in either experiment.
     """
     experiment, passages = _options(source)
     (record,) = records
     assembly = read_assembly(record, ROW_LEVELS, TARGET_LEVELS)
     if record["verified"]:
         _check_whole(assembly)
+    _refuse_silent(assembly)
     name = f"{experiment}sentences"
     rows = assembly.rows[assembly.rows["experiment"] == name].reset_index(names="place")
     if rows.empty:
@@ -154,6 +156,14 @@ def _options(source: Mapping[str, Any]) -> tuple[int, str]:
         allowed = ", ".join(PASSAGES)
         raise InputError(f"source.passages: {passages!r} is not allowed; allowed: {allowed}")
     return experiment, PASSAGES[passages]
+
+
+def _refuse_silent(assembly: Assembly) -> None:
+    measured = pd.Series(np.isfinite(assembly.values).any(axis=0))
+    of_subject = measured.groupby(assembly.targets["subject"].astype(str).to_numpy()).any()
+    if not of_subject.all():
+        subject = of_subject.index[~of_subject][0]
+        raise InputError(f"{assembly.where}: subject {subject} has only NaN in both experiments")
 
 
 def _check_whole(assembly: Assembly) -> None:
