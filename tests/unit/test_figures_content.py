@@ -32,6 +32,8 @@ from figure_checks import collisions, said
 from figure_gallery import drawn
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 
 
 @pytest.fixture(autouse=True)
@@ -48,11 +50,19 @@ def texts(figure):
 
 def points(axes):
     """(x, y, colour) of every single marker of a panel."""
-    return {
+    markers = {
         (float(line.get_xdata()[0]), float(line.get_ydata()[0]), line.get_color())
         for line in axes.lines
         if len(line.get_xdata()) == 1
     }
+    for dots in axes.collections:
+        if isinstance(dots, PathCollection):
+            colours = [to_hex(colour).upper() for colour in dots.get_facecolors()]
+            markers |= {
+                (float(x), float(y), colour)
+                for (x, y), colour in zip(dots.get_offsets(), colours, strict=True)
+            }
+    return markers
 
 
 def test_alignment_draws_every_score_in_its_role_s_colour():

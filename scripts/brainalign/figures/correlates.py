@@ -104,7 +104,7 @@ def correlates(
         _forest(lower[0, row], found, list(x.columns), mode, simulated)
         if row:
             lower[0, row].set_yticklabels([])
-    legend(figure, list(facts["role"].unique()), markers, EXTRA)
+    legend(figure, set(facts["role"]) - {"truth"}, markers, EXTRA)
     return figure
 
 

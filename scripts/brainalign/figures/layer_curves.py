@@ -72,7 +72,7 @@ def layer_curves(layers: pd.DataFrame) -> Figure:
 def _benchmark(axes: Axes, rows: pd.DataFrame, markers: dict[str, str]) -> None:
     """One panel: the rows of one benchmark."""
     networks = rows[~rows["role"].isin(FEATURES)]
-    baselines = rows[rows["role"].isin(FEATURES)]
+    baselines = rows[rows["role"] == "baseline"]
     count = networks["model"].nunique()
     statement = (
         f"{rows['mode'].iloc[0]} · N = {count} networks, {baselines['model'].nunique()} baselines"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
@@ -31,16 +32,20 @@ def scatter(
     Rows without x or y are not drawn. The line is drawn from three points up.
     """
     present = points.dropna(subset=[x, y])
+    if present.empty:
+        return
     horizontal, vertical = present[x].to_numpy(float), present[y].to_numpy(float)
     if line and len(present) > 2 and np.ptp(horizontal) > 0:
         slope, level = np.polyfit(horizontal, vertical, 1)
         ends = np.array([horizontal.min(), horizontal.max()])
         axes.plot(ends, level + slope * ends, color=MUTED, linewidth=0.9, zorder=1)
-    for row, across, up in zip(each(present), horizontal, vertical, strict=True):
-        axes.plot(
-            across, up, marker(row, markers),
-            color=COLOUR[str(row.role)], markeredgecolor="white", markeredgewidth=0.4, zorder=3,
-        )  # fmt: skip
+    shapes = [marker(row, markers) for row in each(present)]
+    sns.scatterplot(
+        present, x=x, y=y, hue="role", palette=COLOUR, style=shapes,
+        markers={shape: shape for shape in shapes}, s=14, edgecolor="white", linewidth=0.4,
+        legend=False, ax=axes, zorder=3,
+    )  # fmt: skip
+    axes.set(xlabel="", ylabel="")
     axes.margins(0.08)
 
 
