@@ -74,6 +74,25 @@ def test_alice_words_lie_inside_the_scan_and_the_first_begins_at_60_ms(alice_10m
     assert stimuli["onset"].is_monotonic_increasing
 
 
+def test_alice_has_the_covariates_of_the_printed_chapter(alice_10mm):
+    stimuli = alice_10mm.stimuli
+    names = ["length", "punctuation", "sentence_id", "word_in_sentence", "position"]
+    assert stimuli[names].notna().all().all()
+    assert stimuli["log_frequency"].notna().mean() > 0.99
+    assert stimuli["sentence_id"].nunique() == stimuli["sentence_id"].max() == 69
+    assert stimuli["sentence_id"].is_monotonic_increasing
+    by_sentence = stimuli.groupby("sentence_id")["text"].agg(" ".join)
+    assert by_sentence[15] == "Down down down"
+    assert by_sentence[33] == "I hope they 'll remember her saucer of milk at tea time"
+    # Every sentence ends with a mark, also the last one, which the recording cuts at a comma.
+    assert stimuli.groupby("sentence_id")["punctuation"].last().all()
+    # Readers pause at marks: most pauses follow one, and few words inside a clause do.
+    last = stimuli["phrase_id"] != stimuli["phrase_id"].shift(-1)
+    assert last[stimuli["punctuation"]].mean() > 0.5 > 0.2 > last[~stimuli["punctuation"]].mean()
+    (note,) = [note for note in alice_10mm.card["notes"] if "said otherwise" in note]
+    assert "15 words are said otherwise than printed" in note
+
+
 def test_alice_word_rate_rises_where_the_words_are(alice_10mm):
     """The authors' word-rate regressor follows our word times: the clocks agree."""
     counts, _ = np.histogram(alice_10mm.stimuli["onset"], bins=np.arange(363) * 2.0)

@@ -1,10 +1,13 @@
 """Alice on a small world: a TextGrid and courses of three subjects, written line by line."""
 
 import json
+import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from brainalign.datasets import alice
+from brainalign.datasets.printed import printed
 from brainalign.errors import InputError
 from brainalign.formats.datasets import check_responses, check_stimuli
 from dataset_files import record
@@ -73,7 +76,10 @@ def test_words_pauses_and_times(folder):
     assert stimuli["offset"].tolist() == [0.5, 1.0, 3.0, 3.5, 4.0]
     assert stimuli["phrase_id"].tolist() == [1, 1, 2, 2, 2]
     assert stimuli["word_in_phrase"].tolist() == [1, 2, 1, 2, 3]
-    assert stimuli["sentence_id"].isna().all()
+    assert stimuli[["length", "log_frequency", "punctuation"]].notna().all().all()
+    # "Alice was" begins the chapter; "very" and "tired" follow there; so "called" is not in print.
+    assert stimuli["sentence_id"].tolist() == [1] * 5
+    assert stimuli["word_in_sentence"].tolist() == [1, 2, 3, 4, 5]
 
 
 def test_courses_nuisance_and_the_silent_subject(folder):
@@ -94,6 +100,53 @@ def test_courses_nuisance_and_the_silent_subject(folder):
     assert dropped["pauses"]["n"] == 4
     assert dropped["unlabelled intervals"]["n"] == 1
     json.dumps(prepared.card, allow_nan=False)
+
+
+def spoken(text):
+    words, otherwise = printed(text.split(), PRINT)
+    shown = [
+        f"{word}{'*' * mark}" for word, mark in zip(text.split(), words["punctuation"], strict=True)
+    ]
+    by_sentence = words.assign(word=shown).groupby("sentence_id")["word"].agg(" ".join)
+    return by_sentence.to_dict(), words["word_in_sentence"].tolist(), otherwise
+
+
+PRINT = """'Why, I wouldn't fall off a rabbit-hole!' she said. (It was true.) Down it went--very
+far--and 'stop!' cried she. Who's there?"""
+
+
+def test_printed_sentences_and_punctuation_of_what_is_said_word_by_word():
+    said = "why I would n't fall off a rabbit hole she said It was true Down it went very far and "
+    sentences, places, otherwise = spoken(said + "stop cried she who 's there")
+    assert sentences == {
+        1: "why* I would n't fall off a rabbit hole* she said*", 2: "It was true*",
+        3: "Down it went* very far* and stop* cried she*", 4: "who 's there*",
+    }  # fmt: skip
+    assert places == [*range(1, 12), *range(1, 4), *range(1, 10), *range(1, 4)]
+    assert otherwise == 0
+
+
+def test_words_that_are_not_in_print_go_with_the_word_before_them():
+    sentences, _, otherwise = spoken("why I would not fall it was very true up it went so who 's")
+    assert sentences == {
+        1: "why* I would not fall", 2: "it was very true*", 3: "up it went* so", 4: "who 's",
+    }  # fmt: skip
+    assert otherwise == 5  # would, not, very, up, so
+    assert spoken("so nobody said")[0] == {1: "so nobody said*"}
+
+
+def test_every_part_of_the_print_has_the_prints_sentences_and_marks():
+    tokens = PRINT.replace("--", "-- ").replace("-hole", " hole").split()
+    words = [re.sub(r"[^\w']", "", token).strip("'") for token in tokens]
+    whole, otherwise = printed(words, PRINT)
+    assert (otherwise, whole["sentence_id"].max()) == (0, 4)
+    columns = ["sentence_id", "punctuation"]
+    for cut in range(1, len(words)):
+        first, none = printed(words[:cut], PRINT)
+        pd.testing.assert_frame_equal(first[columns], whole[columns][:cut])
+        last, none_either = printed(words[cut:], PRINT)
+        pd.testing.assert_frame_equal(last[columns], whole[columns][cut:].reset_index(drop=True))
+        assert none == none_either == 0
 
 
 def overwrite(name, text):

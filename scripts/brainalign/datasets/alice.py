@@ -10,7 +10,8 @@ import pandas as pd
 import xarray as xr
 
 from brainalign.datasets.prepared import Prepared, attributes, card, expect
-from brainalign.datasets.raw import RawFile, Record, by_name, raw_table, text
+from brainalign.datasets.printed import printed
+from brainalign.datasets.raw import RESOURCES, RawFile, Record, by_name, raw_table, text
 from brainalign.datasets.words import covariates
 from brainalign.errors import InputError
 
@@ -18,6 +19,8 @@ CITATION = "Brennan et al. 2016, Brain and Language 157-158:81-94"
 SOURCE = "Alice fMRI timecourses (University of Michigan, 2016)"
 LICENCE = "CC BY 4.0"
 FOLDER = "alice_fmri"
+# What is read aloud (Carroll 1865, public domain): sentences and punctuation are in print only.
+PRINTED = RESOURCES / "texts" / "alice_chapter1.txt"
 TEXTGRID = f"{FOLDER}/DownTheRabbitHoleFinal_exp120_pad_1.TextGrid"
 
 REGIONS = ("LATL", "RATL", "LPTL", "LIPL", "LPreM", "LIFG")
@@ -94,9 +97,9 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
             notes=[
                 "values are raw scanner units, neither z-scored nor cleaned",
                 f"row 0 starts at {FIRST_VOLUME:g} s of the TextGrid's clock",
-                "the TextGrid has no punctuation and little capitalisation: sentence_id and "
-                "word_in_sentence are NaN; phrase_id counts the runs of words between pauses, "
-                "word_in_phrase the place therein",
+                "the TextGrid has no sentences and no punctuation: they are the printed chapter's; "
+                f"{gaps['otherwise']} words are said otherwise than printed",
+                "phrase_id counts the runs of words between pauses, word_in_phrase their place in it",
                 "clitics are words of their own where the TextGrid has them so ('s)",
                 "word rate is convolved with a haemodynamic response by the authors",
             ],
@@ -152,13 +155,12 @@ def _words(textgrid: str, where: str) -> tuple[pd.DataFrame, dict[str, int]]:
             "offset": table["offset"],
         }
     )
-    stimuli = pd.concat([stimuli, covariates(table["text"].tolist())], axis=1).assign(
-        sentence_id=np.nan,
-        word_in_sentence=np.nan,
-        phrase_id=table["phrase_id"],
-        word_in_phrase=table["word_in_phrase"],
-    )
-    return stimuli, {"pauses": labels.count(PAUSE), "unlabelled": labels.count("")}
+    spoken = table["text"].tolist()
+    in_print, otherwise = printed(spoken, PRINTED.read_text(encoding="utf-8"))
+    words = covariates(spoken).drop(columns="punctuation")
+    phrases = table[["phrase_id", "word_in_phrase"]]
+    counts = {"pauses": labels.count(PAUSE), "unlabelled": labels.count(""), "otherwise": otherwise}
+    return pd.concat([stimuli, words, in_print, phrases], axis=1), counts
 
 
 def _nuisance(files: Mapping[str, Record], subject: str) -> np.ndarray:
