@@ -10,10 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from brainalign.datasets import alice, alpaca, bbh, mmlu, natural_stories, wikitext2
+from brainalign.datasets import alice, alpaca, bbh, mmlu, natural_stories, pereira2018, wikitext2
 from brainalign.datasets.prepared import Prepared
 from brainalign.datasets.raw import locate
+from brainalign.figures.dataset_page import dataset_page
+from brainalign.figures.style import drawing, save
 from brainalign.formats.datasets import read_responses, read_stimuli, write_dataset
+from dataset_files import record, write_hdf5
+from matplotlib.text import Text
 
 pytestmark = pytest.mark.real
 
@@ -141,6 +145,60 @@ def test_natural_stories_reading_times_go_with_the_wordinfo_rows(mirror, tmp_pat
     columns = [prepared.responses[name].values[:, 0] for name in ("responses", "sd", "n")]
     for name, word, *moments in zip(stimuli["stimulus_id"], stimuli["text"], *columns, strict=True):
         assert raw[name] == (word, *moments)
+
+
+@pytest.mark.parametrize(
+    ("module", "n", "says"),
+    [
+        (
+            alice,
+            362 * 162,
+            ["line and number: their mean", "Left out: 1 subject (only zeros: s33)."],
+        ),
+        (natural_stories, 10256, ["not computable: it needs the same responses", "N = 1 targets"]),
+    ],
+)
+def test_a_real_dataset_has_its_page_of_plots(module, n, says, mirror, tmp_path):
+    prepared = read(module, {}, mirror, tmp_path)
+    with drawing():
+        figure = dataset_page(prepared.stimuli, prepared.responses, prepared.card)
+        save(figure, tmp_path / "page.svg", tmp_path / "page.png")
+    lines = " ".join(" ".join(text.get_text() for text in figure.findobj(Text)).split())
+    for line in (f"N = {n} responses", "Missing values", "Autocorrelation", *says):
+        assert line in lines
+    assert (tmp_path / "page.svg").stat().st_size > 10_000
+
+
+def pereira_sentences(mirror):
+    """The levels that Brain-Score's file has, from the published sentences of the mirror."""
+    table = pd.read_csv(mirror / "pereira2018_stimuli/Pereira2018_stimulus_set_20220209.csv")
+    names = {"sentence": "stimulus", "sentence_num": "stimulus_num"}
+    return table.rename(columns=names).assign(sentence=table["sentence"])
+
+
+@pytest.mark.parametrize(
+    ("experiment", "passages", "groups"),
+    [(243, "index", 72), (243, "label", 24), (384, "index", 96), (384, "label", 96)],
+)
+def test_pereiras_sentences_in_brain_scores_structure(
+    experiment, passages, groups, mirror, tmp_path
+):
+    """Real sentences and groups; the responses, which are not in the mirror, are noise."""
+    table = pereira_sentences(mirror)
+    levels = ("stimulus_id", "stimulus", "sentence", "experiment", "stimulus_num", "passage_index",
+              "passage_label", "passage_category", "story")  # fmt: skip
+    values = np.random.default_rng(0).standard_normal((len(table), 3))
+    targets = {"neuroid_id": ["a", "b", "c"], "subject": ["1", "1", "2"], "roi": ["x"] * 3}
+    path = write_hdf5(tmp_path / "a.nc", values, {n: table[n].tolist() for n in levels}, targets)
+    source = {"experiment": experiment, "passages": passages}
+    prepared = pereira2018.read([record(path)], source)
+    round_trip(prepared, tmp_path)
+    assert prepared.card["context_groups"] == groups
+    assert prepared.card["split_groups"] == 24
+    own = table[table["experiment"] == f"{experiment}sentences"]
+    assert prepared.stimuli["stimulus_id"].tolist() == own["stimulus_id"].tolist()
+    assert prepared.stimuli["text"].tolist() == own["sentence"].tolist()
+    np.testing.assert_array_equal(prepared.responses["responses"].values, values[own.index])
 
 
 def test_mmlu_counts_and_categories(mirror, tmp_path):

@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pytest
 from brainalign.datasets import wehbe2014
+from brainalign.datasets.raw import locate
 from brainalign.datasets.restricted_pickle import load_object
 from brainalign.encoding.timing import kept_volumes
 from brainalign.errors import InputError
@@ -40,6 +41,19 @@ def test_the_folder_becomes_language_voxels_of_eight_subjects(folder):
     assert regions[0] == "PostTemp"  # also in IFG: the first of the list counts
     assert regions[6] == "IFG"
     assert "8 voxels lie in several regions" in " ".join(prepared.card["notes"])
+
+
+def test_the_folder_that_is_not_here_is_named_with_its_places(tmp_path):
+    """It has to be had by hand: the error says from where, and where to put it."""
+    (tmp_path / "mirror").mkdir()
+    with pytest.raises(InputError) as error:
+        locate(wehbe2014.raw_files({}), tmp_path / "mirror", tmp_path / "downloads")
+    for part in (
+        "wehbe2014/fMRI/time_fmri.npy is not here", "has to be downloaded by hand",
+        "github.com/mtoneva/brain_language_nlp", "github.com/awwkl/brain_language_summarization",
+        f"put it at {tmp_path}/mirror/wehbe2014/fMRI/time_fmri.npy or {tmp_path}/downloads/wehbe20",
+    ):  # fmt: skip
+        assert part in str(error.value)
 
 
 def test_volumes_are_the_whole_scan_with_nan_at_the_edges_of_runs(folder):

@@ -3,7 +3,7 @@
 import figure_tables as tables
 import numpy as np
 import pytest
-from brainalign.figures.dataset_page import autocorrelation, dataset_page, intersubject
+from brainalign.figures.dataset_page import BLOCK, autocorrelation, dataset_page, intersubject
 from brainalign.figures.style import drawing
 from figure_checks import said
 from figure_gallery import drawn
@@ -29,6 +29,16 @@ def test_autocorrelation_equals_brute_force(seed, missing):
             kept = np.array([p for p in pairs if not np.isnan(p).any()])
             expected = np.corrcoef(kept.T)[0, 1] if len(kept) > 2 else np.nan
             np.testing.assert_allclose(found[lag - 1, target], expected, atol=1e-10)
+
+
+def test_autocorrelation_of_many_targets_is_that_of_each():
+    rng = np.random.default_rng(4)
+    values = np.cumsum(rng.normal(size=(30, 2 * BLOCK + 3)), axis=0)
+    groups = np.repeat([1, 2], 15)
+    found = autocorrelation(values, groups, 2)
+    for target in (0, BLOCK - 1, BLOCK, 2 * BLOCK + 2):
+        alone = autocorrelation(values[:, [target]], groups, 2)[:, 0]
+        np.testing.assert_allclose(found[:, target], alone, atol=1e-12)
 
 
 def test_autocorrelation_never_crosses_a_group():

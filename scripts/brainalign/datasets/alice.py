@@ -99,7 +99,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
                 f"row 0 starts at {FIRST_VOLUME:g} s of the TextGrid's clock",
                 "the TextGrid has no sentences and no punctuation: they are the printed chapter's; "
                 f"{gaps['otherwise']} words are said otherwise than printed",
-                "phrase_id counts the runs of words between pauses, word_in_phrase their place in it",
+                "phrase_id counts the runs of words between pauses, word_in_phrase their place",
                 "clitics are words of their own where the TextGrid has them so ('s)",
                 "word rate is convolved with a haemodynamic response by the authors",
             ],

@@ -17,6 +17,7 @@ from brainalign.formats.datasets import is_timed
 LAGS = 10
 SHOWN = 40  # up to so many subjects, each has its own bar of missing values
 FILL = "#B8B8B8"
+BLOCK = 1000  # targets correlated at a time: whole scans of many voxels would fill the memory
 LINE = 0.15  # inches: one line of the text above the panels
 
 
@@ -26,7 +27,7 @@ def dataset_page(stimuli: pd.DataFrame, responses: xr.Dataset, card: Mapping[str
     Four panels: distribution of the responses, missing values, autocorrelation within a context
     group (or run), and how well one subject's mean response of a region goes with the others'.
     """
-    values = responses["responses"].values.astype(float)
+    values = responses["responses"].values
     simulated = bool(responses.attrs["simulated"])
     timed = is_timed(responses)
     groups = responses["run"].values if timed else stimuli["context_group"].to_numpy()
@@ -60,9 +61,13 @@ def autocorrelation(values: np.ndarray, groups: np.ndarray, lags: int) -> np.nda
     float [lag, target] for lags 1 … `lags`, NaN with fewer than 3 pairs or no variance.
     """
     found = np.full((lags, values.shape[1]), np.nan)
-    for lag in range(1, min(lags, len(values) - 1) + 1):
-        same = groups[lag:] == groups[:-lag]
-        found[lag - 1] = _columnwise(values[:-lag][same], values[lag:][same])
+    for start in range(0, values.shape[1], BLOCK):
+        block = values[:, start : start + BLOCK].astype(float)
+        for lag in range(1, min(lags, len(values) - 1) + 1):
+            same = groups[lag:] == groups[:-lag]
+            found[lag - 1, start : start + BLOCK] = _columnwise(
+                block[:-lag][same], block[lag:][same]
+            )
     return found
 
 
@@ -94,7 +99,9 @@ def _mean(columns: np.ndarray) -> np.ndarray:
     """Row means that leave out NaN; NaN where a row has nothing else."""
     present = ~np.isnan(columns)
     count = present.sum(axis=1)
-    return np.where(present, columns, 0).sum(axis=1) / np.where(count > 0, count, np.nan)
+    return np.where(present, columns, 0).sum(axis=1, dtype=float) / np.where(
+        count > 0, count, np.nan
+    )
 
 
 def _columnwise(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -132,10 +139,10 @@ def _distribution(axes: Axes, values: np.ndarray, attrs: Mapping[str, Any], mark
     panel(
         axes, "Distribution",
         f"N = {present.size} responses{mark}; {outside} outside the axis\n"
-        f"mean {present.mean():.3g}, SD {present.std():.3g}",
+        f"mean {present.mean(dtype=float):.3g}, SD {present.std(dtype=float):.3g}",
     )  # fmt: skip
     axes.hist(present, bins=60, range=(low, high if high > low else low + 1), color=FILL)
-    axes.axvline(present.mean(), color=INK, linewidth=0.9)
+    axes.axvline(present.mean(dtype=float), color=INK, linewidth=0.9)
     axes.set_xlabel(f"response ({attrs['units']})")
     axes.set_ylabel("count")
 
