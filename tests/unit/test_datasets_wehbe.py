@@ -4,6 +4,8 @@ import contextlib
 import io
 import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -82,6 +84,38 @@ def test_a_word_lies_in_the_last_volume_that_begins_strictly_before_it(folder):
         volume = max(v for v in range(1351) if times[v] < word_times[i])
         assert stimuli["split_group"][i] == f"run{int(runs[volume])}"
         assert stimuli["onset"][i] == pytest.approx(word_times[i] - times[0])
+
+
+FULL_SIZE = """
+import re, sys, time
+from pathlib import Path
+from brainalign.datasets import wehbe2014
+from dataset_files import wehbe_records
+start = time.perf_counter()
+prepared = wehbe2014.read(wehbe_records(Path(sys.argv[1])), {})
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+print((prepared.responses["subject"] == "F").sum().item(), time.perf_counter() - start, peak / 1024)
+"""
+
+
+def test_a_subject_of_full_size_within_10_s_and_1500_mb(tmp_path, repository):
+    """1,211 × 27,905 voxels, 5,018 of them in the language network; subjects are read in turn."""
+    folder, rng = tmp_path / "wehbe", np.random.default_rng(0)
+    write_wehbe(folder)
+    np.save(folder / "fMRI/data_subject_F.npy", rng.standard_normal((1211, 27905)))
+    masks = load_object((folder / "HP_subj_roi_inds.npy").read_bytes(), "masks")
+    masks["F"] = {name: np.arange(27905) < 5018 for name in masks["F"]}
+    np.save(folder / "HP_subj_roi_inds.npy", np.array(masks, dtype=object), allow_pickle=True)
+    path = f"{repository / 'scripts'}:{repository / 'tests'}"
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_SIZE, folder],
+        capture_output=True, text=True, check=True, env={"PYTHONPATH": path},
+    )  # fmt: skip
+    voxels, seconds, megabytes = map(float, done.stdout.split())
+    assert voxels == 5018
+    assert seconds < 10
+    assert megabytes < 1500
+    print(f"{seconds:.1f} s, {megabytes:.0f} MB")
 
 
 def test_mark_up_goes_and_punctuation_stays(folder):

@@ -1,0 +1,95 @@
+"""docs/datasets.md against the code: every data card has its fields, and they are the readers'."""
+
+import csv
+import re
+
+import pytest
+from brainalign.datasets import (
+    alice,
+    alpaca,
+    bbh,
+    blank2014,
+    fedorenko2016,
+    futrell2018,
+    mmlu,
+    natural_stories,
+    pereira2018,
+    tuckute2024,
+    wehbe2014,
+    wikitext2,
+)
+from brainalign.datasets.raw import RESOURCES
+from brainalign.datasets.registry import BRAIN_AND_BEHAVIOR, INSTRUCTIONS, QUESTIONS, TEXTS
+from test_datasets_damage import KINDS
+
+FIELDS = ("responses", "subjects", "units", "TR", "source", "licence", "hash", "left out")
+# name of the section → (reader, how tests of damage write it small)
+CARDS = {
+    "alice": (alice, "alice, words"),
+    "pereira2018": (pereira2018, "pereira2018"),
+    "blank2014": (blank2014, "blank2014"),
+    "wehbe2014": (wehbe2014, "wehbe2014, words"),
+    "fedorenko2016": (fedorenko2016, "fedorenko2016"),
+    "tuckute2024": (tuckute2024, "tuckute2024"),
+    "natural-stories": (natural_stories, "natural-stories, means"),
+    "futrell2018": (futrell2018, "futrell2018"),
+}
+TABLES = {"mmlu": mmlu, "bbh": bbh, "wikitext2": wikitext2, "alpaca": alpaca}
+
+
+@pytest.fixture(scope="module")
+def page(repository):
+    """The text of each section and the rows of its two-column table."""
+    found = {}
+    text = (repository / "docs/datasets.md").read_text()
+    for heading, body in re.findall(r"^###? ([^\n]+)\n(.*?)(?=^##|\Z)", text, re.M | re.S):
+        rows = re.findall(r"^\| ([^|]+) \| ([^|\n]+) \|$", body, re.M)
+        found[heading] = body, dict(rows)
+    return found
+
+
+def test_every_dataset_of_the_registry_has_a_section_or_page(page):
+    assert set(CARDS) == set(BRAIN_AND_BEHAVIOR) - {"own"}
+    assert set(TABLES) == {*QUESTIONS, *TEXTS, *INSTRUCTIONS}
+    assert set(CARDS) | {"mmlu", "bbh", "Alpaca and WikiText-2"} <= set(page)
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_a_card_has_every_field_as_the_reader_has_it(name, page, tmp_path):
+    _, rows = page[name]
+    assert [field for field in FIELDS if field not in rows] == []
+    module, kind = CARDS[name]
+    files, read, _ = KINDS[kind]
+    prepared = read(files(tmp_path / "w" if name == "wehbe2014" else tmp_path))
+    attributes, card = prepared.responses.attrs, prepared.card
+    assert card["responses"]["shape"] == list(prepared.responses["responses"].shape)
+    assert card["subjects"] and card["raw_sha256"]
+    assert (card["units"], card["tr"]) == (attributes["units"], attributes.get("tr"))
+    assert (card["source"], card["licence"]) == (attributes["source"], attributes["licence"])
+    for entry in card["dropped"]:
+        assert entry["what"] and entry["why"] and entry["n"] >= 0
+    assert rows["units"] == attributes["units"]
+    assert rows["source"] == attributes["source"]
+    assert attributes["licence"].startswith(rows["licence"])
+    assert rows["TR"].startswith(f"{attributes['tr']:g} s" if "tr" in attributes else ("none", "2"))
+    digest = getattr(module, "SHA1", None)
+    assert digest is None or f"sha1 `{digest}`" in rows["hash"]
+
+
+@pytest.mark.parametrize("name", ["alice", "natural_stories", "mmlu", "bbh", "alpaca", "wikitext2"])
+def test_published_hashes_are_on_the_page_or_in_the_table_that_it_names(name, page):
+    section = {"natural_stories": "natural-stories"}.get(name, name)
+    body, _ = page[section if section in page else "Alpaca and WikiText-2"]
+    if f"resources/raw/{name}.csv" in body:
+        assert (RESOURCES / "raw" / f"{name}.csv").exists()
+        return
+    with (RESOURCES / "raw" / f"{name}.csv").open(newline="") as file:
+        digests = [row["sha256"] for row in csv.DictReader(file) if row["sha256"]]
+    assert digests
+    assert [digest for digest in digests if digest not in body] == []
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_licences_of_questions_and_texts(name, page):
+    body, _ = page[name if name in page else "Alpaca and WikiText-2"]
+    assert TABLES[name].LICENCE in body
