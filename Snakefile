@@ -41,7 +41,7 @@ rule all:
 
 onsuccess:
     if Path(result("tables", "headline.csv")).exists():
-        from brainalign.figures.headline import as_text
+        from brainalign.analysis.headline import as_text
         from brainalign.formats.tables import read_table
 
         print(as_text(read_table(result("tables", "headline.csv"))))

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from brainalign.analysis.correlations import correlations
+from brainalign.analysis.wording import said
 from brainalign.formats.tables import read_table, write_table
 from brainalign.job import job
 
@@ -16,6 +17,6 @@ with job(snakemake.log[0]) as log:
         samples=analysis.get("bootstrap", 2000),
         seed=analysis["seed"],
     )
-    without = (table["note"].str.startswith("not computable")).sum()
+    without = sum(said(note).startswith("not computable") for note in table["note"])
     log.info("%d correlations, %d of them not computable", len(table), without)
     write_table(table, snakemake.output.correlations)
