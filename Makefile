@@ -5,13 +5,14 @@ CORES ?= all
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 
-.PHONY: demo alice test lint clean
+.PHONY: help demo test lint bench-encoding bench-capability clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   set up .venv, run the default study, write results/report.html"
 	@echo "make test   set up .venv, run the checks and the tests"
 	@echo "make lint   ruff, snakefmt, mypy"
+	@echo "make bench-encoding, bench-capability  measure against peers (minutes to an hour, quiet machine)"
 	@echo "make clean  remove .venv (results stay)"
 
 $(VENV)/installed: requirements.txt constraints.txt
@@ -38,6 +39,12 @@ lint: $(VENV)/installed-dev
 
 test: lint
 	$(VENV)/bin/python -m pytest
+
+bench-encoding: $(VENV)/installed-dev
+	$(VENV)/bin/python benchmarks/encoding.py
+
+bench-capability: $(VENV)/installed-dev
+	$(VENV)/bin/python benchmarks/capability.py
 
 clean:
 	rm -rf $(VENV)

@@ -47,6 +47,11 @@ FAULTS = [
     ("datasets/sim-passages/source/type", "fmri", ["source.type", "'fmri'"]),
     ("alignment/x", {"dataset": "nowhere"}, ["alignment.x", "mode"]),
     ("only", ["sim-decoder-x"], ["only", "'sim-decoder-x'", "did you mean"]),
+    (
+        "behavior/again",
+        {"dataset": "sim-reading", "mode": "legacy"},
+        ["behavior.again.report_as", "sim-reading-legacy's", "another name"],
+    ),
     ("capability/mmlu-sim/scoring", "vibes", ["scoring", "'vibes'", "loglikelihood"]),
     ("study", "a/b", ["study", "'a/b'", "letters"]),
 ]

@@ -34,7 +34,7 @@ def read(records: Sequence[Record]) -> list[dict[str, str]]:
     where = record["path"]
     try:
         rows = json.loads(text(record))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not JSON ({error})") from error
     if not isinstance(rows, list) or not rows:
         raise InputError(f"{where}: not a list of rows")

@@ -121,6 +121,15 @@ def _training_data_faults(config: Config) -> Iterator[str]:
                 "trained on the simulated world, so there is no default; allowed: simulated, "
                 f"{', '.join(INSTRUCTIONS)}, or a path that ends in .json"
             )
+    told: dict[tuple[str, str], str] = {}
+    for name, benchmark in config.get("behavior", {}).items():
+        key = (benchmark.get("report_as", benchmark["dataset"]), benchmark["mode"])
+        if key in told:
+            yield (
+                f"behavior.{name}.report_as: {key[0]!r} is {told[key]}'s in mode {key[1]}; "
+                "give it another name"
+            )
+        told.setdefault(key, name)
     if uses_simulation(config) and "simulation" not in config:
         yield "simulation: section is missing; the study names simulated datasets, tasks or models"
 
