@@ -2,9 +2,10 @@
 
     python benchmarks/encoding.py [--runs 3] [--work ols-pereira ...] [--growth]
 
-Writes benchmarks/results/encoding.json; --growth measures how cost grows with rows, units,
-targets, layers and folds, into benchmarks/results/encoding-growth.json. Peers are installed into
-environments of their own (benchmarks/.peers). One thread; runs alternate; medians of ratios.
+Writes benchmarks/results/encoding.json and the table of it in RESULTS.md; --growth measures how
+cost grows with rows, units, targets, layers and folds, into benchmarks/results/encoding-growth.json
+and .png. Peers are installed into environments of their own (benchmarks/.environments). One thread;
+runs alternate; medians of ratios.
 """
 
 import argparse
@@ -44,6 +45,10 @@ GROWTH = {
     "layers": [1, 2, 4, 8],
     "folds": [2, 5, 10, 20],
 }
+# What the cheapest exact route costs where the size is large: a Gram matrix of rows² × units, and
+# products of test rows × training rows × targets in every fold (folds share out the test rows, each
+# factors its own training rows).
+EXPONENTS = {"rows": 2, "units": 1, "targets": 1, "layers": 1, "folds": 1}
 
 
 def main() -> None:
@@ -55,6 +60,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.growth:
         write("encoding-growth", [growth(axis, sizes) for axis, sizes in GROWTH.items()], "axis")
+        draw_growth()
         return
     for work in options.work:
         peer = WORKS[work]
@@ -65,6 +71,7 @@ def main() -> None:
         result = compared(work, pairs)
         print(json.dumps(result, indent=2), flush=True)
         write("encoding", [result], "work")
+        tabulate()
 
 
 def write(name: str, rows: list[dict[str, Any]], key: str) -> None:
@@ -118,6 +125,46 @@ def growth(axis: str, sizes: list[int]) -> dict[str, Any]:
     return {"axis": axis, "sizes": sizes, "cpu_s": seconds, "exponent": round(float(slope), 2)}
 
 
+def tabulate() -> None:
+    """Write the table of the results into RESULTS.md, between its marks."""
+    rows = json.loads((HERE / "results" / "encoding.json").read_text())
+    order = list(WORKS)
+    columns = ["work", "peer", "CPU ratio", "wall ratio", "× flop limit", "largest difference in r"]
+    columns += ["CPU s", "peak growth, MB", "date"]
+    lines = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
+    for row in sorted(rows, key=lambda row: order.index(row["work"])):
+        peer = f"{row['peer']} {row['peer_version']}" if row["peer"] else "none"
+        known = {
+            key: "" if row[key] is None else f"{row[key]:.3g}"
+            for key in ("cpu_ratio", "wall_ratio", "limit_ratio", "max_difference", "cpu_s")
+        }
+        cells = [row["work"], peer, *known.values(), str(row["peak_growth_mb"]), row["date"]]
+        lines.append("| " + " | ".join(cells) + " |")
+    path = HERE / "RESULTS.md"
+    before, rest = path.read_text().split("<!-- encoding -->\n")
+    after = rest.split("<!-- end -->")[1]
+    table = "\n".join(lines)
+    path.write_text(f"{before}<!-- encoding -->\n{table}\n<!-- end -->{after}")
+
+
+def draw_growth() -> None:
+    """Cost against each size on double logarithmic axes, the expected exponent beside it."""
+    from matplotlib.figure import Figure
+
+    rows = json.loads((HERE / "results" / "encoding-growth.json").read_text())
+    figure = Figure(figsize=(2.2 * len(rows), 2.6), layout="constrained")
+    for axes, row in zip(figure.subplots(1, len(rows)), rows, strict=True):
+        sizes, seconds = np.asarray(row["sizes"]), np.asarray(row["cpu_s"])
+        axes.loglog(sizes, seconds, "o-", label=f"measured: {row['exponent']:.2f}")
+        expected = EXPONENTS[row["axis"]]
+        axes.loglog(
+            sizes, seconds[-1] * (sizes / sizes[-1]) ** expected, ":", label=f"expected: {expected}"
+        )
+        axes.set(xlabel=row["axis"], ylabel="CPU seconds")
+        axes.legend()
+    figure.savefig(HERE / "results" / "encoding-growth.png", dpi=150)
+
+
 def worker(python: str, side: str, work: str) -> dict[str, Any]:
     """Run one side in a fresh process with one thread; it writes its result to a file."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -134,7 +181,7 @@ def worker(python: str, side: str, work: str) -> dict[str, Any]:
 
 def install(peer: str) -> str:
     """The peer's Python, in an environment that is made if need be."""
-    folder = HERE / ".peers" / peer
+    folder = HERE / ".environments" / peer
     python = folder / "bin" / "python"
     if not python.exists():
         venv.create(folder, with_pip=True)
