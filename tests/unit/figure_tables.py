@@ -122,7 +122,7 @@ def layers(
         if score.mode == "controlled":
             rows.append(
                 common
-                | {"layer": "nested", "depth": np.nan, "r": score.r, "r_sd": 0.012, "chosen": True}
+                | {"layer": "nested", "depth": 0.6, "r": score.r, "r_sd": 0.012, "chosen": True}
             )
     return pd.DataFrame(rows)
 

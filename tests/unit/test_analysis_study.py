@@ -276,6 +276,18 @@ def test_a_missing_partner_is_named(planted):
     assert overall["note"].str.startswith("1 of 2 pairs left out").all()
 
 
+def test_a_tuned_model_without_a_partner_in_the_study_is_in_no_contrast(planted):
+    few = only(planted, ["A0", "A0-tuned0", "A1-tuned0"])
+    for table in few.values():
+        table.loc[table["model"] == "A1-tuned0", "base"] = None
+    table = contrasts(**few, samples=20)
+    assert set(table.loc[table["level"] == "pair", "tuned"]) == {"A0-tuned0"}
+    fit = mixed_effects(few["scores"])
+    assert (fit["note"].str.startswith("not computable: ")).all()
+    found = correlations(few["scores"], capabilities=few["capabilities"], samples=20)
+    assert set(found.loc[found["models"] == "tuned", "n"]) == {2}
+
+
 def test_a_missing_benchmark_leaves_out_only_its_rows(planted):
     scores = planted["scores"]
     gone = (scores["model"] == "A0") & (scores["benchmark"] == "reading-legacy")

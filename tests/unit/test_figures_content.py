@@ -117,6 +117,17 @@ def test_layer_curves_draw_the_profile_and_the_baselines():
     assert "oasm" in [text.get_text() for text in axes.texts]
 
 
+def test_the_nested_choice_is_no_point_of_the_curve():
+    layers = tables.layers()
+    axes = drawn("layer_curves").axes[1]
+    rows = layers[(layers["benchmark"] == "passages-controlled") & (layers["model"] == "sim-gpt-a")]
+    single = rows[rows["layer"] != "nested"]
+    curves = [line.get_ydata() for line in axes.lines if len(line.get_ydata()) == len(single)]
+    assert any(np.allclose(y, single["r"]) for y in curves)
+    score = rows.loc[rows["layer"] == "nested", "r"].iloc[0]
+    assert any(x > 1 and y == pytest.approx(score) for x, y, _ in points(axes))
+
+
 def test_encoder_and_decoder_are_two_curves():
     layers = tables.layers([("t5", 1, 0)], ("passages",))
     axes = layer_curves(layers[layers["model"] == "t5-a"]).axes[0]

@@ -12,6 +12,7 @@ from brainalign.study.models import (
     memory_mb,
     named_sizes,
     parameter_count,
+    role,
     training_memory_mb,
 )
 from conftest import REPOSITORY
@@ -137,6 +138,22 @@ def test_tuning_takes_a_gpu_earlier_than_reading():
     assert gpus("tuned", MODELS, "auto", above=TRAINING_GPU) == 1
     assert gpus("tuned", MODELS, "auto") == 0
     assert gpus("pretrained", MODELS, "auto", above=TRAINING_GPU) == 0
+
+
+@pytest.mark.parametrize(
+    "entry, expected",
+    [
+        ({"source": {"type": "hub"}}, "vanilla"),
+        ({"source": {"type": "hub"}, "base": "other"}, "tuned"),
+        ({"source": {"type": "hub"}, "tuned": True}, "tuned"),
+        ({"source": {"type": "tune", "of": "other"}}, "tuned"),
+        ({"source": {"type": "untrained", "of": "other"}}, "untrained"),
+        ({"source": {"type": "baseline", "kind": "oasm"}}, "baseline"),
+        ({"source": {"type": "baseline", "kind": "truth"}}, "truth"),
+    ],
+)
+def test_the_role_follows_from_the_entry(entry, expected):
+    assert role(entry) == expected
 
 
 def test_the_t5_of_the_papers_study_have_room_for_its_windows():

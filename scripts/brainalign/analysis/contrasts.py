@@ -76,7 +76,7 @@ def contrasts(
     vanilla model are not independent) and once over one mean per vanilla model (`unit` bases).
     """
     facts = model_facts(scores, behaviors, capabilities)
-    tuned = facts[facts["role"] == "tuned"]
+    tuned = facts[(facts["role"] == "tuned") & facts["base"].notna()]
     values, units = _alignment(scores, subjects)
     more_values, more_units = _behavior(behaviors, stories)
     values = _stacked(values, more_values)

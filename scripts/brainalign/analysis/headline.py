@@ -178,11 +178,13 @@ def _against_baselines(averages: pd.DataFrame, mode: str) -> str:
 
 def _against_untrained(averages: pd.DataFrame, mode: str) -> str:
     own = averages[(averages["mode"] == mode)].dropna(subset=["r"])
-    trained, untrained = (own.loc[own["role"] == role, "r"] for role in ("vanilla", "untrained"))
+    trained, untrained = (
+        own.loc[own["role"].isin(roles), "r"] for roles in (("vanilla", "tuned"), ("untrained",))
+    )
     if trained.empty or untrained.empty:
         return NONE
     return (
-        f"mean of {len(trained)} vanilla {r_text(trained.mean(), 3)}, "
+        f"mean of {len(trained)} trained {r_text(trained.mean(), 3)}, "
         f"of {len(untrained)} untrained {r_text(untrained.mean(), 3)}"
     )
 

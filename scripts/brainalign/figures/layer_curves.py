@@ -112,7 +112,8 @@ def _network(axes: Axes, model: pd.DataFrame, count: int, markers: dict[str, str
     """The curve of one network, and the layer that the benchmark picks."""
     first = next(each(model))
     colour, few, many = COLOUR[str(first.role)], count <= FEW, count >= MANY
-    curve = model[model["depth"].notna() & model["r"].notna()]
+    nested = model["layer"] == "nested"  # of no one layer: each fold has its own
+    curve = model[~nested & model["depth"].notna() & model["r"].notna()]
     stacks = curve["layer"].str.extract(r"^(encoder|decoder)\.", expand=False).fillna("")
     for _, part in curve.groupby(stacks, sort=False):
         part = part.sort_values("depth")
@@ -133,7 +134,7 @@ def _network(axes: Axes, model: pd.DataFrame, count: int, markers: dict[str, str
         markersize=4.5 if many else 7, alpha=0.6 if many else 1,
         markeredgecolor="white", markeredgewidth=0 if many else 0.5, zorder=4,
     )  # fmt: skip
-    for value in model.loc[model["depth"].isna() & model["chosen"].astype(bool), "r"].dropna():
+    for value in model.loc[nested & model["chosen"].astype(bool), "r"].dropna():
         axes.plot(
             1.06, value, color=colour, marker="_", markersize=7,
             markeredgewidth=0.8 if many else 1.4, alpha=0.6 if many else 1, zorder=4,

@@ -26,13 +26,13 @@ _SIZE = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([mb])(?![a-z0-9])"
 
 def role(model: Model) -> str:
     """`truth` (the planted features), `baseline` (no network), `untrained`, `tuned` (has a vanilla
-    partner) or `vanilla`."""
+    partner, or says so) or `vanilla`."""
     kind = model["source"]["type"]
     if model["source"].get("kind") == "truth":
         return "truth"
     if kind in ("baseline", "untrained"):
         return str(kind)
-    return "tuned" if partner(model) else "vanilla"
+    return "tuned" if partner(model) or model.get("tuned") else "vanilla"
 
 
 def partner(model: Model) -> str | None:
