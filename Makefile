@@ -28,7 +28,7 @@ $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
 
 demo: $(VENV)/installed
 	$(SNAKEMAKE) --cores $(CORES) --quiet rules host
-	$(SNAKEMAKE) --report results/report.html --quiet
+	@$(SNAKEMAKE) --report results/report.html --quiet all
 	@echo "report: results/report.html"
 
 lint: $(VENV)/installed-dev
