@@ -8,9 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+import yaml
 from brainalign.datasets import own
 from brainalign.datasets.raw import locate
+from brainalign.encoding.alignment import align
 from brainalign.errors import InputError
+from brainalign.formats.activations import open_activations, write_activations
+from brainalign.study.check import config_faults
 
 
 @pytest.fixture
@@ -85,6 +89,96 @@ def test_timed_responses_are_read(folder):
     prepared = read()
     assert prepared.responses["responses"].dims == ("volume", "target")
     assert prepared.card["tr"] == 2.0
+    # A word belongs to the last volume that begins strictly before it; fox.00 has none.
+    assert prepared.card["notes"] == [
+        "1 of 120 stimuli belong to no volume, first fox.00: they begin between runs, or not after "
+        "the first volume's onset"
+    ]
+
+
+def test_words_between_runs_are_allowed_and_counted(folder, caplog):
+    responses = timed(folder)
+    pause = np.where(np.arange(120) < 60, 0.0, 50.0)
+    table = pd.read_csv("stimuli.csv")
+    table["onset"] += 0.5 + pause
+    table.loc[57:59, "onset"] = [125.0, 140.0, 150.0]
+    table.to_csv("stimuli.csv", index=False)
+    responses = responses.assign_coords(onset=("volume", np.arange(120) * 2.0 + pause))
+    responses.to_netcdf("responses.nc", engine="h5netcdf")
+    (note,) = read().card["notes"]
+    assert note.startswith("3 of 120 stimuli belong to no volume, first fox.57:")
+    assert note in caplog.text
+
+
+RESTARTED = np.tile(np.arange(60) * 2.0 + 0.5, 2)
+CLOCKS = {
+    "onsets that restart": (
+        RESTARTED, {},
+        r"stimulus owl\.00: onset 0\.5 s is before that of the stimulus above it \(118\.5 s\); "
+        "onsets are seconds from the start of the first volume, through all runs",
+    ),
+    "a scan that ends before the words": (
+        np.arange(120) * 4.0 + 0.5, {},
+        r"stimulus owl\.00: onset 240\.5 s is after the last volume; the scan lasts from 0 to 240 "
+        "s, and 60 of 120 stimuli lie outside",
+    ),
+    "words before the scan": (
+        np.arange(120) * 2.0 - 3, {},
+        r"stimulus fox\.00: onset -3 s is before the first volume; .* 2 of 120",
+    ),
+    "a run without words": (
+        np.arange(120) * 0.9, {}, r"run 2 \(120 to 240 s\) has volumes, but no stimulus",
+    ),
+    "a run with words only after its end": (
+        np.r_[np.arange(119) * 0.5, 121.0],
+        {"onset": ("volume", np.r_[np.arange(60) * 2.0, 200 + np.arange(60) * 2.0])},
+        r"run 2 \(200 to 320 s\) has volumes, but no stimulus",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CLOCKS)
+def test_words_on_another_clock_than_the_scan_are_one_clear_error(case, folder):
+    onset, coordinates, says = CLOCKS[case]
+    responses = timed(folder).assign_coords(coordinates)
+    responses.to_netcdf("responses.nc", engine="h5netcdf")
+    pd.read_csv("stimuli.csv").assign(onset=onset).to_csv("stimuli.csv", index=False)
+    with pytest.raises(InputError, match=says):
+        read()
+
+
+@pytest.mark.parametrize("tr", [0.0, -2.0, "two", np.nan])
+def test_a_tr_that_is_no_duration_is_named(tr, folder):
+    timed(folder).assign_attrs(tr=tr).to_netcdf("responses.nc", engine="h5netcdf")
+    with pytest.raises(InputError, match=r"attribute tr is .*, expected positive seconds"):
+        read()
+
+
+def test_a_word_in_the_last_volume_is_inside_the_scan(folder):
+    timed(folder).to_netcdf("responses.nc", engine="h5netcdf")
+    table = pd.read_csv("stimuli.csv").assign(onset=np.linspace(0.1, 240.0, 120))
+    table.to_csv("stimuli.csv", index=False)
+    assert read().card["notes"] == []
+
+
+def test_the_documented_timed_benchmark_is_a_good_config_and_scores_timed_data(folder, repository):
+    page = (repository / "docs/adding-a-dataset.md").read_text()
+    study, timed_study = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    study["alignment"] |= timed_study["alignment"]
+    assert config_faults(study, repository / "resources/config.schema.yaml") == []
+    timed(folder).to_netcdf("responses.nc", engine="h5netcdf")
+    prepared = read()
+    stimuli, responses = prepared.stimuli, prepared.responses
+    length = stimuli[["text"]].map(len).to_numpy(np.float32)
+    path = folder / "length.safetensors"
+    write_activations({"features": length}, stimuli["stimulus_id"].tolist(), path, {})
+    file = open_activations(path)
+    entry = timed_study["alignment"]["stories-timed"]
+    table = align(file, stimuli, responses, entry, "cpu", 0)
+    assert table.loc[table["chosen"], "r"].notna().all()
+    untimed = {key: value for key, value in entry.items() if key != "timing"}
+    with pytest.raises(InputError, match="timing: missing"):
+        align(file, stimuli, responses, untimed, "cpu", 0)
 
 
 def in_table(edit):

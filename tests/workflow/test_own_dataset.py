@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -13,13 +14,18 @@ pytestmark = pytest.mark.workflow
 TARGET = "results/mine/alignment/length/stories-controlled.parquet"
 
 
-def run(repository, folder, target=TARGET):
-    command = [
-        sys.executable, "-m", "snakemake", "--snakefile", repository / "Snakefile",
-        "--directory", folder, "--cores", "1", "--configfile", folder / "mine.yaml", "--", target,
-    ]  # fmt: skip
+def run(repository, folder):
+    """The command of the page as it is written, in a folder that is not the project's."""
+    page = (repository / "docs/adding-a-dataset.md").read_text()
+    (command,) = re.findall(r"```bash\n(.*?)\n```", page, re.DOTALL)
+    program, *arguments = shlex.split(command)
+    assert program == "snakemake"
+    elsewhere = ["--snakefile", repository / "Snakefile", "--directory", folder]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", *elsewhere, *arguments],
+        cwd=folder, capture_output=True, text=True, env=environment, check=False,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -27,10 +33,11 @@ def study(tmp_path, repository, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page = (repository / "docs/adding-a-dataset.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    (config,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    assert TARGET in page
+    config, _ = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)  # the other is of timed data
+    assert "this as `studies/mine.yaml`" in page
     exec(compile(example, "docs/adding-a-dataset.md", "exec"), {})
-    (tmp_path / "mine.yaml").write_text(config)
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies/mine.yaml").write_text(config)
     return tmp_path
 
 

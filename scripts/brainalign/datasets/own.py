@@ -1,6 +1,7 @@
 """A dataset of your own: a stimuli table and a responses file in the project's own form."""
 
 import io
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import xarray as xr
 
 from brainalign.datasets.prepared import Prepared, card
 from brainalign.datasets.raw import RawFile, Record, content
+from brainalign.encoding.timing import assign_volumes
 from brainalign.errors import InputError
-from brainalign.formats.datasets import STIMULUS_COLUMNS, check_responses, check_stimuli
+from brainalign.formats.datasets import STIMULUS_COLUMNS, check_responses, check_stimuli, is_timed
 
+LOG = logging.getLogger("brainalign")
 BY_HAND = "the config names it"
 NAMES = ("stimulus_id", "context_group", "split_group")
 UNTIMED = ("onset", "offset")
@@ -49,11 +52,37 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         raise InputError(f"{array['path']}: not a whole netCDF-4 file ({error})") from error
     check_stimuli(stimuli, table["path"])
     check_responses(responses, stimuli, array["path"])
+    notes = _timing_notes(stimuli, responses) if is_timed(responses) else []
+    for note in notes:
+        LOG.warning("%s", note)
     return Prepared(
         stimuli,
         responses,
-        card(stimuli, responses, records, dataset="own", citation=str(source.get("citation", ""))),
+        card(
+            stimuli,
+            responses,
+            records,
+            dataset="own",
+            citation=str(source.get("citation", "")),
+            notes=notes,
+        ),
     )
+
+
+def _timing_notes(stimuli: pd.DataFrame, responses: xr.Dataset) -> list[str]:
+    """What a benchmark will not use, though it lies inside the scan."""
+    assigned = assign_volumes(
+        stimuli["onset"].to_numpy(float),
+        responses["onset"].values.astype(float),
+        float(responses.attrs["tr"]),
+    )
+    lost = stimuli["stimulus_id"][assigned < 0]
+    if lost.empty:
+        return []
+    return [
+        f"{len(lost)} of {len(stimuli)} stimuli belong to no volume, first {lost.iloc[0]}: they "
+        "begin between runs, or not after the first volume's onset"
+    ]
 
 
 def _stimuli(record: Record) -> pd.DataFrame:

@@ -180,3 +180,46 @@ def _check_volumes(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) -> 
     untimed = stimuli["stimulus_id"][~np.isfinite(stimuli["onset"].to_numpy(float))]
     if len(untimed):
         raise InputError(f"{where}: timed responses, but stimulus {untimed.iloc[0]} has no onset")
+    try:
+        tr = float(responses.attrs["tr"])
+    except (TypeError, ValueError):
+        tr = np.nan
+    if not 0 < tr < np.inf:
+        raise InputError(
+            f"{where}: attribute tr is {responses.attrs['tr']!r}, expected positive seconds"
+        )
+    _check_clock(stimuli, onset, responses["run"].values.astype(str), tr, where)
+
+
+def _check_clock(
+    stimuli: pd.DataFrame, onset: np.ndarray, runs: np.ndarray, tr: float, where: str
+) -> None:
+    """Stimuli and volumes are on one clock: stimuli in order, inside the scan, in every run."""
+    clock = "onsets are seconds from the start of the first volume, through all runs"
+    ids, words = stimuli["stimulus_id"].to_numpy(), stimuli["onset"].to_numpy(float)
+    earlier = np.flatnonzero(np.diff(words) < 0) + 1
+    if earlier.size:
+        row = earlier[0]
+        raise InputError(
+            f"{where}: stimulus {ids[row]}: onset {words[row]:g} s is before that of the stimulus "
+            f"above it ({words[row - 1]:g} s); {clock}"
+        )
+    last = tr * (1 + 1e-6)  # a volume's end, with room for rounding
+    outside = np.flatnonzero((words < onset[0]) | (words > onset[-1] + last))
+    if outside.size:
+        row = outside[0]
+        side = "before the first volume" if words[row] < onset[0] else "after the last volume"
+        raise InputError(
+            f"{where}: stimulus {ids[row]}: onset {words[row]:g} s is {side}; the scan lasts from "
+            f"{onset[0]:g} to {onset[-1] + tr:g} s, and {outside.size} of {len(words)} stimuli lie "
+            f"outside it; {clock}"
+        )
+    volume = np.searchsorted(onset, words, side="right") - 1
+    heard = runs[volume[words <= onset[volume] + last]]
+    silent = np.flatnonzero(~np.isin(runs, heard))
+    if silent.size:
+        rows = np.flatnonzero(runs == runs[silent[0]])
+        raise InputError(
+            f"{where}: run {runs[rows[0]]} ({onset[rows[0]]:g} to {onset[rows[-1]] + tr:g} s) has "
+            f"volumes, but no stimulus; {clock}"
+        )
