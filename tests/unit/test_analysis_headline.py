@@ -47,7 +47,12 @@ def test_gain_is_the_contrast_s(table, study):
         overall = rows[rows["level"] == "overall"].set_index("unit")
         text = answers(table, "Does instruction tuning raise brain alignment?")[mode]
         assert f"{(pairs > 0).sum()} of {len(pairs)} pairs gain" in text
-        assert f"{100 * overall.loc['pairs', 'relative']:+.1f} %" in text
+        mean = overall.loc["pairs"]
+        assert f"{100 * mean['relative_by_dataset']:+.1f} %".replace("-", "−") in text
+        shown = "change in r {} [{}, {}] over vanilla models and their subjects".format(
+            *(f"{mean[name]:+.4f}".replace("-", "−") for name in ("absolute", "low", "high"))
+        )
+        assert text.startswith(shown)
         assert p_text(overall.loc["bases", "p"]) in text
 
 
@@ -85,6 +90,108 @@ def test_baseline_that_wins_is_named(table):
     row = answers(table, "Do language models beat the baselines")
     assert row["legacy"].startswith("0 of 42 do") and "(oasm)" in row["legacy"]
     assert row["controlled"].startswith("42 of 42 do")
+    assert "beats the best model" not in row["controlled"]
+
+
+def answered(check, study, question, change):
+    """The answer of a study with one dataset's scores changed."""
+    scores = study["scores"].copy()
+    change(scores)
+    return answers(headline(check, scores), question)["controlled"]
+
+
+def test_dataset_where_a_baseline_wins_is_named(check, study):
+    def raise_oasm(scores):
+        rows = (scores["model"] == "oasm") & (scores["dataset"] == "chapter")
+        scores.loc[rows, "r"] = 0.2
+
+    text = answered(check, study, "Do language models beat the baselines", raise_oasm)
+    best = study["scores"].query(
+        "mode == 'controlled' and dataset == 'chapter' and region == 'all' "
+        "and role in ('vanilla', 'tuned')"
+    )["r"]
+    assert "averaged over datasets" in text
+    assert text.count("beats the best model on chapter (oasm .200, ") == 1
+    assert f"{r_text(best.max(), 3)})" in text and "passages" not in text
+
+
+def test_untrained_models_stand_beside_the_trained_ones_of_their_size(table, check, study):
+    question = "Do trained models beat untrained ones?"
+    whole = study["scores"].query("mode == 'controlled' and region == 'all'")
+    means = whole.groupby(["model", "role", "family", "parameters"])["r"].mean().reset_index()
+    untrained = means[means["role"] == "untrained"]
+    expected = []
+    for row in untrained.itertuples():
+        same = (means["family"] == row.family) & (means["parameters"] == row.parameters)
+        expected.append(means.loc[same & means["role"].isin(["vanilla", "tuned"]), "r"].mean())
+    text = answers(table, question)["controlled"]
+    below = (pd.Series(expected) > untrained["r"].to_numpy()).sum()
+    assert text.startswith(f"{below} of {len(untrained)} untrained models lie below")
+    assert f"mean trained {r_text(sum(expected) / len(expected), 3)}, untrained " in text
+
+    def raise_untrained(scores):
+        rows = (scores["role"] == "untrained") & (scores["dataset"] == "chapter")
+        scores.loc[rows, "r"] = 0.1
+
+    assert "untrained ones are better on chapter (.100, " in answered(
+        check, study, question, raise_untrained
+    )
+
+    def of_no_size(scores):
+        scores.loc[scores["role"] == "untrained", "parameters"] = None
+
+    assert "unpaired means" in answered(check, study, question, of_no_size)
+
+
+def contrast_rows(vanilla, tuned, n_bases):
+    """contrasts.csv of the controlled fit to reading times, as far as the headline reads it."""
+    change = pd.Series(tuned, dtype=float) - pd.Series(vanilla, dtype=float)
+    pairs = pd.DataFrame(
+        {
+            "level": "pair",
+            "unit": "stories",
+            "absolute": change,
+            "relative": change / pd.Series(vanilla),
+            "interval": "stories",
+        }
+    )
+    overall = {
+        "level": "overall",
+        "absolute": change.mean(),
+        "relative": pairs["relative"].mean(),
+        "low": -0.02,
+        "high": 0.03,
+        "n": n_bases,
+        "p": 0.125,
+    }
+    units = pd.DataFrame([overall | {"unit": unit} for unit in ("pairs", "bases")])
+    return pd.concat([pairs, units]).assign(
+        mode="controlled", measure="delta_loglik_per_word", dataset="reading", simulated=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("tuned", "relative"), [((0.02, 0.05), ", relative +12.5 %"), ((-0.01, 0.05), "")]
+)
+def test_relative_change_is_left_out_where_the_sign_changes(check, study, tuned, relative):
+    rows = contrast_rows((0.02, 0.04), tuned, 4)
+    table = headline(check, study["scores"], rows)
+    text = answers(table, "Does instruction tuning raise the fit to reading times")["controlled"]
+    change = f"{sum(tuned) / 2 - 0.03:+.4f}".replace("-", "−")
+    assert text.startswith(
+        f"change in Δ log-likelihood per word (nats) {change} ["
+        f"−0.0200, +0.0300] over vanilla models and their stories{relative}; "
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "ending"),
+    [(4, "p = .125 (cannot be below .125)"), (5, "(cannot be below .062)"), (6, "p = .12")],
+)
+def test_test_that_cannot_reach_significance_says_so(check, study, n, ending):
+    table = headline(check, study["scores"], contrast_rows((0.02, 0.04), (0.02, 0.05), n))
+    text = answers(table, "Does instruction tuning raise the fit to reading times")["controlled"]
+    assert text.endswith(ending)
 
 
 def test_published_rows_hold_the_recomputed_values(table):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,11 +10,18 @@ import pandas as pd
 from brainalign.analysis.averages import AVERAGE, dataset_scores
 from brainalign.analysis.predictors import LOSS, MODELS, READING, SIZE, WHOLE, found_for
 from brainalign.analysis.records import MODES
-from brainalign.analysis.wording import p_text, r_text, said, signed
+from brainalign.analysis.wording import p_text, r_text, said
 
 COLUMNS = ("data", "question", "legacy", "controlled", "simulated")
 PUBLISHED = "published tables, Aw et al. 2024"
 UNITS = {"tuned": "tuned models", "bases": "vanilla models (mean of their tuned ones)"}
+NAMED = {
+    "r": "r",
+    "abs_r": "|r|",
+    "delta_loglik_per_word": "Δ log-likelihood per word (nats)",
+}
+RESAMPLED = ("subjects", "folds", "stories")
+TRAINED = ["vanilla", "tuned"]
 NONE = "not computable: the study has none"
 
 Answers = dict[str, str]
@@ -76,21 +84,20 @@ def _study(
     texts: list[str],
     simulated: bool,
 ) -> Iterator[tuple[str, Answers]]:
-    averages = dataset_scores(scores[scores["simulated"] == simulated])
-    averages = averages[averages["dataset"] == AVERAGE]
-    roles = scores.drop_duplicates("model").set_index("model")["role"]
-    averages = averages.assign(role=averages["model"].map(roles))
+    whole = scores[scores["simulated"] == simulated]
+    facts = whole.drop_duplicates("model").set_index("model")[["role", "family", "parameters"]]
+    aligned = dataset_scores(whole).dropna(subset=["r"]).join(facts, on="model")
     yield (
         "Does instruction tuning raise brain alignment?",
         _each(partial(_gain, contrasts, dict.fromkeys(MODES, "r"), simulated, AVERAGE)),
     )
     yield (
         "Do language models beat the baselines without a network?",
-        _each(partial(_against_baselines, averages)),
+        _each(partial(_against_baselines, aligned)),
     )
     yield (
         "Do trained models beat untrained ones?",
-        _each(partial(_against_untrained, averages)),
+        _each(partial(_against_untrained, aligned)),
     )
     tasks = [] if capabilities is None else list(capabilities["task"].unique())
     for x, name in ((SIZE, "size"), *((task, task) for task in tasks)):
@@ -137,7 +144,11 @@ def _gain(
     dataset: str,
     mode: str,
 ) -> str:
-    """Mean change over pairs with its interval, and the test over vanilla models."""
+    """Mean change over pairs with its interval, and the test over vanilla models.
+
+    The relative change is the paper's: for an average, the mean over its datasets. It is left out
+    where a vanilla value is not positive or a change takes one below 0.
+    """
     if contrasts is None:
         return NONE
     rows = contrasts[
@@ -147,46 +158,98 @@ def _gain(
         & (contrasts["dataset"] == dataset)
     ]
     overall = rows[rows["level"] == "overall"].set_index("unit")
-    pairs = rows.loc[rows["level"] == "pair", "absolute"].dropna()
+    pairs = rows[(rows["level"] == "pair") & rows["absolute"].notna()]
     if not {"pairs", "bases"} <= set(overall.index) or pairs.empty:
         return "not computable: no pair of a tuned and a vanilla model"
     mean, tested = overall.loc["pairs"], overall.loc["bases"]
-    text = f"{signed(mean['absolute'])}"
+    text = f"change in {NAMED[measures[mode]]} {_change(mean['absolute'])}"
     if pd.notna(mean["low"]):
-        text += f" [{signed(mean['low'])}, {signed(mean['high'])}]"
-    if pd.notna(mean["relative"]):
-        text += f", {100 * mean['relative']:+.1f} %".replace("-", "−")
-    text += f"; {int((pairs > 0).sum())} of {len(pairs)} pairs gain"
+        units = " or ".join(unit for unit in pairs["interval"].unique() if unit in RESAMPLED)
+        inside = f" and their {units}" if units else ""
+        text += f" [{_change(mean['low'])}, {_change(mean['high'])}] over vanilla models{inside}"
+    relative = "relative_by_dataset" if dataset == AVERAGE else "relative"
+    if (pairs[relative] > -1).all():
+        text += f", relative {_percent(mean[relative])}"
+    text += f"; {int((pairs['absolute'] > 0).sum())} of {len(pairs)} pairs gain"
     if pd.isna(tested["p"]):
         return f"{text}; not testable over {tested['n']:.0f} vanilla models"
-    return f"{text}; Wilcoxon over {tested['n']:.0f} vanilla models {p_text(tested['p'])}"
+    least = 2.0 ** (1 - tested["n"])  # of a signed-rank test: all differences of one sign
+    if least < 0.05:
+        p = p_text(tested["p"])
+    else:
+        p = f"p = {r_text(tested['p'], 3)} (cannot be below {r_text(least, 3)})"
+    return f"{text}; Wilcoxon over {tested['n']:.0f} vanilla models {p}"
 
 
-def _against_baselines(averages: pd.DataFrame, mode: str) -> str:
-    own = averages[(averages["mode"] == mode)].dropna(subset=["r"])
-    networks = own[own["role"].isin(["vanilla", "tuned"])]
+def _change(value: Any) -> str:
+    return f"{value:+.4f}".replace("-", "−")
+
+
+def _percent(share: Any) -> str:
+    return f"{100 * share:+.1f} %".replace("-", "−")
+
+
+def _against_baselines(aligned: pd.DataFrame, mode: str) -> str:
+    """The best model beside the best baseline: on average, and where the baseline is better."""
+    own = aligned[aligned["mode"] == mode]
+    networks = own[own["role"].isin(TRAINED)]
     baselines = own[own["role"] == "baseline"]
-    if networks.empty or baselines.empty:
-        return NONE
-    best, other = (part.nlargest(1, "r").iloc[0] for part in (networks, baselines))
-    above = int((networks["r"] > other["r"]).sum())
-    return (
-        f"{above} of {len(networks)} do; best model {r_text(best['r'], 3)} ({best['model']}), best "
-        f"baseline {r_text(other['r'], 3)} ({other['model']})"
+    best, other = (
+        part.sort_values("r", ascending=False).drop_duplicates("dataset")
+        for part in (networks, baselines)
     )
+    both = best.merge(other, on="dataset", suffixes=("", "_other")).sort_values("dataset")
+    rows = {row["dataset"]: row for row in both.to_dict("records")}
+    if AVERAGE not in rows:
+        return NONE
+    average = rows.pop(AVERAGE)
+    averages = networks.loc[networks["dataset"] == AVERAGE, "r"]
+    text = (
+        f"{int((averages > average['r_other']).sum())} of {len(averages)} do, averaged over "
+        f"datasets; best model {r_text(average['r'], 3)} ({average['model']}), best baseline "
+        f"{r_text(average['r_other'], 3)} ({average['model_other']})"
+    )
+    lost = [
+        f"{dataset} ({row['model_other']} {r_text(row['r_other'], 3)}, "
+        f"{row['model']} {r_text(row['r'], 3)})"
+        for dataset, row in rows.items()
+        if row["r_other"] > row["r"]
+    ]
+    return text + (f"; the best baseline beats the best model on {', '.join(lost)}" if lost else "")
 
 
-def _against_untrained(averages: pd.DataFrame, mode: str) -> str:
-    own = averages[(averages["mode"] == mode)].dropna(subset=["r"])
-    trained, untrained = (
-        own.loc[own["role"].isin(roles), "r"] for roles in (("vanilla", "tuned"), ("untrained",))
-    )
-    if trained.empty or untrained.empty:
+def _against_untrained(aligned: pd.DataFrame, mode: str) -> str:
+    """Each untrained model beside the mean of the trained ones of its family and size."""
+    own = aligned[aligned["mode"] == mode]
+    trained, untrained = (own[own["role"].isin(roles)] for roles in (TRAINED, ["untrained"]))
+    averages = [part.loc[part["dataset"] == AVERAGE, "r"] for part in (trained, untrained)]
+    if any(part.empty for part in averages):
         return NONE
-    return (
-        f"mean of {len(trained)} trained {r_text(trained.mean(), 3)}, "
-        f"of {len(untrained)} untrained {r_text(untrained.mean(), 3)}"
+    alike = ["dataset", "family", "parameters"]
+    partners = trained.dropna(subset=alike).groupby(alike, as_index=False)["r"].mean()
+    pairs = untrained.merge(partners, on=alike, suffixes=("", "_trained"))
+    whole = pairs[pairs["dataset"] == AVERAGE]
+    if whole.empty:
+        return (
+            f"mean of {len(averages[0])} trained {r_text(averages[0].mean(), 3)}, of "
+            f"{len(averages[1])} untrained {r_text(averages[1].mean(), 3)}, averaged over "
+            "datasets; unpaired means (none share family and size), no test"
+        )
+    text = (
+        f"{int((whole['r_trained'] > whole['r']).sum())} of {len(whole)} untrained models lie "
+        "below the trained ones of their family and size, averaged over datasets; mean trained "
+        f"{r_text(whole['r_trained'].mean(), 3)}, untrained {r_text(whole['r'].mean(), 3)}"
     )
+    means = pairs[pairs["dataset"] != AVERAGE].groupby("dataset")[["r", "r_trained"]].mean()
+    lost = [
+        f"{dataset} ({r_text(row['r'], 3)}, trained {r_text(row['r_trained'], 3)})"
+        for dataset, row in means.iterrows()
+        if row["r"] > row["r_trained"]
+    ]
+    alone = len(averages[1]) - len(whole)
+    text += f"; {alone} more have no trained one of their size" if alone else ""
+    text += f"; untrained ones are better on {', '.join(lost)}" if lost else ""
+    return f"{text}; no test here (per model: baselines.csv)"
 
 
 def _correlation(
@@ -219,7 +282,7 @@ def _accuracy(capabilities: pd.DataFrame | None, task: str) -> str:
     accuracy, partner = tuned["accuracy"].to_numpy()[both], partner[both]
     return (
         f"{int((accuracy > partner).sum())} of {both.sum()} are; mean accuracy tuned "
-        f"{accuracy.mean():.3f}, vanilla {partner.mean():.3f}"
+        f"{r_text(accuracy.mean(), 3)}, vanilla {r_text(partner.mean(), 3)}"
     )
 
 
@@ -240,7 +303,7 @@ def _published(check: pd.DataFrame) -> Iterator[tuple[str, Answers]]:
     yield (
         "Does instruction tuning raise brain alignment?",
         {
-            "legacy": f"mean gain {100 * gain:+.1f} %; "
+            "legacy": f"mean gain {_percent(gain)}; "
             + tested("Wilcoxon p, tuned against vanilla average", "pairs"),
             "controlled": tested("Wilcoxon p, one value per base model", "vanilla models"),
         },
