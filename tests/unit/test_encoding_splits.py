@@ -1,12 +1,16 @@
 """Splits: equal to scikit-learn's, disjoint, and apart by their gap."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
+from brainalign.encoding.benchmark import read_benchmark
 from brainalign.encoding.splits import (
     contiguous,
     grouped,
     inner_splits,
     make_splits,
+    require_groups,
     shuffled,
     wehbe,
 )
@@ -97,6 +101,84 @@ def test_inner_folds_of_groups_hold_out_whole_groups():
         fitted, held_out = groups[outer.train[split.train]], groups[outer.train[split.test]]
         assert not set(fitted) & set(held_out)
         assert held_out.size
+
+
+def splits_at_every_level(n_groups, folds, inner):
+    """Whether folds can be made at every level: brute force, by making them all."""
+    groups = np.arange(n_groups)
+
+    def inside(rows, sizes):
+        for split in inner_splits({"scheme": "grouped"}, rows, groups, sizes[0]):
+            if len(sizes) > 1:
+                inside(rows[split.train], sizes[1:])
+
+    try:
+        for split in grouped(groups, folds, 1):
+            if inner:
+                inside(split.train, inner)
+    except InputError:
+        return False
+    return True
+
+
+@given(
+    n_groups=st.integers(1, 14),
+    folds=st.none() | st.integers(2, 8),
+    inner=st.lists(st.integers(2, 6), max_size=2),
+)
+@settings(max_examples=150, deadline=None)
+def test_too_few_groups_are_told_before_any_fit_and_never_without_need(n_groups, folds, inner):
+    levels = [(f"choice {i}", f"key.{i}", k) for i, k in enumerate(inner)]
+    try:
+        require_groups(folds, list(range(n_groups)), levels)
+    except InputError as error:
+        assert not splits_at_every_level(n_groups, folds, inner)
+        needed = int(str(error).split("expected ")[1].split()[0])
+        assert splits_at_every_level(needed, folds, inner)
+        assert not splits_at_every_level(needed - 1, folds, inner)
+    else:
+        assert splits_at_every_level(n_groups, folds, inner)
+
+
+NESTED = [("the layer", "layers: nested", 5)]
+BOTH = [*NESTED, ("the penalty", "regression.selection: folds-per-target", 5)]
+
+
+@pytest.mark.parametrize(
+    ("n_groups", "folds", "inner", "says"),
+    [
+        (
+            1,
+            None,
+            [],
+            r"^split: too few groups for the outer folds: .* one of 1 groups .* 2 or more",
+        ),
+        (3, 4, [], r"^split: too few groups for the outer folds: .* 4 folds of 3 groups; .* 4 or"),
+        (2, None, NESTED, r"^layers: nested: .* inside the training rows, which choose the layer"),
+        (3, 2, NESTED, r"2 folds of 3 groups; 1 reach the training rows there; expected 4 or more"),
+        (3, None, BOTH, r"folds-per-target: .* folds inside these, which choose the penalty"),
+        (3, None, BOTH, r"leaves out one of 3 groups at a time; 1 reach .* expected 4 or more"),
+        (5, 2, BOTH, "expected 6 or more"),
+    ],
+)
+def test_the_level_of_folds_with_too_few_groups_is_named(n_groups, folds, inner, says):
+    with pytest.raises(InputError, match=says):
+        require_groups(folds, [f"run {i}" for i in range(n_groups)], inner)
+
+
+def test_a_benchmark_with_too_few_groups_names_its_key():
+    """Three runs, nested layers and penalties: the innermost folds have one run left."""
+    stimuli = pd.DataFrame({"stimulus_id": list("abcdef"), "split_group": list("xxyyzz")})
+    dataset = xr.Dataset({"responses": (("stimulus", "target"), np.eye(6))})
+    regression = {
+        "type": "ridge", "selection": "folds-per-target",
+        "alphas": {"low": 1, "high": 10, "n": 2, "relative": False},
+    }  # fmt: skip
+    entry = {"regression": regression, "split": {"scheme": "grouped"}, "layers": "nested"}
+    with pytest.raises(InputError, match=r"^regression\.selection: folds-per-target: .* 4 or more"):
+        read_benchmark(entry, stimuli, dataset, 0)
+    loo = {**entry, "regression": {**regression, "selection": "gcv-per-target"}}
+    assert len(read_benchmark(loo, stimuli, dataset, 0).inner_folds()[0]) == 2
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import xarray as xr
 from brainalign.encoding.regression import LeastSquares, Ridge, make_regression
 from brainalign.encoding.responses import gather_responses
 from brainalign.encoding.similarity import METRICS, Similarity
-from brainalign.encoding.splits import Split, inner_splits, make_splits
+from brainalign.encoding.splits import Split, inner_splits, make_splits, require_groups
 from brainalign.encoding.timing import Timing
 from brainalign.errors import InputError
 from brainalign.formats.datasets import is_timed
@@ -95,8 +95,11 @@ def read_benchmark(
     elif layers not in ("best", "nested"):
         raise InputError(f"layers: {layers!r}, expected best, nested or {{depth: 0-1}}")
     scheme = entry["split"]
+    regression = Similarity(kind) if kind in METRICS else make_regression(entry["regression"])
+    if scheme.get("scheme") == "grouped":
+        require_groups(scheme.get("folds"), groups, _inner_levels(regression, layers, scheme))
     return Benchmark(
-        Similarity(kind) if kind in METRICS else make_regression(entry["regression"]),
+        regression,
         scheme,
         tuple(make_splits(scheme, ids, groups)),
         groups,
@@ -106,3 +109,16 @@ def read_benchmark(
         float(entry.get("epsilon", 0.0)),
         seed,
     )
+
+
+def _inner_levels(
+    regression: LeastSquares | Ridge | Similarity, layers: str | float, scheme: Mapping[str, Any]
+) -> list[tuple[str, str, int]]:
+    """The levels of folds inside the training rows, as `require_groups` takes them."""
+    levels = []
+    if layers == "nested":
+        levels.append(("the layer", "layers: nested", scheme.get("inner_folds", INNER_FOLDS)))
+    if isinstance(regression, Ridge) and regression.selection == "folds-per-target":
+        key = "regression.selection: folds-per-target"
+        levels.append(("the penalty", key, regression.inner_folds))
+    return levels

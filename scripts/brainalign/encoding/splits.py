@@ -142,6 +142,64 @@ def wehbe(n_rows: int) -> list[Split]:
     return splits
 
 
+def require_groups(
+    folds: int | None, groups: Sequence[Any] | np.ndarray, inner: Sequence[tuple[str, str, int]]
+) -> None:
+    """Raise an InputError unless grouped folds, and the folds inside them, have groups enough.
+
+    A fold needs a group to test on and one to train on, at every level: n groups in k folds leave
+    n − ⌈n / k⌉ to train in the fold that holds out the most, and these are the next level's n.
+
+    Parameters
+    ----------
+    folds : of the outermost level; None: leave one group out.
+    inner : per further level, from the outside in: what it chooses, the key of the config that asks
+        for it, its number of folds (at most; no more than there are groups).
+    """
+    n_groups = np.unique(np.asarray(groups)).size
+    levels = [("outer folds", "split", n_groups if folds is None else folds)]
+    for depth, (chooses, key, k) in enumerate(inner):
+        where = "folds inside these" if depth else "folds inside the training rows"
+        levels.append((f"{where}, which choose {chooses}", key, k))
+    sizes = [k for _, _, k in levels]
+    level = _short_level(n_groups, sizes, folds is None)
+    if level is None:
+        return
+    needed = n_groups + 1
+    while _short_level(needed, sizes, folds is None) is not None:
+        needed += 1
+    what, key, _ = levels[level]
+    left = _training_groups(n_groups, sizes[:level], folds is None)
+    scheme = (
+        f"leaves out one of {n_groups} groups at a time"
+        if folds is None
+        else f"has {folds} folds of {n_groups} groups"
+    )
+    inside = f"; {left} reach the training rows there" if level else ""
+    raise InputError(
+        f"{key}: too few groups for the {what}: split.scheme grouped {scheme}{inside}; expected "
+        f"{needed} or more groups (split_group of the stimuli, runs of timed data)"
+    )
+
+
+def _short_level(n_groups: int, sizes: Sequence[int], leave_one_out: bool) -> int | None:
+    """The first level of folds that has too few groups, None where all have enough."""
+    if n_groups < 2 or (not leave_one_out and n_groups < sizes[0]):
+        return 0
+    for level in range(1, len(sizes)):
+        if _training_groups(n_groups, sizes[:level], leave_one_out) < 2:
+            return level
+    return None
+
+
+def _training_groups(n_groups: int, sizes: Sequence[int], leave_one_out: bool) -> int:
+    """Groups left to train inside all the given levels, in the fold that holds out the most."""
+    for level, k in enumerate(sizes):
+        k = n_groups if leave_one_out and level == 0 else min(k, n_groups)
+        n_groups -= -(-n_groups // k)
+    return n_groups
+
+
 def inner_splits(
     scheme: Mapping[str, Any],
     train: np.ndarray,
