@@ -88,6 +88,38 @@ def test_features_without_a_network_are_no_partner(
     assert "'features' is a baseline; name a language model" in fault
 
 
+@pytest.mark.parametrize(
+    ("source", "timing", "said"),
+    [
+        ({"type": "simulated", "kind": "chapter"}, False, "'timing' is missing"),
+        ({"type": "alice"}, False, "docs/adding-a-dataset.md"),
+        ({"type": "simulated", "kind": "passages"}, True, "are stimuli, not volumes"),
+        ({"type": "simulated", "kind": "chapter"}, True, None),
+        ({"type": "simulated", "kind": "passages"}, False, None),
+        # Only its files tell whether it is timed.
+        ({"type": "own", "stimuli": "s.csv", "responses": "r.nc"}, True, None),
+        ({"type": "own", "stimuli": "s.csv", "responses": "r.nc"}, False, None),
+    ],
+)
+def test_timing_is_for_timed_data_and_only_for_them(
+    small_config: dict[str, Any], source: dict[str, Any], timing: bool, said: str | None
+) -> None:
+    config = copy.deepcopy(small_config)
+    config["datasets"]["d"] = {"source": source, "context": "story", "pooling": "last"}
+    benchmark = {
+        "dataset": "d", "mode": "controlled", "regression": {"type": "ols"},
+        "split": {"scheme": "contiguous"}, "aggregate": "mean", "layers": "best",
+    }  # fmt: skip
+    config["alignment"]["b"] = benchmark | ({"timing": {"features": "fir"}} if timing else {})
+    faults = config_faults(config, SCHEMA)
+    if said is None:
+        assert faults == []
+    else:
+        (fault,) = faults
+        assert fault.startswith("alignment.b")
+        assert said in fault
+
+
 HUB = {"source": {"type": "hub", "id": "a/b", "revision": "main"}}
 
 

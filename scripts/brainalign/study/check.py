@@ -12,6 +12,8 @@ from brainalign.study.models import INSTRUCTIONS, instruction_data, parent, part
 
 Config = Mapping[str, Any]
 
+TIMED = ("alice", "wehbe2014")  # published datasets whose rows are volumes of a scan
+
 
 def config_faults(config: Config, schema_path: str | Path) -> list[str]:
     """All faults of a config: of form (the schema), then of reference (names that lead nowhere).
@@ -110,6 +112,25 @@ def _reference_faults(config: Config) -> Iterator[str]:
             if benchmark["dataset"] not in datasets:
                 path = f"{section}.{name}.dataset"
                 yield _unknown(path, benchmark["dataset"], datasets, "dataset of this study")
+    for name, benchmark in config.get("alignment", {}).items():
+        timed = _is_timed(datasets.get(benchmark["dataset"]))
+        given = benchmark.get("timing") is not None
+        if timed is not None and timed != given:
+            found = f"the rows of {benchmark['dataset']!r} are {'volumes' if timed else 'stimuli'}"
+            yield (
+                f"alignment.{name}: key 'timing' is missing; {found}: give it, for instance "
+                "{features: fir, delays: [1, 2, 3, 4]} (docs/adding-a-dataset.md, Timed data)"
+                if timed
+                else f"alignment.{name}.timing: {found}, not volumes of a scan; leave the key out"
+            )
+
+
+def _is_timed(dataset: Mapping[str, Any] | None) -> bool | None:
+    """Whether rows are volumes; None where only the files of one's own dataset tell."""
+    if dataset is None or dataset["source"]["type"] == "own":
+        return None
+    source = dataset["source"]
+    return source["type"] in TIMED or source.get("kind") == "chapter"
 
 
 def _training_data_faults(config: Config) -> Iterator[str]:
