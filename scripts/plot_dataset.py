@@ -15,5 +15,6 @@ with job(snakemake.log[0]) as log, drawing():
     stimuli = read_stimuli(snakemake.input.stimuli)
     responses = read_responses(snakemake.input.responses, stimuli)
     log.info("%d stimuli, responses %s", len(stimuli), dict(responses.sizes))
-    figure = dataset_page(stimuli, responses, read_json(snakemake.input.card))
+    card = read_json(snakemake.input.card)
+    figure = dataset_page(stimuli, responses, card, snakemake.wildcards.dataset)
     save(figure, snakemake.output.svg, snakemake.output.png)

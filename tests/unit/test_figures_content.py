@@ -1,5 +1,6 @@
 """The figures show the tables' numbers, and say what cannot be computed."""
 
+import re
 import warnings
 
 import figure_tables as tables
@@ -28,12 +29,13 @@ from brainalign.figures.style import (
     spaced,
 )
 from brainalign.figures.training import training
-from figure_checks import collisions, said
+from figure_checks import collisions, cut_off, said
 from figure_gallery import drawn
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 
 
 @pytest.fixture(autouse=True)
@@ -148,6 +150,19 @@ def test_improvement_draws_means_intervals_and_pairs():
     pairs = brain[(brain["level"] == "pair") & (brain["dataset"] == "average")]
     shown = {y for _, y, colour in points(figure.axes[0]) if colour == COLOUR["tuned"]}
     assert set(pairs["absolute"]) <= shown
+    average = overall[overall["dataset"] == "average"].iloc[0]
+    chapter = overall[overall["dataset"] == "chapter"].iloc[0]
+    percentages = [text.get_text() for text in figure.axes[0].texts]
+    for share in (average["relative_by_dataset"], chapter["relative"]):
+        assert f"{100 * share:+.1f} %".replace("-", "−") in percentages
+
+
+def test_improvement_writes_a_loss_with_a_true_minus():
+    contrasts = tables.study()["contrasts"].copy()
+    contrasts[["relative", "relative_by_dataset"]] *= -1
+    percentages = re.findall(r"\S+ %", texts(improvement(contrasts)))
+    assert any(text.startswith("−") for text in percentages)
+    assert not any(text.startswith("-") for text in percentages)
 
 
 def test_improvement_leaves_reading_times_out():
@@ -196,6 +211,32 @@ def test_correlates_state_the_table_s_r_p_and_n():
     ].iloc[0]
     expected = f"tuned: {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']}"
     assert expected in said(drawn("correlates", "large"))
+
+
+def test_correlates_legend_shows_baselines_as_they_are_drawn():
+    (legend,) = drawn("correlates").legends
+    handles = dict(zip((t.get_text() for t in legend.texts), legend.legend_handles, strict=True))
+    baseline = handles["baseline without a network"]
+    assert baseline.get_linestyle() == "--" and baseline.get_marker() in ("", "None", None)
+
+
+def test_legacy_controlled_states_fit_four_datasets_beside_each_other():
+    scores = tables.scores(tables.LARGE, ("passages", "stories", "chapter", "story"))
+    figure = legacy_controlled(scores)
+    assert "N = 50" in texts(figure)
+    assert cut_off(figure) == [] and collisions(figure) == []
+
+
+def test_training_names_many_curves_that_end_alike_without_a_line_through_a_name():
+    logs, facts = tables.training_logs([("gpt", 4, 2), ("t5", 2, 2)])
+    figure = training(logs, facts)
+    figure.draw_without_rendering()
+    assert collisions(figure) == [] and cut_off(figure) == []
+    names = [text for text in figure.axes[0].texts if text.get_text() in logs]
+    assert len(names) == len(logs) == 12
+    for text in names:
+        leader = text.arrow_patch.get_window_extent()
+        assert leader.x1 <= min(Text.get_window_extent(name).x0 for name in names)
 
 
 def test_legacy_controlled_ranks_count_all_models():

@@ -85,7 +85,7 @@ def test_intersubject_of_one_subject_is_empty():
 
 def page(**options):
     with drawing():
-        figure = dataset_page(*tables.dataset(**options))
+        figure = dataset_page(*tables.dataset(**options), name="my-own")
         figure.draw_without_rendering()
         return said(figure)
 
@@ -103,5 +103,6 @@ def test_page_states_what_there_is():
 
 def test_page_of_one_subject_without_gaps():
     lines = page(subjects_count=1, missing=0)
+    assert "Dataset: my-own" in lines  # the config's name, not the reader's of the card
     assert "not computable: it needs the same responses" in lines
     assert "none" in lines

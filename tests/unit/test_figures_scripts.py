@@ -85,6 +85,8 @@ def job(script, files, folder, **params):
     if name == "regions":
         params |= {"models": files["records"], "mode": "controlled", "simulated": True}
         wildcards = {"benchmark": "stories-controlled"}
+    if name == "dataset":
+        wildcards = {"dataset": "my-own"}
     if name == "training":
         params |= {"models": files["tuned"]}
     return Job(folder, {key: files[key] for key in inputs}, params, wildcards)

@@ -14,7 +14,9 @@ from brainalign.figures.order import MODEL_COLUMNS, each, mode_order
 from brainalign.figures.scatter import GROUPS, scatter, stated
 from brainalign.figures.style import (
     COLOUR,
+    FEATURES,
     INK,
+    LABEL,
     LINE,
     MUTED,
     PAGE,
@@ -36,6 +38,9 @@ CORRELATION_COLUMNS = (
 )  # fmt: skip
 ACROSS = 4  # panels side by side
 ROW = 0.15  # inches per correlate
+BASELINE = Line2D(
+    [], [], color=COLOUR["baseline"], linestyle=LINE["baseline"], label=LABEL["baseline"]
+)
 EXTRA = (
     Line2D([], [], color=INK, marker="o", label="r, 95 % interval (filled: adjusted p < .05)"),
     Line2D(
@@ -104,7 +109,9 @@ def correlates(
         _forest(lower[0, row], found, list(x.columns), mode, simulated)
         if row:
             lower[0, row].set_yticklabels([])
-    legend(figure, set(facts["role"]) - {"truth"}, markers, EXTRA)
+    roles = set(facts["role"])
+    lines = [BASELINE] if "baseline" in roles else []
+    legend(figure, roles - set(FEATURES), markers, [*lines, *EXTRA])
     return figure
 
 

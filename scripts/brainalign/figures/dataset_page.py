@@ -21,8 +21,10 @@ BLOCK = 1000  # targets correlated at a time: whole scans of many voxels would f
 LINE = 0.15  # inches: one line of the text above the panels
 
 
-def dataset_page(stimuli: pd.DataFrame, responses: xr.Dataset, card: Mapping[str, Any]) -> Figure:
-    """Draw a prepared dataset (docs/architecture.md, "Files").
+def dataset_page(
+    stimuli: pd.DataFrame, responses: xr.Dataset, card: Mapping[str, Any], name: str | None = None
+) -> Figure:
+    """Draw a prepared dataset (docs/architecture.md, "Files"), headed `name` or else as its card.
 
     Four panels: distribution of the responses, missing values, autocorrelation within a context
     group (or run), and how well one subject's mean response of a region goes with the others'.
@@ -34,7 +36,7 @@ def dataset_page(stimuli: pd.DataFrame, responses: xr.Dataset, card: Mapping[str
     facts = _facts(stimuli, responses, card)
     above = 0.1 + LINE * (facts.count("\n") + 1)
     figure = sheet(PAGE, 0.3 + above + 2 * 2.45, simulated)
-    heading(figure, f"Dataset: {card['dataset']}")
+    heading(figure, f"Dataset: {name or card['dataset']}")
     top, middle, bottom = figure.subplots(3, 2, height_ratios=[above, 2.45, 2.45])
     for axes in top:
         axes.set_axis_off()

@@ -47,7 +47,7 @@ def legacy_controlled(scores: pd.DataFrame) -> Figure:
     order = model_order(whole)
     across = max(1, min(len(pairs), ACROSS))
     bands = max(1, -(-len(pairs) // across))
-    dots, ranks = 0.6 + ROW * max(len(order), 4), 1.9
+    dots, ranks = 0.6 + ROW * max(len(order), 4), 2.0
     figure = sheet(PAGE, 0.9 + bands * (dots + ranks), bool(whole["simulated"].any()))
     heading(figure, "The same score, legacy and controlled")
     grid = figure.subplots(2 * bands, across, squeeze=False, height_ratios=[dots, ranks] * bands)
@@ -73,9 +73,8 @@ def legacy_controlled(scores: pd.DataFrame) -> Figure:
         _dumbbells(upper, wide, markers)
         panel(
             upper, dataset,
-            f"{' and '.join(MODES)}, N = {len(wide.dropna(subset=list(MODES)))} models"
+            f"{' and '.join(MODES)}\nN = {len(wide.dropna(subset=list(MODES)))}"
             + ", simulated" * simulated,
-            width=34,
         )  # fmt: skip
         if column == 0:
             upper.set_yticks(range(len(wide)), list(wide["label"]))
@@ -136,7 +135,7 @@ def _ranks(axes: Axes, wide: pd.DataFrame, markers: dict[str, str]) -> None:
         panel(axes, "ranks")
         absent(axes, found.note, 22)
         return
-    panel(axes, "ranks", f"Spearman {r_text(found.r)}, {p_text(found.p)}, N = {found.n}", width=40)
+    panel(axes, "ranks", f"Spearman {r_text(found.r)}\n{p_text(found.p)}, N = {found.n}")
     places = paired[list(MODES)].rank(ascending=False)
     last = len(paired) + 0.6
     axes.plot([0.4, last], [0.4, last], color=FAINT, linewidth=1, zorder=0)

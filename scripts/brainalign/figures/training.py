@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from brainalign.figures.style import (
     COLOUR,
@@ -21,10 +23,11 @@ from brainalign.figures.style import (
 LOG_COLUMNS = ("step", "loss")
 WINDOW = 0.05  # the running median spans this share of a run's steps
 NAMED = 12  # up to so many curves are named
+GAP = 0.075  # between names, as a share of the axes' height
 
 
 def training(logs: Mapping[str, pd.DataFrame], models: pd.DataFrame) -> Figure:
-    """Draw every model's loss against its optimisation steps.
+    """Draw every model's loss, on a log scale, against its optimisation steps.
 
     Parameters
     ----------
@@ -60,16 +63,28 @@ def training(logs: Mapping[str, pd.DataFrame], models: pd.DataFrame) -> Figure:
         width=100,
     )  # fmt: skip
     axes.set_xlabel("optimisation step")
-    axes.set_ylabel("loss (nats per token)")
+    axes.set_ylabel("loss (nats per token), log scale")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
     if len(ends) <= NAMED:
-        low, high = axes.get_ylim()
-        last = max(end[0] for end in ends)
-        heights = spaced([end[1] for end in ends], 0.085 * (high - low))
-        for (step, loss, name), height in zip(ends, heights, strict=True):
-            axes.annotate(
-                str(facts.loc[name, "label"]), (step, loss), (1.03 * last, height), va="center",
-                annotation_clip=False, color=INK,
-                arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": "#AAAAAA"},
-            )  # fmt: skip
+        _names(axes, [(step, loss, str(facts.loc[name, "label"])) for step, loss, name in ends])
     legend(figure, ["tuned"], markers)
     return figure
+
+
+def _names(axes: Axes, ends: list[tuple[float, float, str]]) -> None:
+    """Name every curve at the right margin, apart from the others and inside the axes' height."""
+    to_axes = axes.transScale + axes.transLimits  # data → 0 to 1
+    heights = spaced([to_axes.transform((step, loss))[1] for step, loss, _ in ends], GAP)
+    up = max(0.0, -min(heights)) - max(0.0, max(heights) - 1)
+    for (step, loss, label), height in zip(ends, heights, strict=True):
+        axes.annotate(
+            label, (step, loss), (1.02, height + up), textcoords="axes fraction", va="center",
+            annotation_clip=False, color=INK,
+            arrowprops={
+                "arrowstyle": "-", "linewidth": 0.5, "color": "#AAAAAA",
+                "relpos": (0, 0.5), "shrinkA": 1, "shrinkB": 3,  # from the name's left edge
+            },
+        )  # fmt: skip
