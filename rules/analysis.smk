@@ -40,6 +40,16 @@ def table_inputs(*names):
     return {name: present[name] for name in names if name in present}
 
 
+def reported(name):
+    """A table that is in the report, too."""
+    return report(
+        result("tables", f"{name}.csv"),
+        caption=f"../report/{name}.rst",
+        category="Tables",
+        labels={"table": name},
+    )
+
+
 rule scores:
     input:
         alignment=[
@@ -49,7 +59,7 @@ rule scores:
         ceilings=expand(result("ceilings", "{benchmark}.parquet"), benchmark=ALIGNMENT),
         manifests=MANIFESTS,
     output:
-        scores=result("tables", "scores.csv"),
+        scores=reported("scores"),
         subjects=result("tables", "subjects.csv"),
         layers=result("tables", "layers.csv"),
     log:
@@ -77,7 +87,7 @@ rule behaviors:
         ],
         manifests=MANIFESTS,
     output:
-        behaviors=result("tables", "behaviors.csv"),
+        behaviors=reported("behaviors"),
         stories=result("tables", "stories.csv"),
     log:
         log_of("behaviors"),
@@ -103,7 +113,7 @@ rule capabilities:
         ],
         manifests=MANIFESTS,
     output:
-        capabilities=result("tables", "capabilities.csv"),
+        capabilities=reported("capabilities"),
     log:
         log_of("capabilities"),
     benchmark:
@@ -145,7 +155,7 @@ rule contrasts:
     input:
         **table_inputs("scores", "subjects", "behaviors", "stories", "capabilities"),
     output:
-        contrasts=result("tables", "contrasts.csv"),
+        contrasts=reported("contrasts"),
     log:
         log_of("contrasts"),
     benchmark:
@@ -163,7 +173,7 @@ rule correlations:
     input:
         **table_inputs("scores", "behaviors", "capabilities", "losses"),
     output:
-        correlations=result("tables", "correlations.csv"),
+        correlations=reported("correlations"),
     log:
         log_of("correlations"),
     benchmark:
@@ -186,7 +196,7 @@ rule published_check:
         improvement=f"{PUBLISHED}/improvement.csv",
         similarity=f"{PUBLISHED}/similarity.csv",
     output:
-        check=result("tables", "published_check.csv"),
+        check=reported("published_check"),
         models=result("tables", "published_models.csv"),
     log:
         log_of("published_check"),

@@ -1,5 +1,6 @@
 """Captions: one for every figure, well-formed once Snakemake has filled in their templates."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -9,11 +10,18 @@ from docutils.utils import Reporter
 from jinja2 import StrictUndefined, Template
 
 CAPTIONS = sorted((REPOSITORY / "report").glob("*.rst"))
+REPORTED = re.findall(r'reported\("(\w+)"\)', (REPOSITORY / "rules/analysis.smk").read_text())
 FIGURES = {path.stem.removeprefix("plot_") for path in (REPOSITORY / "scripts").glob("plot_*.py")}
 
 
 def test_every_figure_has_a_caption():
     assert FIGURES | {"workflow", "headline"} <= {path.stem for path in CAPTIONS}
+
+
+def test_every_table_of_the_report_has_a_caption_and_every_caption_a_use():
+    assert {"scores", "contrasts", "published_check"} <= set(REPORTED)
+    captions = {path.stem for path in CAPTIONS}
+    assert captions == FIGURES | set(REPORTED) | {"workflow", "headline"}
 
 
 @pytest.mark.parametrize("path", CAPTIONS, ids=lambda path: path.stem)
