@@ -178,7 +178,10 @@ def gather_responses(
             raise InputError("timing: the dataset's responses are per stimulus, not per volume")
         return Responses(values, targets, device=device)
     if timing is None:
-        raise InputError("timing: missing, but the dataset's responses are per volume")
+        raise InputError(
+            "timing: missing, but the dataset's responses are per volume; see "
+            "docs/adding-a-dataset.md, Timed data"
+        )
     runs = run_numbers(dataset)
     kept = kept_volumes(runs, timing.trim)
     nuisance: dict[str, np.ndarray] = {}
