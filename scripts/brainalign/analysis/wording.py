@@ -22,11 +22,6 @@ def r_text(r: float, digits: int = 2) -> str:
     return ("−" if r < 0 and float(text) else "") + (text[1:] if text.startswith("0") else text)
 
 
-def signed(value: Any) -> str:
-    """A difference with its sign, to three significant digits: +0.012, −0.3."""
-    return f"{value:+.3g}".replace("-", "−")
-
-
 def said(note: Any) -> str:
     """A table's note; nothing where it is empty, which a CSV gives back as NaN."""
     return note if isinstance(note, str) else ""
