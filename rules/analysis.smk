@@ -14,7 +14,7 @@ CAPABILITY_FILES = [
     {"model": model, "task": task} for model in TRAINED_MODELS for task in CAPABILITY
 ]
 LOSS_FILES = [
-    {"model": model, "text": text} for model in LANGUAGE_MODELS for text in TEXTS
+    {"model": model, "text": text} for model in TRAINED_MODELS for text in TEXTS
 ]
 MANIFESTS = expand(result("models", "{model}", "manifest.json"), model=LANGUAGE_MODELS)
 PUBLISHED = Path(workflow.basedir) / "resources" / "published"

@@ -88,7 +88,7 @@ def models_with(*roles):
 
 
 LANGUAGE_MODELS = models_with("vanilla", "tuned", "untrained")
-# An untrained model can only guess: its answers are not worth the hours that they take.
+# An untrained model can only guess: its answers and its loss are not worth the time they take.
 TRAINED_MODELS = models_with("vanilla", "tuned")
 SIMULATED_DATASETS = [
     n for n, d in DATASETS.items() if d["source"]["type"] == "simulated"

@@ -98,7 +98,6 @@ def test_larger_models_predict_next_words_better(default_study: Study) -> None:
     losses = table(default_study, "losses").set_index("model")["bits_per_token"]
     small, medium, large = (losses[name] for name in DECODERS)
     assert small > medium > large
-    assert losses["sim-decoder-m-untrained"] > 2 * small
 
 
 @pytest.mark.parametrize("vanilla", VANILLA)
