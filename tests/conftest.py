@@ -14,10 +14,15 @@ def repository() -> Path:
     return REPOSITORY
 
 
+def mirror_folder() -> Path:
+    """Where real raw data would be."""
+    return Path(os.environ.get("BRAINALIGN_MIRROR", REPOSITORY.parent / "shared" / "data"))
+
+
 @pytest.fixture(scope="session")
 def mirror() -> Path:
     """The local folder of real raw data; the test is skipped where there is none."""
-    folder = Path(os.environ.get("BRAINALIGN_MIRROR", REPOSITORY.parent / "shared" / "data"))
+    folder = mirror_folder()
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is not a folder (set BRAINALIGN_MIRROR)")
     return folder

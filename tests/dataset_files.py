@@ -176,19 +176,21 @@ def futrell(readers=6, seed=0, shift=1):
     return values, rows, targets
 
 
-def fedorenko(seed=0):
-    """4 sentences of 8 words, 2 subjects; ids are whole numbers from 0."""
+def fedorenko(n_sentences=4, electrodes=(4, 3), seed=0):
+    """Sentences of 8 words × electrodes of each subject; ids are whole numbers from 0."""
     rng = np.random.default_rng(seed)
-    words = [f"WORD{i}" for i in range(32)]
+    n, n_targets = 8 * n_sentences, sum(electrodes)
+    words = [f"WORD{i % 255}" for i in range(n)]
     rows = {
-        "stimulus_id": list(range(32)),
+        "stimulus_id": list(range(n)),
         "stimulus": words,
         "word": words,
-        "word_num": [i % 8 for i in range(32)],
-        "sentence_id": [i // 8 for i in range(32)],
+        "word_num": [i % 8 for i in range(n)],
+        "sentence_id": [i // 8 for i in range(n)],
     }
-    targets = {"neuroid_id": list(range(7)), "subject_UID": [1, 1, 1, 1, 2, 2, 2]}
-    return rng.standard_normal((32, 7)), rows, targets
+    subjects = np.repeat(np.arange(len(electrodes)) + 1, electrodes).tolist()
+    targets = {"neuroid_id": list(range(n_targets)), "subject_UID": subjects}
+    return rng.standard_normal((n, n_targets)), rows, targets
 
 
 def tuckute(seed=0):
@@ -288,18 +290,7 @@ def futrell_full():
 
 def fedorenko_full():
     """52 sentences of 8 words × 97 electrodes of 5 subjects."""
-    rng = np.random.default_rng(0)
-    words = [f"WORD{i % 255}" for i in range(416)]
-    rows = {
-        "stimulus_id": list(range(416)),
-        "stimulus": words,
-        "word": words,
-        "word_num": [i % 8 for i in range(416)],
-        "sentence_id": [i // 8 for i in range(416)],
-    }
-    subjects = np.repeat([1, 2, 3, 4, 5], [47, 8, 9, 15, 18]).tolist()
-    targets = {"neuroid_id": list(range(97)), "subject_UID": subjects}
-    return rng.standard_normal((416, 97)), rows, targets
+    return fedorenko(52, [47, 8, 9, 15, 18])
 
 
 def tuckute_full():

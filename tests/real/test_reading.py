@@ -1,7 +1,6 @@
 """Reading Natural Stories and WikiText-2 with SmolLM2-135M-Instruct."""
 
 import dataclasses
-import gzip
 
 import numpy as np
 import pandas as pd
@@ -13,21 +12,18 @@ from brainalign.reading.contexts import chains
 from brainalign.reading.next_word import next_word_loss
 from brainalign.reading.sequences import plan
 from brainalign.reading.surprisal import word_surprisal
-from test_models import manifest  # noqa: F401  (the fixture)
 
 pytestmark = pytest.mark.real
 
 
 @pytest.fixture(scope="module")
-def model(manifest):  # noqa: F811
+def model(manifest):
     return load(manifest)
 
 
 @pytest.fixture(scope="module")
-def story(mirror):
-    path = mirror / "natural_stories" / "all_stories.tok"
-    if not path.exists():
-        pytest.skip(f"{path} is not there")
+def story(real_file):
+    path = real_file("natural_stories/all_stories.tok")
     table = pd.read_csv(path, sep="\t", quoting=3).query("item == 1")
     return pd.DataFrame(
         {
@@ -53,13 +49,8 @@ def fragments(story):
     )
 
 
-def test_perplexity_on_wikitext(model, mirror):
-    path = mirror / "wikitext2" / "test.txt.gz"
-    if not path.exists():
-        pytest.skip(f"{path} is not there")
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        text = file.read(20_000)
-    loss = next_word_loss(model, [text], window=1024, max_tokens=1024)
+def test_perplexity_on_wikitext(model, wikitext):
+    loss = next_word_loss(model, [wikitext], window=1024, max_tokens=1024)
     assert loss["tokens"] == 1023
     assert loss["perplexity"] == pytest.approx(13.9, abs=0.1)
     assert 0.9 < loss["bits_per_byte"] < 1.1

@@ -7,7 +7,6 @@ from typing import Any
 
 Model = Mapping[str, Any]
 
-MADE_HERE = ("pretrain", "tune", "untrained")
 FETCHED = ("hub", "folder", "gguf", "package", "delta")
 # Published instruction data by the name that a `tune` source gives them → their source.
 INSTRUCTIONS = {
