@@ -1,6 +1,12 @@
 """Brain alignment: how well each layer predicts the responses, and how well anything could."""
 
 
+def nuisance_of(wildcards):
+    """Baselines beyond which a benchmark asks for a model's unique variance; none of them has any."""
+    beyond = ALIGNMENT[wildcards.benchmark].get("unique_variance", {}).get("beyond", [])
+    return [] if wildcards.model in beyond else beyond
+
+
 rule ceiling:
     input:
         stimuli=benchmark_dataset(ALIGNMENT, "stimuli.parquet"),
@@ -32,6 +38,14 @@ rule alignment:
         ),
         stimuli=benchmark_dataset(ALIGNMENT, "stimuli.parquet"),
         responses=benchmark_dataset(ALIGNMENT, "responses.nc"),
+        nuisance=lambda wildcards: [
+            result(
+                "activations",
+                name,
+                ALIGNMENT[wildcards.benchmark]["dataset"] + ".safetensors",
+            )
+            for name in nuisance_of(wildcards)
+        ],
     output:
         alignment=result("alignment", "{model}", "{benchmark}.parquet"),
     log:
@@ -50,6 +64,7 @@ rule alignment:
         benchmark=lambda wildcards: ALIGNMENT[wildcards.benchmark],
         seed=config["seed"],
         device=config.get("device", "auto"),
+        nuisance=lambda wildcards: nuisance_of(wildcards),
         code=code("alignment"),
     script:
         "../scripts/alignment.py"

@@ -21,6 +21,10 @@ with job(snakemake.log[0]) as log:
         snakemake.params.benchmark,
         device=choose_device(snakemake.params.device),
         seed=snakemake.params.seed,
+        nuisance={
+            name: open_activations(path)
+            for name, path in zip(snakemake.params.nuisance, snakemake.input.nuisance, strict=True)
+        },
     )
     write_table(scores, snakemake.output.alignment)
     chosen = scores[scores["chosen"] & (scores["fold"] == -1) & (scores["region"] == "all")]

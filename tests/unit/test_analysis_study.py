@@ -441,8 +441,8 @@ def alignment_table(r=0.3, chosen="layer.1"):
     columns = ["layer", "layer_index", "depth", "subject", "region", "fold", "r"]
     table = pd.DataFrame(rows, columns=columns)
     return table.assign(
-        r_sd=0.05, n_targets=7, n_undefined=0, alpha=1.0, alpha_at_edge=0.0,
-        chosen=table["layer"] == chosen,
+        r_sd=0.05, r2=0.01, unique_r2=np.nan, n_targets=7, n_undefined=0, alpha=1.0,
+        alpha_at_edge=0.0, chosen=table["layer"] == chosen,
     )  # fmt: skip
 
 

@@ -136,10 +136,13 @@ def test_legacy_scores_are_brain_scores_formula(activation_file):
     table = align(
         activation_file({"layer.1": x}, stimuli["stimulus_id"]), stimuli, dataset, LEGACY, "cpu", 0
     )
-    scores = []
+    scores, explained = [], []
     for split in shuffled(stimuli["stimulus_id"].tolist(), 10, 0.9, 1):
         model = LinearRegression().fit(x[split.train].astype(np.float64), y[split.train])
         p, t = model.predict(x[split.test].astype(np.float64)), y[split.test]
+        mean = y[split.train].mean(axis=0)
+        r2 = 1 - ((t - p) ** 2).sum(axis=0) / ((t - mean) ** 2).sum(axis=0)
+        explained.append(np.median(r2))
         p, t = p - p.mean(axis=0), t - t.mean(axis=0)
         r = (p / (np.linalg.norm(p, axis=0) + 1e-8) * t / (np.linalg.norm(t, axis=0) + 1e-8)).sum(
             axis=0
@@ -147,6 +150,8 @@ def test_legacy_scores_are_brain_scores_formula(activation_file):
         scores.append(np.median(r))
     rows = table[(table["subject"] == "all") & (table["region"] == "all")]
     np.testing.assert_allclose(rows[rows["fold"] >= 0]["r"], scores, atol=1e-7)
+    np.testing.assert_allclose(rows[rows["fold"] >= 0]["r2"], explained, atol=1e-7)
+    assert overall(table, "layer.1")["r2"] == pytest.approx(np.mean(explained), abs=1e-7)
     assert overall(table, "layer.1")["r"] == pytest.approx(np.mean(scores), abs=1e-7)
     assert overall(table, "layer.1")["r_sd"] == pytest.approx(np.std(scores, ddof=1), abs=1e-7)
 

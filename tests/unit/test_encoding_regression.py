@@ -36,7 +36,8 @@ def predicted(regression, x, y, split, inner=()):
     """Predictions relative to their mean over the test rows, and the alphas' indices."""
     fit = regression.fit(Design.of_features(x, regression.intercept), split, inner)
     train = y[split.train] - y[split.train].mean(axis=0)
-    return fit.predict(train)
+    prediction, choice = fit.predict(train)
+    return prediction.values, choice
 
 
 @pytest.mark.parametrize("p", [5, 40, 47, 48, 60, 150])
@@ -148,8 +149,9 @@ def test_without_intercept_nothing_is_centred():
     x, y, split = data(p=30)
     truth = SklearnRidge(2.0, fit_intercept=False).fit(x[split.train], y[split.train])
     fit = Ridge("loo-per-target", (2.0,), intercept=False).fit(Design.of_features(x, False), split)
-    ours, _ = fit.predict(y[split.train])
+    (ours, level), _ = fit.predict(y[split.train])
     np.testing.assert_allclose(ours, contrast(truth.predict(x[split.test])), atol=1e-9)
+    np.testing.assert_allclose(level, truth.predict(x[split.test]).mean(axis=0), atol=1e-9)
 
 
 def test_relative_alphas_do_not_depend_on_the_scale_of_the_features():

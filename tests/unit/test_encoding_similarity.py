@@ -1,15 +1,13 @@
-"""RSA, CKA and variance partitioning against their formulas and planted truths."""
+"""RSA and CKA against their formulas."""
 
 import numpy as np
 import pytest
 from brainalign.encoding.alignment import align
-from brainalign.encoding.banded import banded_r2, unique_variance
 from brainalign.encoding.similarity import cka, correlation_distance, gram_matrix, rsa
-from brainalign.encoding.splits import contiguous, inner_splits, shuffled
+from brainalign.encoding.splits import shuffled
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
 from scipy.stats import ortho_group, spearmanr
-from sklearn.linear_model import Ridge as SklearnRidge
 from test_encoding_alignment import overall, planted, tables
 
 SPLIT = {"scheme": "shuffled", "folds": 10, "train": 0.1, "seed": 1}  # Brain-Score: 90 % subsets
@@ -94,53 +92,3 @@ def test_pooled_and_per_subject_scores_of_a_model(name, tmp_path):
     with pytest.raises(InputError, match="pca is fitted to training rows"):
         bad = entry | {"reduce": {"method": "pca", "dimensions": 2}}
         align(file, stimuli, dataset, bad, "cpu", 0)
-
-
-def spaces(seed=0, n=200, noise=1.0):
-    """Responses that hold 40 % of a model's own features and 30 % of nuisance."""
-    random = np.random.default_rng(seed)
-    nuisance, own = random.standard_normal((n, 5)), random.standard_normal((n, 8))
-    shared = own @ random.standard_normal((8, 30)) / np.sqrt(8) * 2
-    model = np.hstack([own, nuisance[:, :2]])
-    y = (
-        shared
-        + nuisance @ random.standard_normal((5, 30))
-        + noise * random.standard_normal((n, 30))
-    )
-    return model, nuisance, own, y
-
-
-def folds(n, k=4):
-    splits = contiguous(n, k, 5)
-    scheme = {"scheme": "contiguous", "gap": 5}
-    return splits, [inner_splits(scheme, split.train, None, 3) for split in splits]
-
-
-def test_one_band_is_ridge():
-    _, nuisance, _, y = spaces()
-    splits, inner = folds(200)
-    split = splits[1]
-    x = nuisance[split.train] - nuisance[split.train].mean(axis=0)
-    alpha = 3.0
-    scale = (x**2).sum() / len(x)
-    model = SklearnRidge(alpha * scale).fit(nuisance[split.train], y[split.train])
-    truth = y[split.test] - y[split.train].mean(axis=0)
-    error = y[split.test] - model.predict(nuisance[split.test])
-    expected = 1 - (error**2).sum(axis=0) / (truth**2).sum(axis=0)
-    ours = banded_r2({"nuisance": nuisance}, y, split, inner[1], [alpha], 1, 0)
-    np.testing.assert_allclose(ours, expected, atol=1e-8)
-
-
-def test_unique_variance_is_what_only_the_model_holds():
-    model, nuisance, own, y = spaces()
-    splits, inner = folds(200)
-    alphas = np.logspace(-4, 3, 8)
-    together, added = unique_variance(model, {"nuisance": nuisance}, y, splits, inner, alphas, 30)
-    weights = np.linalg.lstsq(np.hstack([own, nuisance]), y, rcond=None)[0]
-    unique = (own @ weights[:8]).var(axis=0) / y.var(axis=0)
-    assert added.mean() == pytest.approx(unique.mean(), abs=0.05)
-    assert together.mean() > added.mean()
-    _, nothing = unique_variance(
-        nuisance[:, :3], {"nuisance": nuisance}, y, splits, inner, alphas, 30
-    )
-    assert abs(nothing.mean()) < 0.02

@@ -46,6 +46,16 @@ FAULTS = [
     ("datasets/sim-passages/whitespace", "none", ["sim-passages.whitespace", "'none'", "trailing"]),
     ("datasets/sim-passages/source/type", "fmri", ["source.type", "'fmri'"]),
     ("alignment/x", {"dataset": "nowhere"}, ["alignment.x", "mode"]),
+    (
+        "alignment/sim-passages-legacy/unique_variance",
+        {"beyond": ["oasm", "truth"]},
+        ["sim-passages-legacy.unique_variance.beyond", "'truth'", "no baseline", "oasm"],
+    ),
+    (
+        "alignment/sim-passages-controlled/regression",
+        {"type": "rsa"},
+        ["sim-passages-controlled.unique_variance", "rsa explains no variance"],
+    ),
     ("only", ["sim-decoder-x"], ["only", "'sim-decoder-x'", "did you mean"]),
     (
         "behavior/again",

@@ -13,7 +13,7 @@ from brainalign.errors import InputError
 SCORE_COLUMNS = (
     "model", "label", "base", "family", "role", "tuned", "parameters", "published", "dataset",
     "benchmark", "mode", "layer_choice", "layer", "depth", "region", "r", "ceiling", "ratio", "low",
-    "high", "interval", "n_targets", "n_undefined", "n_subjects", "simulated",
+    "high", "interval", "r2", "unique_r2", "n_targets", "n_undefined", "n_subjects", "simulated",
 )  # fmt: skip
 SUBJECT_COLUMNS = (
     "model", "base", "family", "role", "dataset", "benchmark", "mode", "subject", "fold", "r",
@@ -21,7 +21,7 @@ SUBJECT_COLUMNS = (
 )  # fmt: skip
 LAYER_COLUMNS = (
     "model", "label", "base", "family", "role", "dataset", "benchmark", "mode", "layer",
-    "layer_index", "depth", "r", "r_sd", "r_sd_subjects", "chosen", "simulated",
+    "layer_index", "depth", "r", "r_sd", "r_sd_subjects", "r2", "unique_r2", "chosen", "simulated",
 )  # fmt: skip
 
 
@@ -123,6 +123,8 @@ def _score(
         "low": low + shift,
         "high": high + shift,
         "interval": kind if len(values) > 1 else "none",
+        "r2": row["r2"],
+        "unique_r2": row["unique_r2"],
         "n_targets": row["n_targets"],
         "n_undefined": row["n_undefined"],
         "n_subjects": subject["subject"].nunique(),

@@ -1,7 +1,8 @@
 """Brain alignment: how well each layer of a model predicts the responses of a benchmark."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import xarray as xr
 from array_api_compat import array_namespace
 
 from brainalign.encoding.arrays import fetch, like, rows_of
+from brainalign.encoding.banded import CANDIDATES, Nuisance
 from brainalign.encoding.benchmark import Benchmark, read_benchmark, read_timing
-from brainalign.encoding.correlation import Aggregate, pearson
+from brainalign.encoding.correlation import Aggregate, Prediction, agreement
 from brainalign.encoding.features import Features, check_finite, ordered_like
 from brainalign.encoding.regression import Design, Fit, LeastSquares, Ridge, RidgeFit
 from brainalign.encoding.responses import Responses, gather_responses, run_numbers
@@ -30,25 +32,13 @@ from brainalign.formats.activations import ActivationFile
 
 LOG = logging.getLogger("brainalign")
 # Targets multiplied at a time: wide enough for full matrix speed, small enough for the caches.
-TARGETS_AT_A_TIME = 2048
-
-
-def score_fold(
-    features: Features, responses: Responses, benchmark: Benchmark, split: Split
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """r and the index of alpha of each target in one fold.
-
-    Returns
-    -------
-    r, float64 [target], NaN where undefined; alpha's index int [target] or None for least squares.
-    """
-    return score_design(*features.design(split), responses, benchmark, split)
+TARGETS_AT_A_TIME = 4096
 
 
 def score_design(
     design: Design, rows: Split, responses: Responses, benchmark: Benchmark, split: Split
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """`score_fold` for a design whose rows of the fold are `rows`."""
+) -> Scores:
+    """Scores of one fold, [1, target]; `rows` are the fold's rows in `design`."""
     regression = benchmark.regression
     assert not isinstance(regression, Similarity)
     inner: list[Split] = []
@@ -59,19 +49,18 @@ def score_design(
     choice = None
     if isinstance(fit, RidgeFit) and isinstance(regression, Ridge) and regression.shared:
         choice = _shared_choice(fit, responses, split, blocks)
-    r = np.full(responses.measured.size, np.nan)
-    alpha = np.zeros(r.size, dtype=np.int64) if isinstance(fit, RidgeFit) else None
+    scores = Scores.undefined(1, responses.measured.size, isinstance(fit, RidgeFit))
     for block in blocks:
         train, test = responses.fold(split, block)
         prediction, chosen = _predict(fit, train, choice)
-        r[block] = fetch(pearson(prediction, test, benchmark.epsilon))
-        if alpha is not None:
-            alpha[block] = fetch(chosen)
-    r[~responses.measured] = np.nan
-    return r, alpha
+        baseline = array_namespace(train).mean(train, axis=0) * float(benchmark.intercept)
+        scores.put(0, block, agreement(prediction, test, baseline, benchmark.epsilon))
+        if scores.alpha is not None:
+            scores.alpha[0, block] = fetch(chosen)
+    return scores.only(responses.measured)
 
 
-def _predict(fit: Fit, train: Any, choice: int | None) -> tuple[Any, Any]:
+def _predict(fit: Fit, train: Any, choice: int | None) -> tuple[Prediction, Any]:
     if choice is None:
         return fit.predict(train)
     assert isinstance(fit, RidgeFit)
@@ -94,13 +83,13 @@ def _shared_choice(
 def score_layer(
     features: Features, responses: Responses, benchmark: Benchmark, splits: Sequence[Split]
 ) -> Scores:
-    """Cross-validated r of every target under every fold."""
+    """Cross-validated r and R² of every target under every fold."""
     least_squares = isinstance(benchmark.regression, LeastSquares)
     if least_squares and not features.fitted and not responses.cleaned:
         return _score_layer_at_once(features, responses, benchmark, splits)
-    folds = [score_fold(features, responses, benchmark, split) for split in splits]
-    alphas = [alpha for _, alpha in folds if alpha is not None]
-    return Scores(np.stack([r for r, _ in folds]), np.stack(alphas) if alphas else None)
+    return Scores.of_folds(
+        [score_design(*features.design(split), responses, benchmark, split) for split in splits]
+    )
 
 
 def _score_layer_at_once(
@@ -109,26 +98,30 @@ def _score_layer_at_once(
     """`score_layer` for least squares where all folds see the same features and responses.
 
     The folds' operators, with zeros for the rows that do not train, make one matrix, so that the
-    responses are read once and never copied.
+    responses are read once and never copied. Two more rows of each fold give the predictions' mean
+    and the training rows' mean.
     """
     operators = []
     for split in splits:
         design, rows = features.design(split)
         assert isinstance(benchmark.regression, LeastSquares)
         fit = benchmark.regression.fit(design, rows)
-        operators.append(np.zeros((split.test.size, responses.n_rows), responses.values.dtype))
-        operators[-1][:, split.train] = fetch(fit.operator)
+        operators.append(np.zeros((split.test.size + 2, responses.n_rows), responses.values.dtype))
+        operators[-1][:-2, split.train] = fetch(fit.operator)
+        operators[-1][-2, split.train] = fetch(fit.level)
+        operators[-1][-1, split.train] = float(benchmark.intercept) / split.train.size
     operator = like(responses.placed, np.concatenate(operators))
-    edges = np.cumsum([0, *[split.test.size for split in splits]]).tolist()
-    r = np.full((len(splits), responses.measured.size), np.nan)
+    edges = np.cumsum([0, *[len(part) for part in operators]]).tolist()
+    scores = Scores.undefined(len(splits), responses.measured.size, penalties=False)
     for block in responses.blocks(TARGETS_AT_A_TIME):
         seen = responses.placed[:, block]
-        prediction = operator @ seen
+        product = operator @ seen
         for fold, split in enumerate(splits):
-            part = prediction[edges[fold] : edges[fold + 1], :]
-            r[fold, block] = fetch(pearson(part, rows_of(seen, split.test), benchmark.epsilon))
-    r[:, ~responses.measured] = np.nan
-    return Scores(r, None)
+            part = product[edges[fold] : edges[fold + 1], :]
+            prediction = Prediction(part[:-2, :], part[-2, :])
+            test = rows_of(seen, split.test)
+            scores.put(fold, block, agreement(prediction, test, part[-1, :], benchmark.epsilon))
+    return scores.only(responses.measured)
 
 
 def score_model(
@@ -136,6 +129,7 @@ def score_model(
     names: Sequence[str],
     responses: Responses,
     benchmark: Benchmark,
+    nuisance: Nuisance | None = None,
 ) -> pd.DataFrame:
     """The alignment table of a model (docs/architecture.md): every layer, and the chosen one.
 
@@ -143,6 +137,7 @@ def score_model(
     ----------
     layers : (name, features) one after the other; only one is held at a time.
     names : all layer names, in the model's order.
+    nuisance : what each layer's unique variance is beyond.
     """
     targets = responses.targets
     aggregate = Aggregate(benchmark.aggregate, targets.subjects.tolist(), targets.regions.tolist())
@@ -156,6 +151,8 @@ def score_model(
         if isinstance(benchmark.regression, Similarity):
             return matrices.score(features.rows(splits[0].train), splits)
         scores = score_layer(features, responses, benchmark, splits)
+        if nuisance is not None and splits is benchmark.splits:
+            scores = replace(scores, unique_r2=nuisance.unique(features))
         return summarise(scores, aggregate, benchmark.alphas)
 
     def score_inside(features: Features, splits: Sequence[Split]) -> float:
@@ -230,6 +227,8 @@ def _nested(table: pd.DataFrame, inner: np.ndarray) -> pd.DataFrame:
             "depth": group["depth"].mean(),
             "r": mean_of_defined(values),
             "r_sd": spread_of_defined(values),
+            "r2": mean_of_defined(group["r2"].to_numpy()),
+            "unique_r2": mean_of_defined(group["unique_r2"].to_numpy()),
             "n_undefined": group["n_undefined"].max(),
             "alpha": group["alpha"].median(),
             "alpha_at_edge": group["alpha_at_edge"].mean(),
@@ -261,6 +260,31 @@ def words_to_volumes(
     return words
 
 
+def row_order(
+    activations: ActivationFile,
+    stimuli: pd.DataFrame,
+    dataset: xr.Dataset,
+    words: WordsToVolumes | None,
+) -> np.ndarray:
+    """Row numbers that bring an activation file into the order of the stimuli, or of the volumes.
+
+    Raises
+    ------
+    InputError : rows per volume for other responses, or activations of other stimuli.
+    """
+    ids = np.asarray(activations.stimulus_ids)
+    if activations.metadata.get("rows") != "volume":
+        wanted = stimuli["stimulus_id"].to_numpy().astype(str)
+        return ordered_like(ids, wanted, str(activations.path))
+    n_volumes = dataset["responses"].shape[0]
+    if words is None or ids.size != n_volumes:
+        raise InputError(
+            f"{activations.path}: {ids.size} rows, one per volume, for responses of "
+            f"{n_volumes} {dataset['responses'].dims[0]} rows"
+        )
+    return np.arange(n_volumes)
+
+
 def align(
     activations: ActivationFile,
     stimuli: pd.DataFrame,
@@ -268,8 +292,11 @@ def align(
     entry: Mapping[str, Any],
     device: str,
     seed: int,
+    nuisance: Mapping[str, ActivationFile] | None = None,
 ) -> pd.DataFrame:
     """Score all layers of an activation file under a benchmark entry of the config.
+
+    `nuisance`: name → features beyond which each layer's unique variance is computed.
 
     Raises
     ------
@@ -279,38 +306,19 @@ def align(
     responses = gather_responses(dataset, timing, device)
     benchmark = read_benchmark(entry, stimuli, dataset, seed)
     words = words_to_volumes(timing, stimuli, dataset)
-    ids = np.asarray(activations.stimulus_ids)
-    per_volume = activations.metadata.get("rows") == "volume"
-    if per_volume:
-        n_volumes = dataset["responses"].shape[0]
-        if words is None or ids.size != n_volumes:
-            raise InputError(
-                f"{activations.path}: {ids.size} rows, one per volume, for responses of "
-                f"{n_volumes} {dataset['responses'].dims[0]} rows"
-            )
-        order = np.arange(n_volumes)
-    else:
-        wanted = stimuli["stimulus_id"].to_numpy().astype(str)
-        order = ordered_like(ids, wanted, str(activations.path))
-    lost = int((~responses.measured).sum())
-    if lost:
-        LOG.warning("%d of %d targets hold NaN or are constant", lost, responses.measured.size)
-    LOG.info(
-        "%d layers, %d rows, %d targets, %d folds on %s",
-        len(activations.layers), responses.n_rows, lost + int(responses.measured.sum()),
-        len(benchmark.splits), device,
-    )  # fmt: skip
 
-    def layers() -> Iterable[tuple[str, Features]]:
-        for name in activations.layers:
-            values = activations.layer(name)
-            check_finite(values, ids, f"{activations.path}: layer {name}")
+    def layers(file: ActivationFile) -> Iterator[tuple[str, Features]]:
+        order = row_order(file, stimuli, dataset, words)
+        ids = np.asarray(file.stimulus_ids)
+        for name in file.layers:
+            values = file.layer(name)
+            check_finite(values, ids, f"{file.path}: layer {name}")
             yield (
                 name,
                 Features(
                     values[order],
                     words,
-                    per_volume=per_volume,
+                    per_volume=file.metadata.get("rows") == "volume",
                     reduce=benchmark.reduce,
                     intercept=benchmark.intercept,
                     device=device,
@@ -318,4 +326,26 @@ def align(
                 ),
             )
 
-    return score_model(layers(), activations.layers, responses, benchmark)
+    lost = int((~responses.measured).sum())
+    if lost:
+        LOG.warning("%d of %d targets hold NaN or are constant", lost, responses.measured.size)
+    LOG.info(
+        "%d layers, %d rows, %d targets, %d folds on %s",
+        len(activations.layers), responses.n_rows, responses.measured.size,
+        len(benchmark.splits), device,
+    )  # fmt: skip
+    beyond = None
+    if nuisance:
+        spaces = {name: _only_layer(layers(file), name) for name, file in nuisance.items()}
+        beyond = Nuisance(
+            spaces, responses, benchmark, entry["unique_variance"].get("candidates", CANDIDATES)
+        )
+        LOG.info("unique variance beyond %s", ", ".join(spaces))
+    return score_model(layers(activations), activations.layers, responses, benchmark, beyond)
+
+
+def _only_layer(layers: Iterator[tuple[str, Features]], name: str) -> Features:
+    found = [features for _, features in layers]
+    if len(found) != 1:
+        raise InputError(f"unique_variance.beyond: {name} has {len(found)} layers, expected one")
+    return found[0]

@@ -154,10 +154,10 @@ def pool_scores(
         for (n, held_out), of in pools.items():
             for i, pool in enumerate(of):
                 design = _joint([spaces[s] for s in pool], intercept)
-                r, _ = score_design(
+                found = score_design(
                     design, spaces[held_out].rows, targets[held_out], benchmark, split
                 )
-                scores[n, held_out][:, i, fold] = r
+                scores[n, held_out][:, i, fold] = found.r[0]
         LOG.info(
             "fold %d/%d: %d pools of subjects",
             fold + 1,

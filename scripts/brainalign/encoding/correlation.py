@@ -1,6 +1,7 @@
-"""Pearson's r per target, and its aggregates over targets and subjects by name."""
+"""Pearson's r and R² per target, and their aggregates over targets and subjects by name."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -9,6 +10,42 @@ from brainalign.encoding.arrays import Array
 from brainalign.errors import InputError
 
 AGGREGATES = ("median-pooled", "median-within-subject", "mean")
+
+
+class Prediction(NamedTuple):
+    """What a fitted regression says of the test rows.
+
+    values : [test row, target], relative to their own mean over the test rows; exactly zero where
+        the features do not tell the test rows apart.
+    mean : [target], that mean, relative to the mean of the training rows (to 0 without intercept).
+    """
+
+    values: Array
+    mean: Array
+
+
+class Agreement(NamedTuple):
+    """Pearson's r and R² of each target, [target]."""
+
+    r: Array
+    r2: Array
+
+
+class _Sums(NamedTuple):
+    """Sums over rows of products of centred columns, [target]."""
+
+    covariance: Array
+    prediction: Array
+    response: Array
+    mean: Array  # of the response
+
+
+def _sums(prediction: Array, response: Array) -> _Sums:
+    xp = array_namespace(prediction, response)
+    mean = xp.mean(response, axis=0)
+    p = prediction - xp.mean(prediction, axis=0)
+    t = response - mean
+    return _Sums(xp.sum(p * t, axis=0), xp.sum(p * p, axis=0), xp.sum(t * t, axis=0), mean)
 
 
 def pearson(prediction: Array, response: Array, epsilon: float = 0.0) -> Array:
@@ -25,18 +62,44 @@ def pearson(prediction: Array, response: Array, epsilon: float = 0.0) -> Array:
     [target]. Without epsilon a constant response has no r (NaN), and a prediction that is exactly
     constant over the rows has r = 0: it says nothing about them.
     """
-    xp = array_namespace(prediction, response)
-    p = prediction - xp.mean(prediction, axis=0)
-    t = response - xp.mean(response, axis=0)
-    covariance = xp.sum(p * t, axis=0)
-    norm_p, norm_t = xp.sqrt(xp.sum(p * p, axis=0)), xp.sqrt(xp.sum(t * t, axis=0))
+    return _correlation(_sums(prediction, response), response.shape[0], epsilon)
+
+
+def agreement(
+    prediction: Prediction, response: Array, baseline: Array, epsilon: float = 0.0
+) -> Agreement:
+    """Pearson's r, as `pearson` has it, and R² out of sample.
+
+    R² is 1 - squared error / squared distance from `baseline` [target], the mean of the training
+    rows (0 without intercept): what a regression without features would predict. Not clipped.
+    It is NaN where the response is constant over the test rows.
+    """
+    xp = array_namespace(response)
+    sums, n_rows = _sums(prediction.values, response), response.shape[0]
+    distance = sums.mean - baseline
+    error = sums.response - 2 * sums.covariance + sums.prediction
+    error = error + n_rows * (distance - prediction.mean) ** 2
+    constant = _constant(sums, n_rows)
+    total = xp.where(constant, 1.0, sums.response + n_rows * distance**2)
+    r2 = xp.where(constant, xp.nan, 1 - error / total)
+    return Agreement(_correlation(sums, n_rows, epsilon), r2)
+
+
+def _correlation(sums: _Sums, n_rows: int, epsilon: float) -> Array:
+    xp = array_namespace(sums.response)
+    norm_p, norm_t = xp.sqrt(sums.prediction), xp.sqrt(sums.response)
     if epsilon:
-        return covariance / ((norm_p + epsilon) * (norm_t + epsilon))
-    # What centring leaves of a constant column is rounding.
-    rounding = 4 * xp.finfo(t.dtype).eps * xp.sqrt(xp.sum(response * response, axis=0))
-    undefined = norm_t <= rounding
-    r = covariance / xp.where(undefined | (norm_p == 0), 1.0, norm_p * norm_t)
+        return sums.covariance / ((norm_p + epsilon) * (norm_t + epsilon))
+    undefined = _constant(sums, n_rows)
+    r = sums.covariance / xp.where(undefined | (norm_p == 0), 1.0, norm_p * norm_t)
     return xp.where(undefined, xp.nan, xp.where(norm_p == 0, 0.0, r))
+
+
+def _constant(sums: _Sums, n_rows: int) -> Array:
+    """Responses of which centring leaves only rounding."""
+    xp = array_namespace(sums.response)
+    squares = sums.response + n_rows * sums.mean**2
+    return xp.sqrt(sums.response) <= 4 * xp.finfo(squares.dtype).eps * xp.sqrt(squares)
 
 
 class Aggregate:

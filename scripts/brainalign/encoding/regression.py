@@ -7,13 +7,14 @@ All decompositions are float64; products with the responses have the responses' 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from array_api_compat import array_namespace
 
 from brainalign.encoding.arrays import Array, like, rows_of, solve_factored
+from brainalign.encoding.correlation import Prediction
 from brainalign.encoding.splits import Split
 from brainalign.errors import InputError
 
@@ -42,8 +43,8 @@ class Design:
         if intercept:
             # A shift by the mean of all rows loses no digits to large constant offsets and
             # changes nothing else: every fold is centred by its own training rows.
-            varies = xp.any(units != units[0, :], axis=0)
-            units = units - xp.mean(units, axis=0)
+            varies = xp.any(features != features[0, :], axis=0)
+            units -= xp.mean(units, axis=0)
             if not xp.all(varies):
                 units = xp.where(varies, units, 0.0)
         if units.shape[1] < units.shape[0]:
@@ -54,6 +55,12 @@ class Design:
     def of_gram(cls, gram: Array, intercept: bool = True) -> "Design":
         """A Gram matrix [row, row], float64, for instance a sum of several feature spaces'."""
         return cls(None, gram, intercept)
+
+    def whole_gram(self) -> Array:
+        """The Gram matrix of all rows, float64, not centred by any fold."""
+        if self.units is None:
+            return self.gram
+        return self.units @ self.units.T
 
     def covariance_form(self, train: np.ndarray, test: np.ndarray) -> tuple[Array, Array]:
         """Units of training and test rows, centred by the training rows."""
@@ -84,13 +91,11 @@ class Design:
 class Fit(Protocol):
     """A regression fitted to the training rows of one fold, up to its responses."""
 
-    def predict(self, responses: Array) -> tuple[Array, Array | None]:
-        """Predictions [test row, target] and the index of each target's alpha.
+    def predict(self, responses: Array) -> tuple[Prediction, Array | None]:
+        """Predictions of the test rows and the index of each target's alpha.
 
         `responses` [training row, target]; with an intercept a constant added to a target changes
-        nothing. Predictions are relative to their own mean over the test rows, which no
-        correlation depends on; they are exactly zero where the features do not tell the test rows
-        apart.
+        nothing.
         """
 
 
@@ -144,12 +149,17 @@ def _spread(gram: Array) -> float:
 
 @dataclass(frozen=True)
 class LeastSquaresFit:
-    """Least squares in one fold: a [test, train] operator."""
+    """Least squares in one fold.
+
+    `operator` [test, train] gives predictions relative to their mean, `level` [train] that mean.
+    """
 
     operator: Array
+    level: Array
 
-    def predict(self, responses: Array) -> tuple[Array, Array | None]:
-        return like(responses, self.operator, responses.dtype) @ responses, None
+    def predict(self, responses: Array) -> tuple[Prediction, Array | None]:
+        operator, level = (like(responses, x, responses.dtype) for x in (self.operator, self.level))
+        return Prediction(operator @ responses, level @ responses), None
 
 
 @dataclass(frozen=True)
@@ -168,10 +178,9 @@ class Basis:
     intercept: bool
 
     def cast(self, responses: Array) -> "Basis":
-        values, vectors, cross = (
-            like(responses, x, responses.dtype) for x in (self.values, self.vectors, self.cross)
-        )
-        return Basis(values, vectors, cross, self.complete, self.intercept)
+        parts = (self.values, self.vectors, self.cross)
+        values, vectors, cross = (like(responses, part, responses.dtype) for part in parts)
+        return replace(self, values=values, vectors=vectors, cross=cross)
 
 
 def eigenbasis(design: Design, split: Split) -> Basis:
@@ -205,9 +214,13 @@ def _centred(responses: Array, basis: Basis) -> Array:
 
 @dataclass(frozen=True)
 class RidgeFit:
-    """Ridge in one fold: the eigenbasis, absolute alphas (decreasing) and how one is chosen."""
+    """Ridge in one fold: the eigenbasis, absolute alphas (decreasing) and how one is chosen.
+
+    The basis' `cross` gives predictions relative to their mean, `level` [k] that mean.
+    """
 
     basis: Basis
+    level: Array
     alphas: np.ndarray
     selection: str
     inner: tuple[tuple[Basis, Split], ...] = ()
@@ -218,22 +231,24 @@ class RidgeFit:
         basis = self.basis.cast(responses)
         return self._losses(basis, responses, basis.vectors.T @ responses)
 
-    def predict(self, responses: Array) -> tuple[Array, Array | None]:
+    def predict(self, responses: Array) -> tuple[Prediction, Array]:
         xp = array_namespace(responses)
         basis = self.basis.cast(responses)
         weights = basis.vectors.T @ responses
         choice = xp.argmin(self._losses(basis, responses, weights), axis=0)
         return self._predict(basis, weights, choice), choice
 
-    def predict_with(self, responses: Array, choice: Array) -> tuple[Array, Array]:
+    def predict_with(self, responses: Array, choice: Array) -> tuple[Prediction, Array]:
         """Predictions with the alpha of index `choice` [target]."""
         basis = self.basis.cast(responses)
         return self._predict(basis, basis.vectors.T @ responses, choice), choice
 
-    def _predict(self, basis: Basis, weights: Array, choice: Array) -> Array:
+    def _predict(self, basis: Basis, weights: Array, choice: Array) -> Prediction:
         xp = array_namespace(weights)
         shrinkage = 1.0 / (basis.values[:, None] + like(weights, self.alphas, weights.dtype))
-        return basis.cross @ (weights * xp.take(shrinkage, choice, axis=1))
+        shrunk = weights * xp.take(shrinkage, choice, axis=1)
+        level = like(weights, self.level, weights.dtype)
+        return Prediction(basis.cross @ shrunk, level @ shrunk)
 
     def _losses(self, basis: Basis, responses: Array, weights: Array) -> Array:
         if self.selection == "folds-per-target":
@@ -317,7 +332,8 @@ class LeastSquares:
     intercept: bool = True
 
     def fit(self, design: Design, split: Split, inner: Sequence[Split] = ()) -> LeastSquaresFit:
-        return LeastSquaresFit(contrast(least_squares_operator(design, split)))
+        operator = least_squares_operator(design, split)
+        return LeastSquaresFit(contrast(operator), array_namespace(operator).mean(operator, axis=0))
 
 
 @dataclass(frozen=True)
@@ -354,11 +370,11 @@ class Ridge:
             if self.selection == "folds-per-target"
             else ()
         )
-        centred = Basis(
-            basis.values, basis.vectors, contrast(basis.cross), basis.complete, basis.intercept
-        )
         alphas = np.asarray(self.alphas[::-1]) * (unit or 1.0)
-        return RidgeFit(centred, alphas, self.selection, folds, self.criterion)
+        return RidgeFit(
+            replace(basis, cross=contrast(basis.cross)), xp.mean(basis.cross, axis=0), alphas,
+            self.selection, folds, self.criterion,
+        )  # fmt: skip
 
 
 def _within(train: np.ndarray, part: Split) -> Split:

@@ -6,20 +6,54 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from brainalign.encoding.correlation import Aggregate
+from brainalign.encoding.arrays import fetch
+from brainalign.encoding.correlation import Aggregate, Agreement
 
 COLUMNS = (
-    "layer", "layer_index", "depth", "subject", "region", "fold", "r", "r_sd", "n_targets",
-    "n_undefined", "alpha", "alpha_at_edge", "chosen",
+    "layer", "layer_index", "depth", "subject", "region", "fold", "r", "r_sd", "r2", "unique_r2",
+    "n_targets", "n_undefined", "alpha", "alpha_at_edge", "chosen",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Scores:
-    """r [fold, target], NaN where undefined, and each target's alpha as an index of the grid."""
+    """What each target scores in each fold, [fold, target] each.
+
+    `r` and `r2` are NaN where undefined, `alpha` is an index of the grid (None for least squares),
+    `unique_r2` what the features add to the nuisance's R² (None where it was not asked for).
+    """
 
     r: np.ndarray
+    r2: np.ndarray
     alpha: np.ndarray | None
+    unique_r2: np.ndarray | None = None
+
+    @classmethod
+    def undefined(cls, n_folds: int, n_targets: int, penalties: bool) -> "Scores":
+        """Scores to be `put`, NaN until then."""
+        shape = (n_folds, n_targets)
+        alpha = np.zeros(shape, dtype=np.int64) if penalties else None
+        return cls(np.full(shape, np.nan), np.full(shape, np.nan), alpha)
+
+    @classmethod
+    def of_folds(cls, folds: Sequence["Scores"]) -> "Scores":
+        """The scores of several folds, in their order."""
+        alphas = [fold.alpha for fold in folds if fold.alpha is not None]
+        return cls(
+            np.concatenate([fold.r for fold in folds]),
+            np.concatenate([fold.r2 for fold in folds]),
+            np.concatenate(alphas) if alphas else None,
+        )
+
+    def put(self, fold: int, block: slice, found: Agreement) -> None:
+        """Write down the scores of some targets in one fold."""
+        self.r[fold, block], self.r2[fold, block] = fetch(found.r), fetch(found.r2)
+
+    def only(self, measured: np.ndarray) -> "Scores":
+        """These scores, NaN for targets that are not `measured` [target]."""
+        self.r[:, ~measured] = np.nan
+        self.r2[:, ~measured] = np.nan
+        return self
 
 
 def summarise(scores: Scores, aggregate: Aggregate, alphas: Sequence[float]) -> pd.DataFrame:
@@ -29,11 +63,16 @@ def summarise(scores: Scores, aggregate: Aggregate, alphas: Sequence[float]) -> 
     """
     grid = np.asarray(alphas)[::-1]
     undefined = np.isnan(scores.r)
+    explained = aggregate(scores.r2)
+    unique = None if scores.unique_r2 is None else aggregate(scores.unique_r2)
     tables = []
     for (subject, region), values in aggregate(scores.r).items():
         targets = aggregate.targets(subject, region)
         lost = undefined[:, targets]
         table = fold_rows(subject, region, values, targets.size)
+        table["r2"] = with_mean(explained[subject, region])
+        if unique is not None:
+            table["unique_r2"] = with_mean(unique[subject, region])
         table["n_undefined"] = [int(lost.any(axis=0).sum()), *lost.sum(axis=1).tolist()]
         if scores.alpha is not None:
             index = scores.alpha[:, targets]
@@ -51,14 +90,21 @@ def fold_rows(subject: str, region: str, values: np.ndarray, n_targets: int) -> 
             "subject": subject,
             "region": region,
             "fold": [-1, *range(values.size)],
-            "r": [mean_of_defined(values), *values],
+            "r": with_mean(values),
             "r_sd": [spread_of_defined(values), *[np.nan] * values.size],
+            "r2": np.nan,
+            "unique_r2": np.nan,
             "n_targets": n_targets,
             "n_undefined": 0,
             "alpha": np.nan,
             "alpha_at_edge": np.nan,
         }
     )
+
+
+def with_mean(values: np.ndarray) -> list[float]:
+    """The mean over folds, then the folds."""
+    return [mean_of_defined(values), *values.tolist()]
 
 
 def mean_of_defined(values: np.ndarray) -> float:

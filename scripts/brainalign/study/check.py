@@ -113,6 +113,7 @@ def _reference_faults(config: Config) -> Iterator[str]:
                 path = f"{section}.{name}.dataset"
                 yield _unknown(path, benchmark["dataset"], datasets, "dataset of this study")
     for name, benchmark in config.get("alignment", {}).items():
+        yield from _nuisance_faults(f"alignment.{name}", benchmark, models)
         timed = _is_timed(datasets.get(benchmark["dataset"]))
         given = benchmark.get("timing") is not None
         if timed is not None and timed != given:
@@ -123,6 +124,20 @@ def _reference_faults(config: Config) -> Iterator[str]:
                 if timed
                 else f"alignment.{name}.timing: {found}, not volumes of a scan; leave the key out"
             )
+
+
+def _nuisance_faults(path: str, benchmark: Config, models: Config) -> Iterator[str]:
+    asked = benchmark.get("unique_variance")
+    if asked is None:
+        return
+    baselines = {name: model for name, model in models.items() if role(model) == "baseline"}
+    for other in asked["beyond"]:
+        if other not in baselines:
+            key = f"{path}.unique_variance.beyond"
+            yield _unknown(key, other, baselines, "baseline of this study")
+    kind = benchmark["regression"]["type"]
+    if kind in ("rsa", "cka"):
+        yield f"{path}.unique_variance: {kind} explains no variance; leave the key out"
 
 
 def _is_timed(dataset: Mapping[str, Any] | None) -> bool | None:

@@ -1,0 +1,144 @@
+"""Variance partitioning against scikit-learn and planted shares of variance."""
+
+import numpy as np
+import pytest
+from brainalign.encoding.alignment import align
+from brainalign.encoding.banded import Nuisance, banded_r2, mixtures
+from brainalign.encoding.benchmark import read_benchmark
+from brainalign.encoding.features import Features
+from brainalign.encoding.regression import Ridge
+from brainalign.encoding.responses import Responses, Targets
+from brainalign.encoding.splits import contiguous, inner_splits
+from brainalign.errors import InputError
+from brainalign.formats.activations import open_activations, write_activations
+from sklearn.linear_model import Ridge as SklearnRidge
+from test_encoding_alignment import CONTROLLED, content_free, overall, planted, tables
+
+ALPHAS = tuple(np.geomspace(1e-4, 1e3, 8).tolist())
+
+
+def spaces(seed=0, n=200, noise=1.0):
+    """Responses that hold a model's own features and nuisance; the model knows some nuisance."""
+    random = np.random.default_rng(seed)
+    nuisance, own = random.standard_normal((n, 5)), random.standard_normal((n, 8))
+    shared = own @ random.standard_normal((8, 30)) / np.sqrt(8) * 2
+    model = np.hstack([own, nuisance[:, :2]])
+    y = (
+        shared
+        + nuisance @ random.standard_normal((5, 30))
+        + noise * random.standard_normal((n, 30))
+    )
+    return model, nuisance, own, y
+
+
+def responses_of(y):
+    names = np.full(y.shape[1], "s")
+    return Responses(y, Targets(np.arange(y.shape[1]).astype(str), names, names))
+
+
+def benchmark_of(y, folds=4):
+    stimuli, dataset = tables(y)
+    split = {"scheme": "contiguous", "folds": folds, "gap": 5, "inner_folds": 3}
+    return read_benchmark(CONTROLLED | {"split": split}, stimuli, dataset, 0)
+
+
+@pytest.mark.parametrize("n_units", [8, 300])
+def test_the_mixtures_are_chosen_as_himalaya_chooses_them(n_units):
+    from himalaya.backend import set_backend
+    from himalaya.kernel_ridge import solve_multiple_kernel_ridge_random_search
+
+    set_backend("numpy")
+    _, nuisance, own, y = spaces()
+    wide = own @ np.random.default_rng(3).standard_normal((8, n_units))
+    split = contiguous(200, 4, 5)[1]
+    inner = inner_splits({"scheme": "contiguous", "gap": 5}, split.train, None, 3)
+    weights = mixtures(2, 12, 0)
+    ridge = Ridge("folds-per-target", ALPHAS, intercept=False)
+    y = y - y.mean(axis=0)
+    ours = banded_r2(
+        [Features(x, intercept=False) for x in (nuisance, wide)],
+        responses_of(y), split, inner, ridge, weights,
+    )  # fmt: skip
+    kernels = []
+    for x in (nuisance, wide):
+        gram = x @ x.T
+        kernels.append(gram / np.trace(gram[np.ix_(split.train, split.train)]) * split.train.size)
+    inside = np.stack([k[np.ix_(split.train, split.train)] for k in kernels])
+    deltas, dual, _ = solve_multiple_kernel_ridge_random_search(
+        inside, y[split.train], n_iter=weights, alphas=np.array(ALPHAS[::-1]),
+        cv=[(part.train, part.test) for part in inner], return_weights="dual", progress_bar=False,
+    )  # fmt: skip
+    predicted = sum(
+        np.exp(delta) * (k[np.ix_(split.test, split.train)] @ dual)
+        for k, delta in zip(kernels, deltas, strict=True)
+    )
+    truth = y[split.test]
+    expected = 1 - ((truth - predicted) ** 2).sum(axis=0) / (truth**2).sum(axis=0)
+    np.testing.assert_allclose(ours, expected, atol=1e-8)
+
+
+def test_one_band_is_ridge():
+    _, nuisance, _, y = spaces()
+    split = contiguous(200, 4, 5)[1]
+    inner = inner_splits({"scheme": "contiguous", "gap": 5}, split.train, None, 3)
+    x = nuisance[split.train] - nuisance[split.train].mean(axis=0)
+    alpha = 3.0
+    scale = (x**2).sum() / len(x)
+    model = SklearnRidge(alpha * scale).fit(nuisance[split.train], y[split.train])
+    truth = y[split.test] - y[split.train].mean(axis=0)
+    error = y[split.test] - model.predict(nuisance[split.test])
+    expected = 1 - (error**2).sum(axis=0) / (truth**2).sum(axis=0)
+    ours = banded_r2(
+        [Features(nuisance)], responses_of(y), split, inner,
+        Ridge("folds-per-target", (alpha,), relative=True), mixtures(1, 1, 0),
+    )  # fmt: skip
+    np.testing.assert_allclose(ours, expected, atol=1e-8)
+
+
+def test_unique_variance_is_what_only_the_model_holds():
+    model, nuisance, own, y = spaces()
+    beyond = Nuisance({"n": Features(nuisance)}, responses_of(y), benchmark_of(y), candidates=30)
+    weights = np.linalg.lstsq(np.hstack([own, nuisance]), y, rcond=None)[0]
+    unique = (own @ weights[:8]).var(axis=0) / y.var(axis=0)
+    added = beyond.unique(Features(model))
+    assert added.shape == (4, 30)
+    assert added.mean() == pytest.approx(unique.mean(), abs=0.05)
+    assert beyond.alone.mean() > 0.1
+    assert abs(beyond.unique(Features(nuisance[:, :3])).mean()) < 0.02
+
+
+def test_targets_without_measurements_have_no_unique_variance():
+    model, nuisance, _, y = spaces()
+    y[3, 7] = np.nan
+    beyond = Nuisance({"n": Features(nuisance)}, responses_of(y), benchmark_of(y), candidates=2)
+    assert (np.flatnonzero(np.isnan(beyond.unique(Features(model))).any(axis=0)) == [7]).all()
+
+
+def test_the_table_says_what_remains_of_each_layer_beyond_autocorrelation(tmp_path):
+    """True features keep their variance; features that only tell rows apart by time keep none."""
+    features, y, _ = planted()
+    stimuli, dataset = tables(y)
+
+    def file(name, layers):
+        layers = {layer: np.asarray(x, dtype=np.float32) for layer, x in layers.items()}
+        path = tmp_path / f"{name}.safetensors"
+        write_activations(layers, stimuli["stimulus_id"].tolist(), path, {})
+        return open_activations(path)
+
+    oasm = file("oasm", {"features": content_free()})
+    noise = np.random.default_rng(5).standard_normal((len(y), 10))
+    layers = {"true": features, "noise": np.hstack([noise, content_free()])}
+    split = {"scheme": "shuffled", "folds": 4, "train": 0.8, "seed": 1}
+    asked = {"beyond": ["oasm"], "candidates": 10}
+    entry = CONTROLLED | {"split": split, "layers": "best", "unique_variance": asked}
+    table = align(file("model", layers), stimuli, dataset, entry, "cpu", 0, {"oasm": oasm})
+    assert overall(table, "true")["unique_r2"] > 0.1
+    # What is left of features that hold the nuisance is less than the noise of the estimate.
+    assert abs(overall(table, "noise")["unique_r2"]) < 0.02
+    assert overall(table, "noise")["r"] > 0.2
+    each = table[(table["region"] == "all") & (table["subject"] != "all")]
+    assert each["unique_r2"].notna().all()
+    without = align(file("again", layers), stimuli, dataset, entry, "cpu", 0)
+    assert without["unique_r2"].isna().all()
+    with pytest.raises(InputError, match="oasm has 2 layers, expected one"):
+        align(file("m", layers), stimuli, dataset, entry, "cpu", 0, {"oasm": file("o", layers)})
