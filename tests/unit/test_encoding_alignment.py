@@ -210,6 +210,20 @@ def test_the_batch_of_targets_changes_nothing(activation_file, monkeypatch, size
         pd.testing.assert_frame_equal(whole, batched, rtol=1e-9)
 
 
+@pytest.mark.parametrize("entry", [{}, CONTROLLED], ids=["legacy", "controlled"])
+def test_the_number_of_threads_changes_nothing(activation_file, entry):
+    from threadpoolctl import threadpool_limits
+
+    features, y, _ = planted()
+    stimuli, dataset = tables(y)
+    file = activation_file({"layer.1": features}, stimuli["stimulus_id"])
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(align(file, stimuli, dataset, LEGACY | entry, "cpu", 0))
+    pd.testing.assert_frame_equal(*found, rtol=0, atol=1e-10)
+
+
 def test_layers_are_scored_alone_or_together_alike(activation_file):
     features, y, _ = planted()
     stimuli, dataset = tables(y)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from brainalign.encoding.benchmark import read_benchmark
+from brainalign.encoding.benchmark import in_rows, read_benchmark
 from brainalign.encoding.splits import (
     contiguous,
     grouped,
@@ -57,6 +57,24 @@ def test_contiguous_folds_cover_all_rows_and_keep_their_gap(rows, folds, gap):
         distance = np.abs(split.train[:, None] - split.test[None, :]).min()
         assert distance > gap
         assert rows - split.train.size - split.test.size <= 2 * gap
+
+
+def test_trimmed_ends_are_neither_trained_on_nor_tested():
+    for split, whole in zip(contiguous(60, 3, 2, 4), contiguous(60, 3, 2), strict=True):
+        np.testing.assert_array_equal(split.test, whole.test[4:-4])
+        np.testing.assert_array_equal(split.train, whole.train)
+    with pytest.raises(InputError, match=r"split.trim: 10 rows leave too few of 20 to test"):
+        contiguous(60, 3, 0, 10)
+
+
+def test_seconds_become_whole_rows():
+    scheme = {"scheme": "contiguous", "folds": 3, "gap_seconds": 5, "trim_seconds": 4.0}
+    assert in_rows(scheme, 2.0) == {"scheme": "contiguous", "folds": 3, "gap": 3, "trim": 2}
+    assert in_rows({"scheme": "contiguous", "gap_seconds": 4.5}, 1.5)["gap"] == 3
+    with pytest.raises(InputError, match="rows have no times"):
+        in_rows(scheme, None)
+    with pytest.raises(InputError, match="gap and gap_seconds"):
+        in_rows({**scheme, "gap": 1}, 2.0)
 
 
 def test_wehbe_is_the_published_code():

@@ -1,5 +1,6 @@
 """A benchmark entry of the config, resolved for the rows of its dataset."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +64,24 @@ def read_timing(entry: Mapping[str, Any]) -> Timing | None:
     return Timing.of(entry["timing"]) if entry.get("timing") is not None else None
 
 
+def in_rows(scheme: Mapping[str, Any], tr: float | None) -> dict[str, Any]:
+    """A `split` entry whose `gap_seconds` and `trim_seconds` are whole rows, rounded up.
+
+    `tr`: seconds from row to row, None where the rows are not timed.
+    """
+    resolved = dict(scheme)
+    for key in ("gap", "trim"):
+        seconds = resolved.pop(f"{key}_seconds", None)
+        if seconds is None:
+            continue
+        if tr is None:
+            raise InputError(f"split.{key}_seconds: the dataset's rows have no times; give {key}")
+        if key in resolved:
+            raise InputError(f"split: {key} and {key}_seconds are given, expected one of them")
+        resolved[key] = math.ceil(round(seconds / tr, 6))
+    return resolved
+
+
 def read_benchmark(
     entry: Mapping[str, Any], stimuli: pd.DataFrame, dataset: xr.Dataset, seed: int
 ) -> Benchmark:
@@ -72,6 +91,7 @@ def read_benchmark(
     stimuli's `split_group`, or the volumes' runs.
     """
     groups: np.ndarray
+    scheme = in_rows(entry["split"], float(dataset.attrs["tr"]) if is_timed(dataset) else None)
     if is_timed(dataset):
         responses = gather_responses(dataset, read_timing(entry))
         assert responses.runs is not None and responses.volumes is not None
@@ -94,7 +114,6 @@ def read_benchmark(
         layers = float(layers["depth"])
     elif layers not in ("best", "nested"):
         raise InputError(f"layers: {layers!r}, expected best, nested or {{depth: 0-1}}")
-    scheme = entry["split"]
     regression = Similarity(kind) if kind in METRICS else make_regression(entry["regression"])
     if scheme.get("scheme") == "grouped":
         require_groups(scheme.get("folds"), groups, _inner_levels(regression, layers, scheme))

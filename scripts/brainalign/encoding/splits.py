@@ -30,8 +30,8 @@ def make_splits(
     Parameters
     ----------
     scheme : `{scheme: shuffled, folds: 10, train: 0.9, seed: 1}`, `{scheme: grouped, folds, seed}`
-        (no `folds`: leave one group out), `{scheme: contiguous, folds: 5, gap: 0}` (rows on either
-        side of a test block that do not train), or `{scheme: wehbe}`.
+        (no `folds`: leave one group out), `{scheme: contiguous, folds: 5, gap: 0, trim: 0}`, or
+        `{scheme: wehbe}`.
     ids : one per row; shuffled folds are drawn over their sorted values.
     groups : one per row, for grouped folds.
 
@@ -49,7 +49,9 @@ def make_splits(
             raise InputError("split.scheme: grouped, but the rows have no groups")
         return grouped(groups, scheme.get("folds"), scheme.get("seed"))
     if name == "contiguous":
-        return contiguous(len(ids), scheme.get("folds", 5), scheme.get("gap", 0))
+        return contiguous(
+            len(ids), scheme.get("folds", 5), scheme.get("gap", 0), scheme.get("trim", 0)
+        )
     if name == "wehbe":
         return wehbe(len(ids))
     raise InputError(f"split.scheme: {name!r}, expected one of {', '.join(SCHEMES)}")
@@ -99,8 +101,12 @@ def grouped(groups: Sequence[Any] | np.ndarray, folds: int | None, seed: int | N
     return [Split(np.flatnonzero(~test), np.flatnonzero(test)) for test in held_out]
 
 
-def contiguous(n_rows: int, folds: int, gap: int = 0) -> list[Split]:
-    """Folds of consecutive rows; `gap` rows on either side of a test block do not train."""
+def contiguous(n_rows: int, folds: int, gap: int = 0, trim: int = 0) -> list[Split]:
+    """Folds of consecutive rows.
+
+    `gap` rows on either side of a test block do not train, `trim` rows at its two ends are not
+    tested.
+    """
     if folds < 2 or n_rows < 2 * folds:
         raise InputError(
             f"split.folds: {folds} folds of {n_rows} rows, expected 2 or more folds of 2 rows"
@@ -112,7 +118,9 @@ def contiguous(n_rows: int, folds: int, gap: int = 0) -> list[Split]:
         train = rows[(rows < start - gap) | (rows >= stop + gap)]
         if train.size < 2:
             raise InputError(f"split.gap: {gap} rows leave {train.size} of {n_rows} rows to train")
-        splits.append(Split(train, rows[start:stop]))
+        if stop - start - 2 * trim < 2:
+            raise InputError(f"split.trim: {trim} rows leave too few of {stop - start} to test")
+        splits.append(Split(train, rows[start + trim : stop - trim]))
     return splits
 
 
