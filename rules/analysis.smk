@@ -17,6 +17,24 @@ LOSS_FILES = [
     {"model": model, "text": text} for model in TRAINED_MODELS for text in TEXTS
 ]
 MANIFESTS = expand(result("models", "{model}", "manifest.json"), model=LANGUAGE_MODELS)
+# The checkpoints of tuning experiments, arm by arm, and with their bases the models that are scored.
+RUNS = [
+    {
+        "experiment": m["experiment"],
+        "base": m["source"]["of"],
+        "arm": m["source"]["arm"],
+        "seed": m["source"]["seed"],
+        "samples": m["source"]["checkpoint"],
+        "model": name,
+    }
+    for name, m in NARROWED.items()
+    if "experiment" in m
+]
+TUNING_MODELS = {
+    name: NARROWED[name]
+    for name in dict.fromkeys(run[key] for run in RUNS for key in ("base", "model"))
+    if name in NARROWED
+}
 PUBLISHED = Path(workflow.basedir) / "resources" / "published"
 ANALYSIS = {"seed": config["seed"], **config.get("analysis", {})}
 
@@ -30,6 +48,7 @@ def tables():
     names += ["losses"] if LOSS_FILES else []
     names += ["contrasts", "correlations"] if SCORE_FILES else []
     names += ["baselines", "profiles", "mixed_effects"] if SCORE_FILES else []
+    names += ["trajectory", "arms"] if RUNS else []
     names += ["measured_published"] if models_from(*FETCHED) else []
     return [result("tables", f"{name}.csv") for name in names]
 
@@ -307,3 +326,50 @@ rule measured_published:
         code=code("measured_published"),
     script:
         "../scripts/measured_published.py"
+
+
+rule trajectory:
+    input:
+        alignment=expand(
+            result("alignment", "{model}", "{benchmark}.parquet"),
+            model=TUNING_MODELS,
+            benchmark=ALIGNMENT,
+        ),
+        behavior=expand(
+            result("behavior", "{model}", "{benchmark}.parquet"),
+            model=TUNING_MODELS,
+            benchmark=BEHAVIOR,
+        ),
+        capability=expand(
+            result("capability", "{model}", "{task}.parquet"),
+            model=TUNING_MODELS,
+            task=CAPABILITY,
+        ),
+        next_word=expand(
+            result("next_word", "{model}", "{text}.json"),
+            model=TUNING_MODELS,
+            text=TEXTS,
+        ),
+        manifests=expand(
+            result("models", "{model}", "manifest.json"), model=TUNING_MODELS
+        ),
+    output:
+        trajectory=result("tables", "trajectory.csv"),
+        arms=reported("arms"),
+    log:
+        log_of("trajectory"),
+    benchmark:
+        benchmark_of("trajectory")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        runs=RUNS,
+        models=model_records(TUNING_MODELS),
+        alignment=ALIGNMENT,
+        behavior=BEHAVIOR,
+        capability=CAPABILITY,
+        texts=list(TEXTS),
+        simulated_datasets=SIMULATED_DATASETS,
+        code=code("trajectory"),
+    script:
+        "../scripts/trajectory.py"

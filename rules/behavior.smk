@@ -17,7 +17,7 @@ rule behavior:
     benchmark:
         benchmark_of("behavior", "model", "benchmark")
     wildcard_constraints:
-        model=one_of(LANGUAGE_MODELS),
+        model=one_of([*LANGUAGE_MODELS, *CHECKPOINTS]),
         benchmark=one_of(BEHAVIOR),
     conda:
         "../envs/encoding.yaml"

@@ -12,7 +12,7 @@ rule capability:
     benchmark:
         benchmark_of("capability", "model", "task")
     wildcard_constraints:
-        model=one_of(TRAINED_MODELS),
+        model=one_of([*TRAINED_MODELS, *CHECKPOINTS]),
         task=one_of(CAPABILITY),
     conda:
         "../envs/language-model.yaml"

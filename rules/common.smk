@@ -1,5 +1,6 @@
 """From config to lookups: names, paths and the part of the config that each rule uses."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from brainalign.study.models import (
     FETCHED,
     INSTRUCTIONS,
     TRAINING_GPU,
+    all_models,
     gpus,
     instruction_data,
     is_simulated,
@@ -22,6 +24,7 @@ from brainalign.study.models import (
     parameter_count,
     parent,
     partner,
+    previous_checkpoint,
     role,
     training_memory_mb,
 )
@@ -40,8 +43,11 @@ if faults:
     raise WorkflowError("the study's config is not valid:\n" + "\n".join(faults))
 
 RESULTS = "/".join(["results", *filter(None, [config.get("study")])])
-ALL_MODELS = config["models"]
-MODELS = narrow(ALL_MODELS, config.get("only") or [])
+ALL_MODELS = all_models(config)
+NARROWED = narrow(ALL_MODELS, config.get("only") or [])
+# Checkpoints of tuning experiments are read and scored as all models are, and have tables of their own.
+CHECKPOINTS = [name for name in NARROWED if role(NARROWED[name]) == "checkpoint"]
+MODELS = {name: m for name, m in NARROWED.items() if name not in CHECKPOINTS}
 DATASETS = config.get("datasets", {})
 ALIGNMENT = config.get("alignment", {})
 BEHAVIOR = config.get("behavior", {})
@@ -124,7 +130,7 @@ def benchmark_dataset(section, *parts):
     )
 
 
-def model_records():
+def model_records(models=MODELS):
     """What tables say of each model: nothing that needs the model itself."""
     return {
         name: {
@@ -136,7 +142,7 @@ def model_records():
             "published": model.get("published"),
             "simulated": is_simulated(name, ALL_MODELS),
         }
-        for name, model in MODELS.items()
+        for name, model in models.items()
     }
 
 

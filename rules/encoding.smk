@@ -53,7 +53,7 @@ rule alignment:
     benchmark:
         benchmark_of("alignment", "model", "benchmark")
     wildcard_constraints:
-        model=one_of(MODELS),
+        model=one_of(NARROWED),
         benchmark=one_of(ALIGNMENT),
     conda:
         "../envs/encoding.yaml"

@@ -13,6 +13,26 @@ def instructions_of(wildcards):
     return result("instructions", f"{data}.json") if data in INSTRUCTIONS else data
 
 
+def text_of(wildcards):
+    """The running text that arm continued is trained on, if not the samples' own."""
+    text = model_entry(wildcards)["source"].get("text")
+    return rules.simulate_corpus.output.corpus if text == "simulated" else text or []
+
+
+def start_of(wildcards):
+    """The state that a checkpoint is continued from; none: the base.
+
+    A finished checkpoint stays with the one that it was continued from: one that is put in between
+    later reruns nothing.
+    """
+    manifest = Path(result("models", wildcards.model, "manifest.json"))
+    start = previous_checkpoint(wildcards.model, ALL_MODELS)
+    if manifest.exists():
+        known = json.loads(manifest.read_text()).get("continued_from", start)
+        start = known if known is None or known in ALL_MODELS else start
+    return result("models", start, "state") if start else []
+
+
 rule fetch_model:
     output:
         manifest=result("models", "{model}", "manifest.json"),
@@ -72,9 +92,12 @@ rule instruction_tune:
             "models", parent(model_entry(wildcards)), "manifest.json"
         ),
         instructions=instructions_of,
+        text=text_of,
+        start=start_of,
     output:
         manifest=result("models", "{model}", "manifest.json"),
         checkpoint=directory(result("models", "{model}", "checkpoint")),
+        state=directory(result("models", "{model}", "state")),
         log=result("models", "{model}", "training.csv"),
     log:
         log_of("instruction_tune", "model"),
@@ -93,7 +116,10 @@ rule instruction_tune:
     params:
         source=model_key("source", None),
         simulated=lambda wildcards: is_simulated(wildcards.model, ALL_MODELS),
-        seed=config["seed"],
+        seed=lambda wildcards: model_entry(wildcards)["source"].get(
+            "seed", config["seed"]
+        ),
+        scratch=result("models", "{model}", "unfinished"),
         threads=config.get("model_threads", 1),
         code=code("instruction_tune"),
     script:

@@ -12,7 +12,7 @@ rule activations:
     benchmark:
         benchmark_of("activations", "model", "dataset")
     wildcard_constraints:
-        model=one_of(LANGUAGE_MODELS),
+        model=one_of([*LANGUAGE_MODELS, *CHECKPOINTS]),
         dataset=one_of(DATASETS),
     conda:
         "../envs/language-model.yaml"
@@ -70,7 +70,7 @@ rule surprisal:
     benchmark:
         benchmark_of("surprisal", "model", "dataset")
     wildcard_constraints:
-        model=one_of(LANGUAGE_MODELS),
+        model=one_of([*LANGUAGE_MODELS, *CHECKPOINTS]),
         dataset=one_of(DATASETS),
     conda:
         "../envs/language-model.yaml"
@@ -109,7 +109,7 @@ rule next_word_loss:
     benchmark:
         benchmark_of("next_word_loss", "model", "text")
     wildcard_constraints:
-        model=one_of(LANGUAGE_MODELS),
+        model=one_of([*LANGUAGE_MODELS, *CHECKPOINTS]),
         text=one_of(TEXTS),
     conda:
         "../envs/language-model.yaml"

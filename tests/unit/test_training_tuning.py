@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 from brainalign.errors import InputError
+from brainalign.models.arms import course
+from brainalign.models.labelling import IGNORED, encode
 from brainalign.models.loading import load
 from brainalign.models.manifest import describe
 from brainalign.models.pretraining import (
@@ -16,7 +18,8 @@ from brainalign.models.pretraining import (
     summary,
 )  # fmt: skip
 from brainalign.models.prompts import ALPACA, Example, example
-from brainalign.models.tuning import IGNORED, Recipe, encode, read_samples, tune
+from brainalign.models.recipe import Recipe
+from brainalign.models.samples import read_samples
 from brainalign.simulation.corpus import corpus
 from brainalign.simulation.instructions import instructions
 from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
@@ -160,13 +163,13 @@ def test_a_checkpoint_reloads_with_the_same_logits(trained, tokenizer, tmp_path)
 )
 def test_prompts_keep_braces_of_samples_and_drop_the_instruction(arm, template, has_input, prompt):
     sample = SAMPLE if has_input else {**SAMPLE, "input": " "}
-    made = example(sample, arm, template)
+    made = example(sample, template, instructed=arm == "instruction")
     assert made.prompt == prompt
     assert made.response.strip() == "merry"
 
 
 def test_alpacas_prompts_are_the_published_ones():
-    made = example(SAMPLE, "instruction", "alpaca")
+    made = example(SAMPLE, "alpaca")
     assert made == Example(
         "Below is an instruction that describes a task, paired with an input that provides further "
         "context. Write a response that appropriately completes the request.\n\n### Instruction:\n"
@@ -179,7 +182,7 @@ def test_alpacas_prompts_are_the_published_ones():
 @pytest.mark.parametrize("arm", ["instruction", "no-instruction"])
 def test_the_loss_is_on_the_response_token_by_token(tokenizer, samples, arm, template):
     for sample in samples[:30]:
-        one = example(sample, arm, template)
+        one = example(sample, template, instructed=arm == "instruction")
         encoded = encode(
             [one], tokenizer, encoder_decoder=False, max_length=512, loss_on="response"
         )
@@ -188,9 +191,10 @@ def test_the_loss_is_on_the_response_token_by_token(tokenizer, samples, arm, tem
         prompt = tokenizer(one.prompt)["input_ids"]
         end = tokenizer.eos_token_id
         assert row["input_ids"] == [*prompt, *response, end]
-        assert row["labels"] == [*[IGNORED] * len(prompt), *response, end]
+        learned = [*[IGNORED] * len(prompt), *response, end]
+        assert row["labels"] == [IGNORED, *learned[1:]]
         (row,) = encode([one], tokenizer, encoder_decoder=False, max_length=512, loss_on="all").rows
-        assert row["labels"] == row["input_ids"]
+        assert row["labels"] == [IGNORED, *row["input_ids"][1:]]
 
 
 def test_an_encoder_decoder_reads_the_prompt_and_writes_the_response(tokenizer):
@@ -208,25 +212,12 @@ def test_long_samples_are_counted_and_dropped_when_no_label_is_left(tokenizer):
     encoded = encode(
         [cut, gone, whole], tokenizer, encoder_decoder=False, max_length=4, loss_on="response"
     )
-    assert (encoded.truncated, encoded.dropped, len(encoded.rows)) == (2, 1, 2)
+    assert (encoded.truncated, encoded.unlearnable, encoded.origin) == (1, 1, [0, 2])
     assert len(encoded.rows[0]["input_ids"]) == 4
-
-
-def test_tuning_lowers_the_loss_logs_every_step_and_repeats_itself(
-    trained, tokenizer, samples, tmp_path
-):
-    save_checkpoint(trained.model, tokenizer, tmp_path)
-    manifest = describe(tmp_path, "it", {}, simulated=True)
-    runs = []
-    for _ in range(2):
-        loaded = load(manifest, "cpu", 1)
-        runs.append(tune(loaded.model, loaded.tokenizer, samples, RECIPE, seed=3))
-    first, second = runs
-    assert first.facts["last_loss"] < first.facts["first_loss"]
-    assert first.log["step"].tolist() == list(range(1, 17))
-    assert first.facts["trained_samples"] == 64
-    weights, again = first.model.state_dict(), second.model.state_dict()
-    assert all(torch.equal(weights[key], again[key]) for key in weights)
+    encoded = encode(
+        [cut, gone, whole], tokenizer, encoder_decoder=False, max_length=4, too_long="drop"
+    )
+    assert (encoded.truncated, encoded.too_long, encoded.origin) == (0, 2, [2])
 
 
 @pytest.mark.parametrize(
@@ -255,7 +246,7 @@ def test_an_empty_output_teaches_to_end_at_once(tokenizer, tmp_path):
     path.write_text('[{"instruction": "Say nothing.", "input": "", "output": ""}]')
     (sample,) = read_samples(path)
     (row,) = encode(
-        [example(sample, "instruction", "alpaca")],
+        [example(sample, "alpaca")],
         tokenizer,
         encoder_decoder=False,
         max_length=512,
@@ -264,18 +255,18 @@ def test_an_empty_output_teaches_to_end_at_once(tokenizer, tmp_path):
     assert [label for label in row["labels"] if label != IGNORED] == [tokenizer.eos_token_id]
 
 
-def test_bad_recipes_and_sizes_are_named(trained, documents, tokenizer, samples):
+def test_bad_recipes_and_sizes_are_named(documents, tokenizer, samples):
     with pytest.raises(InputError, match="unknown key"):
         Recipe.of({"type": "tune", "of": "it", "epoch": 1})
     assert Recipe.of({"type": "tune", "of": "it", "instructions": "alpaca"}) == Recipe()
     with pytest.raises(InputError, match="loss_on"):
         Recipe.of({"loss_on": "prompt"})
-    with pytest.raises(InputError, match="arm: 'other'"):
-        example(SAMPLE, "other", "plain")
-    with pytest.raises(InputError, match="the file has 200"):
-        tune(trained.model, tokenizer, samples, Recipe(samples=201, batch_size=8), 1)
+    with pytest.raises(InputError, match="arm: 'other', expected one of instruction"):
+        Recipe.of({"arm": "other"})
+    with pytest.raises(InputError, match="201 asked for and 0 held out, but the file has 200"):
+        course(samples, Recipe(samples=201, batch_size=8), tokenizer, 1)
     with pytest.raises(InputError, match="fewer than a batch of 128"):
-        tune(trained.model, tokenizer, samples, Recipe(samples=64), 1)
+        course(samples, Recipe(samples=64), tokenizer, 1)
     with pytest.raises(InputError, match="width 15"):
         pretrain(
             documents, tokenizer, architecture="decoder-only", steps=1, seed=1,

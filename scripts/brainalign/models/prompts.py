@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from brainalign.errors import InputError
-
 ALPACA = {
     "instruction and input": (
         "Below is an instruction that describes a task, paired with an input that provides further "
@@ -35,8 +33,6 @@ TEMPLATES: Mapping[str, tuple[Mapping[str, str], str]] = {
 }
 """Name → templates, and what stands between prompt and response."""
 
-ARMS = ("instruction", "no-instruction")
-
 
 class Example(NamedTuple):
     """What a model is tuned on: it reads `prompt + response` and learns the response."""
@@ -45,26 +41,18 @@ class Example(NamedTuple):
     response: str
 
 
-def example(sample: Mapping[str, str], arm: str, template: str) -> Example:
-    """Put a sample (instruction, input, output) into a template.
+def example(sample: Mapping[str, str], template: str, *, instructed: bool = True) -> Example:
+    """Put a sample (instruction, input, output, history) into a template.
 
     Parameters
     ----------
-    arm : `instruction`: the whole sample. `no-instruction`: the same without its instruction;
-        where the input is empty too, only the response (after the template's header) is left.
     template : a key of `TEMPLATES`.
-
-    Raises
-    ------
-    InputError : unknown arm or template.
+    instructed : False leaves out the instruction and what was said before; where the input is
+        empty too, only the response (after the template's header) is left.
     """
-    if arm not in ARMS:
-        raise InputError(f"arm: {arm!r}, expected one of {', '.join(ARMS)}")
-    if template not in TEMPLATES:
-        raise InputError(f"prompt: {template!r}, expected one of {', '.join(TEMPLATES)}")
     wordings, separator = TEMPLATES[template]
     has_input = bool(sample.get("input", "").strip())
-    if arm == "instruction":
+    if instructed:
         wording = wordings["instruction and input" if has_input else "instruction"]
     else:
         wording = wordings["input" if has_input else "nothing"]
@@ -73,4 +61,6 @@ def example(sample: Mapping[str, str], arm: str, template: str) -> Example:
     prompt = before.replace("{instruction}", sample["instruction"])
     if "{input}" in wording:
         prompt += sample["input"] + after
+    if instructed and sample.get("history"):
+        prompt = f"{sample['history']}\n\n{prompt}"
     return Example(prompt, separator + sample["output"])

@@ -1,276 +1,395 @@
-"""Instruction tuning with transformers' Trainer."""
+"""Instruction tuning with transformers' Trainer: up to a checkpoint, and on from one."""
 
-import json
 import logging
 import math
-import tempfile
+import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 import torch
+from peft import LoraConfig, get_peft_model
+from safetensors import SafetensorError
+from torch.utils.data import DataLoader, Dataset
 from transformers import (
-    DataCollatorForSeq2Seq,
     PreTrainedModel,
-    PreTrainedTokenizerFast,
     PrinterCallback,
     Trainer,
     TrainerCallback,
+    TrainerControl,
+    TrainerState,
     TrainingArguments,
 )
+from transformers.loss.loss_utils import ForCausalLMLoss, fixed_cross_entropy
 
 from brainalign.errors import InputError
-from brainalign.models.prompts import Example, example
+from brainalign.formats.tables import read_json, write_json
+from brainalign.models.arms import Course
+from brainalign.models.labelling import IGNORED, Row
+from brainalign.models.recipe import Lora, Recipe
 
 LOG = logging.getLogger("brainalign")
-IGNORED = -100  # a label that the loss leaves out
-LOSS_ON = ("response", "all")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A `tune` source without `type`, `of`, `instructions`; the defaults are Stanford Alpaca's.
-
-    (tatsu-lab/stanford_alpaca, README: batch 128, learning rate 2e-5, 3 epochs, length 512,
-    cosine, 3 % warm-up. Its train.py computes the loss on the response only.)
-
-    Attributes
-    ----------
-    arm, prompt : see prompts.example.
-    samples : how many samples are drawn from the file, without replacement; None: all, in random
-        order.
-    max_length : tokens of prompt and response together; what is longer is cut at its end.
-    loss_on : `response`, or `all` tokens (a decoder alone; an encoder-decoder writes only
-        responses).
-    """
-
-    arm: str = "instruction"
-    prompt: str = "alpaca"
-    samples: int | None = None
-    epochs: float = 3.0
-    learning_rate: float = 2e-5
-    batch_size: int = 128
-    max_length: int = 512
-    loss_on: str = "response"
-
-    @classmethod
-    def of(cls, source: Mapping[str, Any]) -> "Recipe":
-        """Raises an InputError for an unknown key or value."""
-        known = {field.name for field in fields(cls)}
-        elsewhere = ("type", "of", "instructions")
-        given = {key: value for key, value in source.items() if key not in elsewhere}
-        for key in given:
-            if key not in known:
-                raise InputError(f"source.{key}: unknown key, expected one of {sorted(known)}")
-        recipe = cls(**given)
-        if recipe.loss_on not in LOSS_ON:
-            raise InputError(f"loss_on: {recipe.loss_on!r}, expected one of {', '.join(LOSS_ON)}")
-        return recipe
-
-
-class Encoded(NamedTuple):
-    """Samples as tokens, and what was done to them.
-
-    rows : per sample `input_ids` and `labels` (`IGNORED` where no loss is taken).
-    truncated : samples that were cut at `max_length`; dropped : of these, the ones without any
-        label left, which are in no row.
-    """
-
-    rows: list[dict[str, list[int]]]
-    truncated: int
-    dropped: int
+SAVE_SECONDS = 600  # between states that a killed training goes on from
+EVALUATIONS = 10  # of the held-out loss in a whole training
+LOG_COLUMNS = (
+    "step", "samples", "tokens", "learned_tokens", "loss", "learning_rate", "held_out_loss",
+    "seconds", "tokens_per_second",
+)  # fmt: skip
+_COMPLETE = "complete"  # marks a state that was written to its end
 
 
 class Tuned(NamedTuple):
-    """A tuned model; its log (step, samples, tokens, loss, learning_rate, seconds); its counts."""
+    """A tuned model, its log (`LOG_COLUMNS`, a row per step), and what the manifest says of it."""
 
     model: PreTrainedModel
     log: pd.DataFrame
     facts: dict[str, Any]
 
 
-def read_samples(path: str | Path) -> list[dict[str, str]]:
-    """Read instruction samples in Alpaca's JSON: `instruction`, `output`, and `input` if any.
-
-    An empty output is a sample too (Alpaca has some): the model learns to end at once.
-
-    Raises
-    ------
-    InputError : no such file, not a JSON list, or a sample without instruction or output, by its
-        number.
-    """
-    try:
-        samples = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not JSON ({error})") from error
-    if not isinstance(samples, list) or not samples:
-        raise InputError(f"{path}: expected a list of samples")
-    for number, sample in enumerate(samples):
-        for key, empty in (("instruction", False), ("output", True)):
-            text = sample.get(key) if isinstance(sample, dict) else None
-            if not isinstance(text, str) or not (empty or text.strip()):
-                raise InputError(f"{path}: sample {number} has no {key}")
-    return samples
-
-
-def encode(
-    examples: Sequence[Example],
-    tokenizer: PreTrainedTokenizerFast,
-    *,
-    encoder_decoder: bool,
-    max_length: int,
-    loss_on: str,
-) -> Encoded:
-    """Examples as token ids with labels.
-
-    A decoder alone reads prompt, response and end of text as one sequence, tokenised as one text;
-    a token belongs to the response if it ends after the prompt does. An encoder-decoder reads the
-    prompt and writes the response and the end of text.
-    """
-    end = tokenizer.eos_token_id
-    if end is None:
-        raise InputError("the tokenizer has no end-of-text token to close a response with")
-    rows, truncated = [], 0
-    for prompt, response in examples:
-        if encoder_decoder:
-            ids = tokenizer(prompt)["input_ids"]
-            labels = [*_bare(tokenizer, response)["input_ids"], end]
-            truncated += max(len(ids), len(labels)) > max_length
-            rows.append({"input_ids": ids[:max_length], "labels": labels[:max_length]})
-            continue
-        ids = [*_opening(tokenizer), *(encoded := _bare(tokenizer, prompt + response))["input_ids"]]
-        spans = [(0, 0)] * len(_opening(tokenizer)) + encoded["offset_mapping"]
-        labels = [
-            token if loss_on == "all" or stop > len(prompt) else IGNORED
-            for token, (_, stop) in zip(ids, spans, strict=True)
-        ]
-        truncated += len(ids) + 1 > max_length
-        rows.append({"input_ids": [*ids, end][:max_length], "labels": [*labels, end][:max_length]})
-    kept = [
-        row for row in rows if row["input_ids"] and any(label != IGNORED for label in row["labels"])
-    ]
-    return Encoded(kept, truncated, len(rows) - len(kept))
-
-
 def tune(
     model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    samples: Sequence[Mapping[str, str]],
+    course: Course,
     recipe: Recipe,
     seed: int,
+    *,
+    scratch: Path,
+    until: int | None = None,
+    start: Path | None = None,
+    key: Any = None,
+    save_seconds: float = SAVE_SECONDS,
 ) -> Tuned:
-    """Tune a model on instruction samples: AdamW, 3 % warm-up, cosine decay, clipped gradients.
+    """Tune a model: AdamW, linear warm-up, cosine decay, gradients clipped at norm 1.
+
+    A training that was stopped goes on exactly: weights, optimizer, schedule, random state and
+    order of the data. On a CPU its weights equal those of an uninterrupted one bit for bit.
 
     Parameters
     ----------
-    model : changed in place; on a GPU if there is one.
-    seed : draws the samples and their order; on a CPU, equal seeds give equal weights.
+    model : the base, changed in place; on a GPU if there is one.
+    seed : of dropout and of LoRA's first weights.
+    scratch : folder of states, one each `save_seconds` and one at the end; a training that was
+        killed goes on from the last whole one. `keep_state` clears it.
+    until : the step to stop after; default: the last.
+    start : the state of an earlier checkpoint of this training; default: the base.
+    key : what the result depends on (JSON-able): states in `scratch` of another key are removed.
 
     Raises
     ------
-    InputError : fewer samples than a batch or than `recipe.samples`, no label left, a loss that is
-        not finite.
+    InputError : a loss that is not finite, a LoRA target that the model lacks, a state that cannot
+        be written, `until` beyond the last step.
     """
-    model.requires_grad_(True)  # a model loaded for reading is frozen
-    rng = np.random.default_rng(seed)
-    n = len(samples) if recipe.samples is None else recipe.samples
-    if n > len(samples):
-        raise InputError(f"samples: {n} asked for, but the file has {len(samples)}")
-    chosen = [samples[i] for i in rng.permutation(len(samples))[:n]]
-    examples = [example(sample, recipe.arm, recipe.prompt) for sample in chosen]
-    encoded = encode(
-        examples,
-        tokenizer,
-        encoder_decoder=model.config.is_encoder_decoder,
-        max_length=recipe.max_length,
-        loss_on=recipe.loss_on,
-    )
-    if len(encoded.rows) < recipe.batch_size:
+    last = len(course.steps)
+    target = last if until is None else until
+    if target > last:
         raise InputError(
-            f"{len(encoded.rows)} usable samples ({encoded.dropped} of {n} are too long for "
-            f"max_length {recipe.max_length}), fewer than a batch of {recipe.batch_size}"
+            f"the checkpoint is after step {target}, but the training has {last} steps: "
+            f"{course.samples[-1]} samples"
         )
-    steps = max(1, round(recipe.epochs * math.ceil(len(encoded.rows) / recipe.batch_size)))
-    progress = _Progress(steps, recipe.batch_size)
-    with tempfile.TemporaryDirectory() as scratch:
-        arguments = TrainingArguments(
-            output_dir=scratch,
-            max_steps=steps,
-            per_device_train_batch_size=recipe.batch_size,
-            learning_rate=recipe.learning_rate,
-            lr_scheduler_type="cosine",
-            warmup_steps=math.ceil(0.03 * steps),
-            logging_steps=1,
-            logging_nan_inf_filter=False,
-            save_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            use_cpu=not torch.cuda.is_available(),
-            dataloader_pin_memory=torch.cuda.is_available(),
-            seed=seed,
-            data_seed=seed,
-            include_num_input_tokens_seen="non_padding",
+    torch.manual_seed(seed)
+    model.requires_grad_(True)  # a model loaded for reading is frozen
+    network: Any = adapted(model, recipe.lora) if recipe.lora else model
+    found = _last_state(scratch, key, target) or start
+    if found:
+        LOG.info("on from step %d", read_json(found / "trainer_state.json")["global_step"])
+    watch = _Watch(course, target, save_seconds)
+    trainer = _Trainer(
+        network,
+        _arguments(recipe, seed, last, scratch),
+        course,
+        recipe,
+        watch,
+    )
+    try:
+        trainer.train(resume_from_checkpoint=str(found) if found else None)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "writ" not in str(error):
+            raise
+        kept = _last_state(scratch, key, target)
+        raise InputError(
+            f"{scratch}: no state could be written after step {trainer.state.global_step} "
+            f"({error}); kept: {kept or 'none'}"
+        ) from error
+    log = _table(trainer.state.log_history)
+    trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    whole = network.merge_and_unload() if recipe.lora else network
+    return Tuned(whole.eval(), log, _facts(course, log, target, trained))
+
+
+def keep_state(scratch: Path, state: Path, facts: Mapping[str, Any]) -> None:
+    """Once a tuned model is on disk: keep the state that a later checkpoint starts from.
+
+    After the last step there is no later one, and only the log is kept.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    for file in sorted((scratch / f"checkpoint-{facts['steps']}").iterdir()):
+        if facts["steps"] < facts["all_steps"] or file.name == "trainer_state.json":
+            shutil.move(file, state / file.name)
+    shutil.rmtree(scratch)
+
+
+def adapted(model: PreTrainedModel, lora: Lora) -> Any:
+    """A model with adapters; its own weights are frozen.
+
+    Raises
+    ------
+    InputError : a target that the architecture lacks.
+    """
+    targets = lora.targets if isinstance(lora.targets, str) else list(lora.targets)
+    if not isinstance(targets, str):
+        linear = sorted(
+            {
+                name.rpartition(".")[2]
+                for name, module in model.named_modules()
+                if hasattr(module, "weight") and getattr(module.weight, "ndim", 0) == 2
+            }
         )
-        trainer = Trainer(
+        names = [name for name, _ in model.named_modules()]
+        for one in targets:
+            if not any(name == one or name.endswith(f".{one}") for name in names):
+                raise InputError(
+                    f"lora.targets: {type(model).__name__} has no module {one!r}; it has "
+                    f"{', '.join(linear)}"
+                )
+    return get_peft_model(
+        model,
+        LoraConfig(
+            r=lora.rank,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            target_modules=targets,
+            task_type="SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM",
+        ),
+    )
+
+
+def collate(rows: Sequence[Row], model: Any) -> dict[str, torch.Tensor]:
+    """Rows as one batch, padded on the right: int64 [row, position] each."""
+    read, said = ([torch.tensor(row[key]) for row in rows] for key in ("input_ids", "labels"))
+    pad = torch.nn.utils.rnn.pad_sequence
+    labels = pad(said, batch_first=True, padding_value=IGNORED)
+    batch = {
+        "input_ids": pad(read, batch_first=True),
+        "attention_mask": pad([torch.ones_like(ids) for ids in read], batch_first=True),
+        "labels": labels,
+    }
+    if model.config.is_encoder_decoder:
+        batch["decoder_input_ids"] = model.prepare_decoder_input_ids_from_labels(labels=labels)
+    return batch
+
+
+def label_loss(
+    outputs: Any, labels: torch.Tensor, n_labels: torch.Tensor | None, shifted: bool
+) -> torch.Tensor:
+    """Summed cross-entropy of the labels over `n_labels` (default: those here), nats per token.
+
+    `shifted` says that each position predicts the next label (a decoder alone).
+    """
+    logits = outputs.logits
+    if shifted:
+        return ForCausalLMLoss(logits, labels, logits.shape[-1], num_items_in_batch=n_labels)
+    return fixed_cross_entropy(
+        logits.float().flatten(0, 1), labels.flatten(), num_items_in_batch=n_labels
+    )
+
+
+def _arguments(recipe: Recipe, seed: int, steps: int, scratch: Path) -> TrainingArguments:
+    cuda = torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=str(scratch),
+        max_steps=steps,
+        per_device_train_batch_size=math.ceil(recipe.batch_size / recipe.micro_batches),
+        gradient_accumulation_steps=recipe.micro_batches,
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        lr_scheduler_type="cosine",
+        warmup_steps=math.ceil(recipe.warm_up * steps),
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="no",  # `_Watch` says when
+        save_total_limit=2,
+        report_to=[],
+        disable_tqdm=True,
+        bf16=cuda and torch.cuda.is_bf16_supported(),
+        use_cpu=not cuda,
+        dataloader_pin_memory=cuda,
+        remove_unused_columns=False,
+        seed=seed,
+    )
+
+
+class _Trainer(Trainer):
+    """A Trainer that reads a course's steps in their order."""
+
+    model: Any
+
+    def __init__(
+        self,
+        model: Any,
+        arguments: TrainingArguments,
+        course: Course,
+        recipe: Recipe,
+        watch: "_Watch",
+    ) -> None:
+        self.course, self.micro_batches = course, recipe.micro_batches
+        self.bare = model.get_base_model() if recipe.lora else model
+        shifted = not model.config.is_encoder_decoder
+        super().__init__(
             model=model,
             args=arguments,
-            train_dataset=encoded.rows,
-            data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED),
-            callbacks=[progress],
+            train_dataset=course.rows,
+            data_collator=lambda rows: collate(rows, self.bare),
+            compute_loss_func=lambda outputs, labels, num_items_in_batch=None: label_loss(
+                outputs, labels, num_items_in_batch, shifted
+            ),
+            callbacks=[watch],
         )
-        trainer.remove_callback(PrinterCallback)
-        trainer.train()
-    model.eval()
-    log = pd.DataFrame(progress.records)
-    facts = {
-        "trained_samples": len(encoded.rows),
-        "truncated_samples": encoded.truncated,
-        "dropped_samples": encoded.dropped,
-        "steps": steps,
-        "tokens": int(log["tokens"].iloc[-1]),
-        "first_loss": float(log["loss"].iloc[0]),
-        "last_loss": float(log["loss"].tail(max(1, steps // 10)).mean()),
-    }
-    return Tuned(model, log, facts)
+        self.remove_callback(PrinterCallback)
+        watch.trainer = self
+
+    def get_train_dataloader(self) -> DataLoader:
+        batches = [
+            part.tolist()
+            for step in self.course.steps
+            for part in np.array_split(step, self.micro_batches)
+        ]
+        return self.accelerator.prepare(
+            DataLoader(
+                cast("Dataset[Row]", self.course.rows),
+                batch_sampler=batches,
+                collate_fn=self.data_collator,
+                pin_memory=self.args.dataloader_pin_memory,
+            )
+        )
+
+    def held_out_loss(self) -> float:
+        """Mean loss per label of the held-out rows, in nats."""
+        rows = sorted(self.course.held_out, key=lambda row: len(row["input_ids"]))
+        size = self.args.per_device_train_batch_size
+        total, labels = 0.0, 0
+        self.model.eval()
+        with torch.no_grad():
+            for i in range(0, len(rows), size):
+                batch = self._prepare_inputs(collate(rows[i : i + size], self.bare))
+                said = batch.pop("labels")
+                n = int((said != IGNORED).sum())
+                with self.compute_loss_context_manager():
+                    outputs = self.model(**batch)
+                shifted = not self.bare.config.is_encoder_decoder
+                total += float(label_loss(outputs, said, None, shifted)) * n
+                labels += n
+        self.model.train()
+        return total / labels
 
 
-class _Progress(TrainerCallback):
-    """Keeps the log, shows it ten times, and stops at a loss that is not finite."""
+class _Watch(TrainerCallback):
+    """Completes the log, says when to save and to stop, and ends at a loss that is not finite."""
 
-    def __init__(self, steps: int, batch_size: int) -> None:
-        self.steps, self.batch_size = steps, batch_size
-        self.records: list[dict[str, float]] = []
-        self.begun = time.monotonic()
+    trainer: _Trainer
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+    def __init__(self, course: Course, target: int, save_seconds: float) -> None:
+        self.course, self.target, self.save_seconds = course, target, save_seconds
+        self.begun = self.saved = time.monotonic()
+        self.before = 0.0  # seconds of the training before this job
+        self.first = 0  # its steps
+
+    def on_train_begin(
+        self, args: Any, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.begun = self.saved = time.monotonic()
+        self.first = state.global_step
+        self.before = max((record.get("seconds", 0.0) for record in state.log_history), default=0.0)
+
+    def on_step_end(
+        self, args: Any, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        step = state.global_step
+        if step == self.target:
+            control.should_training_stop = control.should_save = True
+        elif time.monotonic() - self.saved >= self.save_seconds:
+            control.should_save = True
+        every = max(1, len(self.course.steps) // EVALUATIONS)
+        if self.course.held_out and (step % every == 0 or control.should_training_stop):
+            state.log_history.append({"step": step, "held_out_loss": self.trainer.held_out_loss()})
+
+    def on_log(
+        self,
+        args: Any,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
         if not logs or "loss" not in logs:
             return
-        record = {
-            "step": state.global_step,
-            "samples": state.global_step * self.batch_size,
-            "tokens": int(state.num_input_tokens_seen),
-            "loss": float(logs["loss"]),
-            "learning_rate": float(logs["learning_rate"]),
-            "seconds": time.monotonic() - self.begun,
+        step = state.global_step
+        spent = time.monotonic() - self.begun
+        tokens = self.course.tokens
+        state.log_history[-1] |= {
+            "samples": int(self.course.samples[step - 1]),
+            "tokens": int(tokens[step - 1]),
+            "learned_tokens": int(self.course.learned[step - 1]),
+            "seconds": self.before + spent,
+            "tokens_per_second": float(
+                (tokens[step - 1] - (tokens[self.first - 1] if self.first else 0)) / spent
+            ),
         }
-        self.records.append(record)
-        if not math.isfinite(record["loss"]):
-            raise InputError(f"step {state.global_step}: the loss is {record['loss']}")
-        if state.global_step % max(1, self.steps // 10) == 0:
-            LOG.info("step %d of %d, loss %.3f", state.global_step, self.steps, record["loss"])
+        if not math.isfinite(logs["loss"]):
+            raise InputError(
+                f"step {step} of {len(self.course.steps)}: the loss is {logs['loss']} at learning "
+                f"rate {logs['learning_rate']:.3g}; lower the learning rate"
+            )
+        if step % max(1, len(self.course.steps) // 10) == 0:
+            LOG.info(
+                "step %d of %d, loss %.3f, %.0f tokens/s",
+                step, len(self.course.steps), logs["loss"],
+                state.log_history[-1]["tokens_per_second"],
+            )  # fmt: skip
+
+    def on_save(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.saved = time.monotonic()
+        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _COMPLETE).touch()
 
 
-def _bare(tokenizer: PreTrainedTokenizerFast, text: str) -> Any:
-    return tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+def _last_state(scratch: Path, key: Any, target: int) -> Path | None:
+    """The newest whole state before step `target`; a folder of another key is removed."""
+    about = scratch / "training.json"
+    if about.exists() and read_json(about) != key:
+        LOG.info("%s belongs to another training: removed", scratch)
+        shutil.rmtree(scratch)
+    scratch.mkdir(parents=True, exist_ok=True)
+    write_json(key, about)
+    states = {
+        int(folder.name.removeprefix("checkpoint-")): folder
+        for folder in scratch.glob("checkpoint-*")
+        if (folder / _COMPLETE).exists()
+    }
+    return states[step] if (step := max((s for s in states if s < target), default=0)) else None
 
 
-def _opening(tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """The special tokens that the tokenizer puts before a text (LLaMA's beginning of sequence)."""
-    ids = tokenizer("")["input_ids"]
-    return [token for token in ids if token != tokenizer.eos_token_id]
+def _table(history: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The trainer's records as one row per step."""
+    records: dict[int, dict[str, Any]] = {}
+    for record in history:
+        records.setdefault(int(record["step"]), {}).update(record)
+    rows = [record for record in records.values() if "loss" in record]
+    return pd.DataFrame(rows).reindex(columns=list(LOG_COLUMNS))
+
+
+def _facts(course: Course, log: pd.DataFrame, step: int, parameters: int) -> dict[str, Any]:
+    held_out = log["held_out_loss"].dropna()
+    return {
+        **course.facts,
+        "steps": step,
+        "all_steps": len(course.steps),
+        "samples": int(course.samples[step - 1]),
+        "tokens": int(course.tokens[step - 1]),
+        "learned_tokens": int(course.learned[step - 1]),
+        "trained_parameters": parameters,
+        "held_out_samples": len(course.held_out),
+        "held_out_loss": float(held_out.iloc[-1]) if len(held_out) else None,
+        "first_loss": float(log["loss"].iloc[0]),
+        "last_loss": float(log["loss"].tail(max(1, step // 10)).mean()),
+    }

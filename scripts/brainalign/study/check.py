@@ -1,6 +1,7 @@
 """The config checked before anything runs: every fault is one line with key path, value, remedy."""
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,16 @@ from typing import Any
 import jsonschema
 import yaml
 
-from brainalign.study.models import INSTRUCTIONS, instruction_data, parent, partner, role
+from brainalign.study.models import (
+    INSTRUCTIONS,
+    all_models,
+    checkpoint_name,
+    checkpoints,
+    instruction_data,
+    parent,
+    partner,
+    role,
+)
 
 Config = Mapping[str, Any]
 
@@ -25,7 +35,10 @@ def config_faults(config: Config, schema_path: str | Path) -> list[str]:
     schema = yaml.safe_load(Path(schema_path).read_text())
     validator = jsonschema.Draft202012Validator(schema)
     form = sorted({line for error in validator.iter_errors(config) for line in _lines(error)})
-    return form or list(_reference_faults(config)) or list(_training_data_faults(config))
+    if form or (tuning := list(_tuning_faults(config))):
+        return form or tuning
+    whole = {**config, "models": all_models(config)}
+    return list(_reference_faults(whole)) or list(_training_data_faults(whole))
 
 
 def duplicate_keys(config_path: str | Path) -> list[str]:
@@ -140,6 +153,29 @@ def _nuisance_faults(path: str, benchmark: Config, models: Config) -> Iterator[s
         yield f"{path}.unique_variance: {kind} explains no variance; leave the key out"
 
 
+def _tuning_faults(config: Config) -> Iterator[str]:
+    models: dict[str, str] = dict.fromkeys(config["models"], "a model of the study")
+    for name, experiment in config.get("tuning", {}).items():
+        path, base = f"tuning.{name}", experiment["base"]
+        if base not in config["models"]:
+            yield _unknown(f"{path}.base", base, config["models"], "model of this study")
+        elif role(config["models"][base]) in ("baseline", "truth"):
+            yield f"{path}.base: {base!r} is a baseline; name a language model"
+        recipe = experiment.get("recipe", {})
+        end = recipe.get("samples", math.inf) * recipe.get("epochs", 3)
+        for seen in experiment["checkpoints"]:
+            if seen > end:
+                yield (
+                    f"{path}.checkpoints: {seen} is beyond the training's end, {end:g} samples "
+                    "(samples × epochs)"
+                )
+        for arm, seed, seen in checkpoints(experiment):
+            made = checkpoint_name(base, arm, seed, seen)
+            if made in models:
+                yield f"{path}: its checkpoint {made!r} is already {models[made]}"
+            models[made] = f"a checkpoint of {name}"
+
+
 def _is_timed(dataset: Mapping[str, Any] | None) -> bool | None:
     """Whether rows are volumes; None where only the files of one's own dataset tell."""
     if dataset is None or dataset["source"]["type"] == "own":
@@ -149,14 +185,19 @@ def _is_timed(dataset: Mapping[str, Any] | None) -> bool | None:
 
 
 def _training_data_faults(config: Config) -> Iterator[str]:
+    without: dict[str, str | None] = {}
     for name, model in config["models"].items():
         tuned = model["source"]["type"] == "tune"
         if tuned and instruction_data(name, config["models"]) is None:
-            yield (
-                f"models.{name}.source: key 'instructions' is missing; {parent(model)!r} was not "
-                "trained on the simulated world, so there is no default; allowed: simulated, "
-                f"{', '.join(INSTRUCTIONS)}, or a path that ends in .json"
-            )
+            experiment = model.get("experiment")
+            path = f"tuning.{experiment}" if experiment else f"models.{name}.source"
+            without[path] = parent(model)
+    for path, base in without.items():
+        yield (
+            f"{path}: key 'instructions' is missing; {base!r} was not trained on the simulated "
+            "world, so there is no default; allowed: simulated, "
+            f"{', '.join(INSTRUCTIONS)}, or a path that ends in .json or .jsonl"
+        )
     told: dict[tuple[str, str], str] = {}
     for name, benchmark in config.get("behavior", {}).items():
         key = (benchmark.get("report_as", benchmark["dataset"]), benchmark["mode"])
@@ -176,6 +217,7 @@ def uses_simulation(config: Config) -> bool:
     sources = [
         *(model["source"]["type"] for model in models.values()),
         *(model["source"].get("instructions") for model in models.values()),
+        *(model["source"].get("text") for model in models.values()),
         *(dataset["source"]["type"] for dataset in config.get("datasets", {}).values()),
         *(task["questions"]["type"] for task in config.get("capability", {}).values()),
         *(text["source"]["type"] for text in config.get("next_word", {}).values()),

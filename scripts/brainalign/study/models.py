@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Any
 
 Model = Mapping[str, Any]
@@ -14,6 +15,19 @@ INSTRUCTIONS = {
     "alpaca-subset2000": {"type": "alpaca", "release": "subset2000"},
 }
 
+# What a checkpoint has from its base: how it is read and how large it is.
+READING = (
+    "parameters", "dtype", "max_context", "chat", "bos", "decoder_input", "surprisal",
+    "trust_remote_code",
+)  # fmt: skip
+# Arm → the keys of an experiment that say what the arm is trained on.
+DATA_OF = {
+    "instruction": ("instructions",),
+    "no-instruction": ("instructions",),
+    "shuffled": ("instructions",),
+    "continued": ("instructions", "text"),
+}
+
 # A fetched model whose size is neither declared nor in its name: with torch, 8 GB in float32.
 UNKNOWN_PARAMETERS = 1e9
 TRAINING_BYTES = 16  # of a parameter: float32 weight, gradient and AdamW's two moments
@@ -23,9 +37,69 @@ SHARD_BYTES = 40e9  # of weights that one GPU holds of a model sharded over seve
 _SIZE = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([mb])(?![a-z0-9])", re.IGNORECASE)
 
 
+def all_models(config: Mapping[str, Any]) -> dict[str, Model]:
+    """The study's models: its entries and the checkpoints of its tuning experiments.
+
+    A checkpoint is called BASE-ARM-sSEED-SAMPLES and is read as its base is. The last one of arm
+    instruction is the base's tuned partner; the others have the role `checkpoint`.
+    """
+    models = dict(config["models"])
+    for name, experiment in config.get("tuning", {}).items():
+        base = experiment["base"]
+        read = {key: models.get(base, {})[key] for key in READING if key in models.get(base, {})}
+        for arm, seed, seen in checkpoints(experiment):
+            tuned = arm == "instruction" and seen == max(experiment["checkpoints"])
+            source = {
+                "type": "tune", "of": base, "arm": arm, "seed": seed, "checkpoint": seen,
+                **{key: experiment[key] for key in DATA_OF[arm] if key in experiment},
+                **experiment.get("recipe", {}),
+            }  # fmt: skip
+            models[checkpoint_name(base, arm, seed, seen)] = {
+                **read,
+                "source": source,
+                "family": models.get(base, {}).get("family", base),
+                "experiment": name,
+                "role": "tuned" if tuned else "checkpoint",
+            }
+    return models
+
+
+def checkpoints(experiment: Mapping[str, Any]) -> Iterator[tuple[str, int, int]]:
+    """Arm, seed and samples seen of every checkpoint of a tuning experiment."""
+    return product(
+        experiment["arms"], experiment.get("seeds", [1]), sorted(experiment["checkpoints"])
+    )
+
+
+def checkpoint_name(base: str, arm: str, seed: int, seen: int) -> str:
+    """What a checkpoint is called in the study."""
+    return f"{base}-{arm}-s{seed}-{seen}"
+
+
+def previous_checkpoint(name: str, models: Mapping[str, Model]) -> str | None:
+    """The checkpoint that a tuned model is continued from, or None: it starts from its base."""
+    model = models[name]
+    seen = model["source"].get("checkpoint", 0)
+    run = _run(model)
+    earlier = {
+        other["source"]["checkpoint"]: other_name
+        for other_name, other in models.items()
+        if other.get("experiment") and _run(other) == run and other["source"]["checkpoint"] < seen
+    }
+    return earlier[max(earlier)] if earlier else None
+
+
+def _run(model: Model) -> tuple[Any, ...]:
+    source = model["source"]
+    return model.get("experiment"), source.get("arm"), source.get("seed")
+
+
 def role(model: Model) -> str:
     """`truth` (the planted features), `baseline` (no network), `untrained`, `tuned` (has a vanilla
-    partner, or says so) or `vanilla`."""
+    partner, or says so), `checkpoint` (of a tuning experiment, on the way or of an ablation) or
+    `vanilla`."""
+    if "role" in model:
+        return str(model["role"])
     kind = model["source"]["type"]
     if model["source"].get("kind") == "truth":
         return "truth"

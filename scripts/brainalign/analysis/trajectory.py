@@ -1,0 +1,170 @@
+"""Tuning experiments: what becomes of alignment and capability along the training, arm by arm."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from brainalign.analysis.averages import dataset_scores
+from brainalign.analysis.predictors import READING
+
+TRAJECTORY_COLUMNS = (
+    "experiment", "base", "arm", "seed", "samples", "tokens", "learned_tokens", "model", "kind",
+    "quantity", "mode", "measure", "value", "simulated",
+)  # fmt: skip
+ARM_COLUMNS = (
+    "experiment", "base", "control", "samples", "kind", "quantity", "mode", "measure",
+    "instruction", "of_control", "difference", "low", "high", "n_seeds", "p", "tokens",
+    "tokens_of_control", "note", "simulated",
+)  # fmt: skip
+TREATED = "instruction"
+_WHAT = ["experiment", "base", "kind", "quantity", "mode", "measure", "simulated"]
+
+
+def quantities(
+    scores: pd.DataFrame | None = None,
+    behaviors: pd.DataFrame | None = None,
+    capabilities: pd.DataFrame | None = None,
+    losses: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """One value per model and quantity, from the tables that a study has.
+
+    Returns
+    -------
+    `model`, `kind` (brain, reading-times, capability, next-word), `quantity` (the dataset, the
+    task, the text, or `average` over brain datasets), `mode` (empty where there are none),
+    `measure`, `value`, `simulated`.
+    """
+    parts = []
+    if scores is not None:
+        brain = dataset_scores(scores).rename(columns={"dataset": "quantity", "r": "value"})
+        parts.append(brain.assign(kind="brain", measure="r"))
+    if behaviors is not None:
+        chosen = behaviors["measure"] == behaviors["mode"].map(READING)
+        fits = behaviors[chosen].rename(columns={"dataset": "quantity"})
+        parts.append(fits.assign(kind="reading-times"))
+    if capabilities is not None:
+        overall = capabilities[capabilities["category"] == "all"]
+        answers = overall.rename(columns={"task": "quantity", "accuracy": "value"})
+        parts.append(answers.assign(kind="capability", measure="accuracy", mode=""))
+    if losses is not None:
+        texts = losses.rename(columns={"text": "quantity", "bits_per_token": "value"})
+        parts.append(texts.assign(kind="next-word", measure="bits_per_token", mode=""))
+    columns = ["model", "kind", "quantity", "mode", "measure", "value", "simulated"]
+    return pd.concat([part[columns] for part in parts], ignore_index=True)
+
+
+def trajectory(
+    runs: Sequence[Mapping[str, Any]],
+    manifests: Mapping[str, Mapping[str, Any]],
+    values: pd.DataFrame,
+) -> pd.DataFrame:
+    """Every quantity of every checkpoint, beside the tokens that it has read.
+
+    Parameters
+    ----------
+    runs : checkpoints: `experiment`, `base`, `arm`, `seed`, `samples` (as the study names them),
+        `model`.
+    manifests : model → manifest.
+    values : `quantities`.
+
+    Returns
+    -------
+    `TRAJECTORY_COLUMNS`. Every arm and seed begins with a row of its base at 0 samples. The
+    held-out loss (kind `held-out`, nats per label) is of samples that no arm was trained on, with
+    their instructions.
+    """
+    of_model = {str(model): part for model, part in values.groupby("model", sort=False)}
+    rows: list[dict[str, Any]] = []
+    begun = set()
+    for run in runs:
+        about = {key: run[key] for key in ("experiment", "base", "arm", "seed")}
+        if tuple(about.values()) not in begun:
+            begun.add(tuple(about.values()))
+            zero = {**about, "samples": 0, "tokens": 0, "learned_tokens": 0, "model": run["base"]}
+            rows += _rows(zero, of_model.get(run["base"]))
+        facts = manifests[run["model"]]["training"]
+        here = {
+            **about,
+            "samples": run["samples"],
+            **{key: facts[key] for key in ("tokens", "learned_tokens")},
+            "model": run["model"],
+        }
+        rows += _rows(here, of_model.get(run["model"]))
+        if facts.get("held_out_loss") is not None:
+            rows.append(
+                {
+                    **here, "kind": "held-out", "quantity": "held-out samples", "mode": "",
+                    "measure": "nats_per_label", "value": facts["held_out_loss"],
+                    "simulated": manifests[run["model"]]["simulated"],
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows, columns=list(TRAJECTORY_COLUMNS))
+
+
+def _rows(about: Mapping[str, Any], values: pd.DataFrame | None) -> list[dict[str, Any]]:
+    if values is None:
+        return []
+    shown = values.drop(columns="model").to_dict("records")
+    return [{**about, **{str(key): value for key, value in row.items()}} for row in shown]
+
+
+def arms(table: pd.DataFrame) -> pd.DataFrame:
+    """Arm instruction minus every other arm at the same checkpoint, paired by seed.
+
+    Parameters
+    ----------
+    table : `trajectory`.
+
+    Returns
+    -------
+    `ARM_COLUMNS`; `low`, `high`: Student's 95 % interval of the mean difference over seeds, `p`:
+    the paired t-test's, two-sided, uncorrected. What varies over seeds is the draw of samples and
+    their order: the base and the questions are the same.
+    """
+    rows = [
+        {**dict(zip([*_WHAT, "samples"], key, strict=True)), **row}
+        for key, part in table[table["samples"] > 0].groupby([*_WHAT, "samples"], sort=False)
+        for row in _controls(part)
+    ]
+    return pd.DataFrame(rows, columns=list(ARM_COLUMNS))
+
+
+def _controls(part: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    by_arm = {arm: rows.set_index("seed") for arm, rows in part.groupby("arm", sort=False)}
+    treated = by_arm.pop(TREATED, None)
+    if treated is None:
+        return
+    for control, rows in by_arm.items():
+        pairs = treated.join(rows, how="inner", rsuffix="_of_control")
+        difference = pairs["value"] - pairs["value_of_control"]
+        low, high, p = t_interval(difference.to_numpy(float))
+        yield {
+            "control": control,
+            "instruction": pairs["value"].mean(),
+            "of_control": pairs["value_of_control"].mean(),
+            "difference": difference.mean(),
+            "low": low,
+            "high": high,
+            "n_seeds": int(difference.notna().sum()),
+            "p": p,
+            "tokens": pairs["tokens"].mean(),
+            "tokens_of_control": pairs["tokens_of_control"].mean(),
+            "note": "" if len(pairs) > 1 else "one seed: no interval",
+        }
+
+
+def t_interval(differences: np.ndarray) -> tuple[float, float, float]:
+    """Student's 95 % interval of the mean of differences [n], and the two-sided p of 0."""
+    from scipy import stats
+
+    d = differences[~np.isnan(differences)]
+    if len(d) < 2:
+        return np.nan, np.nan, np.nan
+    error = d.std(ddof=1) / np.sqrt(len(d))
+    if error == 0:
+        return float(d.mean()), float(d.mean()), float(d.mean() == 0)
+    half = stats.t.ppf(0.975, len(d) - 1) * error
+    p = 2 * stats.t.sf(abs(d.mean()) / error, len(d) - 1)
+    return float(d.mean() - half), float(d.mean() + half), float(p)

@@ -1,0 +1,103 @@
+"""Instruction data: Alpaca's JSON, and chats as JSON lines."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from brainalign.errors import InputError
+
+Sample = dict[str, str]
+"""`instruction`, and `input`, `output`, `history` (what was said before), which may be empty."""
+
+
+def read_samples(path: str | Path) -> list[Sample]:
+    """Read instruction samples: a JSON list as Alpaca's, or (`.jsonl`) a chat per line.
+
+    Alpaca's samples have `instruction`, `output`, and `input` if any. A chat is
+    `{"messages": [{"role": "system" | "user" | "assistant", "content": TEXT}, ...]}`; each of its
+    answers is a sample, with all that was said before in its `history`.
+
+    An empty output is a sample too (Alpaca has some): the model learns to end at once.
+
+    Raises
+    ------
+    InputError : no such file, not JSON, no list, or a sample without instruction or output, by
+        its number or line.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    samples = list(_chats(text, path) if str(path).endswith(".jsonl") else _alpaca(text, path))
+    if not samples:
+        raise InputError(f"{path}: there are no samples")
+    return samples
+
+
+def _alpaca(text: str, path: str | Path) -> Iterator[Sample]:
+    rows = _parsed(text, str(path))
+    if not isinstance(rows, list):
+        raise InputError(f"{path}: expected a list of samples")
+    for number, row in enumerate(rows):
+        for key, empty in (("instruction", False), ("output", True), ("input", True)):
+            value = row.get(key, "" if key == "input" else None) if isinstance(row, dict) else None
+            if not isinstance(value, str) or not (empty or value.strip()):
+                raise InputError(f"{path}: sample {number} has no {key}")
+        yield {
+            "instruction": row["instruction"],
+            "input": row.get("input", ""),
+            "output": row["output"],
+            "history": "",
+        }
+
+
+def _chats(text: str, path: str | Path) -> Iterator[Sample]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        where = f"{path}: line {number}"
+        row = _parsed(line, where)
+        messages = row.get("messages") if isinstance(row, dict) else None
+        if not isinstance(messages, list) or not all(map(_is_message, messages)):
+            raise InputError(
+                f'{where}: expected {{"messages": [...]}}, each with role (system, user or '
+                "assistant) and content"
+            )
+        yield from _answers(messages, where)
+
+
+def _is_message(message: Any) -> bool:
+    return (
+        isinstance(message, dict)
+        and message.get("role") in ("system", "user", "assistant")
+        and isinstance(message.get("content"), str)
+    )
+
+
+def _answers(messages: Sequence[dict[str, str]], where: str) -> Iterator[Sample]:
+    roles = [message["role"] for message in messages]
+    turns = roles[1:] if roles[:1] == ["system"] else roles
+    if not turns or turns != ["user", "assistant"] * (len(turns) // 2):
+        raise InputError(
+            f"{where}: after the system's message, if any, user and assistant take turns and the "
+            f"assistant ends; found {', '.join(roles) or 'nothing'}"
+        )
+    for i, message in enumerate(messages):
+        if message["role"] != "assistant":
+            continue
+        if not messages[i - 1]["content"].strip():
+            raise InputError(f"{where}: message {i - 1} of the user is empty")
+        yield {
+            "instruction": messages[i - 1]["content"],
+            "input": "",
+            "output": message["content"],
+            "history": "\n\n".join(before["content"] for before in messages[: i - 1]),
+        }
+
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where}: not JSON ({error})") from error

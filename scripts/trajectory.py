@@ -1,0 +1,47 @@
+"""Collect what every checkpoint of the tuning experiments scores, and compare the arms."""
+
+from typing import TYPE_CHECKING
+
+from brainalign.analysis.behaviors import collect_behaviors, collect_capabilities, collect_losses
+from brainalign.analysis.records import model_table
+from brainalign.analysis.scores import collect_scores
+from brainalign.analysis.trajectory import arms, quantities, trajectory
+from brainalign.capability.summary import summarise
+from brainalign.formats.tables import read_json, read_table, write_table
+from brainalign.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log:
+    params, files = snakemake.params, snakemake.input
+    manifests = {manifest["name"]: manifest for manifest in map(read_json, files.manifests)}
+    models = model_table(params.models, list(manifests.values()))
+
+    def results(kind, parts, read=read_table):
+        """(model, benchmark, file's content) of every file of a kind."""
+        pairs = [(model, part) for model in params.models for part in parts]
+        return [(*pair, read(path)) for pair, path in zip(pairs, files[kind], strict=True)]
+
+    tables = {}
+    if params.alignment:
+        tables["scores"] = collect_scores(
+            results("alignment", params.alignment), {}, models, params.alignment,
+            params.simulated_datasets, samples=1, seed=0,  # its intervals are not used
+        )["scores"]  # fmt: skip
+    if params.behavior:
+        tables["behaviors"] = collect_behaviors(
+            results("behavior", params.behavior), models, params.behavior,
+            params.simulated_datasets,
+        )["behaviors"]  # fmt: skip
+    if params.capability:
+        tables["capabilities"] = collect_capabilities(
+            results("capability", params.capability), models, params.capability, summarise
+        )
+    if params.texts:
+        tables["losses"] = collect_losses(results("next_word", params.texts, read_json), models)
+    table = trajectory(params.runs, manifests, quantities(**tables))
+    write_table(table, snakemake.output.trajectory)
+    compared = arms(table)
+    log.info("%d checkpoints, %d comparisons of arms", len(params.runs), len(compared))
+    write_table(compared, snakemake.output.arms)
