@@ -93,8 +93,21 @@ def study(plant: Plant, rng: np.random.Generator, modes: tuple[str, ...] = ("con
     return {
         "scores": pd.DataFrame(scores),
         "subjects": pd.DataFrame(subjects),
-        "capabilities": pd.DataFrame(answers),
+        "capabilities": with_shared_answers(pd.DataFrame(answers)),
     }
+
+
+def with_shared_answers(capabilities: pd.DataFrame) -> pd.DataFrame:
+    """capabilities.csv with the counts that a model shares with its partner, had they nothing in
+    common beyond chance."""
+    columns = ["model", "task", "category", "accuracy"]
+    partner = capabilities[columns].rename(columns={"model": "base", "accuracy": "other"})
+    table = capabilities.merge(partner, on=["base", "task", "category"], how="left")
+    n, own, other = table["n"], table["accuracy"], table.pop("other")
+    both = (n * own * other).round()
+    return table.assign(
+        n_both=both, n_gained=(n * own).round() - both, n_lost=(n * other).round() - both
+    )
 
 
 def _models(plant: Plant, rng: np.random.Generator) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import xarray as xr
 from brainalign.analysis.contrasts import contrasts
 from brainalign.analysis.correlations import correlations
 from brainalign.analysis.published import published_check, published_models
+from simulated_studies import with_shared_answers
 
 SMALL = (("sim-gpt", 3, 1), ("sim-t5", 1, 1))
 LARGE = (("t5", 5, 2), ("llama", 3, 2), ("gpt2", 4, 1), ("gemma", 2, 1), ("smollm", 3, 1))
@@ -172,7 +173,7 @@ def capabilities(
                         "simulated": simulated,
                     }
                 )
-    return pd.DataFrame(rows).drop(columns="Index")
+    return with_shared_answers(pd.DataFrame(rows).drop(columns="Index"))
 
 
 def behaviors(

@@ -177,7 +177,7 @@ def test_paired_tests_say_why_there_is_no_p(d, why, rng):
 def test_few_pairs_are_flagged_and_ties_do_not_crash(rng):
     found = paired_tests(np.array([0.1, 0.1, 0.1]), rng)
     assert found.p_permutation == 0.25
-    assert found.note == "3 paired values cannot reach p < .05 in a rank test"
+    assert found.note == "3 differences other than 0 cannot reach p < .05"
 
 
 def p_of_null_study(test: str, rng: np.random.Generator) -> float:

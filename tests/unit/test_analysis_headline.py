@@ -163,10 +163,16 @@ def contrast_rows(vanilla, tuned, n_bases):
         "high": 0.03,
         "n": n_bases,
         "p": 0.125,
+        "p_least": 2.0 ** (1 - n_bases),
     }
     units = pd.DataFrame([overall | {"unit": unit} for unit in ("pairs", "bases")])
     return pd.concat([pairs, units]).assign(
-        mode="controlled", measure="delta_loglik_per_word", dataset="reading", simulated=True
+        mode="controlled",
+        kind="reading-times",
+        measure="delta_loglik_per_word",
+        dataset="reading",
+        benchmark="reading-controlled",
+        simulated=True,
     )
 
 

@@ -80,7 +80,10 @@ def test_the_papers_scores_give_the_papers_gains(paper):
     # The paper prints rounded averages; these are the means of its columns (p .005 there).
     assert overall.loc["average", "p"] == pytest.approx(0.005, abs=0.003)
     bases = table[(table["level"] == "overall") & (table["unit"] == "bases")]
-    assert (bases["n"] == 8).all()
+    brain = bases["kind"] == "brain"
+    assert (bases.loc[brain, "n"] == 8).all()
+    # Nobody published the MMLU scores of the vanilla models.
+    assert bases.loc[~brain, "note"].str.startswith("not computable").all()
     t5 = table[(table["level"] == "family") & (table["family"] == "T5")]
     t5 = t5[t5["unit"] == "pairs"].set_index("dataset")
     assert t5.loc["pereira2018", "relative"] == pytest.approx(0.092, abs=5e-4)
@@ -199,6 +202,29 @@ def test_pair_interval_is_the_subject_bootstrap(planted):
     assert row["high"] - row["low"] == pytest.approx(2 * half, rel=0.1)
 
 
+def test_what_a_p_can_be_at_least_and_what_it_counts_as_independent(planted):
+    few = only(planted, ["B0", "B0-tuned0", "B0-tuned1", "B1", "B1-tuned0", "B2", "B2-tuned0"])
+    overall = contrasts(**few, samples=20).query("level == 'overall' and dataset == 'average'")
+    for unit, n in (("pairs", 4), ("bases", 3)):
+        row = overall[overall["unit"] == unit].iloc[0]
+        assert (row["n"], row["p_least"]) == (n, 2.0 ** (1 - n))
+        assert row["p"] >= row["p_least"]
+        assert ("p takes 4 pairs of 3 vanilla models" in row["note"]) == (unit == "pairs")
+
+
+def test_a_relative_change_of_nothing_is_left_out_and_counted(planted):
+    scores = planted["scores"].copy()
+    row = (scores["model"] == "A0") & (scores["dataset"] == "reading")
+    scores.loc[row, "r"] = -0.01
+    table = contrasts(scores, planted["subjects"], samples=20)
+    mean = table.query("level == 'overall' and unit == 'bases' and dataset == 'reading'").iloc[0]
+    assert "relative leaves out 2 of 24 pairs" in mean["note"]
+    pairs = table.query("level == 'pair' and dataset == 'reading' and mode == @mean['mode']")
+    by_base = pairs.groupby("vanilla")["relative"].mean()
+    assert by_base.isna().sum() == 1
+    assert mean["relative"] == pytest.approx(by_base.mean())
+
+
 def test_adjustment_stays_inside_its_family(planted):
     both = contrasts(planted["scores"], planted["subjects"], samples=20)
     legacy = planted["scores"]["mode"] == "legacy"
@@ -261,7 +287,9 @@ def test_small_studies_say_why_and_do_not_crash(planted, models):
     table = correlations(few["scores"], capabilities=few["capabilities"], samples=20)
     undefined = table["r"].isna()
     assert table.loc[undefined, "note"].str.startswith("not computable: ").all()
-    assert (table.loc[~undefined, "note"] == "").all()
+    shared = table["n_bases"] < table["n"]
+    assert table.loc[~undefined & shared, "note"].str.startswith("p takes").all()
+    assert (table.loc[~undefined & ~shared, "note"] == "").all()
     fit = mixed_effects(few["scores"])
     assert (fit["estimate"].notna() | fit["note"].str.startswith("not computable: ")).all()
     against_baselines(few["scores"], few["subjects"], 20, 0)
@@ -325,26 +353,6 @@ def test_a_study_without_scores_or_capability(planted):
     assert len(correlations(samples=20)) == 0
 
 
-def test_difference_of_proportions_against_newcombe():
-    """Newcombe (1998), table II, example: 56/70 against 48/80, method 10: .0524 to .3339."""
-    from brainalign.capability.summary import wilson
-
-    rows = []
-    for model, role, base, k, n in (("t", "tuned", "v", 56, 70), ("v", "vanilla", None, 48, 80)):
-        low, high = wilson(k / n, n)
-        rows.append((model, base, "F", role, 1e6, "mmlu", "all", k / n, low, high, n))
-    columns = [
-        "model", "base", "family", "role", "parameters", "task", "category", "accuracy", "low",
-        "high", "n",
-    ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=columns).assign(scoring="legacy", simulated=True)
-    row = contrasts(capabilities=table).iloc[0]
-    assert (row["low"], row["high"]) == (
-        pytest.approx(0.0524, abs=1e-4),
-        pytest.approx(0.3339, abs=1e-4),
-    )
-
-
 def test_baselines_are_paired_over_subjects(planted):
     scores, subjects = planted["scores"].copy(), planted["subjects"].copy()
     for table in (scores, subjects):
@@ -380,6 +388,12 @@ def test_profiles_find_the_best_layers_and_their_correlation():
     assert row["controlled_r_at_legacy"] == 0.05
     assert row["correlation"] == pytest.approx(np.corrcoef(legacy, controlled)[0, 1])
     assert layer_profiles(curve(legacy, "legacy")).empty
+    both = [layers.assign(model="n"), curve([0.1, 0.2, 0.5, 0.1], "legacy").assign(model="o")]
+    both += [layers, curve([0.1, 0.2, 0.1, 0.1], "controlled").assign(model="o")]
+    every = layer_profiles(pd.concat(both)).set_index("model").loc["all"]
+    assert every["n_models"] == 3
+    assert every["legacy_depth"] == pytest.approx((0 + 0 + 2 / 3) / 3)
+    assert every["correlation"] == pytest.approx(np.corrcoef([0, 0, 2 / 3], [1, 1, 1 / 3])[0, 1])
     flat = pd.concat([curve([0.1, 0.1, 0.1], "legacy"), curve([0.1, 0.2, 0.3], "controlled")])
     assert layer_profiles(flat).iloc[0]["note"] == "not computable: x is constant"
 

@@ -10,7 +10,8 @@ from brainalign.analysis.resampling import mean_interval, paired_tests
 
 COLUMNS = (
     "model", "against", "against_role", "benchmark", "dataset", "mode", "r", "r_against",
-    "difference", "low", "high", "unit", "n", "p", "p_adjusted", "note", "simulated",
+    "difference", "low", "high", "unit", "n", "p", "p_least", "p_adjusted",
+    "note", "simulated",
 )  # fmt: skip
 TRAINED = ("vanilla", "tuned")
 
@@ -55,7 +56,7 @@ def against_baselines(
                         "dataset": model["dataset"], "mode": model["mode"], "r": model["r"],
                         "r_against": other["r"], "difference": score, "low": low + shift,
                         "high": high + shift, "unit": "subjects", "n": tests.n,
-                        "p": tests.p_wilcoxon, "note": tests.note,
+                        "p": tests.p_wilcoxon, "p_least": tests.p_least, "note": tests.note,
                         "simulated": model["simulated"],
                     }
                 )  # fmt: skip

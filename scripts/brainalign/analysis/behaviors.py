@@ -19,9 +19,9 @@ GROUP_COLUMNS = (
 )  # fmt: skip
 CAPABILITY_COLUMNS = (
     "model", "label", "base", "family", "role", "parameters", "published", "task", "category",
-    "average", "accuracy", "low", "high", "n", "n_truncated", "n_ties", "scoring", "simulated",
+    "average", "accuracy", "low", "high", "n", "n_both", "n_gained", "n_lost", "n_truncated",
+    "n_ties", "scoring", "simulated",
 )  # fmt: skip
-
 
 LOSS_COLUMNS = (
     "model", "label", "base", "family", "role", "parameters", "published", "text", "bits_per_token",
@@ -88,12 +88,56 @@ def collect_capabilities(
         (`brainalign.capability.summary.summarise`).
     """
     tables = []
-    for model, task, answers in results:
+    by_name = {(model, task): answers for model, task, answers in results}
+    for (model, task), answers in by_name.items():
         about = {str(key): value for key, value in models.loc[model].items()}
         simulated = about.pop("simulated") or tasks[task]["questions"]["type"] == "simulated"
         table = summarise(answers).assign(**about, task=task, simulated=simulated)
-        tables.append(table.assign(scoring=answers["scoring"].iloc[0]))
-    return pd.concat(tables, ignore_index=True)[list(CAPABILITY_COLUMNS)]
+        table = table.assign(scoring=answers["scoring"].iloc[0])
+        partner = by_name.get((about["base"], task))
+        if partner is not None:
+            try:
+                table = table.merge(compared(answers, partner), on="category")
+            except InputError as error:
+                raise InputError(f"{task}: {model} and {about['base']} {error}") from error
+        tables.append(table.reindex(columns=list(CAPABILITY_COLUMNS)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def compared(answers: pd.DataFrame, partner: pd.DataFrame) -> pd.DataFrame:
+    """How often a model and its partner answer the same questions right.
+
+    Parameters
+    ----------
+    answers, partner : `question_id`, `category`, `correct`, a row per question.
+
+    Returns
+    -------
+    `category` (`all` and each), `n_both`, `n_gained` (the model only), `n_lost` (the partner only).
+
+    Raises
+    ------
+    InputError : they were asked different questions.
+    """
+    ours, theirs = (table.set_index("question_id") for table in (answers, partner))
+    odd = ours.index.symmetric_difference(theirs.index)
+    if len(odd) or not (ours.index.is_unique and theirs.index.is_unique):
+        raise InputError(
+            f"were not asked the same questions ({len(ours)} and {len(theirs)}, "
+            f"{len(odd)} of them not shared)"
+        )
+    right = ours["correct"].astype(bool)
+    partner_right = theirs["correct"].astype(bool).reindex(right.index)
+    counts = pd.DataFrame(
+        {
+            "n_both": right & partner_right,
+            "n_gained": right & ~partner_right,
+            "n_lost": ~right & partner_right,
+        }
+    ).astype(int)
+    parts = counts.groupby(ours["category"], sort=False, dropna=False).sum()
+    parts.index = parts.index.astype(str)
+    return pd.concat([counts.sum().to_frame("all").T, parts]).rename_axis("category").reset_index()
 
 
 def collect_losses(

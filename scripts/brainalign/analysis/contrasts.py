@@ -9,13 +9,13 @@ import pandas as pd
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
 from brainalign.analysis.multiplicity import adjust_within
+from brainalign.analysis.proportions import mcnemar_p, paired_interval
 from brainalign.analysis.resampling import PairedTests, cluster_weights, paired_tests
-from brainalign.capability.summary import Z95
 
 COLUMNS = (
     "level", "tuned", "vanilla", "family", "benchmark", "dataset", "mode", "kind", "measure",
     "absolute", "relative", "relative_by_dataset", "low", "high", "interval", "test", "unit", "n",
-    "p", "p_permutation", "p_adjusted", "test_family", "note", "simulated",
+    "p", "p_least", "p_permutation", "p_adjusted", "test_family", "note", "simulated",
 )  # fmt: skip
 MEASURED = ["simulated", "mode", "kind", "measure"]
 VALUES = [*MEASURED, "dataset", "benchmark", "model", "value", "note"]
@@ -49,6 +49,33 @@ class Pairs:
     def relative(self) -> np.ndarray:
         """Difference over the vanilla value; NaN where that is not positive."""
         return self.absolute / np.where(self.vanilla > 0, self.vanilla, np.nan)
+
+
+@dataclass(frozen=True)
+class Members:
+    """The tuned models of one measure, an entry per pair.
+
+    `weights` [samples, pair]: how often a pair is drawn when vanilla models are drawn within their
+    families, with all models tuned from them.
+    """
+
+    tuned: np.ndarray
+    bases: np.ndarray
+    families: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, facts: pd.DataFrame, samples: int, seed: int) -> "Members":
+        bases, families = facts["base"].to_numpy(str), facts["family"].to_numpy(str)
+        rng = np.random.default_rng(seed)
+        weights = cluster_weights(list(bases), list(families), samples, rng)
+        return cls(facts.index.to_numpy(str), bases, families, weights)
+
+    def groups(self) -> Iterator[tuple[str, str, np.ndarray]]:
+        """Level, name and members [pair] of every family, and of all."""
+        for family in dict.fromkeys(self.families):
+            yield "family", str(family), self.families == family
+        yield "overall", EVERY, np.ones(len(self.tuned), bool)
 
 
 def contrasts(
@@ -91,8 +118,10 @@ def contrasts(
                 str(name): _pairs(members, group, own[own["dataset"] == name])
                 for name, group in part.groupby("dataset", sort=False)
             }
-            rows += [{**about, **row} for row in _contrast(members, datasets, samples, seed)]
-    rows += _capability(tuned, capabilities)
+            group = Members.of(members, samples, seed)
+            rows += [{**about, **row} for row in _contrast(group, datasets, samples, seed)]
+    if capabilities is not None:
+        rows += _capability(tuned, capabilities, samples, seed)
     return _adjusted(pd.DataFrame(rows).reindex(columns=list(COLUMNS)))
 
 
@@ -177,7 +206,7 @@ def _pairs(members: pd.DataFrame, values: pd.DataFrame, units: pd.DataFrame) -> 
 
 
 def _contrast(
-    members: pd.DataFrame, datasets: dict[str, Pairs], samples: int, seed: int
+    members: Members, datasets: dict[str, Pairs], samples: int, seed: int
 ) -> Iterator[Row]:
     """The rows of one measure: every pair, every family, all; dataset by dataset."""
     single = {name: pairs for name, pairs in datasets.items() if name != AVERAGE}
@@ -187,28 +216,19 @@ def _contrast(
         drawn[AVERAGE] = datasets[AVERAGE].absolute + np.mean(centred, axis=0)
         datasets = {**datasets, AVERAGE: _with_all_units(datasets[AVERAGE], list(single.values()))}
     by_dataset = np.mean([pairs.relative for pairs in single.values()], axis=0)
-
-    families, bases = members["family"].to_numpy(str), members["base"].to_numpy(str)
-    rng = np.random.default_rng(seed)
-    weights = cluster_weights(list(bases), list(families), samples, rng)
-    groups = [("family", f, families == f) for f in dict.fromkeys(families)]
-    groups.append(("overall", EVERY, np.ones(len(members), bool)))
     for name, pairs in datasets.items():
-        of_datasets = by_dataset if name == AVERAGE else np.full(len(members), np.nan)
-        about = {"dataset": name, "benchmark": pairs.benchmark}
-        for row, model, base in zip(
-            _pair_rows(pairs, drawn[name], of_datasets, seed), members.index, bases, strict=True
-        ):
-            family = members.loc[model, "family"]
-            yield {
-                **about, "level": "pair", "tuned": model, "vanilla": base, "family": family, **row
-            }  # fmt: skip
-        for level, family, inside in groups:
-            head = {**about, "level": level, "tuned": EVERY, "vanilla": EVERY, "family": family}
-            for row in _mean_rows(
-                pairs, inside, drawn[name], weights, bases, families, of_datasets, seed
-            ):
-                yield {**head, **row}
+        of_datasets = by_dataset if name == AVERAGE else np.full(len(members.tuned), np.nan)
+        tests = _pair_rows(pairs, drawn[name], of_datasets, seed)
+        means = _mean_rows(pairs, members, drawn[name], of_datasets, seed)
+        for row in (*_of_pairs(members, tests), *means):
+            yield {"dataset": name, "benchmark": pairs.benchmark, **row}
+
+
+def _of_pairs(members: Members, rows: Iterator[Row]) -> Iterator[Row]:
+    """The rows of single pairs, named."""
+    names = zip(members.tuned, members.bases, members.families, strict=True)
+    for (tuned, base, family), row in zip(names, rows, strict=True):
+        yield {"level": "pair", "tuned": tuned, "vanilla": base, "family": family, **row}
 
 
 def _with_all_units(average: Pairs, parts: list[Pairs]) -> Pairs:
@@ -248,7 +268,7 @@ def _pair_rows(pairs: Pairs, drawn: np.ndarray, by_dataset: np.ndarray, seed: in
         tests = paired_tests(units, np.random.default_rng(seed))
         if not note and "folds" in pairs.unit:
             # Folds share training data: their differences are not independent observations.
-            tests = PairedTests(len(units), np.nan, np.nan, np.nan, "folds are no test units")
+            tests = PairedTests.none(len(units), "folds are no test units")
         yield {
             "absolute": pairs.absolute[i],
             "relative": pairs.relative[i],
@@ -261,55 +281,80 @@ def _pair_rows(pairs: Pairs, drawn: np.ndarray, by_dataset: np.ndarray, seed: in
 
 
 def _mean_rows(
-    pairs: Pairs,
-    inside: np.ndarray,
-    drawn: np.ndarray,
-    weights: np.ndarray,
-    bases: np.ndarray,
-    families: np.ndarray,
-    by_dataset: np.ndarray,
-    seed: int,
+    pairs: Pairs, members: Members, drawn: np.ndarray, by_dataset: np.ndarray, seed: int
 ) -> Iterator[Row]:
-    """Mean over the pairs `inside`, tested over pairs and over vanilla models.
+    """Mean over the pairs of every family and of all, tested over pairs and over vanilla models.
 
     The interval is a hierarchical bootstrap: vanilla models within family (with all their tuned
     models) and, inside each pair, subjects within dataset.
     """
-    known = inside & ~np.isnan(pairs.absolute)
-    note = "" if known.any() else "not computable: no pair has both scores"
-    missing = [n for n in np.array(pairs.notes)[inside] if n]
-    if known.any() and missing:
-        note = f"{len(missing)} of {inside.sum()} pairs left out: {missing[0]}"
-    low = high = np.nan
-    n_bases = len(set(bases[known]))
-    varies = bool(known.any() and (n_bases > 1 or np.ptp(drawn[:, known], axis=0).max() > 0))
-    if varies:
-        share = weights[:, known]
-        total = share.sum(1)
-        means = (drawn[:, known] * share).sum(1) / np.where(total > 0, total, np.nan)
-        low, high = np.nanquantile(means, [0.025, 0.975])
-    for unit in ("pairs", "bases"):
-        values = pd.DataFrame(
-            {
-                "absolute": pairs.absolute[known],
-                "relative": pairs.relative[known],
-                "by_dataset": by_dataset[known],
-                "base": bases[known],
-            }
-        )
-        if unit == "bases":
-            values = values.groupby("base", sort=False).mean().reset_index()
-        tests = paired_tests(values["absolute"].to_numpy(), np.random.default_rng(seed))
-        yield {
-            "absolute": values["absolute"].mean(),
-            "relative": values["relative"].mean(),
-            "relative_by_dataset": values["by_dataset"].mean(),
-            # The interval belongs to the mean over pairs.
-            "low": low if unit == "pairs" else np.nan,
-            "high": high if unit == "pairs" else np.nan,
-            "interval": "bases and units" if varies and unit == "pairs" else "none",
-            **_test(tests, unit, note),
+    values = pd.DataFrame(
+        {
+            "absolute": pairs.absolute,
+            "relative": pairs.relative,
+            "relative_by_dataset": by_dataset,
+            "base": members.bases,
         }
+    )
+    for level, family, inside in members.groups():
+        known = inside & ~np.isnan(pairs.absolute)
+        low, high, interval = _mean_interval(drawn[:, known], members, known)
+        note = _left_out(pairs, inside, known)
+        head = {"level": level, "tuned": EVERY, "vanilla": EVERY, "family": family}
+        for unit in ("pairs", "bases"):
+            own = values[known]
+            n_pairs = len(own)
+            if unit == "bases":
+                own = own.groupby("base", sort=False).mean()
+                # The interval belongs to the mean over pairs.
+                low = high = np.nan
+                interval = "none"
+            tests = paired_tests(own["absolute"].to_numpy(), np.random.default_rng(seed))
+            n_bases = len(set(members.bases[known]))
+            shared = unit == "pairs" and n_bases < n_pairs and not np.isnan(tests.p_wilcoxon)
+            why = f"p takes {n_pairs} pairs of {n_bases} vanilla models as independent: too small"
+            yield {
+                **head,
+                **own.mean(numeric_only=True)[["absolute", "relative", "relative_by_dataset"]],
+                "low": low,
+                "high": high,
+                "interval": interval,
+                **_test(tests, unit, "; ".join(filter(None, (note, why if shared else "")))),
+            }
+
+
+def _mean_interval(
+    drawn: np.ndarray, members: Members, known: np.ndarray
+) -> tuple[float, float, str]:
+    """95 % interval of the mean over the pairs `known`, and what it resamples."""
+    if not known.any():
+        return np.nan, np.nan, "none"
+    resampled = ["bases"] * (len(set(members.bases[known])) > 1)
+    resampled += ["units"] * bool(np.ptp(drawn, axis=0).max() > 0)
+    if not resampled:
+        return np.nan, np.nan, "none"
+    share = members.weights[:, known]
+    total = share.sum(1)
+    means = (drawn * share).sum(1) / np.where(total > 0, total, np.nan)
+    low, high = np.nanquantile(means, [0.025, 0.975])
+    return float(low), float(high), " and ".join(resampled)
+
+
+def _left_out(pairs: Pairs, inside: np.ndarray, known: np.ndarray) -> str:
+    """What the mean over `inside` leaves out, and why."""
+    if not known.any():
+        return "not computable: no pair has both scores"
+    notes = []
+    missing = [n for n in np.array(pairs.notes)[inside] if n]
+    if missing:
+        notes.append(f"{len(missing)} of {inside.sum()} pairs left out: {missing[0]}")
+    without = int(np.isnan(pairs.relative[known]).sum())
+    if without:
+        notes.append(
+            f"relative leaves out {without} of {known.sum()} pairs, whose vanilla value is not "
+            "positive"
+        )
+    return "; ".join(notes)
 
 
 def _test(tests: PairedTests, unit: str, note: str) -> Row:
@@ -319,50 +364,57 @@ def _test(tests: PairedTests, unit: str, note: str) -> Row:
         "unit": unit,
         "n": tests.n,
         "p": tests.p_wilcoxon,
+        "p_least": tests.p_least,
         "p_permutation": tests.p_permutation,
         "note": "; ".join(part for part in (note, tests.note) if part),
     }
 
 
-def _capability(tuned: pd.DataFrame, capabilities: pd.DataFrame | None) -> Iterator[Row]:
-    """Tuned minus vanilla accuracy with Newcombe's interval of a difference of proportions.
+def _capability(
+    tuned: pd.DataFrame, capabilities: pd.DataFrame, samples: int, seed: int
+) -> Iterator[Row]:
+    """Tuned minus vanilla accuracy of every task and category: pairs, families, all.
 
-    Interval and z-test take the two models' answers as independent, although they answer the same
-    questions: the table holds accuracies, not single answers. That is conservative where the
-    answers agree more than by chance (Newcombe 1998, method 10).
+    A pair is tested over its questions, as both models answered the same ones; where a task is
+    averaged over files the test pools their questions.
     """
-    if capabilities is None:
-        return
-    from scipy.special import ndtr
+    key = ["simulated", "task", "category"]
+    for (simulated, task, category), part in capabilities.groupby(key, sort=False):
+        facts = tuned[tuned.index.isin(part["model"])]
+        if facts.empty:
+            continue
+        members = Members.of(facts, samples, seed)
+        values = part.assign(value=part["accuracy"], benchmark=task, note="")
+        pairs = _pairs(facts, values, pd.DataFrame())
+        about = {
+            "benchmark": task, "dataset": category, "kind": "capability", "measure": "accuracy",
+            "mode": "legacy" if (part["scoring"] == "legacy").all() else "controlled",
+            "simulated": simulated,
+        }  # fmt: skip
+        drawn = np.tile(pairs.absolute, (samples, 1))
+        unknown = np.full(len(facts), np.nan)
+        answers = _of_pairs(members, _answer_rows(pairs, members, part.set_index("model")))
+        for row in (*answers, *_mean_rows(pairs, members, drawn, unknown, seed)):
+            yield {**about, **row}
 
-    for (task, category), part in capabilities.groupby(["task", "category"], sort=False):
-        answers = {row["model"]: row for row in part.to_dict("records")}
-        for model, about in tuned.iterrows():
-            if model not in answers:
-                continue
-            t, v = answers[model], answers.get(about["base"])
-            head = {
-                "level": "pair", "tuned": model, "vanilla": about["base"],
-                "family": about["family"], "benchmark": task, "dataset": category,
-                "mode": "legacy" if t["scoring"] == "legacy" else "controlled",
-                "kind": "capability", "measure": "accuracy", "unit": "questions",
-                "simulated": t["simulated"],
-            }  # fmt: skip
-            if v is None:
-                yield {**head, "note": f"not computable: no score of {about['base']}"}
-                continue
-            difference = t["accuracy"] - v["accuracy"]
-            # The width of each score interval, which knows how the accuracy was averaged.
-            error = np.hypot(t["high"] - t["low"], v["high"] - v["low"]) / (2 * Z95)
-            yield {
-                **head,
-                "absolute": difference,
-                "relative": difference / v["accuracy"] if v["accuracy"] > 0 else np.nan,
-                "low": difference - np.hypot(t["accuracy"] - t["low"], v["high"] - v["accuracy"]),
-                "high": difference + np.hypot(t["high"] - t["accuracy"], v["accuracy"] - v["low"]),
-                "interval": "newcombe",
-                "test": "two proportions",
-                "n": int(t["n"]),
-                "p": float(2 * ndtr(-abs(difference) / error)),
-                "note": "",
-            }
+
+def _answer_rows(pairs: Pairs, members: Members, answers: pd.DataFrame) -> Iterator[Row]:
+    """McNemar's test and Newcombe's interval of every pair, over questions."""
+    for i, note in enumerate(pairs.notes):
+        row: Row = {
+            "absolute": pairs.absolute[i], "relative": pairs.relative[i], "interval": "none",
+            "test": "none", "unit": "questions", "note": note,
+        }  # fmt: skip
+        if not note:
+            own, other = (answers.loc[m] for m in (members.tuned[i], members.bases[i]))
+            both, gained, lost = (int(own[f"n_{k}"]) for k in ("both", "gained", "lost"))
+            p = mcnemar_p(gained, lost)
+            ends = [(m["accuracy"], m["low"], m["high"]) for m in (own, other)]
+            counts = (both, gained, lost, int(own["n"]) - both - gained - lost)
+            row["low"], row["high"] = paired_interval(ends[0], ends[1], counts)
+            row |= {"interval": "newcombe", "n": int(own["n"]), "p": p}
+            row |= (
+                {"note": "both models answer every question alike"} if np.isnan(p)
+                else {"test": "mcnemar", "p_least": 0.5 ** (gained + lost)}
+            )  # fmt: skip
+        yield row

@@ -20,7 +20,7 @@ from brainalign.analysis.predictors import SIZE, predictors
 from brainalign.analysis.resampling import cluster_weights
 
 COLUMNS = (
-    "x", "y", "mode", "models", "subset", "n", "n_families", "method", "r", "slope", "p",
+    "x", "y", "mode", "models", "subset", "n", "n_bases", "n_families", "method", "r", "slope", "p",
     "p_adjusted", "low", "high", "low_families", "high_families", "controlled_for", "test_family",
     "note", "simulated",
 )  # fmt: skip
@@ -34,18 +34,23 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Group:
-    """The models of one correlation and their bootstrap weights [samples, model]."""
+    """The models of one correlation and their bootstrap weights [samples, model].
+
+    `bases`, `families` [model]: the vanilla model that each is or was tuned from, its family.
+    """
 
     name: str
     mode: str
     simulated: bool
-    facts: pd.DataFrame
+    bases: np.ndarray
+    families: np.ndarray
     by_base: np.ndarray
     by_family: np.ndarray | None
 
-    @property
-    def families(self) -> list[str]:
-        return list(dict.fromkeys(self.facts["family"]))
+    def counts(self, *values: np.ndarray) -> tuple[int, int]:
+        """Vanilla models and families among the models that have all `values`."""
+        present = ~np.isnan(np.sum(values, axis=0))
+        return len(set(self.bases[present])), len(set(self.families[present]))
 
 
 def correlations(
@@ -135,15 +140,15 @@ def _members(
 def _group(
     name: str, mode: str, simulated: bool, facts: pd.DataFrame, samples: int, seed: int
 ) -> Group:
-    families = facts["family"].astype(str).to_list()
+    families = facts["family"].to_numpy(str)
     # A tuned model and its vanilla partner are one cluster: their scores are not independent.
     own = facts.index.to_series().astype(str)
-    bases = facts["base"].where(facts["base"].notna(), own).astype(str).to_list()
-    by_base = cluster_weights(bases, None, samples, np.random.default_rng(seed))
+    bases = facts["base"].where(facts["base"].notna(), own).to_numpy(str)
+    by_base = cluster_weights(list(bases), None, samples, np.random.default_rng(seed))
     by_family = None
     if len(set(families)) >= MINIMUM_FAMILIES:
-        by_family = cluster_weights(families, None, samples, np.random.default_rng(seed))
-    return Group(name, mode, simulated, facts, by_base, by_family)
+        by_family = cluster_weights(list(families), None, samples, np.random.default_rng(seed))
+    return Group(name, mode, simulated, bases, families, by_base, by_family)
 
 
 def _group_rows(
@@ -170,7 +175,7 @@ def _group_rows(
             ):
                 about = _about(group, x_name, y_name, "partial")
                 found = partial(own, outcome, [other])
-                row = _row(about, "partial", found, _families(group, own, outcome, other))
+                row = _row(about, "partial", found, group.counts(own, outcome, other))
                 yield {**row, "controlled_for": fixed}
 
 
@@ -187,46 +192,46 @@ def _about(group: Group, x: str, y: str, kind: str) -> Row:
     }
 
 
-def _row(about: Row, method: str, found: Correlation, n_families: int) -> Row:
+def _row(about: Row, method: str, found: Correlation, counts: tuple[int, int]) -> Row:
+    n_bases, n_families = counts
+    note = f"not computable: {found.note}" if found.note else ""
+    if not note and n_bases < found.n:
+        note = f"p takes {found.n} models of {n_bases} vanilla ones as independent: too small"
     parts = [about["y"], about["mode"], about["models"], method, about["kind"]]
     parts.append("simulated" if about["simulated"] else "real")
     return {
         **{key: value for key, value in about.items() if key != "kind"},
         "n": found.n,
+        "n_bases": n_bases,
         "n_families": n_families,
         "method": method,
         "r": found.r,
         "slope": found.slope,
         "p": found.p,
         "test_family": ", ".join(parts),
-        "note": f"not computable: {found.note}" if found.note else "",
+        "note": note,
     }
 
 
 def _whole_rows(group: Group, about: Row, x: np.ndarray, y: np.ndarray) -> Iterator[Row]:
-    n_families = _families(group, x, y)
+    counts = group.counts(x, y)
     found = pearson(x, y)
-    row = _row(about, "pearson", found, n_families)
+    row = _row(about, "pearson", found, counts)
     if not found.note:
         row["low"], row["high"] = bootstrap_pearson(x, y, group.by_base)
         if group.by_family is not None:
             row["low_families"], row["high_families"] = bootstrap_pearson(x, y, group.by_family)
     yield row
-    yield _row(about, "spearman", spearman(x, y), n_families)
+    yield _row(about, "spearman", spearman(x, y), counts)
 
 
 def _subset_rows(group: Group, about: Row, x: np.ndarray, y: np.ndarray) -> Iterator[Row]:
     """Without each family and within each family."""
-    if len(group.families) < 2:
+    family = group.families
+    if len(set(family)) < 2:
         return
-    family = group.facts["family"].to_numpy(str)
-    for name in group.families:
+    for name in dict.fromkeys(family):
         for subset, inside in (("without", family != name), ("within", family == name)):
             found = pearson(x[inside], y[inside])
-            n = len(set(family[inside & ~np.isnan(x + y)]))
-            yield {**_row(about, "pearson", found, n), "subset": f"{subset} {name}"}
-
-
-def _families(group: Group, *values: np.ndarray) -> int:
-    present = ~np.isnan(np.sum(values, axis=0))
-    return int(group.facts["family"][present].nunique())
+            counts = group.counts(x, np.where(inside, y, np.nan))
+            yield {**_row(about, "pearson", found, counts), "subset": f"{subset} {name}"}

@@ -122,7 +122,7 @@ def _study(
             _each(partial(_gain, contrasts, READING, simulated, dataset)),
         )
     for task in tasks:
-        answer = _accuracy(capabilities, task)
+        answer = _accuracy(capabilities, contrasts, task)
         yield f"Are tuned models better at {task}?", dict.fromkeys(MODES, answer)
 
 
@@ -171,14 +171,18 @@ def _gain(
     if (pairs[relative] > -1).all():
         text += f", relative {_percent(mean[relative])}"
     text += f"; {int((pairs['absolute'] > 0).sum())} of {len(pairs)} pairs gain"
+    return f"{text}; {_over_bases(tested)}"
+
+
+def _over_bases(tested: pd.Series) -> str:
+    """The test of a contrast over vanilla models, with the least p that so few can give."""
+    n = f"{tested['n']:.0f} vanilla models"
     if pd.isna(tested["p"]):
-        return f"{text}; not testable over {tested['n']:.0f} vanilla models"
-    least = 2.0 ** (1 - tested["n"])  # of a signed-rank test: all differences of one sign
-    if least < 0.05:
-        p = p_text(tested["p"])
-    else:
-        p = f"p = {r_text(tested['p'], 3)} (cannot be below {r_text(least, 3)})"
-    return f"{text}; Wilcoxon over {tested['n']:.0f} vanilla models {p}"
+        return f"not testable over {n}"
+    if tested["p_least"] < 0.05:
+        return f"Wilcoxon over {n} {p_text(tested['p'])}"
+    least = r_text(tested["p_least"], 3)
+    return f"Wilcoxon over {n} p = {r_text(tested['p'], 3)} (cannot be below {least})"
 
 
 def _change(value: Any) -> str:
@@ -266,10 +270,13 @@ def _correlation(
     if pd.isna(row["r"]):
         return said(row["note"]) or f"not computable with N = {row['n']:.0f}"
     name = "r" if method == "pearson" else "partial r"
-    return f"{name} = {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']:.0f} {UNITS[models]}"
+    text = f"{name} = {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']:.0f} {UNITS[models]}"
+    if row["n_bases"] < row["n"]:
+        text += f" of {row['n_bases']:.0f} vanilla ones, which p takes as independent"
+    return text
 
 
-def _accuracy(capabilities: pd.DataFrame | None, task: str) -> str:
+def _accuracy(capabilities: pd.DataFrame | None, contrasts: pd.DataFrame | None, task: str) -> str:
     if capabilities is None:
         return NONE
     rows = capabilities[(capabilities["task"] == task) & (capabilities["category"] == WHOLE)]
@@ -280,9 +287,19 @@ def _accuracy(capabilities: pd.DataFrame | None, task: str) -> str:
     if not both.any():
         return "not computable: no pair of a tuned and a vanilla model"
     accuracy, partner = tuned["accuracy"].to_numpy()[both], partner[both]
-    return (
+    text = (
         f"{int((accuracy > partner).sum())} of {both.sum()} are; mean accuracy tuned "
         f"{r_text(accuracy.mean(), 3)}, vanilla {r_text(partner.mean(), 3)}"
+    )
+    if contrasts is None:
+        return text
+    rows = contrasts[(contrasts["kind"] == "capability") & (contrasts["dataset"] == WHOLE)]
+    rows = rows[rows["benchmark"] == task]
+    overall = rows[(rows["level"] == "overall") & (rows["unit"] == "bases")]
+    better = rows[(rows["level"] == "pair") & (rows["absolute"] > 0)]
+    return (
+        f"{text}; better by McNemar's test (adjusted p < .05): "
+        f"{int((better['p_adjusted'] < 0.05).sum())}; {_over_bases(overall.iloc[0])}"
     )
 
 

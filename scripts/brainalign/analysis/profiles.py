@@ -1,20 +1,28 @@
 """Where in a model alignment lies, under the legacy and the controlled choice."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from brainalign.analysis.association import pearson
 
 COLUMNS = (
-    "model", "family", "role", "dataset", "legacy_benchmark", "controlled_benchmark", "n_layers",
-    "legacy_depth", "controlled_depth", "legacy_r", "controlled_r", "controlled_r_at_legacy",
-    "correlation", "p", "note", "simulated",
+    "model", "family", "role", "dataset", "legacy_benchmark", "controlled_benchmark", "n_models",
+    "n_layers", "legacy_depth", "controlled_depth", "legacy_r", "controlled_r",
+    "controlled_r_at_legacy", "correlation", "note", "simulated",
 )  # fmt: skip
 KEY = ["model", "family", "role", "dataset", "simulated"]
+EVERY = "all"
+TRAINED = ("vanilla", "tuned")
 
 
 def layer_profiles(layers: pd.DataFrame) -> pd.DataFrame:
     """Compare the layer curves of both modes, a row per model and dataset that has both.
+
+    A further row per dataset (`model` all) holds the means over vanilla and tuned models, and the
+    correlation of their two best depths over models. Neither correlation has a p: layers of a
+    model and models of a family are not independent.
 
     Parameters
     ----------
@@ -36,7 +44,7 @@ def layer_profiles(layers: pd.DataFrame) -> pd.DataFrame:
         }
         both = pd.DataFrame(curves).dropna()
         depth = group.groupby("layer")["depth"].first()
-        row = dict(zip(KEY, key, strict=True))
+        row = {**dict(zip(KEY, key, strict=True)), "n_models": 1}
         for mode, part in modes.items():
             row[f"{mode!s}_benchmark"] = " + ".join(part["benchmark"].unique())
         if both.empty:
@@ -54,10 +62,27 @@ def layer_profiles(layers: pd.DataFrame) -> pd.DataFrame:
                 "controlled_r": both["controlled"].max(),
                 "controlled_r_at_legacy": both["controlled"][best["legacy"]],
                 "correlation": found.r,
-                "p": found.p,
                 "note": f"not computable: {found.note.replace('models', 'layers')}"
                 if np.isnan(found.r)
                 else "",
             }
         )
-    return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+    table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+    means = [_mean_row(part) for _, part in table.groupby(["dataset", "simulated"], sort=False)]
+    return pd.concat([table, pd.DataFrame(means)]).reindex(columns=list(COLUMNS))
+
+
+def _mean_row(profiles: pd.DataFrame) -> dict[str, Any]:
+    """Where alignment lies over all trained models of one dataset."""
+    trained = profiles[profiles["role"].isin(TRAINED) & profiles["legacy_depth"].notna()]
+    found = pearson(trained["legacy_depth"].to_numpy(), trained["controlled_depth"].to_numpy())
+    numbers = ["legacy_depth", "controlled_depth", "legacy_r", "controlled_r"]
+    shared = ["dataset", "legacy_benchmark", "controlled_benchmark", "simulated"]
+    return {
+        **profiles.iloc[0][shared],
+        **dict.fromkeys(["model", "family", "role"], EVERY),
+        "n_models": len(trained),
+        **trained[[*numbers, "controlled_r_at_legacy"]].mean(),
+        "correlation": found.r,
+        "note": f"not computable: {found.note}" if found.note else "",
+    }

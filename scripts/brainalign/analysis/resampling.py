@@ -54,21 +54,30 @@ def mean_interval(
 
 @dataclass(frozen=True)
 class PairedTests:
-    """Two-sided p-values that differences are centred at 0; `note` says why there is none."""
+    """Two-sided p-values that differences are centred at 0; `note` says why there is none.
+
+    `p_least` is the least p that a rank or sign-flip test of so many differences can give.
+    """
 
     n: int
     p_wilcoxon: float
     p_permutation: float
     p_t: float
+    p_least: float
     note: str = ""
+
+    @classmethod
+    def none(cls, n: int, note: str) -> "PairedTests":
+        """No test of `n` differences, and why."""
+        return cls(n, np.nan, np.nan, np.nan, np.nan, note)
 
 
 def paired_tests(differences: np.ndarray, rng: np.random.Generator) -> PairedTests:
     """Wilcoxon signed-rank, sign-flip permutation of the mean, and paired t of differences [n].
 
     The permutation test is exact up to 16 differences and uses 10,000 flips beyond (the observed
-    one counted among them). With n differences no exact two-sided p can be below 2/2^n, so fewer
-    than 6 differences cannot reach .05; `note` says so.
+    one counted among them). With m differences that are not 0 no exact two-sided p can be below
+    2^(1−m), so fewer than 6 cannot reach .05; `note` says so.
     """
     from scipy import stats
 
@@ -76,12 +85,14 @@ def paired_tests(differences: np.ndarray, rng: np.random.Generator) -> PairedTes
     d = d[~np.isnan(d)]
     n = len(d)
     if n < 2:
-        return PairedTests(n, np.nan, np.nan, np.nan, f"{n} paired values, 2 are needed")
-    if not np.any(d):
-        return PairedTests(n, np.nan, np.nan, np.nan, "all differences are 0")
-    note = f"{n} paired values cannot reach p < .05 in a rank test" if n < 6 else ""
+        return PairedTests.none(n, f"{n} paired values, 2 are needed")
+    nonzero = int(np.count_nonzero(d))
+    if not nonzero:
+        return PairedTests.none(n, "all differences are 0")
+    least = 2.0 ** (1 - nonzero)
+    note = f"{nonzero} differences other than 0 cannot reach p < .05" if least >= 0.05 else ""
     p_t = np.nan if np.ptp(d) <= 1e-12 * np.abs(d).max() else float(stats.ttest_1samp(d, 0).pvalue)
-    return PairedTests(n, float(stats.wilcoxon(d).pvalue), sign_flip_p(d, rng), p_t, note)
+    return PairedTests(n, float(stats.wilcoxon(d).pvalue), sign_flip_p(d, rng), p_t, least, note)
 
 
 def sign_flip_p(differences: np.ndarray, rng: np.random.Generator) -> float:
