@@ -1,21 +1,29 @@
 """Simulated studies: tables of scores with a planted cause, for power and false-positive rates.
 
-Models come in families of several sizes; every size has one vanilla and some tuned models. Run as
-a program (`python tests/simulated_studies.py`) it prints the rates that docs/methods/analysis.md
-quotes.
+Models come in families of several sizes; every size has one vanilla and some tuned models.
+`benchmarks/analysis.py` takes the rates of docs/methods/analysis.md from them.
 """
 
-import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+Families = tuple[tuple[str, tuple[float, ...]], ...]
 
-FAMILIES = {"A": (7.9, 8.4, 8.9, 9.5, 10.0), "B": (9.8, 10.1, 10.5), "C": (8.1, 8.6, 8.9, 9.2)}
+# Families and log10 of the parameters of their vanilla models. EIGHT are the paper's.
+TWELVE: Families = (
+    ("A", (7.9, 8.4, 8.9, 9.5, 10.0)),
+    ("B", (9.8, 10.1, 10.5)),
+    ("C", (8.1, 8.6, 8.9, 9.2)),
+)
+EIGHT: Families = (("T5", (7.9, 8.4, 8.9, 9.5, 10.0)), ("LLaMA", (9.8, 10.1, 10.5)))
 DATASETS = {"reading": 10, "listening": 6, "chapter": 8}  # name → subjects
+
+Findings = dict[str, bool]
 
 
 @dataclass(frozen=True)
@@ -26,10 +34,14 @@ class Plant:
     knowledge: float = 0.0
     tuning: float = 0.0
     base_sd: float = 0.02  # between vanilla models
+    family_sd: float = 0.0  # between families
     model_sd: float = 0.005  # between a tuned model and its partner, beyond the tuning effect
     slope_sd: float = 0.0  # of the effect of tuning between vanilla models
+    family_slope_sd: float = 0.0  # of the effect of tuning between families
     subject_sd: float = 0.01  # of a model's deviation in one subject
+    accuracy_sd: float = 0.0  # of a measured accuracy around the model's own
     tuned_per_base: int = 2
+    families: Families = TWELVE
 
 
 def study(plant: Plant, rng: np.random.Generator, modes: tuple[str, ...] = ("controlled",)) -> dict:
@@ -37,69 +49,56 @@ def study(plant: Plant, rng: np.random.Generator, modes: tuple[str, ...] = ("con
 
     Knowledge (accuracy) correlates .8 with log10 size; what is left of it is each model's own.
     """
-    models = _models(plant, rng)
+    models = _models(plant)
     z = (models["log10"] - models["log10"].mean()) / models["log10"].std()
-    own = pd.Series(rng.normal(size=len(models)), index=models.index)
-    knowledge = 0.8 * z + 0.6 * own
-    base_effect = models["anchor"].map(
-        dict(zip(models["anchor"].unique(), rng.normal(0, plant.base_sd, 1000), strict=False))
-    )
-    truth = 0.2 + plant.size * z + plant.knowledge * knowledge + base_effect
-    is_tuned = models["role"] == "tuned"
-    slope = models["anchor"].map(
-        dict(zip(models["anchor"].unique(), rng.normal(0, plant.slope_sd, 1000), strict=False))
-    )
-    own_effect = rng.normal(0, plant.model_sd, len(models))
-    truth = truth + is_tuned * (plant.tuning + slope + own_effect)
+    knowledge = 0.8 * z + 0.6 * rng.normal(size=len(models))
+    truth = 0.2 + plant.size * z + plant.knowledge * knowledge
+    truth += _shared(models["anchor"], plant.base_sd, rng)
+    truth += _shared(models["family"], plant.family_sd, rng)
+    effect = plant.tuning + rng.normal(0, plant.model_sd, len(models))
+    effect += _shared(models["anchor"], plant.slope_sd, rng)
+    effect += _shared(models["family"], plant.family_slope_sd, rng)
+    truth += (models["role"] == "tuned") * effect
     scores, subjects = [], []
     for mode in modes:
         for dataset, n_subjects in DATASETS.items():
             deviation = rng.normal(0, plant.subject_sd, (len(models), n_subjects))
             r = truth.to_numpy()[:, None] + rng.normal(0, 0.03, n_subjects) + deviation
-            for i, (name, model) in enumerate(models.iterrows()):
-                about = {
-                    "model": name, "label": name, "base": model["base"], "family": model["family"],
-                    "role": model["role"], "tuned": model["role"] == "tuned",
-                    "parameters": 10 ** model["log10"], "published": None, "dataset": dataset,
-                    "benchmark": f"{dataset}-{mode}", "mode": mode, "simulated": True,
-                }  # fmt: skip
-                scores.append(
-                    about
-                    | {
-                        "layer_choice": "nested", "layer": "nested", "depth": 0.5, "region": "all",
-                        "r": r[i].mean(), "ceiling": 0.4, "ratio": r[i].mean() / 0.4,
-                        "low": np.nan, "high": np.nan, "interval": "none", "n_targets": 100,
-                        "n_undefined": 0, "n_subjects": n_subjects,
-                    }
-                )  # fmt: skip
-                subjects += [
-                    about | {"subject": f"s{s}", "fold": -1, "r": r[i, s], "n_targets": 10}
-                    for s in range(n_subjects)
-                ]
-    answers = []
-    for name, model in models.iterrows():
-        for category, shift in (("all", 0.0), ("facts", 0.05), ("logic", -0.05)):
-            accuracy = float(np.clip(0.45 + 0.08 * knowledge[name] + shift, 0.01, 0.99))
-            answers.append(
-                {
-                    "model": name, "label": name, "base": model["base"], "family": model["family"],
-                    "role": model["role"], "parameters": 10 ** model["log10"], "published": None,
-                    "task": "mmlu", "category": category, "average": "questions",
-                    "accuracy": accuracy, "low": accuracy - 0.02, "high": accuracy + 0.02,
-                    "n": 2000, "n_truncated": 0, "n_ties": 0, "scoring": "loglikelihood",
-                    "simulated": True,
-                }
+            about = _about(models).assign(
+                dataset=dataset, benchmark=f"{dataset}-{mode}", mode=mode, simulated=True
+            )
+            scores.append(
+                about.assign(
+                    tuned=about["role"] == "tuned", layer_choice="nested", layer="nested",
+                    depth=0.5, region="all", r=r.mean(1), ceiling=0.4, ratio=r.mean(1) / 0.4,
+                    low=np.nan, high=np.nan, interval="none", n_targets=100, n_undefined=0,
+                    n_subjects=n_subjects,
+                )
             )  # fmt: skip
+            subjects += [
+                about.assign(subject=f"s{s}", fold=-1, r=r[:, s], n_targets=10)
+                for s in range(n_subjects)
+            ]
+    measured = 0.08 * knowledge + rng.normal(0, plant.accuracy_sd, len(models))
+    answers = []
+    for category, shift in (("all", 0.0), ("facts", 0.05), ("logic", -0.05)):
+        accuracy = np.clip(0.45 + measured + shift, 0.01, 0.99).to_numpy()
+        answers.append(
+            _about(models).assign(
+                task="mmlu", category=category, average="questions", accuracy=accuracy,
+                low=accuracy - 0.02, high=accuracy + 0.02, n=2000, n_truncated=0, n_ties=0,
+                scoring="loglikelihood", simulated=True,
+            )
+        )  # fmt: skip
     return {
-        "scores": pd.DataFrame(scores),
-        "subjects": pd.DataFrame(subjects),
-        "capabilities": with_shared_answers(pd.DataFrame(answers)),
+        "scores": pd.concat(scores, ignore_index=True),
+        "subjects": pd.concat(subjects, ignore_index=True),
+        "capabilities": with_shared_answers(pd.concat(answers, ignore_index=True)),
     }
 
 
 def with_shared_answers(capabilities: pd.DataFrame) -> pd.DataFrame:
-    """capabilities.csv with the counts that a model shares with its partner, had they nothing in
-    common beyond chance."""
+    """capabilities.csv with the answers that a model shares with its partner, as by chance."""
     columns = ["model", "task", "category", "accuracy"]
     partner = capabilities[columns].rename(columns={"model": "base", "accuracy": "other"})
     table = capabilities.merge(partner, on=["base", "task", "category"], how="left")
@@ -110,9 +109,9 @@ def with_shared_answers(capabilities: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _models(plant: Plant, rng: np.random.Generator) -> pd.DataFrame:
+def _models(plant: Plant) -> pd.DataFrame:
     rows = {}
-    for family, sizes in FAMILIES.items():
+    for family, sizes in plant.families:
         for i, size in enumerate(sizes):
             base = f"{family}{i}"
             rows[base] = (family, "vanilla", None, size, base)
@@ -122,78 +121,115 @@ def _models(plant: Plant, rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
-def rate(p_values: list[float]) -> float:
-    """Share of p-values below .05; a test that could not be made does not count as one."""
-    return float(np.mean(np.array(p_values) < 0.05))
+def _about(models: pd.DataFrame) -> pd.DataFrame:
+    about = models[["base", "family", "role"]].assign(
+        model=models.index, label=models.index, parameters=10 ** models["log10"], published=None
+    )
+    return about.reset_index(drop=True)
 
 
-def contrast_rates(plant: Plant, n: int, seed: int) -> dict[str, float]:
-    """How often each test of the overall effect of tuning rejects at .05 in n studies."""
+def _shared(groups: pd.Series, sd: float, rng: np.random.Generator) -> pd.Series:
+    """One draw per group, for all its models."""
+    names = groups.unique()
+    return groups.map(dict(zip(names, rng.normal(0, sd, len(names)), strict=True)))
+
+
+def rates(found: Iterable[Findings]) -> dict[str, float]:
+    """How often each finding was made, as a share of the studies."""
+    studies = list(found)
+    counts = Counter(name for findings in studies for name, yes in findings.items() if yes)
+    return {name: counts[name] / len(studies) for name in studies[0]}
+
+
+def contrast_findings(plant: Plant, seed: list[int], samples: int = 200) -> Findings:
+    """Which tests of the overall effect of tuning reject at .05, which intervals miss it."""
     from brainalign.analysis.contrasts import contrasts
     from brainalign.analysis.mixed_effects import mixed_effects
 
-    found: dict[str, list[float]] = {}
-    for i in range(n):
-        tables = study(plant, np.random.default_rng([seed, i]))
-        table = contrasts(tables["scores"], tables["subjects"], samples=20, seed=i)
-        table = table[table["dataset"] == "average"]
-        overall = table[table["level"] == "overall"].set_index("unit")
-        fit = mixed_effects(tables["scores"])
-        fit = fit[(fit["dataset"] == "average") & (fit["term"] == "tuned")]
-        for name, p in (
-            ("one pair, subjects: Wilcoxon", table[table["level"] == "pair"]["p"].iloc[0]),
-            ("all pairs: Wilcoxon (paper)", overall.loc["pairs", "p"]),
-            ("bases: Wilcoxon", overall.loc["bases", "p"]),
-            ("bases: permutation", overall.loc["bases", "p_permutation"]),
-            ("mixed model: tuned", fit["p"].iloc[0]),
-        ):
-            found.setdefault(name, []).append(p)
-    return {name: rate(p) for name, p in found.items()}
+    tables = study(plant, np.random.default_rng(seed))
+    scores = tables["scores"]
+    table = contrasts(scores, tables["subjects"], samples=samples, seed=seed[-1])
+    average = table[table["dataset"] == "average"]
+    overall = table[table["level"] == "overall"].set_index(["unit", "dataset"])
+    pairs, bases = (overall.loc[(unit, "average")] for unit in ("pairs", "bases"))
+    fit = mixed_effects(scores)
+    fit = fit[fit["dataset"] == "average"].set_index("term")
+    return {
+        "one pair, Wilcoxon over subjects": average[average["level"] == "pair"]["p"].iloc[0] < 0.05,
+        "all pairs, Wilcoxon": pairs["p"] < 0.05,
+        "bases, Wilcoxon": bases["p"] < 0.05,
+        "bases, sign flips": bases["p_permutation"] < 0.05,
+        "bases, Wilcoxon, any dataset after adjustment": (
+            overall.loc["bases", "p_adjusted"].min() < 0.05
+        ),
+        "mixed model, tuned": fit["p"].get("tuned", np.nan) < 0.05,
+        "mixed model, size": fit["p"].get("log10_parameters", np.nan) < 0.05,
+        "interval over bases and subjects misses the truth": (
+            not pairs["low"] <= plant.tuning <= pairs["high"]
+        ),
+    }
 
 
-def correlation_rates(plant: Plant, n: int, seed: int) -> dict[str, float]:
-    """How often each test of a correlate of alignment rejects at .05 in n studies."""
+def correlation_findings(plant: Plant, seed: list[int], samples: int = 200) -> Findings:
+    """Which tests of a correlate of alignment reject at .05, which intervals exclude 0."""
     from brainalign.analysis.correlations import correlations
 
-    found: dict[str, list[float]] = {}
-    for i in range(n):
-        tables = study(plant, np.random.default_rng([seed, i]))
-        table = correlations(
-            tables["scores"], capabilities=tables["capabilities"], samples=20, seed=i
-        )
-        table = table[(table["y"] == "brain average") & (table["subset"] == "all")]
-        for row in table.to_dict("records"):
-            if row["x"] in ("mmlu", "log10_parameters"):
-                given = f" given {row['controlled_for']}" if row["controlled_for"] else ""
-                name = f"{row['models']}: {row['method']} {row['x']}{given}"
-                found.setdefault(name, []).append(row["p"])
-    return {name: rate(p) for name, p in found.items()}
+    tables = study(plant, np.random.default_rng(seed))
+    table = correlations(
+        tables["scores"], capabilities=tables["capabilities"], samples=samples, seed=seed[-1]
+    )
+    table = table[(table["y"] == "brain average") & (table["subset"] == "all")]
+    found: Findings = {}
+    for row in table[table["x"].isin(["mmlu", "log10_parameters"])].to_dict("records"):
+        given = f" given {row['controlled_for']}" if row["controlled_for"] else ""
+        name = f"{row['models']}: {row['method']} {row['x']}{given}"
+        found[name] = row["p"] < 0.05
+        if row["method"] == "pearson":
+            found[f"{name}, interval excludes 0"] = row["low"] > 0 or row["high"] < 0
+    return found
 
 
-def main() -> None:
-    """Print every rate of docs/methods/analysis.md (half an hour; the argument scales it)."""
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 500
-    alike, differing = Plant(model_sd=0), Plant(model_sd=0, slope_sd=0.01)
-    gain = Plant(tuning=0.005, model_sd=0.005, slope_sd=0.005)
-    for title, plant, runs in (
-        ("no effect", alike, n),
-        ("no effect on average, vanilla models respond differently", differing, n),
-        ("gain .005", gain, max(1, 2 * n // 5)),
-    ):
-        _print(f"contrasts, {title}, {runs} studies", contrast_rates(plant, runs, seed=1))
-    for title, plant, runs in (
-        ("nothing", Plant(), n),
-        ("size", Plant(size=0.02), max(1, 2 * n // 5)),
-        ("knowledge", Plant(knowledge=0.02), max(1, 2 * n // 5)),
-    ):
-        _print(f"correlates, cause {title}, {runs} studies", correlation_rates(plant, runs, seed=3))
+def reading_findings(seed: list[int], stories: int = 10, words: int = 100) -> Findings:
+    """Which measures of reading times that surprisal has no part in seem to show one.
+
+    The times follow word length, which surprisal goes with.
+    """
+    from brainalign.behavior.reading_times import fit_reading_times
+
+    rng = np.random.default_rng(seed)
+    n = stories * words
+    story = np.repeat([f"story{s}" for s in range(stories)], words)
+    length = rng.integers(1, 12, n).astype(float)
+    frequency = -0.6 * length + rng.normal(size=n)
+    ids = [f"w{i}" for i in range(n)]
+    stimuli = pd.DataFrame(
+        {
+            "stimulus_id": ids, "context_group": story, "length": length,
+            "log_frequency": frequency, "position": np.tile(np.arange(1.0, words + 1), stories),
+            "word_in_sentence": np.tile(np.arange(words) % 15 + 1, stories),
+        }
+    )  # fmt: skip
+    # Stories differ in pace, and successive times go together.
+    noise = rng.normal(0, 20, n)
+    noise[1:] += 0.3 * noise[:-1]
+    times = 300 + 3 * length + np.repeat(rng.normal(0, 10, stories), words) + noise
+    responses = xr.Dataset(
+        {"responses": (("stimulus", "target"), times[:, None])},
+        coords={"target_id": ("target", ["mean"])},
+        attrs={"kind": "reading-times"},
+    )
+    surprisal = pd.DataFrame({"stimulus_id": ids, "bits": 6 - frequency + rng.normal(0, 2, n)})
+    table = fit_reading_times(surprisal, stimuli, responses, "controlled", samples=200)
+    rows = table[table["kind"] == "all"].set_index("measure")
+    partial, gain = rows.loc["partial_r"], rows.loc["delta_loglik_per_word"]
+    slope = rows.loc["slope_ms_per_bit"]
+    return {
+        "partial r, interval over stories excludes 0": partial["low"] > 0 or partial["high"] < 0,
+        "slope, interval over stories excludes 0": slope["low"] > 0 or slope["high"] < 0,
+        "Δ log-likelihood, interval over stories above 0": gain["low"] > 0,
+    }
 
 
-def _print(title: str, rates: dict[str, float]) -> None:
-    print(title)
-    for name, value in rates.items():
-        print(f"  {value:.3f}  {name}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+def repeat(findings: Callable[..., Findings], n: int, seed: int, *given: Plant) -> list[Findings]:
+    """The findings of n studies of their own seeds."""
+    return [findings(*given, [seed, i]) for i in range(n)]

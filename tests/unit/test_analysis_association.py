@@ -174,9 +174,17 @@ def test_paired_tests_say_why_there_is_no_p(d, why, rng):
     assert found.note == why
 
 
+def test_t_equals_scipy(rng):
+    d = rng.normal(0.3, 1, size=9)
+    assert paired_tests(d, rng).p_t == pytest.approx(stats.ttest_1samp(d, 0).pvalue)
+
+
 def test_few_pairs_are_flagged_and_ties_do_not_crash(rng):
     found = paired_tests(np.array([0.1, 0.1, 0.1]), rng)
-    assert found.p_permutation == 0.25
+    assert found.p_wilcoxon == found.p_permutation == found.p_least == 0.25
+    # A difference of 0 says nothing for either side: five others reach 2 of 32 sign patterns.
+    zero = paired_tests(np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.0]), rng)
+    assert (zero.n, zero.p_least, zero.p_wilcoxon) == (6, 0.0625, 0.0625)
     assert found.note == "3 differences other than 0 cannot reach p < .05"
 
 

@@ -94,7 +94,7 @@ def collect_capabilities(
         simulated = about.pop("simulated") or tasks[task]["questions"]["type"] == "simulated"
         table = summarise(answers).assign(**about, task=task, simulated=simulated)
         table = table.assign(scoring=answers["scoring"].iloc[0])
-        partner = by_name.get((about["base"], task))
+        partner = by_name.get((str(about["base"]), task))
         if partner is not None:
             try:
                 table = table.merge(compared(answers, partner), on="category")

@@ -384,7 +384,7 @@ def _capability(
         if facts.empty:
             continue
         members = Members.of(facts, samples, seed)
-        values = part.assign(value=part["accuracy"], benchmark=task, note="")
+        values = part.assign(value=part["accuracy"], benchmark=str(task), note="")
         pairs = _pairs(facts, values, pd.DataFrame())
         about = {
             "benchmark": task, "dataset": category, "kind": "capability", "measure": "accuracy",

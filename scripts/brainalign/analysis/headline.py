@@ -1,6 +1,6 @@
 """The study on one page: question, legacy answer, controlled answer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -157,11 +157,11 @@ def _gain(
         & (contrasts["simulated"] == simulated)
         & (contrasts["dataset"] == dataset)
     ]
-    overall = rows[rows["level"] == "overall"].set_index("unit")
+    overall = rows[rows["level"] == "overall"].set_index("unit").to_dict("index")
     pairs = rows[(rows["level"] == "pair") & rows["absolute"].notna()]
-    if not {"pairs", "bases"} <= set(overall.index) or pairs.empty:
+    if not {"pairs", "bases"} <= set(overall) or pairs.empty:
         return "not computable: no pair of a tuned and a vanilla model"
-    mean, tested = overall.loc["pairs"], overall.loc["bases"]
+    mean, tested = overall["pairs"], overall["bases"]
     text = f"change in {NAMED[measures[mode]]} {_change(mean['absolute'])}"
     if pd.notna(mean["low"]):
         units = " or ".join(unit for unit in pairs["interval"].unique() if unit in RESAMPLED)
@@ -174,7 +174,7 @@ def _gain(
     return f"{text}; {_over_bases(tested)}"
 
 
-def _over_bases(tested: pd.Series) -> str:
+def _over_bases(tested: Mapping[Any, Any]) -> str:
     """The test of a contrast over vanilla models, with the least p that so few can give."""
     n = f"{tested['n']:.0f} vanilla models"
     if pd.isna(tested["p"]):
@@ -299,7 +299,7 @@ def _accuracy(capabilities: pd.DataFrame | None, contrasts: pd.DataFrame | None,
     better = rows[(rows["level"] == "pair") & (rows["absolute"] > 0)]
     return (
         f"{text}; better by McNemar's test (adjusted p < .05): "
-        f"{int((better['p_adjusted'] < 0.05).sum())}; {_over_bases(overall.iloc[0])}"
+        f"{int((better['p_adjusted'] < 0.05).sum())}; {_over_bases(overall.iloc[0].to_dict())}"
     )
 
 

@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 
 def mcnemar_p(gained: int, lost: int) -> float:
     """Two-sided mid-p of McNemar's test; NaN where the models never differ.
@@ -50,12 +48,10 @@ def paired_interval(
 
 def _phi(both: int, first: int, second: int, neither: int) -> float:
     """Correlation of two models' answers, corrected for continuity where it is positive."""
-    margins = np.prod(
-        [float(n) for n in (both + first, second + neither, both + second, first + neither)]
-    )
+    margins = math.prod((both + first, second + neither, both + second, first + neither))
     if not margins:
         return 0.0
-    excess = both * neither - first * second
+    excess = float(both * neither - first * second)
     if excess > 0:
-        excess = max(excess - (both + first + second + neither) / 2, 0)
-    return float(excess / math.sqrt(margins))
+        excess = max(excess - (both + first + second + neither) / 2, 0.0)
+    return excess / math.sqrt(margins)
