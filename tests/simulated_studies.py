@@ -4,6 +4,7 @@ Models come in families of several sizes; every size has one vanilla and some tu
 `benchmarks/analysis.py` takes the rates of docs/methods/analysis.md from them.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -50,20 +51,12 @@ def study(plant: Plant, rng: np.random.Generator, modes: tuple[str, ...] = ("con
     Knowledge (accuracy) correlates .8 with log10 size; what is left of it is each model's own.
     """
     models = _models(plant)
-    z = (models["log10"] - models["log10"].mean()) / models["log10"].std()
-    knowledge = 0.8 * z + 0.6 * rng.normal(size=len(models))
-    truth = 0.2 + plant.size * z + plant.knowledge * knowledge
-    truth += _shared(models["anchor"], plant.base_sd, rng)
-    truth += _shared(models["family"], plant.family_sd, rng)
-    effect = plant.tuning + rng.normal(0, plant.model_sd, len(models))
-    effect += _shared(models["anchor"], plant.slope_sd, rng)
-    effect += _shared(models["family"], plant.family_slope_sd, rng)
-    truth += (models["role"] == "tuned") * effect
+    truth, knowledge = _truth(plant, models, rng)
     scores, subjects = [], []
     for mode in modes:
         for dataset, n_subjects in DATASETS.items():
             deviation = rng.normal(0, plant.subject_sd, (len(models), n_subjects))
-            r = truth.to_numpy()[:, None] + rng.normal(0, 0.03, n_subjects) + deviation
+            r = truth[:, None] + rng.normal(0, 0.03, n_subjects) + deviation
             about = _about(models).assign(
                 dataset=dataset, benchmark=f"{dataset}-{mode}", mode=mode, simulated=True
             )
@@ -79,10 +72,10 @@ def study(plant: Plant, rng: np.random.Generator, modes: tuple[str, ...] = ("con
                 about.assign(subject=f"s{s}", fold=-1, r=r[:, s], n_targets=10)
                 for s in range(n_subjects)
             ]
-    measured = 0.08 * knowledge + rng.normal(0, plant.accuracy_sd, len(models))
+    measured = 0.45 + 0.08 * knowledge + rng.normal(0, plant.accuracy_sd, len(models))
     answers = []
     for category, shift in (("all", 0.0), ("facts", 0.05), ("logic", -0.05)):
-        accuracy = np.clip(0.45 + measured + shift, 0.01, 0.99).to_numpy()
+        accuracy = np.clip(measured + shift, 0.01, 0.99)
         answers.append(
             _about(models).assign(
                 task="mmlu", category=category, average="questions", accuracy=accuracy,
@@ -109,6 +102,7 @@ def with_shared_answers(capabilities: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+@functools.cache
 def _models(plant: Plant) -> pd.DataFrame:
     rows = {}
     for family, sizes in plant.families:
@@ -121,6 +115,26 @@ def _models(plant: Plant) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
+def _truth(
+    plant: Plant, models: pd.DataFrame, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Every model's alignment, and its knowledge (standard deviation 1, .8 with log10 size)."""
+    z = models["log10"].to_numpy()
+    z = (z - z.mean()) / z.std(ddof=1)
+    knowledge = 0.8 * z + 0.6 * rng.normal(size=len(models))
+    anchor, family = (pd.factorize(models[name])[0] for name in ("anchor", "family"))
+    truth = 0.2 + plant.size * z + plant.knowledge * knowledge
+    truth += _shared(anchor, plant.base_sd, rng) + _shared(family, plant.family_sd, rng)
+    effect = plant.tuning + rng.normal(0, plant.model_sd, len(models))
+    effect += _shared(anchor, plant.slope_sd, rng) + _shared(family, plant.family_slope_sd, rng)
+    return truth + (models["role"] == "tuned").to_numpy() * effect, knowledge
+
+
+def _shared(group: np.ndarray, sd: float, rng: np.random.Generator) -> np.ndarray:
+    """One draw per group (numbered from 0), for all its models."""
+    return rng.normal(0, sd, group.max() + 1)[group]
+
+
 def _about(models: pd.DataFrame) -> pd.DataFrame:
     about = models[["base", "family", "role"]].assign(
         model=models.index, label=models.index, parameters=10 ** models["log10"], published=None
@@ -128,10 +142,16 @@ def _about(models: pd.DataFrame) -> pd.DataFrame:
     return about.reset_index(drop=True)
 
 
-def _shared(groups: pd.Series, sd: float, rng: np.random.Generator) -> pd.Series:
-    """One draw per group, for all its models."""
-    names = groups.unique()
-    return groups.map(dict(zip(names, rng.normal(0, sd, len(names)), strict=True)))
+def averages(plant: Plant, rng: np.random.Generator) -> pd.DataFrame:
+    """A study's models with alignment averaged over datasets (`r`) and `accuracy`.
+
+    What the tables of `study` average to, drawn at once: rates take thousands of studies.
+    """
+    models = _models(plant)
+    truth, knowledge = _truth(plant, models, rng)
+    noise = plant.subject_sd * np.sqrt(sum(1 / n for n in DATASETS.values())) / len(DATASETS)
+    accuracy = 0.45 + 0.08 * knowledge + rng.normal(0, plant.accuracy_sd, len(models))
+    return models.assign(r=truth + rng.normal(0, noise, len(models)), accuracy=accuracy)
 
 
 def rates(found: Iterable[Findings]) -> dict[str, float]:
@@ -141,53 +161,78 @@ def rates(found: Iterable[Findings]) -> dict[str, float]:
     return {name: counts[name] / len(studies) for name in studies[0]}
 
 
-def contrast_findings(plant: Plant, seed: list[int], samples: int = 200) -> Findings:
-    """Which tests of the overall effect of tuning reject at .05, which intervals miss it."""
-    from brainalign.analysis.contrasts import contrasts
+def tuning_findings(plant: Plant, seed: list[int]) -> Findings:
+    """Which tests of the overall effect of tuning reject at .05."""
     from brainalign.analysis.mixed_effects import mixed_effects
+    from brainalign.analysis.resampling import paired_tests
 
-    tables = study(plant, np.random.default_rng(seed))
-    scores = tables["scores"]
-    table = contrasts(scores, tables["subjects"], samples=samples, seed=seed[-1])
-    average = table[table["dataset"] == "average"]
-    overall = table[table["level"] == "overall"].set_index(["unit", "dataset"])
-    pairs, bases = (overall.loc[(unit, "average")] for unit in ("pairs", "bases"))
-    # The average of the datasets as the one dataset that there is: one fit instead of four.
-    mean = scores.groupby("model")["r"].transform("mean")
-    fit = mixed_effects(scores.assign(r=mean)[scores["dataset"] == "reading"])
+    rng = np.random.default_rng(seed)
+    models = averages(plant, rng)
+    tuned = models[models["role"] == "tuned"]
+    change = tuned["r"] - models["r"].reindex(tuned["base"]).to_numpy()
+    pairs = paired_tests(change.to_numpy(), rng)
+    bases = paired_tests(change.groupby(tuned["base"]).mean().to_numpy(), rng)
+    scores = _about(models).assign(
+        r=models["r"].to_numpy(), dataset="d", benchmark="d", mode="controlled", region="all",
+        simulated=True,
+    )  # fmt: skip
+    fit = mixed_effects(scores)
     fit = fit[fit["dataset"] == "average"].set_index("term")
     return {
-        "one pair, Wilcoxon over subjects": average[average["level"] == "pair"]["p"].iloc[0] < 0.05,
-        "all pairs, Wilcoxon": pairs["p"] < 0.05,
-        "bases, Wilcoxon": bases["p"] < 0.05,
-        "bases, sign flips": bases["p_permutation"] < 0.05,
+        "all pairs, Wilcoxon": pairs.p_wilcoxon < 0.05,
+        "bases, Wilcoxon": bases.p_wilcoxon < 0.05,
+        "bases, sign flips": bases.p_permutation < 0.05,
+        "mixed model, tuned": fit["p"].get("tuned", np.nan) < 0.05,
+        "mixed model, size": fit["p"].get("log10_parameters", np.nan) < 0.05,
+    }
+
+
+def contrast_findings(plant: Plant, seed: list[int], samples: int = 500) -> Findings:
+    """What the whole table of contrasts says of the effect of tuning."""
+    from brainalign.analysis.contrasts import contrasts
+
+    tables = study(plant, np.random.default_rng(seed))
+    table = contrasts(tables["scores"], tables["subjects"], samples=samples, seed=seed[-1])
+    overall = table[table["level"] == "overall"].set_index(["unit", "dataset"])
+    pairs = overall.loc[("pairs", "average")]
+    return {
+        "one pair, Wilcoxon over subjects": table[table["level"] == "pair"]["p"].iloc[0] < 0.05,
+        "bases, Wilcoxon": overall.loc[("bases", "average"), "p"] < 0.05,
         "bases, Wilcoxon, any dataset after adjustment": (
             overall.loc["bases", "p_adjusted"].min() < 0.05
         ),
-        "mixed model, tuned": fit["p"].get("tuned", np.nan) < 0.05,
-        "mixed model, size": fit["p"].get("log10_parameters", np.nan) < 0.05,
         "interval over bases and subjects misses the truth": (
             not pairs["low"] <= plant.tuning <= pairs["high"]
         ),
     }
 
 
-def correlation_findings(plant: Plant, seed: list[int], samples: int = 200) -> Findings:
+def correlation_findings(plant: Plant, seed: list[int], samples: int = 500) -> Findings:
     """Which tests of a correlate of alignment reject at .05, which intervals exclude 0."""
-    from brainalign.analysis.correlations import correlations
+    from brainalign.analysis.association import bootstrap_pearson, partial, pearson, spearman
+    from brainalign.analysis.resampling import cluster_weights
 
-    tables = study(plant, np.random.default_rng(seed))
-    table = correlations(
-        tables["scores"], capabilities=tables["capabilities"], samples=samples, seed=seed[-1]
-    )
-    table = table[(table["y"] == "brain average") & (table["subset"] == "all")]
+    rng = np.random.default_rng(seed)
+    models = averages(plant, rng)
+    tuned = models[models["role"] == "tuned"]
+    columns = ["r", "accuracy", "log10"]
+    bases = tuned.groupby("base")[columns].mean()
     found: Findings = {}
-    for row in table[table["x"].isin(["mmlu", "log10_parameters"])].to_dict("records"):
-        given = f" given {row['controlled_for']}" if row["controlled_for"] else ""
-        name = f"{row['models']}: {row['method']} {row['x']}{given}"
-        found[name] = row["p"] < 0.05
-        if row["method"] == "pearson":
-            found[f"{name}, interval excludes 0"] = row["low"] > 0 or row["high"] < 0
+    for group, members, base in (
+        ("tuned", tuned, tuned["base"]),
+        ("bases", bases, bases.index),
+        ("all", models, models["anchor"]),
+    ):
+        r, accuracy, size = (members[name].to_numpy() for name in columns)
+        weights = cluster_weights(list(base), None, samples, rng)
+        for x, own, fixed, other in (
+            ("size", size, "accuracy", accuracy), ("accuracy", accuracy, "size", size)
+        ):  # fmt: skip
+            found[f"{group}: Pearson, {x}"] = pearson(own, r).p < 0.05
+            found[f"{group}: Spearman, {x}"] = spearman(own, r).p < 0.05
+            found[f"{group}: partial, {x} given {fixed}"] = partial(own, r, [other]).p < 0.05
+            low, high = bootstrap_pearson(own, r, weights)
+            found[f"{group}: interval of r excludes 0, {x}"] = low > 0 or high < 0
     return found
 
 

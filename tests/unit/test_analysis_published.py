@@ -7,6 +7,7 @@ tolerance is half a unit of their last digit.
 import numpy as np
 import pandas as pd
 import pytest
+from brainalign.analysis.association import correlation_p
 from brainalign.analysis.published import published_check, published_models
 from brainalign.errors import InputError
 
@@ -155,6 +156,46 @@ def test_pseudo_replication_is_shown(check):
     assert row["recomputed"] > 0.05
 
 
+@pytest.mark.parametrize(
+    ("name", "p_with_15", "p_with_14"),
+    [("mmlu given log10_parameters", 0.54, 0.56), ("log10_parameters given mmlu", 2e-5, 4e-5)],
+)
+def test_partial_p_have_one_degree_of_freedom_less(check, name, p_with_15, p_with_14):
+    """n − 2 degrees of freedom, as for a plain r, forget the variable that is held fixed."""
+    r, p = (check.loc[f"partial {what}, average × {name}", "recomputed"] for what in "rp")
+    assert correlation_p(r, 17) == pytest.approx(p_with_15, rel=0.2)
+    assert p == pytest.approx(correlation_p(r, 17, controlled=1))
+    assert p == pytest.approx(p_with_14, rel=0.1)
+
+
+def test_the_overall_gain_is_the_mean_of_the_datasets(check, tables):
+    names = [f"mean relative gain, {d}" for d in ("pereira2018", "blank2014", "wehbe2014")]
+    overall = check.loc["mean relative gain over models and datasets"]
+    assert overall["recomputed"] == pytest.approx(check.loc[names, "recomputed"].mean())
+    printed = tables["improvement"].set_index("dataset")["relative"]
+    of_printed = printed[["pereira2018", "blank2014", "wehbe2014"]].mean()
+    assert of_printed == pytest.approx(0.0623, abs=5e-5)
+    assert overall["published"] == pytest.approx(of_printed, abs=5e-4)
+
+
+def test_which_models_lose_and_which_beat_a_larger_one(tables):
+    models = published_models(tables["models"]).set_index("model")
+    main = models[models["part"] == "main"]
+    assert set(main.index[main["absolute_average"] < 0]) == {
+        "flan-alpaca-base", "flan-t5-xxl", "flan-alpaca-xxl", "vicuna-7b",
+    }  # fmt: skip
+    average = models["average"]
+    assert average["alpaca-7b"] > average["llama-13b"]
+    assert average["vicuna-13b"] > average["llama-33b"]
+    gpt2 = models.loc[["gpt2-small", "gpt2-medium", "gpt2-large", "gpt2-xl"], "futrell2018"]
+    assert gpt2.is_monotonic_decreasing
+
+
+def test_the_average_column_is_the_mean_of_the_three(check):
+    largest = check.loc["largest |mean of three datasets − average column|", "recomputed"]
+    assert largest == pytest.approx(0.0007, abs=5e-5)
+
+
 def test_models_are_the_papers(tables):
     models = tables["models"]
     main = models[models["part"] == "main"]
@@ -168,11 +209,17 @@ def test_models_are_the_papers(tables):
 
 def test_the_printed_last_column_of_gains(tables):
     gains = published_models(tables["models"]).set_index("model")["relative_average"]
-    for model, percent in {
-        "flan-t5-small": 13.3, "flan-alpaca-base": -0.6, "flan-t5-large": 17.0,
-        "flan-alpaca-large": 25.5, "flan-t5-xxl": -2.4, "alpaca-7b": 4.0, "vicuna-7b": -1.3,
-        "gpt2-xl-alpaca": -4.0, "gpt2-small-alpaca": -2.9,
-    }.items():  # fmt: skip
+    expected = {
+        "flan-t5-small": 13.3, "flan-t5-base": 0.6, "flan-alpaca-base": -0.6,
+        "flan-t5-large": 17.0, "flan-alpaca-large": 25.5, "flan-t5-xl": 9.3,
+        "flan-alpaca-xl": 8.7, "flan-gpt4all-xl": 6.6, "flan-sharegpt-xl": 9.8,
+        "flan-alpaca-gpt4-xl": 5.5, "flan-t5-xxl": -2.4, "flan-alpaca-xxl": -2.8,
+        "alpaca-7b": 4.0, "vicuna-7b": -1.3, "vicuna-13b": 4.1, "stable-vicuna-13b": 2.3,
+        "vicuna-33b": 2.2, "gpt2-small-alpaca": -2.9, "gpt2-medium-alpaca": -0.6,
+        "gpt2-large-alpaca": -1.7, "gpt2-xl-alpaca": -4.0,
+    }  # fmt: skip
+    assert set(expected) == set(gains.dropna().index)
+    for model, percent in expected.items():
         assert 100 * gains[model] == pytest.approx(percent, abs=0.06)
 
 

@@ -4,50 +4,93 @@ Few studies, so wide tolerances; `benchmarks/analysis.py` gives the rates of
 docs/methods/analysis.md from 500.
 """
 
+import numpy as np
 import pytest
+from brainalign.analysis.averages import dataset_scores
+from brainalign.analysis.contrasts import contrasts
+from brainalign.analysis.correlations import correlations
 from scipy import stats
 from simulated_studies import (
     Plant,
+    averages,
     contrast_findings,
     correlation_findings,
     rates,
     reading_findings,
     repeat,
+    study,
+    tuning_findings,
 )
 
-N_STUDIES = 30
-# The binomial 99.9 % bound of a test at .05.
-HIGH = stats.binom.ppf(0.999, N_STUDIES, 0.05) / N_STUDIES
+N_STUDIES = 100
+
+
+def at_most(n, level=0.05):
+    """The binomial 99.9 % bound of a test at its level."""
+    return stats.binom.ppf(0.999, n, level) / n
 
 
 @pytest.mark.parametrize(
     ("plant", "cause", "other"),
     [
-        (Plant(size=0.02), "log10_parameters given mmlu", "mmlu given log10_parameters"),
-        (Plant(knowledge=0.02), "mmlu given log10_parameters", "log10_parameters given mmlu"),
+        (Plant(size=0.02), "size given accuracy", "accuracy given size"),
+        (Plant(knowledge=0.02), "accuracy given size", "size given accuracy"),
     ],
     ids=["size", "knowledge"],
 )
 def test_partial_correlations_tell_size_from_knowledge(plant, cause, other):
     found = rates(repeat(correlation_findings, N_STUDIES, 5, plant))
     # Either cause makes both plain correlations significant: they do not tell them apart.
-    assert min(found[f"tuned: pearson {x}"] for x in ("mmlu", "log10_parameters")) > 0.6
-    assert found[f"bases: partial {cause}"] > found[f"bases: partial {other}"] + 0.1
-    assert found[f"bases: partial {other}"] <= HIGH
+    assert min(found[f"tuned: Pearson, {x}"] for x in ("size", "accuracy")) > 0.6
+    assert found[f"bases: partial, {cause}"] > found[f"bases: partial, {other}"] + 0.05
+    assert found[f"bases: partial, {other}"] <= at_most(N_STUDIES)
+
+
+def test_without_a_cause_tests_over_vanilla_models_keep_their_level():
+    found = rates(repeat(correlation_findings, N_STUDIES, 6, Plant()))
+    for name in ("Pearson, size", "Spearman, accuracy", "partial, size given accuracy"):
+        assert found[f"bases: {name}"] <= at_most(N_STUDIES), name
+    # Models tuned from one vanilla model are not independent, as their tables say.
+    assert found["tuned: Pearson, size"] > found["bases: Pearson, size"]
 
 
 def test_tests_over_vanilla_models_find_nothing_where_there_is_nothing():
-    found = rates(repeat(contrast_findings, N_STUDIES, 6, Plant(slope_sd=0.01)))
+    found = rates(repeat(tuning_findings, 40, 6, Plant(slope_sd=0.01)))
     for name in ("bases, Wilcoxon", "bases, sign flips", "mixed model, tuned"):
-        assert found[name] <= HIGH, name
+        assert found[name] <= at_most(40), name
 
 
 def test_tests_over_vanilla_models_find_a_large_gain():
-    found = rates(repeat(contrast_findings, 5, 7, Plant(tuning=0.02)))
-    for name in ("bases, Wilcoxon", "bases, sign flips", "mixed model, tuned"):
-        assert found[name] == 1, name
+    for findings in (tuning_findings, contrast_findings):
+        found = rates(repeat(findings, 5, 7, Plant(tuning=0.02)))
+        for name in {"bases, Wilcoxon", "bases, sign flips", "mixed model, tuned"} & set(found):
+            assert found[name] == 1, name
+
+
+def test_rates_are_those_of_the_tables():
+    """The quick studies spread as the averages of whole tables do, and the tables' p are theirs."""
+    plant = Plant(size=0.01, knowledge=0.01, tuning=0.01)
+    whole, quick = [], []
+    for seed in range(12):
+        tables = study(plant, np.random.default_rng(seed))
+        mean = dataset_scores(tables["scores"]).query("dataset == 'average'")["r"]
+        whole.append(mean.to_numpy())
+        quick.append(averages(plant, np.random.default_rng(100 + seed))["r"].to_numpy())
+    assert np.mean(quick) == pytest.approx(np.mean(whole), abs=0.01)
+    assert np.std(quick) == pytest.approx(np.std(whole), rel=0.2)
+    found = contrasts(tables["scores"], tables["subjects"], samples=20)
+    found = found.query("level == 'overall' and dataset == 'average' and unit == 'bases'").iloc[0]
+    models = averages(plant, np.random.default_rng(0)).assign(r=whole[-1])
+    tuned = models[models["role"] == "tuned"]
+    change = tuned["r"] - models["r"].reindex(tuned["base"]).to_numpy()
+    by_base = change.groupby(tuned["base"]).mean()
+    assert found["p"] == pytest.approx(stats.wilcoxon(by_base).pvalue)
+    table = correlations(tables["scores"], samples=20)
+    row = table.query("models == 'bases' and y == 'brain average' and method == 'spearman'").iloc[0]
+    bases = tuned.groupby("base")[["r", "log10"]].mean()
+    assert row["p"] == pytest.approx(stats.spearmanr(bases["log10"], bases["r"]).pvalue)
 
 
 def test_surprisal_that_has_no_part_in_reading_seems_to_have_none():
-    found = rates(repeat(reading_findings, N_STUDIES, 8))
-    assert found["Δ log-likelihood, interval over stories above 0"] <= HIGH
+    found = rates(repeat(reading_findings, 40, 8))
+    assert found["Δ log-likelihood, interval over stories above 0"] <= at_most(40)
