@@ -11,9 +11,10 @@ from brainalign.encoding.regression import (
     contrast,
     eigenbasis,
     least_squares_operator,
+    least_squares_operators,
     make_regression,
 )
-from brainalign.encoding.splits import Split
+from brainalign.encoding.splits import Split, contiguous, shuffled
 from brainalign.errors import InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -223,6 +224,28 @@ def test_a_shift_of_features_and_responses_changes_nothing(seed, shift):
     once, _ = predicted(LeastSquares(), x, y, split)
     again, _ = predicted(LeastSquares(), x + shift, y - shift, split)
     np.testing.assert_allclose(once, again, atol=1e-6)
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("p", [30, 59, 60, 150])
+def test_the_operators_of_all_folds_are_those_of_each(p, intercept):
+    x, _, _ = data(p=p)
+    design = Design.of_features(x, intercept)
+    ids = [f"s{i:02d}" for i in range(60)]
+    for splits in (contiguous(60, 5), contiguous(60, 5, 3, 2), shuffled(ids, 4, 0.8, 1)):
+        together = least_squares_operators(design, splits)
+        for split, operator in zip(splits, together, strict=True):
+            alone = least_squares_operator(design, split)
+            np.testing.assert_allclose(operator, alone, atol=1e-9)
+
+
+def test_the_operators_of_rows_that_repeat_fall_back_to_each_folds_own():
+    x, _, _ = data(p=150)
+    x[30:] = x[:30]
+    design = Design.of_features(x)
+    splits = contiguous(60, 3)
+    for split, operator in zip(splits, least_squares_operators(design, splits), strict=True):
+        np.testing.assert_array_equal(operator, least_squares_operator(design, split))
 
 
 def test_the_operator_needs_no_responses():

@@ -15,7 +15,15 @@ from brainalign.encoding.banded import CANDIDATES, Nuisance
 from brainalign.encoding.benchmark import Benchmark, read_benchmark, read_timing
 from brainalign.encoding.correlation import Aggregate, Prediction, agreement
 from brainalign.encoding.features import Features, check_finite, ordered_like
-from brainalign.encoding.regression import Design, Fit, LeastSquares, Ridge, RidgeFit
+from brainalign.encoding.regression import (
+    Design,
+    Fit,
+    LeastSquares,
+    LeastSquaresFit,
+    Ridge,
+    RidgeFit,
+    least_squares_operators,
+)
 from brainalign.encoding.responses import Responses, gather_responses, run_numbers
 from brainalign.encoding.similarity import ResponseMatrices, Similarity
 from brainalign.encoding.splits import Split
@@ -101,11 +109,10 @@ def _score_layer_at_once(
     responses are read once and never copied. Two more rows of each fold give the predictions' mean
     and the training rows' mean.
     """
+    design, _ = features.design(splits[0])
     operators = []
-    for split in splits:
-        design, rows = features.design(split)
-        assert isinstance(benchmark.regression, LeastSquares)
-        fit = benchmark.regression.fit(design, rows)
+    for split, whole in zip(splits, least_squares_operators(design, splits), strict=True):
+        fit = LeastSquaresFit.of_operator(whole)
         operators.append(np.zeros((split.test.size + 2, responses.n_rows), responses.values.dtype))
         operators[-1][:-2, split.train] = fetch(fit.operator)
         operators[-1][-2, split.train] = fetch(fit.level)

@@ -76,6 +76,16 @@ def solve_factored(factor: Array, right: Array) -> Array:
     return scipy.linalg.cho_solve((factor, True), right, check_finite=False)
 
 
+def inverse_factored(factor: Array) -> Array:
+    """(L L')⁻¹ for a lower Cholesky factor L."""
+    if is_torch_array(factor):
+        import torch
+
+        return torch.cholesky_inverse(factor)
+    lower, _ = scipy.linalg.lapack.dpotri(factor, lower=True)
+    return np.tril(lower) + np.tril(lower, -1).T
+
+
 def like(values: Array, other: Any, dtype: Any = None) -> Array:
     """`other` as an array of the same kind, on the same device, as `values`."""
     return array_namespace(values).asarray(other, dtype=dtype, device=device(values))

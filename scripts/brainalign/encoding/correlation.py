@@ -40,11 +40,9 @@ class _Sums(NamedTuple):
     mean: Array  # of the response
 
 
-def _sums(prediction: Array, response: Array) -> _Sums:
-    xp = array_namespace(prediction, response)
-    mean = xp.mean(response, axis=0)
-    p = prediction - xp.mean(prediction, axis=0)
-    t = response - mean
+def _sums(p: Array, t: Array, mean: Array) -> _Sums:
+    """Of centred predictions and responses [row, target], and the responses' mean [target]."""
+    xp = array_namespace(p, t)
     return _Sums(xp.sum(p * t, axis=0), xp.sum(p * p, axis=0), xp.sum(t * t, axis=0), mean)
 
 
@@ -62,7 +60,10 @@ def pearson(prediction: Array, response: Array, epsilon: float = 0.0) -> Array:
     [target]. Without epsilon a constant response has no r (NaN), and a prediction that is exactly
     constant over the rows has r = 0: it says nothing about them.
     """
-    return _correlation(_sums(prediction, response), response.shape[0], epsilon)
+    xp = array_namespace(prediction, response)
+    mean = xp.mean(response, axis=0)
+    sums = _sums(prediction - xp.mean(prediction, axis=0), response - mean, mean)
+    return _correlation(sums, response.shape[0], epsilon)
 
 
 def agreement(
@@ -75,7 +76,8 @@ def agreement(
     It is NaN where the response is constant over the test rows.
     """
     xp = array_namespace(response)
-    sums, n_rows = _sums(prediction.values, response), response.shape[0]
+    mean, n_rows = xp.mean(response, axis=0), response.shape[0]
+    sums = _sums(prediction.values, response - mean, mean)
     distance = sums.mean - baseline
     error = sums.response - 2 * sums.covariance + sums.prediction
     error = error + n_rows * (distance - prediction.mean) ** 2

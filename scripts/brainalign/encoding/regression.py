@@ -13,14 +13,16 @@ from typing import Any, Protocol
 import numpy as np
 from array_api_compat import array_namespace
 
-from brainalign.encoding.arrays import Array, like, rows_of, solve_factored
+from brainalign.encoding.arrays import Array, inverse_factored, like, rows_of, solve_factored
 from brainalign.encoding.correlation import Prediction
 from brainalign.encoding.splits import Split
 from brainalign.errors import InputError
 
 EPSILON = float(np.finfo(np.float64).eps)
-# A Cholesky pivot below this share of the largest hints at a singular matrix.
+# A Cholesky pivot below this share of the largest hints at a singular matrix, or at one whose
+# inverse has few true digits.
 PIVOT_SHARE = 1e-11
+INVERSE_PIVOT_SHARE = 1e-7
 # Predictions that vary over the test rows by less than this share of their size are constant.
 CONSTANT_SHARE = 1e-6
 SELECTIONS = ("gcv-shared", "loo-per-target", "gcv-per-target", "folds-per-target")
@@ -109,18 +111,65 @@ def contrast(operator: Array) -> Array:
 
 def solve_positive(matrix: Array, right: Array) -> Array:
     """matrix⁺ right for a symmetric positive semi-definite matrix, minimum norm if singular."""
+    factor = _cholesky(matrix, PIVOT_SHARE)
+    if factor is not None:
+        return solve_factored(factor, right)
     xp = array_namespace(matrix)
-    try:
-        factor = xp.linalg.cholesky(matrix)
-        pivots = xp.linalg.diagonal(factor) ** 2
-        if xp.min(pivots) > PIVOT_SHARE * xp.max(pivots):
-            return solve_factored(factor, right)
-    except (ValueError, RuntimeError):  # numpy's and torch's LinAlgError: not positive definite
-        pass
     values, vectors = xp.linalg.eigh(matrix)
     keep = values > values.shape[0] * EPSILON * xp.max(xp.abs(values))
     inverse = xp.where(keep, 1.0 / xp.where(keep, values, 1.0), 0.0)
     return vectors @ (inverse[:, None] * (vectors.T @ right))
+
+
+def _cholesky(matrix: Array, share: float) -> Array | None:
+    """The lower Cholesky factor; None where a pivot falls below `share` of the largest."""
+    xp = array_namespace(matrix)
+    try:
+        factor = xp.linalg.cholesky(matrix)
+    except (ValueError, RuntimeError):  # numpy's and torch's LinAlgError: not positive definite
+        return None
+    pivots = xp.linalg.diagonal(factor) ** 2
+    return factor if xp.min(pivots) > share * xp.max(pivots) else None
+
+
+def least_squares_operators(design: Design, splits: Sequence[Split]) -> list[Array]:
+    """`least_squares_operator` of several folds, all from one inverse where there is one.
+
+    With Q the inverse of the Gram matrix of all rows (bordered by ones for the intercept),
+    predictions of left-out rows B from the other rows T are -Q_BB⁻¹ Q_BT Y_T (Dubrule 1983,
+    Mathematical Geology 15, eq. 9).
+    """
+    inverse = _inverse(design)
+    if inverse is None:
+        return [least_squares_operator(design, split) for split in splits]
+    operators = []
+    for split in splits:
+        left_out = np.setdiff1d(np.arange(inverse.shape[0]), split.train)
+        rows = rows_of(inverse, left_out)
+        inside, across = (rows_of(rows.T, part).T for part in (left_out, split.train))
+        operator = solve_positive(inside, -across)
+        if design.intercept:  # the weights of a prediction sum to 1: relative to the training mean
+            operator = operator - 1.0 / split.train.size
+        operators.append(rows_of(operator, np.searchsorted(left_out, split.test)))
+    return operators
+
+
+def _inverse(design: Design) -> Array | None:
+    if design.gram is None:
+        return None
+    gram = design.gram
+    if design.intercept:
+        # The border of ones takes out whatever is added along the constant.
+        gram = gram + _spread(gram) / gram.shape[0]
+    factor = _cholesky(gram, INVERSE_PIVOT_SHARE)
+    if factor is None:
+        return None
+    inverse = inverse_factored(factor)
+    if not design.intercept:
+        return inverse
+    xp = array_namespace(inverse)
+    sums = xp.sum(inverse, axis=0)
+    return inverse - sums * (sums / xp.sum(sums))[:, None]
 
 
 def least_squares_operator(design: Design, split: Split) -> Array:
@@ -156,6 +205,11 @@ class LeastSquaresFit:
 
     operator: Array
     level: Array
+
+    @classmethod
+    def of_operator(cls, operator: Array) -> "LeastSquaresFit":
+        """The fit of an operator [test, train] that gives whole predictions."""
+        return cls(contrast(operator), array_namespace(operator).mean(operator, axis=0))
 
     def predict(self, responses: Array) -> tuple[Prediction, Array | None]:
         operator, level = (like(responses, x, responses.dtype) for x in (self.operator, self.level))
@@ -332,8 +386,7 @@ class LeastSquares:
     intercept: bool = True
 
     def fit(self, design: Design, split: Split, inner: Sequence[Split] = ()) -> LeastSquaresFit:
-        operator = least_squares_operator(design, split)
-        return LeastSquaresFit(contrast(operator), array_namespace(operator).mean(operator, axis=0))
+        return LeastSquaresFit.of_operator(least_squares_operator(design, split))
 
 
 @dataclass(frozen=True)
