@@ -37,6 +37,7 @@ rule all:
     input:
         tables(),
         figures(),
+        pages(),
 
 
 onsuccess:

@@ -59,16 +59,6 @@ def table_inputs(*names):
     return {name: present[name] for name in names if name in present}
 
 
-def reported(name):
-    """A table that is in the report, too."""
-    return report(
-        result("tables", f"{name}.csv"),
-        caption=f"../report/{name}.rst",
-        category="Tables",
-        labels={"table": name},
-    )
-
-
 rule scores:
     input:
         alignment=[
@@ -78,7 +68,7 @@ rule scores:
         ceilings=expand(result("ceilings", "{benchmark}.parquet"), benchmark=ALIGNMENT),
         manifests=MANIFESTS,
     output:
-        scores=reported("scores"),
+        scores=result("tables", "scores.csv"),
         subjects=result("tables", "subjects.csv"),
         layers=result("tables", "layers.csv"),
     log:
@@ -106,7 +96,7 @@ rule behaviors:
         ],
         manifests=MANIFESTS,
     output:
-        behaviors=reported("behaviors"),
+        behaviors=result("tables", "behaviors.csv"),
         stories=result("tables", "stories.csv"),
     log:
         log_of("behaviors"),
@@ -132,7 +122,7 @@ rule capabilities:
         ],
         manifests=MANIFESTS,
     output:
-        capabilities=reported("capabilities"),
+        capabilities=result("tables", "capabilities.csv"),
     log:
         log_of("capabilities"),
     benchmark:
@@ -174,7 +164,7 @@ rule contrasts:
     input:
         **table_inputs("scores", "subjects", "behaviors", "stories", "capabilities"),
     output:
-        contrasts=reported("contrasts"),
+        contrasts=result("tables", "contrasts.csv"),
     log:
         log_of("contrasts"),
     benchmark:
@@ -192,7 +182,7 @@ rule correlations:
     input:
         **table_inputs("scores", "behaviors", "capabilities", "losses"),
     output:
-        correlations=reported("correlations"),
+        correlations=result("tables", "correlations.csv"),
     log:
         log_of("correlations"),
     benchmark:
@@ -215,7 +205,7 @@ rule published_check:
         improvement=f"{PUBLISHED}/improvement.csv",
         similarity=f"{PUBLISHED}/similarity.csv",
     output:
-        check=reported("published_check"),
+        check=result("tables", "published_check.csv"),
         models=result("tables", "published_models.csv"),
     log:
         log_of("published_check"),
@@ -292,12 +282,7 @@ rule headline:
             "losses",
         ),
     output:
-        headline=report(
-            result("tables", "headline.csv"),
-            caption="../report/headline.rst",
-            category="Summary",
-            labels={"table": "headline"},
-        ),
+        headline=result("tables", "headline.csv"),
     log:
         log_of("headline"),
     benchmark:
@@ -355,7 +340,7 @@ rule trajectory:
         ),
     output:
         trajectory=result("tables", "trajectory.csv"),
-        arms=reported("arms"),
+        arms=result("tables", "arms.csv"),
     log:
         log_of("trajectory"),
     benchmark:

@@ -1,7 +1,16 @@
-"""Figures, one rule each, and the report's captions."""
+"""Figures, one rule each, the report's pages, and its captions."""
 
 # The simulated subjects' regions are names that mean nothing (docs/methods/simulation.md).
 REGION_BENCHMARKS = [n for n, b in ALIGNMENT.items() if b["dataset"] in REAL_DATASETS]
+# Figures that bear the name of the table that they draw.
+OF_ONE_TABLE = [
+    "profiles",
+    "baselines",
+    "mixed_effects",
+    "trajectory",
+    "losses",
+    "measured_published",
+]
 TUNED_HERE = [name for name in models_from("tune") if name in MODELS]
 
 
@@ -12,6 +21,7 @@ def figures():
     names += ["improvement", "correlates"] if SCORE_FILES else []
     names += ["behavior"] if BEHAVIOR_FILES else []
     names += ["training"] if TUNED_HERE else []
+    names += [name for name in OF_ONE_TABLE if table_inputs(name)]
     names += [f"regions/{benchmark}" for benchmark in REGION_BENCHMARKS]
     names += [f"datasets/{dataset}" for dataset in DATASETS]
     return [
@@ -19,6 +29,22 @@ def figures():
         for name in names
         for ending in ("svg", "png")
     ]
+
+
+def pages():
+    """The pages of the report: the study on one page, the data cards, every table."""
+    names = ["summary", "data_cards", *(Path(path).stem for path in tables())]
+    return [result("pages", f"{name}.html") for name in names]
+
+
+def paged(name, category="Tables"):
+    """A page of the report, with its caption."""
+    return report(
+        result("pages", f"{name}.html"),
+        caption=f"../report/tables/{name}.rst",
+        category=category,
+        labels={"table": name.replace("_", " ")},
+    )
 
 
 def drawn(name, category, caption=None, **labels):
@@ -54,7 +80,7 @@ rule plot_published:
 
 rule plot_layer_curves:
     input:
-        **table_inputs("layers"),
+        **table_inputs("layers", "scores"),
     output:
         **drawn("layer_curves", "Brain alignment"),
     log:
@@ -67,6 +93,23 @@ rule plot_layer_curves:
         code=code("plot_layer_curves"),
     script:
         "../scripts/plot_layer_curves.py"
+
+
+rule plot_profiles:
+    input:
+        **table_inputs("profiles", "scores"),
+    output:
+        **drawn("profiles", "Brain alignment"),
+    log:
+        log_of("plot_profiles"),
+    benchmark:
+        benchmark_of("plot_profiles")
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("plot_profiles"),
+    script:
+        "../scripts/plot_profiles.py"
 
 
 rule plot_alignment:
@@ -103,6 +146,23 @@ rule plot_legacy_controlled:
         "../scripts/plot_legacy_controlled.py"
 
 
+rule plot_baselines:
+    input:
+        **table_inputs("baselines", "scores"),
+    output:
+        **drawn("baselines", "Brain alignment"),
+    log:
+        log_of("plot_baselines"),
+    benchmark:
+        benchmark_of("plot_baselines")
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("plot_baselines"),
+    script:
+        "../scripts/plot_baselines.py"
+
+
 rule plot_regions:
     input:
         alignment=lambda wildcards: expand(
@@ -133,7 +193,7 @@ rule plot_regions:
 
 rule plot_improvement:
     input:
-        **table_inputs("contrasts"),
+        **table_inputs("contrasts", "scores"),
     output:
         **drawn("improvement", "Instruction tuning"),
     log:
@@ -146,6 +206,40 @@ rule plot_improvement:
         code=code("plot_improvement"),
     script:
         "../scripts/plot_improvement.py"
+
+
+rule plot_mixed_effects:
+    input:
+        **table_inputs("mixed_effects"),
+    output:
+        **drawn("mixed_effects", "Instruction tuning"),
+    log:
+        log_of("plot_mixed_effects"),
+    benchmark:
+        benchmark_of("plot_mixed_effects")
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("plot_mixed_effects"),
+    script:
+        "../scripts/plot_mixed_effects.py"
+
+
+rule plot_trajectory:
+    input:
+        **table_inputs("trajectory", "scores"),
+    output:
+        **drawn("trajectory", "Instruction tuning"),
+    log:
+        log_of("plot_trajectory"),
+    benchmark:
+        benchmark_of("plot_trajectory")
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("plot_trajectory"),
+    script:
+        "../scripts/plot_trajectory.py"
 
 
 rule plot_training:
@@ -170,6 +264,23 @@ rule plot_training:
         "../scripts/plot_training.py"
 
 
+rule plot_losses:
+    input:
+        **table_inputs("losses"),
+    output:
+        **drawn("losses", "Correlates"),
+    log:
+        log_of("plot_losses"),
+    benchmark:
+        benchmark_of("plot_losses")
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("plot_losses"),
+    script:
+        "../scripts/plot_losses.py"
+
+
 rule plot_correlates:
     input:
         **table_inputs("scores", "correlations", "capabilities", "behaviors", "losses"),
@@ -189,7 +300,7 @@ rule plot_correlates:
 
 rule plot_behavior:
     input:
-        **table_inputs("behaviors", "correlations", "capabilities"),
+        **table_inputs("behaviors", "correlations", "capabilities", "losses"),
     output:
         **drawn("behavior", "Behaviour"),
     log:
@@ -202,6 +313,23 @@ rule plot_behavior:
         code=code("plot_behavior"),
     script:
         "../scripts/plot_behavior.py"
+
+
+rule plot_measured_published:
+    input:
+        **table_inputs("measured_published"),
+    output:
+        **drawn("measured_published", "Published tables"),
+    log:
+        log_of("plot_measured_published"),
+    benchmark:
+        benchmark_of("plot_measured_published")
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("plot_measured_published"),
+    script:
+        "../scripts/plot_measured_published.py"
 
 
 rule plot_dataset:
@@ -223,3 +351,24 @@ rule plot_dataset:
         code=code("plot_dataset"),
     script:
         "../scripts/plot_dataset.py"
+
+
+rule pages:
+    input:
+        tables=tables(),
+        cards=expand(result("data", "{dataset}", "card.json"), dataset=DATASETS),
+    output:
+        **{Path(path).stem: paged(Path(path).stem) for path in tables()},
+        summary=paged("summary", "Summary"),
+        data_cards=paged("data_cards", "Data cards"),
+    log:
+        log_of("pages"),
+    benchmark:
+        benchmark_of("pages")
+    conda:
+        "../envs/figures.yaml"
+    params:
+        datasets=list(DATASETS),
+        code=code("pages"),
+    script:
+        "../scripts/pages.py"

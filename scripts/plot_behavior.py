@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from brainalign.figures.behavior import BEHAVIOR_COLUMNS, behavior
-from brainalign.figures.correlates import CAPABILITY_COLUMNS, CORRELATION_COLUMNS
+from brainalign.figures.correlates import CAPABILITY_COLUMNS, CORRELATION_COLUMNS, LOSS_COLUMNS
 from brainalign.figures.style import drawing, save
 from brainalign.formats.tables import read_table
 from brainalign.job import job
@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]) as log, drawing():
-    # Capabilities are an input only of studies that have them.
+    # Capabilities and losses are inputs only of studies that have them.
     expected = {
         "behaviors": BEHAVIOR_COLUMNS,
         "correlations": CORRELATION_COLUMNS,
         "capabilities": CAPABILITY_COLUMNS,
+        "losses": LOSS_COLUMNS,
     }
     tables = {name: read_table(path, expected[name]) for name, path in snakemake.input.items()}
     log.info("%d models", tables["behaviors"]["model"].nunique())

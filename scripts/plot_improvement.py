@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from brainalign.figures.improvement import COLUMNS, improvement
+from brainalign.figures.improvement import COLUMNS, SCORE_COLUMNS, improvement
 from brainalign.figures.style import drawing, save
 from brainalign.formats.tables import read_table
 from brainalign.job import job
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log, drawing():
     contrasts = read_table(snakemake.input.contrasts, COLUMNS)
     log.info("%d contrasts", len(contrasts))
-    figure = improvement(contrasts)
+    figure = improvement(contrasts, read_table(snakemake.input.scores, SCORE_COLUMNS))
     save(figure, snakemake.output.svg, snakemake.output.png)

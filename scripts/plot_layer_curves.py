@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from brainalign.figures.layer_curves import COLUMNS, layer_curves
+from brainalign.figures.layer_curves import COLUMNS, SCORE_COLUMNS, layer_curves
 from brainalign.figures.style import drawing, save
 from brainalign.formats.tables import read_table
 from brainalign.job import job
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log, drawing():
     layers = read_table(snakemake.input.layers, COLUMNS)
     log.info("%d models, %d benchmarks", layers["model"].nunique(), layers["benchmark"].nunique())
-    figure = layer_curves(layers)
+    figure = layer_curves(layers, read_table(snakemake.input.scores, SCORE_COLUMNS))
     save(figure, snakemake.output.svg, snakemake.output.png)

@@ -6,16 +6,22 @@ import warnings
 import figure_tables as tables
 import pandas as pd
 from brainalign.figures.alignment import alignment
+from brainalign.figures.baselines import baselines
 from brainalign.figures.behavior import behavior
 from brainalign.figures.correlates import correlates
 from brainalign.figures.dataset_page import dataset_page
 from brainalign.figures.improvement import improvement
 from brainalign.figures.layer_curves import layer_curves
 from brainalign.figures.legacy_controlled import legacy_controlled
+from brainalign.figures.losses import losses
+from brainalign.figures.measured_published import measured_published
+from brainalign.figures.mixed_effects import mixed_effects
+from brainalign.figures.profiles import profiles
 from brainalign.figures.published import published
 from brainalign.figures.regions import regions
 from brainalign.figures.style import drawing
 from brainalign.figures.training import training
+from brainalign.figures.trajectory import trajectory
 from matplotlib.figure import Figure
 
 SIZES = {"small": tables.SMALL, "large": tables.LARGE}
@@ -25,11 +31,25 @@ def study(size: str) -> dict[str, pd.DataFrame]:
     return tables.study(SIZES[size])
 
 
+def of(name: str, size: str) -> list[pd.DataFrame]:
+    """The table of a name and the scores of the same study."""
+    return [study(size)[name], study(size)["scores"]]
+
+
 FIGURES = {
-    "layer_curves": lambda size: layer_curves(tables.layers(SIZES[size])),
+    "layer_curves": lambda size: layer_curves(*of("layers", size)),
+    "profiles": lambda size: profiles(*of("profiles", size)),
+    "baselines": lambda size: baselines(*of("baselines", size)),
+    "mixed_effects": lambda size: mixed_effects(study(size)["mixed_effects"]),
+    "losses": lambda size: losses(study(size)["losses"]),
+    "measured_published": lambda _: measured_published(tables.measured()),
+    "trajectory": lambda size: trajectory(
+        tables.trajectory(experiments=("arms",) if size == "small" else ("one", "two")),
+        study("small")["scores"],
+    ),
     "alignment": lambda size: alignment(study(size)["scores"]),
     "legacy_controlled": lambda size: legacy_controlled(study(size)["scores"]),
-    "improvement": lambda size: improvement(study(size)["contrasts"]),
+    "improvement": lambda size: improvement(*of("contrasts", size)),
     "correlates": lambda size: correlates(
         study(size)["scores"],
         study(size)["correlations"],
@@ -38,7 +58,10 @@ FIGURES = {
         study(size)["losses"],
     ),
     "behavior": lambda size: behavior(
-        study(size)["behaviors"], study(size)["correlations"], study(size)["capabilities"]
+        study(size)["behaviors"],
+        study(size)["correlations"],
+        study(size)["capabilities"],
+        study(size)["losses"],
     ),
     "published": lambda size: published(*tables.published()),
     "regions": lambda size: regions(
@@ -53,8 +76,8 @@ FIGURES = {
 }
 
 
-# Neither depends on the size of a study.
-FIXED = ("published", "dataset_page")
+# None depends on the size of a study.
+FIXED = ("published", "dataset_page", "measured_published")
 CASES = [(name, size) for name in FIGURES for size in SIZES if size == "small" or name not in FIXED]
 
 

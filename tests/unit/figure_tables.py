@@ -7,8 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from brainalign.analysis.baselines import against_baselines
 from brainalign.analysis.contrasts import contrasts
 from brainalign.analysis.correlations import correlations
+from brainalign.analysis.measured import measured_beside_published
+from brainalign.analysis.mixed_effects import mixed_effects
+from brainalign.analysis.profiles import layer_profiles
 from brainalign.analysis.published import published_check, published_models
 from simulated_studies import with_shared_answers
 
@@ -64,6 +68,7 @@ def scores(
                     rows.append(
                         {
                             "model": row.model,
+                            "label": row.model,
                             "base": row.base,
                             "family": row.family,
                             "role": row.role,
@@ -100,7 +105,8 @@ def layers(
     rows = []
     for score in scores(families, datasets, simulated, seed).query("region == 'all'").itertuples():
         common = {
-            name: getattr(score, name) for name in ("model", "family", "role", "benchmark", "mode")
+            name: getattr(score, name)
+            for name in ("model", "family", "role", "dataset", "benchmark", "mode")
         } | {"simulated": simulated}
         if score.role == "baseline":
             rows.append(
@@ -230,8 +236,9 @@ def losses(
     bits = 1.6 - 0.1 * size + 0.5 * (table["role"] == "untrained")
     bits += noise.normal(0, 0.03, len(table))
     return table.assign(
-        text="held-out", bits_per_byte=bits, bits_per_word=5.8 * bits, simulated=simulated
-    )
+        label=table["model"], text="held-out", bits_per_byte=bits, bits_per_word=5.8 * bits,
+        tokens=5000, window=255, simulated=simulated,
+    )  # fmt: skip
 
 
 PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
@@ -319,6 +326,51 @@ def training_logs(
     return logs, facts
 
 
+ARMS = ("instruction", "no-instruction", "shuffled", "continued")
+
+
+def trajectory(seeds: int = 3, experiments: Sequence[str] = ("arms",)) -> pd.DataFrame:
+    """trajectory.csv: every arm begins at its vanilla model and drifts apart with samples."""
+    noise = np.random.default_rng(5)
+    quantities = (
+        ("brain", "average", "legacy", "r", 0.2), ("brain", "average", "controlled", "r", 0.1),
+        ("brain", "passages", "controlled", "r", 0.3),
+        ("capability", "mmlu", None, "accuracy", 0.3),
+        ("capability", "bbh", None, "accuracy", 0.1),
+        ("next-word", "held-out", None, "bits_per_token", 1.2),
+        ("reading-times", "reading", "legacy", "abs_r", 0.3),
+    )  # fmt: skip
+    gain = {"instruction": 0.02}
+    rows = [
+        {
+            "experiment": experiment, "base": "sim-gpt-b", "arm": arm, "seed": seed,
+            "samples": samples, "kind": kind, "quantity": quantity, "mode": mode,
+            "measure": measure, "simulated": True,
+            "value": start + (samples > 0) * (gain.get(arm, 0) + noise.normal(0, 0.01)),
+        }
+        for experiment in experiments
+        for arm in ARMS
+        for seed in range(seeds)
+        for samples in (0, 500, 1000, 2500)
+        for kind, quantity, mode, measure, start in quantities
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def measured(count: int = 4) -> pd.DataFrame:
+    """measured_published.csv of a study of real models that the paper has."""
+    paper = pd.read_csv(PUBLISHED / "models.csv")
+    names = list(paper["model"].head(count))
+    table = scores([("t5", count, 0)], ("pereira2018", "blank2014", "wehbe2014"), simulated=False)
+    trained = table[table["role"] == "vanilla"]
+    known = dict(zip(trained["model"].unique(), names, strict=True))
+    table = trained.assign(
+        published=trained["model"].map(known), label=trained["model"].map(known),
+        model=trained["model"].map(known),
+    )  # fmt: skip
+    return measured_beside_published(published_models(paper), table)
+
+
 def study(
     families: tuple[tuple[str, int, int], ...] = SMALL, datasets: tuple[str, ...] = DATASETS
 ) -> dict[str, pd.DataFrame]:
@@ -336,7 +388,17 @@ def _study(
         "capabilities": capabilities(families),
         "losses": losses(families),
     }
-    return tables | analysed(tables)
+    whole = tables["scores"]
+    return (
+        tables
+        | analysed(tables)
+        | {
+            "layers": layers(families, datasets),
+            "profiles": layer_profiles(layers(families, datasets)),
+            "baselines": against_baselines(whole, subjects(whole), samples=20, seed=0),
+            "mixed_effects": mixed_effects(whole),
+        }
+    )
 
 
 def analysed(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

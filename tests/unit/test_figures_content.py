@@ -7,28 +7,35 @@ import figure_tables as tables
 import numpy as np
 import pandas as pd
 import pytest
+from brainalign.analysis.averages import dataset_scores
+from brainalign.analysis.baselines import against_baselines
 from brainalign.analysis.correlations import correlations
+from brainalign.analysis.mixed_effects import mixed_effects as mixed_table
 from brainalign.analysis.wording import p_text, r_text
 from brainalign.errors import InputError
 from brainalign.figures.alignment import alignment
+from brainalign.figures.baselines import baselines
 from brainalign.figures.behavior import behavior
 from brainalign.figures.correlates import correlates
 from brainalign.figures.improvement import improvement
 from brainalign.figures.layer_curves import layer_curves
 from brainalign.figures.legacy_controlled import legacy_controlled
+from brainalign.figures.losses import losses
+from brainalign.figures.measured_published import measured_published
+from brainalign.figures.mixed_effects import mixed_effects
 from brainalign.figures.order import model_order
+from brainalign.figures.profiles import profiles
 from brainalign.figures.published import published
 from brainalign.figures.regions import regions
-from brainalign.figures.scatter import name_points, scatter
 from brainalign.figures.style import (
     COLOUR,
     FAMILY_MARKERS,
     drawing,
     family_markers,
-    sheet,
     spaced,
 )
 from brainalign.figures.training import training
+from brainalign.figures.trajectory import trajectory
 from figure_checks import collisions, cut_off, said
 from figure_gallery import drawn
 from hypothesis import given
@@ -106,17 +113,32 @@ def test_order_does_not_depend_on_the_table_s_order():
     assert list(model_order(table)["model"]) == list(model_order(shuffled)["model"])
 
 
+def flat(axes):
+    """The heights of the lines that run right across a panel."""
+    return [line.get_ydata()[0] for line in axes.lines if len(line.get_xdata()) == 2]
+
+
 def test_layer_curves_draw_the_profile_and_the_baselines():
     layers = tables.layers()
-    figure = drawn("layer_curves")
-    axes = figure.axes[0]
+    axes = drawn("layer_curves").axes[0]  # the smallest model's row, the first benchmark
     rows = layers[(layers["benchmark"] == "passages-legacy") & (layers["model"] == "sim-gpt-a")]
     curves = [line.get_ydata() for line in axes.lines if len(line.get_ydata()) == len(rows)]
     assert any(np.allclose(y, rows["r"]) for y in curves)
-    level = layers.query("benchmark == 'passages-legacy' and model == 'oasm'")["r"].iloc[0]
-    flat = [line.get_ydata() for line in axes.lines if len(line.get_ydata()) == 2]
-    assert any(np.allclose(y, level) for y in flat)
-    assert "oasm" in [text.get_text() for text in axes.texts]
+    for name in ("oasm", "position", "length"):
+        own = layers.query(f"benchmark == 'passages-legacy' and model == '{name}'")["r"].iloc[0]
+        assert any(np.isclose(height, own) for height in flat(axes))
+
+
+def test_layer_curves_name_every_network_beside_its_row_in_a_marker_of_its_own():
+    figure = drawn("layer_curves", "large")
+    named = {t.get_text(): t.get_color() for axes in figure.axes for t in axes.texts}
+    networks = tables.models(tables.LARGE).query("role != 'baseline'")
+    for row in networks.itertuples():
+        assert named[row.model] == COLOUR[row.role]
+    for axes in figure.axes:
+        if not axes.axison and axes.texts:  # a column of names
+            shapes = [line.get_marker() for line in axes.lines]
+            assert len(shapes) == len(axes.texts) == len(set(shapes))
 
 
 def test_the_nested_choice_is_no_point_of_the_curve():
@@ -132,11 +154,89 @@ def test_the_nested_choice_is_no_point_of_the_curve():
 
 def test_encoder_and_decoder_are_two_curves():
     layers = tables.layers([("t5", 1, 0)], ("passages",))
-    axes = layer_curves(layers[layers["model"] == "t5-a"]).axes[0]
+    only = layers[layers["model"] == "t5-a"]
+    axes = layer_curves(only, tables.scores([("t5", 1, 0)])).axes[0]
     assert sorted(len(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) > 2) == [
         3,
         3,
     ]
+
+
+def test_profiles_draw_both_depths_and_write_the_curves_correlation():
+    found = tables.study()["profiles"]
+    figure = drawn("profiles")
+    row = found[(found["dataset"] == "passages") & (found["model"] == "sim-gpt-b")].iloc[0]
+    places = {x for x, _, colour in points(figure.axes[0]) if colour == COLOUR["vanilla"]}
+    assert {row["legacy_depth"], row["controlled_depth"]} <= places
+    assert r_text(row["correlation"]) in [text.get_text() for text in figure.axes[0].texts]
+    assert "untrained" in said(figure) and "oasm" not in said(figure)
+
+
+def test_baselines_draw_every_difference_and_the_interval_of_the_smallest():
+    found = tables.study()["baselines"]
+    axes = drawn("baselines").axes[0]
+    own = found[(found["benchmark"] == "passages-legacy") & (found["model"] == "sim-gpt-a")]
+    own = own[own["against"] != "sim-t5-a-untrained"]  # no twin of this model
+    assert sorted(x for x, y, _ in points(axes) if y == 0) == pytest.approx(
+        sorted(own["difference"])
+    )
+    worst = own.loc[own["difference"].idxmin()]
+    intervals = [c.get_segments()[0][:, 0] for c in axes.collections if hasattr(c, "get_segments")]
+    assert any(np.allclose(ends, worst[["low", "high"]].astype(float)) for ends in intervals)
+
+
+def test_mixed_effects_draw_the_estimates_and_write_p():
+    found = tables.study(tables.LARGE)["mixed_effects"]
+    axes = drawn("mixed_effects", "large").axes[0]
+    effects = found[(found["mode"] == "legacy") & (found["term"] != "Intercept")]
+    assert sorted(x for x, _, _ in points(axes)) == pytest.approx(sorted(effects["estimate"]))
+    assert {p_text(p) for p in effects["p"]} <= {text.get_text() for text in axes.texts}
+
+
+def test_losses_draw_every_model():
+    axes = drawn("losses").axes[0]
+    assert {x for x, _, _ in points(axes)} == set(tables.losses()["bits_per_byte"])
+
+
+def test_measured_stand_beside_the_paper_s_numbers():
+    table = tables.measured()
+    figure = drawn("measured_published")
+    own = table[table["dataset"] == "pereira2018"]
+    assert len(own) == 4
+    (panel,) = (axes for axes in figure.axes if axes.get_title(loc="left") == "pereira2018")
+    places = {x for x, _, _ in points(panel)}
+    assert {*own["measured"], *own["published"]} <= places
+    assert "not computable" in texts(measured_published(table.iloc[:0]))
+
+
+def test_trajectory_draws_means_and_ranges_over_seeds_from_the_vanilla_model_on():
+    table = tables.trajectory()
+    axes = drawn("trajectory").axes[0]
+    own = table[
+        (table["kind"] == "brain") & (table["quantity"] == "average") & (table["mode"] == "legacy")
+    ]
+    for arm in tables.ARMS:
+        means = own[own["arm"] == arm].groupby("samples")["value"].mean()
+        lines = [line for line in axes.lines if len(line.get_xdata()) == len(means)]
+        assert any(np.allclose(line.get_ydata(), means) for line in lines)
+    highest = own.groupby(["arm", "samples"])["value"].max().max()
+    band = max(v for c in axes.collections for v in c.get_paths()[0].vertices[:, 1])
+    assert band == pytest.approx(highest)
+    (start,) = [y for x, y, c in points(axes) if x == 0 and c == COLOUR["vanilla"]]
+    assert start == pytest.approx(0.2)
+    assert "N = 3 seeds" in said(drawn("trajectory"))
+
+
+def test_trajectory_tells_the_levels_that_its_range_leaves_out():
+    levels = tables.study()["scores"]
+    lines = said(drawn("trajectory"))
+    legacy = levels[(levels["mode"] == "legacy") & (levels["region"] == "all")]
+    for name in ("oasm", "length"):
+        mean = legacy.loc[legacy["model"] == name, "r"].mean()
+        assert f"{name} {r_text(mean)}" in lines
+    assert "no tuning experiment" in texts(trajectory(tables.trajectory().iloc[:0]))
+    one = trajectory(tables.trajectory(seeds=1))
+    assert "N = 1 seed" in texts(one) and "band" not in texts(one)
 
 
 def test_improvement_draws_means_intervals_and_pairs():
@@ -160,9 +260,26 @@ def test_improvement_draws_means_intervals_and_pairs():
 def test_improvement_writes_a_loss_with_a_true_minus():
     contrasts = tables.study()["contrasts"].copy()
     contrasts[["relative", "relative_by_dataset"]] *= -1
-    percentages = re.findall(r"\S+ %", texts(improvement(contrasts)))
+    percentages = re.findall(r"\S+ %", texts(improvement(contrasts, tables.study()["scores"])))
     assert any(text.startswith("−") for text in percentages)
     assert not any(text.startswith("-") for text in percentages)
+
+
+def test_improvement_tells_what_untrained_twins_and_baselines_score_above_vanilla_models():
+    scores = tables.study()["scores"]
+    whole = scores[(scores["region"] == "all") & (scores["benchmark"] == "passages-legacy")]
+    r = whole.set_index("model")["r"]
+    vanilla = r[["sim-gpt-a", "sim-gpt-b", "sim-gpt-c", "sim-t5-a"]].mean()
+    twins = [r[f"{name}-untrained"] - r[name] for name in ("sim-gpt-a", "sim-t5-a")]
+    numbers = [text.get_text() for text in drawn("improvement").axes[0].texts]
+    for value in (r["oasm"] - vanilla, np.mean(twins)):
+        assert f"{'+' if value > 0 else ''}{r_text(value, 3)}" in numbers
+    assert "oasm − vanilla" in numbers and "untrained − vanilla" in numbers
+
+
+def test_improvement_states_the_least_possible_p_of_few_models():
+    assert "p cannot be below .125" in said(drawn("improvement"))
+    assert "cannot be below" not in said(drawn("improvement", "large"))
 
 
 def test_improvement_leaves_reading_times_out():
@@ -173,7 +290,7 @@ def test_improvement_leaves_out_reading_times_that_have_only_r():
     contrasts = tables.study()["contrasts"]
     only_r = contrasts[contrasts["measure"] == "r"]
     assert "reading" in set(only_r["dataset"])
-    assert "reading" not in texts(improvement(only_r))
+    assert "reading" not in texts(improvement(only_r, tables.study()["scores"]))
 
 
 def test_correlates_take_the_loss_on_running_text_where_there_is_one():
@@ -214,10 +331,26 @@ def test_correlates_state_the_table_s_r_p_and_n():
 
 
 def test_correlates_legend_shows_baselines_as_they_are_drawn():
-    (legend,) = drawn("correlates").legends
+    figure = drawn("correlates")
+    (legend,) = figure.legends
     handles = dict(zip((t.get_text() for t in legend.texts), legend.legend_handles, strict=True))
-    baseline = handles["baseline without a network"]
-    assert baseline.get_linestyle() == "--" and baseline.get_marker() in ("", "None", None)
+    names = ("oasm", "position", "length")
+    assert len({str(handles[f"baseline {name}"]._dash_pattern) for name in names}) == 3
+    average = dataset_scores(tables.study()["scores"]).query("dataset == 'average'")
+    of_mode = average[average["mode"] == "legacy"].set_index("model")["r"]
+    drawn_there = {
+        float(line.get_ydata()[0]): line._dash_pattern for line in figure.axes[0].lines
+        if len(line.get_xdata()) == 2 and line.get_color() == COLOUR["baseline"]
+    }  # fmt: skip
+    for name in names:
+        dashes = handles[f"baseline {name}"]._dash_pattern[1]
+        shown = drawn_there[of_mode[name]][1]
+        assert np.allclose(np.array(shown) / shown[0], np.array(dashes) / dashes[0])
+
+
+def test_correlates_give_world_knowledge_the_panel_of_its_task():
+    titles = [axes.get_title(loc="left") for axes in drawn("correlates").axes]
+    assert "bbh world knowledge: r" in titles and "mmlu: Pearson r" in titles
 
 
 def test_legacy_controlled_states_fit_four_datasets_beside_each_other():
@@ -282,10 +415,14 @@ def small_study(keep=None, change=None):
 
 
 def figures_of_scores(study):
+    whole = study["scores"]
+    against = against_baselines(whole, tables.subjects(whole), samples=20, seed=0)
     return {
+        "baselines": baselines(against, whole),
+        "mixed_effects": mixed_effects(mixed_table(whole)),
         "alignment": alignment(study["scores"]),
         "legacy_controlled": legacy_controlled(study["scores"]),
-        "improvement": improvement(study["contrasts"]),
+        "improvement": improvement(study["contrasts"], study["scores"]),
         "correlates": correlates(
             study["scores"], study["correlations"], study["capabilities"], study["behaviors"]
         ),
@@ -332,7 +469,7 @@ def test_what_cannot_be_computed_is_said_in_its_place(arguments, expected):
     keep = arguments.get("keep")
     if keep:  # a change of scores leaves these as they are
         layers = tables.layers(datasets=("stories",))
-        figures["layers"] = layer_curves(layers[keep(layers)])
+        figures["layers"] = layer_curves(layers[keep(layers)], study["scores"])
         figures["behavior"] = behavior(
             study["behaviors"], study["correlations"], study["capabilities"]
         )
@@ -357,13 +494,17 @@ def test_study_with_one_mode():
     alignment(legacy).draw_without_rendering()
 
 
-@pytest.mark.parametrize("draw", [alignment, legacy_controlled, layer_curves, improvement])
+OF_TABLES = {
+    alignment: ["scores"], legacy_controlled: ["scores"], layer_curves: ["layers", "scores"],
+    improvement: ["contrasts", "scores"], profiles: ["profiles", "scores"],
+    baselines: ["baselines", "scores"], mixed_effects: ["mixed_effects"], losses: ["losses"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("draw", OF_TABLES, ids=lambda draw: draw.__name__)
 def test_empty_tables_give_a_figure_that_says_why(draw):
-    table = {
-        alignment: tables.scores, legacy_controlled: tables.scores, layer_curves: tables.layers,
-        improvement: lambda: tables.study()["contrasts"],
-    }[draw]()  # fmt: skip
-    assert "not computable" in texts(draw(table.iloc[:0]))
+    empty, *others = (tables.study()[name] for name in OF_TABLES[draw])
+    assert "not computable" in texts(draw(empty.iloc[:0], *others))
 
 
 def test_regions_without_names_and_training_without_logs():
@@ -416,16 +557,3 @@ def test_p_values_as_text(p, text):
 )
 def test_correlations_as_text(r, text):
     assert r_text(r) == text
-
-
-def test_names_beside_points_hit_nothing():
-    figure = sheet(3.5, 2.5)
-    axes = figure.subplots()
-    rng = np.random.default_rng(0)
-    table = pd.DataFrame({"x": rng.normal(size=10), "y": rng.normal(size=10)})
-    table = table.assign(role="tuned", family="a")
-    scatter(axes, table, "x", "y", {"a": "o"})
-    name_points(figure, axes, table["x"], table["y"], [f"model-{i}" for i in range(10)])
-    figure.draw_without_rendering()
-    assert collisions(figure, slack=0) == []
-    assert any(text.get_text().startswith("model-") for text in axes.texts)

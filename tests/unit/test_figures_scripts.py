@@ -34,7 +34,8 @@ def files(tmp_path_factory):
     study = dict(tables.study(datasets=("passages",)))
     models, check, categories = tables.published()
     study |= {
-        "layers": tables.layers(datasets=("passages",)),
+        "trajectory": tables.trajectory(),
+        "measured_published": tables.measured(),
         "models": models,
         "check": check,
         "categories": categories,
@@ -70,12 +71,18 @@ def files(tmp_path_factory):
 def job(script, files, folder, **params):
     name = script.removeprefix("plot_")
     inputs = {
-        "layer_curves": ["layers"],
+        "layer_curves": ["layers", "scores"],
+        "profiles": ["profiles", "scores"],
+        "baselines": ["baselines", "scores"],
+        "mixed_effects": ["mixed_effects"],
+        "losses": ["losses"],
+        "measured_published": ["measured_published"],
+        "trajectory": ["trajectory", "scores"],
         "alignment": ["scores"],
         "legacy_controlled": ["scores"],
-        "improvement": ["contrasts"],
+        "improvement": ["contrasts", "scores"],
         "correlates": ["scores", "correlations", "capabilities", "behaviors", "losses"],
-        "behavior": ["behaviors", "correlations", "capabilities"],
+        "behavior": ["behaviors", "correlations", "capabilities", "losses"],
         "published": ["models", "check", "categories"],
         "regions": ["alignment", "ceilings"],
         "training": ["logs"],

@@ -132,7 +132,8 @@ def test_figures_and_report(default_study: Study) -> None:
     }
     assert {
         "published", "layer_curves", "alignment", "legacy_controlled", "improvement",
-        "correlates", "behavior", "training", "datasets/sim-passages",
+        "correlates", "behavior", "training", "datasets/sim-passages", "profiles", "baselines",
+        "mixed_effects", "losses",
     } <= drawn  # fmt: skip
     assert all(path.with_suffix(".png").exists() for path in figures.rglob("*.svg"))
     done = default_study.snakemake("--report", "report.html")

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, model_order
+from brainalign.figures.order import MODEL_COLUMNS, benchmark_order, each, model_order
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
@@ -39,14 +39,7 @@ def alignment(scores: pd.DataFrame) -> Figure:
     stand side by side on the same scale. Only the rows of all regions together are drawn.
     """
     whole = scores[scores["region"] == "all"]
-    benchmarks = [
-        benchmark
-        for dataset in whole["dataset"].unique()
-        for mode in mode_order(whole.loc[whole["dataset"] == dataset, "mode"])
-        for benchmark in whole.loc[
-            (whole["dataset"] == dataset) & (whole["mode"] == mode), "benchmark"
-        ].unique()
-    ]
+    benchmarks = benchmark_order(whole)
     order = model_order(whole)
     across = max(1, min(len(benchmarks), ACROSS[0] if len(benchmarks) <= ACROSS[0] else ACROSS[1]))
     bands = max(1, -(-len(benchmarks) // across))

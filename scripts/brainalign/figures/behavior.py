@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from brainalign.analysis.predictors import READING, SIZE, found_for, predictors
+from brainalign.analysis.predictors import LOSS, READ_LOSS, READING, SIZE, found_for, predictors
 from brainalign.analysis.wording import r_text
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, model_order
 from brainalign.figures.scatter import GROUPS, scatter, stated
@@ -15,10 +15,13 @@ from brainalign.figures.style import (
     INK,
     MUTED,
     PAGE,
+    STRIPE,
     absent,
     family_markers,
     heading,
     legend,
+    level,
+    level_handles,
     marker,
     panel,
     sheet,
@@ -33,20 +36,23 @@ AXIS = {
     "delta_loglik_per_word": "Δ log-lik. per word (nats)",
 }
 ROW = 0.145  # inches per model
-ACROSS = 4  # panels side by side
+ACROSS = 3  # scatter panels side by side: size, next-word loss, knowledge
 INTERVAL = Line2D([], [], color=MUTED, linewidth=1.1, label="95 % interval over stories")
+CEILING = Line2D([], [], color=INK, linestyle=(0, (5, 2)), linewidth=0.9, label="noise ceiling")
 
 
 def behavior(
     behaviors: pd.DataFrame,
     correlations: pd.DataFrame,
     capabilities: pd.DataFrame | None = None,
+    losses: pd.DataFrame | None = None,
 ) -> Figure:
     """Draw `behaviors` (tables/behaviors.csv), a column of models per benchmark.
 
     Legacy benchmarks show the paper's |r|, controlled ones what surprisal adds to the held-out
     log-likelihood of a model with length, frequency, position and the previous words. r, p and N of
-    the scatter panels are those of `correlations`.
+    the scatter panels are those of `correlations`; next-word loss is that of the first text of
+    `losses`, without that table the mean surprisal of what readers read.
     """
     shown = behaviors[behaviors["measure"] == behaviors["mode"].map(READING)]
     benchmarks = [
@@ -56,7 +62,7 @@ def behavior(
     ]
     order = model_order(behaviors)
     above, below = max(0.7 + ROW * len(order), 1.8), 2.0
-    bands = max(1, -(-2 * len(benchmarks) // ACROSS))
+    bands = max(1, len(benchmarks))
     figure = sheet(PAGE, 0.9 + above + below * bands, bool(behaviors["simulated"].any()))
     heading(figure, "Behavioural alignment: surprisal and reading times")
     if not benchmarks:
@@ -64,27 +70,26 @@ def behavior(
         return figure
     markers = family_markers(behaviors)
     facts = behaviors.drop_duplicates("model").set_index("model")
-    x, capability = predictors(facts, capabilities)
-    task = _task(capability)
+    x, capability = predictors(facts, capabilities, behaviors, losses)
+    columns = {"Size": SIZE, "Next-word loss": _loss(x), "Knowledge": _task(capability)}
     outer = figure.add_gridspec(2, 1, height_ratios=[above, below * bands])
     upper = outer[0].subgridspec(1, len(benchmarks)).subplots(squeeze=False)
-    across = min(ACROSS, 2 * len(benchmarks))
-    lower = outer[1].subgridspec(bands, across).subplots(squeeze=False)
+    lower = outer[1].subgridspec(bands, ACROSS).subplots(squeeze=False, sharey="row")
     for place, name in enumerate(benchmarks):
         part = shown[shown["benchmark"] == name]
         _models(upper[0, place], part, order, markers)
         if place:
             upper[0, place].set_yticklabels([])
-        for offset, column in enumerate((SIZE, task)):
-            axes = lower[divmod(2 * place + offset, across)]
-            _against(axes, part, x, column, correlations, markers)
-            if offset:
-                axes.sharey(lower[divmod(2 * place, across)])
-                axes.set_ylabel("")
-                axes.tick_params(axis="y", labelleft=False)
-    for axes in lower.flat[2 * len(benchmarks) :]:
-        axes.set_axis_off()
-    legend(figure, list(order["role"].unique()), markers, [INTERVAL])
+        for axes, (title, column) in zip(lower[place], columns.items(), strict=True):
+            _against(axes, part, x, title, column, correlations, markers)
+        lower[place, 0].set_ylabel(AXIS[part["measure"].iloc[0]])
+    untrained = bool((order["role"] == "untrained").any())
+    legend(
+        figure,
+        list(order["role"].unique()),
+        markers,
+        [INTERVAL, CEILING, *level_handles({}, untrained)],
+    )
     return figure
 
 
@@ -94,20 +99,31 @@ def _task(capability: list[str]) -> str | None:
     return next((name for name in tasks if "mmlu" in name.lower()), next(iter(tasks), None))
 
 
+def _loss(x: pd.DataFrame) -> str | None:
+    """The column of next-word losses: of the first running text, else of what readers read."""
+    texts = [name for name in x.columns if name.startswith(f"{LOSS} ")]
+    return next(iter([*texts, *({READ_LOSS} & set(x.columns))]), None)
+
+
 def _models(axes: Axes, part: pd.DataFrame, order: pd.DataFrame, markers: dict[str, str]) -> None:
     """A dot and its interval per model."""
-    mode, measure = part["mode"].iloc[0], part["measure"].iloc[0]
+    mode = part["mode"].iloc[0]
     lines = (
         f"{mode}{', simulated' * bool(part['simulated'].any())}, N = {part['n'].max():.0f} words"
     )
     has_ceiling = part["ceiling"].notna().any()
-    lines += f"\nnoise ceiling: {r_text(part['ceiling'].max()) if has_ceiling else 'none'}"
+    measure = str(part["measure"].iloc[0])
+    if has_ceiling:
+        lines += f"\nnoise ceiling of this mode: {r_text(part['ceiling'].max())}"
+        axes.axvline(part["ceiling"].max(), color=INK, linestyle=CEILING.get_linestyle(), lw=0.9)
+    else:
+        lines += "\n0: the covariates alone" if "delta" in measure else "\nnoise ceiling: none"
     panel(axes, str(part["dataset"].iloc[0]), lines, width=44)
     rows = part.set_index("model")
     axes.axvline(0, color=INK, linewidth=0.5, zorder=0.5)
     for place, model in enumerate(each(order)):
         if place % 2:
-            axes.axhspan(place - 0.5, place + 0.5, color="#F5F5F5", linewidth=0, zorder=0)
+            axes.axhspan(place - 0.5, place + 0.5, color=STRIPE, linewidth=0, zorder=0)
         found = rows.loc[model.model] if model.model in rows.index else None
         if found is None or pd.isna(found["value"]):
             axes.text(
@@ -130,29 +146,41 @@ def _against(
     axes: Axes,
     part: pd.DataFrame,
     x: pd.DataFrame,
+    title: str,
     column: str | None,
     correlations: pd.DataFrame,
     markers: dict[str, str],
 ) -> None:
-    """The same values against one property of the models."""
+    """The same values against one property of the models; untrained models are a level where they
+    lack it."""
     if column is None:
-        panel(axes, "Knowledge")
-        absent(axes, "the study has no capability task", 22)
+        why = "capability task" if title == "Knowledge" else "text with a next-word loss"
+        panel(axes, title)
+        absent(axes, f"the study has no {why}", 22)
         return
-    title = "Size" if column == SIZE else column
     mode, measure = part["mode"].iloc[0], part["measure"].iloc[0]
     simulated = bool(part["simulated"].iloc[0])
     y = f"reading {part['dataset'].iloc[0]} {measure}"
     found = found_for(correlations, y, mode, simulated)
     lines = [f"{mode}{', simulated' * simulated}"]
     lines += [stated(found, column, models) for models in GROUPS]
-    panel(axes, f"{title}: Pearson r", "\n".join(lines))
-    points = part.join(x[[column]], on="model").dropna(subset=[column, "value"])
-    if points.empty:
-        absent(axes, f"no model has both values ({title})", 22)
+    panel(axes, f"{column if title == 'Knowledge' else title}: Pearson r", "\n".join(lines))
+    points = part.join(x[[column]], on="model").dropna(subset=["value"])
+    present = points.dropna(subset=[column])
+    if present.empty:
+        absent(axes, f"no model has both values ({title.lower()})", 22)
         return
-    tuned = points["role"] == "tuned"
-    scatter(axes, points[~tuned], column, "value", markers, line=False)
-    scatter(axes, points[tuned], column, "value", markers)
-    axes.set_xlabel("log10 parameters" if column == SIZE else "accuracy")
-    axes.set_ylabel(AXIS[measure])
+    tuned = present["role"] == "tuned"
+    scatter(axes, present[~tuned], column, "value", markers, line=False)
+    scatter(axes, present[tuned], column, "value", markers)
+    untrained = points["role"] == "untrained"
+    if untrained.any() and not points.loc[untrained, column].notna().any():
+        level(axes, points.loc[untrained, "value"].mean(), "untrained", width=1.2)
+    axes.set_xlabel(_axis(column))
+
+
+def _axis(column: str) -> str:
+    """Unit of an x, and the text that a loss is of."""
+    if column.startswith(f"{LOSS} "):
+        return f"bits per byte, {column.removeprefix(f'{LOSS} ')}"
+    return {SIZE: "log10 parameters", READ_LOSS: "bits per word read"}.get(column, "accuracy")

@@ -13,17 +13,17 @@ from brainalign.analysis.wording import said
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order
 from brainalign.figures.scatter import GROUPS, scatter, stated
 from brainalign.figures.style import (
-    COLOUR,
     FEATURES,
     INK,
-    LABEL,
-    LINE,
     MUTED,
     PAGE,
     absent,
+    baseline_dashes,
     family_markers,
     heading,
     legend,
+    level,
+    level_handles,
     panel,
     sheet,
 )
@@ -37,10 +37,8 @@ CORRELATION_COLUMNS = (
     "controlled_for", "note", "simulated",
 )  # fmt: skip
 ACROSS = 4  # panels side by side
+WORLD_KNOWLEDGE = "world knowledge"  # a category of questions
 ROW = 0.15  # inches per correlate
-BASELINE = Line2D(
-    [], [], color=COLOUR["baseline"], linestyle=LINE["baseline"], label=LABEL["baseline"]
-)
 EXTRA = (
     Line2D([], [], color=INK, marker="o", label="r, 95 % interval (filled: adjusted p < .05)"),
     Line2D(
@@ -82,7 +80,7 @@ def correlates(
         for simulated in sorted(alignment["simulated"].unique(), reverse=True)
         for mode in mode_order(alignment.loc[alignment["simulated"] == simulated, "mode"])
     ]
-    names = [name for name in x.columns if " " not in name or name.startswith(f"{LOSS} ")]
+    names = _panels(list(x.columns), capability)
     bands = -(-len(names) // ACROSS)  # rows of panels per block
     forest = 0.6 + ROW * max(len(x.columns), 6)
     scatters = 1.95 * len(blocks) * bands
@@ -91,7 +89,7 @@ def correlates(
     if not blocks:
         absent(figure.subplots(), "the study has no alignment benchmark")
         return figure
-    markers = family_markers(scores)
+    markers, dashes = family_markers(scores), baseline_dashes(scores)
     outer = figure.add_gridspec(2, 1, height_ratios=[scatters, forest])
     upper = outer[0].subgridspec(len(blocks) * bands, min(len(names), ACROSS))
     panels = upper.subplots(squeeze=False, sharey="row")
@@ -104,13 +102,13 @@ def correlates(
             axes.set_axis_off()
         for place, name in enumerate(names):
             axes = panels[row * bands + place // ACROSS, place % ACROSS]
-            _panel(axes, points, name, found, mode + ", simulated" * simulated, markers)
+            _panel(axes, points, name, found, mode + ", simulated" * simulated, markers, dashes)
             axes.set_ylabel("alignment (mean r)" if place % ACROSS == 0 else "")
         _forest(lower[0, row], found, list(x.columns), mode, simulated)
         if row:
             lower[0, row].set_yticklabels([])
     roles = set(facts["role"])
-    lines = [BASELINE] if "baseline" in roles else []
+    lines = level_handles(dashes, untrained="untrained" in roles)
     legend(figure, roles - set(FEATURES), markers, [*lines, *EXTRA])
     return figure
 
@@ -123,11 +121,26 @@ def _shown(names: Iterable[str], capability: list[str]) -> list[str]:
     return [SIZE, *losses, *capability]
 
 
+def _panels(names: list[str], capability: list[str]) -> list[str]:
+    """What has a panel of its own: size, losses and every task, by its questions of world
+    knowledge where it tells them apart from others (the paper's choice for BIG-Bench Hard)."""
+    chosen = [name for name in names if name not in capability]
+    for task in (name for name in capability if " " not in name):
+        chosen.append(next((n for n in capability if n == f"{task} {WORLD_KNOWLEDGE}"), task))
+    return chosen
+
+
 def _title(name: str) -> str:
     """What an x is called: a text's loss is next-word loss, a task has its own name."""
     if name == SIZE:
         return "Size"
     return "Next-word loss" if name == READ_LOSS or name.startswith(f"{LOSS} ") else name
+
+
+def _heading(name: str) -> str:
+    """A panel's title: what it correlates with, and how (short where the name is long)."""
+    title = _title(name)
+    return f"{title}: r" if title.endswith(WORLD_KNOWLEDGE) else f"{title}: Pearson r"
 
 
 def _label(name: str) -> str:
@@ -150,10 +163,12 @@ def _panel(
     found: pd.DataFrame,
     mode: str,
     markers: dict[str, str],
+    dashes: dict[str, object],
 ) -> None:
-    """Alignment against one x: a line through the tuned models, baselines as levels."""
+    """Alignment against one x: a line through the tuned models; baselines are levels, and so are
+    untrained models, together, where they have no x."""
     lines = [mode, *(stated(found, name, models) for models in GROUPS)]
-    panel(axes, f"{_title(name)}: Pearson r", "\n".join(lines))
+    panel(axes, _heading(name), "\n".join(lines))
     present = points.rename(columns={name: "x"}).dropna(subset=["x", "r"])
     if present.empty:
         absent(axes, f"no model has both an alignment and {_title(name).lower()}", 22)
@@ -162,11 +177,11 @@ def _panel(
     scatter(axes, present[~tuned], "x", "r", markers, line=False)
     scatter(axes, present[tuned], "x", "r", markers)
     axes.set_xlabel(_axis(name))
-    baselines = points[(points["role"] == "baseline") & points["r"].notna()]
-    for level in baselines["r"]:
-        axes.axhline(
-            level, color=COLOUR["baseline"], linestyle=LINE["baseline"], linewidth=0.8, zorder=0
-        )
+    for model in each(points[points["r"].notna() & (points["role"] == "baseline")]):
+        level(axes, model.r, "baseline", dashes[model.Index], width=0.8)
+    untrained = points[points["role"] == "untrained"]
+    if untrained["r"].notna().any() and not untrained[name].notna().any():
+        level(axes, untrained["r"].mean(), "untrained", width=1.2)
 
 
 def _forest(axes: Axes, found: pd.DataFrame, names: list[str], mode: str, simulated: bool) -> None:

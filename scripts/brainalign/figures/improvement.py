@@ -6,9 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from brainalign.analysis.averages import AVERAGE
-from brainalign.analysis.wording import p_text, said
-from brainalign.figures.order import each, mode_order
+from brainalign.analysis.averages import AVERAGE, dataset_scores
+from brainalign.analysis.wording import p_text, r_text, said
+from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, twins
 from brainalign.figures.style import (
     COLOUR,
     INK,
@@ -26,6 +26,8 @@ COLUMNS = (
     "level", "tuned", "vanilla", "family", "dataset", "mode", "kind", "absolute", "relative", "low",
     "high", "unit", "n", "p", "note", "simulated",
 )  # fmt: skip
+SCORE_COLUMNS = (*MODEL_COLUMNS, "dataset", "benchmark", "mode", "region", "r", "simulated")
+BELOW, LINE = 32, 9.5  # points: from the axis to the first line of numbers below it, and per line
 MEAN = Line2D(
     [],
     [],
@@ -36,32 +38,102 @@ MEAN = Line2D(
 )
 
 
-def improvement(contrasts: pd.DataFrame) -> Figure:
+def improvement(contrasts: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     """Draw `contrasts` (tables/contrasts.csv): tuned minus vanilla alignment.
 
     A row of panels for simulated and one for real data, a panel per mode, a bar per dataset and
-    one for their average. Below a bar: the mean relative change of the pairs; below the average's
-    that over pairs and datasets, the paper's measure.
+    one for their average. Below a bar: the mean relative change of the pairs (below the average's
+    that over pairs and datasets, the paper's measure), and as yardsticks, from `scores`
+    (tables/scores.csv), what untrained twins and baselines score above the vanilla models.
     """
     brain = contrasts[contrasts["kind"] == "brain"]
     kinds = sorted(brain["simulated"].unique(), reverse=True)
     modes = mode_order(brain["mode"])
     n_rows, n_columns = max(len(kinds), 1), max(len(modes), 1)
-    figure = sheet(PAGE, 0.7 + 2.5 * n_rows, bool(brain["simulated"].any()))
+    figure = sheet(PAGE, 0.9 + 2.9 * n_rows, bool(brain["simulated"].any()))
     heading(figure, "Change of brain alignment by instruction tuning")
     grid = figure.subplots(n_rows, n_columns, squeeze=False)
     if brain.empty:
         absent(grid[0, 0], "the study has no tuned model with a vanilla partner, or no alignment")
         return figure
     markers = family_markers(brain[brain["level"] == "pair"].assign(role="tuned"))
+    yardsticks = _yardsticks(scores, brain)
     for row, simulated in enumerate(kinds):
         for column, mode in enumerate(modes):
             part = brain[(brain["simulated"] == simulated) & (brain["mode"] == mode)]
+            scored = yardsticks[
+                (yardsticks["simulated"] == simulated) & (yardsticks["mode"] == mode)
+            ]
             _bars(grid[row, column], part, mode, bool(simulated), markers)
+            _beside(grid[row, column], part, scored, names=column == 0)
             if column == 0:
                 grid[row, column].set_ylabel("tuned − vanilla (Pearson r)")
     legend(figure, ["tuned"], markers, [MEAN])
     return figure
+
+
+def _yardsticks(scores: pd.DataFrame, brain: pd.DataFrame) -> pd.DataFrame:
+    """What an untrained twin or a baseline scores above the vanilla models of the contrasts.
+
+    Returns
+    -------
+    `simulated`, `mode`, `dataset`, `role`, `name`, `difference` (in r; a mean over vanilla models,
+    for untrained models over those that have a twin).
+    """
+    table = dataset_scores(scores).merge(
+        scores.drop_duplicates("model")[["model", "role"]], on="model"
+    )
+    vanilla = table[table["model"].isin(brain.loc[brain["level"] == "pair", "vanilla"])]
+    key = ["simulated", "mode", "dataset"]
+    level = vanilla.groupby(key)["r"].mean().rename("vanilla").reset_index()
+    baselines = table[table["role"] == "baseline"].merge(level, on=key)
+    baselines = baselines.assign(name=baselines["model"])
+    untrained = table[table["role"] == "untrained"]
+    untrained = untrained.assign(
+        twin=untrained["model"].map(twins(scores.drop_duplicates("model"))), name="untrained"
+    )
+    untrained = untrained.merge(
+        vanilla.rename(columns={"model": "twin", "r": "vanilla"})[[*key, "twin", "vanilla"]],
+        on=[*key, "twin"],
+    )
+    both = pd.concat([untrained, baselines])
+    both["difference"] = both["r"] - both["vanilla"]
+    return both.groupby([*key, "role", "name"])["difference"].mean().reset_index()
+
+
+def _beside(axes: Axes, part: pd.DataFrame, yardsticks: pd.DataFrame, names: bool) -> None:
+    """The yardsticks of every dataset as lines of numbers below the bars."""
+    order = yardsticks.sort_values(["role", "name"], ascending=[False, True])
+    table = order.pivot(index=["role", "name"], columns="dataset", values="difference")
+    for line, (role, name) in enumerate(
+        dict.fromkeys(zip(order["role"], order["name"], strict=True))
+    ):
+        offset = -BELOW - LINE * line
+        if names:
+            axes.annotate(
+                f"{name} − vanilla", (0, 0), (-4, offset), xycoords="axes fraction",
+                textcoords="offset points", ha="right", va="center", color=COLOUR[role],
+            )  # fmt: skip
+        for place, dataset in enumerate(_datasets(part)):
+            value = table.loc[(role, name)].get(dataset, np.nan)
+            sign = "+" if value > 0 else ""
+            axes.annotate(
+                f"{sign}{r_text(value, 3)}", (place, 0), (0, offset),
+                xycoords=("data", "axes fraction"), textcoords="offset points",
+                ha="center", va="center", color=COLOUR[role], annotation_clip=False,
+            )  # fmt: skip
+
+
+def _least(n: int) -> str:
+    """The least p that a signed-rank test of `n` differences can give, where that is above .05."""
+    least = 2.0 ** (1 - n)
+    return f"\n(p cannot be below {r_text(least, 3)})" if least > 0.05 else ""
+
+
+def _datasets(part: pd.DataFrame) -> list[str]:
+    """The places of the bars: every dataset, then their average."""
+    names = [str(name) for name in part["dataset"].unique() if name != AVERAGE]
+    return names + [AVERAGE] * (AVERAGE in set(part["dataset"]))
 
 
 def _bars(
@@ -70,8 +142,7 @@ def _bars(
     pairs = part[part["level"] == "pair"]
     overall = part[part["level"] == "overall"]
     means = overall[overall["unit"] == "pairs"].set_index("dataset")
-    datasets = [name for name in part["dataset"].unique() if name != AVERAGE]
-    datasets += [AVERAGE] * (AVERAGE in set(part["dataset"]))
+    datasets = _datasets(part)
     tested = overall[(overall["unit"] == "bases") & (overall["dataset"] == AVERAGE)]
     statement = mode + ", simulated" * simulated
     if len(tested):
@@ -80,7 +151,7 @@ def _bars(
         statement += f" · N = {pair_count:.0f} pairs of {test['n']:.0f} vanilla models"
         statement += "\naverage: " + (
             f"not testable, {said(test['note'])}" if pd.isna(test["p"])
-            else f"Wilcoxon over vanilla models, {p_text(test['p'])}"
+            else f"Wilcoxon over vanilla models, {p_text(test['p'])}{_least(int(test['n']))}"
         )  # fmt: skip
     panel(axes, f"Tuned minus vanilla, {mode}", statement, width=62)
     if not pairs["absolute"].notna().any():
@@ -102,7 +173,7 @@ def _bars(
         axes.vlines(place, mean["low"], mean["high"], color=INK, linewidth=1.2, zorder=3)
         axes.plot(place, mean["absolute"], "_", color=INK, markersize=9, zorder=3)
         share = mean["relative_by_dataset" if dataset == AVERAGE else "relative"]
-        relative = "" if pd.isna(share) else f"{100 * share:+.1f} %".replace("-", "−")
+        relative: str = "" if pd.isna(share) else f"{100 * share:+.1f} %".replace("-", "−")
         axes.text(place, floor, relative, ha="center", va="bottom")
     axes.axhline(0, color=INK, linewidth=0.5)
     axes.set_ylim(floor - 0.02 * (high - low), high + 0.06 * (high - low))

@@ -1,174 +1,119 @@
-"""Alignment of every layer of every model, one panel per benchmark, legacy beside controlled."""
+"""Alignment of every layer of every model: a row per vanilla model, a column per benchmark."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from brainalign.figures.order import each, mode_order
+from brainalign.figures.curves import PICKED, network
+from brainalign.figures.order import MODEL_COLUMNS, benchmark_order, each, model_order
 from brainalign.figures.style import (
     COLOUR,
+    FAMILY_MARKERS,
     FEATURES,
     INK,
-    LINE,
     PAGE,
     absent,
-    family_markers,
+    baseline_dashes,
     heading,
     legend,
-    marker,
+    level,
+    level_handles,
     panel,
     sheet,
-    spaced,
 )
 
 COLUMNS = (
-    "model", "family", "role", "benchmark", "mode", "layer", "depth", "r", "r_sd", "chosen",
-    "simulated",
+    "model", "family", "role", "dataset", "benchmark", "mode", "layer", "depth", "r", "r_sd",
+    "chosen", "simulated",
 )  # fmt: skip
-FEW = 6  # up to so many networks, the spread over folds is drawn as a band
-MANY = 16  # from so many on, single curves are faint and a role's median is drawn over them
+SCORE_COLUMNS = (*MODEL_COLUMNS, "label")
+ACROSS = 6  # benchmarks side by side
+LINE_HEIGHT = 0.14  # inches per name
+ROW = 0.85, 0.68  # inches of a row at least: in a small study, in one of more than MANY rows
+MANY = 8
+FEW = 3  # up to so many networks of a row, the spread over folds is drawn as a band
 
 
-def layer_curves(layers: pd.DataFrame) -> Figure:
+def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     """Draw `layers` (tables/layers.csv): r against relative depth.
 
-    Benchmarks of the two modes stand side by side, in the order in which they first occur. The
-    blocks of an encoder and of a decoder are two curves. A layer choice made in inner folds
-    ("nested") belongs to no depth: it is a tick at the right margin, at its held-out score.
+    A row of panels holds a vanilla model with what was tuned from it and its untrained twins, which
+    the names at its right tell apart; what `scores` (tables/scores.csv) says of the models makes
+    the rows. A column is a benchmark, the two modes of a dataset side by side. The blocks of an
+    encoder and of a decoder are two curves. A layer choice made in inner folds ("nested") belongs
+    to no depth: it is a tick at the right margin, at its held-out score.
     """
-    modes = mode_order(layers["mode"])
-    names = {mode: list(layers.loc[layers["mode"] == mode, "benchmark"].unique()) for mode in modes}
-    n_rows = max((len(listed) for listed in names.values()), default=1)
-    figure = sheet(PAGE, 1 + 1.75 * n_rows, bool(layers["simulated"].any()))
+    benchmarks = benchmark_order(layers)
+    bands = [benchmarks[i : i + ACROSS] for i in range(0, len(benchmarks), ACROSS)] or [[]]
+    order = model_order(scores)
+    order = order[order["model"].isin(layers["model"]) & ~order["role"].isin(FEATURES)]
+    groups = [group for _, group in order.groupby("group", sort=False)]
+    row_height = ROW[len(groups) > MANY]
+    heights = [max(row_height, 0.1 + LINE_HEIGHT * len(group)) for group in groups]
+    figure = sheet(PAGE, 1.2 + len(bands) * (0.9 + sum(heights)), bool(layers["simulated"].any()))
     heading(figure, "Brain alignment by layer")
-    grid = figure.subplots(n_rows, max(len(modes), 1), squeeze=False)
-    markers = family_markers(layers)
-    if layers.empty:
-        absent(grid[0, 0], "the study has no alignment benchmark")
+    if not benchmarks or not groups:
+        absent(figure.subplots(), "the study has no alignment benchmark of a language model")
         return figure
-    for column, mode in enumerate(modes):
-        for row, axes in enumerate(grid[:, column]):
-            if row >= len(names[mode]):
-                axes.set_axis_off()
-                continue
-            _benchmark(axes, layers[layers["benchmark"] == names[mode][row]], markers)
-            if column == 0:
-                axes.set_ylabel("alignment (Pearson r)")
-            if row == len(names[mode]) - 1:
-                axes.set_xlabel("relative depth of the layer")
-    networks = layers[~layers["role"].isin(FEATURES)]
-    if networks.groupby("benchmark")["model"].nunique().max() >= MANY:
-        markers = {}  # single curves are too faint to carry them
-    extra = [
-        Line2D([], [], color=INK, marker="*", linestyle="none", label="layer picked (best r)"),
-        Line2D([], [], color=INK, marker="_", linestyle="none", label="picked in inner folds"),
-    ]
-    legend(figure, layers["role"].unique(), markers, extra, lines=True)
+    dashes = baseline_dashes(layers)
+    across = min(ACROSS, len(benchmarks))
+    widths = [1.0] * across + [0.05]  # the names flow out of the last column
+    outer = figure.add_gridspec(len(bands), 1)
+    for band, names in enumerate(bands):
+        grid = outer[band].subgridspec(
+            len(groups), across + 1, height_ratios=heights, width_ratios=widths
+        )
+        panels = grid.subplots(squeeze=False, sharey="col")
+        for axes in panels.flat:
+            axes.set_axis_off()
+        for column, name in enumerate(names):
+            rows = layers[layers["benchmark"] == name]
+            for row, group in enumerate(groups):
+                panels[row, column].set_axis_on()
+                _cell(panels[row, column], rows, group, dashes, last=row == len(groups) - 1)
+            _head(panels[0, column], rows)
+        for row, group in enumerate(groups):
+            _names(panels[row, across], group, heights[row])
+            panels[row, 0].set_ylabel("Pearson r")
+        panels[-1, 0].set_xlabel("relative depth", loc="left")
+    legend(figure, order["role"].unique(), None, [*PICKED, *level_handles(dashes)], lines=True)
     return figure
 
 
-def _benchmark(axes: Axes, rows: pd.DataFrame, markers: dict[str, str]) -> None:
-    """One panel: the rows of one benchmark."""
-    networks = rows[~rows["role"].isin(FEATURES)]
-    baselines = rows[rows["role"] == "baseline"]
-    count = networks["model"].nunique()
-    statement = (
-        f"{rows['mode'].iloc[0]} · N = {count} networks, {baselines['model'].nunique()} baselines"
-    )
-    if count <= FEW:
-        statement += " · band: ±1 SD over folds"
-    elif count >= MANY:
-        statement += " · thick: median of a role"
-    if rows["simulated"].any():
-        statement = f"simulated · {statement}"
-    panel(axes, str(rows["benchmark"].iloc[0]), statement)
-    if not rows["r"].notna().any():
-        absent(axes, "r is not defined for any layer of this benchmark")
-        return
-    curves(axes, rows, markers)
+def _head(axes: Axes, rows: pd.DataFrame) -> None:
+    """What a column of panels rests on."""
+    count = rows.loc[~rows["role"].isin(FEATURES), "model"].nunique()
+    lines = [str(rows["mode"].iloc[0]), f"N = {count} networks"]
+    lines += ["simulated"] * bool(rows["simulated"].any())
+    panel(axes, str(rows["dataset"].iloc[0]), "\n".join(lines))
 
 
-def curves(axes: Axes, rows: pd.DataFrame, markers: dict[str, str]) -> None:
-    """Draw r against depth for the models of one benchmark (or of one region of it).
-
-    `rows` has a row per model and layer, with `model`, `family`, `role`, `layer`, `depth`, `r`,
-    `r_sd`, `chosen`.
-    """
-    networks = rows[~rows["role"].isin(FEATURES)]
-    count = networks["model"].nunique()
-    for _, model in networks.groupby("model", sort=False):
-        _network(axes, model, count, markers)
-    if count >= MANY:
-        _medians(axes, networks)
+def _cell(
+    axes: Axes, rows: pd.DataFrame, group: pd.DataFrame, dashes: dict[str, object], last: bool
+) -> None:
+    """The curves of one group of models on one benchmark, and the baselines' scores."""
+    for shape, model in zip(FAMILY_MARKERS, each(group), strict=False):
+        own = rows[rows["model"] == model.model]
+        if own["r"].notna().any():
+            network(axes, own, shape, band=len(group) <= FEW)
+    if not rows.loc[rows["model"].isin(group["model"]), "r"].notna().any():
+        axes.text(0.5, 0.5, "no score", transform=axes.transAxes, ha="center", va="center")
+    for baseline in each(rows[rows["model"].isin(dashes) & rows["chosen"].astype(bool)]):
+        if pd.notna(baseline.r):
+            level(axes, baseline.r, "baseline", dashes[baseline.model])
     axes.axhline(0, color=INK, linewidth=0.5, zorder=0)
-    axes.set_xlim(-0.03, 1.1)
-    axes.set_xticks([0, 0.5, 1])
-    _baselines(axes, rows[rows["role"].isin(FEATURES)])
+    axes.set_xlim(-0.06, 1.14)
+    axes.set_xticks([0, 1], ["0", "1"] if last else ["", ""])
+    axes.locator_params(axis="y", nbins=4)
 
 
-def _network(axes: Axes, model: pd.DataFrame, count: int, markers: dict[str, str]) -> None:
-    """The curve of one network, and the layer that the benchmark picks."""
-    first = next(each(model))
-    colour, few, many = COLOUR[str(first.role)], count <= FEW, count >= MANY
-    nested = model["layer"] == "nested"  # of no one layer: each fold has its own
-    curve = model[~nested & model["depth"].notna() & model["r"].notna()]
-    stacks = curve["layer"].str.extract(r"^(encoder|decoder)\.", expand=False).fillna("")
-    for _, part in curve.groupby(stacks, sort=False):
-        part = part.sort_values("depth")
-        if few:
-            spread = part["r_sd"].fillna(0)
-            axes.fill_between(
-                part["depth"], part["r"] - spread, part["r"] + spread,
-                color=colour, alpha=0.12, linewidth=0,
-            )  # fmt: skip
-        axes.plot(
-            part["depth"], part["r"], color=colour, linestyle=LINE[str(first.role)],
-            linewidth=0.5 if many else 1, alpha=0.3 if many else 0.85,
-            marker="" if many else marker(first, markers), markersize=2.8, markeredgewidth=0,
+def _names(axes: Axes, group: pd.DataFrame, height: float) -> None:
+    """Every model of a row by marker and name."""
+    axes.set(xlim=(0, 1), ylim=(height / LINE_HEIGHT, 0))
+    for place, (shape, model) in enumerate(zip(FAMILY_MARKERS, each(group), strict=False)):
+        colour = COLOUR[str(model.role)]
+        axes.plot(0, place + 0.6, shape, color=colour, markersize=3.5, clip_on=False)
+        axes.annotate(
+            model.label, (0, place + 0.6), (5, 0), textcoords="offset points", color=colour,
+            va="center",
         )  # fmt: skip
-    picked = curve[curve["chosen"].astype(bool)]
-    axes.plot(
-        picked["depth"], picked["r"], color=colour, marker="*", linestyle="none",
-        markersize=4.5 if many else 7, alpha=0.6 if many else 1,
-        markeredgecolor="white", markeredgewidth=0 if many else 0.5, zorder=4,
-    )  # fmt: skip
-    for value in model.loc[nested & model["chosen"].astype(bool), "r"].dropna():
-        axes.plot(
-            1.06, value, color=colour, marker="_", markersize=7,
-            markeredgewidth=0.8 if many else 1.4, alpha=0.6 if many else 1, zorder=4,
-        )  # fmt: skip
-
-
-def _medians(axes: Axes, networks: pd.DataFrame) -> None:
-    """The median curve of every role, from the models' curves interpolated at equal depths."""
-    depths = np.linspace(0, 1, 21)
-    for role, group in networks.groupby("role"):
-        curves = [
-            np.interp(depths, *model.sort_values("depth")[["depth", "r"]].to_numpy().T)
-            for _, model in group.dropna(subset=["depth", "r"]).groupby("model")
-        ]
-        if curves:
-            axes.plot(
-                depths, np.median(curves, axis=0),
-                color=COLOUR[str(role)], linestyle=LINE[str(role)], linewidth=2, zorder=3,
-            )  # fmt: skip
-
-
-def _baselines(axes: Axes, baselines: pd.DataFrame) -> None:
-    """Baselines have no layers: a named line at each one's picked score."""
-    picked = baselines[baselines["chosen"].astype(bool)].dropna(subset=["r"])
-    low, high = axes.get_ylim()
-    for row in each(picked):
-        axes.axhline(
-            row.r, color=COLOUR[row.role], linestyle=LINE[row.role], linewidth=0.9, zorder=1
-        )
-        low, high = min(low, row.r), max(high, row.r)
-    margin = 0.04 * (high - low)
-    axes.set_ylim(low - margin, high + margin)
-    heights = spaced(list(picked["r"]), 0.085 * (axes.get_ylim()[1] - axes.get_ylim()[0]))
-    for row, height in zip(each(picked), heights, strict=True):
-        axes.text(
-            1.115, height, row.model, color=COLOUR[row.role], va="center", clip_on=False
-        )  # at the right margin

@@ -18,6 +18,7 @@ from brainalign.figures.style import (
     INK,
     MUTED,
     PAGE,
+    STRIPE,
     absent,
     family_markers,
     heading,
@@ -111,7 +112,7 @@ def _dumbbells(axes: Axes, wide: pd.DataFrame, markers: dict[str, str]) -> None:
     for place, row in enumerate(each(wide)):
         shape, colour = marker(row, markers), COLOUR[str(row.role)]
         if place % 2:
-            axes.axhspan(place - 0.5, place + 0.5, color="#F5F5F5", linewidth=0, zorder=0)
+            axes.axhspan(place - 0.5, place + 0.5, color=STRIPE, linewidth=0, zorder=0)
         if pd.isna(row.legacy) and pd.isna(row.controlled):
             axes.text(
                 0.5, place, "no score", transform=axes.get_yaxis_transform(),

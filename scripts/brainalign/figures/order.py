@@ -15,17 +15,18 @@ def model_order(table: pd.DataFrame) -> pd.DataFrame:
     """One row per model of a table with `MODEL_COLUMNS` (and `label`, the name to print, if any).
 
     Networks come first (by family, then size of the base, each base followed by its tuned models
-    and its untrained twin), baselines last.
+    and its untrained twins), baselines last.
 
     Returns
     -------
-    Columns model, label, group (the base, or the model itself), family, role, parameters.
+    Columns model, label, group (the base, that of the trained twin, or the
+    model itself), family, role, parameters.
     """
     models = table.drop_duplicates("model")
     label = models["label"] if "label" in models else models["model"]
     models = models[list(MODEL_COLUMNS)].assign(
         label=label.fillna(models["model"]).astype(str),
-        group=models["base"].fillna(models["model"]).where(~models["role"].isin(FEATURES), ""),
+        group=_groups(models).where(~models["role"].isin(FEATURES), ""),
         family=models["family"].fillna("").astype(str),
         rank=models["role"].map({role: i for i, role in enumerate(ROLES)}),
         is_features=models["role"].isin(FEATURES),
@@ -42,6 +43,32 @@ def model_order(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def twins(models: pd.DataFrame) -> pd.Series:
+    """The vanilla model (else the first other) of an untrained model's family and size.
+
+    Parameters
+    ----------
+    models : a row per model with `model`, `family`, `role`, `parameters`.
+
+    Returns
+    -------
+    Name of the twin, indexed by the untrained models that have one.
+    """
+    key = ["family", "parameters"]
+    trained = models[models["role"].isin(["vanilla", "tuned"])].dropna(subset=["parameters"])
+    trained = trained.sort_values("role", ascending=False).drop_duplicates(key)  # vanilla first
+    untrained = models[models["role"] == "untrained"]
+    both = untrained.merge(trained, on=key, suffixes=("", "_trained"))
+    return both.set_index("model")["model_trained"]
+
+
+def _groups(models: pd.DataFrame) -> pd.Series:
+    """The base of every model: its vanilla partner, that of its trained twin, or itself."""
+    base = models["base"].astype(object).fillna(models["model"])  # all empty: read as numbers
+    known = dict(zip(models["model"], base, strict=True))
+    return models["model"].map(twins(models)).map(known).fillna(base)
+
+
 def mode_order(modes: pd.Series) -> list[str]:
     """The modes that occur: legacy, controlled, then any other by name."""
     known = {mode: i for i, mode in enumerate(MODES)}
@@ -51,3 +78,15 @@ def mode_order(modes: pd.Series) -> list[str]:
 def each(table: pd.DataFrame) -> Iterator[Any]:
     """The rows of a table as named tuples."""
     return iter(table.itertuples())
+
+
+def benchmark_order(table: pd.DataFrame) -> list[str]:
+    """The benchmarks of a table: by dataset as they occur, the modes of one side by side."""
+    return [
+        str(benchmark)
+        for dataset in table["dataset"].unique()
+        for mode in mode_order(table.loc[table["dataset"] == dataset, "mode"])
+        for benchmark in table.loc[
+            (table["dataset"] == dataset) & (table["mode"] == mode), "benchmark"
+        ].unique()
+    ]

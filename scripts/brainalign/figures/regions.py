@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainalign.analysis.wording import r_text
-from brainalign.figures.layer_curves import FEW, MANY, curves
+from brainalign.figures.curves import FEW, MANY, PICKED, curves
 from brainalign.figures.style import (
     FEATURES,
     INK,
@@ -25,8 +25,7 @@ CEILING_COLUMNS = ("target_id", "region", "ceiling")
 ACROSS = 3
 EXTRA = (
     Line2D([], [], color=INK, linestyle=(0, (5, 2)), linewidth=0.9, label="noise ceiling"),
-    Line2D([], [], color=INK, marker="*", linestyle="none", label="layer picked (best r)"),
-    Line2D([], [], color=INK, marker="_", linestyle="none", label="picked in inner folds"),
+    *PICKED,
 )
 
 

@@ -46,8 +46,14 @@ LINE: dict[str, Any] = {
 INK = "#1A1A1A"
 MUTED = "#5A5A5A"
 FAINT = "#E6E6E6"
+STRIPE = "#F5F5F5"  # behind every other row
 FAMILY_MARKERS = ("o", "s", "^", "D", "v", "P", "p", "h", "<", ">", "8", "d")
 BASELINE_MARKER = "X"
+# One dash pattern per baseline, so that each is known by name in every figure.
+BASELINE_DASHES: tuple[Any, ...] = (
+    (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)), (0, (9, 2)),
+    (0, (2, 3)),
+)  # fmt: skip
 
 RC: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -118,7 +124,7 @@ def sheet(width: float, height: float, simulated: bool = False) -> Figure:
     if simulated:
         figure.text(
             0.995,
-            0.995,
+            1 - 0.05 / height,
             "SIMULATED DATA",
             ha="right",
             va="top",
@@ -186,6 +192,33 @@ def family_markers(table: pd.DataFrame) -> dict[str, str]:
         table.loc[~table["role"].isin(FEATURES), "family"].dropna().astype(str).unique()
     )
     return {name: FAMILY_MARKERS[i % len(FAMILY_MARKERS)] for i, name in enumerate(families)}
+
+
+def baseline_dashes(table: pd.DataFrame) -> dict[str, Any]:
+    """Baseline → dash pattern, by the baselines' alphabet."""
+    names = sorted(table.loc[table["role"] == "baseline", "model"].astype(str).unique())
+    return {name: BASELINE_DASHES[i % len(BASELINE_DASHES)] for i, name in enumerate(names)}
+
+
+def level(axes: Axes, value: float, role: str, dashes: Any = None, width: float = 0.9) -> None:
+    """A line right across a panel, at a score that belongs to no point of its x axis."""
+    axes.axhline(
+        value, color=COLOUR[role], linestyle=dashes or LINE[role], linewidth=width, zorder=0.8
+    )
+
+
+def level_handles(dashes: Mapping[str, Any], untrained: bool = False) -> list[Line2D]:
+    """Legend handles of `level` lines: every baseline by name, untrained models together."""
+    handles = [
+        Line2D([], [], color=COLOUR["baseline"], linestyle=pattern, label=f"baseline {name}")
+        for name, pattern in dashes.items()
+    ]
+    if untrained:
+        handles.append(
+            Line2D([], [], color=COLOUR["untrained"], linestyle=LINE["untrained"],
+                   label="untrained, mean")
+        )  # fmt: skip
+    return handles
 
 
 def marker(row: Any, markers: Mapping[str, str]) -> str:

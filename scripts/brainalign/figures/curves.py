@@ -1,0 +1,106 @@
+"""Curves of alignment over the layers of a model."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from brainalign.figures.order import each
+from brainalign.figures.style import COLOUR, FEATURES, INK, LINE, marker, spaced
+
+FEW = 6  # up to so many networks, the spread over folds is drawn as a band
+MANY = 16  # from so many on, single curves are faint and a role's median is drawn over them
+PICKED = (
+    Line2D([], [], color=INK, marker="*", linestyle="none", label="layer picked (best r)"),
+    Line2D([], [], color=INK, marker="_", linestyle="none", label="picked in inner folds"),
+)
+
+
+def curves(axes: Axes, rows: pd.DataFrame, markers: dict[str, str]) -> None:
+    """Draw r against depth for the models of one benchmark (or of one region of it).
+
+    `rows` has a row per model and layer, with `model`, `family`, `role`, `layer`, `depth`, `r`,
+    `r_sd`, `chosen`.
+    """
+    networks = rows[~rows["role"].isin(FEATURES)]
+    count = networks["model"].nunique()
+    for _, model in networks.groupby("model", sort=False):
+        shape = marker(next(each(model)), markers)
+        network(axes, model, shape, band=count <= FEW, faint=count >= MANY)
+    if count >= MANY:
+        _medians(axes, networks)
+    axes.axhline(0, color=INK, linewidth=0.5, zorder=0)
+    axes.set_xlim(-0.03, 1.1)
+    axes.set_xticks([0, 0.5, 1])
+    _baselines(axes, rows[rows["role"].isin(FEATURES)])
+
+
+def network(
+    axes: Axes, model: pd.DataFrame, shape: str, band: bool = False, faint: bool = False
+) -> None:
+    """The curve of one network with a marker per layer, and the layer that the benchmark picks.
+
+    `band` adds ±1 SD over folds; `faint` curves are one of many and have no markers.
+    """
+    first = next(each(model))
+    colour = COLOUR[str(first.role)]
+    nested = model["layer"] == "nested"  # of no one layer: each fold has its own
+    curve = model[~nested & model["depth"].notna() & model["r"].notna()]
+    stacks = curve["layer"].str.extract(r"^(encoder|decoder)\.", expand=False).fillna("")
+    for _, part in curve.groupby(stacks, sort=False):
+        part = part.sort_values("depth")
+        if band:
+            spread = part["r_sd"].fillna(0)
+            axes.fill_between(
+                part["depth"], part["r"] - spread, part["r"] + spread,
+                color=colour, alpha=0.12, linewidth=0,
+            )  # fmt: skip
+        axes.plot(
+            part["depth"], part["r"], color=colour, linestyle=LINE[str(first.role)],
+            linewidth=0.5 if faint else 1, alpha=0.3 if faint else 0.85,
+            marker="" if faint else shape, markersize=2.8, markeredgewidth=0,
+        )  # fmt: skip
+    picked = curve[curve["chosen"].astype(bool)]
+    axes.plot(
+        picked["depth"], picked["r"], color=colour, marker="*", linestyle="none",
+        markersize=4.5 if faint else 7, alpha=0.6 if faint else 1,
+        markeredgecolor="white", markeredgewidth=0 if faint else 0.5, zorder=4,
+    )  # fmt: skip
+    for value in model.loc[nested & model["chosen"].astype(bool), "r"].dropna():
+        axes.plot(
+            1.06, value, color=colour, marker="_", markersize=7,
+            markeredgewidth=0.8 if faint else 1.4, alpha=0.6 if faint else 1, zorder=4,
+        )  # fmt: skip
+
+
+def _medians(axes: Axes, networks: pd.DataFrame) -> None:
+    """The median curve of every role, from the models' curves interpolated at equal depths."""
+    depths = np.linspace(0, 1, 21)
+    for role, group in networks.groupby("role"):
+        curves = [
+            np.interp(depths, *model.sort_values("depth")[["depth", "r"]].to_numpy().T)
+            for _, model in group.dropna(subset=["depth", "r"]).groupby("model")
+        ]
+        if curves:
+            axes.plot(
+                depths, np.median(curves, axis=0),
+                color=COLOUR[str(role)], linestyle=LINE[str(role)], linewidth=2, zorder=3,
+            )  # fmt: skip
+
+
+def _baselines(axes: Axes, baselines: pd.DataFrame) -> None:
+    """Baselines have no layers: a named line at each one's picked score."""
+    picked = baselines[baselines["chosen"].astype(bool)].dropna(subset=["r"])
+    low, high = axes.get_ylim()
+    for row in each(picked):
+        axes.axhline(
+            row.r, color=COLOUR[row.role], linestyle=LINE[row.role], linewidth=0.9, zorder=1
+        )
+        low, high = min(low, row.r), max(high, row.r)
+    margin = 0.04 * (high - low)
+    axes.set_ylim(low - margin, high + margin)
+    heights = spaced(list(picked["r"]), 0.085 * (axes.get_ylim()[1] - axes.get_ylim()[0]))
+    for row, height in zip(each(picked), heights, strict=True):
+        axes.text(
+            1.115, height, row.model, color=COLOUR[row.role], va="center", clip_on=False
+        )  # at the right margin

@@ -1,0 +1,89 @@
+"""Next-word loss of every model on every running text."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from brainalign.figures.order import MODEL_COLUMNS, each, model_order
+from brainalign.figures.style import (
+    COLOUR,
+    MUTED,
+    PAGE,
+    STRIPE,
+    absent,
+    family_markers,
+    heading,
+    legend,
+    marker,
+    panel,
+    sheet,
+)
+
+COLUMNS = (*MODEL_COLUMNS, "label", "text", "bits_per_byte", "tokens", "window", "simulated")
+ROW = 0.155  # inches per model
+ACROSS = 3
+
+
+def losses(table: pd.DataFrame) -> Figure:
+    """Draw `table` (tables/losses.csv): bits per byte, a panel per text, tuned below vanilla.
+
+    Untrained models and baselines are not in the table: they predict no words.
+    """
+    texts = list(table["text"].unique())
+    order = model_order(table)
+    bands = max(1, -(-len(texts) // ACROSS))
+    figure = sheet(
+        PAGE, 0.8 + bands * (0.85 + ROW * max(len(order), 4)), bool(table["simulated"].any())
+    )
+    heading(figure, "Next-word loss")
+    if not texts:
+        absent(figure.subplots(), "the study has no text to predict")
+        return figure
+    markers = family_markers(table)
+    grid = figure.subplots(bands, min(ACROSS, len(texts)), squeeze=False)
+    for place, axes in enumerate(grid.flat):
+        if place >= len(texts):
+            axes.set_axis_off()
+            continue
+        _text(axes, table[table["text"] == texts[place]], order, markers)
+        labels = list(order["label"]) if place % ACROSS == 0 else [""] * len(order)
+        axes.set_yticks(range(len(order)), labels)
+        axes.set_xlabel("bits per byte")
+    legend(figure, order["role"].unique(), markers)
+    return figure
+
+
+def _text(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, markers: dict[str, str]) -> None:
+    tokens, windows = (sorted(rows[name].dropna().unique()) for name in ("tokens", "window"))
+    simulated = ", simulated" * bool(rows["simulated"].any())
+    panel(
+        axes, str(rows["text"].iloc[0]),
+        f"N = {rows['bits_per_byte'].notna().sum()} models{simulated}, {_range(tokens)} tokens in\n"
+        f"windows of {_range(windows)}; the same in both modes",
+    )  # fmt: skip
+    found = rows.set_index("model")["bits_per_byte"]
+    for place, model in enumerate(each(order)):
+        if place % 2:
+            axes.axhspan(place - 0.5, place + 0.5, color=STRIPE, linewidth=0, zorder=0)
+        loss = found.get(model.model)
+        if loss is None or pd.isna(loss):
+            axes.text(0.5, place, "no loss", transform=axes.get_yaxis_transform(), ha="center",
+                      va="center", color=MUTED)  # fmt: skip
+            continue
+        colour = COLOUR[str(model.role)]
+        axes.hlines(place, 0, loss, color=colour, linewidth=0.8, alpha=0.4)
+        axes.plot(loss, place, marker(model, markers), color=colour)
+    axes.set_xlim(left=0)
+    axes.set_ylim(len(order) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+
+
+def _range(values: list[float]) -> str:
+    """One number, or the least and the largest."""
+    if not values:
+        return "?"
+    ends = dict.fromkeys((f"{values[0]:.0f}", f"{values[-1]:.0f}"))
+    return " to ".join(ends)

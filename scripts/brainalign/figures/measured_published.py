@@ -1,0 +1,91 @@
+"""The study's own scores beside the paper's, for every model that both have."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from brainalign.figures.style import (
+    COLOUR,
+    FAINT,
+    INK,
+    MUTED,
+    PAGE,
+    STRIPE,
+    absent,
+    heading,
+    panel,
+    sheet,
+)
+
+COLUMNS = (
+    "model", "published_model", "dataset", "measured", "low", "high", "published", "family_low",
+    "family_high", "within_interval", "within_family", "simulated",
+)  # fmt: skip
+ROW = 0.17  # inches per model
+ACROSS = 4
+AXIS = {"futrell2018": "|r| / ceiling", "mmlu": "accuracy", "bbh": "accuracy"}
+EXTRA = (
+    Line2D([], [], color=COLOUR["vanilla"], marker="o", linestyle="-",
+           label="measured, 95 % interval"),
+    Line2D([], [], color=INK, marker="D", mfc="white", linestyle="none", label="published"),
+    Line2D([], [], color="#C8C8C8", linewidth=5,
+           label="range of the published values of its family and role"),
+)  # fmt: skip
+
+
+def measured_published(table: pd.DataFrame) -> Figure:
+    """Draw `table` (tables/measured_published.csv): a panel per dataset, a row per model.
+
+    Only legacy scores are drawn: the paper has no others.
+    """
+    datasets = list(table["dataset"].unique())
+    models = list(table["model"].unique())
+    across = max(1, min(ACROSS, len(datasets)))
+    bands = max(1, -(-len(datasets) // across))
+    figure = sheet(
+        PAGE, 0.8 + bands * (0.9 + ROW * max(len(models), 4)), bool(table["simulated"].any())
+    )
+    heading(figure, "Measured here beside published, Aw et al. 2024")
+    if not datasets:
+        absent(figure.subplots(), "no model of the study is in the published tables", 60)
+        return figure
+    grid = figure.subplots(bands, across, squeeze=False)
+    for place, axes in enumerate(grid.flat):
+        if place >= len(datasets):
+            axes.set_axis_off()
+            continue
+        _dataset(axes, table[table["dataset"] == datasets[place]], models)
+        axes.set_yticks(range(len(models)), models if place % across == 0 else [""] * len(models))
+    figure.legend(handles=EXTRA, loc="outside lower left", ncols=2)
+    return figure
+
+
+def _dataset(axes: Axes, rows: pd.DataFrame, models: list[str]) -> None:
+    both = rows.dropna(subset=["measured", "published"])
+    inside = int((both["within_interval"].astype(str) == "True").sum())
+    panel(
+        axes, str(rows["dataset"].iloc[0]),
+        f"legacy{', simulated' * bool(rows['simulated'].any())}, N = {len(both)} models\n"
+        f"{inside} in our interval",
+    )  # fmt: skip
+    found = rows.set_index("model")
+    for place, model in enumerate(models):
+        if place % 2:
+            axes.axhspan(place - 0.5, place + 0.5, color=STRIPE, linewidth=0, zorder=0)
+        row = found.loc[model] if model in found.index else None
+        if row is None or (pd.isna(row["measured"]) and pd.isna(row["published"])):
+            axes.text(0.5, place, "no score", transform=axes.get_yaxis_transform(), ha="center",
+                      va="center", color=MUTED)  # fmt: skip
+            continue
+        axes.hlines(place, row["family_low"], row["family_high"], color="#C8C8C8", linewidth=5)
+        axes.hlines(place, row["low"], row["high"], color=COLOUR["vanilla"], linewidth=1.1)
+        axes.plot(row["published"], place, "D", mfc="white", color=INK, markersize=4, zorder=3)
+        axes.plot(row["measured"], place, "o", color=COLOUR["vanilla"], markersize=4, zorder=4)
+    axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
+    axes.set_ylim(len(models) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=3))
+    axes.set_xlabel(AXIS.get(str(rows["dataset"].iloc[0]), "Pearson r"))

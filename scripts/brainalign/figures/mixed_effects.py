@@ -1,0 +1,100 @@
+"""The mixed-effects model: what tuning and size add to alignment, vanilla models at random."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from brainalign.analysis.averages import AVERAGE
+from brainalign.analysis.wording import p_text, said
+from brainalign.figures.order import each, mode_order
+from brainalign.figures.style import (
+    COLOUR,
+    INK,
+    MUTED,
+    PAGE,
+    absent,
+    heading,
+    panel,
+    sheet,
+)
+
+COLUMNS = (
+    "dataset", "mode", "term", "estimate", "low", "high", "p", "n", "n_bases", "random", "note",
+    "simulated",
+)  # fmt: skip
+TERMS = {"tuned": "instruction tuning", "log10_parameters": "tenfold size"}
+ROW = 0.17  # inches per estimate
+
+
+def mixed_effects(table: pd.DataFrame) -> Figure:
+    """Draw `table` (tables/mixed_effects.csv): a panel per mode, an estimate per row.
+
+    Rows: the effect of tuning and, where sizes differ, of ten times the parameters, on every
+    dataset and on their average, in units of r with 95 % intervals.
+    """
+    kinds = sorted(table["simulated"].unique(), reverse=True)
+    modes = mode_order(table["mode"])
+    rows = max((_places(table[table["simulated"] == kind]) for kind in kinds), default=4)
+    figure = sheet(
+        PAGE, 0.5 + max(len(kinds), 1) * (1.0 + ROW * rows), bool(table["simulated"].any())
+    )
+    heading(figure, "Mixed-effects model of brain alignment, vanilla models at random")
+    grid = figure.subplots(max(len(kinds), 1), max(len(modes), 1), squeeze=False)
+    if table.empty:
+        absent(grid[0, 0], "the study has no alignment benchmark")
+        return figure
+    for row, simulated in enumerate(kinds):
+        for column, mode in enumerate(modes):
+            part = table[(table["simulated"] == simulated) & (table["mode"] == mode)]
+            _mode(grid[row, column], part, mode, bool(simulated), names=column == 0)
+    return figure
+
+
+def _places(part: pd.DataFrame) -> int:
+    return len(part[part["term"].isin(TERMS)][["dataset", "term"]].drop_duplicates())
+
+
+def _mode(axes: Axes, part: pd.DataFrame, mode: str, simulated: bool, names: bool) -> None:
+    effects = part[part["term"].isin(TERMS)]
+    counts = part[["n", "n_bases"]].max().fillna(0)
+    panel(
+        axes, f"Effects on r, {mode}",
+        f"{mode}{', simulated' * simulated}, N = {counts['n']:.0f} models, "
+        f"{counts['n_bases']:.0f} vanilla\np: t test, df from the vanilla models",
+    )  # fmt: skip
+    if not effects["estimate"].notna().any():
+        notes = [said(note) for note in part["note"]]
+        absent(axes, next(filter(None, notes), "no effect was estimated"))
+        return
+    datasets = [str(name) for name in effects["dataset"].unique() if name != AVERAGE]
+    datasets += [AVERAGE] * (AVERAGE in set(effects["dataset"]))
+    labels: list[str] = []
+    for dataset in datasets:
+        for term, title in TERMS.items():
+            for row in each(effects[(effects["dataset"] == dataset) & (effects["term"] == term)]):
+                _effect(axes, row, len(labels))
+                labels.append(f"{dataset}: {title}")
+    axes.axvline(0, color=INK, linewidth=0.5, zorder=0)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+    axes.set_yticks(range(len(labels)), labels if names else [""] * len(labels))
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("estimate (Pearson r), 95 % interval")
+
+
+def _effect(axes: Axes, row: Any, place: int) -> None:
+    """One estimate with its interval, and its p at the right margin."""
+    across = axes.get_yaxis_transform()
+    if pd.isna(row.estimate):
+        why = said(row.note) or "not computable"
+        axes.text(0.5, place, why[:40], transform=across, ha="center", va="center", color=MUTED)
+        return
+    colour = COLOUR["tuned"] if row.term == "tuned" else INK
+    axes.hlines(place, row.low, row.high, color=colour, linewidth=1.1)
+    axes.plot(row.estimate, place, "o", color=colour, markersize=4)
+    axes.text(
+        1.02, place, p_text(row.p), transform=across, va="center", color=MUTED,
+    )  # fmt: skip

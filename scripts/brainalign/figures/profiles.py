@@ -1,0 +1,114 @@
+"""Where the best layer lies: its relative depth under the legacy and the controlled mode."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from brainalign.analysis.wording import r_text, said
+from brainalign.figures.order import MODEL_COLUMNS, each, model_order
+from brainalign.figures.style import (
+    COLOUR,
+    FEATURES,
+    MUTED,
+    PAGE,
+    STRIPE,
+    absent,
+    family_markers,
+    heading,
+    legend,
+    marker,
+    panel,
+    sheet,
+)
+
+COLUMNS = (
+    "model", "dataset", "legacy_depth", "controlled_depth", "controlled_r",
+    "controlled_r_at_legacy", "correlation", "note", "simulated",
+)  # fmt: skip
+SCORE_COLUMNS = (*MODEL_COLUMNS, "label")
+ROW = 0.145  # inches per model
+ACROSS = 3
+EXTRA = (
+    Line2D([], [], color=MUTED, marker="o", mfc="white", linestyle="none", label="legacy"),
+    Line2D([], [], color=MUTED, marker="o", linestyle="none", label="controlled"),
+    Line2D([], [], linestyle="none", label="r: of the two curves over layers"),
+    Line2D([], [], linestyle="none", label="lost: controlled r that the legacy layer costs"),
+)
+NUMBERS = {"r": 16, "lost": 40}  # points right of a panel
+
+
+def profiles(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
+    """Draw `table` (tables/profiles.csv), a panel per dataset, a row per network.
+
+    Two columns of numbers at the right: the correlation of the two modes' curves over layers, and
+    the controlled r that is lost where the layer is the legacy one. What `scores`
+    (tables/scores.csv) says of the models makes the rows; baselines have no layers.
+    """
+    order = model_order(scores)
+    order = order[order["model"].isin(table["model"]) & ~order["role"].isin(FEATURES)]
+    order = order.reset_index(drop=True)
+    datasets = list(dict.fromkeys(zip(table["dataset"], table["simulated"], strict=True)))
+    bands = max(1, -(-len(datasets) // ACROSS))
+    height = 0.85 + ROW * max(len(order), 4)
+    figure = sheet(PAGE, 0.9 + bands * height, bool(table["simulated"].any()))
+    heading(figure, "Where the best layer lies, legacy and controlled")
+    if not datasets or order.empty:
+        absent(figure.subplots(), "no dataset has the layers of a model in both modes")
+        return figure
+    markers = family_markers(scores)
+    grid = figure.subplots(bands, min(ACROSS, len(datasets)), squeeze=False)
+    for axes in grid.flat[len(datasets) :]:
+        axes.set_axis_off()
+    for place, (dataset, simulated) in enumerate(datasets):
+        axes = grid.flat[place]
+        _dataset(axes, table[table["dataset"] == dataset], order, markers)
+        count = _count(table, str(dataset), order)
+        panel(
+            axes, str(dataset),
+            f"legacy and controlled{', simulated' * bool(simulated)}\nN = {count} networks",
+        )  # fmt: skip
+        labels = list(order["label"]) if place % ACROSS == 0 else [""] * len(order)
+        axes.set_yticks(range(len(order)), labels)
+        axes.set_xlabel("relative depth of the best layer")
+    legend(figure, order["role"].unique(), markers, EXTRA)
+    return figure
+
+
+def _count(table: pd.DataFrame, dataset: str, order: pd.DataFrame) -> int:
+    rows = table[(table["dataset"] == dataset) & table["model"].isin(order["model"])]
+    return int((rows["legacy_depth"].notna() & rows["controlled_depth"].notna()).sum())
+
+
+def _dataset(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, markers: dict[str, str]) -> None:
+    found = rows.set_index("model")
+    across = axes.get_yaxis_transform()
+    for place, model in enumerate(each(order)):
+        if place % 2:
+            axes.axhspan(place - 0.5, place + 0.5, color=STRIPE, linewidth=0, zorder=0)
+        row = found.loc[model.model] if model.model in found.index else None
+        if row is None or pd.isna(row["legacy_depth"]) or pd.isna(row["controlled_depth"]):
+            why = "not in both modes" if row is None else said(row["note"]) or "no depth"
+            axes.text(0.5, place, why[:30], transform=across, ha="center", va="center", color=MUTED)
+            continue
+        colour, shape = COLOUR[str(model.role)], marker(model, markers)
+        legacy, controlled = row["legacy_depth"], row["controlled_depth"]
+        axes.hlines(place, legacy, controlled, color=colour, linewidth=1.1, alpha=0.5)
+        axes.plot(legacy, place, shape, mfc="white", mec=colour, mew=1, zorder=4, clip_on=False,
+                  markersize=5.5)  # fmt: skip
+        axes.plot(controlled, place, shape, color=colour, zorder=5, clip_on=False, markersize=3)
+        lost = row["controlled_r"] - row["controlled_r_at_legacy"]
+        for offset, value in zip(NUMBERS.values(), (row["correlation"], lost), strict=True):
+            axes.annotate(
+                r_text(value), (1, place), (offset, 0), xycoords=across,
+                textcoords="offset points", ha="center", va="center", annotation_clip=False,
+            )  # fmt: skip
+    for name, offset in NUMBERS.items():
+        axes.annotate(
+            name, (1, 0), (offset, -5), xycoords="axes fraction", textcoords="offset points",
+            ha="center", va="top", color=MUTED,
+        )  # fmt: skip
+    axes.set(xlim=(-0.04, 1.04), ylim=(len(order) - 0.4, -0.6))
+    axes.set_xticks([0, 0.5, 1])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)

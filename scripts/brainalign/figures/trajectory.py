@@ -1,0 +1,195 @@
+"""Tuning experiments: alignment and capability against training samples seen, arm by arm."""
+
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from brainalign.analysis.averages import AVERAGE, dataset_scores
+from brainalign.analysis.wording import r_text
+from brainalign.figures.order import MODEL_COLUMNS, mode_order, twins
+from brainalign.figures.style import (
+    COLOUR,
+    INK,
+    PAGE,
+    absent,
+    baseline_dashes,
+    heading,
+    level,
+    level_handles,
+    panel,
+    sheet,
+)
+
+COLUMNS = (
+    "experiment", "base", "arm", "seed", "samples", "kind", "quantity", "mode", "measure", "value",
+    "simulated",
+)  # fmt: skip
+SCORE_COLUMNS = (*MODEL_COLUMNS, "dataset", "benchmark", "mode", "region", "r", "simulated")
+ACROSS = 3
+# Arm → colour, marker, line: instruction tuning as everywhere, each control in a colour that is no
+# role's.
+ARMS: dict[str, tuple[str, str, Any]] = {
+    "instruction": (COLOUR["tuned"], "o", "-"),
+    "no-instruction": ("#56B4E9", "s", (0, (4, 1.5))),
+    "shuffled": ("#E69F00", "^", (0, (1, 1.2))),
+    "continued": (INK, "D", (0, (6, 1.5, 1, 1.5))),
+}
+OTHER: tuple[str, str, Any] = ("#7F7F7F", "v", "-")
+KINDS = ("brain", "capability", "next-word", "reading-times", "held-out")
+UNITS = {
+    "r": "alignment (Pearson r)",
+    "accuracy": "accuracy",
+    "abs_r": "|r| with reading times",
+    "delta_loglik_per_word": "Δ log-lik. per word (nats)",
+    "bits_per_token": "bits per token",
+    "bits_per_byte": "bits per byte",
+    "nats_per_label": "nats per label",
+}
+TITLES = {"brain": "Brain alignment", "reading-times": "Reading times", "held-out": "Held-out loss"}
+
+
+def trajectory(table: pd.DataFrame, scores: pd.DataFrame | None = None) -> Figure:
+    """Draw `table` (tables/trajectory.csv): a band of panels per tuning experiment.
+
+    A panel per quantity and mode: of alignment the average over datasets, of capability the tasks.
+    Lines are means over seeds, bands reach from the lowest to the highest seed; all arms begin at
+    the vanilla model. `scores` (tables/scores.csv) gives the panels of alignment the levels of the
+    baselines and of the vanilla model's untrained twins.
+    """
+    shown = table[(table["kind"] != "brain") | (table["quantity"] == AVERAGE)]
+    shown = shown.assign(mode=shown["mode"].fillna(""))
+    experiments = list(shown["experiment"].unique())
+    quantities = {name: _quantities(shown[shown["experiment"] == name]) for name in experiments}
+    bands = sum(-(-len(listed) // ACROSS) for listed in quantities.values())
+    figure = sheet(PAGE, 1.0 + 1.9 * max(bands, 1), bool(shown["simulated"].any()))
+    heading(figure, "Along instruction tuning")
+    if not experiments:
+        absent(figure.subplots(), "the study has no tuning experiment")
+        return figure
+    levels = None if scores is None else _levels(scores)
+    grid = figure.subplots(bands, ACROSS, squeeze=False)
+    row = 0
+    for name in experiments:
+        part = shown[shown["experiment"] == name]
+        rows = -(-len(quantities[name]) // ACROSS)
+        places = grid[row : row + rows].flat
+        for axes, key in zip(places, quantities[name], strict=False):
+            _quantity(axes, part, key, levels, many=len(experiments) > 1)
+        for axes in grid[row : row + rows].flat[len(quantities[name]) :]:
+            axes.set_axis_off()
+        row += rows
+    for axes in grid[-1]:
+        axes.set_xlabel("training samples seen")
+    arms = list(dict.fromkeys(shown["arm"]))
+    dashes = {} if scores is None else baseline_dashes(scores)
+    untrained = levels is not None and bool((levels["role"] == "untrained").any())
+    figure.legend(
+        handles=[*map(_handle, arms), *level_handles(dashes, untrained)],
+        loc="outside lower left", ncols=4,
+    )  # fmt: skip
+    return figure
+
+
+def _quantities(part: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """(kind, quantity, mode) of every panel: alignment first, legacy before controlled."""
+    found = part.drop_duplicates(["kind", "quantity", "mode"])
+    rank = {kind: i for i, kind in enumerate(KINDS)}
+    modes = {mode: i for i, mode in enumerate(mode_order(found["mode"]))}
+    keys = [
+        (str(kind), str(quantity), str(mode))
+        for kind, quantity, mode in zip(
+            found["kind"], found["quantity"], found["mode"], strict=True
+        )
+    ]
+    listed = list(dict.fromkeys(key[1] for key in keys))
+    return sorted(keys, key=lambda k: (rank.get(k[0], len(rank)), listed.index(k[1]), modes[k[2]]))
+
+
+def _handle(arm: str) -> Line2D:
+    colour, shape, line = ARMS.get(arm, OTHER)
+    return Line2D([], [], color=colour, marker=shape, linestyle=line, label=f"arm {arm}")
+
+
+def _levels(scores: pd.DataFrame) -> pd.DataFrame:
+    """Average alignment of baselines and untrained models: `model`, `role`, `mode`, `r`, `twin`."""
+    facts = scores.drop_duplicates("model")
+    table = dataset_scores(scores)
+    table = table[(table["dataset"] == AVERAGE) & table["r"].notna()]
+    table = table.merge(facts[["model", "role"]], on="model")
+    return table.assign(twin=table["model"].map(twins(facts)))
+
+
+def _quantity(
+    axes: Axes,
+    part: pd.DataFrame,
+    key: tuple[str, str, str],
+    levels: pd.DataFrame | None,
+    many: bool,
+) -> None:
+    """One panel: every arm's mean over seeds, its range, and what needs no training."""
+    kind, quantity, mode = key
+    rows = part[(part["kind"] == kind) & (part["quantity"] == quantity) & (part["mode"] == mode)]
+    base, simulated = str(rows["base"].iloc[0]), bool(rows["simulated"].any())
+    title = TITLES.get(kind, quantity) + (f", {mode}" if mode else "")
+    seeds = rows["seed"].nunique()
+    lines = f"{mode or 'the same in both modes'}{', simulated' * simulated}\n"
+    lines += f"N = {seeds} seed{'s' * (seeds > 1)}{', band: their range' * (seeds > 1)}"
+    panel(axes, title, f"{lines}\n{base}" if many else lines, width=40)
+    measure = str(rows["measure"].iloc[0])
+    axes.set_ylabel(UNITS.get(measure, measure))
+    if not rows["value"].notna().any():
+        absent(axes, "no checkpoint has a value", 22)
+        return
+    for arm, own in rows.groupby("arm", sort=False):
+        colour, shape, line = ARMS.get(str(arm), OTHER)
+        spread = own.groupby("samples")["value"].agg(["mean", "min", "max"])
+        if seeds > 1:
+            axes.fill_between(
+                spread.index, spread["min"], spread["max"], color=colour, alpha=0.18, linewidth=0
+            )
+        axes.plot(
+            spread.index, spread["mean"], color=colour, marker=shape, linestyle=line, markersize=3.2
+        )
+    start = rows.loc[rows["samples"] == 0, "value"].mean()
+    if not np.isnan(start):
+        axes.plot(0, start, "o", color=COLOUR["vanilla"], markersize=4.5, zorder=4)
+    if kind == "brain" and levels is not None:
+        _draw_levels(axes, levels[levels["mode"] == mode], base)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+
+
+def _draw_levels(axes: Axes, levels: pd.DataFrame, base: str) -> None:
+    """Baselines, and the mean of the untrained twins of the vanilla model.
+
+    The panel's range is the arms': levels outside it are told in words.
+    """
+    dashes: dict[str, Any] = dict(baseline_dashes(levels))
+    values = levels[levels["role"] == "baseline"].groupby("model")["r"].mean().to_dict()
+    twin = levels.loc[(levels["role"] == "untrained") & (levels["twin"] == base), "r"]
+    if len(twin):
+        values["untrained"] = twin.mean()
+    low, high = axes.get_ylim()
+    outside: dict[str, list[str]] = {"below": [], "above": []}
+    for key, value in sorted(values.items(), key=lambda item: -item[1]):
+        name = str(key)
+        if low <= value <= high:
+            role = "baseline" if name in dashes else "untrained"
+            level(axes, value, role, dashes.get(name), width=0.9 if name in dashes else 1.2)
+        else:
+            outside["below" if value < low else "above"].append(f"{name} {r_text(value)}")
+    axes.set_ylim(low - 0.3 * (high - low) * bool(outside["below"]),
+                  high + 0.3 * (high - low) * bool(outside["above"]))  # fmt: skip
+    for side, height in (("below", 0.02), ("above", 0.98)):
+        if outside[side]:
+            axes.text(
+                0.02, height, fill(f"{side}: {', '.join(outside[side])}", 34),
+                transform=axes.transAxes, color=COLOUR["baseline"],
+                va="bottom" if side == "below" else "top",
+            )  # fmt: skip

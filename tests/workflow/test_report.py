@@ -1,0 +1,188 @@
+"""The report in a browser: offline, it shows its summary, every figure and every table."""
+
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workflow.conftest import Study
+
+pytestmark = [pytest.mark.workflow, pytest.mark.timeout(900)]
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+# Goes before all other scripts: what the page complains of, whoever catches it.
+LISTEN = """<script>
+var complaints = [];
+window.addEventListener("error", e => complaints.push(e.message || "not loaded: " + (
+  e.target.src || e.target.href || "").slice(0, 200)), true);
+window.addEventListener("unhandledrejection", e => complaints.push(String(e.reason)));
+const log = console.error;
+console.error = (...words) => { complaints.push(words.join(" ")); log(...words); };
+</script>"""
+
+# Goes after all others: shows every result as a reader would, and leaves what it saw in the page.
+LOOK = """<script>
+const pause = ms => new Promise(done => setTimeout(done, ms));
+async function until(found) {
+  for (let i = 0; i < 100; i++) { const it = found(); if (it) return it; await pause(50); }
+  return null;
+}
+function decoded(uri) {
+  const bytes = Uint8Array.from(atob(uri.slice(uri.indexOf(",") + 1)), c => c.charCodeAt(0));
+  return new TextDecoder().decode(bytes);
+}
+async function page(html) {  // of one origin with this one, so that it can be looked into
+  const frame = document.createElement("iframe");
+  document.body.append(frame);
+  frame.contentWindow.onerror = message => complaints.push(String(message));
+  frame.contentDocument.write(html);
+  frame.contentDocument.close();
+  await until(() => frame.contentDocument.querySelector("tbody tr"));
+  return frame;
+}
+const cells = (frame, column) => [...frame.contentDocument.querySelectorAll("tbody tr")]
+  .map(row => row.cells[column].textContent);
+async function looked() {
+  const seen = {head: [], top: null, results: {}};
+  const head = await until(() => document.querySelector("#app .prose table"));
+  seen.head = [...head.querySelectorAll("th")].map(cell => cell.textContent);
+  seen.rows = head.querySelectorAll("tbody tr").length;
+  seen.top = head.getBoundingClientRect().top;
+  for (const [path, result] of Object.entries(results)) {
+    const about = {caption: result.caption, mime: result.mime_type};
+    const isImage = result.mime_type.startsWith("image/");
+    app.setView({content: isImage ? "img" : "html", contentPath: result.data_uri,
+                 resultPath: path, navbarMode: "resultinfo"});
+    const shown = await until(() => {
+      const it = document.querySelector(isImage ? "#app .grow img" : "#app iframe");
+      return it && it.src === result.data_uri && (!isImage || it.complete) && it;
+    });
+    about.shown = Boolean(shown);
+    if (isImage && shown) about.width = shown.naturalWidth;
+    if (!isImage && shown) {
+      const frame = await page(decoded(result.data_uri));
+      const inside = frame.contentDocument;
+      about.rows = inside.querySelectorAll("tbody tr").length;
+      about.columns = [...inside.querySelectorAll("th")].map(cell => cell.textContent);
+      const button = inside.querySelector("th button");
+      if (button && about.rows) {
+        button.click();
+        about.up = cells(frame, 0);
+        button.click();
+        about.down = cells(frame, 0);
+        const search = inside.getElementById("search");
+        search.value = about.up[0];
+        search.dispatchEvent(new Event("input"));
+        about.searched = cells(frame, 0).length;
+      }
+      frame.remove();
+    }
+    seen.results[path] = about;
+  }
+  app.setView({content: "stats", navbarMode: "menu"});
+  seen.stats = Boolean(await until(() => document.querySelector(
+    "#app .vega-embed canvas, #app .vega-embed svg")));
+  return seen;
+}
+looked().catch(e => ({failed: String(e)})).then(seen => {
+  seen.complaints = complaints;
+  seen.fetched = performance.getEntriesByType("resource").map(e => e.name)
+    .filter(name => !/^(data|blob|file):/.test(name));
+  const note = document.createElement("pre");
+  note.id = "seen";
+  note.textContent = JSON.stringify(seen);
+  document.body.replaceChildren(note);
+});
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def seen(
+    finished_study: Callable[[], Study], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """What a browser without a network saw in the report of the small study."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip("no browser: install chromium (Debian: apt-get install chromium)")
+    folder = tmp_path_factory.mktemp("report")
+    report = folder / "report.html"
+    done = finished_study().snakemake("--report", str(report))
+    assert done.returncode == 0, done.stderr[-4000:]
+    return look(browser, report, folder)
+
+
+def look(browser: str, report: Path, folder: Path) -> dict[str, Any]:
+    """Open a report with LISTEN and LOOK put into it; what LOOK left."""
+    start, rest = report.read_text().split("<head>", 1)
+    body, end = rest.rsplit("</body>", 1)  # the word is in scripts, too
+    report.write_text(f"{start}<head>{LISTEN}{body}{LOOK}</body>{end}")
+    command = [
+        browser, "--headless", "--disable-gpu", "--window-size=1400,900", "--dump-dom",
+        "--virtual-time-budget=300000", "--host-resolver-rules=MAP * ~NOTFOUND",
+        f"--user-data-dir={folder / 'profile'}", *(["--no-sandbox"] * (os.geteuid() == 0)),
+        report.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert found, done.stderr[-2000:]
+    left = found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    result: dict[str, Any] = json.loads(left)
+    assert "failed" not in result, result
+    return result
+
+
+def test_no_complaint_and_no_network(seen: dict[str, Any]) -> None:
+    assert seen["complaints"] == []
+    assert seen["fetched"] == []
+
+
+def test_the_summary_stands_at_the_head(seen: dict[str, Any]) -> None:
+    assert seen["head"] == ["question", "legacy answer", "controlled answer"]
+    assert seen["rows"] > 5
+    assert 0 <= seen["top"] < 100
+
+
+def test_every_figure_is_shown_with_its_caption(
+    seen: dict[str, Any], finished_study: Callable[[], Study]
+) -> None:
+    folder = finished_study().folder
+    drawn = {
+        path.relative_to(folder).as_posix() for path in folder.glob("results/figures/**/*.svg")
+    }
+    assert len(drawn) > 10
+    for path in drawn:
+        about = seen["results"][path]
+        assert about["shown"] and about["width"] > 300, path
+        assert "cannot show" in about["caption"], path
+
+
+def test_every_table_is_shown_sorts_and_can_be_searched(
+    seen: dict[str, Any], finished_study: Callable[[], Study]
+) -> None:
+    folder = finished_study().folder
+    tables = {path.stem for path in folder.glob("results/tables/*.csv")}
+    assert {"scores", "headline", "correlations"} <= tables
+    for name in tables | {"data_cards"}:
+        about = seen["results"][f"results/pages/{name}.html"]
+        assert about["shown"] and "cannot show" in about["caption"], name
+        if name in tables:
+            header = (folder / f"results/tables/{name}.csv").read_text().split("\n", 1)[0]
+            assert about["columns"] == header.split(","), name
+        up, down = (list(dict.fromkeys(about[way])) for way in ("up", "down"))
+        if about["rows"] < 500:  # more are not drawn at once
+            assert up == down[::-1], name
+        groups = [value for value, _ in itertools.groupby(about["up"])]
+        assert groups == up, name  # equal ones stand together: it did sort
+        assert 0 < about["searched"] <= about["rows"], name
+
+
+def test_run_times_are_shown(seen: dict[str, Any]) -> None:
+    assert seen["stats"]
