@@ -5,7 +5,7 @@ CORES ?= all
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 
-.PHONY: help demo test lint bench-encoding bench-capability clean
+.PHONY: help demo test lint bench-encoding bench-capability bench-analysis clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test   set up .venv, run the checks and the tests"
 	@echo "make lint   ruff, snakefmt, mypy"
 	@echo "make bench-encoding, bench-capability  measure against peers (minutes to an hour, quiet machine)"
+	@echo "make bench-analysis  do the tests of the analysis keep their word, how long does it take (half an hour)"
 	@echo "make clean  remove .venv (results stay)"
 
 $(VENV)/installed: requirements.txt constraints.txt
@@ -45,6 +46,9 @@ bench-encoding: $(VENV)/installed-dev
 
 bench-capability: $(VENV)/installed-dev
 	$(VENV)/bin/python benchmarks/capability.py
+
+bench-analysis: $(VENV)/installed-dev
+	$(VENV)/bin/python benchmarks/analysis.py
 
 clean:
 	rm -rf $(VENV)

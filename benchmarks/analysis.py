@@ -1,0 +1,152 @@
+"""Do the tests of the analysis keep their word, and how long does the end of the pipeline take?
+
+    python benchmarks/analysis.py [rates] [time] [--studies 500]
+
+`rates`: false-positive rates and power of every test over simulated studies in which the cause is
+known (tests/simulated_studies.py); some 20 minutes on two cores. `time`: wall and CPU time of all
+tables and figures of analysis for the paper's 25 models, from files of scores that this program
+invents. Writes benchmarks/results/analysis.json and the tables of it in RESULTS.md.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+# Every study is small: threads inside a process only get in each other's way.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "scripts"), str(HERE)]
+
+from analysis_study import timed_study  # noqa: E402
+from scipy.stats import binom  # noqa: E402
+from simulated_studies import (  # noqa: E402
+    EIGHT,
+    Findings,
+    Plant,
+    answer_findings,
+    contrast_findings,
+    correlation_findings,
+    rates,
+    reading_findings,
+    tuning_findings,
+)
+
+DIFFERING = Plant(model_sd=0, slope_sd=0.01)
+# name → what finds, its study, the share of the studies that it takes (a false-positive rate needs
+# more than a power).
+SCENARIOS: dict[str, tuple[Callable[..., Findings], tuple[Plant, ...], float]] = {
+    "correlates, no cause": (correlation_findings, (Plant(),), 1),
+    "correlates, cause size": (correlation_findings, (Plant(size=0.02),), 0.4),
+    "correlates, cause knowledge": (correlation_findings, (Plant(knowledge=0.02),), 0.4),
+    "correlates, cause size, accuracy measured with noise": (
+        correlation_findings, (Plant(size=0.02, accuracy_sd=0.04),), 0.4,
+    ),
+    "correlates, cause knowledge, accuracy measured with noise": (
+        correlation_findings, (Plant(knowledge=0.02, accuracy_sd=0.04),), 0.4,
+    ),
+    "correlates, no cause, 8 vanilla models": (correlation_findings, (Plant(families=EIGHT),), 1),
+    "correlates, no cause, families differ": (correlation_findings, (Plant(family_sd=0.02),), 1),
+    "tuning, none on average": (tuning_findings, (DIFFERING,), 1),
+    "tuning, none on average, 8 vanilla models": (
+        tuning_findings, (Plant(model_sd=0, slope_sd=0.01, families=EIGHT),), 1,
+    ),
+    "tuning, none on average, families respond differently": (
+        tuning_findings, (Plant(model_sd=0, family_slope_sd=0.01),), 1,
+    ),
+    "tuning, gain .005": (tuning_findings, (Plant(tuning=0.005, slope_sd=0.005),), 0.4),
+    "reading times, surprisal has no part": (reading_findings, (), 1),
+    "accuracy, equal models": (answer_findings, (), 1),
+    "tables, tuning alike": (contrast_findings, (Plant(model_sd=0),), 1),
+    "tables, 8 vanilla models respond differently": (
+        contrast_findings, (Plant(model_sd=0, slope_sd=0.01, families=EIGHT),), 1,
+    ),
+}  # fmt: skip
+
+
+def main() -> None:
+    """Measure and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=["rates", "time"])
+    parser.add_argument("--studies", type=int, default=500)
+    options = parser.parse_args()
+    parts = options.parts or ["rates", "time"]
+    if "rates" in parts:
+        for place, name in enumerate(SCENARIOS):
+            measured = measure(name, place, options.studies)
+            print(json.dumps(measured, indent=2, ensure_ascii=False), flush=True)
+            write(name, measured)
+    if "time" in parts:
+        write("time", timed_study())
+    tabulate()
+
+
+def measure(name: str, seed: int, studies: int) -> dict[str, Any]:
+    """The rates of one scenario."""
+    findings, plants, share = SCENARIOS[name]
+    n = round(share * studies)
+    with ProcessPoolExecutor() as pool:
+        found = pool.map(partial(findings, *plants), [[seed, i] for i in range(n)], chunksize=5)
+        shares = rates(found)
+    return {"studies": n, "rates": shares}
+
+
+def write(name: str, result: dict[str, Any]) -> None:
+    """Put one result in its place in the results file."""
+    target = HERE / "results" / "analysis.json"
+    target.parent.mkdir(exist_ok=True)
+    old = json.loads(target.read_text()) if target.exists() else {}
+    target.write_text(json.dumps(old | {name: result}, indent=2, ensure_ascii=False) + "\n")
+
+
+def tabulate() -> None:
+    """Write the tables of the results into RESULTS.md, between their marks."""
+    results = json.loads((HERE / "results" / "analysis.json").read_text())
+    kinds: dict[str, list[str]] = {}
+    for name in SCENARIOS:
+        if name in results:
+            kinds.setdefault(name.split(", ")[0], []).append(name)
+    tables = [_table(kind, names, results) for kind, names in kinds.items()]
+    if "time" in results:
+        tables.append(_times(results["time"]))
+    path = HERE / "RESULTS.md"
+    before, rest = path.read_text().split("<!-- analysis -->\n")
+    after = rest.split("<!-- analysis end -->")[1]
+    text = "\n\n".join(tables)
+    path.write_text(f"{before}<!-- analysis -->\n{text}\n<!-- analysis end -->{after}")
+
+
+def _table(kind: str, names: list[str], results: dict[str, Any]) -> str:
+    """A row per test, a column per scenario; bold: outside the 99 % binomial interval of .05."""
+    heads = [f"{n.removeprefix(kind + ', ')} ({results[n]['studies']})" for n in names]
+    lines = [f"| {' | '.join([kind, *heads])} |", f"|{' --- |' * (len(names) + 1)}"]
+    for test in results[names[0]]["rates"]:
+        cells = []
+        for name in names:
+            value = results[name]["rates"][test]
+            n = results[name]["studies"]
+            low, high = binom.ppf([0.005, 0.995], n, 0.05) / n
+            text = f"{value:.3f}".removeprefix("0")
+            cells.append(text if low <= value <= high else f"**{text}**")
+        lines.append(f"| {' | '.join([test, *cells])} |")
+    return "\n".join(lines)
+
+
+def _times(time: dict[str, Any]) -> str:
+    lines = ["| job | wall s | CPU s |", "| --- | --- | --- |"]
+    lines += [f"| {row['job']} | {row['wall_s']} | {row['cpu_s']} |" for row in time["jobs"]]
+    head = (
+        f"{time['models']} models, {time['benchmarks']} benchmarks of alignment: "
+        f"{time['wall_s']} s of wall time with {time['cores']} cores, {time['cpu_s']} s of CPU "
+        f"time (load {time['load']}), {time['date']}."
+    )
+    return "\n".join([head, "", *lines])
+
+
+if __name__ == "__main__":
+    main()
