@@ -5,15 +5,17 @@ CORES ?= all
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 
-.PHONY: help demo test lint bench-encoding bench-capability bench-analysis clean
+.PHONY: help demo test lint test-slurm bench-encoding bench-capability bench-analysis bench-scaling clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   set up .venv, run the default study, write results/report.html"
 	@echo "make test   set up .venv, run the checks and the tests"
+	@echo "make test-slurm  start a SLURM cluster here and run a study on it (root, Debian packages)"
 	@echo "make lint   ruff, snakefmt, mypy"
 	@echo "make bench-encoding, bench-capability  measure against peers (minutes to an hour, quiet machine)"
 	@echo "make bench-analysis  do the tests of the analysis keep their word, how long does it take (half an hour)"
+	@echo "make bench-scaling  what planning and single jobs cost (ten minutes, quiet machine)"
 	@echo "make clean  remove .venv (results stay)"
 
 $(VENV)/installed: requirements.txt constraints.txt
@@ -41,6 +43,13 @@ lint: $(VENV)/installed-dev
 test: lint
 	$(VENV)/bin/python -m pytest
 
+$(VENV)/installed-slurm: $(VENV)/installed-dev requirements-slurm.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-slurm.txt -c constraints.txt
+	touch $@
+
+test-slurm: $(VENV)/installed-slurm
+	$(VENV)/bin/python -m pytest -m slurm tests/slurm
+
 bench-encoding: $(VENV)/installed-dev
 	$(VENV)/bin/python benchmarks/encoding.py
 
@@ -49,6 +58,11 @@ bench-capability: $(VENV)/installed-dev
 
 bench-analysis: $(VENV)/installed-dev
 	$(VENV)/bin/python benchmarks/analysis.py
+
+bench-scaling: $(VENV)/installed-dev
+	$(VENV)/bin/python benchmarks/dag.py
+	$(VENV)/bin/python benchmarks/scaling.py
+	$(VENV)/bin/python benchmarks/study_cost.py
 
 clean:
 	rm -rf $(VENV)

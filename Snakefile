@@ -25,6 +25,10 @@ include: "rules/analysis.smk"
 include: "rules/figures.smk"
 
 
+if workflow.is_main_process:
+    logger.addHandler(Progress())
+
+
 report: "report/workflow.rst"
 
 

@@ -19,7 +19,7 @@ rule capability:
     threads: config.get("model_threads", 1)
     resources:
         mem_mb=model_memory,
-        runtime=run_time(240, 60),
+        runtime=run_time(240, 20),
         gpu=model_gpus,
     params:
         task=lambda wildcards: {

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
@@ -14,7 +15,6 @@ from brainalign.study.digest import source_digest
 from brainalign.study.models import (
     FETCHED,
     INSTRUCTIONS,
-    TRAINING_GPU,
     all_models,
     gpus,
     instruction_data,
@@ -28,6 +28,7 @@ from brainalign.study.models import (
     role,
     training_memory_mb,
 )
+from brainalign.study.progress import Progress
 
 if isinstance(config.get("only"), str):
     config["only"] = [name for name in config["only"].split(",") if name]
@@ -146,6 +147,11 @@ def model_records(models=MODELS):
     }
 
 
+def memory(mb):
+    """Memory (MB) of a job without a model; as much again at each attempt."""
+    return lambda wildcards, attempt: mb * attempt
+
+
 def model_memory(wildcards, attempt):
     """Memory (MB) of a job that reads with a model."""
     return memory_mb(wildcards.model, ALL_MODELS, attempt)
@@ -163,12 +169,13 @@ def model_gpus(wildcards):
 
 def tuning_gpus(wildcards):
     """GPUs of a job that tunes a model: one (training takes a GPU whatever `device` says)."""
-    return gpus(wildcards.model, ALL_MODELS, "auto", above=TRAINING_GPU)
+    return gpus(wildcards.model, ALL_MODELS, "auto")
 
 
 def run_time(minutes, per_billion=0):
     """Minutes that a cluster gives a job, `per_billion` of them for every 1e9 parameters of its
-    model; more at each attempt. Rules without it have the profile's default."""
+    model; as many again at each attempt. Rules without it have the profile's default.
+    """
 
     def allowed(wildcards, attempt):
         billions = (

@@ -44,7 +44,8 @@ rule prepare_dataset:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
+        runtime=run_time(60),
     params:
         source=dataset_key("source"),
         code=code("prepare_dataset"),

@@ -21,6 +21,9 @@ rule ceiling:
         benchmark=one_of(ALIGNMENT),
     conda:
         "../envs/encoding.yaml"
+    resources:
+        mem_mb=memory(2500),
+        runtime=run_time(60),
     params:
         benchmark=lambda wildcards: ALIGNMENT[wildcards.benchmark],
         seed=config["seed"],
@@ -58,7 +61,7 @@ rule alignment:
     conda:
         "../envs/encoding.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        mem_mb=memory(2000),
         runtime=run_time(120),
     params:
         benchmark=lambda wildcards: ALIGNMENT[wildcards.benchmark],

@@ -75,7 +75,7 @@ rule pretrain_model:
         "../envs/language-model.yaml"
     threads: config.get("model_threads", 1)
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=run_time(120),
     params:
         source=model_key("source", None),
@@ -144,6 +144,7 @@ rule initialise_untrained:
         "../envs/language-model.yaml"
     resources:
         mem_mb=model_memory,
+        runtime=run_time(20, 10),
     params:
         source=model_key("source", None),
         seed=lambda wildcards: model_entry(wildcards)["source"].get(

@@ -19,7 +19,7 @@ rule activations:
     threads: config.get("model_threads", 1)
     resources:
         mem_mb=model_memory,
-        runtime=run_time(60, 30),
+        runtime=run_time(60, 10),
         gpu=model_gpus,
     params:
         context=dataset_key("context", "none"),
@@ -77,7 +77,7 @@ rule surprisal:
     threads: config.get("model_threads", 1)
     resources:
         mem_mb=model_memory,
-        runtime=run_time(120, 60),
+        runtime=run_time(240, 20),
         gpu=model_gpus,
     params:
         context=dataset_key("context", "story"),
@@ -116,7 +116,7 @@ rule next_word_loss:
     threads: config.get("model_threads", 1)
     resources:
         mem_mb=model_memory,
-        runtime=run_time(60, 30),
+        runtime=run_time(60, 10),
         gpu=model_gpus,
     params:
         documents=lambda wildcards: TEXTS[wildcards.text].get("documents", "whole"),

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import yaml
@@ -28,6 +28,12 @@ class Study:
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake on the study; its output and exit code are the test's to judge."""
+        running = self.start(subprocess.PIPE, *arguments)
+        out, err = running.communicate()
+        return subprocess.CompletedProcess(running.args, running.returncode, out, err)
+
+    def start(self, output: int | IO[str], *arguments: str) -> subprocess.Popen[str]:
+        """Start Snakemake on the study, with stdout and stderr each going to `output`."""
         path = self.folder / "study.yaml"
         path.write_text(yaml.safe_dump(self.config, sort_keys=False))
         command = [
@@ -36,8 +42,8 @@ class Study:
             "--workflow-profile", str(self.code / "profiles" / "default"), *arguments,
         ]  # fmt: skip
         environment = {**os.environ, "XDG_CACHE_HOME": str(self.folder / "cache")}
-        return subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        return subprocess.Popen(
+            command, cwd=self.folder, env=environment, stdout=output, stderr=output, text=True
         )
 
     def run(self, *arguments: str) -> None:

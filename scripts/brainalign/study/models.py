@@ -31,8 +31,7 @@ DATA_OF = {
 # A fetched model whose size is neither declared nor in its name: with torch, 8 GB in float32.
 UNKNOWN_PARAMETERS = 1e9
 TRAINING_BYTES = 16  # of a parameter: float32 weight, gradient and AdamW's two moments
-READING_GPU = 1e9  # parameters above which a model is not read on CPUs
-TRAINING_GPU = 1e8  # parameters above which a model is not tuned on CPUs
+GPU_FROM = 1e8  # parameters above which a model is not read or tuned on CPUs (docs/scaling.md)
 SHARD_BYTES = 40e9  # of weights that one GPU holds of a model sharded over several
 _SIZE = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([mb])(?![a-z0-9])", re.IGNORECASE)
 
@@ -197,9 +196,9 @@ def training_memory_mb(name: str, models: Mapping[str, Model], attempt: int = 1)
     return int(2000 * attempt + held * (1 + 0.5 * attempt) / 1e6)
 
 
-def gpus(name: str, models: Mapping[str, Model], device: str, above: float = READING_GPU) -> int:
-    """GPUs that a job with a model asks a cluster for: none on `cpu` or up to `above` parameters,
-    else one; if `sharded`, as many as hold the weights."""
-    if device == "cpu" or parameter_count(name, models) <= above:
+def gpus(name: str, models: Mapping[str, Model], device: str) -> int:
+    """GPUs that a job with a model asks a cluster for: none on `cpu` or up to `GPU_FROM`
+    parameters, else one; if `sharded`, as many as hold the weights."""
+    if device == "cpu" or parameter_count(name, models) <= GPU_FROM:
         return 0
     return math.ceil(weight_bytes(name, models) / SHARD_BYTES) if device == "sharded" else 1

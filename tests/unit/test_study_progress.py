@@ -1,0 +1,90 @@
+"""The line about a run's progress, from the events that Snakemake logs."""
+
+import io
+import logging
+
+import pytest
+from brainalign.study.progress import Progress
+
+
+class Run:
+    """A run on a clock of the test's own."""
+
+    def __init__(self, every=0.0):
+        self.now, self.stream = 100.0, io.StringIO()
+        self.progress = Progress(self.stream, every, lambda: self.now)
+        self.done = 0
+
+    def log(self, event, **fields):
+        self.progress.handle(logging.makeLogRecord({"event": event, **fields}))
+
+    def start(self, jobid, rule, **wildcards):
+        self.log("job_info", jobid=jobid, rule_name=rule, wildcards=wildcards)
+
+    def finish(self, jobid, total):
+        self.done += 1
+        self.log("job_finished", job_id=jobid)
+        self.log("progress", done=self.done, total=total)
+
+    def lines(self):
+        return self.stream.getvalue().splitlines()
+
+
+def test_time_left_follows_the_rules_own_durations_and_the_parallelism():
+    """`read` lasts 10 s, `fit` 2 s; 3 and 5 of them are left; 12 s of jobs took 10 s."""
+    run = Run()
+    run.log("run_info", stats={"read": 4, "fit": 6, "total": 10})
+    run.start(1, "read", model="gpt2")
+    run.now += 8
+    run.start(2, "fit", model="gpt2")
+    run.now += 2
+    run.finish(1, 10)
+    run.finish(2, 10)
+    assert run.progress.left() == pytest.approx((3 * 10 + 5 * 2) / 1.2)
+
+
+def test_a_rule_not_seen_yet_counts_as_the_average_and_running_time_is_taken_off():
+    run = Run()
+    run.log("run_info", stats={"read": 2, "new": 1, "total": 3})
+    run.start(1, "read")
+    run.now += 10
+    run.finish(1, 3)
+    run.start(2, "read")
+    run.now += 4
+    assert run.progress.left() == pytest.approx(10 + 10 - 4)
+
+
+def test_the_line_names_what_runs():
+    run = Run()
+    run.log("run_info", stats={"surprisal": 5, "all": 1, "total": 6})
+    for i, model in enumerate(("a", "b", "c", "d", "e")):
+        run.start(i, "surprisal", model=model, dataset="stories")
+    run.now += 3700
+    run.finish(0, 6)
+    assert run.lines()[-1].startswith("1 of 6 jobs done in 1:01:40, about ")
+    assert run.lines()[-1].endswith(
+        "; running: surprisal b stories, surprisal c stories, surprisal d stories and 1 more"
+    )
+
+
+def test_lines_are_rare_but_the_last_one_is_written():
+    run = Run(every=10)
+    run.log("run_info", stats={"fit": 30, "total": 30})
+    for jobid in range(30):
+        run.start(jobid, "fit")
+        run.now += 1
+        run.finish(jobid, 30)
+    assert len(run.lines()) == 3
+    assert run.lines()[-1] == "30 of 30 jobs done in 0:30"
+
+
+def test_failed_jobs_are_no_longer_running_and_other_records_are_passed_over():
+    run = Run()
+    run.log("run_info", stats={"fit": 2, "total": 2})
+    run.start(1, "fit", model="lost")
+    run.log("job_error", jobid=1)
+    run.progress.handle(logging.makeLogRecord({"msg": "no event"}))
+    run.start(2, "fit", model="kept")
+    run.now += 5
+    run.finish(2, 2)
+    assert run.lines() == ["1 of 2 jobs done in 0:05, about 0:05 left"]
