@@ -5,12 +5,15 @@ import yaml
 from brainalign.reading.prediction import predictor
 from brainalign.study.models import (
     UNKNOWN_PARAMETERS,
+    all_models,
     gpus,
     instruction_data,
     is_simulated,
     memory_mb,
     named_sizes,
     parameter_count,
+    partner,
+    previous_checkpoint,
     role,
     training_memory_mb,
 )
@@ -149,6 +152,46 @@ def test_gpus_only_for_models_that_processors_read_for_hours(name, device, n):
 )
 def test_the_role_follows_from_the_entry(entry, expected):
     assert role(entry) == expected
+
+
+def experiment(**changes):
+    base = {"source": {"type": "pretrain"}, "family": "f", "bos": "tokenizer", "label": "Base"}
+    tuning = {
+        "base": "b", "arms": ["instruction", "continued"], "seeds": [1, 2],
+        "checkpoints": [20, 10], "text": "simulated", "recipe": {"epochs": 1},
+    }  # fmt: skip
+    return all_models({"models": {"b": base}, "tuning": {"e": {**tuning, **changes}}})
+
+
+def test_an_experiment_is_a_model_per_arm_seed_and_checkpoint():
+    models = experiment()
+    assert list(models) == [
+        "b",
+        *(f"b-{arm}-s{seed}-{seen}"
+          for arm in ("instruction", "continued") for seed in (1, 2) for seen in (10, 20)),
+    ]  # fmt: skip
+    roles = {name: role(model) for name, model in models.items()}
+    assert [name for name, one in roles.items() if one == "tuned"] == [
+        "b-instruction-s1-20", "b-instruction-s2-20"
+    ]  # fmt: skip
+    assert roles["b-instruction-s1-10"] == roles["b-continued-s1-20"] == "checkpoint"
+    last = models["b-instruction-s2-20"]
+    assert partner(last) == "b"
+    assert (last["family"], last["bos"]) == ("f", "tokenizer")
+    assert "label" not in last
+    assert last["source"] == {
+        "type": "tune", "of": "b", "arm": "instruction", "seed": 2, "checkpoint": 20, "epochs": 1
+    }  # fmt: skip
+    assert models["b-continued-s1-10"]["source"]["text"] == "simulated"
+
+
+def test_a_checkpoint_goes_on_from_the_one_before_it_in_its_run():
+    models = experiment(checkpoints=[10, 15, 20])
+    assert previous_checkpoint("b-continued-s2-20", models) == "b-continued-s2-15"
+    assert previous_checkpoint("b-continued-s2-15", models) == "b-continued-s2-10"
+    assert previous_checkpoint("b-continued-s2-10", models) is None
+    plain = {**models, "t": {"source": {"type": "tune", "of": "b"}}}
+    assert previous_checkpoint("t", plain) is None
 
 
 def test_the_t5_of_the_papers_study_have_room_for_its_windows():

@@ -56,6 +56,41 @@ FAULTS = [
         {"type": "rsa"},
         ["sim-passages-controlled.unique_variance", "rsa explains no variance"],
     ),
+    (
+        "tuning",
+        {"e": {"base": "sim-decoder-x", "arms": ["instruction"], "checkpoints": [1]}},
+        ["tuning.e.base", "'sim-decoder-x'", "did you mean"],
+    ),
+    (
+        "tuning",
+        {"e": {"base": "oasm", "arms": ["instruction"], "checkpoints": [1]}},
+        ["tuning.e.base", "'oasm' is a baseline"],
+    ),
+    (
+        "tuning",
+        {"e": {"base": "sim-decoder-s", "arms": ["instructed"], "checkpoints": [1]}},
+        ["tuning.e.arms.0", "'instructed'", "shuffled"],
+    ),
+    (
+        "tuning",
+        {
+            "e": {
+                "base": "sim-decoder-s",
+                "arms": ["shuffled"],
+                "checkpoints": [10, 33],
+                "recipe": {"samples": 16, "epochs": 2},
+            }
+        },
+        ["tuning.e.checkpoints: 33 is beyond the training's end, 32 samples"],
+    ),
+    (
+        "tuning",
+        {
+            name: {"base": "sim-decoder-s", "arms": ["shuffled"], "checkpoints": [10]}
+            for name in "ab"
+        },
+        ["tuning.b", "'sim-decoder-s-shuffled-s1-10' is already a checkpoint of a"],
+    ),
     ("only", ["sim-decoder-x"], ["only", "'sim-decoder-x'", "did you mean"]),
     (
         "behavior/again",

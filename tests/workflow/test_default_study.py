@@ -107,9 +107,11 @@ def test_tuned_models_answer_better(default_study: Study, vanilla: str) -> None:
     Some 230 questions: a gain beyond two standard errors of the difference of two proportions
     comes by chance in one of forty comparisons of equals.
     """
+    capabilities = table(default_study, "capabilities")
+    (tuned,) = capabilities.loc[capabilities["base"] == vanilla, "model"].unique()
     before, after = (
         pd.DataFrame([accuracy(default_study, name, task) for task in TASKS])
-        for name in (vanilla, f"{vanilla}-instruct")
+        for name in (vanilla, tuned)
     )
     asked = before["n"].sum()
     low, high = ((rows["accuracy"] * rows["n"]).sum() / asked for rows in (before, after))

@@ -137,7 +137,7 @@ def _controls(part: pd.DataFrame) -> Iterator[dict[str, Any]]:
     if treated is None:
         return
     for control, rows in by_arm.items():
-        pairs = treated.join(rows, how="inner", rsuffix="_of_control")
+        pairs = treated.merge(rows, on="seed", suffixes=("", "_of_control"))
         difference = pairs["value"] - pairs["value_of_control"]
         low, high, p = t_interval(difference.to_numpy(float))
         yield {

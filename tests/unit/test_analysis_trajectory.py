@@ -1,0 +1,94 @@
+"""Trajectories and comparisons of arms: equal to a brute-force reading of the runs."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from brainalign.analysis.trajectory import (
+    ARM_COLUMNS,
+    TRAJECTORY_COLUMNS,
+    arms,
+    quantities,
+    t_interval,
+    trajectory,
+)
+from scipy import stats
+
+SEEDS, SEEN = (1, 2, 3), (10, 20)
+GAIN = {"instruction": 0.2, "shuffled": 0.05}
+
+
+@pytest.fixture
+def study():
+    """Runs, manifests and accuracies: each arm's gain grows with the samples, plus noise."""
+    rng = np.random.default_rng(0)
+    runs, manifests = [], {"base": {"simulated": True}}
+    answers = [{"model": "base", "task": "mmlu", "category": "all", "accuracy": 0.25}]
+    for arm, gain in GAIN.items():
+        for seed in SEEDS:
+            for seen in SEEN:
+                name = f"base-{arm}-s{seed}-{seen}"
+                runs.append(
+                    {
+                        "experiment": "e", "base": "base", "arm": arm, "seed": seed,
+                        "samples": seen, "model": name,
+                    }
+                )  # fmt: skip
+                facts = {"tokens": 30 * seen, "learned_tokens": 5 * seen, "held_out_loss": 2.0}
+                manifests[name] = {"simulated": True, "training": facts}
+                accuracy = 0.25 + gain * seen / 20 + rng.normal(0, 0.01)
+                for category in ("all", "stem"):
+                    answers.append(
+                        {"model": name, "task": "mmlu", "category": category, "accuracy": accuracy}
+                    )
+    capabilities = pd.DataFrame(answers).assign(simulated=True)
+    return runs, manifests, capabilities
+
+
+def test_a_trajectory_begins_with_the_base_and_has_every_checkpoint(study):
+    runs, manifests, capabilities = study
+    table = trajectory(runs, manifests, quantities(capabilities=capabilities))
+    assert tuple(table.columns) == TRAJECTORY_COLUMNS
+    answers = table[table["kind"] == "capability"]
+    assert len(answers) == len(runs) + len(GAIN) * len(SEEDS)
+    begins = answers[answers["samples"] == 0]
+    assert (begins["model"] == "base").all() and (begins["value"] == 0.25).all()
+    overall = capabilities[capabilities["category"] == "all"].set_index("model")["accuracy"]
+    assert (answers["value"].to_numpy() == overall[answers["model"]].to_numpy()).all()
+    assert (answers["tokens"] == 30 * answers["samples"]).all()
+    held_out = table[table["kind"] == "held-out"]
+    assert len(held_out) == len(runs) and (held_out["value"] == 2.0).all()
+
+
+def test_arms_are_compared_over_seeds_at_the_same_checkpoint(study):
+    runs, manifests, capabilities = study
+    compared = arms(trajectory(runs, manifests, quantities(capabilities=capabilities)))
+    assert tuple(compared.columns) == ARM_COLUMNS
+    answers = compared[compared["kind"] == "capability"].set_index("samples")
+    assert sorted(answers.index) == list(SEEN)
+    value = capabilities[capabilities["category"] == "all"].set_index("model")["accuracy"]
+    for seen in SEEN:
+        one, other = (
+            np.array([value[f"base-{arm}-s{seed}-{seen}"] for seed in SEEDS]) for arm in GAIN
+        )
+        truth = stats.ttest_rel(one, other)
+        interval = truth.confidence_interval(0.95)
+        row = answers.loc[seen]
+        assert row["control"] == "shuffled" and row["n_seeds"] == 3
+        assert row["difference"] == pytest.approx((one - other).mean())
+        assert (row["low"], row["high"]) == pytest.approx((interval.low, interval.high))
+        assert row["p"] == pytest.approx(truth.pvalue)
+        assert row["tokens"] == row["tokens_of_control"] == 30 * seen
+
+
+def test_one_seed_has_a_difference_and_no_interval(study):
+    runs, manifests, capabilities = study
+    single = [run for run in runs if run["seed"] == 1]
+    compared = arms(trajectory(single, manifests, quantities(capabilities=capabilities)))
+    assert compared["difference"].notna().all()
+    assert compared[["low", "high", "p"]].isna().all().all()
+    assert (compared["note"] == "one seed: no interval").all()
+
+
+def test_an_interval_of_equal_differences_is_a_point():
+    assert t_interval(np.array([0.1, 0.1])) == (0.1, 0.1, 0.0)
+    assert t_interval(np.zeros(2)) == (0.0, 0.0, 1.0)
