@@ -19,6 +19,9 @@ from brainalign.errors import InputError
 from brainalign.models.loading import LanguageModel
 
 BATCH_TOKENS = 8192
+# Tokens read at once: as many as a matrix product needs to be fast, few enough that rows of like
+# length meet (little padding) and that what is computed on the way stays in the processor's cache.
+PART_TOKENS = 512
 
 
 @dataclass(frozen=True)
@@ -178,17 +181,48 @@ def _read_prefix(model: LanguageModel, ids: Sequence[int]) -> Any:
 def _read_rows(
     model: LanguageModel, prefix: Any, rows: Sequence[Sequence[int]], room: int
 ) -> DecoderContext:
-    """Read rows after a shared prefix (or none), padded on the left."""
+    """Read rows, longest first, after a shared prefix (or none), padded on the left."""
     ids, mask = _padded(rows, model.device, left=True)
     shared = prefix.get_seq_length() if prefix is not None else 0
     held = torch.ones(len(rows), shared, dtype=torch.long, device=model.device)
     cache = _widened(prefix, len(rows), ids.shape[1] + room) if prefix is not None else None
+    if cache is not None and all(isinstance(layer, RoomyLayer) for layer in cache.layers):
+        return _read_parts(model, cache, ids, torch.cat([held, mask], dim=1))
     logits, cache, mask, lengths = _read(
         model.model, ids, mask, cache, held, held.sum(1), last_only=True
     )
     if not all(hasattr(layer, "keys") for layer in cache.layers):
         raise InputError(f"model {model.name}: its memory is not keys and values of every token")
     return DecoderContext(model.model, logits[:, -1], cache, mask, lengths)
+
+
+def _read_parts(
+    model: LanguageModel, cache: Any, ids: torch.Tensor, mask: torch.Tensor
+) -> DecoderContext:
+    """Read rows a few at a time, without the padding that these have in common.
+
+    Parameters
+    ----------
+    cache : of all rows, in roomy layers, which the parts fill.
+    ids : [row, token], longest rows first. mask : [row, token held or to be read].
+    """
+    shared = mask.shape[1] - ids.shape[1]
+    logits, start = [], 0
+    while start < len(ids):
+        held = shared + int((mask[start, shared:] == 0).sum())
+        part = slice(start, start + max(1, PART_TOKENS // (mask.shape[1] - held)))
+        some = copy.copy(cache)
+        some.layers = [layer.part(part, held) for layer in cache.layers]
+        before, new = mask[part, :held], mask[part, held:]
+        some_logits, *_ = _read(
+            model.model, ids[part, held - shared :], new, some, before, before.sum(1),
+            last_only=True,
+        )  # fmt: skip
+        logits.append(some_logits[:, -1])
+        start = part.stop
+    for layer in cache.layers:
+        layer.hold(mask.shape[1])
+    return DecoderContext(model.model, torch.cat(logits), cache, mask, mask.sum(1))
 
 
 def _read(
@@ -271,44 +305,53 @@ class RoomyLayer(DynamicLayer):
     """Keys and values of a layer in tensors with room for further tokens.
 
     transformers' own layer copies everything that it holds to append a token.
+
+    Parameters
+    ----------
+    keys, values : [row, head, token, unit]; what follows the tokens held is room.
+    length : how many tokens are held.
     """
 
-    def __init__(self, keys: torch.Tensor, values: torch.Tensor, n_rows: int, room: int) -> None:
+    def __init__(self, keys: torch.Tensor, values: torch.Tensor, length: int) -> None:
         super().__init__()
         self.lazy_initialization(keys, values)
-        self.length = keys.shape[-2]
-        self._keys = _roomy(keys, n_rows, self.length + room)
-        self._values = _roomy(values, n_rows, self.length + room)
-        self._show()
+        self._keys, self._values = keys, values
+        self.hold(length)
+
+    def hold(self, length: int) -> None:
+        """Take the first `length` tokens for those held."""
+        self.length = length
+        self.keys = self._keys[..., :length, :]
+        self.values = self._values[..., :length, :]
+
+    def part(self, rows: slice, length: int) -> "RoomyLayer":
+        """Some rows with their first `length` tokens, in the same memory."""
+        return RoomyLayer(self._keys[rows], self._values[rows], length)
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        start, self.length = self.length, self.length + key_states.shape[-2]
-        missing = self.length - self._keys.shape[-2]
+        start, stop = self.length, self.length + key_states.shape[-2]
+        missing = stop - self._keys.shape[-2]
         if missing > 0:
             room = (0, 0, 0, missing)
             self._keys = torch.nn.functional.pad(self._keys, room)
             self._values = torch.nn.functional.pad(self._values, room)
-        self._keys[..., start : self.length, :] = key_states
-        self._values[..., start : self.length, :] = value_states
-        return self._show()
+        self._keys[..., start:stop, :] = key_states
+        self._values[..., start:stop, :] = value_states
+        self.hold(stop)
+        return self.keys, self.values
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         self._keys, self._values = self._keys[indices], self._values[indices]
-        self._show()
-
-    def _show(self) -> tuple[torch.Tensor, torch.Tensor]:
-        keys = self._keys[..., : self.length, :]
-        values = self._values[..., : self.length, :]
-        self.keys, self.values = keys, values
-        return keys, values
+        self.hold(self.length)
 
 
-def _roomy(held: torch.Tensor, n_rows: int, length: int) -> torch.Tensor:
-    """One row of keys or values as `n_rows` equal rows, with room for `length` tokens."""
+def _roomy(held: torch.Tensor, n_rows: int, room: int) -> torch.Tensor:
+    """One row of keys or values as `n_rows` equal rows, with room for `room` tokens."""
     _, n_heads, n_held, size = held.shape
-    result = held.new_empty(n_rows, n_heads, length, size)
+    # Zeros, not any memory: masked padding may lie in the room, and no mask undoes NaN.
+    result = held.new_zeros(n_rows, n_heads, n_held + room, size)
     result[..., :n_held, :] = held
     return result
 
@@ -319,8 +362,9 @@ def _widened(cache: Any, n_rows: int, room: int) -> Any:
     layers: list[Any] = result.layers
     for place, layer in enumerate(layers):
         if type(layer) is DynamicLayer:
+            keys, values = cast(torch.Tensor, layer.keys), cast(torch.Tensor, layer.values)
             layers[place] = RoomyLayer(
-                cast(torch.Tensor, layer.keys), cast(torch.Tensor, layer.values), n_rows, room
+                _roomy(keys, n_rows, room), _roomy(values, n_rows, room), keys.shape[-2]
             )
         else:  # a sliding window keeps the last tokens only
             layer.keys = layer.keys.expand(n_rows, -1, -1, -1)
