@@ -1,11 +1,11 @@
-"""One timed run of capability.py: `models` writes the models, `peer` and `ours` answer with them.
+"""One timed run of capability.py: `models` writes the random models, `real` the real one and real
+questions; `peer` and `ours` answer with them.
 
 The last line printed is a JSON object. `peer` runs in the peer's environment, without ours.
 """
 
 import json
 import logging
-import resource
 import sys
 import tempfile
 import time
@@ -14,17 +14,27 @@ from typing import Any
 
 VOCABULARY = 50257
 NEW_TOKENS = 32
+WINDOW = 2048
+REAL_SUBJECTS = 5
+REAL_QUESTIONS = 8
+STUDY = Path(__file__).parents[1] / "studies" / "capability.yaml"
 SUBJECT_HEADER = "The following are multiple choice questions (with answers) about  {}."
 
 
-def subjects(assets: Path) -> list[str]:
-    """The subjects whose questions lie in `assets`."""
-    return sorted(path.stem.removesuffix("_test") for path in assets.glob("*_test.jsonl"))
+def questions_of(assets: Path, work: str) -> Path:
+    """The folder of a work's questions."""
+    kind, architecture = work.split("-")
+    return assets / "real" / kind if architecture == "smollm2" else assets / "synthetic"
 
 
-def rows(assets: Path, subject: str, split: str) -> list[dict[str, Any]]:
+def subjects(folder: Path) -> list[str]:
+    """The subjects whose questions lie in a folder."""
+    return sorted(path.stem.removesuffix("_test") for path in folder.glob("*_test.jsonl"))
+
+
+def rows(folder: Path, subject: str, split: str) -> list[dict[str, Any]]:
     """The questions of one file."""
-    text = (assets / f"{subject}_{split}.jsonl").read_text()
+    text = (folder / f"{subject}_{split}.jsonl").read_text()
     return [json.loads(line) for line in text.splitlines()]
 
 
@@ -36,6 +46,7 @@ def write_models(assets: Path) -> dict[str, Any]:
         AutoModelForCausalLM,
         AutoModelForSeq2SeqLM,
         GPT2Config,
+        LlamaConfig,
         PreTrainedTokenizerFast,
         T5Config,
     )
@@ -43,7 +54,8 @@ def write_models(assets: Path) -> dict[str, Any]:
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
-    lines = [row["question"] for name in subjects(assets) for row in rows(assets, name, "test")]
+    folder = assets / "synthetic"
+    lines = [row["question"] for name in subjects(folder) for row in rows(folder, name, "test")]
     made.train_from_iterator(
         [*lines, *("Answer: A\n\n", " B", " C", " D") * 50],
         trainers.BpeTrainer(
@@ -51,24 +63,60 @@ def write_models(assets: Path) -> dict[str, Any]:
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         ),
     )  # fmt: skip
+    # As many tokens as the model has, so that whatever it writes is a text.
+    spec = json.loads(made.to_str())
+    vocabulary = spec["model"]["vocab"]
+    vocabulary |= {f"w{number}": number for number in range(len(vocabulary), VOCABULARY)}
+    made = Tokenizer.from_str(json.dumps(spec))
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=made, pad_token="<pad>", eos_token="</s>", model_max_length=2048
+        tokenizer_object=made, pad_token="<pad>", eos_token="</s>", model_max_length=WINDOW
     )
     special = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 1, "vocab_size": VOCABULARY}
     torch.manual_seed(0)
-    causal = AutoModelForCausalLM.from_config(GPT2Config(n_positions=2048, **special))
+    causal = AutoModelForCausalLM.from_config(GPT2Config(n_positions=WINDOW, **special))
     encdec = AutoModelForSeq2SeqLM.from_config(
         T5Config(decoder_start_token_id=0, **special)
     )  # T5 small: 6 + 6 layers of 512
-    for name, model in (("causal", causal), ("encdec", encdec)):
+    llama = AutoModelForCausalLM.from_config(
+        LlamaConfig(
+            hidden_size=256, intermediate_size=688, num_hidden_layers=6, num_attention_heads=8,
+            num_key_value_heads=4, max_position_embeddings=WINDOW, **special,
+        )
+    )  # fmt: skip
+    for name, model in (("causal", causal), ("encdec", encdec), ("llama", llama)):
         model.save_pretrained(assets / name)
         tokenizer.save_pretrained(assets / name)
     return {}
 
 
+def write_real(assets: Path, mirror: Path | None) -> dict[str, Any]:
+    """SmolLM2-135M-Instruct, and questions of the first files of MMLU and BBH."""
+    import yaml
+    from brainalign.datasets import bbh, mmlu
+    from brainalign.datasets.raw import locate
+    from brainalign.models.sources import resolve
+
+    downloads = Path(__file__).parents[1] / "downloads"
+    source = yaml.safe_load(STUDY.read_text())["models"]["smollm2-135m-instruct"]["source"]
+    resolve(source, converted=assets / "smollm2", mirror=mirror, downloads=downloads)
+    for kind, reader in (("mmlu", mmlu), ("bbh", bbh)):
+        place = {"type": kind, "per_subject": REAL_QUESTIONS}
+        table = reader.read(locate(reader.raw_files(place), mirror, downloads), place, seed=1)
+        folder = assets / "real" / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in sorted(table["subject"].unique())[:REAL_SUBJECTS]:
+            of_subject = table[table["subject"] == name]
+            test = of_subject[of_subject["split"] == "test"]
+            parts = {"dev": of_subject[of_subject["split"] == "dev"], "test": test}
+            if kind == "bbh":
+                parts = {"dev": test[:3], "test": test[3:]}
+            for split, part in parts.items():
+                part.to_json(folder / f"{name}_{split}.jsonl", orient="records", lines=True)
+    return {}
+
+
 def ours(assets: Path, work: str) -> dict[str, Any]:
     """Answer with brainalign."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
     import pandas as pd
     import torch
     from brainalign.capability.answering import answer
@@ -77,24 +125,24 @@ def ours(assets: Path, work: str) -> dict[str, Any]:
     from brainalign.models.manifest import describe
 
     kind, architecture = work.split("-")
+    questions = questions_of(assets, work)
     folder = assets / architecture
     manifest = describe(
         folder, architecture, {"type": "folder", "path": str(folder)}, simulated=True,
-        max_context=2048,
+        max_context=WINDOW,
     )  # fmt: skip
     model = load(manifest, "cpu", 1)
     frame = pd.DataFrame(
-        {**row, "split": split, "subject": subject, "category": "all", "task": subject}
-        for subject in subjects(assets)
+        {"category": "all", "task": subject, **row, "subject": subject, "split": split}
+        for subject in subjects(questions)
         for split in ("dev", "test")
-        for row in rows(assets, subject, split)
+        for row in rows(questions, subject, split)
     )
     if kind == "mmlu":
         task = Task.from_config({"format": "multiple-choice", "scoring": "loglikelihood"})
     else:  # the shots are the file's first questions
-        frame["split"] = "test"
-        dev = frame["question_id"].str.contains("-dev-")
-        frame = frame[~dev | (frame.groupby("subject").cumcount() < 3)]
+        dev = frame["split"] == "dev"
+        frame = frame[~dev | (frame.groupby("subject").cumcount() < 3)].assign(split="test")
         task = Task.from_config(
             {"format": "generation", "scoring": "legacy", "max_new_tokens": NEW_TOKENS}
         )
@@ -108,6 +156,7 @@ def ours(assets: Path, work: str) -> dict[str, Any]:
         for record in records
     }
     rate = max(rate, matrix_rate(torch))
+    result["ties"] = sum(record["tie"] for record in records)
     result["limit_s"] = flops(model, frame, records) / rate if kind == "mmlu" else None
     return result
 
@@ -116,8 +165,12 @@ def flops(model: Any, frame: Any, records: list[dict[str, Any]]) -> float:
     """Multiplications and additions of each distinct token once, the head once per question."""
     from brainalign.capability.prompts import instructeval_choice
 
-    blocks = "encoder.block" if model.architecture == "encoder-decoder" else ".h."
-    weights = sum(p.numel() for n, p in model.model.named_parameters() if blocks in n)
+    blocks = (".h.", ".layers.", "encoder.block")
+    weights = sum(
+        parameter.numel()
+        for name, parameter in model.model.named_parameters()
+        if any(block in name for block in blocks)
+    )
     own = {
         row["question_id"]: len(
             model.tokenizer(instructeval_choice(row["question"], row["choices"], row["gold"]).body)[
@@ -136,17 +189,18 @@ def flops(model: Any, frame: Any, records: list[dict[str, Any]]) -> float:
             before = record["prompt_tokens"] - own[record["question_id"]]
             shared[record["subject"]] = before
     tokens += sum(shared.values())
-    return 2.0 * weights * tokens + 2.0 * len(records) * VOCABULARY * model.d_model
+    head = model.model.get_output_embeddings().weight
+    return 2.0 * weights * tokens + 2.0 * len(records) * head.numel()
 
 
 def matrix_rate(torch: Any, size: int = 1024) -> float:
-    """Floating-point operations per second of a matrix product, the best of three."""
+    """Floating-point operations per CPU second of a matrix product, the best of four."""
     left, right = torch.randn(size, size), torch.randn(size, size)
     best = float("inf")
     for _ in range(4):
-        start = time.perf_counter()
+        start = time.process_time()
         left @ right
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     return 2 * size**3 / best
 
 
@@ -161,13 +215,14 @@ def peer(assets: Path, work: str) -> dict[str, Any]:
     torch.set_num_threads(1)
     kind, architecture = work.split("-")
     folder = Path(tempfile.mkdtemp())
-    names = subjects(assets)
+    questions = questions_of(assets, work)
+    names = subjects(questions)
     for name in names:
-        (folder / f"{name}.yaml").write_text(peer_task(assets, kind, name))
+        (folder / f"{name}.yaml").write_text(peer_task(questions, kind, name))
     model = HFLM(
         pretrained=str(assets / architecture),
         backend="seq2seq" if architecture == "encdec" else "causal",
-        device="cpu", dtype="float32", batch_size=8, max_length=2048,
+        device="cpu", dtype="float32", batch_size=8, max_length=WINDOW,
     )  # fmt: skip
     manager = TaskManager(include_path=str(folder), include_defaults=False)
     measure = Measure()
@@ -190,14 +245,14 @@ def peer(assets: Path, work: str) -> dict[str, Any]:
     return result
 
 
-def peer_task(assets: Path, kind: str, name: str) -> str:
+def peer_task(questions: Path, kind: str, name: str) -> str:
     """A task of lm-eval that puts our prompts, as YAML."""
     common = f"""task: {kind}_{name}
 dataset_path: json
 dataset_kwargs:
   data_files:
-    dev: {assets}/{name}_dev.jsonl
-    test: {assets}/{name}_test.jsonl
+    dev: {questions}/{name}_dev.jsonl
+    test: {questions}/{name}_test.jsonl
 test_split: test
 fewshot_split: dev
 fewshot_config:
@@ -223,10 +278,14 @@ fewshot_config:
 
 
 class Measure:
-    """CPU seconds, wall seconds and growth of the peak memory since it was made."""
+    """CPU seconds, wall seconds and growth of the peak memory since it was made (Linux).
+
+    The peak is set back to the present size first: loading the model does not hide what is needed.
+    """
 
     def __init__(self) -> None:
-        self.memory = _peak_mb()
+        Path("/proc/self/clear_refs").write_text("5")
+        self.memory = _memory_mb("VmRSS")
         self.cpu, self.wall = time.process_time(), time.perf_counter()
 
     def result(self) -> dict[str, Any]:
@@ -234,17 +293,30 @@ class Measure:
         return {
             "cpu_s": time.process_time() - self.cpu,
             "wall_s": time.perf_counter() - self.wall,
-            "growth_mb": _peak_mb() - self.memory,
+            "growth_mb": _memory_mb("VmHWM") - self.memory,
         }
 
 
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _memory_mb(key: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:")) / 1024
+
+
+def main() -> None:
+    side, work, place = sys.argv[1:]
+    assets = Path(place).resolve()
+    if side == "peer":
+        result = peer(assets, work)
+    else:
+        sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+        if side == "models":
+            result = write_models(assets)
+        elif side == "real":
+            result = write_real(assets, Path(work) if work else None)
+        else:
+            result = ours(assets, work)
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":
-    side, work, assets = sys.argv[1], sys.argv[2], Path(sys.argv[3]).resolve()
-    done = {"models": lambda: write_models(assets)}.get(
-        side, lambda: (peer if side == "peer" else ours)(assets, work)
-    )()
-    print(json.dumps(done))
+    main()

@@ -44,7 +44,7 @@ def tables():
     names = ["published_check", "published_models", "headline"]
     names += ["scores", "subjects", "layers"] if SCORE_FILES else []
     names += ["behaviors", "stories"] if BEHAVIOR_FILES else []
-    names += ["capabilities"] if CAPABILITY_FILES else []
+    names += ["capabilities", "accuracies"] if CAPABILITY_FILES else []
     names += ["losses"] if LOSS_FILES else []
     names += ["contrasts", "correlations"] if SCORE_FILES else []
     names += ["baselines", "profiles", "mixed_effects"] if SCORE_FILES else []
@@ -123,6 +123,7 @@ rule capabilities:
         manifests=MANIFESTS,
     output:
         capabilities=result("tables", "capabilities.csv"),
+        accuracies=result("tables", "accuracies.csv"),
     log:
         log_of("capabilities"),
     benchmark:

@@ -1,10 +1,10 @@
-"""Collect the answers of all models into a table of accuracies."""
+"""Collect the answers of all models into tables of accuracies: the scores, and every level."""
 
 from typing import TYPE_CHECKING
 
-from brainalign.analysis.behaviors import collect_capabilities
+from brainalign.analysis.behaviors import collect_accuracies, collect_capabilities
 from brainalign.analysis.records import model_table
-from brainalign.capability.summary import summarise
+from brainalign.capability.summary import accuracy_table, summarise
 from brainalign.formats.tables import read_json, read_table, write_table
 from brainalign.job import job
 
@@ -13,14 +13,13 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]) as log:
     params = snakemake.params
-    table = collect_capabilities(
-        results=[
-            (file["model"], file["task"], read_table(path))
-            for file, path in zip(params.files, snakemake.input.answers, strict=True)
-        ],
-        models=model_table(params.models, [read_json(path) for path in snakemake.input.manifests]),
-        tasks=params.tasks,
-        summarise=summarise,
-    )
+    results = [
+        (file["model"], file["task"], read_table(path))
+        for file, path in zip(params.files, snakemake.input.answers, strict=True)
+    ]
+    models = model_table(params.models, [read_json(path) for path in snakemake.input.manifests])
+    table = collect_capabilities(results, models, params.tasks, summarise)
+    every = collect_accuracies(results, models, params.tasks, accuracy_table)
     log.info("accuracy of %d models on %d tasks", table["model"].nunique(), len(params.tasks))
     write_table(table, snakemake.output.capabilities)
+    write_table(every, snakemake.output.accuracies)

@@ -26,6 +26,7 @@ COLUMNS = {
     "behaviors": behaviors.BEHAVIOR_COLUMNS,
     "stories": behaviors.GROUP_COLUMNS,
     "capabilities": behaviors.CAPABILITY_COLUMNS,
+    "accuracies": behaviors.ACCURACY_COLUMNS,
     "losses": behaviors.LOSS_COLUMNS,
     "contrasts": contrasts.COLUMNS,
     "correlations": correlations.COLUMNS,

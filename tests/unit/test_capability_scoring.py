@@ -172,6 +172,42 @@ def test_a_subjects_shots_are_read_once() -> None:
     assert sum(read) == most < 0.4 * answers["prompt_tokens"].sum()
 
 
+@pytest.mark.parametrize("form", ["multiple-choice", "generation"])
+def test_padding_that_rows_have_in_common_is_not_read(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row by row nothing but the rows' own tokens is read, and every answer is the same."""
+    model = world.model("llama")
+    questions = world.multiple_choice() if form == "multiple-choice" else world.generation()
+    of = task(form, "loglikelihood" if form == "multiple-choice" else "legacy", shots=2)
+    together = table(model, questions, of)
+    padded, rows = [], prefix._read_parts
+
+    def count(model, cache, ids, mask):
+        before = len(padded)
+        handle = model.model.register_forward_pre_hook(
+            lambda module, args, kwargs: padded.append(kwargs["input_ids"].numel()),
+            with_kwargs=True,
+        )
+        found = rows(model, cache, ids, mask)
+        handle.remove()
+        own = int(mask[:, mask.shape[1] - ids.shape[1] :].sum())
+        assert sum(padded[before:]) == own < ids.numel()
+        return found
+
+    monkeypatch.setattr(prefix, "PART_TOKENS", 1)
+    monkeypatch.setattr(prefix, "_read_parts", count)
+    alone = table(model, questions, of)
+    assert padded
+    exact = [name for name in alone if name != "choice_loglikelihoods"]
+    pd.testing.assert_frame_equal(together[exact], alone[exact])
+    if form == "multiple-choice":
+        for one, other in zip(
+            alone["choice_loglikelihoods"], together["choice_loglikelihoods"], strict=True
+        ):
+            assert one == pytest.approx(other, abs=1e-4)
+
+
 def test_shots_are_dropped_until_the_prompt_fits_and_that_is_recorded() -> None:
     questions = world.multiple_choice()
     whole = table(

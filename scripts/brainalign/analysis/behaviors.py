@@ -23,6 +23,11 @@ CAPABILITY_COLUMNS = (
     "n_ties", "scoring", "simulated",
 )  # fmt: skip
 
+
+ACCURACY_COLUMNS = (
+    "model", "task", "scoring", "level", "category", "subtask", "subject", "average", "accuracy",
+    "low", "high", "n", "n_truncated", "n_ties", "simulated",
+)  # fmt: skip
 LOSS_COLUMNS = (
     "model", "label", "base", "family", "role", "parameters", "published", "text", "bits_per_token",
     "bits_per_word", "bits_per_byte", "perplexity", "tokens", "window", "stride", "simulated",
@@ -91,7 +96,7 @@ def collect_capabilities(
     by_name = {(model, task): answers for model, task, answers in results}
     for (model, task), answers in by_name.items():
         about = {str(key): value for key, value in models.loc[model].items()}
-        simulated = about.pop("simulated") or tasks[task]["questions"]["type"] == "simulated"
+        simulated = about.pop("simulated") or _simulated(tasks[task])
         table = summarise(answers).assign(**about, task=task, simulated=simulated)
         table = table.assign(scoring=answers["scoring"].iloc[0])
         partner = by_name.get((str(about["base"]), task))
@@ -138,6 +143,38 @@ def compared(answers: pd.DataFrame, partner: pd.DataFrame) -> pd.DataFrame:
     parts = counts.groupby(ours["category"], sort=False, dropna=False).sum()
     parts.index = parts.index.astype(str)
     return pd.concat([counts.sum().to_frame("all").T, parts]).rename_axis("category").reset_index()
+
+
+def collect_accuracies(
+    results: Sequence[tuple[str, str, pd.DataFrame]],
+    models: pd.DataFrame,
+    tasks: Mapping[str, Mapping[str, Any]],
+    table_of: Callable[[pd.DataFrame], pd.DataFrame],
+) -> pd.DataFrame:
+    """Collect answer files into `accuracies`: a row per model, task, level and average.
+
+    Parameters
+    ----------
+    results : (model, task, answers) of every file.
+    table_of : answers → accuracies at every level
+        (`brainalign.capability.summary.accuracy_table`); its `task` becomes `subtask`.
+    """
+    tables = [
+        table_of(answers)
+        .rename(columns={"task": "subtask"})
+        .assign(
+            model=model,
+            task=task,
+            scoring=answers["scoring"].iloc[0],
+            simulated=models.loc[model, "simulated"] or _simulated(tasks[task]),
+        )
+        for model, task, answers in results
+    ]
+    return pd.concat(tables, ignore_index=True)[list(ACCURACY_COLUMNS)]
+
+
+def _simulated(task: Mapping[str, Any]) -> bool:
+    return bool(task["questions"]["type"] == "simulated")
 
 
 def collect_losses(

@@ -91,10 +91,11 @@ def _answer_alike(
     finished = {place for place, (row, _) in enumerate(put) if row["question_id"] in done}
     room = max(way.room(row) for row, _ in put)
     for places, context in contexts(
-        model, stems, batch_tokens=batch_tokens, room=room, done=finished
+        model, stems, batch_tokens=min(batch_tokens, way.enough), room=room, done=finished
     ):
         batch = [put[place] for place in places]
         verdicts = way.answers(context, [row for row, _ in batch], [prompt for _, prompt in batch])
+        del context  # before the next batch is read: two would take twice the memory
         yield [
             _record(row, prompt, verdict, task)
             for (row, prompt), verdict in zip(batch, verdicts, strict=True)

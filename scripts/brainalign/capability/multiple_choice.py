@@ -83,7 +83,7 @@ def loglikelihoods(
         ids = torch.zeros(len(part), width, dtype=torch.long, device=context.mask.device)
         for place, text in enumerate(texts):
             ids[place, : len(text) - 1] = torch.tensor(list(text[:-1]))
-        rows = torch.tensor([row for row, _ in part], device=context.mask.device)
+        rows = torch.tensor([row for row, _ in part])
         logits, _ = context.select(rows).read(ids)
         further = torch.log_softmax(logits, dim=-1)
         for place, (row, choice) in enumerate(part):

@@ -18,7 +18,7 @@ from transformers.cache_utils import DynamicLayer
 from brainalign.errors import InputError
 from brainalign.models.loading import LanguageModel
 
-BATCH_TOKENS = 8192
+BATCH_TOKENS = 16384
 # Tokens read at once: as many as a matrix product needs to be fast, few enough that rows of like
 # length meet (little padding) and that what is computed on the way stays in the processor's cache.
 PART_TOKENS = 512
@@ -41,7 +41,10 @@ class DecoderContext:
     lengths: torch.Tensor
 
     def select(self, rows: torch.Tensor) -> Self:
-        """A context of the rows given, in that order; rows may recur."""
+        """A context of the rows given, in that order; rows may recur.
+
+        `rows` is on the CPU: a sharded model's tensors are on several devices.
+        """
         cache = _copied(self.cache)
         cache.batch_select_indices(rows)
         return self._with(self.logits[rows], cache, self.mask[rows], self.lengths[rows])
@@ -77,7 +80,10 @@ class EncoderContext:
     cache: Any
 
     def select(self, rows: torch.Tensor) -> Self:
-        """A context of the rows given, in that order; rows may recur."""
+        """A context of the rows given, in that order; rows may recur.
+
+        `rows` is on the CPU: a sharded model's tensors are on several devices.
+        """
         cache = copy.copy(self.cache)
         cache.self_attention_cache = _copied(self.cache.self_attention_cache)
         cache.cross_attention_cache = _copied(self.cache.cross_attention_cache)
@@ -99,7 +105,7 @@ def contexts(
     model: LanguageModel,
     prompts: Sequence[Sequence[int]],
     *,
-    batch_tokens: int = BATCH_TOKENS,
+    batch_tokens: float = BATCH_TOKENS,
     room: int = 1,
     done: Container[int] = (),
 ) -> Iterator[tuple[list[int], Context]]:
@@ -154,14 +160,14 @@ def _shared_length(prompts: Sequence[Sequence[int]]) -> int:
 
 
 def _batches(
-    lengths: Sequence[int], batch_tokens: int, held: int = 0, alike: bool = False
+    lengths: Sequence[int], batch_tokens: float, held: int = 0, alike: bool = False
 ) -> Iterator[list[int]]:
     """Rows by falling length, each with `held` tokens before it; `alike`: of one length."""
     order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
     start = 0
     while start < len(order):
         width = lengths[order[start]]
-        rows = order[start : start + max(1, batch_tokens // (held + width))]
+        rows = order[start : start + max(1, int(batch_tokens // (held + width)))]
         if alike:
             rows = [row for row in rows if lengths[row] == width]
         yield rows

@@ -1,5 +1,6 @@
 """The two ways to answer: choose the likeliest of given answers, or write one."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -15,7 +16,12 @@ STOPS = {"chain-of-thought": "\n\n"}  # any other answer is one line
 
 
 class Scorer(Protocol):
-    """What it takes to answer a question whose prompt has been read."""
+    """What it takes to answer a question whose prompt has been read.
+
+    enough : tokens of a batch beyond which nothing gets faster.
+    """
+
+    enough: float
 
     def room(self, row: Row) -> int:
         """How many tokens may be read after the prompt."""
@@ -38,6 +44,8 @@ def scorer(model: LanguageModel, task: Task, prompter: Prompter) -> Scorer:
 
 class Likeliest:
     """Chooses the answer of the largest log-likelihood."""
+
+    enough = 4096
 
     def __init__(self, task: Task, prompter: Prompter) -> None:
         self.task = task
@@ -66,6 +74,8 @@ class Likeliest:
 
 class Written:
     """Writes the answer, greedily."""
+
+    enough = math.inf  # each pass over the weights writes one token of every row
 
     def __init__(self, model: LanguageModel, task: Task) -> None:
         self.task = task
