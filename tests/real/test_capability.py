@@ -1,16 +1,20 @@
-"""Real questions: MMLU and BBH from the mirror, put to tiny random models."""
+"""Real questions: MMLU and BBH from the mirror, put to tiny random models and to SmolLM2."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 from brainalign.capability.answering import answer
 from brainalign.capability.generation import normalise, published_examples, question_set
 from brainalign.capability.multiple_choice import question_set as choice_set
 from brainalign.capability.tasks import Task, check_questions
 from brainalign.datasets import bbh, mmlu
 from brainalign.datasets.raw import locate
+from brainalign.models.loading import load
 from unit import capability_world as world
+from unit.test_capability_scoring import prompt
 
 pytestmark = pytest.mark.real
 LEGACY = {
@@ -96,3 +100,24 @@ def test_some_real_questions_are_answered(
     few = few[few["subject"].isin(few["subject"].unique()[:6])]
     options = {"format": "generation", "scoring": "direct", "shots": 1, "max_new_tokens": 4}
     assert sum(len(batch) for batch in answer(model, few, Task.from_config(options))) == 12
+
+
+def test_a_real_model_scores_real_questions_as_one_pass_each_does(
+    manifest: dict[str, Any], mmlu_questions: pd.DataFrame
+) -> None:
+    model = load(manifest)
+    number = mmlu_questions.groupby(["split", "subject"]).cumcount()
+    some = mmlu_questions[(mmlu_questions["split"] == "dev") | (number < 2)]
+    some = some[some["subject"].isin(["abstract_algebra", "anatomy"])]
+    of = Task.from_config({"format": "multiple-choice", "scoring": "loglikelihood"})
+    rows = some.set_index("question_id", drop=False)
+    records = [record for batch in answer(model, some, of) for record in batch]
+    assert len(records) == 4
+    letters = [model.tokenizer(f" {letter}")["input_ids"] for letter in "ABCD"]
+    for record in records:
+        text = prompt(some, rows.loc[record["question_id"]], 5, letters=True)
+        with torch.no_grad():
+            logits = model.model(torch.tensor([model.tokenizer(text)["input_ids"]])).logits[0, -1]
+        truth = [float(logits.log_softmax(-1)[token]) for [token] in letters]
+        assert record["choice_loglikelihoods"] == pytest.approx(truth, abs=1e-4)
+        assert record["prediction"] == truth.index(max(truth))

@@ -181,7 +181,14 @@ def _read_prefix(model: LanguageModel, ids: Sequence[int]) -> Any:
     _, cache, _, _ = _read(
         model.model, tokens, torch.ones_like(tokens), None, none, none.sum(1), last_only=True
     )
+    _check_memory(model, cache)
     return cache
+
+
+def _check_memory(model: LanguageModel, cache: Any) -> None:
+    """Raise an InputError unless every layer remembers by keys and values."""
+    if not all(hasattr(layer, "keys") for layer in cache.layers):
+        raise InputError(f"model {model.name}: its memory is not keys and values of every token")
 
 
 def _read_rows(
@@ -197,8 +204,7 @@ def _read_rows(
     logits, cache, mask, lengths = _read(
         model.model, ids, mask, cache, held, held.sum(1), last_only=True
     )
-    if not all(hasattr(layer, "keys") for layer in cache.layers):
-        raise InputError(f"model {model.name}: its memory is not keys and values of every token")
+    _check_memory(model, cache)
     return DecoderContext(model.model, logits[:, -1], cache, mask, lengths)
 
 
