@@ -18,7 +18,7 @@ from transformers.cache_utils import DynamicLayer
 from brainalign.errors import InputError
 from brainalign.models.loading import LanguageModel
 
-BATCH_TOKENS = 16384
+BATCH_TOKENS = 8192
 # Tokens read at once: as many as a matrix product needs to be fast, few enough that rows of like
 # length meet (little padding) and that what is computed on the way stays in the processor's cache.
 PART_TOKENS = 512

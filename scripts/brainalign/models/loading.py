@@ -190,7 +190,7 @@ def _fuse(model: nn.Module) -> None:
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, NewGELUActivation):
-                setattr(module, name, nn.GELU(approximate="tanh"))
+                setattr(module, name, nn.GELU(approximate="tanh").eval())
 
 
 def _check_overflow(model: Any, manifest: Mapping[str, Any]) -> None:
