@@ -91,7 +91,8 @@ def _alignment(
             "layer": [f"layer.{i}" for i in rows["layer_index"]],
             "layer_index": rows["layer_index"], "depth": depth[rows["layer_index"]],
             "subject": [parts[i][0] for i in rows["part"]], "region": rows["region"],
-            "fold": [parts[i][1] for i in rows["part"]], "r": r, "r_sd": 0.02, "n_targets": 100,
+            "fold": [parts[i][1] for i in rows["part"]], "r": r, "r_sd": 0.02,
+            "r2": r**2, "unique_r2": np.nan, "n_targets": 100,
             "n_undefined": 0, "alpha": np.nan, "alpha_at_edge": 0.0,
             "chosen": rows["layer_index"] == layers // 2,
         }
