@@ -5,7 +5,7 @@ CORES ?= all
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 
-.PHONY: help demo test lint test-slurm bench-encoding bench-capability bench-analysis bench-scaling clean
+.PHONY: help demo test lint test-slurm bench-encoding bench-reading bench-capability bench-analysis bench-scaling clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,7 +13,7 @@ help:
 	@echo "make test   set up .venv, run the checks and the tests"
 	@echo "make test-slurm  start a SLURM cluster here and run a study on it (root, Debian packages)"
 	@echo "make lint   ruff, snakefmt, mypy"
-	@echo "make bench-encoding, bench-capability  measure against peers (minutes to an hour, quiet machine)"
+	@echo "make bench-encoding, bench-reading, bench-capability  measure against peers (minutes to an hour, quiet machine)"
 	@echo "make bench-analysis  do the tests of the analysis keep their word, how long does it take (half an hour)"
 	@echo "make bench-scaling  what planning and single jobs cost (ten minutes, quiet machine)"
 	@echo "make clean  remove .venv (results stay)"
@@ -52,6 +52,9 @@ test-slurm: $(VENV)/installed-slurm
 
 bench-encoding: $(VENV)/installed-dev
 	$(VENV)/bin/python benchmarks/encoding.py
+
+bench-reading: $(VENV)/installed-dev
+	$(VENV)/bin/python benchmarks/reading.py
 
 bench-capability: $(VENV)/installed-dev
 	$(VENV)/bin/python benchmarks/capability.py

@@ -10,25 +10,22 @@ runs alternate; medians of ratios.
 
 import argparse
 import json
-import os
-import platform
-import subprocess
-import sys
-import tempfile
-import venv
-from datetime import UTC, datetime
-from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
+from comparison import HERE, compared, environment, run_worker, write_results, write_table
 
-HERE = Path(__file__).parent
+WORKER = "encoding_worker.py"
 REQUIREMENTS = {
     "brainscore-language": ["brainscore-language==2.3.0", "torch==2.13.0"],
     "scikit-learn": ["scikit-learn==1.8.0"],
     "himalaya": ["himalaya==0.4.11", "scikit-learn==1.8.0", "packaging"],
 }
+COLUMNS = {
+    "work": "work", "peer": "peer", "cpu_ratio": "CPU ratio", "wall_ratio": "wall ratio",
+    "limit_ratio": "× flop limit", "max_difference": "largest difference in r", "cpu_s": "CPU s",
+    "peak_growth_mb": "peak growth, MB", "date": "date",
+}  # fmt: skip
 # work → its peer; a whole model has none, it is held against its limits of time and memory.
 WORKS = {
     "ols-pereira": "brainscore-language",
@@ -59,92 +56,30 @@ def main() -> None:
     parser.add_argument("--growth", action="store_true")
     options = parser.parse_args()
     if options.growth:
-        write("encoding-growth", [growth(axis, sizes) for axis, sizes in GROWTH.items()], "axis")
+        rows = [growth(axis, sizes) for axis, sizes in GROWTH.items()]
+        write_results("encoding-growth", rows, "axis")
         draw_growth()
         return
     for work in options.work:
         peer = WORKS[work]
         pairs = []
         for _ in range(options.runs if peer else 1):
-            theirs = worker(install(peer), "peer", work) if peer else None
-            pairs.append((theirs, worker(sys.executable, "ours", work)))
-        result = compared(work, pairs)
+            theirs = None
+            if peer:
+                python = environment(peer, REQUIREMENTS[peer])
+                theirs = run_worker(WORKER, "peer", work, python)
+            pairs.append((theirs, run_worker(WORKER, "ours", work)))
+        result = compared(work, REQUIREMENTS[peer][0] if peer else None, pairs)
         print(json.dumps(result, indent=2), flush=True)
-        write("encoding", [result], "work")
-        tabulate()
-
-
-def write(name: str, rows: list[dict[str, Any]], key: str) -> None:
-    """Put `rows` in place of the rows of the same `key` in a results file."""
-    target = HERE / "results" / f"{name}.json"
-    target.parent.mkdir(exist_ok=True)
-    old = json.loads(target.read_text()) if target.exists() else []
-    fresh = {row[key] for row in rows}
-    kept = [row for row in old if row[key] not in fresh]
-    target.write_text(json.dumps(kept + rows, indent=2) + "\n")
-
-
-def compared(
-    work: str, pairs: list[tuple[dict[str, Any] | None, dict[str, Any]]]
-) -> dict[str, Any]:
-    """One row of the results: ratios are peer ÷ ours, limit_ratio ours ÷ the flop limit."""
-    both = [(theirs, ours) for theirs, ours in pairs if theirs is not None]
-    limited = [ours for _, ours in pairs if ours["limit_s"]]
-    difference = None
-    if both:
-        theirs, ours = (np.asarray(side["values"]) for side in both[-1])
-        difference = float(np.abs(theirs - ours).max())
-
-    def ratio(key: str) -> float | None:
-        values = [t[key] / t["share"] / (o[key] / o["share"]) for t, o in both]
-        return round(median(values), 2) if values else None
-
-    peer = WORKS[work]
-    return {
-        "work": work,
-        "peer": peer,
-        "peer_version": REQUIREMENTS[peer][0].split("==")[1] if peer else None,
-        "cpu_ratio": ratio("cpu_s"),
-        "wall_ratio": ratio("wall_s"),
-        "limit_ratio": round(median(o["cpu_s"] / o["limit_s"] for o in limited), 2)
-        if limited
-        else None,
-        "max_difference": difference,
-        "peak_growth_mb": round(median(ours["growth_mb"] for _, ours in pairs)),
-        "cpu_s": round(median(ours["cpu_s"] for _, ours in pairs), 3),
-        "runs": len(pairs),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, 1 thread used",
-        "date": datetime.now(UTC).date().isoformat(),
-    }
+        write_results("encoding", [result])
+        write_table("encoding", COLUMNS, list(WORKS))
 
 
 def growth(axis: str, sizes: list[int]) -> dict[str, Any]:
     """CPU seconds of least squares over one size, and the exponent between its two largest."""
-    seconds = [worker(sys.executable, "ours", f"growth-{axis}-{size}")["cpu_s"] for size in sizes]
+    seconds = [run_worker(WORKER, "ours", f"growth-{axis}-{size}")["cpu_s"] for size in sizes]
     slope = np.log(seconds[-1] / seconds[-2]) / np.log(sizes[-1] / sizes[-2])
     return {"axis": axis, "sizes": sizes, "cpu_s": seconds, "exponent": round(float(slope), 2)}
-
-
-def tabulate() -> None:
-    """Write the table of the results into RESULTS.md, between its marks."""
-    rows = json.loads((HERE / "results" / "encoding.json").read_text())
-    order = list(WORKS)
-    columns = ["work", "peer", "CPU ratio", "wall ratio", "× flop limit", "largest difference in r"]
-    columns += ["CPU s", "peak growth, MB", "date"]
-    lines = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
-    for row in sorted(rows, key=lambda row: order.index(row["work"])):
-        peer = f"{row['peer']} {row['peer_version']}" if row["peer"] else "none"
-        known = {
-            key: "" if row[key] is None else f"{row[key]:.3g}"
-            for key in ("cpu_ratio", "wall_ratio", "limit_ratio", "max_difference", "cpu_s")
-        }
-        cells = [row["work"], peer, *known.values(), str(row["peak_growth_mb"]), row["date"]]
-        lines.append("| " + " | ".join(cells) + " |")
-    path = HERE / "RESULTS.md"
-    before, rest = path.read_text().split("<!-- encoding -->\n")
-    after = rest.split("<!-- end -->")[1]
-    table = "\n".join(lines)
-    path.write_text(f"{before}<!-- encoding -->\n{table}\n<!-- end -->{after}")
 
 
 def draw_growth() -> None:
@@ -163,30 +98,6 @@ def draw_growth() -> None:
         axes.set(xlabel=row["axis"], ylabel="CPU seconds")
         axes.legend()
     figure.savefig(HERE / "results" / "encoding-growth.png", dpi=150)
-
-
-def worker(python: str, side: str, work: str) -> dict[str, Any]:
-    """Run one side in a fresh process with one thread; it writes its result to a file."""
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "result.json"
-        subprocess.run(
-            [python, str(HERE / "encoding_worker.py"), side, work, str(target)],
-            env={**os.environ, **threads, "TQDM_DISABLE": "1", "BS_INSTALL_DEPENDENCIES": "no"},
-            check=True,
-        )
-        result: dict[str, Any] = json.loads(target.read_text())
-    return result
-
-
-def install(peer: str) -> str:
-    """The peer's Python, in an environment that is made if need be."""
-    folder = HERE / ".environments" / peer
-    python = folder / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *REQUIREMENTS[peer]], check=True)
-    return str(python)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,13 @@ and imports are done before. `share` is the part of the work that was done, wher
 """
 
 import itertools
-import json
-import resource
 import sys
-import time
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measuring import Measured, matrix_rate, write
 
 ALPHAS = np.logspace(-3, 3, 7)
 INNER_FOLDS = 5
@@ -62,16 +60,10 @@ def ceiling_scores() -> list[np.ndarray]:
     ]
 
 
-def gemm_seconds(flops: float) -> float:
-    """Seconds that this many operations take at this machine's float32 matrix rate."""
-    a = np.random.default_rng(0).standard_normal((1536, 1536)).astype(np.float32)
-    a @ a
-    times = []
-    for _ in range(5):
-        start = time.process_time()
-        a @ a
-        times.append(time.process_time() - start)
-    return flops * min(times) / (2 * 1536**3)
+def numpy_rate() -> float:
+    """Operations per second of numpy's float32 matrix product on this machine."""
+    random = np.random.default_rng(0)
+    return matrix_rate(lambda *shape: random.standard_normal(shape).astype(np.float32))
 
 
 def flops(work: str, rows: int, units: int, targets: int, folds: int) -> float:
@@ -86,25 +78,6 @@ def flops(work: str, rows: int, units: int, targets: int, folds: int) -> float:
         return gram + folds * spectrum
     inner = 9 * (0.8 * train) ** 3 + len(ALPHAS) * 2 * train / INNER_FOLDS * 0.8 * train * targets
     return gram + folds * (INNER_FOLDS * inner + spectrum)
-
-
-class Measured:
-    """CPU and wall seconds and the growth of the peak memory of a `with` block."""
-
-    def __enter__(self) -> "Measured":
-        self.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        self.wall, self.cpu = time.perf_counter(), time.process_time()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.cpu, self.wall = time.process_time() - self.cpu, time.perf_counter() - self.wall
-        self.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - self.memory
-
-    def report(self, values: Any, share: float = 1.0, limit: float | None = None) -> dict[str, Any]:
-        return {
-            "cpu_s": self.cpu, "wall_s": self.wall, "growth_mb": self.memory / 1024,
-            "values": np.asarray(values).tolist(), "share": share, "limit_s": limit,
-        }  # fmt: skip
 
 
 def ours(work: str) -> dict[str, Any]:
@@ -141,7 +114,7 @@ def ours(work: str) -> dict[str, Any]:
     names = np.full(targets, "x")
     responses = Responses(y, Targets(np.arange(targets).astype(str), names, names))
     known = not work.startswith("growth")
-    limit = gemm_seconds(flops(work, rows, units, targets, folds)) if known else None
+    limit = flops(work, rows, units, targets, folds) / numpy_rate() if known else None
     with Measured() as cost:
         for _ in range(layers):
             scores = score_layer(Features(x), responses, benchmark, splits)
@@ -294,4 +267,4 @@ def brainscore_ceiling() -> dict[str, Any]:
 
 if __name__ == "__main__":
     side, what, target = sys.argv[1:]
-    Path(target).write_text(json.dumps((ours if side == "ours" else peer)(what)))
+    write((ours if side == "ours" else peer)(what), target)

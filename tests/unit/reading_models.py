@@ -22,6 +22,7 @@ from transformers import (
     AutoModelForSeq2SeqLM,
     BertConfig,
     Gemma2Config,
+    Gemma3TextConfig,
     GemmaConfig,
     GPT2Config,
     GPTNeoXConfig,
@@ -30,6 +31,8 @@ from transformers import (
     OPTConfig,
     PreTrainedTokenizerFast,
     Qwen2Config,
+    Qwen3Config,
+    SmolLM3Config,
     T5Config,
 )
 
@@ -145,6 +148,14 @@ _LLAMA_LIKE = {
     "num_attention_heads": 4,
     "max_position_embeddings": 512,
 }
+_OPT = {
+    "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "word_embed_proj_dim": 32, "max_position_embeddings": 512,
+}  # fmt: skip
+_T5 = {
+    "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4,
+    "n_positions": 512, "decoder_start_token_id": 0,
+}  # fmt: skip
 _CONFIGS = {
     "gpt2": ("bytes", GPT2Config, {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 512}),
     "llama": ("metaspace", LlamaConfig, _LLAMA_LIKE | {"num_key_value_heads": 2}),
@@ -154,33 +165,33 @@ _CONFIGS = {
         Gemma2Config,
         _LLAMA_LIKE | {"num_key_value_heads": 1, "head_dim": 8, "final_logit_softcapping": 2.0},
     ),
+    "gemma3": (
+        "metaspace",
+        Gemma3TextConfig,
+        _LLAMA_LIKE | {"num_key_value_heads": 1, "head_dim": 8, "sliding_window": 16},
+    ),
     "mistral": (
         "bytes",
         MistralConfig,
         _LLAMA_LIKE | {"num_key_value_heads": 2, "sliding_window": 16},
     ),
     "qwen2": ("bytes", Qwen2Config, _LLAMA_LIKE | {"num_key_value_heads": 2}),
-    "opt": (
-        "bytes",
-        OPTConfig,
-        {
-            "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
-            "word_embed_proj_dim": 32, "max_position_embeddings": 512,
-        },
-    ),
+    "qwen3": ("bytes", Qwen3Config, _LLAMA_LIKE | {"num_key_value_heads": 2, "head_dim": 8}),
+    "smollm3": ("bytes", SmolLM3Config, _LLAMA_LIKE | {"num_key_value_heads": 2}),
+    "opt": ("bytes", OPTConfig, _OPT),
+    "opt-350m": ("bytes", OPTConfig, _OPT | {"do_layer_norm_before": False}),
     "gpt_neox": ("bytes", GPTNeoXConfig, _LLAMA_LIKE | {"rotary_pct": 0.5}),
-    "t5": (
+    "t5": ("unigram", T5Config, _T5),
+    "t5-v1.1": (  # Flan-T5's too
         "unigram",
         T5Config,
-        {
-            "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4,
-            "n_positions": 512, "decoder_start_token_id": 0,
-        },
+        _T5 | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
     ),
     "bert": ("wordpiece", BertConfig, _LLAMA_LIKE),
-}  # fmt: skip
-CAUSAL = ("gpt2", "llama", "gemma", "gemma2", "mistral", "qwen2", "opt", "gpt_neox")
-ALL = (*CAUSAL, "t5", "bert")
+}
+ENCODER_DECODER = ("t5", "t5-v1.1")
+CAUSAL = tuple(name for name in _CONFIGS if name not in (*ENCODER_DECODER, "bert"))
+ALL = tuple(_CONFIGS)
 
 
 @cache

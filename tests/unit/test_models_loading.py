@@ -2,14 +2,20 @@ import json
 import subprocess
 import sys
 
+import accelerate
+import numpy as np
 import pytest
 import torch
 from brainalign.errors import InputError
 from brainalign.models.architectures import FAMILIES, capture, run_body
 from brainalign.models.loading import load, load_tokenizer, resolve_device
 from brainalign.models.manifest import describe
+from brainalign.reading.activations import extract
+from brainalign.reading.surprisal import word_surprisal
+from reading_models import stories, tiny, words
 from safetensors.torch import load_file, save_file
 from tiny_checkpoints import write
+from transformers import ByT5Tokenizer
 
 IDS = torch.tensor([[5, 9, 200, 31, 7, 120]])
 ROUNDING = 1e-6  # GPT-2's GELU is computed by torch's own kernel
@@ -146,6 +152,26 @@ def test_devices(tmp_path):
         assert resolve_device("auto") == torch.device("cpu")
         with pytest.raises(InputError, match="device cuda: there is no GPU"):
             resolve_device("cuda")
+
+
+@pytest.mark.parametrize("name", ["gpt2", "t5"])
+def test_offloaded_weights_read_the_same(name):
+    """Weights that lie elsewhere and come in layer by layer, as `sharded` does without room."""
+    model = tiny.__wrapped__(name)
+    expected, _ = extract(model, stories(), "story")
+    bits = word_surprisal(model, words(), "story")["bits"]
+    accelerate.cpu_offload(model.model)
+    assert model.model.get_output_embeddings().weight.is_meta
+    found, _ = extract(model, stories(), "story")
+    for layer, values in expected.items():
+        np.testing.assert_allclose(found[layer], values, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(word_surprisal(model, words(), "story")["bits"], bits, rtol=1e-5)
+
+
+def test_a_tokenizer_without_offsets_is_refused(tmp_path):
+    ByT5Tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="ByT5Tokenizer gives no character offsets"):
+        load_tokenizer({"folder": str(tmp_path), "trust_remote_code": False})
 
 
 def test_sharded_computes_the_same(tmp_path):

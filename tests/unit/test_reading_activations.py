@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from brainalign.errors import InputError
+from brainalign.models.architectures import FAMILIES
 from brainalign.reading.activations import extract
 from reading_models import ALL, stories, tiny, words
 
@@ -84,7 +85,7 @@ def _names(prefix, n_blocks):
 def agree(ours, theirs, tolerance=1e-5):
     compared = 0
     for name, expected in theirs.items():
-        name = "layer.3" if name == "final" and name not in ours else name  # BERT: no final norm
+        name = "layer.3" if name == "final" and name not in ours else name  # no final norm
         if name == "decoder.embedding":
             continue  # the encoder's, shifted: not a layer
         compared += 1
@@ -147,6 +148,10 @@ def test_batches_change_nothing(name):
     agree(together, alone)
 
 
+def test_every_family_is_compared():
+    assert {tiny(name).model.config.model_type for name in ALL} == set(FAMILIES)
+
+
 def test_each_token_is_fed_once():
     stimuli = stories()
     _, metadata = extract(tiny("gpt2"), stimuli, "story")
@@ -187,3 +192,9 @@ def test_settings_that_are_unknown(options, message):
 def test_a_stimulus_longer_than_the_limit_is_named():
     with pytest.raises(InputError, match=r"stimulus c0 has \d+ tokens, the model reads at most 12"):
         extract(tiny("gpt2", 12), stories().iloc[[-1]], "story")
+
+
+def test_text_that_the_tokenizer_drops_is_named():
+    stimuli = stories().iloc[:2].assign(text=["the miller", "\N{ZERO WIDTH SPACE}"])
+    with pytest.raises(InputError, match="stimulus a1 has no token of its own"):
+        extract(tiny("bert"), stimuli, "story")

@@ -2,8 +2,9 @@
 
 import pandas as pd
 import pytest
+from brainalign.errors import InputError
 from brainalign.reading.contexts import chains, join
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading_models import stories
 from test_reading_activations import naive_text
@@ -31,6 +32,7 @@ def test_join_is_brain_scores():
     )
 
 
+@settings(deadline=None)
 @given(st.lists(pieces, min_size=1, max_size=8), st.sampled_from(["story", "passage", "corpus"]))
 def test_every_stimulus_is_read_after_all_before_it(texts, context):
     groups = ["a" if k % 3 else "b" for k in range(len(texts))]  # interleaved
@@ -38,6 +40,7 @@ def test_every_stimulus_is_read_after_all_before_it(texts, context):
         assert text == naive_text(table(texts, groups), row, context)[1]
 
 
+@settings(deadline=None)
 @given(st.lists(pieces, min_size=1, max_size=8), st.integers(1, 6))
 def test_windows_count_words_and_never_cut_the_stimulus(texts, length):
     stimuli = table(texts, ["a"] * len(texts))
@@ -66,3 +69,11 @@ def test_own_characters_are_the_stimulus_with_its_joining_space(context):
     stimuli = stories()
     for text, (before, read) in zip(stimuli["text"], read_texts(stimuli, context), strict=True):
         assert read[len(before) :].strip() == join([text]).strip()
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\n"])
+@pytest.mark.parametrize("context", ["story", "window:3", "none"])
+def test_a_stimulus_without_text_is_named(context, text):
+    stimuli = stories().iloc[:3].assign(text=["the miller", text, "walked"])
+    with pytest.raises(InputError, match="stimulus a1: nothing to read"):
+        chains(stimuli, context)

@@ -1,5 +1,7 @@
 """Activation files written batch by batch, and taken up after a kill, are the same files."""
 
+import resource
+
 import numpy as np
 import pytest
 from brainalign.errors import InputError
@@ -88,3 +90,39 @@ def test_missing_rows_and_numbers_that_are_not_finite(tmp_path):
         with pytest.raises(InputError, match=r"layer x has non-finite values in 1 rows, first s0"):
             writer.put([0], {"x": np.full((1, 3), np.nan, np.float32)})
         assert writer.done == {1}
+
+
+def test_a_full_disk_keeps_what_was_read(tmp_path):
+    path, row = tmp_path / "a", {"x": np.ones((1, 3000), np.float32)}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with ActivationWriter(path, ["x"], ["s0", "s1"], {}, "k") as writer:
+        writer.put([0], row)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (15000, limits[1]))
+        try:
+            with pytest.raises(InputError, match=r"a: cannot be written \(.+\); what was read"):
+                writer.put([1], row)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with ActivationWriter(path, ["x"], ["s0", "s1"], {}, "k") as writer:
+        assert writer.done == {0}
+        writer.put([1], row)
+        writer.finish()
+    np.testing.assert_array_equal(open_activations(path).layer("x"), 1)
+
+
+def test_states_that_are_not_finite_stop_the_run_and_keep_what_was_read(tmp_path):
+    """As a model in too small a number format gives them: for one stimulus only."""
+    model = tiny.__wrapped__("gpt2")
+    stimuli = stories().iloc[:4].assign(text=["the lantern was empty", "the heron", "river", "Q"])
+    ids = stimuli["stimulus_id"].tolist()
+    token = model.tokenizer("Q")["input_ids"][0]
+    model.model.transformer.wte.weight[token] = float("nan")
+    path = tmp_path / "a"
+    extraction = prepare(model, stimuli, "none")
+    with ActivationWriter(path, model.layers, ids, {}, "k") as writer:
+        with pytest.raises(InputError, match=r"layer embedding has non-finite .* first a3"):
+            extraction.run(writer.put, 1)
+        assert writer.done == {0, 1, 2}
+    assert not path.exists()
+    with ActivationWriter(path, model.layers, ids, {}, "k") as writer:
+        assert writer.done == {0, 1, 2}

@@ -5,7 +5,7 @@ import pytest
 import torch
 from brainalign.errors import InputError
 from brainalign.reading.surprisal import word_surprisal
-from reading_models import CAUSAL, tiny, words
+from reading_models import CAUSAL, ENCODER_DECODER, tiny, words
 from test_reading_activations import naive_text
 
 
@@ -31,7 +31,8 @@ def naive(model, stimuli, context, bos="none", method=None):
             logits = model.model(input_ids=torch.tensor([ids])).logits[0, -n_own - 1 : -1]
             bits.append(bits_of(logits, ids[-n_own:]))
             continue
-        ids = encoded["input_ids"]
+        specials = 1 if method == "teacher-forcing" else 2
+        ids = encoded["input_ids"][-(model.max_context - specials) :]
         own, seen = ids[-n_own:], ids[:-n_own]
         end = tokenizer.eos_token_id
         sentinel = tokenizer.convert_tokens_to_ids("<extra_id_0>")
@@ -57,7 +58,7 @@ def test_equal_to_one_forward_per_word(name, bos):
 
 
 @pytest.mark.parametrize("context", ["corpus", "window:3", "none"])
-@pytest.mark.parametrize("name", ["gpt2", "llama", "opt"])
+@pytest.mark.parametrize("name", CAUSAL)
 def test_equal_past_the_models_limit(name, context):
     model = tiny(name, 32)
     found = word_surprisal(model, words(), context, "tokenizer")
@@ -69,12 +70,16 @@ def test_equal_past_the_models_limit(name, context):
         assert (found["context_tokens"] + found["n_tokens"])[found["truncated"]].eq(31).all()
 
 
+@pytest.mark.parametrize("limit", [512, 32])
 @pytest.mark.parametrize("method", ["prefix", "infilling", "teacher-forcing"])
-def test_encoder_decoder_methods_are_what_they_say(method):
-    found = word_surprisal(tiny("t5"), words(), "story", method=method)
+@pytest.mark.parametrize("name", ENCODER_DECODER)
+def test_encoder_decoder_methods_are_what_they_say(name, method, limit):
+    model = tiny(name, limit)
+    found = word_surprisal(model, words(), "story", method=method)
     np.testing.assert_allclose(
-        found["bits"], naive(tiny("t5"), words(), "story", method=method), atol=1e-4
+        found["bits"], naive(model, words(), "story", method=method), atol=1e-4
     )
+    assert found["truncated"].any() == (limit == 32)
 
 
 def test_stride_is_an_approximation_that_keeps_most_context():
@@ -147,3 +152,9 @@ def test_chat_text_follows_the_templates_opening():
         assert opening[0] == model.tokenizer.bos_token_id != opening[1]
     finally:
         model.tokenizer.chat_template = None
+
+
+def test_a_word_longer_than_the_window_is_named():
+    stimuli = words().iloc[:3].assign(text=["The", "lantern" * 9, "went"])
+    with pytest.raises(InputError, match=r"stimulus w1 has \d+ tokens, the model reads at most 12"):
+        word_surprisal(tiny("gpt2", 12), stimuli, "story")

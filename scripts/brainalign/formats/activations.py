@@ -3,6 +3,7 @@
 import json
 import struct
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BufferedRandom
 from pathlib import Path
@@ -102,8 +103,8 @@ class ActivationWriter:
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
-            self._file.close()
-            self._file = None
+            file, self._file = self._file, None
+            file.close()
 
     def put(self, rows: Sequence[int], layers: Mapping[str, np.ndarray]) -> None:
         """Write rows of all layers.
@@ -115,12 +116,27 @@ class ActivationWriter:
 
         Raises
         ------
-        InputError : NaN or Inf in a layer; the rows before stay written.
+        InputError : NaN or Inf in a layer, or the disk is full; the rows before stay written.
         """
         order = np.argsort(rows)
         sorted_rows = np.asarray(rows)[order]
         for name in self._layers:
             _check_finite(layers[name], name, [self._ids[row] for row in rows], self._path)
+        try:
+            self._write(order, sorted_rows, layers)
+            with self._rows.open("a") as log:
+                log.write(" ".join(str(row) for row in rows) + "\n")
+        except OSError as error:
+            with suppress(OSError):  # what is still buffered cannot be written either
+                self.__exit__()
+            raise InputError(
+                f"{self._path}: cannot be written ({error.strerror}); what was read before is kept"
+            ) from error
+        self.done |= set(rows)
+
+    def _write(
+        self, order: np.ndarray, sorted_rows: np.ndarray, layers: Mapping[str, np.ndarray]
+    ) -> None:
         if self._file is None:
             self._file = self._create({name: layers[name].shape[1] for name in self._layers})
         starts = np.flatnonzero(np.diff(sorted_rows, prepend=-2) != 1)  # of runs without a gap
@@ -131,9 +147,6 @@ class ActivationWriter:
                 self._file.seek(first + int(sorted_rows[run[0]]) * size)
                 self._file.write(values[run].tobytes())
         self._file.flush()
-        with self._rows.open("a") as log:
-            log.write(" ".join(str(row) for row in rows) + "\n")
-        self.done |= set(rows)
 
     def finish(self) -> None:
         """Put the whole file in its place.

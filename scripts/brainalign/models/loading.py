@@ -103,7 +103,9 @@ def load(
     placement = {"device_map": "auto"} if device == "sharded" else {}
     model = _load_network(manifest, dtype, placement)
     _fuse(model)
-    if not placement:
+    if placement:
+        place = _entrance(model)
+    else:
         model = model.to(place)
     rows = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
@@ -112,7 +114,7 @@ def load(
             f"{rows} embeddings: they do not belong together"
         )
     if dtype is torch.float16:
-        _check_overflow(model, manifest)
+        _check_overflow(model, manifest, place)
     return LanguageModel(
         name=manifest["name"],
         model=model,
@@ -121,7 +123,7 @@ def load(
         layers=tuple(manifest["layers"]),
         d_model=manifest["d_model"],
         max_context=manifest["max_context"],
-        device=model.device if placement else place,
+        device=place,
         dtype=dtype,
     )
 
@@ -193,13 +195,19 @@ def _fuse(model: nn.Module) -> None:
                 setattr(module, name, nn.GELU(approximate="tanh").eval())
 
 
-def _check_overflow(model: Any, manifest: Mapping[str, Any]) -> None:
+def _entrance(model: Any) -> torch.device:
+    """Where the inputs of a model go whose layers lie on several devices, or are offloaded."""
+    embeddings = model.get_input_embeddings()
+    hook = getattr(embeddings, "_hf_hook", None)
+    place = embeddings.weight.device if hook is None else hook.execution_device
+    return torch.device(place if place is not None else embeddings.weight.device)
+
+
+def _check_overflow(model: Any, manifest: Mapping[str, Any], place: torch.device) -> None:
     """Raise an InputError if tokens from all over the vocabulary leave float16's range."""
     n = min(64, manifest["max_context"], manifest["vocabulary"])
     step = manifest["vocabulary"] // n
-    tokens = torch.arange(0, n * step, step, device=model.get_input_embeddings().weight.device)[
-        None
-    ]
+    tokens = torch.arange(0, n * step, step, device=place)[None]
     decoder = tokens if manifest["architecture"] == "encoder-decoder" else None
     with torch.inference_mode(), capture(model, keep=_all_finite) as finite:
         run_body(model, tokens, torch.ones_like(tokens), decoder)

@@ -16,7 +16,7 @@ from brainalign.errors import InputError
 from brainalign.models.architectures import capture, run_body
 from brainalign.models.loading import LanguageModel
 from brainalign.reading.contexts import chains
-from brainalign.reading.forward import decoder_start, in_batches, pad
+from brainalign.reading.forward import batch_budget, decoder_start, in_batches, pad
 from brainalign.reading.sequences import Specials, TokenSequence, plan, special_tokens
 
 POOLINGS = ("last", "mean", "sum")
@@ -41,7 +41,7 @@ class Extraction:
     def run(
         self,
         put: Callable[[list[int], dict[str, np.ndarray]], None],
-        batch_tokens: int = 4096,
+        batch_tokens: int | None = None,
         done: Collection[int] = (),
     ) -> None:
         """Hand over the activations batch by batch.
@@ -49,10 +49,13 @@ class Extraction:
         Parameters
         ----------
         put : is called with row numbers and layer name → float32 [row, unit].
-        batch_tokens : padded tokens of a batch; changes no value beyond rounding.
+        batch_tokens : padded tokens of a batch (default: `forward.batch_budget`); changes no
+            value beyond rounding.
         done : rows that need not be read.
         """
-        sequences = [s for s in self.sequences if not set(s.rows) <= set(done)]
+        finished = frozenset(done)
+        sequences = [s for s in self.sequences if not finished.issuperset(s.rows)]
+        budget = batch_budget(self.model.device, batch_tokens)
         with _reader(self.model, self.specials, self.pooling, self.decoder_input) as read:
 
             def work(batch: list[int]) -> None:
@@ -61,7 +64,7 @@ class Extraction:
                 rows = [row for sequence in chosen for row in sequence.rows]
                 put(rows, {name: states[name].cpu().numpy() for name in self.model.layers})
 
-            in_batches([len(s.ids) for s in sequences], batch_tokens, work, "activations")
+            in_batches([len(s.ids) for s in sequences], budget, work, "activations")
 
 
 def prepare(
@@ -125,7 +128,7 @@ def extract(
     stimuli: pd.DataFrame,
     context: str,
     pooling: str = "last",
-    batch_tokens: int = 4096,
+    batch_tokens: int | None = None,
     **settings: Any,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Activations in memory: layer name → float32 [stimulus, unit], and the metadata.

@@ -56,10 +56,14 @@ def chains(stimuli: pd.DataFrame, context: str) -> list[Chain]:
 
     Raises
     ------
-    InputError : `context` is not one of `RULES`.
+    InputError : `context` is not one of `RULES`; a text without anything but whitespace.
     """
     window = _window(context)
     texts = stimuli["text"].tolist()
+    empty = next((row for row, text in enumerate(texts) if not text.strip()), None)
+    if empty is not None:
+        name = list(stimuli.get("stimulus_id", stimuli.index))[empty]
+        raise InputError(f"stimulus {name}: nothing to read in its text {texts[empty]!r}")
     made: list[Chain] = []
     for rows in _groups(stimuli, context):
         if context == "none":

@@ -14,6 +14,25 @@ from brainalign.errors import InputError
 
 log = logging.getLogger("brainalign")
 
+_CPU_IS_FULL = "DefaultCPUAllocator: can't allocate memory"  # a plain RuntimeError of torch's
+
+
+def batch_budget(device: torch.device, batch_tokens: int | None = None) -> int:
+    """Padded tokens of a batch: `batch_tokens`, by default what suits the device.
+
+    On a CPU 1,024: larger batches leave its caches and are slower. On a GPU 16,384, which
+    `in_batches` halves as long as they do not fit.
+
+    Raises
+    ------
+    InputError : `batch_tokens` is not positive.
+    """
+    if batch_tokens is None:
+        return 1024 if device.type == "cpu" else 16384
+    if batch_tokens < 1:
+        raise InputError(f"batch_tokens is {batch_tokens}, expected a positive number")
+    return batch_tokens
+
 
 def in_batches(
     lengths: Sequence[int], budget: int, work: Callable[[list[int]], None], what: str
@@ -24,40 +43,43 @@ def in_batches(
     ----------
     lengths : tokens of each sequence.
     budget : a batch's padded size (sequences × longest) stays below it, unless it is a single one.
-    work : is given a list of indices; when the GPU's memory does not suffice, it is called
-        again with the halves.
+    work : is given a list of indices; when the memory does not suffice, it is called again with
+        half as many, and so are later batches.
     what : what is read, for the progress bar.
 
     Raises
     ------
-    InputError : `budget` is not positive, or the memory does not suffice for one sequence.
+    InputError : the memory does not suffice for one sequence.
     """
-    if budget < 1:
-        raise InputError(f"batch_tokens is {budget}, expected a positive number")
     order = sorted(range(len(lengths)), key=lambda k: (-lengths[k], k))
     with tqdm(total=len(order), desc=what, unit="sequence", disable=None) as bar:
         while order:
-            size = max(1, budget // max(1, lengths[order[0]]))
-            batch, order = order[:size], order[size:]
-            _halving(work, batch, lengths)
-            bar.update(len(batch))
+            longest = max(1, lengths[order[0]])
+            batch = order[: max(1, budget // longest)]
+            if _fits(work, batch):
+                order = order[len(batch) :]
+                bar.update(len(batch))
+            elif len(batch) > 1:
+                budget = len(batch) // 2 * longest
+                log.info("out of memory: batches of %d tokens from here on", budget)
+            else:
+                raise InputError(
+                    f"the memory does not suffice for one sequence of {longest} tokens"
+                )
 
 
-def _halving(work: Callable[[list[int]], None], batch: list[int], lengths: Sequence[int]) -> None:
+def _fits(work: Callable[[list[int]], None], batch: list[int]) -> bool:
+    """Do the work; False where the device's memory does not suffice."""
     try:
         work(batch)
-        return
-    except torch.OutOfMemoryError as error:
-        if len(batch) == 1:
-            raise InputError(
-                f"the device's memory does not suffice for one sequence of {lengths[batch[0]]} "
-                f"tokens ({error})"
-            ) from error
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and _CPU_IS_FULL not in str(error):
+            raise
+    else:
+        return True
     # Outside the handler: its traceback would keep the failed batch's tensors.
     torch.cuda.empty_cache()
-    log.info("out of memory with %d sequences at once: halving the batch", len(batch))
-    _halving(work, batch[: len(batch) // 2], lengths)
-    _halving(work, batch[len(batch) // 2 :], lengths)
+    return False
 
 
 def pad(sequences: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,7 @@ def next_word_loss(
     window: int | None = None,
     stride: int | None = None,
     max_tokens: int | None = None,
-    batch_tokens: int = 4096,
+    batch_tokens: int | None = None,
 ) -> dict[str, Any]:
     """Bits per token, word and byte of running text.
 
@@ -35,7 +35,7 @@ def next_word_loss(
     window : most text tokens in view, the scored ones among them; default: the model's limit.
     stride : tokens scored per window; default: half a window.
     max_tokens : stop after so many tokens of the text; default: read all.
-    batch_tokens : padded tokens of a batch.
+    batch_tokens : padded tokens of a batch (default: `forward.batch_budget`).
 
     Returns
     -------

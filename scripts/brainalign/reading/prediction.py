@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from brainalign.errors import InputError
 from brainalign.models.architectures import run_body
 from brainalign.models.loading import LanguageModel
-from brainalign.reading.forward import decoder_start, in_batches, pad
+from brainalign.reading.forward import batch_budget, decoder_start, in_batches, pad
 from brainalign.reading.sequences import Specials, TokenSequence, special_tokens
 
 METHODS = ("prefix", "infilling", "teacher-forcing")
@@ -31,7 +32,7 @@ SPACES = (
     "\t",
     "\r",
 )  # of SentencePiece, of byte-level BPE, plain
-_LOGITS_AT_ONCE = 2**25  # 128 MiB in float32
+_LOGITS_AT_ONCE = 2**23  # 32 MiB in float32: what is larger is taken from the system every time
 
 _Batch = list[TokenSequence]
 _States = Callable[[_Batch], tuple[Tensor, list[int]]]
@@ -95,7 +96,7 @@ def read_bits(
     reader: Predictor,
     sequences: Sequence[TokenSequence],
     names: Sequence[str],
-    batch_tokens: int,
+    batch_tokens: int | None = None,
     whitespace: str = "leading",
 ) -> np.ndarray:
     """Bits of each stimulus: the sum over its own tokens of -log2 p.
@@ -104,6 +105,7 @@ def read_bits(
     ----------
     sequences : in which every row from 0 to len(names) - 1 is read once.
     names : of the rows, for messages.
+    batch_tokens : padded tokens of a batch (default: `forward.batch_budget`).
     whitespace : `leading`: the space before a word belongs to it, as its tokens have it.
         `trailing`: the space after a word does; the product of the tokens' probabilities is
         multiplied by p(a word ends here) after the word and divided by the same before it
@@ -122,6 +124,7 @@ def read_bits(
     if whitespace not in WHITESPACES:
         raise InputError(f"whitespace {whitespace!r}: expected one of {', '.join(WHITESPACES)}")
     model = reader.model
+    budget = batch_budget(model.device, batch_tokens)
     bits = np.zeros(len(names))
     ends = _ends_word(model) if whitespace == "trailing" else None
 
@@ -152,7 +155,7 @@ def read_bits(
             add(_places(chosen, shifts, lambda start, stop: [stop]), hidden, 1, ends)
 
     with torch.inference_mode():
-        in_batches([len(s.ids) for s in sequences], batch_tokens, work, "predictions")
+        in_batches([len(s.ids) for s in sequences], budget, work, "predictions")
     return bits
 
 
@@ -195,28 +198,54 @@ def token_bits(model: LanguageModel, hidden: Tensor, tokens: Tensor) -> Tensor:
     -------
     float32 [token], on the device of the output embeddings.
     """
-    done, bits = 0, []
-    for logits in _logits(model, hidden):
-        wanted = tokens[done : done + len(logits)].to(logits.device)
-        bits.append(logits.logsumexp(1) - logits.gather(1, wanted[:, None])[:, 0])
-        done += len(logits)
-    return torch.cat(bits) / math.log(2)
+    total = hidden.new_full((len(hidden),), -math.inf, dtype=torch.float32)
+    own = torch.zeros_like(total)
+    for first, logits in _logits(model, hidden):
+        total, own = total.to(logits.device), own.to(logits.device)
+        total = torch.logaddexp(total, logits.logsumexp(1))
+        places = tokens.to(logits.device) - first
+        here = (places >= 0) & (places < logits.shape[1])
+        own[here] = logits[here, places[here]]
+    return (total - own) / math.log(2)
 
 
 def mass_bits(model: LanguageModel, hidden: Tensor, members: Tensor) -> Tensor:
     """-log2 p(the next token is one of `members`), bool [vocabulary]; float32 [position]."""
-    bits = []
-    for logits in _logits(model, hidden):
-        chosen = logits[:, : len(members)][:, members.to(logits.device)]
-        bits.append(logits.logsumexp(1) - chosen.logsumexp(1))
-    return torch.cat(bits) / math.log(2)
+    total = hidden.new_full((len(hidden),), -math.inf, dtype=torch.float32)
+    mass = total
+    for first, logits in _logits(model, hidden):
+        total, mass = total.to(logits.device), mass.to(logits.device)
+        total = torch.logaddexp(total, logits.logsumexp(1))
+        ids = members[first : first + logits.shape[1]].nonzero()[:, 0].to(logits.device)
+        mass = torch.logaddexp(mass, logits[:, ids].logsumexp(1))
+    return (total - mass) / math.log(2)
 
 
-def _logits(model: LanguageModel, hidden: Tensor) -> Iterator[Tensor]:
-    """The logits after hidden states, float32 [position, vocabulary], some at a time."""
+def _logits(model: LanguageModel, hidden: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """The logits after hidden states, float32 [position, token], some of the vocabulary at a time.
+
+    With each part comes the id of its first token.
+    """
     head: Any = model.model.get_output_embeddings()  # type: ignore[operator]
-    for some in hidden.split(max(1, _LOGITS_AT_ONCE // head.weight.shape[0])):
-        yield _capped(model, head(_scaled(model, some.to(head.weight.device)))).float()
+    with _present(head):
+        weight, bias = head.weight, getattr(head, "bias", None)
+        hidden = _scaled(model, hidden.to(weight.device))
+        size = max(1, _LOGITS_AT_ONCE // max(1, len(hidden)))
+        for first in range(0, len(weight), size):
+            part = slice(first, first + size)
+            logits = hidden @ weight[part].T
+            if bias is not None:
+                logits += bias[part]
+            yield first, _capped(model, logits).float()
+
+
+def _present(module: Any) -> AbstractContextManager[Any]:
+    """Keeps the weights of a module that was offloaded (device sharded) where it computes."""
+    if not module.weight.is_meta:
+        return nullcontext()
+    from accelerate.utils import align_module_device
+
+    return align_module_device(module)
 
 
 def _ends_word(model: LanguageModel) -> Tensor:

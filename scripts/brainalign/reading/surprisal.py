@@ -20,7 +20,7 @@ def word_surprisal(
     stride: int | None = None,
     chat: bool = False,
     whitespace: str = "leading",
-    batch_tokens: int = 4096,
+    batch_tokens: int | None = None,
 ) -> pd.DataFrame:
     """The surprisal of every stimulus (word) in its context.
 
@@ -34,7 +34,7 @@ def word_surprisal(
     stride : approximation for contexts beyond the model's limit (see `sequences.plan`); None: each
         word is read after as much context as fits.
     whitespace : `leading`, or `trailing` (see `prediction.read_bits`).
-    batch_tokens : padded tokens of a batch.
+    batch_tokens : padded tokens of a batch (default: `forward.batch_budget`).
 
     Returns
     -------
