@@ -166,7 +166,7 @@ def collect_accuracies(
             model=model,
             task=task,
             scoring=answers["scoring"].iloc[0],
-            simulated=models.loc[model, "simulated"] or _simulated(tasks[task]),
+            simulated=bool(models.loc[model, "simulated"]) or _simulated(tasks[task]),
         )
         for model, task, answers in results
     ]

@@ -352,7 +352,7 @@ class RoomyLayer(DynamicLayer):
         self._keys[..., start:stop, :] = key_states
         self._values[..., start:stop, :] = value_states
         self.hold(stop)
-        return self.keys, self.values
+        return self._keys[..., :stop, :], self._values[..., :stop, :]
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         self._keys, self._values = self._keys[indices], self._values[indices]

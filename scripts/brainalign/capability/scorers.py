@@ -45,7 +45,7 @@ def scorer(model: LanguageModel, task: Task, prompter: Prompter) -> Scorer:
 class Likeliest:
     """Chooses the answer of the largest log-likelihood."""
 
-    enough = 4096
+    enough: float = 4096
 
     def __init__(self, task: Task, prompter: Prompter) -> None:
         self.task = task
