@@ -15,6 +15,7 @@ from brainalign.analysis import (
     profiles,
     published,
     scores,
+    trajectory,
 )
 from conftest import REPOSITORY
 
@@ -35,6 +36,8 @@ COLUMNS = {
     "published_check": published.CHECK_COLUMNS,
     "measured_published": measured.COLUMNS,
     "headline": headline.COLUMNS,
+    "trajectory": trajectory.TRAJECTORY_COLUMNS,
+    "arms": trajectory.ARM_COLUMNS,
 }
 FOLDER = REPOSITORY / "resources" / "published"
 TEXT = (REPOSITORY / "docs" / "outputs.md").read_text()
