@@ -23,7 +23,8 @@ REQUIREMENTS = {
 }
 COLUMNS = {
     "work": "work", "peer": "peer", "cpu_ratio": "CPU ratio", "wall_ratio": "wall ratio",
-    "limit_ratio": "× flop limit", "max_difference": "largest difference in r", "cpu_s": "CPU s",
+    "limit_ratio": "× flop limit", "max_difference": "largest difference (float64)",
+    "single_precision": "float32 − float64", "cpu_s": "CPU s",
     "peak_growth_mb": "peak growth, MB", "date": "date",
 }  # fmt: skip
 # work → its peer; a whole model has none, it is held against its limits of time and memory.
@@ -70,6 +71,7 @@ def main() -> None:
                 theirs = run_worker(WORKER, "peer", work, python)
             pairs.append((theirs, run_worker(WORKER, "ours", work)))
         result = compared(work, REQUIREMENTS[peer][0] if peer else None, pairs)
+        result["single_precision"] = pairs[-1][1].get("single_precision")
         print(json.dumps(result, indent=2), flush=True)
         write_results("encoding", [result])
         write_table("encoding", COLUMNS, list(WORKS))
