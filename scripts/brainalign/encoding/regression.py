@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 from brainalign.encoding.arrays import Array, inverse_factored, like, rows_of, solve_factored
 from brainalign.encoding.correlation import Prediction
@@ -139,37 +139,66 @@ def least_squares_operators(design: Design, splits: Sequence[Split]) -> list[Arr
     predictions of left-out rows B from the other rows T are -Q_BB⁻¹ Q_BT Y_T (Dubrule 1983,
     Mathematical Geology 15, eq. 9).
     """
-    inverse = _inverse(design)
+    inverse = None if design.gram is None else _bordered_inverse(design.gram, design.intercept)
     if inverse is None:
         return [least_squares_operator(design, split) for split in splits]
-    operators = []
-    for split in splits:
-        left_out = np.setdiff1d(np.arange(inverse.shape[0]), split.train)
-        rows = rows_of(inverse, left_out)
-        inside, across = (rows_of(rows.T, part).T for part in (left_out, split.train))
-        operator = solve_positive(inside, -across)
-        if design.intercept:  # the weights of a prediction sum to 1: relative to the training mean
-            operator = operator - 1.0 / split.train.size
-        operators.append(rows_of(operator, np.searchsorted(left_out, split.test)))
-    return operators
+    return [_leave_out(inverse, split, design.intercept) for split in splits]
 
 
-def _inverse(design: Design) -> Array | None:
-    if design.gram is None:
-        return None
-    gram = design.gram
-    if design.intercept:
+def _leave_out(inverse: Array, split: Split, intercept: bool) -> Array:
+    """H [test, train] of one fold, relative to its training mean, from `_bordered_inverse`."""
+    left_out = np.setdiff1d(np.arange(inverse.shape[0]), split.train)
+    rows = rows_of(inverse, left_out)
+    inside, across = (rows_of(rows.T, part).T for part in (left_out, split.train))
+    operator = solve_positive(inside, -across)
+    if intercept:  # the weights of a whole prediction sum to 1
+        operator = operator - 1.0 / split.train.size
+    return rows_of(operator, np.searchsorted(left_out, split.test))
+
+
+def _bordered_inverse(gram: Array, intercept: bool) -> Array | None:
+    """The inverse of a Gram matrix, bordered by ones for an intercept; None if digits are few."""
+    if intercept:
         # The border of ones takes out whatever is added along the constant.
         gram = gram + _spread(gram) / gram.shape[0]
     factor = _cholesky(gram, INVERSE_PIVOT_SHARE)
     if factor is None:
         return None
     inverse = inverse_factored(factor)
-    if not design.intercept:
+    if not intercept:
         return inverse
     xp = array_namespace(inverse)
     sums = xp.sum(inverse, axis=0)
     return inverse - sums * (sums / xp.sum(sums))[:, None]
+
+
+def ridge_operators(
+    design: Design, train: np.ndarray, splits: Sequence[Split], alphas: np.ndarray
+) -> list[Array]:
+    """Ridge inside the training rows: H [alpha, test, train] of each fold, float64.
+
+    `splits` are positions in `train`. The Gram matrix of the training rows with each alpha on its
+    diagonal is inverted once for all folds; where that leaves few digits, each fold has its own
+    eigenbasis.
+    """
+    inverses = []
+    if design.gram is not None:
+        gram = rows_of(rows_of(design.gram, train).T, train)
+        xp = array_namespace(gram)
+        unit = xp.eye(train.size, dtype=gram.dtype, device=device(gram))
+        for alpha in alphas:
+            inverses.append(_bordered_inverse(gram + float(alpha) * unit, design.intercept))
+    operators = []
+    for split in splits:
+        if inverses and all(inverse is not None for inverse in inverses):
+            each = [_leave_out(inverse, split, design.intercept) for inverse in inverses]
+        else:
+            basis = eigenbasis(design, _within(train, split))
+            each = [
+                (basis.cross / (basis.values + float(alpha))) @ basis.vectors.T for alpha in alphas
+            ]
+        operators.append(array_namespace(each[0]).stack(each))
+    return operators
 
 
 def least_squares_operator(design: Design, split: Split) -> Array:
@@ -277,7 +306,7 @@ class RidgeFit:
     level: Array
     alphas: np.ndarray
     selection: str
-    inner: tuple[tuple[Basis, Split], ...] = ()
+    inner: tuple[tuple[Array, Split], ...] = ()
     criterion: str = "squared-error"
 
     def losses(self, responses: Array) -> Array:
@@ -355,23 +384,16 @@ class RidgeFit:
     def _inner_fold_losses(self, responses: Array) -> Array:
         """Mean over inner folds of the squared error (or of 1 - R²) of each alpha."""
         xp = array_namespace(responses)
-        alphas = like(responses, self.alphas, responses.dtype)
         total: Array | None = None
-        for basis64, split in self.inner:
-            basis = basis64.cast(responses)
+        for operators, split in self.inner:
             fitted = rows_of(responses, split.train)
             truth = rows_of(responses, split.test)
-            if basis.intercept:
-                mean = xp.mean(fitted, axis=0)
-                fitted, truth = fitted - mean, truth - mean
-            weights = basis.vectors.T @ fitted
-            shrinkage = 1.0 / (basis.values + alphas[:, None])
-            loss = xp.stack(
-                [
-                    xp.mean((truth - (basis.cross * shrinkage[i, :]) @ weights) ** 2, axis=0)
-                    for i in range(alphas.shape[0])
-                ]
-            )
+            if self.basis.intercept:
+                truth = truth - xp.mean(fitted, axis=0)
+            stacked = xp.reshape(operators, (-1, fitted.shape[0]))
+            predicted = like(responses, stacked, responses.dtype) @ fitted
+            shape = (operators.shape[0], *truth.shape)
+            loss = xp.mean((truth - xp.reshape(predicted, shape)) ** 2, axis=1)
             if self.criterion == "r2":
                 loss = loss / xp.var(truth, axis=0)
             total = loss if total is None else total + loss
@@ -418,12 +440,11 @@ class Ridge:
         basis = eigenbasis(design, split)
         xp = array_namespace(basis.values)
         unit = float(xp.sum(basis.values)) / split.train.size if self.relative else 1.0
-        folds = (
-            tuple((eigenbasis(design, _within(split.train, part)), part) for part in inner)
-            if self.selection == "folds-per-target"
-            else ()
-        )
         alphas = np.asarray(self.alphas[::-1]) * (unit or 1.0)
+        folds: tuple[tuple[Array, Split], ...] = ()
+        if self.selection == "folds-per-target":
+            operators = ridge_operators(design, split.train, inner, alphas)
+            folds = tuple(zip(operators, inner, strict=True))
         return RidgeFit(
             replace(basis, cross=contrast(basis.cross)), xp.mean(basis.cross, axis=0), alphas,
             self.selection, folds, self.criterion,
