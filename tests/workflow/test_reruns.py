@@ -10,7 +10,7 @@ pytestmark = pytest.mark.workflow
 
 TABLES = {
     "scores", "behaviors", "capabilities", "losses", "contrasts", "correlations", "baselines",
-    "profiles", "mixed_effects", "headline",
+    "profiles", "mixed_effects", "headline", "pages",
 }  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def test_a_comment_reruns_nothing_and_a_formula_its_rules(
     source = module.read_text()
     # A copy of the project has its published tables at another path, which is another input.
     moved = study.jobs()
-    assert rules(moved) <= {"published_check", "plot_published", "headline"}
+    assert rules(moved) <= {"published_check", "plot_published", "headline", "pages"}
     module.write_text("# a comment\n" + source)
     assert study.jobs() == moved
     module.write_text(source + "\nAN_EDITED_FORMULA = 1\n")
