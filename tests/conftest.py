@@ -1,6 +1,7 @@
 """Shared places: the repository, the mirror of real data."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,14 @@ def mirror() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is not a folder (set BRAINALIGN_MIRROR)")
     return folder
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """torch on one thread, for results that are the same bit for bit."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -24,18 +24,11 @@ from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
 from brainalign.simulation.world import build_world
 from transformers import PreTrainedTokenizerFast
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 ARCHITECTURES = ("decoder-only", "encoder-decoder")
 RECIPE = Recipe(prompt="plain", samples=48, epochs=1, learning_rate=5e-3, batch_size=8, held_out=8)
 STEPS = 6
 TIMED = ["seconds", "tokens_per_second"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

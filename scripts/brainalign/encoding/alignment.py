@@ -24,7 +24,12 @@ from brainalign.encoding.regression import (
     RidgeFit,
     least_squares_operators,
 )
-from brainalign.encoding.responses import Responses, gather_responses, run_numbers
+from brainalign.encoding.responses import (
+    TARGETS_AT_A_TIME,
+    Responses,
+    gather_responses,
+    run_numbers,
+)
 from brainalign.encoding.similarity import ResponseMatrices, Similarity
 from brainalign.encoding.splits import Split
 from brainalign.encoding.summary import (
@@ -39,8 +44,6 @@ from brainalign.errors import InputError
 from brainalign.formats.activations import ActivationFile
 
 LOG = logging.getLogger("brainalign")
-# Targets multiplied at a time: wide enough for full matrix speed, small enough for the caches.
-TARGETS_AT_A_TIME = 4096
 
 
 def score_design(

@@ -11,7 +11,7 @@ from brainalign.encoding.benchmark import Benchmark
 from brainalign.encoding.correlation import agreement
 from brainalign.encoding.features import Features
 from brainalign.encoding.regression import Design, Ridge
-from brainalign.encoding.responses import Responses
+from brainalign.encoding.responses import TARGETS_AT_A_TIME, Responses
 from brainalign.encoding.splits import Split
 
 CANDIDATES = 20
@@ -67,7 +67,7 @@ def banded_r2(
     for mixture in weights:
         total = sum(float(w) * gram for w, gram in zip(mixture, grams, strict=True))
         fit = ridge.fit(Design.of_gram(total, ridge.intercept), rows, inner)
-        for block in responses.blocks(4096):
+        for block in responses.blocks(TARGETS_AT_A_TIME):
             train, test = responses.fold(split, block)
             xp = array_namespace(train)
             losses = fit.losses(train)

@@ -19,6 +19,8 @@ from brainalign.encoding.timing import (
 from brainalign.errors import InputError
 from brainalign.formats.datasets import is_timed
 
+# Targets multiplied at a time: wide enough for full matrix speed, small enough for the caches.
+TARGETS_AT_A_TIME = 4096
 # Cleaned responses of folds that are kept for the next layer.
 KEPT_BYTES = 256 * 2**20
 
