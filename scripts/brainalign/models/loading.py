@@ -1,8 +1,6 @@
 """Loading the model that a manifest describes."""
 
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,23 +9,11 @@ from torch import nn
 
 from brainalign.errors import InputError
 from brainalign.models import manifest as manifests
+from brainalign.models import startup
 from brainalign.models.architectures import capture, run_body
 
 
-@contextmanager
-def _without(*packages: str) -> Iterator[None]:
-    """Hide packages that transformers imports where they are installed, whatever it needs."""
-    hidden = [package for package in packages if package not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for package in hidden:
-            del sys.modules[package]
-
-
-# Of a job's start-up scikit-learn (generation's) takes a third, scipy (object detection's) a tenth.
-with _without("sklearn", "scipy"):
+with startup.short():
     from transformers import (
         AutoConfig,
         AutoModelForCausalLM,
