@@ -35,6 +35,26 @@ TUNING_MODELS = {
     for name in dict.fromkeys(run[key] for run in RUNS for key in ("base", "model"))
     if name in NARROWED
 }
+SCORED = {
+    "alignment": ALIGNMENT,
+    "behavior": BEHAVIOR,
+    "capability": CAPABILITY,
+    "next_word": TEXTS,
+}
+
+
+def trajectory_files(kind):
+    """Model and benchmark, task or text of every file of a kind that trajectories are made of."""
+    found = {}
+    for run in RUNS:
+        names = config["tuning"][run["experiment"]].get("scored_on", SCORED[kind])
+        for model in (run["base"], run["model"]):
+            if model in TUNING_MODELS:
+                found.update({(model, name): None for name in SCORED[kind] if name in names})
+    return list(found)
+
+
+TRAJECTORY_FILES = {kind: trajectory_files(kind) for kind in SCORED}
 PUBLISHED = Path(workflow.basedir) / "resources" / "published"
 ANALYSIS = {"seed": config["seed"], **config.get("analysis", {})}
 
@@ -316,26 +336,13 @@ rule measured_published:
 
 rule trajectory:
     input:
-        alignment=expand(
-            result("alignment", "{model}", "{benchmark}.parquet"),
-            model=TUNING_MODELS,
-            benchmark=ALIGNMENT,
-        ),
-        behavior=expand(
-            result("behavior", "{model}", "{benchmark}.parquet"),
-            model=TUNING_MODELS,
-            benchmark=BEHAVIOR,
-        ),
-        capability=expand(
-            result("capability", "{model}", "{task}.parquet"),
-            model=TUNING_MODELS,
-            task=CAPABILITY,
-        ),
-        next_word=expand(
-            result("next_word", "{model}", "{text}.json"),
-            model=TUNING_MODELS,
-            text=TEXTS,
-        ),
+        **{
+            kind: [
+                result(kind, model, name + (".json" if kind == "next_word" else ".parquet"))
+                for model, name in files
+            ]
+            for kind, files in TRAJECTORY_FILES.items()
+        },
         manifests=expand(
             result("models", "{model}", "manifest.json"), model=TUNING_MODELS
         ),
@@ -351,10 +358,8 @@ rule trajectory:
     params:
         runs=RUNS,
         models=model_records(TUNING_MODELS),
-        alignment=ALIGNMENT,
-        behavior=BEHAVIOR,
-        capability=CAPABILITY,
-        texts=list(TEXTS),
+        files=TRAJECTORY_FILES,
+        **SCORED,
         simulated_datasets=SIMULATED_DATASETS,
         code=code("trajectory"),
     script:

@@ -18,28 +18,28 @@ with job(snakemake.log[0]) as log:
     manifests = {manifest["name"]: manifest for manifest in map(read_json, files.manifests)}
     models = model_table(params.models, list(manifests.values()))
 
-    def results(kind, parts, read=read_table):
+    def results(kind, read=read_table):
         """(model, benchmark, file's content) of every file of a kind."""
-        pairs = [(model, part) for model in params.models for part in parts]
-        return [(*pair, read(path)) for pair, path in zip(pairs, files[kind], strict=True)]
+        pairs = zip(params.files[kind], files[kind], strict=True)
+        return [(*pair, read(path)) for pair, path in pairs]
 
     tables = {}
-    if params.alignment:
+    if params.files["alignment"]:
         tables["scores"] = collect_scores(
-            results("alignment", params.alignment), {}, models, params.alignment,
+            results("alignment"), {}, models, params.alignment,
             params.simulated_datasets, samples=1, seed=0,  # its intervals are not used
         )["scores"]  # fmt: skip
-    if params.behavior:
+    if params.files["behavior"]:
         tables["behaviors"] = collect_behaviors(
-            results("behavior", params.behavior), models, params.behavior,
+            results("behavior"), models, params.behavior,
             params.simulated_datasets,
         )["behaviors"]  # fmt: skip
-    if params.capability:
+    if params.files["capability"]:
         tables["capabilities"] = collect_capabilities(
-            results("capability", params.capability), models, params.capability, summarise
+            results("capability"), models, params.capability, summarise
         )
-    if params.texts:
-        tables["losses"] = collect_losses(results("next_word", params.texts, read_json), models)
+    if params.files["next_word"]:
+        tables["losses"] = collect_losses(results("next_word", read_json), models)
     table = trajectory(params.runs, manifests, quantities(**tables))
     write_table(table, snakemake.output.trajectory)
     compared = arms(table)

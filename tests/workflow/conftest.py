@@ -86,6 +86,7 @@ def cut(config: Mapping[str, Any]) -> dict[str, Any]:
     }
     small["models"]["sim-decoder-s"]["source"]["steps"] = 20
     small["models"]["sim-decoder-s-instruct"]["source"]["samples"] = 64
+    del small["tuning"]
     small["datasets"] = {name: small["datasets"][name] for name in ("sim-passages", "sim-reading")}
     used = set(small["datasets"])
     for section in ("alignment", "behavior"):

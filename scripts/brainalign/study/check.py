@@ -22,6 +22,7 @@ from brainalign.study.models import (
 
 Config = Mapping[str, Any]
 
+SCORED = ("alignment", "behavior", "capability", "next_word")  # sections that score models
 TIMED = ("alice", "wehbe2014")  # published datasets whose rows are volumes of a scan
 
 
@@ -161,6 +162,10 @@ def _tuning_faults(config: Config) -> Iterator[str]:
             yield _unknown(f"{path}.base", base, config["models"], "model of this study")
         elif role(config["models"][base]) in ("baseline", "truth"):
             yield f"{path}.base: {base!r} is a baseline; name a language model"
+        known = {name: key for key in SCORED for name in config.get(key, {})}
+        for scored in experiment.get("scored_on", ()):
+            if scored not in known:
+                yield _unknown(f"{path}.scored_on", scored, known, "benchmark, task or text here")
         recipe = experiment.get("recipe", {})
         end = recipe.get("samples", math.inf) * recipe.get("epochs", 3)
         for seen in experiment["checkpoints"]:
