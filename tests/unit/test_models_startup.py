@@ -53,3 +53,14 @@ def test_the_compiler_works_when_it_is_asked_for():
         assert torch.equal(double(torch.ones(3)), torch.full((3,), 2.0))
         assert len(graphs) == 1
     """)
+
+
+def test_where_transformers_came_first_nothing_is_left_out():
+    code = (
+        "import sys; sys.path.insert(0, 'scripts')\n"
+        "from transformers import PreTrainedTokenizerFast\n"
+        "from brainalign.models import loading\n"
+        "from transformers import AutoModelForCausalLM, Trainer"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

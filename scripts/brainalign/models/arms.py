@@ -1,16 +1,20 @@
 """The arms of a tuning experiment: what each reads, step by step, and how much of it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from transformers import PreTrainedTokenizerFast
 
 from brainalign.errors import InputError
 from brainalign.models.labelling import IGNORED, Encoded, Row, encode, tokens_of
 from brainalign.models.prompts import Example, example
 from brainalign.models.recipe import Recipe
 from brainalign.models.samples import Sample
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 
 class Course(NamedTuple):

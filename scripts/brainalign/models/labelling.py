@@ -1,12 +1,15 @@
 """Examples of instruction tuning as token ids with labels."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from __future__ import annotations
 
-from transformers import PreTrainedTokenizerFast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from brainalign.errors import InputError
 from brainalign.models.prompts import Example
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 IGNORED = -100  # a label that the loss leaves out
 

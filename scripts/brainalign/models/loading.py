@@ -12,7 +12,6 @@ from brainalign.models import manifest as manifests
 from brainalign.models import startup
 from brainalign.models.architectures import capture, run_body
 
-
 with startup.short():
     from transformers import (
         AutoConfig,

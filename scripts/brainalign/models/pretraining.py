@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+
 from brainalign.errors import InputError
 from brainalign.models import startup
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch.distributed
 
 _COMPILER = "torch._dynamo"
+_FIRST = "transformers" not in sys.modules
 _MASKS = f"{_COMPILER}._trace_wrapped_higher_order_op"
 
 
@@ -42,8 +43,12 @@ def short() -> Iterator[None]:
     """Import transformers' classes in here: that takes a third of the time.
 
     Left out are scikit-learn (for assisted generation), scipy (object detection), in a job of one
-    process torch's sharded training, and, until something asks for it, torch's compiler.
+    process torch's sharded training, and, until something asks for it, torch's compiler. All of
+    them are there where transformers was imported before: it has made its choices then.
     """
+    if not _FIRST:
+        yield
+        return
     sys.modules.setdefault(_COMPILER, _Compiler(_COMPILER))
     masks: Any = ModuleType(_MASKS)
     masks.TransformGetItemToIndex = _TransformGetItemToIndex

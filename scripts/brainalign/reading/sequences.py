@@ -6,14 +6,19 @@ that changes nothing: left-to-right models, whose tokens of the shorter text are
 the tokens of the longer one, and which fit whole.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from transformers import PreTrainedTokenizerFast
 
 from brainalign.errors import InputError
 from brainalign.reading.contexts import Chain
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 # Characters of left context that decide how a word is split. Tokenisers split at whitespace
 # before they merge, so this is generous; beyond it a prefix' tokens are not derived again.
