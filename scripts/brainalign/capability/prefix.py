@@ -13,10 +13,13 @@ from itertools import takewhile
 from typing import Any, Self, cast
 
 import torch
-from transformers.cache_utils import DynamicLayer
 
 from brainalign.errors import InputError
+from brainalign.models import startup
 from brainalign.models.loading import LanguageModel
+
+with startup.short():
+    from transformers.cache_utils import DynamicLayer
 
 BATCH_TOKENS = 8192
 # Tokens read at once: as many as a matrix product needs to be fast, few enough that rows of like

@@ -14,22 +14,25 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors import SafetensorError
 from torch.utils.data import DataLoader, Dataset
-from transformers import (
-    PreTrainedModel,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
-from transformers.loss.loss_utils import ForCausalLMLoss, fixed_cross_entropy
 
 from brainalign.errors import InputError
 from brainalign.formats.tables import read_json, write_json
+from brainalign.models import startup
 from brainalign.models.arms import Course
 from brainalign.models.labelling import IGNORED, Row
 from brainalign.models.recipe import Lora, Recipe
+
+with startup.short():
+    from transformers import (
+        PreTrainedModel,
+        PrinterCallback,
+        Trainer,
+        TrainerCallback,
+        TrainerControl,
+        TrainerState,
+        TrainingArguments,
+    )
+    from transformers.loss.loss_utils import ForCausalLMLoss, fixed_cross_entropy
 
 LOG = logging.getLogger("brainalign")
 SAVE_SECONDS = 600  # between states that a killed training goes on from
