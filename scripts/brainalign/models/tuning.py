@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import pandas as pd
 import torch
-from peft import LoraConfig, get_peft_model
 from safetensors import SafetensorError
 from torch.utils.data import DataLoader, Dataset
 
@@ -23,6 +22,7 @@ from brainalign.models.labelling import IGNORED, Row
 from brainalign.models.recipe import Lora, Recipe
 
 with startup.short():
+    from peft import LoraConfig, get_peft_model
     from transformers import (
         PreTrainedModel,
         PrinterCallback,
