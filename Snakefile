@@ -27,11 +27,6 @@ include: "rules/figures.smk"
 
 if workflow.is_main_process:
     logger.addHandler(Progress())
-    # Under a limit of job starts the scheduler wakes up once more a second for every job that has
-    # ended: in a large study that takes a core. Snakemake's default limit is lifted, another is kept.
-    rate = workflow.scheduling_settings.max_jobs_per_timespan
-    if rate and (rate.max_jobs, rate.timespan) == (100, 1):
-        workflow.scheduling_settings.max_jobs_per_timespan = None
 
 
 report: "report/workflow.rst"
@@ -47,6 +42,14 @@ rule all:
         tables(),
         figures(),
         pages(),
+
+
+onstart:
+    # Under a limit of job starts the scheduler wakes up once more a second for every job that has
+    # ended: in a large study that takes a core. Snakemake's default limit is lifted, another kept.
+    rate = workflow.scheduler.job_rate_limiter
+    if rate and (rate.max_jobs, rate.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
 
 
 onsuccess:
