@@ -5,13 +5,14 @@ CORES ?= all
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 
-.PHONY: help demo test lint test-slurm bench-encoding bench-reading bench-capability bench-analysis bench-scaling clean
+.PHONY: help demo test lint test-slurm test-conda bench-encoding bench-reading bench-capability bench-analysis bench-scaling clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   set up .venv, run the default study, write results/report.html"
 	@echo "make test   set up .venv, run the checks and the tests"
 	@echo "make test-slurm  start a SLURM cluster here and run a study on it (root, Debian packages)"
+	@echo "make test-conda   run the study with --sdm conda, against a local channel of PyPI's wheels"
 	@echo "make lint   ruff, snakefmt, mypy"
 	@echo "make bench-encoding, bench-reading, bench-capability  measure against peers (minutes to an hour, quiet machine)"
 	@echo "make bench-analysis  do the tests of the analysis keep their word, how long does it take (half an hour)"
@@ -48,7 +49,10 @@ $(VENV)/installed-slurm: $(VENV)/installed-dev requirements-slurm.txt
 	touch $@
 
 test-slurm: $(VENV)/installed-slurm
-	$(VENV)/bin/python -m pytest -m slurm tests/slurm
+	$(VENV)/bin/python -m pytest tests/slurm
+
+test-conda: $(VENV)/installed-dev
+	$(VENV)/bin/python -m pytest tests/conda
 
 bench-encoding: $(VENV)/installed-dev
 	$(VENV)/bin/python benchmarks/encoding.py

@@ -53,9 +53,17 @@ onstart:
 
 
 onsuccess:
-    if Path(result("tables", "headline.csv")).exists():
-        from brainalign.analysis.headline import as_text
-        from brainalign.formats.tables import read_table
-
-        print(as_text(read_table(result("tables", "headline.csv"))))
+    headline = Path(result("tables", "headline.txt"))
+    if headline.exists():
+        print(headline.read_text())
         print(f"figures: {RESULTS}/figures   tables: {RESULTS}/tables")
+
+
+onerror:
+    print(
+        "Stopped; finished work is kept. Mend what the errors above name (each job's log is under "
+        f"{RESULTS}/logs), then run the same command again: it goes on from here. A job that died "
+        "with SIGKILL was killed from outside, most often for lack of memory: run fewer jobs at a "
+        "time (--cores, or --resources mem_mb=N to let them share N MB).",
+        file=sys.stderr,
+    )

@@ -17,6 +17,9 @@ LOSS_FILES = [
     {"model": model, "text": text} for model in TRAINED_MODELS for text in TEXTS
 ]
 MANIFESTS = expand(result("models", "{model}", "manifest.json"), model=LANGUAGE_MODELS)
+TRAINED_MANIFESTS = expand(
+    result("models", "{model}", "manifest.json"), model=TRAINED_MODELS
+)
 # The checkpoints of tuning experiments, arm by arm, and with their bases the models that are scored.
 RUNS = [
     {
@@ -50,7 +53,9 @@ def trajectory_files(kind):
         names = config["tuning"][run["experiment"]].get("scored_on", SCORED[kind])
         for model in (run["base"], run["model"]):
             if model in TUNING_MODELS:
-                found.update({(model, name): None for name in SCORED[kind] if name in names})
+                found.update(
+                    {(model, name): None for name in SCORED[kind] if name in names}
+                )
     return list(found)
 
 
@@ -140,7 +145,7 @@ rule capabilities:
             result("capability", f["model"], f["task"] + ".parquet")
             for f in CAPABILITY_FILES
         ],
-        manifests=MANIFESTS,
+        manifests=TRAINED_MANIFESTS,
     output:
         capabilities=result("tables", "capabilities.csv"),
         accuracies=result("tables", "accuracies.csv"),
@@ -164,7 +169,7 @@ rule losses:
         losses=[
             result("next_word", f["model"], f["text"] + ".json") for f in LOSS_FILES
         ],
-        manifests=MANIFESTS,
+        manifests=TRAINED_MANIFESTS,
     output:
         losses=result("tables", "losses.csv"),
     log:
@@ -304,6 +309,7 @@ rule headline:
         ),
     output:
         headline=result("tables", "headline.csv"),
+        text=result("tables", "headline.txt"),
     log:
         log_of("headline"),
     benchmark:
@@ -338,7 +344,11 @@ rule trajectory:
     input:
         **{
             kind: [
-                result(kind, model, name + (".json" if kind == "next_word" else ".parquet"))
+                result(
+                    kind,
+                    model,
+                    name + (".json" if kind == "next_word" else ".parquet"),
+                )
                 for model, name in files
             ]
             for kind, files in TRAJECTORY_FILES.items()
@@ -356,10 +366,10 @@ rule trajectory:
     conda:
         "../envs/encoding.yaml"
     params:
+        **SCORED,
         runs=RUNS,
         models=model_records(TUNING_MODELS),
         files=TRAJECTORY_FILES,
-        **SCORED,
         simulated_datasets=SIMULATED_DATASETS,
         code=code("trajectory"),
     script:

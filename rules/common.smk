@@ -19,6 +19,7 @@ from brainalign.study.models import (
     gpus,
     instruction_data,
     is_simulated,
+    lineage,
     memory_mb,
     narrow,
     parameter_count,

@@ -2,6 +2,7 @@
 
 
 localrules:
+    fetch_everything,
     fetch_model,
 
 
@@ -153,3 +154,45 @@ rule initialise_untrained:
         code=code("initialise_untrained"),
     script:
         "../scripts/initialise_untrained.py"
+
+
+NEEDED_MODELS = [name for model in NARROWED for name in lineage(model, ALL_MODELS)]
+FETCHED_MODELS = {
+    name: ALL_MODELS[name] for name in models_from(*FETCHED) if name in NEEDED_MODELS
+}
+FETCHED_INSTRUCTIONS = {
+    data
+    for name in models_from("tune")
+    if name in NEEDED_MODELS
+    and (data := instruction_data(name, ALL_MODELS)) in INSTRUCTIONS
+}
+
+
+rule fetch_everything:
+    input:
+        raw=[
+            *expand(result("data", "{name}", "raw.json"), name=REAL_DATASETS),
+            *expand(result("questions", "{name}.raw.json"), name=REAL_TASKS),
+            *expand(result("texts", "{name}.raw.json"), name=REAL_TEXTS),
+            *expand(
+                result("instructions", "{name}.raw.json"),
+                name=sorted(FETCHED_INSTRUCTIONS),
+            ),
+        ],
+        manifests=expand(
+            result("models", "{name}", "manifest.json"), name=FETCHED_MODELS
+        ),
+    output:
+        sums=f"{config.get('downloads', 'downloads')}/{config.get('study') or 'default'}.sha256",
+    log:
+        log_of("fetch_everything"),
+    benchmark:
+        benchmark_of("fetch_everything")
+    conda:
+        "../envs/language-model.yaml"
+    params:
+        models=FETCHED_MODELS,
+        mirror=config.get("mirror"),
+        code=code("fetch_everything"),
+    script:
+        "../scripts/fetch_everything.py"

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from brainalign.formats.tables import write_json
+from brainalign.formats.tables import check_text, write_json
 from brainalign.job import job
 from brainalign.models.manifest import describe
 from brainalign.models.pretraining import pretrain, save_checkpoint, summary
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log:
     torch.set_num_threads(snakemake.params.threads)
     name, source = snakemake.wildcards.model, dict(snakemake.params.source)
+    check_text(snakemake.input.corpus)
     documents = Path(snakemake.input.corpus).read_text().splitlines()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(snakemake.input.tokenizer)
     sizes = {key: value for key, value in source.items() if key != "type"}

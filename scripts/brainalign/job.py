@@ -1,22 +1,38 @@
 """What every workflow script does around its work: log, progress lines, one-line errors."""
 
+import fcntl
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import TextIO
 
+from brainalign.environment import leave_outer_packages
 from brainalign.errors import InputError
+
+OUT_OF_MEMORY = (
+    "out of memory: run fewer jobs at a time (--cores, or --resources mem_mb=N to let them share "
+    "N MB), lower batch_tokens, or use a machine with more; then run again"
+)
+
+
+class Terminated(BaseException):
+    """SIGTERM: a time limit, or somebody stops the workflow."""
 
 
 @contextmanager
 def job(log_path: str | Path) -> Iterator[logging.Logger]:
-    """Run the body of a workflow script with its log file open.
+    """Run the body of a workflow script with its log file open, one process at a time.
 
-    Log records go to `log_path` and to stderr. An `InputError` or an `OSError` ends the job with
-    one line (exit code 1); the traceback of any other exception is kept in the log as well.
+    Log records go to `log_path` and to stderr. An `InputError`, an `OSError`, a lack of memory or
+    SIGTERM ends the job with one line; the traceback of any other exception is kept in the log as
+    well. The exit code is 1, after SIGTERM 143. The log is locked while the job runs: a process
+    that finds another one at it (left behind by a Snakemake that was killed) waits for its end.
 
     Parameters
     ----------
@@ -28,27 +44,65 @@ def job(log_path: str | Path) -> Iterator[logging.Logger]:
     """
     # Files handed over by the workflow are all local: no job may wait for a hub by accident.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    Path(log_path).parent.mkdir(parents=True, exist_ok=True)
+    log_path = Path(log_path)
     log = logging.getLogger("brainalign")
     log.setLevel(logging.INFO)
     log.propagate = False
     line = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
-    handlers: list[logging.Handler] = [
-        logging.FileHandler(log_path, mode="w"),
-        logging.StreamHandler(sys.stderr),
-    ]
-    for handler in handlers:
+    handlers: list[logging.Handler] = []
+    previous = signal.signal(signal.SIGTERM, _terminate)
+
+    def tell(handler: logging.Handler) -> None:
         handler.setFormatter(line)
+        handlers.append(handler)
         log.addHandler(handler)
+
     try:
-        yield log
+        tell(logging.StreamHandler(sys.stderr))
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        with log_path.open("a") as locked:
+            _wait_for_lock(locked, log)
+            tell(logging.FileHandler(log_path, mode="w"))
+            leave_outer_packages()
+            yield log
+    except Terminated:
+        log.error("stopped by SIGTERM (a time limit?); what is finished is kept: run again")
+        sys.exit(128 + signal.SIGTERM)
     except (InputError, OSError) as error:
         log.error("error: %s", " ".join(str(error).split()))
         sys.exit(1)
-    except Exception:
-        log.error("unexpected error\n%s", traceback.format_exc())
+    except Exception as error:
+        if _is_out_of_memory(error):
+            log.error("error: %s (%s)", OUT_OF_MEMORY, str(error).partition("\n")[0])
+        else:
+            log.error("unexpected error\n%s", traceback.format_exc())
         sys.exit(1)
     finally:
+        signal.signal(signal.SIGTERM, previous)
         for handler in handlers:
             handler.close()
             log.removeHandler(handler)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _wait_for_lock(file: TextIO, log: logging.Logger) -> None:
+    """Lock the open file until it is closed, when no other process has it locked any more."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.warning("waiting: a process of an earlier run is still at this job")
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError as error:
+        log.warning("no locks on this file system (%s)", error)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """numpy raises a MemoryError, torch an OutOfMemoryError on GPUs, a RuntimeError on CPUs."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in str(error)
+    )

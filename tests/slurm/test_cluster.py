@@ -9,7 +9,7 @@ from workflow.conftest import Study
 
 from slurm.conftest import ClusterRun
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(5400)]
+pytestmark = pytest.mark.timeout(5400)
 
 ANALYSIS = {"scores", "contrasts", "headline", "plot_alignment", "published_check"}
 

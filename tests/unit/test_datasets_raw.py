@@ -4,9 +4,10 @@ import gzip
 import hashlib
 import http.server
 import threading
+from pathlib import Path
 
 import pytest
-from brainalign.datasets.raw import RawFile, content, locate, raw_table, text
+from brainalign.datasets.raw import RawFile, content, keep, locate, raw_table, text
 from brainalign.datasets.registry import BRAIN_AND_BEHAVIOR, INSTRUCTIONS, QUESTIONS, TEXTS, reader
 from brainalign.errors import InputError
 
@@ -51,6 +52,18 @@ def test_a_file_in_the_mirror_is_used_plain_or_packed(digest, packed, tmp_path):
     assert (record["sha256"], record["bytes"]) == (SHA256, len(DATA))
     assert content(record) == DATA
     assert text(record) == DATA.decode()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_mirrored_file_is_kept_under_the_downloads_and_found_there(packed, tmp_path):
+    name = "set/a.txt.gz" if packed else "set/a.txt"
+    put(tmp_path / "mirror" / name, gzip.compress(DATA) if packed else DATA)
+    file = RawFile("set/a.txt", "", f"sha256:{SHA256}")
+    (record,) = locate([file], tmp_path / "mirror", tmp_path / "d")
+    assert keep(record, tmp_path / "d") == tmp_path / "d" / name
+    (again,) = locate([file], None, tmp_path / "d")
+    assert content(again) == DATA
+    assert keep(again, tmp_path / "d") == Path(again["path"])
 
 
 def test_the_mirror_goes_before_the_downloads_and_both_before_the_network(server, tmp_path):

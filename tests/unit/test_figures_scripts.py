@@ -144,7 +144,7 @@ def test_headline_script_writes_and_prints(files, tmp_path, capsys):
     inputs = {"published_check": files["check"]}
     names = ("scores", "contrasts", "correlations", "capabilities", "losses")
     inputs |= {name: files[name] for name in names}
-    run("headline", Job(tmp_path, inputs, outputs=("headline",)))
+    run("headline", Job(tmp_path, inputs, outputs=("headline", "text")))
     assert (tmp_path / "out.headline").stat().st_size > 500
     said = capsys.readouterr().err
     assert "Does alignment grow with size?" in said

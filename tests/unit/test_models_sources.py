@@ -15,7 +15,7 @@ from brainalign.errors import InputError
 from brainalign.formats.atomic import sha256_of
 from brainalign.models.loading import load
 from brainalign.models.manifest import describe
-from brainalign.models.sources import from_package, resolve
+from brainalign.models.sources import from_package, keep, resolve
 from safetensors.torch import load_file, save_file
 from tiny_checkpoints import network, tokenizer, write
 
@@ -153,6 +153,10 @@ def test_hub(hub, tmp_path):
     # The second time nothing is asked of the hub.
     again, other = ask("http://127.0.0.1:9", tmp_path, "owner/good@main", "owner/other@main")
     assert again == answer
+    kept = keep(
+        {"type": "hub", "id": "owner/good", "revision": "main"}, None, tmp_path / "downloads"
+    )
+    assert {file.name for file in kept} == names
     assert "cannot be reached" in other
     assert "MIRROR/models/owner--other" in other
 
@@ -372,3 +376,26 @@ def test_delta_of_another_model(tmp_path):
     swapped = {"base": folders["delta"], "delta": folders["base"]}
     with pytest.raises(InputError, match=r"delta: has no tensor model.layers.2"):
         resolve({"type": "delta", **swapped}, converted=tmp_path / "sum")
+
+
+# Gathered under the downloads folder, for a machine without network -----------------------------
+
+
+def test_a_mirrored_hub_model_is_gathered_and_found_without_the_mirror(tmp_path):
+    mirror, downloads = tmp_path / "mirror", tmp_path / "downloads"
+    write("gpt2", mirror / "models" / "owner--name")
+    (mirror / "models" / "owner--name" / "pytorch_model.bin").write_text("pickled")
+    source = {"type": "hub", "id": "owner/name", "revision": "main"}
+    files = keep(source, mirror, downloads)
+    folder = downloads / "models" / "owner--name"
+    assert files == sorted(folder.iterdir())
+    assert {"config.json", "model.safetensors"} <= {file.name for file in files}
+    assert "pytorch_model.bin" not in {file.name for file in files}
+    found = resolve(source, converted=tmp_path / "c", downloads=downloads)
+    assert found.folder == folder
+
+
+def test_a_package_is_gathered_and_the_users_own_files_are_not(package, tmp_path):
+    files = keep(package, tmp_path, tmp_path / "kept")
+    assert {file.name for file in files} == {path.name for path in (tmp_path / "built").iterdir()}
+    assert keep({"type": "folder", "path": "x"}, None, tmp_path) == []

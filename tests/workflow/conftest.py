@@ -3,6 +3,7 @@
 import copy
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -25,6 +26,8 @@ class Study:
     folder: Path
     config: dict[str, Any]
     code: Path = REPOSITORY
+    python: Path = Path(sys.executable)  # that Snakemake runs in
+    within: tuple[str, ...] = ()  # a command that runs Snakemake, such as prlimit
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake on the study; its output and exit code are the test's to judge."""
@@ -37,7 +40,8 @@ class Study:
         path = self.folder / "study.yaml"
         path.write_text(yaml.safe_dump(self.config, sort_keys=False))
         command = [
-            sys.executable, "-m", "snakemake", "--snakefile", str(self.code / "Snakefile"),
+            *self.within, str(self.python), "-m", "snakemake",
+            "--snakefile", str(self.code / "Snakefile"),
             "--directory", str(self.folder), "--configfile", str(path),
             "--workflow-profile", str(self.code / "profiles" / "default"), *arguments,
         ]  # fmt: skip
@@ -97,6 +101,16 @@ def cut(config: Mapping[str, Any]) -> dict[str, Any]:
     return small
 
 
+def with_tuning(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The cut study with a tuning experiment: two arms of two checkpoints, one benchmark."""
+    tuning = {
+        "base": "sim-decoder-s", "arms": ["instruction", "shuffled"], "seeds": [1],
+        "checkpoints": [32, 64], "scored_on": ["sim-passages-legacy"],
+        "recipe": {"prompt": "plain", "samples": 96, "epochs": 1, "batch_size": 16},
+    }  # fmt: skip
+    return {**config, "tuning": {"sim": tuning}}
+
+
 @pytest.fixture
 def study(tmp_path: Path, small_config: dict[str, Any]) -> Study:
     """A small study that nothing has been run of."""
@@ -107,11 +121,17 @@ def study(tmp_path: Path, small_config: dict[str, Any]) -> Study:
 def finished_study(
     tmp_path_factory: pytest.TempPathFactory, small_config: dict[str, Any]
 ) -> Callable[[], Study]:
-    """A factory of the small study, run to its end once; tests must leave its files alone."""
-    study = Study(tmp_path_factory.mktemp("finished"), copy.deepcopy(small_config))
+    """A factory of the small study, run to its end once by a copy of the project beside it.
+
+    Tests must leave its files as they are.
+    """
+    folder = tmp_path_factory.mktemp("finished")
+    unrelated = shutil.ignore_patterns(".*", "results", "downloads", "__pycache__")
+    shutil.copytree(REPOSITORY, folder / "code", ignore=unrelated)
+    study = Study(folder, copy.deepcopy(small_config), folder / "code")
     study.run()
 
     def as_run() -> Study:
-        return Study(study.folder, copy.deepcopy(small_config))
+        return Study(folder, copy.deepcopy(small_config), folder / "code")
 
     return as_run

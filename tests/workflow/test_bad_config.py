@@ -23,6 +23,10 @@ def edited(config: dict[str, Any], path: str, value: object) -> dict[str, Any]:
     return config
 
 
+PRETRAIN = {
+    "type": "pretrain", "architecture": "decoder-only", "layers": 1, "width": 8, "heads": 2,
+    "steps": 1, "batch_tokens": 64, "learning_rate": 0.001,
+}  # fmt: skip
 FAULTS = [
     ("sede", 1, ["sede", "did you mean 'seed'"]),
     ("seed", "one", ["seed", "'one'", "integer"]),
@@ -35,6 +39,14 @@ FAULTS = [
     ("models/sim-decoder-s/source/type", "magic", ["source.type", "'magic'", "hub"]),
     ("models/sim-decoder-s/source/steps", 0, ["source.steps", "0", "from 1 up"]),
     ("models/sim-decoder-s/source/layers", 2.5, ["source.layers", "2.5", "integer"]),
+    *(
+        (
+            "models/m",
+            {"source": {key: value for key, value in PRETRAIN.items() if key != missing}},
+            ["models.m.source", f"'{missing}'", "missing"],
+        )
+        for missing in ("batch_tokens", "learning_rate")
+    ),
     ("models/a model", {"source": {"type": "folder", "path": "x"}}, ["'a model'", "letters"]),
     ("models/m", {"source": {"type": "hub", "id": "a/b"}}, ["models.m.source", "revision"]),
     ("models/m", {"source": {"type": "hub", "id": "gpt2", "revision": "main"}}, ["OWNER/NAME"]),

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import logging
+import shutil
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -92,6 +93,17 @@ def content(record: Record) -> bytes:
         raise InputError(f"{path}: raw file {record['name']} is no longer there") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path}: not a whole gzip file ({error})") from error
+
+
+def keep(record: Record, downloads: str | Path) -> Path:
+    """The place of a located file under the downloads folder; it is copied there if need be."""
+    path = Path(record["path"])
+    packed = ".gz" if _is_packed(path, record["name"]) else ""
+    target = Path(downloads) / f"{record['name']}{packed}"
+    if not target.is_file():
+        with atomic_path(target) as partial:
+            shutil.copyfile(path, partial)
+    return target
 
 
 def text(record: Record) -> str:

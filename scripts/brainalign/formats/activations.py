@@ -13,7 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from brainalign.errors import InputError
+from brainalign.errors import REMAKE, InputError
 from brainalign.formats.atomic import atomic_path
 
 
@@ -216,7 +216,7 @@ def open_activations(path: str | Path) -> ActivationFile:
             header = file.metadata() or {}
             names = set(file.keys())
     except SafetensorError as error:
-        raise InputError(f"{path}: not a whole safetensors file ({error})") from error
+        raise InputError(f"{path}: not a whole safetensors file ({error}); {REMAKE}") from error
     if not {"layers", "stimulus_ids"} <= header.keys():
         raise InputError(f"{path}: not an activation file (its header names no layers)")
     layers = tuple(json.loads(header["layers"]))

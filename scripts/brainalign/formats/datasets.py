@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from brainalign.errors import InputError
+from brainalign.errors import REMAKE, InputError
 from brainalign.formats.atomic import atomic_path
 from brainalign.formats.tables import read_table, write_table
 
@@ -47,7 +47,7 @@ def read_responses(path: str | Path, stimuli: pd.DataFrame) -> xr.Dataset:
     try:
         responses = xr.load_dataset(path, engine="h5netcdf")
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not a readable netCDF file ({error})") from error
+        raise InputError(f"{path}: not a readable netCDF file ({error}); {REMAKE}") from error
     check_responses(responses, stimuli, str(path))
     return responses
 

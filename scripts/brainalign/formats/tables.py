@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from brainalign.errors import InputError
+from brainalign.errors import REMAKE, InputError
 from brainalign.formats.atomic import atomic_path
 
 
@@ -17,7 +17,7 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
         if Path(path).suffix == ".csv":
             table.to_csv(temporary, index=False, float_format="%.10g")
         else:
-            table.to_parquet(temporary, index=False)
+            table.to_parquet(temporary, index=False, write_page_checksum=True)
 
 
 def read_table(path: str | Path, columns: Sequence[str] = ()) -> pd.DataFrame:
@@ -31,15 +31,30 @@ def read_table(path: str | Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     if not path.exists():
         raise InputError(f"{path}: no such table")
     try:
-        table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+        if path.suffix == ".csv":
+            check_text(path)
+            table = pd.read_csv(path)
+        else:
+            table = pd.read_parquet(path, page_checksum_verification=True)
+    except InputError:
+        raise
     except Exception as error:
-        raise InputError(f"{path}: not a readable {path.suffix} table ({error})") from error
+        raise InputError(
+            f"{path}: not a readable {path.suffix} table ({error}); {REMAKE}"
+        ) from error
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise InputError(
             f"{path}: column {', '.join(missing)} is missing; it has {', '.join(table.columns)}"
         )
     return table
+
+
+def check_text(path: str | Path) -> None:
+    """Raise an InputError if a text file has no last line end, or zeros in it: it is damaged."""
+    content = Path(path).read_bytes()
+    if not content.endswith(b"\n") or b"\0" in content:
+        raise InputError(f"{path}: damaged or cut short ({len(content)} bytes); {REMAKE}")
 
 
 def write_json(record: Any, path: str | Path) -> None:
@@ -62,4 +77,4 @@ def read_json(path: str | Path) -> Any:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not JSON ({error})") from error
+        raise InputError(f"{path}: not JSON ({error}); {REMAKE}") from error

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +10,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from brainalign.errors import InputError
+from brainalign.formats.atomic import fresh_folder
 from brainalign.models.loading import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 from brainalign.models.manifest import TEXT_SUFFIXES, weight_files
 
 NEW_ROWS = ("mean", "zero")
-
-
-@contextmanager
-def fresh_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `folder` if the block succeeds."""
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.replace(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def copy_text_files(folder: Path, target: Path) -> None:

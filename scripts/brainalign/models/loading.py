@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from brainalign.errors import InputError
+from brainalign.errors import REMAKE, InputError
 from brainalign.models import manifest as manifests
 from brainalign.models import startup
 from brainalign.models.architectures import capture, run_body
@@ -121,7 +121,7 @@ def load_tokenizer(manifest: Mapping[str, Any]) -> PreTrainedTokenizerFast:
             folder, local_files_only=True, trust_remote_code=manifest["trust_remote_code"]
         )
     except Exception as error:
-        raise InputError(f"{folder}: the tokenizer cannot be loaded ({error})") from error
+        raise InputError(f"{folder}: the tokenizer cannot be loaded ({error}); {REMAKE}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise InputError(
             f"{folder}: tokenizer {type(tokenizer).__name__} gives no character offsets; a fast "
@@ -159,7 +159,7 @@ def _load_network(
             **placement,
         )
     except Exception as error:
-        raise InputError(f"{folder}: the model cannot be loaded ({error})") from error
+        raise InputError(f"{folder}: the model cannot be loaded ({error}); {REMAKE}") from error
     if report["missing_keys"]:
         absent = sorted(report["missing_keys"])
         raise InputError(

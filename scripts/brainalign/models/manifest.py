@@ -174,17 +174,25 @@ def safetensors_header(path: Path) -> dict[str, dict[str, Any]]:
     with path.open("rb") as file:
         length = struct.unpack("<Q", file.read(8))[0] if size >= 8 else size
         if length > size - 8:
-            raise InputError(f"{path}: not a safetensors file, or truncated ({size} bytes)")
+            raise InputError(
+                f"{path}: not a safetensors file, or truncated ({size} bytes); remove it and run "
+                "again"
+            )
         try:
             header = json.loads(file.read(length))
         except ValueError as error:
-            raise InputError(f"{path}: not a safetensors file ({error})") from error
+            raise InputError(
+                f"{path}: not a safetensors file ({error}); remove it and run again"
+            ) from error
     header.pop("__metadata__", None)
     for entry in header.values():
         entry["data_offsets"] = [8 + length + offset for offset in entry["data_offsets"]]
     end = max((entry["data_offsets"][1] for entry in header.values()), default=8 + length)
     if end != size:
-        raise InputError(f"{path}: {size} bytes, but its header tells of {end}: truncated?")
+        raise InputError(
+            f"{path}: {size} bytes, but its header tells of {end}: truncated? Remove it and "
+            "run again"
+        )
     return header
 
 

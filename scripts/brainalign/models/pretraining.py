@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from brainalign.errors import InputError
+from brainalign.formats.atomic import fresh_folder
 from brainalign.models import startup
 
 with startup.short():
@@ -257,9 +258,10 @@ def pretrain(
 def save_checkpoint(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: str | Path
 ) -> None:
-    """Write the weights (safetensors), the configuration and the tokenizer."""
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    """Write the weights (safetensors), the configuration and the tokenizer, whole or not at all."""
+    with fresh_folder(folder) as partial:
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
 
 
 def summary(log: pd.DataFrame) -> dict[str, Any]:

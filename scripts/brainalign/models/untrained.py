@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from brainalign.errors import InputError
-from brainalign.models.conversion import copy_text_files, fresh_folder
+from brainalign.formats.atomic import fresh_folder
+from brainalign.models.conversion import copy_text_files
 from brainalign.models.loading import CLASSES, AutoConfig
 from brainalign.models.manifest import check
 

@@ -10,6 +10,8 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
 from tokenizers.trainers import WordLevelTrainer
 
+from brainalign.formats.atomic import fresh_folder
+
 PAD, END, UNKNOWN = "<pad>", "<|endoftext|>", "<unk>"
 """END separates documents; it is the beginning-of-sequence token as well, as in GPT-2."""
 SENTINELS = tuple(f"<extra_id_{i}>" for i in range(32))
@@ -34,10 +36,7 @@ def train_tokenizer(
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:
-    """Write the files that transformers' PreTrainedTokenizerFast loads."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
+    """Write the files that transformers' PreTrainedTokenizerFast loads, whole or not at all."""
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "pad_token": PAD,
@@ -47,4 +46,6 @@ def save_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:
         "clean_up_tokenization_spaces": False,
         "model_input_names": ["input_ids", "attention_mask"],
     }
-    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
+    with fresh_folder(folder) as partial:
+        tokenizer.save(str(partial / "tokenizer.json"))
+        (partial / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")

@@ -119,6 +119,14 @@ def parent(model: Model) -> str | None:
     return model["source"].get("of")
 
 
+def lineage(name: str, models: Mapping[str, Model]) -> Iterator[str]:
+    """A model's name and those of the models that it is made from in the workflow."""
+    made_from: str | None = name
+    while made_from is not None:
+        yield made_from
+        made_from = parent(models[made_from])
+
+
 def is_simulated(name: str, models: Mapping[str, Model]) -> bool:
     """Whether a model was trained on the simulated world (baselines follow their dataset)."""
     source = models[name]["source"]

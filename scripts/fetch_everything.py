@@ -1,0 +1,38 @@
+"""Gather all raw data and weights of a study under the downloads folder, with their hashes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from brainalign.datasets import raw
+from brainalign.formats.atomic import atomic_path, sha256_of
+from brainalign.formats.tables import read_json
+from brainalign.job import job
+from brainalign.models import sources
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log:
+    mirror = snakemake.params.mirror and Path(snakemake.params.mirror)
+    downloads = Path(snakemake.output.sums).parent
+    files = {
+        raw.keep(record, downloads)
+        for path in snakemake.input.raw
+        for record in read_json(path)["files"]
+    }
+    for name, model in snakemake.params.models.items():
+        kept = sources.keep(
+            model["source"], mirror, downloads, model.get("trust_remote_code", False)
+        )
+        if not kept:
+            log.warning("%s is yours, not gathered: %s", name, dict(model["source"]))
+        files.update(kept)
+    with atomic_path(snakemake.output.sums) as path:
+        path.write_text(
+            "".join(f"{sha256_of(file)}  {file.relative_to(downloads)}\n" for file in sorted(files))
+        )
+    log.info(
+        "%d files, %.1f MB in %s; check: cd %s && sha256sum --check %s",
+        len(files), sum(file.stat().st_size for file in files) / 1e6, downloads,
+        downloads, Path(snakemake.output.sums).name,
+    )  # fmt: skip
