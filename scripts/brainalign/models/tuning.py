@@ -253,10 +253,14 @@ class _Trainer(Trainer):
         watch.trainer = self
 
     def get_train_dataloader(self) -> DataLoader:
+        # A step's loss is that of all its rows; micro-batches of like lengths are padded least.
+        lengths = np.array([sum(map(len, row.values())) for row in self.course.rows])
         batches = [
             part.tolist()
             for step in self.course.steps
-            for part in np.array_split(step, self.micro_batches)
+            for part in np.array_split(
+                np.array(step)[np.argsort(lengths[step], kind="stable")], self.micro_batches
+            )
         ]
         return self.accelerator.prepare(
             DataLoader(
