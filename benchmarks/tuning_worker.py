@@ -48,7 +48,7 @@ def model_of(work: str) -> Any:
                 num_hidden_layers=6,
                 num_attention_heads=6,
                 max_position_embeddings=LONGEST,
-            )  # fmt: skip
+            )
         )
     return T5ForConditionalGeneration(
         T5Config(
@@ -60,7 +60,7 @@ def model_of(work: str) -> Any:
             num_heads=6,
             dropout_rate=0.0,
             decoder_start_token_id=0,
-        )  # fmt: skip
+        )
     )
 
 
