@@ -58,7 +58,8 @@ def compared(
 ) -> Result:
     """One row of the results, from runs of (peer or None, ours).
 
-    Ratios are peer ÷ ours, `limit_ratio` is ours ÷ the limit, all of them medians over the runs.
+    Ratios are peer ÷ ours, `limit_ratio` is ours ÷ the limit (of a second run in the process, where
+    there is one), all of them medians over the runs.
     `requirement` names the peer as pip does (PEER==VERSION), or is a word for one without version.
     `max_difference` is between the values of the last runs, where ours are not NaN.
     """
@@ -81,7 +82,7 @@ def compared(
         "peer_version": version or None,
         "cpu_ratio": ratio("cpu_s"),
         "wall_ratio": ratio("wall_s"),
-        "limit_ratio": round(median(o["cpu_s"] / o["limit_s"] for o in limited), 2)
+        "limit_ratio": round(median(o.get("warm_s", o["cpu_s"]) / o["limit_s"] for o in limited), 2)
         if limited
         else None,
         "max_difference": difference,

@@ -32,6 +32,7 @@ WORKS = {
     "ols-pereira": "brainscore-language",
     "ols-wehbe": "scikit-learn",
     "ridge-pereira": "himalaya",
+    "ridge-pereira-double": "himalaya",
     "ridge-gcv-pereira": "himalaya",
     "ceiling": "brainscore-language",
     "whole-model": None,
