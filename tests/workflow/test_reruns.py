@@ -1,107 +1,323 @@
-"""What an edit reruns: exactly the jobs concerned, and nothing when nothing changed."""
+"""What an edit reruns: exactly the jobs concerned, and nothing when nothing changed.
 
-from collections.abc import Callable
+The study behind it has one model (`sim-decoder-s`), its tuned partner, its untrained twin and a
+baseline; a dataset with two brain benchmarks, one with two of reading times; two tasks; a text.
+It is run once; each edit is planned by a dry run.
+"""
+
+import copy
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from workflow.conftest import Study
+from workflow.conftest import Study, with_tuning
 
 pytestmark = pytest.mark.workflow
 
-TABLES = {
-    "scores", "behaviors", "capabilities", "losses", "contrasts", "correlations", "baselines",
-    "profiles", "mixed_effects", "headline", "pages",
+VANILLA, TUNED, UNTRAINED = "sim-decoder-s", "sim-decoder-s-instruct", "sim-decoder-s-untrained"
+NETWORKS = (VANILLA, TUNED, UNTRAINED)
+MODELS = (*NETWORKS, "oasm")
+TASKS = ("mmlu-sim", "bbh-sim")
+BRAIN = ("sim-passages-legacy", "sim-passages-controlled")
+ARMS = ("instruction", "shuffled")
+READING = ("sim-reading-legacy", "sim-reading-controlled")
+
+# What is made of each kind of number: tables, and the figures drawn from them.
+EFFECTS = {
+    "contrasts", "correlations", "headline", "pages", "plot_improvement", "plot_correlates",
+    "plot_behavior",
+}  # fmt: skip
+SCORES = EFFECTS | {
+    "scores", "baselines", "profiles", "mixed_effects", "plot_layer_curves", "plot_alignment",
+    "plot_legacy_controlled", "plot_profiles", "plot_baselines", "plot_mixed_effects",
+}  # fmt: skip
+BEHAVIORS = EFFECTS | {"behaviors"}
+CAPABILITIES = EFFECTS | {"capabilities"}
+LOSSES = {
+    "losses", "correlations", "headline", "pages", "plot_correlates", "plot_behavior",
+    "plot_losses",
+}  # fmt: skip
+TABLES = SCORES | BEHAVIORS | CAPABILITIES | LOSSES
+PUBLISHED = {"published_check", "plot_published", "headline", "pages"}
+DATASET_FIGURES = {"plot_dataset sim-passages", "plot_dataset sim-reading"}
+
+
+def brain(model: str, benchmarks: tuple[str, ...] = BRAIN) -> set[str]:
+    return {f"alignment {model},{benchmark}" for benchmark in benchmarks}
+
+
+def reading_times(model: str) -> set[str]:
+    return {f"behavior {model},{benchmark}" for benchmark in READING}
+
+
+def answers(model: str) -> set[str]:
+    return set() if model == UNTRAINED else {f"capability {model},{task}" for task in TASKS}
+
+
+def reads(model: str) -> set[str]:
+    """All that a model does with text, and what is fitted to that."""
+    loss = set() if model == UNTRAINED else {f"next_word_loss {model},sim-held-out"}
+    own = {f"activations {model},sim-passages", f"surprisal {model},sim-reading"}
+    return own | loss | brain(model) | reading_times(model)
+
+
+def every(jobs: Callable[[str], set[str]], models: tuple[str, ...]) -> set[str]:
+    return set().union(*map(jobs, models))
+
+
+TRAINED_ALONE = {f"instruction_tune {TUNED}", *reads(TUNED), *answers(TUNED), "plot_training"}
+TWIN_ALONE = {f"initialise_untrained {UNTRAINED}", *reads(UNTRAINED)}
+OASM_ALONE = {"baseline_activations oasm,sim-passages", *brain("oasm")}
+FIGURES = {
+    "plot_published", "plot_layer_curves", "plot_alignment", "plot_legacy_controlled",
+    "plot_improvement", "plot_training", "plot_correlates", "plot_behavior", "plot_profiles",
+    "plot_baselines", "plot_mixed_effects", "plot_losses", *DATASET_FIGURES,
+}  # fmt: skip
+VANILLA_ON = {
+    f"pretrain_model {VANILLA}", *reads(VANILLA), *answers(VANILLA), *TRAINED_ALONE, *TWIN_ALONE,
+    *TABLES,
+}  # fmt: skip
+SIMULATED_WORLD = {
+    "simulate_corpus", "simulate_dataset sim-passages", "simulate_dataset sim-reading",
+    *(f"simulate_questions {task}" for task in TASKS), *(f"ceiling {name}" for name in BRAIN),
+    *VANILLA_ON, *OASM_ALONE, *DATASET_FIGURES,
 }  # fmt: skip
 
 
-def rules(jobs: set[str]) -> set[str]:
-    return {job.split()[0] for job in jobs}
+# An edit of the config: where, and what is put there (a mapping is merged) → the jobs that run.
+CONFIG_EDITS: dict[str, tuple[str, object, set[str]]] = {
+    "nothing": ("study", None, set()),
+    "a label and a declared size": (
+        f"models.{VANILLA}", {"label": "Small", "parameters": 123456}, TABLES,
+    ),
+    "the label of a tuned model": (
+        f"models.{TUNED}", {"label": "Tuned"}, {*TABLES, "plot_training"},
+    ),
+    "a tuned model": (f"models.{TUNED}.source.samples", 96, {*TRAINED_ALONE, *TABLES}),
+    "the model that others are made from": (f"models.{VANILLA}.source.steps", 21, VANILLA_ON),
+    "an untrained model": (
+        f"models.{UNTRAINED}.source.seed", 2, {*TWIN_ALONE, *SCORES, *BEHAVIORS},
+    ),
+    "a baseline": (  # beyond it the controlled benchmark asks for the models' own variance
+        "models.oasm.source.sigma", 2.0,
+        {*OASM_ALONE, *every(lambda m: brain(m, BRAIN[1:]), MODELS), *SCORES},
+    ),
+    "how a model reads": (
+        f"models.{VANILLA}.bos", "none", {*reads(VANILLA), *SCORES, *BEHAVIORS, *LOSSES},
+    ),
+    "another model": (
+        "models.newcomer",
+        {"source": {"type": "untrained", "of": VANILLA, "seed": 9}, "family": "sim-decoder"},
+        {
+            "initialise_untrained newcomer", "activations newcomer,sim-passages",
+            "surprisal newcomer,sim-reading", *brain("newcomer"), *reading_times("newcomer"),
+            *TABLES,
+        },
+    ),
+    "fewer models": ("only", [VANILLA, TUNED, "oasm"], TABLES),
+    "another brain benchmark": (
+        "alignment.another",
+        {
+            "dataset": "sim-passages", "mode": "legacy", "regression": {"type": "ols"},
+            "split": {"scheme": "shuffled", "folds": 5, "train": 0.9, "seed": 1},
+            "aggregate": "mean", "layers": "best", "ceiling": {"method": "extrapolation"},
+        },
+        {"ceiling another", *every(lambda m: brain(m, ("another",)), MODELS), *SCORES},
+    ),
+    "a brain benchmark's folds": (
+        f"alignment.{BRAIN[0]}.split.folds", 5,
+        {f"ceiling {BRAIN[0]}", *every(lambda m: brain(m, BRAIN[:1]), MODELS), *SCORES},
+    ),
+    "a benchmark of reading times": (
+        f"behavior.{READING[1]}.spillover", 1,
+        {*(f"behavior {model},{READING[1]}" for model in NETWORKS), *BEHAVIORS},
+    ),
+    "a task's worked examples": (
+        "capability.bbh-sim.shots", 2,
+        {f"capability {VANILLA},bbh-sim", f"capability {TUNED},bbh-sim", *CAPABILITIES},
+    ),
+    "another task": (
+        "capability.another",
+        {
+            "questions": {"type": "simulated"}, "format": "multiple-choice",
+            "scoring": "loglikelihood",
+        },
+        {
+            "simulate_questions another", f"capability {VANILLA},another",
+            f"capability {TUNED},another", *CAPABILITIES,
+        },
+    ),
+    "how a text is read": (
+        "next_word.sim-held-out.window", 64,
+        {f"next_word_loss {m},sim-held-out" for m in (VANILLA, TUNED)} | LOSSES,
+    ),
+    "a dataset's pooling": (
+        "datasets.sim-passages.pooling", "last",
+        {
+            *(f"activations {model},sim-passages" for model in NETWORKS),
+            *every(brain, NETWORKS), *SCORES,
+        },
+    ),
+    "a dataset": (
+        "datasets.sim-reading.source.readers", 21,
+        {
+            "simulate_dataset sim-reading", "plot_dataset sim-reading", *BEHAVIORS,
+            *(f"surprisal {model},sim-reading" for model in NETWORKS),
+            *every(reading_times, NETWORKS),
+        },
+    ),
+    "bootstrap samples": ("analysis.bootstrap", 60, SCORES),
+    "the seed": (
+        "seed", 2,
+        SIMULATED_WORLD | TABLES,
+    ),
+}  # fmt: skip
 
 
-def test_finished_study_has_nothing_to_do(finished_study: Callable[[], Study]) -> None:
-    assert finished_study().jobs() == set()
-
-
-def test_a_label_reruns_tables_and_figures_only(finished_study: Callable[[], Study]) -> None:
+@pytest.mark.parametrize("edit", CONFIG_EDITS)
+def test_an_edit_of_the_config(finished_study: Callable[[], Study], edit: str) -> None:
     study = finished_study()
-    study.config["models"]["sim-decoder-s"]["label"] = "Small"
-    study.config["models"]["sim-decoder-s"]["parameters"] = 123456
-    found = rules(study.jobs())
-    assert {"scores", "behaviors", "capabilities"} <= found
-    assert all(r in TABLES or r.startswith("plot_") for r in found)
+    path, value, expected = CONFIG_EDITS[edit]
+    *above, key = path.split(".")
+    section = study.config
+    for name in above:
+        section = section[name]
+    merged = isinstance(value, Mapping) and key in section
+    section[key] = {**section[key], **value} if merged else value
+    assert study.jobs() == expected
 
 
-def test_a_tuned_model_reruns_alone(finished_study: Callable[[], Study]) -> None:
+# An edit of the project's code: file, text → other text → the jobs that run.
+CODE_EDITS: dict[str, tuple[str, str, str, set[str]]] = {
+    "a comment": (
+        "encoding/correlation.py", "    xp = array", "    # so\n    xp = array", set(),
+    ),
+    "a docstring": (
+        "encoding/correlation.py", '"""Pearson\'s r of each', '"""The r of each', set(),
+    ),
+    "formatting": (
+        "encoding/correlation.py", "xp.sum(p * t, axis=0)", "xp.sum(\n        p * t, axis=0\n    )",
+        set(),
+    ),
+    "a formula of brain alignment": (
+        "encoding/correlation.py", "xp.sum(p * t, axis=0)", "xp.sum(t * p, axis=0)",
+        {*every(brain, MODELS), *(f"ceiling {name}" for name in BRAIN), *SCORES},
+    ),
+    "a formula of reading times": (
+        "behavior/reading_times.py", '\n\ndef ', "\n\nEDITED = 1\n\n\ndef ",
+        {*every(reading_times, NETWORKS), *BEHAVIORS},
+    ),
+    "surprisal": (
+        "reading/surprisal.py", "\n\ndef ", "\n\nEDITED = 1\n\n\ndef ",
+        {
+            *(f"surprisal {model},sim-reading" for model in NETWORKS),
+            *every(reading_times, NETWORKS), *BEHAVIORS,
+        },
+    ),
+    "prompts": (
+        "capability/prompts.py", "\n\ndef ", "\n\nEDITED = 1\n\n\ndef ",
+        {*every(answers, (VANILLA, TUNED)), *CAPABILITIES},
+    ),
+    "instruction tuning": (
+        "models/tuning.py", "\n\ndef ", "\n\nEDITED = 1\n\n\ndef ", {*TRAINED_ALONE, *TABLES},
+    ),
+    "the figures' style": (
+        "figures/style.py", "\n\ndef ", "\n\nEDITED = 1\n\n\ndef ", FIGURES,
+    ),
+    "one figure": (
+        "figures/training.py", "\n\ndef ", "\n\nEDITED = 1\n\n\ndef ", {"plot_training"},
+    ),
+    "a script": (
+        "../mixed_effects.py", "\nwith job", "\nEDITED = 1\n\nwith job",
+        {"mixed_effects", "plot_mixed_effects", "pages"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", CODE_EDITS)
+def test_an_edit_of_the_code(finished_study: Callable[[], Study], edit: str) -> None:
     study = finished_study()
-    study.config["models"]["sim-decoder-s-instruct"]["source"]["samples"] = 96
-    jobs = study.jobs()
-    per_model = {job for job in jobs if " " in job and not job.startswith("plot_")}
-    assert "instruction_tune sim-decoder-s-instruct" in per_model
-    assert all("sim-decoder-s-instruct" in job for job in per_model)
-    assert {"activations", "surprisal", "capability", "alignment", "behavior"} <= rules(per_model)
+    name, old, new, expected = CODE_EDITS[edit]
+    with edited(study.code / "scripts" / "brainalign" / name, old, new):
+        assert study.jobs() == expected
 
 
-def test_an_added_model_adds_its_own_jobs(finished_study: Callable[[], Study]) -> None:
+def test_a_published_table(finished_study: Callable[[], Study]) -> None:
     study = finished_study()
-    study.config["models"]["newcomer"] = {
-        "source": {"type": "untrained", "of": "sim-decoder-s", "seed": 9},
-        "family": "sim-decoder",
-    }
-    per_model = {job for job in study.jobs() if " " in job and not job.startswith("plot_")}
-    assert "initialise_untrained newcomer" in per_model
-    assert all("newcomer" in job for job in per_model)
+    with edited(study.code / "resources" / "published" / "models.csv", "\n", "\n\n"):
+        assert study.jobs() == PUBLISHED
 
 
-def test_an_added_benchmark_extracts_nothing(finished_study: Callable[[], Study]) -> None:
+def test_touched_files_of_the_same_content(finished_study: Callable[[], Study]) -> None:
+    """Every result and published table is touched, the inputs of a job after its outputs."""
     study = finished_study()
-    first = next(iter(study.config["alignment"]))
-    study.config["alignment"]["another"] = {
-        **study.config["alignment"][first],
-        "aggregate": "mean",
-    }
-    jobs = study.jobs()
-    assert {job for job in jobs if job.startswith("ceiling")} == {"ceiling another"}
-    assert all(job.endswith(",another") for job in jobs if job.startswith("alignment"))
-    assert not rules(jobs) & {"activations", "baseline_activations", "surprisal", "pretrain_model"}
+    results = study.folder / "results"
+    files = [
+        path for path in results.rglob("*") if path.is_file() and ".snakemake" not in path.name
+    ]
+    files += (study.code / "resources" / "published").glob("*.csv")
+    before = {path: path.stat() for path in files}
+    last = max(stat.st_mtime for stat in before.values())
+    try:
+        for path in files:  # each newer than all that is made of it
+            mirrored = last + (last - before[path].st_mtime) + 1
+            os.utime(path, (mirrored, mirrored))
+        assert study.jobs() == set()
+    finally:
+        for path, stat in before.items():
+            os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
-def test_narrowing_leaves_the_other_models_out(study: Study) -> None:
-    jobs = study.jobs("--config", "only=sim-decoder-s,oasm")
-    assert "pretrain_model sim-decoder-s" in jobs
-    assert not any("untrained" in job or "instruct" in job.split()[-1] for job in jobs)
+# An edit of a tuning experiment → the checkpoints that are made and scored.
+TUNING_EDITS: dict[str, tuple[str, object, list[str]]] = {
+    "nothing": ("seeds", [1], []),
+    "a checkpoint between": ("checkpoints", [32, 48, 64], ["instruction-s1-48", "shuffled-s1-48"]),
+    "a later checkpoint": ("checkpoints", [32, 64, 80], ["instruction-s1-80", "shuffled-s1-80"]),
+    "an arm": (
+        "arms", ["instruction", "shuffled", "continued"], ["continued-s1-32", "continued-s1-64"],
+    ),
+    "a seed": ("seeds", [1, 2], [f"{arm}-s2-{n}" for arm in ARMS for n in (32, 64)]),
+}  # fmt: skip
+TRAJECTORY = "results/tables/trajectory.csv"
 
 
-def test_a_comment_reruns_nothing_and_a_formula_its_rules(
-    finished_study: Callable[[], Study], tmp_path
-) -> None:
-    import shutil
-
-    from conftest import REPOSITORY
-
+@pytest.fixture(scope="module")
+def tuned_study(
+    finished_study: Callable[[], Study], tmp_path_factory: pytest.TempPathFactory
+) -> Study:
+    """A copy of the finished study, with a tuning experiment run up to its table."""
     study = finished_study()
-    code = tmp_path / "code"
-    shutil.copytree(
-        REPOSITORY,
-        code,
-        ignore=shutil.ignore_patterns(
-            ".git", ".venv", "results", "downloads", ".snakemake", "logs"
-        ),
-    )
-    module = code / "scripts" / "brainalign" / "encoding" / "correlation.py"
-    study.code = code
-    source = module.read_text()
-    # A copy of the project has its published tables at another path, which is another input.
-    moved = study.jobs()
-    assert rules(moved) <= {"published_check", "plot_published", "headline", "pages"}
-    module.write_text("# a comment\n" + source)
-    assert study.jobs() == moved
-    module.write_text(source + "\nAN_EDITED_FORMULA = 1\n")
-    found = rules(study.jobs())
-    assert {"alignment", "ceiling", "scores"} <= found
-    assert not found & {
-        "activations",
-        "pretrain_model",
-        "surprisal",
-        "capability",
-        "simulate_dataset",
-    }
+    study.folder = tmp_path_factory.mktemp("tuned")
+    shutil.copytree(study.code.parent, study.folder, dirs_exist_ok=True)
+    study.config = with_tuning(study.config)
+    study.run(TRAJECTORY)
+    return study
+
+
+@pytest.mark.parametrize("edit", TUNING_EDITS)
+def test_an_edit_of_a_tuning_experiment(tuned_study: Study, edit: str) -> None:
+    key, value, added = TUNING_EDITS[edit]
+    study = Study(tuned_study.folder, copy.deepcopy(tuned_study.config), tuned_study.code)
+    study.config["tuning"]["sim"][key] = value
+    expected = {"trajectory"} if added else set()
+    for name in (f"{VANILLA}-{ending}" for ending in added):
+        expected |= {f"instruction_tune {name}", f"activations {name},sim-passages"}
+        expected |= brain(name, BRAIN[:1])
+    assert study.jobs(TRAJECTORY) == expected
+
+
+@contextmanager
+def edited(path: Path, old: str, new: str) -> Iterator[None]:
+    """A file in which the first `old` is `new`, until the end of the block; then as it was."""
+    text, stat = path.read_text(), path.stat()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    try:
+        yield
+    finally:
+        path.write_text(text)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
