@@ -13,6 +13,7 @@ import pytest
 import torch
 from brainalign.errors import InputError
 from brainalign.formats.atomic import sha256_of
+from brainalign.models import sources
 from brainalign.models.loading import load
 from brainalign.models.manifest import describe
 from brainalign.models.sources import from_package, keep, resolve
@@ -364,6 +365,19 @@ def test_delta(new_rows, start, tmp_path):
     with pytest.raises(InputError, match=r"3 rows more than the base has: new_rows must be one"):
         resolve(source, converted=tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_the_commits_of_a_delta_and_of_its_base_are_kept(tmp_path, monkeypatch):
+    write("llama", tmp_path / "base")
+    write_delta(network("llama"), network("llama", seed=1), tmp_path / "delta", None)
+
+    def from_hub(name, revision, *_):
+        return sources.Checkpoint(tmp_path / name, f"{name}@{revision}")
+
+    monkeypatch.setattr(sources, "from_hub", from_hub)
+    parts = {part: {"type": "hub", "id": part, "revision": "main"} for part in ("base", "delta")}
+    found = resolve({"type": "delta", **parts}, converted=tmp_path / "sum")
+    assert (found.revision, found.base_revision) == ("delta@main", "base@main")
 
 
 def test_delta_of_another_model(tmp_path):

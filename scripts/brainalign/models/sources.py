@@ -25,10 +25,14 @@ _HUB_NOT = ["*/*", "consolidated*"]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a model's config, tokenizer and safetensors lie, and the commit that they are."""
+    """Where a model's config, tokenizer and safetensors lie, and the commit that they are.
+
+    `base_revision` is the commit of what a weight delta was added to.
+    """
 
     folder: Path
     revision: str | None = None
+    base_revision: str | None = None
 
 
 def resolve(
@@ -83,7 +87,7 @@ def resolve(
             for part in ("base", "delta")
         )  # fmt: skip
         add_delta(base.folder, delta.folder, converted, source.get("new_rows"))
-        return Checkpoint(converted, delta.revision)
+        return Checkpoint(converted, delta.revision, base.revision)
     raise InputError(
         f"source type {kind!r} cannot be fetched, expected hub, folder, gguf, package or delta"
     )
