@@ -170,7 +170,7 @@ def test_lag_profile_peaks_at_0_and_moves_with_a_shift(world):
 
     assert peak(world.times) == "0"
     late = np.roll(world.times, 1, axis=0)
-    assert peak(late) == "1"
+    assert peak(late) == "-1"
 
 
 def test_parts_are_reported(world):

@@ -395,29 +395,26 @@ def test_flipped_bytes_never_raise_anything_but_an_input_error(form, tmp_path):
 
 
 FULL_SIZE = """
-import re, sys, time
+import re, sys
 from pathlib import Path
 from brainalign.datasets import pereira2018
 from brainalign.formats.datasets import write_dataset
-start = time.perf_counter()
 record = {"name": "a", "path": sys.argv[1], "sha256": "", "verified": False}
 prepared = pereira2018.read([record], {"experiment": 384})
 write_dataset(prepared.stimuli, prepared.responses, sys.argv[2], sys.argv[3])
 # VmHWM is this program's own peak; ru_maxrss would count the process that started it.
 peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
-print(prepared.responses.sizes["target"], time.perf_counter() - start, peak / 1024)
+print(prepared.responses.sizes["target"], peak / 1024)
 """
 
 
-def test_pereira_at_its_full_size_within_10_s_and_1500_mb(full, tmp_path, repository):
+def test_pereira_at_its_full_size_within_1500_mb(full, tmp_path, repository):
     """627 × 13,553 float64, 10 subjects; reading one experiment and writing it in our form."""
     path = write_hdf5(tmp_path / "full.nc", *full("pereira2018"))
     done = subprocess.run(
         [sys.executable, "-c", FULL_SIZE, path, tmp_path / "s.parquet", tmp_path / "r.nc"],
         capture_output=True, text=True, check=True, env={"PYTHONPATH": str(repository / "scripts")},
     )  # fmt: skip
-    targets_kept, seconds, megabytes = map(float, done.stdout.split())
+    targets_kept, megabytes = map(float, done.stdout.split())
     assert targets_kept == 12195
-    assert seconds < 10
     assert megabytes < 1500
-    print(f"{seconds:.1f} s, {megabytes:.0f} MB")

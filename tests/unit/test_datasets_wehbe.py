@@ -87,18 +87,17 @@ def test_a_word_lies_in_the_last_volume_that_begins_strictly_before_it(folder):
 
 
 FULL_SIZE = """
-import re, sys, time
+import re, sys
 from pathlib import Path
 from brainalign.datasets import wehbe2014
 from dataset_files import wehbe_records
-start = time.perf_counter()
 prepared = wehbe2014.read(wehbe_records(Path(sys.argv[1])), {})
 peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
-print((prepared.responses["subject"] == "F").sum().item(), time.perf_counter() - start, peak / 1024)
+print((prepared.responses["subject"] == "F").sum().item(), peak / 1024)
 """
 
 
-def test_a_subject_of_full_size_within_10_s_and_1500_mb(tmp_path, repository):
+def test_a_subject_of_full_size_within_1500_mb(tmp_path, repository):
     """1,211 × 27,905 voxels, 5,018 of them in the language network; subjects are read in turn."""
     folder, rng = tmp_path / "wehbe", np.random.default_rng(0)
     write_wehbe(folder)
@@ -111,11 +110,9 @@ def test_a_subject_of_full_size_within_10_s_and_1500_mb(tmp_path, repository):
         [sys.executable, "-c", FULL_SIZE, folder],
         capture_output=True, text=True, check=True, env={"PYTHONPATH": path},
     )  # fmt: skip
-    voxels, seconds, megabytes = map(float, done.stdout.split())
+    voxels, megabytes = map(float, done.stdout.split())
     assert voxels == 5018
-    assert seconds < 10
     assert megabytes < 1500
-    print(f"{seconds:.1f} s, {megabytes:.0f} MB")
 
 
 def test_mark_up_goes_and_punctuation_stays(folder):

@@ -9,10 +9,10 @@ import xarray as xr
 
 from brainalign.behavior.mixed import cross_validated_gain
 from brainalign.behavior.reliability import Ceiling, reliability
+from brainalign.datasets.reading_times import at_lags
 from brainalign.errors import InputError
 
 MINIMUM_WORDS = 10
-LAGS = (-2, -1, 0, 1, 2)
 COLUMNS = (
     "measure", "kind", "group", "value", "low", "high", "interval", "n", "n_dropped", "ceiling",
     "ceiling_method", "note",
@@ -168,22 +168,14 @@ def _readers(words: pd.DataFrame, responses: xr.Dataset) -> Iterator[Row]:
 
 
 def _lags(words: pd.DataFrame) -> Iterator[Row]:
-    """r of a word's surprisal with the reading time of the word `group` places further on.
+    """r of a word's surprisal with the reading time of the word `group` places earlier.
 
     The peak shows whether words and times are aligned (off by one, it moves).
     """
-    scored = words["scored"]
-    for lag in LAGS:
-        later = words.groupby("story", sort=False)["rt"].shift(-lag)
-        pair = scored & later.notna()
-        value = _r(words.loc[pair, "bits"].to_numpy(), later[pair].to_numpy())
-        yield {
-            "measure": "r",
-            "kind": "lag",
-            "group": str(lag),
-            "value": value,
-            "n": int(pair.sum()),
-        }
+    bits = words["bits"].where(words["scored"])
+    columns = (column.to_numpy() for column in (bits, words["rt"], words["story"]))
+    for lag, x, y in at_lags(*columns):
+        yield {"measure": "r", "kind": "lag", "group": str(lag), "value": _r(x, y), "n": len(x)}
 
 
 def _controlled(

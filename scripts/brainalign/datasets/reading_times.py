@@ -1,7 +1,7 @@
 """The lag profile that tells an aligned release of reading times from a shifted one."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -10,27 +10,42 @@ LAGS = (-2, -1, 0, 1, 2)
 log = logging.getLogger("brainalign")
 
 
+def at_lags(
+    values: np.ndarray, times: np.ndarray, story: np.ndarray
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Pair each word's value with the reading time of the word `lag` places earlier.
+
+    Parameters
+    ----------
+    values, times, story : [word], in reading order; pairs never cross a story, those with a NaN
+        are left out.
+
+    Yields
+    ------
+    lag (-2 … 2), values [pair], times [pair]. Where times are shifted to the next word, those that
+    belong together meet at lag -1.
+    """
+    for lag in LAGS:
+        word = np.arange(max(lag, 0), len(values) + min(lag, 0))
+        word = word[story[word] == story[word - lag]]
+        x, y = values[word].astype(float), times[word - lag]
+        known = ~np.isnan(x) & ~np.isnan(y)
+        yield lag, x[known], y[known]
+
+
 def lag_profile(length: np.ndarray, times: np.ndarray, story: np.ndarray) -> dict[str, float]:
     """Correlation of word length with the reading time of the word `lag` places earlier.
 
     Parameters
     ----------
-    length, times, story : [word], in reading order; pairs never cross a story, words without a
-        reading time (NaN) are left out.
+    length, times, story : [word], as for `at_lags`.
 
     Returns
     -------
     lag ("-2" … "2") → Pearson r. An aligned release peaks at lag 0: a long word slows its own
     reading most. Where times are shifted to the next word, the peak is at -1.
     """
-    profile = {}
-    for lag in LAGS:
-        word = np.arange(max(lag, 0), len(length) + min(lag, 0))
-        word = word[story[word] == story[word - lag]]
-        x, y = length[word].astype(float), times[word - lag]
-        known = ~np.isnan(y)
-        profile[str(lag)] = float(np.corrcoef(x[known], y[known])[0, 1])
-    return profile
+    return {str(lag): float(np.corrcoef(x, y)[0, 1]) for lag, x, y in at_lags(length, times, story)}
 
 
 def lean(profile: Mapping[str, float]) -> str:
