@@ -46,11 +46,20 @@ SCORED = {
 }
 
 
+# Experiment → the benchmarks, tasks and texts that its trajectory is made of.
+SCORED_ON = {
+    name: experiment.get(
+        "scored_on", [name for kind in SCORED.values() for name in kind]
+    )
+    for name, experiment in config.get("tuning", {}).items()
+}
+
+
 def trajectory_files(kind):
     """Model and benchmark, task or text of every file of a kind that trajectories are made of."""
     found = {}
     for run in RUNS:
-        names = config["tuning"][run["experiment"]].get("scored_on", SCORED[kind])
+        names = SCORED_ON[run["experiment"]]
         for model in (run["base"], run["model"]):
             if model in TUNING_MODELS:
                 found.update(
@@ -368,6 +377,7 @@ rule trajectory:
     params:
         **SCORED,
         runs=RUNS,
+        scored_on=SCORED_ON,
         models=model_records(TUNING_MODELS),
         files=TRAJECTORY_FILES,
         simulated_datasets=SIMULATED_DATASETS,

@@ -237,6 +237,7 @@ rule plot_trajectory:
     conda:
         "../envs/figures.yaml"
     params:
+        scored_on=SCORED_ON,
         code=code("plot_trajectory"),
     script:
         "../scripts/plot_trajectory.py"

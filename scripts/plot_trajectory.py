@@ -15,5 +15,6 @@ with job(snakemake.log[0]) as log, drawing():
     # Scores are an input only of studies that have a benchmark of alignment.
     scores = snakemake.input.get("scores")
     log.info("%d arms, %d values", table["arm"].nunique(), len(table))
-    figure = trajectory(table, scores and read_table(scores, SCORE_COLUMNS))
+    scores = scores and read_table(scores, SCORE_COLUMNS)
+    figure = trajectory(table, scores, snakemake.params.scored_on)
     save(figure, snakemake.output.svg, snakemake.output.png)

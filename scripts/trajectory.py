@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from brainalign.analysis.behaviors import collect_behaviors, collect_capabilities, collect_losses
 from brainalign.analysis.records import model_table
 from brainalign.analysis.scores import collect_scores
-from brainalign.analysis.trajectory import arms, quantities, trajectory
+from brainalign.analysis.trajectory import arms, trajectories
 from brainalign.capability.summary import summarise
 from brainalign.formats.tables import read_json, read_table, write_table
 from brainalign.job import job
@@ -40,7 +40,7 @@ with job(snakemake.log[0]) as log:
         )
     if params.files["next_word"]:
         tables["losses"] = collect_losses(results("next_word", read_json), models)
-    table = trajectory(params.runs, manifests, quantities(**tables))
+    table = trajectories(params.runs, manifests, tables, params.scored_on)
     write_table(table, snakemake.output.trajectory)
     compared = arms(table)
     log.info("%d checkpoints, %d comparisons of arms", len(params.runs), len(compared))

@@ -84,6 +84,10 @@ def scores(
                             "r": r,
                             "ceiling": ceiling,
                             "ratio": r / ceiling,
+                            "r2": r * abs(r),
+                            "unique_r2": 0.3 * r * r
+                            if mode == "controlled" and row.role != "baseline"
+                            else np.nan,
                             "low": r - 0.012,
                             "high": r + 0.015,
                             "n_targets": 60,
@@ -334,7 +338,7 @@ def trajectory(seeds: int = 3, experiments: Sequence[str] = ("arms",)) -> pd.Dat
     noise = np.random.default_rng(5)
     quantities = (
         ("brain", "average", "legacy", "r", 0.2), ("brain", "average", "controlled", "r", 0.1),
-        ("brain", "passages", "controlled", "r", 0.3),
+        *(("brain", d, mode, "r", 0.3) for d in DATASETS for mode in ("legacy", "controlled")),
         ("capability", "mmlu", None, "accuracy", 0.3),
         ("capability", "bbh", None, "accuracy", 0.1),
         ("next-word", "held-out", None, "bits_per_token", 1.2),

@@ -9,6 +9,7 @@ from brainalign.analysis.trajectory import (
     arms,
     quantities,
     t_interval,
+    trajectories,
     trajectory,
 )
 from scipy import stats
@@ -87,6 +88,47 @@ def test_one_seed_has_a_difference_and_no_interval(study):
     assert compared["difference"].notna().all()
     assert compared[["low", "high", "p"]].isna().all().all()
     assert (compared["note"] == "one seed: no interval").all()
+
+
+def test_experiments_of_one_base_are_made_of_what_each_is_scored_on():
+    """`a` is scored on both datasets, `b` on one and a task: its average is over that one."""
+    runs, manifests = [], {}
+    for name, arm in (("a", "instruction"), ("b", "shuffled")):
+        model = f"base-{arm}-s1-10"
+        runs.append({"experiment": name, "base": "base", "arm": arm, "seed": 1, "samples": 10,
+                     "model": model})  # fmt: skip
+        manifests[model] = {"training": {"tokens": 300, "learned_tokens": 50}}
+    scored = {"a": ["x-legacy", "y-legacy"], "b": ["y-legacy", "mmlu"]}
+    r = {"x-legacy": 0.1, "y-legacy": 0.3}
+    scores = pd.DataFrame(
+        [
+            {"model": model, "benchmark": benchmark, "dataset": benchmark[0], "r": r[benchmark]}
+            for model, names in (
+                ("base", r), (runs[0]["model"], scored["a"]), (runs[1]["model"], scored["b"]),
+            )
+            for benchmark in names
+            if benchmark in r
+        ]
+    ).assign(mode="legacy", region="all", simulated=True)  # fmt: skip
+    capabilities = pd.DataFrame({"model": ["base", runs[1]["model"]], "accuracy": [0.2, 0.5]})
+    capabilities = capabilities.assign(task="mmlu", category="all", simulated=True)
+    tables = {"scores": scores, "capabilities": capabilities}
+    table = trajectories(runs, manifests, tables, scored)
+    assert table["value"].notna().all()
+    found = table.groupby(["experiment", "samples"])[["quantity", "value"]].apply(
+        lambda rows: {str(key): round(value, 9) for key, value in rows.to_numpy()}
+    )
+    for samples in (0, 10):
+        assert found["a", samples] == {"x": 0.1, "y": 0.3, "average": 0.2}
+        accuracy = 0.5 if samples else 0.2
+        assert found["b", samples] == {"y": 0.3, "average": 0.3, "mmlu": accuracy}
+
+
+def test_an_experiment_scored_on_nothing_has_its_held_out_loss(study):
+    runs, manifests, _ = study
+    table = trajectories(runs, manifests, {}, {"e": []})
+    assert set(table["kind"]) == {"held-out"} and len(table) == len(runs)
+    assert set(arms(table)["control"]) == {"shuffled"}
 
 
 def test_an_interval_of_equal_differences_is_a_point():

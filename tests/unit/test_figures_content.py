@@ -185,6 +185,29 @@ def test_baselines_draw_every_difference_and_the_interval_of_the_smallest():
     assert any(np.allclose(ends, worst[["low", "high"]].astype(float)) for ends in intervals)
 
 
+def test_baselines_draw_unique_variance_and_r2_where_there_is_any():
+    scores = tables.study()["scores"]
+    own = scores[(scores["benchmark"] == "passages-controlled") & (scores["region"] == "all")]
+    own = own.set_index("model")
+    figure = drawn("baselines")
+    with_unique = [axes for axes in figure.axes if axes.get_xlabel() == "R², held out"]
+    assert [axes.get_title(loc="left") for axes in with_unique] == list(tables.DATASETS)
+    # Every panel has the same rows; the leftmost one names them.
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    place = labels.index("sim-gpt-a")
+    expected = [*own.loc["sim-gpt-a", ["r2", "unique_r2"]], own["unique_r2"]["sim-gpt-a-untrained"]]
+    found = [x for x, y, _ in points(with_unique[0]) if y == place]
+    assert sorted(found) == pytest.approx(sorted(expected))
+    assert "unique R²" in said(figure)
+
+
+def test_baselines_without_unique_variance_have_no_panel_of_it():
+    study = tables.study()
+    figure = baselines(study["baselines"], study["scores"].assign(unique_r2=np.nan))
+    assert {axes.get_xlabel() for axes in figure.axes if axes.axison} == {"difference in r"}
+    assert "unique R²" not in said(figure)
+
+
 def test_mixed_effects_draw_the_estimates_and_write_p():
     found = tables.study(tables.LARGE)["mixed_effects"]
     axes = drawn("mixed_effects", "large").axes[0]
@@ -237,6 +260,20 @@ def test_trajectory_tells_the_levels_that_its_range_leaves_out():
     assert "no tuning experiment" in texts(trajectory(tables.trajectory().iloc[:0]))
     one = trajectory(tables.trajectory(seeds=1))
     assert "N = 1 seed" in texts(one) and "band" not in texts(one)
+
+
+def test_trajectory_levels_are_on_what_the_experiment_is_scored_on():
+    scores = tables.study()["scores"]
+    table = tables.trajectory()
+    table = table[table["quantity"].isin(["average", "stories"])]
+    figure = trajectory(table, scores, {"arms": ["stories-legacy", "stories-controlled", "mmlu"]})
+    figure.draw_without_rendering()
+    assert "r, stories" in texts(figure)
+    assert "r, mean of 3 datasets" in said(drawn("trajectory"))
+    own = scores[(scores["benchmark"] == "stories-legacy") & (scores["region"] == "all")]
+    r = own.set_index("model")["r"]
+    assert f"length {r_text(r['length'])}" in texts(figure).replace("\n", " ")
+    assert any(np.allclose(line.get_ydata(), r["oasm"]) for line in figure.axes[0].lines)
 
 
 def test_improvement_draws_means_intervals_and_pairs():

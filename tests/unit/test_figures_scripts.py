@@ -94,6 +94,8 @@ def job(script, files, folder, **params):
         wildcards = {"benchmark": "stories-controlled"}
     if name == "dataset":
         wildcards = {"dataset": "my-own"}
+    if name == "trajectory":
+        params |= {"scored_on": {"arms": ["passages-legacy", "passages-controlled"]}}
     if name == "training":
         params |= {"models": files["tuned"]}
     return Job(folder, {key: files[key] for key in inputs}, params, wildcards)

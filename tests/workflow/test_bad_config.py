@@ -103,6 +103,22 @@ FAULTS = [
         },
         ["tuning.b", "'sim-decoder-s-shuffled-s1-10' is already a checkpoint of a"],
     ),
+    (
+        "tuning",
+        {
+            "e": {
+                "base": "sim-decoder-s",
+                "arms": ["shuffled"],
+                "checkpoints": [10],
+                "scored_on": ["mmlu-sim", "sim-passages-controled"],
+            }
+        },
+        [
+            "tuning.e.scored_on: 'sim-passages-controled' is no benchmark, task or text",
+            "did you mean 'sim-passages-controlled'",
+            "sim-held-out",
+        ],
+    ),
     ("only", ["sim-decoder-x"], ["only", "'sim-decoder-x'", "did you mean"]),
     (
         "behavior/again",

@@ -127,6 +127,16 @@ def test_surprisal_predicts_reading_times(default_study: Study) -> None:
     assert rows["sim-decoder-l"] > rows["sim-decoder-m-untrained"]
 
 
+def test_trajectories_are_made_of_what_the_experiment_is_scored_on(default_study: Study) -> None:
+    rows = table(default_study, "trajectory")
+    assert set(rows.loc[rows["samples"] == 0, "quantity"]) == {"sim-story", "average", *TASKS}
+    (experiment,) = default_study.config["tuning"].values()
+    for arm in experiment["arms"]:
+        own = rows[(rows["arm"] == arm) & (rows["kind"] == "brain")]
+        assert set(own["samples"]) == {0, *experiment["checkpoints"]}
+    assert rows["value"].notna().all()
+
+
 def test_figures_and_report(default_study: Study) -> None:
     figures = default_study.folder / "results" / "figures"
     drawn = {
@@ -135,7 +145,7 @@ def test_figures_and_report(default_study: Study) -> None:
     assert {
         "published", "layer_curves", "alignment", "legacy_controlled", "improvement",
         "correlates", "behavior", "training", "datasets/sim-passages", "profiles", "baselines",
-        "mixed_effects", "losses",
+        "mixed_effects", "losses", "trajectory",
     } <= drawn  # fmt: skip
     assert all(path.with_suffix(".png").exists() for path in figures.rglob("*.svg"))
     done = default_study.snakemake("--report", "report.html")

@@ -1,6 +1,6 @@
 """Tuning experiments: what becomes of alignment and capability along the training, arm by arm."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,10 @@ ARM_COLUMNS = (
     "tokens_of_control", "note", "simulated",
 )  # fmt: skip
 TREATED = "instruction"
+# Table → the column of what its models are scored on.
+SCORED_ON = {
+    "scores": "benchmark", "behaviors": "benchmark", "capabilities": "task", "losses": "text",
+}  # fmt: skip
 _WHAT = ["experiment", "base", "kind", "quantity", "mode", "measure", "simulated"]
 
 
@@ -52,7 +56,38 @@ def quantities(
         texts = losses.rename(columns={"text": "quantity", "bits_per_token": "value"})
         parts.append(texts.assign(kind="next-word", measure="bits_per_token", mode=""))
     columns = ["model", "kind", "quantity", "mode", "measure", "value", "simulated"]
+    if not parts:
+        return pd.DataFrame(columns=columns)
     return pd.concat([part[columns] for part in parts], ignore_index=True)
+
+
+def trajectories(
+    runs: Sequence[Mapping[str, Any]],
+    manifests: Mapping[str, Mapping[str, Any]],
+    tables: Mapping[str, pd.DataFrame],
+    scored_on: Mapping[str, Collection[str]],
+) -> pd.DataFrame:
+    """`trajectory` of every experiment, each made of what it is scored on alone.
+
+    Experiments may share a base and differ in what they are scored on: an average over datasets is
+    one over the experiment's own.
+
+    Parameters
+    ----------
+    runs, manifests : as for `trajectory`, of all experiments.
+    tables : `scores`, `behaviors`, `capabilities`, `losses`, those that the study has.
+    scored_on : experiment → benchmarks, tasks and texts.
+    """
+    parts = []
+    for name in dict.fromkeys(run["experiment"] for run in runs):
+        own = [run for run in runs if run["experiment"] == name]
+        models = {run[key] for run in own for key in ("base", "model")}
+        shown = {
+            key: table[table["model"].isin(models) & table[SCORED_ON[key]].isin(scored_on[name])]
+            for key, table in tables.items()
+        }
+        parts.append(trajectory(own, manifests, quantities(**shown)))
+    return pd.concat(parts, ignore_index=True)
 
 
 def trajectory(

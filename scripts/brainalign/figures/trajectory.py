@@ -1,5 +1,6 @@
 """Tuning experiments: alignment and capability against training samples seen, arm by arm."""
 
+from collections.abc import Collection, Mapping
 from textwrap import fill
 from typing import Any
 
@@ -32,6 +33,8 @@ COLUMNS = (
 )  # fmt: skip
 SCORE_COLUMNS = (*MODEL_COLUMNS, "dataset", "benchmark", "mode", "region", "r", "simulated")
 ACROSS = 3
+UNTRAINED = "untrained"
+WORDS = (0.04, 0.12)  # of a panel's height: round words in it, and per line of them
 # Arm → colour, marker, line: instruction tuning as everywhere, each control in a colour that is no
 # role's.
 ARMS: dict[str, tuple[str, str, Any]] = {
@@ -43,7 +46,6 @@ ARMS: dict[str, tuple[str, str, Any]] = {
 OTHER: tuple[str, str, Any] = ("#7F7F7F", "v", "-")
 KINDS = ("brain", "capability", "next-word", "reading-times", "held-out")
 UNITS = {
-    "r": "alignment (Pearson r)",
     "accuracy": "accuracy",
     "abs_r": "|r| with reading times",
     "delta_loglik_per_word": "Δ log-lik. per word (nats)",
@@ -54,16 +56,20 @@ UNITS = {
 TITLES = {"brain": "Brain alignment", "reading-times": "Reading times", "held-out": "Held-out loss"}
 
 
-def trajectory(table: pd.DataFrame, scores: pd.DataFrame | None = None) -> Figure:
+def trajectory(
+    table: pd.DataFrame,
+    scores: pd.DataFrame | None = None,
+    scored_on: Mapping[str, Collection[str]] | None = None,
+) -> Figure:
     """Draw `table` (tables/trajectory.csv): a band of panels per tuning experiment.
 
     A panel per quantity and mode: of alignment the average over datasets, of capability the tasks.
     Lines are means over seeds, bands reach from the lowest to the highest seed; all arms begin at
     the vanilla model. `scores` (tables/scores.csv) gives the panels of alignment the levels of the
-    baselines and of the vanilla model's untrained twins.
+    baselines and of the vanilla model's untrained twins, on the benchmarks that `scored_on` names
+    for the experiment (default: all).
     """
-    shown = table[(table["kind"] != "brain") | (table["quantity"] == AVERAGE)]
-    shown = shown.assign(mode=shown["mode"].fillna(""))
+    shown = table.assign(mode=table["mode"].fillna(""))
     experiments = list(shown["experiment"].unique())
     quantities = {name: _quantities(shown[shown["experiment"] == name]) for name in experiments}
     bands = sum(-(-len(listed) // ACROSS) for listed in quantities.values())
@@ -72,15 +78,16 @@ def trajectory(table: pd.DataFrame, scores: pd.DataFrame | None = None) -> Figur
     if not experiments:
         absent(figure.subplots(), "the study has no tuning experiment")
         return figure
-    levels = None if scores is None else _levels(scores)
     grid = figure.subplots(bands, ACROSS, squeeze=False)
     row = 0
+    lines: set[str] = set()
     for name in experiments:
         part = shown[shown["experiment"] == name]
+        levels = None if scores is None else _levels(scores, (scored_on or {}).get(name))
         rows = -(-len(quantities[name]) // ACROSS)
         places = grid[row : row + rows].flat
         for axes, key in zip(places, quantities[name], strict=False):
-            _quantity(axes, part, key, levels, many=len(experiments) > 1)
+            lines |= _quantity(axes, part, key, levels, many=len(experiments) > 1)
         for axes in grid[row : row + rows].flat[len(quantities[name]) :]:
             axes.set_axis_off()
         row += rows
@@ -88,9 +95,9 @@ def trajectory(table: pd.DataFrame, scores: pd.DataFrame | None = None) -> Figur
         axes.set_xlabel("training samples seen")
     arms = list(dict.fromkeys(shown["arm"]))
     dashes = {} if scores is None else baseline_dashes(scores)
-    untrained = levels is not None and bool((levels["role"] == "untrained").any())
+    drawn = {name: pattern for name, pattern in dashes.items() if name in lines}
     figure.legend(
-        handles=[*map(_handle, arms), *level_handles(dashes, untrained)],
+        handles=[*map(_handle, arms), *level_handles(drawn, UNTRAINED in lines)],
         loc="outside lower left", ncols=4,
     )  # fmt: skip
     return figure
@@ -98,7 +105,8 @@ def trajectory(table: pd.DataFrame, scores: pd.DataFrame | None = None) -> Figur
 
 def _quantities(part: pd.DataFrame) -> list[tuple[str, str, str]]:
     """(kind, quantity, mode) of every panel: alignment first, legacy before controlled."""
-    found = part.drop_duplicates(["kind", "quantity", "mode"])
+    found = part[(part["kind"] != "brain") | (part["quantity"] == AVERAGE)]
+    found = found.drop_duplicates(["kind", "quantity", "mode"])
     rank = {kind: i for i, kind in enumerate(KINDS)}
     modes = {mode: i for i, mode in enumerate(mode_order(found["mode"]))}
     keys = [
@@ -116,10 +124,11 @@ def _handle(arm: str) -> Line2D:
     return Line2D([], [], color=colour, marker=shape, linestyle=line, label=f"arm {arm}")
 
 
-def _levels(scores: pd.DataFrame) -> pd.DataFrame:
+def _levels(scores: pd.DataFrame, benchmarks: Collection[str] | None) -> pd.DataFrame:
     """Average alignment of baselines and untrained models: `model`, `role`, `mode`, `r`, `twin`."""
     facts = scores.drop_duplicates("model")
-    table = dataset_scores(scores)
+    own = scores if benchmarks is None else scores[scores["benchmark"].isin(benchmarks)]
+    table = dataset_scores(own)
     table = table[(table["dataset"] == AVERAGE) & table["r"].notna()]
     table = table.merge(facts[["model", "role"]], on="model")
     return table.assign(twin=table["model"].map(twins(facts)))
@@ -131,8 +140,11 @@ def _quantity(
     key: tuple[str, str, str],
     levels: pd.DataFrame | None,
     many: bool,
-) -> None:
-    """One panel: every arm's mean over seeds, its range, and what needs no training."""
+) -> set[str]:
+    """One panel: every arm's mean over seeds, its range, and what needs no training.
+
+    Returns the names of the levels that are drawn as lines.
+    """
     kind, quantity, mode = key
     rows = part[(part["kind"] == kind) & (part["quantity"] == quantity) & (part["mode"] == mode)]
     base, simulated = str(rows["base"].iloc[0]), bool(rows["simulated"].any())
@@ -140,12 +152,12 @@ def _quantity(
     seeds = rows["seed"].nunique()
     lines = f"{mode or 'the same in both modes'}{', simulated' * simulated}\n"
     lines += f"N = {seeds} seed{'s' * (seeds > 1)}{', band: their range' * (seeds > 1)}"
-    panel(axes, title, f"{lines}\n{base}" if many else lines, width=40)
+    panel(axes, title, f"{lines}\n{base}" if many else lines, width=32)
     measure = str(rows["measure"].iloc[0])
-    axes.set_ylabel(UNITS.get(measure, measure))
+    axes.set_ylabel(_datasets(part, mode) if kind == "brain" else UNITS.get(measure, measure))
     if not rows["value"].notna().any():
         absent(axes, "no checkpoint has a value", 22)
-        return
+        return set()
     for arm, own in rows.groupby("arm", sort=False):
         colour, shape, line = ARMS.get(str(arm), OTHER)
         spread = own.groupby("samples")["value"].agg(["mean", "min", "max"])
@@ -159,37 +171,52 @@ def _quantity(
     start = rows.loc[rows["samples"] == 0, "value"].mean()
     if not np.isnan(start):
         axes.plot(0, start, "o", color=COLOUR["vanilla"], markersize=4.5, zorder=4)
-    if kind == "brain" and levels is not None:
-        _draw_levels(axes, levels[levels["mode"] == mode], base)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+    axes.ticklabel_format(axis="y", style="plain", useOffset=False)
+    if kind == "brain" and levels is not None:
+        return _draw_levels(axes, levels[levels["mode"] == mode], base)
+    return set()
 
 
-def _draw_levels(axes: Axes, levels: pd.DataFrame, base: str) -> None:
+def _datasets(part: pd.DataFrame, mode: str) -> str:
+    """Whose r the average is."""
+    brain = part[(part["kind"] == "brain") & (part["mode"] == mode)]
+    names = brain.loc[brain["quantity"] != AVERAGE, "quantity"].unique()
+    return f"r, {names[0]}" if len(names) == 1 else f"r, mean of {len(names)} datasets"
+
+
+def _draw_levels(axes: Axes, levels: pd.DataFrame, base: str) -> set[str]:
     """Baselines, and the mean of the untrained twins of the vanilla model.
 
-    The panel's range is the arms': levels outside it are told in words.
+    The panel's range is the arms': levels outside it are told in words. Returns those inside.
     """
     dashes: dict[str, Any] = dict(baseline_dashes(levels))
     values = levels[levels["role"] == "baseline"].groupby("model")["r"].mean().to_dict()
     twin = levels.loc[(levels["role"] == "untrained") & (levels["twin"] == base), "r"]
     if len(twin):
-        values["untrained"] = twin.mean()
+        values[UNTRAINED] = twin.mean()
     low, high = axes.get_ylim()
+    inside: set[str] = set()
     outside: dict[str, list[str]] = {"below": [], "above": []}
     for key, value in sorted(values.items(), key=lambda item: -item[1]):
         name = str(key)
         if low <= value <= high:
             role = "baseline" if name in dashes else "untrained"
             level(axes, value, role, dashes.get(name), width=0.9 if name in dashes else 1.2)
+            inside.add(name)
         else:
             outside["below" if value < low else "above"].append(f"{name} {r_text(value)}")
-    axes.set_ylim(low - 0.3 * (high - low) * bool(outside["below"]),
-                  high + 0.3 * (high - low) * bool(outside["above"]))  # fmt: skip
-    for side, height in (("below", 0.02), ("above", 0.98)):
-        if outside[side]:
-            axes.text(
-                0.02, height, fill(f"{side}: {', '.join(outside[side])}", 34),
-                transform=axes.transAxes, color=COLOUR["baseline"],
-                va="bottom" if side == "below" else "top",
-            )  # fmt: skip
+    said = {
+        side: fill(f"{side}: {', '.join(names)}", 34) for side, names in outside.items() if names
+    }
+    # The words' share of the panel's height, kept free of the arms.
+    share = {side: WORDS[0] + WORDS[1] * (text.count("\n") + 1) for side, text in said.items()}
+    unit = (high - low) / (1 - sum(share.values()))
+    axes.set_ylim(low - unit * share.get("below", 0), high + unit * share.get("above", 0))
+    for side, text in said.items():
+        axes.text(
+            0.02, 0.02 if side == "below" else 0.98, text, transform=axes.transAxes,
+            color=COLOUR["baseline"], va="bottom" if side == "below" else "top",
+        )  # fmt: skip
+    return inside

@@ -1,0 +1,44 @@
+"""A tuning experiment: which jobs its checkpoints have."""
+
+import pytest
+
+from workflow.conftest import Study
+
+pytestmark = pytest.mark.workflow
+
+SCORING = {"alignment", "behavior", "capability", "next_word_loss"}
+
+
+def scored(jobs: set[str], model: str) -> set[str]:
+    """What a model is scored on by these jobs."""
+    found = (job.split() for job in jobs if " " in job)
+    return {
+        names.split(",")[1]
+        for rule, names in found
+        if rule in SCORING and names.split(",")[0] == model
+    }
+
+
+def test_checkpoints_are_scored_on_what_the_experiment_names(study: Study) -> None:
+    names = ["sim-passages-controlled", "sim-reading-legacy", "mmlu-sim"]
+    study.config["tuning"] = {
+        "e": {
+            "base": "sim-decoder-s",
+            "arms": ["instruction", "shuffled"],
+            "checkpoints": [16, 32],
+            "recipe": {"samples": 32, "epochs": 1, "prompt": "plain"},
+        }
+    }
+    sections = ("alignment", "behavior", "capability", "next_word")
+    everything = {name for section in sections for name in study.config[section]}
+    checkpoints = [f"sim-decoder-s-{arm}" for arm in ("instruction-s1-16", "shuffled-s1-32")]
+    jobs = study.jobs()
+    assert all(scored(jobs, model) == everything for model in checkpoints)
+
+    study.config["tuning"]["e"]["scored_on"] = names
+    jobs = study.jobs()
+    assert all(scored(jobs, model) == set(names) for model in checkpoints)
+    assert f"activations {checkpoints[0]},sim-passages" in jobs
+    # The base's tuned partner is a model as all others are, and so is the base.
+    assert scored(jobs, "sim-decoder-s-instruction-s1-32") == everything
+    assert scored(jobs, "sim-decoder-s") == everything
