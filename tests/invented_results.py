@@ -15,7 +15,8 @@ ANALYSIS_RULES = (
 )  # fmt: skip
 FIGURE_RULES = (
     "plot_published", "plot_layer_curves", "plot_alignment", "plot_legacy_controlled",
-    "plot_improvement", "plot_correlates", "plot_behavior", "plot_regions",
+    "plot_improvement", "plot_correlates", "plot_behavior", "plot_profiles", "plot_baselines",
+    "plot_mixed_effects", "plot_losses", "plot_measured_published", "plot_regions",
 )  # fmt: skip
 CATEGORIES = {"multiple-choice": ("STEM", "Humanities"), "generation": ("algorithmic", "others")}
 

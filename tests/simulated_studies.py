@@ -209,7 +209,13 @@ def contrast_findings(plant: Plant, seed: list[int], samples: int = 500) -> Find
 
 def correlation_findings(plant: Plant, seed: list[int], samples: int = 500) -> Findings:
     """Which tests of a correlate of alignment reject at .05, which intervals exclude 0."""
-    from brainalign.analysis.association import bootstrap_pearson, partial, pearson, spearman
+    from brainalign.analysis.association import (
+        bootstrap_pearson,
+        partial,
+        pearson,
+        spearman,
+        within_groups,
+    )
     from brainalign.analysis.resampling import cluster_weights
 
     rng = np.random.default_rng(seed)
@@ -217,6 +223,7 @@ def correlation_findings(plant: Plant, seed: list[int], samples: int = 500) -> F
     tuned = models[models["role"] == "tuned"]
     columns = ["r", "accuracy", "log10"]
     bases = tuned.groupby("base")[columns].mean()
+    family = tuned.groupby("base")["family"].first().to_numpy()
     found: Findings = {}
     for group, members, base in (
         ("tuned", tuned, tuned["base"]),
@@ -233,6 +240,9 @@ def correlation_findings(plant: Plant, seed: list[int], samples: int = 500) -> F
             found[f"{group}: partial, {x} given {fixed}"] = partial(own, r, [other]).p < 0.05
             low, high = bootstrap_pearson(own, r, weights)
             found[f"{group}: interval of r excludes 0, {x}"] = low > 0 or high < 0
+            if group == "bases":
+                within = within_groups(own, r, family)
+                found[f"{group}: within families, {x}"] = within.p < 0.05
     return found
 
 

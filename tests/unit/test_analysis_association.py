@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from brainalign.analysis.association import (
     bootstrap_pearson,
@@ -11,6 +12,7 @@ from brainalign.analysis.association import (
     pearson,
     ranks,
     spearman,
+    within_groups,
 )
 from brainalign.analysis.multiplicity import benjamini_hochberg
 from brainalign.analysis.resampling import (
@@ -210,3 +212,23 @@ def test_false_positive_rate_is_nominal(test):
     rng = np.random.default_rng(500)
     rejected = sum(p_of_null_study(test, rng) < 0.05 for _ in range(N_STUDIES))
     assert LOW <= rejected / N_STUDIES <= HIGH
+
+
+def test_a_correlation_within_groups_is_that_of_a_linear_model_with_a_level_per_group(rng):
+    from statsmodels.formula.api import ols
+
+    groups = np.repeat(["a", "b", "c"], [5, 3, 4])
+    x, y = rng.normal(size=(2, 12))
+    y += 3 * (groups == "b")
+    y[2] = np.nan
+    table = pd.DataFrame({"x": x, "y": y, "groups": groups})
+    fit = ols("y ~ x + C(groups)", table).fit()
+    found = within_groups(x, y, groups)
+    assert found.n == 11
+    assert found.p == pytest.approx(fit.pvalues["x"])
+    assert found.r == pytest.approx(fit.tvalues["x"] / np.sqrt(fit.tvalues["x"] ** 2 + 7))
+
+
+def test_a_correlation_within_groups_of_one_is_not_defined(rng):
+    found = within_groups(*rng.normal(size=(2, 4)), np.array(list("abcd")))
+    assert np.isnan(found.r) and "too few" in found.note

@@ -72,6 +72,19 @@ def test_correlations_rest_on_tuned_models_and_on_bases(table, study):
         )
 
 
+def test_a_correlation_over_families_stands_beside_the_one_around_their_means(table, study):
+    found = study["correlations"].query("mode == 'controlled' and y == 'brain average'")
+    found = found.query("models == 'bases' and subset == 'all' and x == 'log10_parameters'")
+    row = found.set_index("method").loc["within families"]
+    whole = found.set_index("method").loc["pearson"]
+    assert whole["n_families"] < whole["n_bases"] == whole["n"]
+    text = answers(table, "Does alignment grow with size?")["controlled"]
+    assert text.startswith(f"r = {r_text(whole['r'])}, {p_text(whole['p'])}, N = {whole['n']:.0f}")
+    beside = f"the {whole['n_families']:.0f} families r = {r_text(row['r'])}, {p_text(row['p'])}"
+    assert text.endswith(beside)
+    assert "within families" in whole["note"]
+
+
 def test_next_word_loss_is_the_correlation_per_byte(table, study, check):
     found = study["correlations"]
     found = found[(found["x"] == "bits_per_byte held-out") & (found["y"] == "brain average")]

@@ -289,7 +289,11 @@ def test_small_studies_say_why_and_do_not_crash(planted, models):
     assert table.loc[undefined, "note"].str.startswith("not computable: ").all()
     shared = table["n_bases"] < table["n"]
     assert table.loc[~undefined & shared, "note"].str.startswith("p takes").all()
-    assert (table.loc[~undefined & ~shared, "note"] == "").all()
+    related = table["n_families"].between(2, table["n_bases"] - 1) & ~shared
+    related &= table["method"] != "within families"
+    families = table.loc[~undefined & related, "note"]
+    assert families.str.contains("families as independent").all()
+    assert (table.loc[~undefined & ~shared & ~related, "note"] == "").all()
     fit = mixed_effects(few["scores"])
     assert (fit["estimate"].notna() | fit["note"].str.startswith("not computable: ")).all()
     against_baselines(few["scores"], few["subjects"], 20, 0)

@@ -70,6 +70,17 @@ def partial(x: np.ndarray, y: np.ndarray, given: Sequence[np.ndarray]) -> Correl
     return Correlation(r, correlation_p(r, n, k), n)
 
 
+def within_groups(x: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Correlation:
+    """Pearson correlation of x and y around the means of their groups (labels [n]).
+
+    p from t with n − 1 − (number of groups) degrees of freedom: analysis of covariance with a
+    level per group (Bland & Altman 1995, correlation within subjects). Groups of one add nothing.
+    """
+    present = ~(np.isnan(x) | np.isnan(y))
+    names = np.unique(groups[present])
+    return partial(x, y, [(groups == name).astype(float) for name in names[1:]])
+
+
 def correlation_p(r: float, n: int, controlled: int = 0) -> float:
     """Two-sided p of a (partial) correlation of n pairs under independence and normality."""
     freedom = n - 2 - controlled

@@ -13,6 +13,7 @@ from brainalign.analysis.association import (
     partial,
     pearson,
     spearman,
+    within_groups,
 )
 from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
 from brainalign.analysis.multiplicity import adjust_within
@@ -27,6 +28,7 @@ COLUMNS = (
 FITS = ("abs_r", "r", "partial_r", "delta_loglik_per_word")
 GROUPS = ("tuned", "bases", "all")
 EVERY = "all"
+WITHIN = "within families"
 MINIMUM_FAMILIES = 3
 
 Row = dict[str, Any]
@@ -72,8 +74,8 @@ def correlations(
     Untrained models and baselines never.
 
     Per pair of x and y Pearson and Spearman over all models, for the average also without each
-    family and within each family; partial correlations of accuracy given size and size given
-    accuracy.
+    family and within each family; over one value per vanilla model also around the means of the
+    families; partial correlations of accuracy given size and size given accuracy.
 
     Parameters are the tables of the same names; `samples`, `seed` are the bootstrap's.
 
@@ -197,6 +199,11 @@ def _row(about: Row, method: str, found: Correlation, counts: tuple[int, int]) -
     note = f"not computable: {found.note}" if found.note else ""
     if not note and n_bases < found.n:
         note = f"p takes {found.n} models of {n_bases} vanilla ones as independent: too small"
+    elif not note and 1 < n_families < n_bases and method != WITHIN:
+        note = (
+            f"p takes models of {n_families} families as independent: too small where these differ"
+        )
+        note += f", see method {WITHIN!r}" if about["models"] == "bases" else ""
     parts = [about["y"], about["mode"], about["models"], method, about["kind"]]
     parts.append("simulated" if about["simulated"] else "real")
     return {
@@ -223,6 +230,8 @@ def _whole_rows(group: Group, about: Row, x: np.ndarray, y: np.ndarray) -> Itera
             row["low_families"], row["high_families"] = bootstrap_pearson(x, y, group.by_family)
     yield row
     yield _row(about, "spearman", spearman(x, y), counts)
+    if group.name == "bases" and counts[1] > 1:
+        yield _row(about, WITHIN, within_groups(x, y, group.families), counts)
 
 
 def _subset_rows(group: Group, about: Row, x: np.ndarray, y: np.ndarray) -> Iterator[Row]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores
+from brainalign.analysis.correlations import WITHIN
 from brainalign.analysis.predictors import LOSS, MODELS, READING, SIZE, WHOLE, found_for
 from brainalign.analysis.records import MODES
 from brainalign.analysis.wording import p_text, r_text, said
@@ -272,7 +273,14 @@ def _correlation(
     name = "r" if method == "pearson" else "partial r"
     text = f"{name} = {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']:.0f} {UNITS[models]}"
     if row["n_bases"] < row["n"]:
-        text += f" of {row['n_bases']:.0f} vanilla ones, which p takes as independent"
+        return f"{text} of {row['n_bases']:.0f} vanilla ones, which p takes as independent"
+    within = found[(found["x"] == x) & (found["method"] == WITHIN) & found["r"].notna()]
+    if method == "pearson" and len(within):
+        other = within.iloc[0]
+        text += (
+            f"; p takes models of one family as independent: around the means of the "
+            f"{row['n_families']:.0f} families r = {r_text(other['r'])}, {p_text(other['p'])}"
+        )
     return text
 
 

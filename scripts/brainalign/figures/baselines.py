@@ -1,4 +1,6 @@
-"""What remains of a score: raw r beside what it is above every baseline and untrained twin."""
+"""What remains of a score above every baseline and untrained twin, and what of it is its own."""
+
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -24,9 +26,15 @@ COLUMNS = (
     "model", "against", "against_role", "benchmark", "dataset", "mode", "difference", "low", "high",
     "unit", "n", "simulated",
 )  # fmt: skip
-SCORE_COLUMNS = (*MODEL_COLUMNS, "label")
+SCORE_COLUMNS = (
+    *MODEL_COLUMNS, "label", "benchmark", "dataset", "mode", "region", "r2", "unique_r2",
+    "simulated",
+)  # fmt: skip
 ROW = 0.19  # inches per model
-ACROSS = (6, 4)  # panels side by side: one band of up to 6, or bands of 4
+ACROSS = 5  # panels side by side at most
+OPEN: dict[str, Any] = {"markersize": 4, "markerfacecolor": "white", "markeredgewidth": 1}
+FILLED: dict[str, Any] = {"markersize": 4, "markeredgewidth": 0}
+HEADING = "What remains beyond baselines and untrained twins"
 SIGNS = ("P", "X", "d", "v", "*", "p", "h")  # a marker per baseline
 
 
@@ -35,7 +43,8 @@ def baselines(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
 
     A panel per benchmark, a row per language model, a sign per baseline and one for the model's
     untrained twin (tables/scores.csv, `scores`, tells which that is). The interval belongs to the
-    smallest of the differences: the comparison that the model comes out of worst.
+    smallest of the differences: the comparison that the model comes out of worst. Then a panel
+    per benchmark with unique variance: R² and what of it the model adds to the baselines.
     """
     order = model_order(scores)
     order = order[order["model"].isin(table["model"]) & ~order["role"].isin(FEATURES)]
@@ -45,37 +54,42 @@ def baselines(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     own = table["against"].map(known).map(base) == table["model"].map(base)
     table = table[(table["against_role"] == "baseline") | own]
     benchmarks = benchmark_order(table)
-    across = max(1, min(len(benchmarks), ACROSS[0] if len(benchmarks) <= ACROSS[0] else ACROSS[1]))
-    bands = max(1, -(-len(benchmarks) // across))
-    figure = sheet(
-        PAGE, 1.0 + bands * (0.8 + ROW * max(len(order), 4)), bool(table["simulated"].any())
-    )
-    heading(figure, "What remains beyond baselines and untrained twins")
     if not benchmarks:
+        figure = sheet(PAGE, 2.6, bool(scores["simulated"].any()))
+        heading(figure, HEADING)
         absent(
             figure.subplots(), "the study has no baseline and no untrained model to compare with"
         )
         return figure
+    whole = scores[scores["region"] == "all"]
+    with_unique = benchmark_order(whole[whole["unique_r2"].notna()])
+    count = len(benchmarks) + len(with_unique)
+    bands = -(-count // ACROSS)
+    across = -(-count // bands)
+    figure = sheet(
+        PAGE, 1.0 + bands * (0.8 + ROW * max(len(order), 4)), bool(table["simulated"].any())
+    )
+    heading(figure, HEADING)
     names = sorted(table.loc[table["against_role"] == "baseline", "against"].unique())
     signs = {name: SIGNS[i % len(SIGNS)] for i, name in enumerate(names)}
     grid = figure.subplots(bands, across, squeeze=False)
-    for place, axes in enumerate(grid.flat):
-        if place >= len(benchmarks):
-            axes.set_axis_off()
-            continue
-        _benchmark(axes, table[table["benchmark"] == benchmarks[place]], order, signs)
-        if place % across == 0:
-            axes.set_yticks(range(len(order)), list(order["label"]))
-            for text, role in zip(axes.get_yticklabels(), order["role"], strict=True):
-                text.set_color(COLOUR[role] if role != "untrained" else MUTED)
-        if place + across >= len(benchmarks):
-            axes.set_xlabel("difference in r")
-    figure.legend(handles=_handles(signs, bool(own.any())), loc="outside lower left", ncols=3)
+    for axes, benchmark in zip(grid.flat, benchmarks, strict=False):
+        _benchmark(axes, table[table["benchmark"] == benchmark], order, signs)
+    for axes, benchmark in zip(grid.flat[len(benchmarks) :], with_unique, strict=False):
+        _unique(axes, whole[whole["benchmark"] == benchmark], order, known.map(base))
+    for axes in grid.flat[count:]:
+        axes.set_axis_off()
+    for axes in grid[:, 0]:
+        axes.set_yticks(range(len(order)), list(order["label"]))
+        for text, role in zip(axes.get_yticklabels(), order["role"], strict=True):
+            text.set_color(COLOUR[role] if role != "untrained" else MUTED)
+    handles = _handles(signs, bool(own.any()), bool(with_unique))
+    figure.legend(handles=handles, loc="outside lower left", ncols=3)
     return figure
 
 
-def _handles(signs: dict[str, str], untrained: bool) -> list[Line2D]:
-    """What stands for what: baselines by sign, the untrained twin, the interval."""
+def _handles(signs: dict[str, str], untrained: bool, unique: bool) -> list[Line2D]:
+    """What stands for what: baselines by sign, the untrained twin, the interval, both R²."""
     handles = [
         Line2D([], [], color=COLOUR["baseline"], marker=sign, linestyle="none",
                label=f"minus baseline {name}")
@@ -86,7 +100,13 @@ def _handles(signs: dict[str, str], untrained: bool) -> list[Line2D]:
             Line2D([], [], color=COLOUR["untrained"], marker="o", linestyle="none",
                    label="minus its untrained twin (mean)")
         )  # fmt: skip
-    return [*handles, Line2D([], [], color=INK, linewidth=1, label="95 % interval of the smallest")]
+    handles.append(Line2D([], [], color=INK, linewidth=1, label="95 % interval of the smallest"))
+    if unique:
+        handles += [
+            Line2D([], [], color=INK, marker="o", linestyle="none", label=label, **look)
+            for label, look in (("R²", OPEN), ("unique R²", FILLED))
+        ]
+    return handles
 
 
 def _benchmark(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, signs: dict[str, str]) -> None:
@@ -97,16 +117,11 @@ def _benchmark(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, signs: dict[
     lines.append(f"{units['n'].max():.0f} {units['unit'].iloc[0]}" if len(units) else "no interval")
     lines += ["simulated"] * bool(rows["simulated"].any())
     panel(axes, str(rows["dataset"].iloc[0]), "\n".join(lines))
-    axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    _rows(axes, order)
     for place, model in enumerate(each(order)):
-        if place % 2:
-            axes.axhspan(place - 0.5, place + 0.5, color=STRIPE, linewidth=0, zorder=0)
         own = rows[(rows["model"] == model.model) & rows["difference"].notna()]
         if own.empty:
-            axes.text(
-                0.5, place, "no score", transform=axes.get_yaxis_transform(),
-                ha="center", va="center", color=MUTED,
-            )  # fmt: skip
+            _no_score(axes, place)
             continue
         worst = own.loc[own["difference"].idxmin()]
         axes.hlines(place, worst["low"], worst["high"], color=INK, linewidth=1, zorder=2)
@@ -116,7 +131,49 @@ def _benchmark(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, signs: dict[
         twin = own.loc[own["against_role"] == "untrained", "difference"]
         if len(twin):
             axes.plot(twin.mean(), place, "o", color=COLOUR["untrained"], markersize=4, zorder=3)
+    axes.set_xlabel("difference in r")
+
+
+def _unique(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, twin_of: pd.Series) -> None:
+    """One panel: R² of every model and what of it is unique, with its untrained twins' mean.
+
+    `twin_of`: untrained model → `group` of its twin.
+    """
+    scored = rows.dropna(subset=["unique_r2"]).set_index("model")
+    untrained = scored["unique_r2"].groupby(twin_of.reindex(scored.index)).mean()
+    count = order["model"].isin(scored.index).sum()
+    lines = [str(rows["mode"].iloc[0]), f"N = {count} models", "no interval"]
+    lines += ["simulated"] * bool(rows["simulated"].any())
+    panel(axes, str(rows["dataset"].iloc[0]), "\n".join(lines))
+    _rows(axes, order)
+    for place, model in enumerate(each(order)):
+        if model.model not in scored.index:
+            _no_score(axes, place)
+            continue
+        colour = COLOUR[model.role]
+        r2, unique = scored.loc[model.model, ["r2", "unique_r2"]]
+        axes.hlines(place, min(r2, unique), max(r2, unique), color=colour, linewidth=0.6, zorder=2)
+        if model.role != "untrained" and model.group in untrained.index:
+            axes.plot(untrained[model.group], place, "o", color=COLOUR["untrained"], zorder=3,
+                      **FILLED)  # fmt: skip
+        axes.plot(r2, place, "o", color=colour, zorder=4, **OPEN)
+        axes.plot(unique, place, "o", color=colour, zorder=5, **FILLED)
+    axes.set_xlabel("R², held out")
+
+
+def _rows(axes: Axes, order: pd.DataFrame) -> None:
+    """Room for a row per model, every other one striped, and a line at 0."""
+    axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    for place in range(1, len(order), 2):
+        axes.axhspan(place - 0.5, place + 0.5, color=STRIPE, linewidth=0, zorder=0)
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=3))
+
+
+def _no_score(axes: Axes, place: int) -> None:
+    axes.text(
+        0.5, place, "no score", transform=axes.get_yaxis_transform(),
+        ha="center", va="center", color=MUTED,
+    )  # fmt: skip

@@ -24,7 +24,7 @@ from brainalign.figures.style import (
 
 COLUMNS = (
     "level", "tuned", "vanilla", "family", "dataset", "mode", "kind", "absolute", "relative", "low",
-    "high", "unit", "n", "p", "note", "simulated",
+    "high", "unit", "n", "p", "p_least", "note", "simulated",
 )  # fmt: skip
 SCORE_COLUMNS = (*MODEL_COLUMNS, "dataset", "benchmark", "mode", "region", "r", "simulated")
 BELOW, LINE = 32, 9.5  # points: from the axis to the first line of numbers below it, and per line
@@ -124,10 +124,9 @@ def _beside(axes: Axes, part: pd.DataFrame, yardsticks: pd.DataFrame, names: boo
             )  # fmt: skip
 
 
-def _least(n: int) -> str:
-    """The least p that a signed-rank test of `n` differences can give, where that is above .05."""
-    least = 2.0 ** (1 - n)
-    return f"\n(p cannot be below {r_text(least, 3)})" if least > 0.05 else ""
+def _least(p_least: float) -> str:
+    """The least p that the test can give, where that is above .05."""
+    return f"\n(p cannot be below {r_text(p_least, 3)})" if p_least > 0.05 else ""
 
 
 def _datasets(part: pd.DataFrame) -> list[str]:
@@ -151,7 +150,7 @@ def _bars(
         statement += f" · N = {pair_count:.0f} pairs of {test['n']:.0f} vanilla models"
         statement += "\naverage: " + (
             f"not testable, {said(test['note'])}" if pd.isna(test["p"])
-            else f"Wilcoxon over vanilla models, {p_text(test['p'])}{_least(int(test['n']))}"
+            else f"Wilcoxon over vanilla models, {p_text(test['p'])}{_least(test['p_least'])}"
         )  # fmt: skip
     panel(axes, f"Tuned minus vanilla, {mode}", statement, width=62)
     if not pairs["absolute"].notna().any():

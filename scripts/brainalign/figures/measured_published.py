@@ -65,10 +65,11 @@ def measured_published(table: pd.DataFrame) -> Figure:
 def _dataset(axes: Axes, rows: pd.DataFrame, models: list[str]) -> None:
     both = rows.dropna(subset=["measured", "published"])
     inside = int((both["within_interval"].astype(str) == "True").sum())
+    of = int(both["low"].notna().sum())
+    held = f"{inside} of {of} in our interval" if of else "no interval"
     panel(
         axes, str(rows["dataset"].iloc[0]),
-        f"legacy{', simulated' * bool(rows['simulated'].any())}, N = {len(both)} models\n"
-        f"{inside} in our interval",
+        f"legacy{', simulated' * bool(rows['simulated'].any())}, N = {len(both)} models\n{held}",
     )  # fmt: skip
     found = rows.set_index("model")
     for place, model in enumerate(models):
