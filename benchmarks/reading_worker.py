@@ -120,8 +120,8 @@ def our_activations(work: str, model: Any, stimuli: Any) -> tuple[dict[str, Any]
     states = batch_budget(model.device) * len(model.layers) * model.d_model * 4
     result["memory_limit_mb"] = (weights + 2 * states) / 2**20
     lengths = [len(sequence.ids) for sequence in extraction.sequences]
-    decoder_only = model.architecture == "decoder-only"
-    return result, forward_flops(model, lengths) if decoder_only else 0.0
+    flops = forward_flops if model.architecture == "decoder-only" else encoder_decoder_flops
+    return result, flops(model, lengths)
 
 
 def blocks(layers: tuple[str, ...]) -> list[str]:
@@ -154,6 +154,17 @@ def forward_flops(model: Any, lengths: list[int]) -> float:
     weights = sum(p.numel() for n, p in model.model.named_parameters() if ".h." in n)
     layers = model.model.config.n_layer
     return float(sum(2 * weights * n + 2 * n * n * model.d_model * layers for n in lengths))
+
+
+def encoder_decoder_flops(model: Any, lengths: list[int]) -> float:
+    """The same for T5, whose encoder and decoder both read a sequence; only the decoder's attention
+    to itself is causal.
+    """
+    config = model.model.config
+    weights = sum(p.numel() for n, p in model.model.named_parameters() if ".block." in n)
+    seen = 4 * config.num_layers + (2 + 4) * config.num_decoder_layers
+    inner = config.num_heads * config.d_kv
+    return float(sum(2 * weights * n + seen * n * n * inner for n in lengths))
 
 
 def torch_rate() -> float:
