@@ -5,7 +5,7 @@ CORES ?= all
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 
-.PHONY: help demo test lint test-slurm test-conda bench-encoding bench-reading bench-capability bench-analysis bench-scaling clean
+.PHONY: help demo test lint test-slurm test-conda bench-encoding bench-reading bench-capability bench-tuning bench-analysis bench-scaling clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,7 +14,7 @@ help:
 	@echo "make test-slurm  start a SLURM cluster here and run a study on it (root, Debian packages)"
 	@echo "make test-conda   run the study with --sdm conda, against a local channel of PyPI's wheels"
 	@echo "make lint   ruff, snakefmt, mypy"
-	@echo "make bench-encoding, bench-reading, bench-capability  measure against peers (minutes to an hour, quiet machine)"
+	@echo "make bench-encoding, bench-reading, bench-capability, bench-tuning  measure against peers (minutes to an hour, quiet machine)"
 	@echo "make bench-analysis  do the tests of the analysis keep their word, how long does it take (half an hour)"
 	@echo "make bench-scaling  what planning and single jobs cost (ten minutes, quiet machine)"
 	@echo "make clean  remove .venv (results stay)"
@@ -62,6 +62,9 @@ bench-reading: $(VENV)/installed-dev
 
 bench-capability: $(VENV)/installed-dev
 	$(VENV)/bin/python benchmarks/capability.py
+
+bench-tuning: $(VENV)/installed-dev
+	$(VENV)/bin/python benchmarks/tuning.py
 
 bench-analysis: $(VENV)/installed-dev
 	$(VENV)/bin/python benchmarks/analysis.py

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from brainalign.errors import InputError
+from brainalign.models import tuning
 from brainalign.models.arms import course
 from brainalign.models.labelling import IGNORED
 from brainalign.models.pretraining import PackedText, new_model
@@ -177,6 +178,23 @@ def test_losses_and_weights_are_those_of_a_plain_loop(
         torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
         if micro_batch is None:
             torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+
+
+def test_micro_batches_hold_rows_of_like_lengths(model, samples, tokenizer, tmp_path, monkeypatch):
+    drawn = recipe(held_out=0, micro_batch=2)
+    one = lessons(samples, tokenizer, model, drawn)
+    read = []
+    collated = tuning.collate
+    monkeypatch.setattr(
+        tuning, "collate", lambda rows, network: read.append(rows) or collated(rows, network)
+    )
+    tune(model, one, drawn, 3, scratch=tmp_path / "s")
+    per_step = len(read) // STEPS
+    for number, step in enumerate(one.steps):
+        parts = read[number * per_step : (number + 1) * per_step]
+        lengths = [sum(map(len, row.values())) for part in parts for row in part]
+        assert lengths == sorted(sum(map(len, one.rows[i].values())) for i in step)
+        assert len(set(lengths)) > 1
 
 
 def test_gradients_are_those_of_a_plain_loop(model, samples, tokenizer, tmp_path, monkeypatch):
