@@ -77,11 +77,12 @@ def flops(work: str, rows: int, units: int, targets: int, folds: int) -> float:
     product = 2 * test * train * targets
     if work.startswith("ols"):
         return gram + folds * (min(train, units) ** 3 / 3 + product)
-    spectrum = 9 * train**3 + 2 * train * train * targets + product
     if work == "ridge-gcv-pereira":
-        return gram + folds * spectrum
-    inner = 9 * (0.8 * train) ** 3 + len(ALPHAS) * 2 * train / INNER_FOLDS * 0.8 * train * targets
-    return gram + folds * (INNER_FOLDS * inner + spectrum)
+        spectrum = 9 * train**3 + 2 * train * train * targets
+        return gram + folds * (spectrum + product)
+    # Per alpha an inverse, a squared operator and its triangle, and that times the responses.
+    per_alpha = train**3 + train**3 + train**3 / 3 + train * train * targets
+    return gram + folds * (len(ALPHAS) * per_alpha + product)
 
 
 def ours(work: str) -> dict[str, Any]:

@@ -4,16 +4,14 @@ import numpy as np
 import pytest
 from brainalign.encoding.arrays import rows_of
 from brainalign.encoding.correlation import pearson
-from brainalign.encoding.regression import (
+from brainalign.encoding.operators import (
     Design,
-    LeastSquares,
-    Ridge,
     contrast,
     eigenbasis,
     least_squares_operator,
     least_squares_operators,
-    make_regression,
 )
+from brainalign.encoding.regression import LeastSquares, Ridge, make_regression
 from brainalign.encoding.splits import Split, contiguous, shuffled
 from brainalign.errors import InputError
 from hypothesis import given, settings
@@ -128,6 +126,28 @@ def test_selection_by_folds_is_himalayas(p):
     np.testing.assert_allclose(np.asarray(ALPHAS)[::-1][choice], truth.best_alphas_, rtol=1e-6)
     r = pearson(ours, y[split.test])
     np.testing.assert_allclose(r, pearson(truth.predict(x[split.test]), y[split.test]), atol=1e-8)
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("p", [40, 300])
+def test_losses_of_inner_folds_are_brute_force_with_gaps_and_rows_that_none_tests(p, intercept):
+    x, y, split = data(n=200, p=p)
+    n = split.train.size
+    inner = [
+        Split(np.r_[0 : max(at - 3, 0), min(at + 50, n) : n], np.arange(at, at + 44))
+        for at in (0, 50, 100)
+    ]
+    train_x, train_y = x[split.train], y[split.train]
+    ridge = Ridge("folds-per-target", ALPHAS, intercept=intercept)
+    ours = ridge.fit(Design.of_features(x, intercept), split, inner).losses(train_y)
+    for row, alpha in enumerate(ALPHAS[::-1]):
+        errors = []
+        for part in inner:
+            model = SklearnRidge(alpha, fit_intercept=intercept)
+            model.fit(train_x[part.train], train_y[part.train])
+            wrong = train_y[part.test] - model.predict(train_x[part.test])
+            errors.append((wrong**2).mean(axis=0))
+        np.testing.assert_allclose(ours[row], np.mean(errors, axis=0), rtol=1e-7)
 
 
 def test_r2_criterion_scales_each_fold_by_its_variance():

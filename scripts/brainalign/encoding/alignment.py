@@ -15,15 +15,8 @@ from brainalign.encoding.banded import CANDIDATES, Nuisance
 from brainalign.encoding.benchmark import Benchmark, read_benchmark, read_timing
 from brainalign.encoding.correlation import Aggregate, Prediction, agreement
 from brainalign.encoding.features import Features, check_finite, ordered_like
-from brainalign.encoding.regression import (
-    Design,
-    Fit,
-    LeastSquares,
-    LeastSquaresFit,
-    Ridge,
-    RidgeFit,
-    least_squares_operators,
-)
+from brainalign.encoding.operators import Design, least_squares_operators
+from brainalign.encoding.regression import Fit, LeastSquares, LeastSquaresFit, Ridge, RidgeFit
 from brainalign.encoding.responses import (
     TARGETS_AT_A_TIME,
     Responses,
@@ -60,7 +53,7 @@ def score_design(
     choice = None
     if isinstance(fit, RidgeFit) and isinstance(regression, Ridge) and regression.shared:
         choice = _shared_choice(fit, responses, split, blocks)
-    scores = Scores.undefined(1, responses.measured.size, isinstance(fit, RidgeFit))
+    scores = Scores.undefined(1, responses.measured.size, isinstance(regression, Ridge))
     for block in blocks:
         train, test = responses.fold(split, block)
         prediction, chosen = _predict(fit, train, choice)

@@ -10,7 +10,8 @@ from brainalign.encoding.arrays import Array, fetch
 from brainalign.encoding.benchmark import Benchmark
 from brainalign.encoding.correlation import agreement
 from brainalign.encoding.features import Features
-from brainalign.encoding.regression import Design, Ridge
+from brainalign.encoding.operators import Design
+from brainalign.encoding.regression import Ridge
 from brainalign.encoding.responses import TARGETS_AT_A_TIME, Responses
 from brainalign.encoding.splits import Split
 

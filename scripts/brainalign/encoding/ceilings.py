@@ -14,7 +14,7 @@ import xarray as xr
 from brainalign.encoding.alignment import score_design
 from brainalign.encoding.benchmark import Benchmark, read_benchmark, read_timing
 from brainalign.encoding.correlation import Aggregate, pearson
-from brainalign.encoding.regression import Design
+from brainalign.encoding.operators import Design
 from brainalign.encoding.responses import Responses, Targets, gather_responses
 from brainalign.encoding.similarity import Similarity
 from brainalign.encoding.splits import Split

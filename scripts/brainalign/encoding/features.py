@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from brainalign.encoding.arrays import place
+from brainalign.encoding.operators import Design
 from brainalign.encoding.reduction import check_method, principal_components, random_projection
-from brainalign.encoding.regression import Design
 from brainalign.encoding.splits import Split
 from brainalign.encoding.timing import WordsToVolumes, finish_volumes
 from brainalign.errors import InputError

@@ -1,0 +1,277 @@
+"""From the features of a fold to operators on responses: least squares and ridge in the dual.
+
+No units × targets matrix of coefficients is ever formed: with K the Gram matrix of the training
+rows, k that of test with training rows (both centred by the training rows), predictions are
+k (K + alpha I)⁺ Y. With fewer units than training rows the same is done with the units' covariance.
+Everything here is float64 and knows no responses.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from array_api_compat import array_namespace, device
+
+from brainalign.encoding.arrays import Array, inverse_factored, like, rows_of, solve_factored
+from brainalign.encoding.splits import Split
+
+EPSILON = float(np.finfo(np.float64).eps)
+# A Cholesky pivot below this share of the largest hints at a singular matrix, or at one whose
+# inverse has few true digits.
+PIVOT_SHARE = 1e-11
+INVERSE_PIVOT_SHARE = 1e-7
+# Predictions that vary over the test rows by less than this share of their size are constant.
+CONSTANT_SHARE = 1e-6
+
+
+class Design:
+    """The features of all rows, held as whatever is smaller: themselves or their Gram matrix."""
+
+    def __init__(self, units: Array | None, gram: Array | None, intercept: bool) -> None:
+        self.units = units
+        self.gram = gram
+        self.intercept = intercept
+
+    @classmethod
+    def of_features(cls, features: Array, intercept: bool = True) -> "Design":
+        """Features [row, unit] of any floating dtype. Units that never vary count as zero."""
+        xp = array_namespace(features)
+        units = xp.astype(features, xp.float64)
+        if intercept:
+            # A shift by the mean of all rows loses no digits to large constant offsets and
+            # changes nothing else: every fold is centred by its own training rows.
+            varies = xp.any(features != features[0, :], axis=0)
+            units -= xp.mean(units, axis=0)
+            if not xp.all(varies):
+                units = xp.where(varies, units, 0.0)
+        if units.shape[1] < units.shape[0]:
+            return cls(units, None, intercept)
+        return cls(None, units @ units.T, intercept)
+
+    @classmethod
+    def of_gram(cls, gram: Array, intercept: bool = True) -> "Design":
+        """A Gram matrix [row, row], float64, for instance a sum of several feature spaces'."""
+        return cls(None, gram, intercept)
+
+    def whole_gram(self) -> Array:
+        """The Gram matrix of all rows, float64, not centred by any fold."""
+        if self.units is None:
+            return self.gram
+        return self.units @ self.units.T
+
+    def covariance_form(self, train: np.ndarray, test: np.ndarray) -> tuple[Array, Array]:
+        """Units of training and test rows, centred by the training rows."""
+        xp = array_namespace(self.units)
+        units, others = rows_of(self.units, train), rows_of(self.units, test)
+        if not self.intercept:
+            return units, others
+        mean = xp.mean(units, axis=0)
+        return units - mean, others - mean
+
+    def mean_eigenvalue(self, train: np.ndarray) -> float:
+        """Of the Gram matrix of the training rows, centred by them."""
+        xp = array_namespace(self.gram if self.units is None else self.units)
+        if self.units is None:
+            gram, _ = self.gram_form(train, train[:1])
+            return float(xp.mean(xp.linalg.diagonal(gram)))
+        units, _ = self.covariance_form(train, train[:1])
+        return float(xp.sum(units**2)) / train.size
+
+    def gram_form(self, train: np.ndarray, test: np.ndarray) -> tuple[Array, Array]:
+        """Gram matrices [train, train] and [test, train], centred by the training rows."""
+        if self.gram is None:
+            units, others = self.covariance_form(train, test)
+            return units @ units.T, others @ units.T
+        xp = array_namespace(self.gram)
+        by_train = rows_of(self.gram.T, train).T  # symmetric, so columns are rows
+        gram, cross = rows_of(by_train, train), rows_of(by_train, test)
+        if not self.intercept:
+            return gram, cross
+        mean = xp.mean(gram, axis=0)
+        grand = xp.mean(mean)
+        gram = gram - mean - mean[:, None] + grand
+        cross = cross - xp.mean(cross, axis=1)[:, None] - mean + grand
+        return gram, cross
+
+
+def contrast(operator: Array) -> Array:
+    """`operator` [test row, ...] minus its mean over test rows; exactly zero if nothing is left."""
+    xp = array_namespace(operator)
+    centred = operator - xp.mean(operator, axis=0)
+    small = CONSTANT_SHARE * xp.linalg.vector_norm(operator)
+    return xp.where(xp.linalg.vector_norm(centred) <= small, 0.0, centred)
+
+
+def solve_positive(matrix: Array, right: Array) -> Array:
+    """matrix⁺ right for a symmetric positive semi-definite matrix, minimum norm if singular."""
+    factor = _cholesky(matrix, PIVOT_SHARE)
+    if factor is not None:
+        return solve_factored(factor, right)
+    xp = array_namespace(matrix)
+    values, vectors = xp.linalg.eigh(matrix)
+    keep = values > values.shape[0] * EPSILON * xp.max(xp.abs(values))
+    inverse = xp.where(keep, 1.0 / xp.where(keep, values, 1.0), 0.0)
+    return vectors @ (inverse[:, None] * (vectors.T @ right))
+
+
+def _cholesky(matrix: Array, share: float) -> Array | None:
+    """The lower Cholesky factor; None where a pivot falls below `share` of the largest."""
+    xp = array_namespace(matrix)
+    try:
+        factor = xp.linalg.cholesky(matrix)
+    except (ValueError, RuntimeError):  # numpy's and torch's LinAlgError: not positive definite
+        return None
+    pivots = xp.linalg.diagonal(factor) ** 2
+    return factor if xp.min(pivots) > share * xp.max(pivots) else None
+
+
+def least_squares_operators(design: Design, splits: Sequence[Split]) -> list[Array]:
+    """`least_squares_operator` of several folds, all from one inverse where there is one.
+
+    With Q the inverse of the Gram matrix of all rows (bordered by ones for the intercept),
+    predictions of left-out rows B from the other rows T are -Q_BB⁻¹ Q_BT Y_T (Dubrule 1983,
+    Mathematical Geology 15, eq. 9).
+    """
+    inverse = None if design.gram is None else _bordered_inverse(design.gram, design.intercept)
+    if inverse is None:
+        return [least_squares_operator(design, split) for split in splits]
+    mean = float(design.intercept)  # the weights of a whole prediction then sum to 1
+    return [
+        -rows_of(leave_out_errors(inverse, split).T, split.train).T - mean / split.train.size
+        for split in splits
+    ]
+
+
+def leave_out_errors(inverse: Array, split: Split) -> Array:
+    """Errors of one fold, truth minus prediction, as an operator [test, all rows].
+
+    `inverse` is `_bordered_inverse` of the rows that `split` counts; rows that neither train nor
+    are tested have zero columns.
+    """
+    left_out = np.setdiff1d(np.arange(inverse.shape[0]), split.train)
+    rows = rows_of(inverse, left_out)
+    inside = rows_of(rows.T, left_out).T
+    return rows_of(solve_positive(inside, rows), np.searchsorted(left_out, split.test))
+
+
+def _bordered_inverse(gram: Array, intercept: bool) -> Array | None:
+    """The inverse of a Gram matrix, bordered by ones for an intercept; None if digits are few."""
+    if intercept:
+        # The border of ones takes out whatever is added along the constant.
+        gram = gram + _spread(gram) / gram.shape[0]
+    factor = _cholesky(gram, INVERSE_PIVOT_SHARE)
+    if factor is None:
+        return None
+    inverse = inverse_factored(factor)
+    if not intercept:
+        return inverse
+    xp = array_namespace(inverse)
+    sums = xp.sum(inverse, axis=0)
+    return inverse - sums * (sums / xp.sum(sums))[:, None]
+
+
+def ridge_inverses(design: Design, train: np.ndarray, alphas: np.ndarray) -> list[Array] | None:
+    """The training rows' Gram matrix with each alpha on its diagonal, bordered and inverted.
+
+    None where units are fewer than rows or an inverse has few digits: then `shrunken`, from an
+    eigenbasis, is for each fold what these are for all of them.
+    """
+    if design.gram is None:
+        return None
+    gram = rows_of(rows_of(design.gram, train).T, train)
+    xp = array_namespace(gram)
+    unit = xp.eye(train.size, dtype=gram.dtype, device=device(gram))
+    inverses = []
+    for alpha in alphas:
+        inverse = _bordered_inverse(gram + float(alpha) * unit, design.intercept)
+        if inverse is None:
+            return None
+        inverses.append(inverse)
+    return inverses
+
+
+def least_squares_operator(design: Design, split: Split) -> Array:
+    """H [test, train], float64, such that H Y are the least-squares predictions.
+
+    Its rows sum to zero, so predictions are relative to the training mean. Where units exceed
+    rows it is the minimum-norm solution (scikit-learn's `LinearRegression`); singular directions
+    are left out below n · 2.2e-16 of the largest.
+    """
+    if design.units is not None and design.units.shape[1] < split.train.size:
+        units, others = design.covariance_form(split.train, split.test)
+        return solve_positive(units.T @ units, others.T).T @ units.T
+    gram, cross = design.gram_form(split.train, split.test)
+    if design.intercept:
+        # The centred matrix is singular along the constant, which no prediction uses: fill it.
+        gram = gram + _spread(gram) / gram.shape[0]
+    return solve_positive(gram, cross.T).T
+
+
+def _spread(gram: Array) -> float:
+    """The mean eigenvalue of a Gram matrix, 1 for a matrix of zeros."""
+    xp = array_namespace(gram)
+    mean = float(xp.mean(xp.linalg.diagonal(gram)))
+    return mean if mean > 0 else 1.0
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Training features in their eigenbasis.
+
+    `values` [k] are the eigenvalues of the centred Gram matrix, `vectors` [train, k] its
+    eigenvectors without the constant, `cross` [test, k] the test rows' Gram matrix times
+    `vectors`. `complete` tells that `vectors` span every response that is centred.
+    """
+
+    values: Array
+    vectors: Array
+    cross: Array
+    complete: bool
+    intercept: bool
+
+    def cast(self, responses: Array) -> "Basis":
+        parts = (self.values, self.vectors, self.cross)
+        values, vectors, cross = (like(responses, part, responses.dtype) for part in parts)
+        return replace(self, values=values, vectors=vectors, cross=cross)
+
+
+def eigenbasis(design: Design, split: Split) -> Basis:
+    """The eigenbasis of a fold, from a thin SVD where units are few and the Gram matrix else."""
+    if design.units is not None and 2 * design.units.shape[1] <= split.train.size:
+        units, others = design.covariance_form(split.train, split.test)
+        xp = array_namespace(units)
+        vectors, singular, right = xp.linalg.svd(units, full_matrices=False)
+        keep = singular > max(units.shape) * EPSILON * xp.max(singular)
+        vectors, singular, right = vectors[:, keep], singular[keep], right[keep, :]
+        return Basis(singular**2, vectors, (others @ right.T) * singular, False, design.intercept)
+    gram, cross = design.gram_form(split.train, split.test)
+    xp = array_namespace(gram)
+    if not design.intercept:
+        values, vectors = xp.linalg.eigh(gram)
+    else:
+        # Lift the constant above every other eigenvalue: it is the last vector, and is left out.
+        bound = float(xp.max(xp.sum(xp.abs(gram), axis=1)))
+        lifted = gram + 2.0 * (bound or 1.0) / gram.shape[0]
+        values, vectors = xp.linalg.eigh(lifted)
+        values, vectors = values[:-1], vectors[:, :-1]
+    values = xp.where(values > 0, values, 0.0)
+    return Basis(values, vectors, cross @ vectors, True, design.intercept)
+
+
+def shrunken(basis: Basis, alphas: np.ndarray) -> list[Array]:
+    """Ridge predictions relative to the training mean as operators [test, train], one per alpha."""
+    return [(basis.cross / (basis.values + float(alpha))) @ basis.vectors.T for alpha in alphas]
+
+
+def triangle(matrix: Array, intercept: bool) -> Array:
+    """R [row, column], zero left of the diagonal, with |R y| = |matrix y|.
+
+    With `intercept`, for every y that sums to zero, as do the rows of `matrix`.
+    """
+    gram = matrix.T @ matrix
+    if intercept:
+        gram = gram + _spread(gram) / gram.shape[0]
+    factor = _cholesky(gram, PIVOT_SHARE)
+    if factor is not None:
+        return factor.T
+    return array_namespace(matrix).linalg.qr(matrix)[1]
