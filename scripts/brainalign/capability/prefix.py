@@ -9,7 +9,7 @@ import copy
 import inspect
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import groupby, takewhile
 from typing import Any, Self, cast
 
 import torch
@@ -265,10 +265,19 @@ def _read(
 
 
 def _encode(model: LanguageModel, rows: Sequence[Sequence[int]]) -> EncoderContext:
-    """Read prompts in the encoder, and the start token in the decoder."""
+    """Read prompts, longest first, in the encoder, and the start token in the decoder."""
     ids, mask = _padded(rows, model.device, left=False)
     network: Any = model.model
-    encoded = network.get_encoder()(input_ids=ids, attention_mask=mask, return_dict=True)
+    encoder, width = network.get_encoder(), ids.shape[1]
+    if model.wants_equal_lengths:
+        parts = []
+        for length, same in groupby(range(len(rows)), key=lambda row: len(rows[row])):
+            encoded = encoder(input_ids=ids[list(same), :length], return_dict=True)
+            state = encoded.last_hidden_state
+            parts.append(torch.nn.functional.pad(state, (0, 0, 0, width - length)))
+        encoded = type(encoded)(last_hidden_state=torch.cat(parts))
+    else:
+        encoded = encoder(input_ids=ids, attention_mask=mask, return_dict=True)
     start = torch.full((len(rows), 1), _start_token(network), device=model.device)
     logits, cache = _decode(network, start, encoded, mask, None)
     return EncoderContext(network, logits[:, -1], encoded, mask, cache)

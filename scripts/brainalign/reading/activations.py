@@ -64,7 +64,13 @@ class Extraction:
                 rows = [row for sequence in chosen for row in sequence.rows]
                 put(rows, {name: states[name].cpu().numpy() for name in self.model.layers})
 
-            in_batches([len(s.ids) for s in sequences], budget, work, "activations")
+            in_batches(
+                [len(s.ids) for s in sequences],
+                budget,
+                work,
+                "activations",
+                self.model.wants_equal_lengths,
+            )
 
 
 def prepare(

@@ -35,7 +35,11 @@ def batch_budget(device: torch.device, batch_tokens: int | None = None) -> int:
 
 
 def in_batches(
-    lengths: Sequence[int], budget: int, work: Callable[[list[int]], None], what: str
+    lengths: Sequence[int],
+    budget: int,
+    work: Callable[[list[int]], None],
+    what: str,
+    alike: bool = False,
 ) -> None:
     """Call `work` with the indices of each batch, longest sequences first.
 
@@ -46,6 +50,7 @@ def in_batches(
     work : is given a list of indices; when the memory does not suffice, it is called again with
         half as many, and so are later batches.
     what : what is read, for the progress bar.
+    alike : whether all sequences of a batch must be of one length.
 
     Raises
     ------
@@ -56,6 +61,8 @@ def in_batches(
         while order:
             longest = max(1, lengths[order[0]])
             batch = order[: max(1, budget // longest)]
+            if alike:
+                batch = [k for k in batch if lengths[k] == lengths[order[0]]]
             if _fits(work, batch):
                 order = order[len(batch) :]
                 bar.update(len(batch))

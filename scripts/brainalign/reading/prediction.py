@@ -155,7 +155,8 @@ def read_bits(
             add(_places(chosen, shifts, lambda start, stop: [stop]), hidden, 1, ends)
 
     with torch.inference_mode():
-        in_batches([len(s.ids) for s in sequences], budget, work, "predictions")
+        lengths = [len(s.ids) for s in sequences]
+        in_batches(lengths, budget, work, "predictions", model.wants_equal_lengths)
     return bits
 
 
