@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 import yaml
+from brainalign.study.models import role
 from invented_results import ANALYSIS_RULES, FIGURE_RULES, write_results
 
 REPOSITORY = Path(__file__).parents[1]
@@ -65,9 +66,11 @@ def timed_study() -> dict[str, Any]:
 
 
 def large_config() -> dict[str, Any]:
-    """The paper's study: its 25 models, six datasets in three benchmarks each."""
+    """The paper's study: its 25 models and the baselines, six datasets in three benchmarks each."""
     config = yaml.safe_load((REPOSITORY / "studies" / "aw2024.yaml").read_text())
-    config["models"] = dict(islice(config["models"].items(), MODELS))
+    baselines = {n: m for n, m in config["models"].items() if role(m) == "baseline"}
+    config["models"] = {**dict(islice(config["models"].items(), MODELS)), **baselines}
+    del config["tuning"]
     entries = config["alignment"]
     names = ("blank2014-legacy", "blank2014-controlled", "pereira2018-384-controlled")
     config["alignment"] = {

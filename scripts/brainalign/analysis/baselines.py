@@ -46,7 +46,7 @@ def against_baselines(
                 pair = table.reindex([model["model"], other["model"]]).to_numpy(float)
                 difference = (pair[0] - pair[1])[~np.isnan(pair).any(axis=0)]
                 tests = paired_tests(difference, np.random.default_rng(seed))
-                low, high = mean_interval(difference, samples, np.random.default_rng(seed))
+                low, high = mean_interval(difference, samples, seed)
                 score = model["r"] - other["r"]
                 shift = score - difference.mean() if len(difference) > 1 else np.nan
                 rows.append(

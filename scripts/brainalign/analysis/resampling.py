@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import stdtr
@@ -40,17 +41,22 @@ def cluster_weights(
     return counts[:, [column[key] for key in keys]]
 
 
-def mean_interval(
-    values: np.ndarray, samples: int, rng: np.random.Generator
-) -> tuple[float, float]:
+def mean_interval(values: np.ndarray, samples: int, seed: int) -> tuple[float, float]:
     """95 % percentile bootstrap interval of the mean of `values` [n]; NaN with fewer than 2."""
     values = np.asarray(values, float)
     values = values[~np.isnan(values)]
     if len(values) < 2:
         return np.nan, np.nan
-    weights = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=samples)
-    low, high = np.quantile(weights @ values / len(values), [0.025, 0.975])
+    low, high = np.quantile(_draws(len(values), samples, seed) @ values, [0.025, 0.975])
     return float(low), float(high)
+
+
+@lru_cache(maxsize=16)
+def _draws(n: int, samples: int, seed: int) -> np.ndarray:
+    """The share [samples, n] of each unit in samples drawn with replacement; kept: thousands of
+    means of a study are over equally many units."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(n, np.full(n, 1 / n), size=samples) / n
 
 
 @dataclass(frozen=True)

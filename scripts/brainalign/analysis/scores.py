@@ -1,6 +1,6 @@
 """The study's alignment results as tidy tables: scores, their subjects and folds, layer curves."""
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,37 +56,28 @@ def collect_scores(
     ------
     InputError : a file has no row of a chosen layer.
     """
-    scores: list[dict[str, Any]] = []
-    subjects: list[pd.DataFrame] = []
-    layers: list[pd.DataFrame] = []
-    for model, benchmark, table in results:
-        about = describe(model, benchmark, models, benchmarks, simulated_datasets)
-        about["layer_choice"] = layer_choice(benchmarks[benchmark].get("layers"))
-        chosen = table[table["chosen"].astype(bool)]
-        summary = chosen[(chosen["subject"] == "all") & (chosen["fold"] == -1)]
-        if not (summary["region"] == "all").any():
+    about, chosen, curves = [], [], []
+    for file, (model, benchmark, table) in enumerate(results):
+        facts = describe(model, benchmark, models, benchmarks, simulated_datasets)
+        facts["layer_choice"] = layer_choice(benchmarks[benchmark].get("layers"))
+        about.append(facts)
+        own = table[table["chosen"].to_numpy(bool)]
+        if not _summary(own)[own["region"].to_numpy() == "all"].any():
             raise InputError(
                 f"alignment of {model} with {benchmark}: no row of a chosen layer with "
                 "subject all, region all, fold -1"
             )
-        for row in summary.to_dict("records"):
-            region = chosen[chosen["region"] == row["region"]]
-            scores.append(
-                {
-                    **about,
-                    **_score(row, region, samples, seed),
-                    **_ceiling(row, ceilings.get(benchmark)),
-                }
-            )
-        subjects.append(_units(chosen).assign(**about))
-        layers.append(_curve(table).assign(**about))
-    table = pd.DataFrame(scores, columns=[c for c in SCORE_COLUMNS if c != "ratio"])
-    positive = table["ceiling"].where(table["ceiling"] > 0)
-    table["ratio"] = table["r"] / positive
+        chosen.append(own.assign(file=file))
+        curves.append(_curve(table).assign(file=file))
+    facts = pd.DataFrame(about)
+    rows = pd.concat(chosen, ignore_index=True)
+    scores = _with_ceilings(_scores(rows, samples, seed).join(facts, on="file"), ceilings)
+    subjects = _units(rows).join(facts, on="file")
+    layers = pd.concat(curves, ignore_index=True).join(facts, on="file")
     return {
-        "scores": table[list(SCORE_COLUMNS)],
-        "subjects": pd.concat(subjects, ignore_index=True)[list(SUBJECT_COLUMNS)],
-        "layers": pd.concat(layers, ignore_index=True)[list(LAYER_COLUMNS)],
+        "scores": scores[list(SCORE_COLUMNS)].reset_index(drop=True),
+        "subjects": subjects[list(SUBJECT_COLUMNS)].reset_index(drop=True),
+        "layers": layers[list(LAYER_COLUMNS)],
     }
 
 
@@ -97,50 +88,72 @@ def layer_choice(layers: Any) -> str:
     return str(layers or "best")
 
 
-def _units(chosen: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the single subjects (over all folds) and of the single folds (over all subjects)."""
-    subject = (chosen["subject"] != "all") & (chosen["fold"] == -1)
-    fold = (chosen["subject"] == "all") & (chosen["fold"] >= 0)
-    return chosen[(chosen["region"] == "all") & (subject | fold)]
+def _summary(rows: pd.DataFrame) -> np.ndarray:
+    """Which rows [n] are over all subjects and folds."""
+    return (rows["subject"].to_numpy() == "all") & (rows["fold"].to_numpy() == -1)
 
 
-def _score(
-    row: Mapping[Hashable, Any], region: pd.DataFrame, samples: int, seed: int
-) -> dict[str, Any]:
-    subject = region[(region["subject"] != "all") & (region["fold"] == -1)]
-    fold = region[(region["subject"] == "all") & (region["fold"] >= 0)]
-    kind, units = ("subjects", subject) if subject["r"].notna().sum() > 1 else ("folds", fold)
-    values = units["r"].dropna().to_numpy()
-    low, high = mean_interval(values, samples, np.random.default_rng(seed))
-    # The aggregate need not be the mean of its units (a median over pooled targets is not):
-    # their spread is taken, its centre is the score.
-    shift = row["r"] - values.mean() if len(values) > 1 else np.nan
-    return {
-        "layer": row["layer"],
-        "depth": row["depth"],
-        "region": row["region"],
-        "r": row["r"],
-        "low": low + shift,
-        "high": high + shift,
-        "interval": kind if len(values) > 1 else "none",
-        "r2": row["r2"],
-        "unique_r2": row["unique_r2"],
-        "n_targets": row["n_targets"],
-        "n_undefined": row["n_undefined"],
-        "n_subjects": subject["subject"].nunique(),
+def _singles(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows [n] are single subjects (over all folds), and single folds (over all subjects)."""
+    whole, fold = rows["subject"].to_numpy() == "all", rows["fold"].to_numpy()
+    return ~whole & (fold == -1), whole & (fold >= 0)
+
+
+def _units(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the single subjects and of the single folds, all regions together."""
+    subject, fold = _singles(rows)
+    return rows[(rows["region"].to_numpy() == "all") & (subject | fold)]
+
+
+def _scores(rows: pd.DataFrame, samples: int, seed: int) -> pd.DataFrame:
+    """The summary rows of chosen layers, with the interval from the units of file and region."""
+    single, fold = _singles(rows)
+    r, names = rows["r"].to_numpy(float), rows["subject"].to_numpy()
+    units = rows.groupby(["file", "region"], sort=False).indices
+    summary = rows[_summary(rows)]
+    found = []
+    for key, score in zip(zip(summary["file"], summary["region"], strict=True), summary["r"],
+                          strict=True):  # fmt: skip
+        own = units[key]
+        subjects, folds = (r[own[which[own]]] for which in (single, fold))
+        by_subject = np.count_nonzero(~np.isnan(subjects)) > 1
+        values = subjects if by_subject else folds
+        values = values[~np.isnan(values)]
+        low, high = mean_interval(values, samples, seed)
+        # The aggregate need not be the mean of its units (a median over pooled targets is not):
+        # their spread is taken, its centre is the score.
+        shift = score - values.mean() if len(values) > 1 else np.nan
+        kind = "subjects" if by_subject else "folds"
+        found.append(
+            {
+                "low": low + shift,
+                "high": high + shift,
+                "interval": kind if len(values) > 1 else "none",
+                "n_subjects": len(set(names[own[single[own]]])),
+            }
+        )
+    return summary.join(pd.DataFrame(found, index=summary.index))
+
+
+def _with_ceilings(scores: pd.DataFrame, ceilings: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Scores with `ceiling` and `ratio`; NaN where a benchmark or a region has none."""
+    known = {
+        (benchmark, region): ceiling
+        for benchmark, table in ceilings.items()
+        for region, ceiling in table.loc[
+            table["target_id"] == "all", ["region", "ceiling"]
+        ].itertuples(index=False)
     }
-
-
-def _ceiling(row: Mapping[Hashable, Any], ceiling: pd.DataFrame | None) -> dict[str, float]:
-    if ceiling is None or ceiling.empty:
-        return {"ceiling": np.nan}
-    found = ceiling[(ceiling["target_id"] == "all") & (ceiling["region"] == row["region"])]
-    return {"ceiling": float(found["ceiling"].iloc[0]) if len(found) else np.nan}
+    places = zip(scores["benchmark"], scores["region"], strict=True)
+    ceiling = np.array([known.get(place, np.nan) for place in places], float)
+    return scores.assign(
+        ceiling=ceiling, ratio=scores["r"] / np.where(ceiling > 0, ceiling, np.nan)
+    )
 
 
 def _curve(table: pd.DataFrame) -> pd.DataFrame:
-    whole = table[(table["region"] == "all") & (table["fold"] == -1)]
-    spread = whole[whole["subject"] != "all"].groupby("layer")["r"].std()
-    curve = whole[whole["subject"] == "all"].copy()
-    curve["r_sd_subjects"] = curve["layer"].map(spread)
-    return curve
+    """r of every layer, over all regions and folds, with its spread over subjects."""
+    whole = table[(table["region"].to_numpy() == "all") & (table["fold"].to_numpy() == -1)]
+    every = whole["subject"].to_numpy() == "all"
+    spread = whole[~every].groupby("layer")["r"].std()
+    return whole[every].assign(r_sd_subjects=whole.loc[every, "layer"].map(spread))
