@@ -138,8 +138,12 @@ def _table(kind: str, names: list[str], results: dict[str, Any]) -> str:
 
 
 def _times(time: dict[str, Any]) -> str:
-    lines = ["| job | wall s | CPU s |", "| --- | --- | --- |"]
-    lines += [f"| {row['job']} | {row['wall_s']} | {row['cpu_s']} |" for row in time["jobs"]]
+    rules: dict[str, list[float]] = {}
+    for row in time["jobs"]:
+        rules.setdefault(row["job"].split("/")[0], []).append(row["cpu_s"])
+    lines = ["| rule | jobs | CPU s |", "| --- | --- | --- |"]
+    for rule, cpu in sorted(rules.items(), key=lambda item: -sum(item[1])):
+        lines.append(f"| {rule} | {len(cpu)} | {sum(cpu):.1f} |")
     head = (
         f"{time['models']} models, {time['benchmarks']} benchmarks of alignment: "
         f"{time['wall_s']} s of wall time with {time['cores']} cores, {time['cpu_s']} s of CPU "

@@ -69,11 +69,11 @@ def collect_scores(
             )
         chosen.append(own.assign(file=file))
         curves.append(_curve(table).assign(file=file))
-    facts = pd.DataFrame(about)
+    known = pd.DataFrame(about)
     rows = pd.concat(chosen, ignore_index=True)
-    scores = _with_ceilings(_scores(rows, samples, seed).join(facts, on="file"), ceilings)
-    subjects = _units(rows).join(facts, on="file")
-    layers = pd.concat(curves, ignore_index=True).join(facts, on="file")
+    scores = _with_ceilings(_scores(rows, samples, seed).join(known, on="file"), ceilings)
+    subjects = _units(rows).join(known, on="file")
+    layers = pd.concat(curves, ignore_index=True).join(known, on="file")
     return {
         "scores": scores[list(SCORE_COLUMNS)].reset_index(drop=True),
         "subjects": subjects[list(SUBJECT_COLUMNS)].reset_index(drop=True),

@@ -25,7 +25,7 @@ def curves(axes: Axes, rows: pd.DataFrame, markers: dict[str, str]) -> None:
     networks = rows[~rows["role"].isin(FEATURES)]
     count = networks["model"].nunique()
     for _, model in networks.groupby("model", sort=False):
-        shape = marker(next(each(model)), markers)
+        shape = marker(model.iloc[0], markers)
         network(axes, model, shape, band=count <= FEW, faint=count >= MANY)
     if count >= MANY:
         _medians(axes, networks)
@@ -42,7 +42,7 @@ def network(
 
     `band` adds ±1 SD over folds; `faint` curves are one of many and have no markers.
     """
-    first = next(each(model))
+    first = model.iloc[0]
     colour = COLOUR[str(first.role)]
     nested = model["layer"] == "nested"  # of no one layer: each fold has its own
     curve = model[~nested & model["depth"].notna() & model["r"].notna()]
@@ -61,11 +61,12 @@ def network(
             marker="" if faint else shape, markersize=2.8, markeredgewidth=0,
         )  # fmt: skip
     picked = curve[curve["chosen"].astype(bool)]
-    axes.plot(
-        picked["depth"], picked["r"], color=colour, marker="*", linestyle="none",
-        markersize=4.5 if faint else 7, alpha=0.6 if faint else 1,
-        markeredgecolor="white", markeredgewidth=0 if faint else 0.5, zorder=4,
-    )  # fmt: skip
+    if len(picked):
+        axes.plot(
+            picked["depth"], picked["r"], color=colour, marker="*", linestyle="none",
+            markersize=4.5 if faint else 7, alpha=0.6 if faint else 1,
+            markeredgecolor="white", markeredgewidth=0 if faint else 0.5, zorder=4,
+        )  # fmt: skip
     for value in model.loc[nested & model["chosen"].astype(bool), "r"].dropna():
         axes.plot(
             1.06, value, color=colour, marker="_", markersize=7,

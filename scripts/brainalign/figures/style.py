@@ -107,7 +107,8 @@ def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
 
     Both have one layout, found here; it is final.
     """
-    figure.draw_without_rendering()
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
     figure.set_layout_engine(None)
     for path, kind, metadata in (
         (svg, "svg", {"Date": None, "Creator": None}),
