@@ -146,7 +146,7 @@ def _times(time: dict[str, Any]) -> str:
         lines.append(f"| {rule} | {len(cpu)} | {sum(cpu):.1f} |")
     head = (
         f"{time['models']} models, {time['benchmarks']} benchmarks of alignment: "
-        f"{time['wall_s']} s of wall time with {time['cores']} cores, {time['cpu_s']} s of CPU "
+        f"{time['wall_s']} s of wall time, cores: {time['cores']}, {time['cpu_s']} s of CPU "
         f"time (load {time['load']}), {time['date']}."
     )
     return "\n".join([head, "", *lines])

@@ -56,7 +56,7 @@ def timed_study() -> dict[str, Any]:
     return {
         "models": MODELS,
         "benchmarks": len(config["alignment"]),
-        "cores": CORES,
+        "cores": min(CORES, len(os.sched_getaffinity(0))),
         "wall_s": round(wall, 1),
         "cpu_s": round(cpu, 1),
         "load": round(os.getloadavg()[0], 1),
