@@ -276,6 +276,15 @@ def test_trajectory_levels_are_on_what_the_experiment_is_scored_on():
     assert any(np.allclose(line.get_ydata(), r["oasm"]) for line in figure.axes[0].lines)
 
 
+def test_trajectory_of_a_tiny_change_can_be_read():
+    """Long tick labels leave the words above a panel their place; ticks tell whole values."""
+    table = tables.trajectory(seeds=1, experiments=("one", "two"))
+    figure = trajectory(table.assign(value=0.1418 + 1e-5 * table["value"]))
+    figure.draw_without_rendering()
+    assert all(axes.yaxis.get_offset_text().get_text() == "" for axes in figure.axes)
+    assert cut_off(figure) == [] and collisions(figure) == []
+
+
 def test_improvement_draws_means_intervals_and_pairs():
     contrasts = tables.study()["contrasts"]
     figure = drawn("improvement")
