@@ -374,9 +374,10 @@ class RoomyLayer(DynamicLayer):
 def _roomy(held: torch.Tensor, n_rows: int, room: int) -> torch.Tensor:
     """One row of keys or values as `n_rows` equal rows, with room for `room` tokens."""
     _, n_heads, n_held, size = held.shape
-    # Zeros, not any memory: masked padding may lie in the room, and no mask undoes NaN.
-    result = held.new_zeros(n_rows, n_heads, n_held + room, size)
+    result = held.new_empty(n_rows, n_heads, n_held + room, size)
     result[..., :n_held, :] = held
+    # Zeros, not any memory: masked padding may lie in the room, and no mask undoes NaN.
+    result[..., n_held:, :] = 0
     return result
 
 
