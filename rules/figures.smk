@@ -163,29 +163,34 @@ rule plot_baselines:
         "../scripts/plot_baselines.py"
 
 
+REGION_FIGURES = {
+    benchmark: drawn(f"regions/{benchmark}", "Regions", "regions", benchmark=benchmark)
+    for benchmark in REGION_BENCHMARKS
+}
+
+
 rule plot_regions:
     input:
-        alignment=lambda wildcards: expand(
-            result("alignment", "{model}", "{benchmark}.parquet"),
-            model=MODELS,
-            benchmark=wildcards.benchmark,
+        alignment=[
+            result("alignment", model, f"{benchmark}.parquet")
+            for benchmark in REGION_BENCHMARKS
+            for model in MODELS
+        ],
+        ceilings=expand(
+            result("ceilings", "{benchmark}.parquet"), benchmark=REGION_BENCHMARKS
         ),
-        ceilings=result("ceilings", "{benchmark}.parquet"),
     output:
-        **drawn("regions/{benchmark}", "Regions", "regions", benchmark="{benchmark}"),
+        svg=[figure["svg"] for figure in REGION_FIGURES.values()],
+        png=[figure["png"] for figure in REGION_FIGURES.values()],
     log:
-        log_of("plot_regions", "benchmark"),
+        log_of("plot_regions"),
     benchmark:
-        benchmark_of("plot_regions", "benchmark")
-    wildcard_constraints:
-        benchmark=one_of(REGION_BENCHMARKS),
+        benchmark_of("plot_regions")
     conda:
         "../envs/figures.yaml"
     params:
         models=model_records(),
-        mode=lambda wildcards: ALIGNMENT[wildcards.benchmark]["mode"],
-        simulated=lambda wildcards: ALIGNMENT[wildcards.benchmark]["dataset"]
-        in SIMULATED_DATASETS,
+        modes={name: ALIGNMENT[name]["mode"] for name in REGION_BENCHMARKS},
         code=code("plot_regions"),
     script:
         "../scripts/plot_regions.py"

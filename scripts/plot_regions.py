@@ -1,4 +1,4 @@
-"""Draw the alignment of every layer in every region of one benchmark."""
+"""Draw the alignment of every layer in every region, one figure per benchmark."""
 
 from typing import TYPE_CHECKING
 
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]) as log, drawing():
-    params = snakemake.params
-    tables = [
-        read_table(path, ALIGNMENT_COLUMNS).assign(
-            model=name, family=record["family"], role=record["role"]
+    records = snakemake.params.models
+    for place, (benchmark, mode) in enumerate(snakemake.params.modes.items()):
+        paths = snakemake.input.alignment[place * len(records) : (place + 1) * len(records)]
+        tables = [
+            read_table(path, ALIGNMENT_COLUMNS).assign(
+                model=name, family=record["family"], role=record["role"]
+            )
+            for (name, record), path in zip(records.items(), paths, strict=True)
+        ]
+        alignment = pd.concat(tables, ignore_index=True)
+        log.info("%s: %d regions", benchmark, alignment["region"].nunique() - 1)
+        figure = regions(
+            alignment,
+            read_table(snakemake.input.ceilings[place], CEILING_COLUMNS),
+            benchmark=benchmark,
+            mode=mode,
+            simulated=False,  # simulated subjects' regions are not drawn
         )
-        for (name, record), path in zip(
-            params.models.items(), snakemake.input.alignment, strict=True
-        )
-    ]
-    alignment = pd.concat(tables, ignore_index=True)
-    log.info("%d models, %d regions", len(tables), alignment["region"].nunique() - 1)
-    figure = regions(
-        alignment,
-        read_table(snakemake.input.ceilings, CEILING_COLUMNS),
-        benchmark=snakemake.wildcards.benchmark,
-        mode=params.mode,
-        simulated=params.simulated,
-    )
-    save(figure, snakemake.output.svg, snakemake.output.png)
+        save(figure, snakemake.output.svg[place], snakemake.output.png[place])
