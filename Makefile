@@ -5,14 +5,15 @@ CORES ?= all
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 
-.PHONY: help demo test lint test-slurm test-conda bench-encoding bench-reading bench-capability bench-tuning bench-analysis bench-scaling clean
+.PHONY: help demo test lint test-slurm test-conda test-faults bench-encoding bench-reading bench-capability bench-tuning bench-analysis bench-scaling clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   set up .venv, run the default study, write results/report.html"
 	@echo "make test   set up .venv, run the checks and the tests"
 	@echo "make test-slurm  start a SLURM cluster here and run a study on it (root, Debian packages)"
-	@echo "make test-conda   run the study with --sdm conda, against a local channel of PyPI's wheels"
+	@echo "make test-conda  run the study with --sdm conda, against a local channel of PyPI's wheels"
+	@echo "make test-faults  kill jobs and Snakemake, fill the disk, damage files: the results stay the same (Linux, root)"
 	@echo "make lint   ruff, snakefmt, mypy"
 	@echo "make bench-encoding, bench-reading, bench-capability, bench-tuning  measure against peers (minutes to an hour, quiet machine)"
 	@echo "make bench-analysis  do the tests of the analysis keep their word, how long does it take (half an hour)"
@@ -53,6 +54,9 @@ test-slurm: $(VENV)/installed-slurm
 
 test-conda: $(VENV)/installed-dev
 	$(VENV)/bin/python -m pytest tests/conda
+
+test-faults: $(VENV)/installed-dev
+	$(VENV)/bin/python -m pytest tests/faults
 
 bench-encoding: $(VENV)/installed-dev
 	$(VENV)/bin/python benchmarks/encoding.py

@@ -45,6 +45,10 @@ rule all:
 
 
 onstart:
+    if Path(RESULTS).exists() and not os.access(RESULTS, os.W_OK):
+        raise WorkflowError(
+            f"{RESULTS} is read-only; make it writable, then run the same command again"
+        )
     # Under a limit of job starts the scheduler wakes up once more a second for every job that has
     # ended: in a large study that takes a core. Snakemake's default limit is lifted, another kept.
     rate = workflow.scheduler.job_rate_limiter

@@ -1,6 +1,7 @@
 """From config to lookups: names, paths and the part of the config that each rule uses."""
 
 import json
+import os
 import re
 import sys
 from pathlib import Path

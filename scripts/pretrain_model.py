@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from brainalign.formats.tables import check_text, write_json
+from brainalign.formats.tables import check_text, read_json, write_json
 from brainalign.job import job
 from brainalign.models.manifest import describe
 from brainalign.models.pretraining import pretrain, save_checkpoint, summary
@@ -18,6 +18,7 @@ with job(snakemake.log[0]) as log:
     torch.set_num_threads(snakemake.params.threads)
     name, source = snakemake.wildcards.model, dict(snakemake.params.source)
     check_text(snakemake.input.corpus)
+    read_json(Path(snakemake.input.tokenizer, "tokenizer.json"))  # a damaged one is named
     documents = Path(snakemake.input.corpus).read_text().splitlines()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(snakemake.input.tokenizer)
     sizes = {key: value for key, value in source.items() if key != "type"}

@@ -11,10 +11,8 @@ from typing import Any, Self
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from brainalign.errors import REMAKE, InputError
-from brainalign.formats.atomic import atomic_path
 
 
 @dataclass(frozen=True)
@@ -55,11 +53,10 @@ def write_activations(
             raise InputError(
                 f"{path}: layer {name} has {len(values)} rows, not {len(stimulus_ids)}"
             )
-        _check_finite(values, name, stimulus_ids, path)
-    header = _header(layers, stimulus_ids, metadata)
-    tensors = {name: np.ascontiguousarray(v, dtype=np.float32) for name, v in layers.items()}
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata=header)
+    # Not by safetensors' own save_file: the order of its metadata differs from run to run.
+    with ActivationWriter(path, list(layers), stimulus_ids, metadata, key="") as writer:
+        writer.put(range(len(stimulus_ids)), layers)
+        writer.finish()
 
 
 class ActivationWriter:

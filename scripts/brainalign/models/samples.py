@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from brainalign.errors import InputError
+from brainalign.errors import REMAKE, InputError
 
 Sample = dict[str, str]
 """`instruction`, and `input`, `output`, `history` (what was said before), which may be empty."""
@@ -100,4 +100,4 @@ def _parsed(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"{where}: not JSON ({error})") from error
+        raise InputError(f"{where}: not JSON ({error}); {REMAKE}") from error
