@@ -29,9 +29,6 @@ rule capability:
         },
         chat=model_key("chat", False),
         seed=config["seed"],
-        batch_tokens=config.get("batch_tokens", 4096),
-        device=config.get("device", "auto"),
-        threads=config.get("model_threads", 1),
         code=code("capability"),
     script:
         "../scripts/capability.py"

@@ -66,7 +66,6 @@ rule alignment:
     params:
         benchmark=lambda wildcards: ALIGNMENT[wildcards.benchmark],
         seed=config["seed"],
-        device=config.get("device", "auto"),
         nuisance=lambda wildcards: nuisance_of(wildcards),
         code=code("alignment"),
     script:

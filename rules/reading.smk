@@ -27,9 +27,6 @@ rule activations:
         bos=model_key("bos", "none"),
         chat=model_key("chat", False),
         decoder_input=model_key("decoder_input", "shifted"),
-        batch_tokens=config.get("batch_tokens"),
-        device=config.get("device", "auto"),
-        threads=config.get("model_threads", 1),
         code=code("activations"),
     script:
         "../scripts/activations.py"
@@ -86,9 +83,6 @@ rule surprisal:
         bos=model_key("bos", "none"),
         method=model_key("surprisal", "prefix"),
         chat=model_key("chat", False),
-        batch_tokens=config.get("batch_tokens"),
-        device=config.get("device", "auto"),
-        threads=config.get("model_threads", 1),
         code=code("surprisal"),
     script:
         "../scripts/surprisal.py"
@@ -125,9 +119,6 @@ rule next_word_loss:
         max_tokens=lambda wildcards: TEXTS[wildcards.text].get("max_tokens"),
         bos=model_key("bos", "none"),
         method=model_key("surprisal", "prefix"),
-        batch_tokens=config.get("batch_tokens"),
-        device=config.get("device", "auto"),
-        threads=config.get("model_threads", 1),
         code=code("next_word_loss"),
     script:
         "../scripts/next_word_loss.py"

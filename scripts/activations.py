@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log:
     settings = snakemake.params
     stimuli = read_stimuli(snakemake.input.stimuli)
-    model = load(read_json(snakemake.input.manifest), settings.device, settings.threads)
+    model = load(
+        read_json(snakemake.input.manifest),
+        snakemake.config.get("device", "auto"),
+        snakemake.threads,
+    )
     extraction = prepare(
         model,
         stimuli,
@@ -45,5 +49,5 @@ with job(snakemake.log[0]) as log:
     ) as writer:
         if writer.done:
             log.info("%d stimuli were read by a run that was stopped", len(writer.done))
-        extraction.run(writer.put, settings.batch_tokens, writer.done)
+        extraction.run(writer.put, snakemake.config.get("batch_tokens"), writer.done)
         writer.finish()

@@ -19,7 +19,7 @@ with job(snakemake.log[0]) as log:
         stimuli,
         read_responses(snakemake.input.responses, stimuli),
         snakemake.params.benchmark,
-        device=choose_device(snakemake.params.device),
+        device=choose_device(snakemake.config.get("device", "auto")),
         seed=snakemake.params.seed,
         nuisance={
             name: open_activations(path)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 from brainalign.capability.answering import answer
+from brainalign.capability.prefix import BATCH_TOKENS
 from brainalign.capability.progress import AnswerLog
 from brainalign.capability.summary import summarise
 from brainalign.capability.tasks import Task
@@ -24,10 +25,9 @@ with job(snakemake.log[0]) as log:
     task = Task.from_config({"chat": settings.chat, **settings.task})
     questions = read_table(snakemake.input.questions)
     manifest = read_json(snakemake.input.manifest)
-    model = load(manifest, settings.device, settings.threads)
+    model = load(manifest, snakemake.config.get("device", "auto"), snakemake.threads)
     output = Path(snakemake.output.answers)
-    key = [manifest, sha256_of(snakemake.input.questions), repr(task), settings.batch_tokens,
-           settings.get("code")]  # fmt: skip
+    key = [manifest, sha256_of(snakemake.input.questions), repr(task), settings.get("code")]
     with AnswerLog(output.with_name(f".{output.stem}.partial.jsonl"), key) as kept:
         if kept.records:
             log.info("going on after %d answers", len(kept.records))
@@ -37,7 +37,7 @@ with job(snakemake.log[0]) as log:
             questions,
             task,
             where=snakemake.input.questions,
-            batch_tokens=settings.batch_tokens,
+            batch_tokens=snakemake.config.get("batch_tokens", BATCH_TOKENS),
             done=kept.answered,
         ):
             kept.add(batch)

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log:
     settings = snakemake.params
     text = Path(snakemake.input.text).read_text(encoding="utf-8")
-    model = load(read_json(snakemake.input.manifest), settings.device, settings.threads)
+    model = load(
+        read_json(snakemake.input.manifest),
+        snakemake.config.get("device", "auto"),
+        snakemake.threads,
+    )
     loss = next_word_loss(
         model,
         text.splitlines() if settings.documents == "lines" else [text],
@@ -23,7 +27,7 @@ with job(snakemake.log[0]) as log:
         window=settings.window,
         stride=settings.stride,
         max_tokens=settings.max_tokens,
-        batch_tokens=settings.batch_tokens,
+        batch_tokens=snakemake.config.get("batch_tokens"),
     )
     log.info(
         "%d tokens: %.3f bits per token, %.3f per word, %.3f per byte; perplexity %.2f",

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log:
     settings = snakemake.params
     stimuli = read_stimuli(snakemake.input.stimuli)
-    model = load(read_json(snakemake.input.manifest), settings.device, settings.threads)
+    model = load(
+        read_json(snakemake.input.manifest),
+        snakemake.config.get("device", "auto"),
+        snakemake.threads,
+    )
     surprisal = word_surprisal(
         model,
         stimuli,
@@ -24,7 +28,7 @@ with job(snakemake.log[0]) as log:
         method=settings.method,
         stride=settings.stride,
         whitespace=settings.whitespace,
-        batch_tokens=settings.batch_tokens,
+        batch_tokens=snakemake.config.get("batch_tokens"),
     )
     log.info(
         "%d words, %.2f bits per word, %d undefined, %d contexts truncated",

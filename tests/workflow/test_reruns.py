@@ -91,6 +91,8 @@ SIMULATED_WORLD = {
 # An edit of the config: where, and what is put there (a mapping is merged) → the jobs that run.
 CONFIG_EDITS: dict[str, tuple[str, object, set[str]]] = {
     "nothing": ("study", None, set()),
+    "what changes speed and memory alone": ("batch_tokens", 4096, set()),
+    "where models run": ("device", "cpu", set()),
     "a label and a declared size": (
         f"models.{VANILLA}", {"label": "Small", "parameters": 123456}, TABLES,
     ),
