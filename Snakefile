@@ -51,7 +51,7 @@ onstart:
         )
     # Under a limit of job starts the scheduler wakes up once more a second for every job that has
     # ended: in a large study that takes a core. Snakemake's default limit is lifted, another kept.
-    rate = workflow.scheduler.job_rate_limiter
+    rate = getattr(workflow.scheduler, "job_rate_limiter", None)
     if rate and (rate.max_jobs, rate.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None
 

@@ -2,7 +2,6 @@
 
 import fcntl
 import logging
-import os
 import signal
 import sys
 import traceback
@@ -42,8 +41,6 @@ def job(log_path: str | Path) -> Iterator[logging.Logger]:
     ------
     The logger to report progress with.
     """
-    # Files handed over by the workflow are all local: no job may wait for a hub by accident.
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     log_path = Path(log_path)
     log = logging.getLogger("brainalign")
     log.setLevel(logging.INFO)

@@ -47,6 +47,11 @@ FAULTS = [
         )
         for missing in ("batch_tokens", "learning_rate")
     ),
+    (
+        "alignment/sim-passages-controlled/regression",
+        {"type": "ridge", "selection": "gcv-per-target", "criterion": "r2"},
+        ["regression.criterion", "folds-per-target", "gcv-per-target"],
+    ),
     ("models/a model", {"source": {"type": "folder", "path": "x"}}, ["'a model'", "letters"]),
     ("models/m", {"source": {"type": "hub", "id": "a/b"}}, ["models.m.source", "revision"]),
     ("models/m", {"source": {"type": "hub", "id": "gpt2", "revision": "main"}}, ["OWNER/NAME"]),

@@ -85,11 +85,7 @@ def banded_r2(
 
 def _scaled_gram(design: Design, rows: Split) -> Array:
     """The Gram matrix [row, row] of a space, its training part of mean eigenvalue 1."""
-    gram = design.whole_gram()
-    centred, _ = design.gram_form(rows.train, rows.test[:1])
-    xp = array_namespace(centred)
-    scale = float(xp.mean(xp.linalg.diagonal(centred)))
-    return gram / (scale or 1.0)
+    return design.whole_gram() / (design.mean_eigenvalue(rows.train) or 1.0)
 
 
 class Nuisance:

@@ -12,7 +12,7 @@ from brainalign.encoding.arrays import Array, fetch, like, rows_of
 from brainalign.encoding.correlation import Prediction
 from brainalign.encoding.operators import (
     Design,
-    contrast,
+    around_mean,
     eigenbasis,
     leave_out_errors,
     ridge_inverses,
@@ -115,7 +115,7 @@ def fit_by_folds(
     xp = array_namespace(predictions[0])
     return FoldsFit(
         alphas,
-        xp.stack([contrast(operator) for operator in predictions]),
+        xp.stack([around_mean(operator) for operator in predictions]),
         xp.stack([xp.mean(operator, axis=0) for operator in predictions]),
         tuple(_panels(errors, inner, criterion, design.intercept)),
         design.intercept,

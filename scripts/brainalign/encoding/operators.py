@@ -94,7 +94,7 @@ class Design:
         return gram, cross
 
 
-def contrast(operator: Array) -> Array:
+def around_mean(operator: Array) -> Array:
     """`operator` [test row, ...] minus its mean over test rows; exactly zero if nothing is left."""
     xp = array_namespace(operator)
     centred = operator - xp.mean(operator, axis=0)

@@ -17,7 +17,7 @@ from brainalign.encoding.inner_folds import FoldsFit, fit_by_folds
 from brainalign.encoding.operators import (
     Basis,
     Design,
-    contrast,
+    around_mean,
     eigenbasis,
     least_squares_operator,
 )
@@ -52,7 +52,7 @@ class LeastSquaresFit:
     @classmethod
     def of_operator(cls, operator: Array) -> "LeastSquaresFit":
         """The fit of an operator [test, train] that gives whole predictions."""
-        return cls(contrast(operator), array_namespace(operator).mean(operator, axis=0))
+        return cls(around_mean(operator), array_namespace(operator).mean(operator, axis=0))
 
     def predict(self, responses: Array) -> tuple[Prediction, Array | None]:
         operator, level = (like(responses, x, responses.dtype) for x in (self.operator, self.level))
@@ -191,7 +191,9 @@ class Ridge:
         basis = eigenbasis(design, split)
         xp = array_namespace(basis.values)
         level = xp.mean(basis.cross, axis=0)
-        return RidgeFit(replace(basis, cross=contrast(basis.cross)), level, alphas, self.selection)
+        return RidgeFit(
+            replace(basis, cross=around_mean(basis.cross)), level, alphas, self.selection
+        )
 
 
 def make_regression(entry: Mapping[str, Any]) -> LeastSquares | Ridge:

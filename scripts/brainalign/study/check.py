@@ -128,6 +128,7 @@ def _reference_faults(config: Config) -> Iterator[str]:
                 yield _unknown(path, benchmark["dataset"], datasets, "dataset of this study")
     for name, benchmark in config.get("alignment", {}).items():
         yield from _nuisance_faults(f"alignment.{name}", benchmark, models)
+        yield from _selection_faults(f"alignment.{name}", benchmark["regression"])
         timed = _is_timed(datasets.get(benchmark["dataset"]))
         given = benchmark.get("timing") is not None
         if timed is not None and timed != given:
@@ -138,6 +139,13 @@ def _reference_faults(config: Config) -> Iterator[str]:
                 if timed
                 else f"alignment.{name}.timing: {found}, not volumes of a scan; leave the key out"
             )
+
+
+def _selection_faults(path: str, regression: Config) -> Iterator[str]:
+    selection = regression.get("selection", "folds-per-target")
+    for key in ("criterion", "inner_folds"):
+        if key in regression and selection != "folds-per-target":
+            yield f"{path}.regression.{key}: of selection folds-per-target, not of {selection}"
 
 
 def _nuisance_faults(path: str, benchmark: Config, models: Config) -> Iterator[str]:
@@ -162,10 +170,12 @@ def _tuning_faults(config: Config) -> Iterator[str]:
             yield _unknown(f"{path}.base", base, config["models"], "model of this study")
         elif role(config["models"][base]) in ("baseline", "truth"):
             yield f"{path}.base: {base!r} is a baseline; name a language model"
-        known = {name: key for key in SCORED for name in config.get(key, {})}
+        scorable = dict.fromkeys(name for key in SCORED for name in config.get(key, {}))
         for scored in experiment.get("scored_on", ()):
-            if scored not in known:
-                yield _unknown(f"{path}.scored_on", scored, known, "benchmark, task or text here")
+            if scored not in scorable:
+                yield _unknown(
+                    f"{path}.scored_on", scored, scorable, "benchmark, task or text here"
+                )
         recipe = experiment.get("recipe", {})
         end = recipe.get("samples", math.inf) * recipe.get("epochs", 3)
         for seen in experiment["checkpoints"]:
