@@ -1,17 +1,21 @@
 """One timed run of capability.py: `models` writes the random models, `real` the real one and real
 questions; `peer` and `ours` answer with them.
 
-The last line printed is a JSON object. `peer` runs in the peer's environment, without ours.
+`peer` runs in the peer's environment, without ours. Values are in the order of the questions' ids:
+log-likelihoods of the choices (MMLU) or texts (BBH).
 """
 
 import json
 import logging
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from measuring import Measured, matrix_rate, write
+
+ASSETS = Path(__file__).parent / ".environments" / "capability-assets"
 VOCABULARY = 50257
 NEW_TOKENS = 32
 WINDOW = 2048
@@ -21,10 +25,10 @@ STUDY = Path(__file__).parents[1] / "studies" / "capability.yaml"
 SUBJECT_HEADER = "The following are multiple choice questions (with answers) about  {}."
 
 
-def questions_of(assets: Path, work: str) -> Path:
+def questions_of(work: str) -> Path:
     """The folder of a work's questions."""
     kind, architecture = work.split("-")
-    return assets / "real" / kind if architecture == "smollm2" else assets / "synthetic"
+    return ASSETS / "real" / kind if architecture == "smollm2" else ASSETS / "synthetic"
 
 
 def subjects(folder: Path) -> list[str]:
@@ -38,7 +42,7 @@ def rows(folder: Path, subject: str, split: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def write_models(assets: Path) -> dict[str, Any]:
+def write_models() -> dict[str, Any]:
     """Random models with one tokenizer, trained on the questions."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -54,7 +58,7 @@ def write_models(assets: Path) -> dict[str, Any]:
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
-    folder = assets / "synthetic"
+    folder = ASSETS / "synthetic"
     lines = [row["question"] for name in subjects(folder) for row in rows(folder, name, "test")]
     made.train_from_iterator(
         [*lines, *("Answer: A\n\n", " B", " C", " D") * 50],
@@ -84,12 +88,12 @@ def write_models(assets: Path) -> dict[str, Any]:
         )
     )  # fmt: skip
     for name, model in (("causal", causal), ("encdec", encdec), ("llama", llama)):
-        model.save_pretrained(assets / name)
-        tokenizer.save_pretrained(assets / name)
+        model.save_pretrained(ASSETS / name)
+        tokenizer.save_pretrained(ASSETS / name)
     return {}
 
 
-def write_real(assets: Path, mirror: Path | None) -> dict[str, Any]:
+def write_real(mirror: Path | None) -> dict[str, Any]:
     """SmolLM2-135M-Instruct, and questions of the first files of MMLU and BBH."""
     import yaml
     from brainalign.datasets import bbh, mmlu
@@ -98,11 +102,11 @@ def write_real(assets: Path, mirror: Path | None) -> dict[str, Any]:
 
     downloads = Path(__file__).parents[1] / "downloads"
     source = yaml.safe_load(STUDY.read_text())["models"]["smollm2-135m-instruct"]["source"]
-    resolve(source, converted=assets / "smollm2", mirror=mirror, downloads=downloads)
+    resolve(source, converted=ASSETS / "smollm2", mirror=mirror, downloads=downloads)
     for kind, reader in (("mmlu", mmlu), ("bbh", bbh)):
         place = {"type": kind, "per_subject": REAL_QUESTIONS}
         table = reader.read(locate(reader.raw_files(place), mirror, downloads), place, seed=1)
-        folder = assets / "real" / kind
+        folder = ASSETS / "real" / kind
         folder.mkdir(parents=True, exist_ok=True)
         for name in sorted(table["subject"].unique())[:REAL_SUBJECTS]:
             of_subject = table[table["subject"] == name]
@@ -115,7 +119,7 @@ def write_real(assets: Path, mirror: Path | None) -> dict[str, Any]:
     return {}
 
 
-def ours(assets: Path, work: str) -> dict[str, Any]:
+def ours(work: str) -> dict[str, Any]:
     """Answer with brainalign."""
     import pandas as pd
     import torch
@@ -125,8 +129,8 @@ def ours(assets: Path, work: str) -> dict[str, Any]:
     from brainalign.models.manifest import describe
 
     kind, architecture = work.split("-")
-    questions = questions_of(assets, work)
-    folder = assets / architecture
+    questions = questions_of(work)
+    folder = ASSETS / architecture
     manifest = describe(
         folder, architecture, {"type": "folder", "path": str(folder)}, simulated=True,
         max_context=WINDOW,
@@ -146,20 +150,24 @@ def ours(assets: Path, work: str) -> dict[str, Any]:
         task = Task.from_config(
             {"format": "generation", "scoring": "legacy", "max_new_tokens": NEW_TOKENS}
         )
-    rate = matrix_rate(torch)
+    rate = matrix_rate(torch.randn)
     touch(model.model)
-    measure = Measure()
-    records = [record for batch in answer(model, frame, task) for record in batch]
-    result = measure.result()
+    with Measured() as cost:
+        records = [record for batch in answer(model, frame, task) for record in batch]
     key = "choice_loglikelihoods" if kind == "mmlu" else "generated"
-    result["answers"] = {
+    answers = {
         record["question_id"]: record[key] if kind == "mmlu" else record[key].strip()
         for record in records
     }
-    rate = max(rate, matrix_rate(torch))
-    result["ties"] = sum(record["tie"] for record in records)
-    result["limit_s"] = flops(model, frame, records) / rate if kind == "mmlu" else None
-    return result
+    limit = flops(model, frame, records) / max(rate, matrix_rate(torch.randn))
+    result = report(cost, answers, limit if kind == "mmlu" else None)
+    return {**result, "ties": sum(record["tie"] for record in records)}
+
+
+def report(cost: Measured, answers: dict[str, Any], limit: float | None = None) -> dict[str, Any]:
+    """What is written of one side."""
+    ids = sorted(answers)
+    return {**cost.report([answers[one] for one in ids], limit=limit), "ids": np.array(ids)}
 
 
 def flops(model: Any, frame: Any, records: list[dict[str, Any]]) -> float:
@@ -194,24 +202,13 @@ def flops(model: Any, frame: Any, records: list[dict[str, Any]]) -> float:
     return 2.0 * weights * tokens + 2.0 * len(records) * head.numel()
 
 
-def matrix_rate(torch: Any, size: int = 1024) -> float:
-    """Floating-point operations per CPU second of a matrix product, the best of four."""
-    left, right = torch.randn(size, size), torch.randn(size, size)
-    best = float("inf")
-    for _ in range(4):
-        start = time.process_time()
-        left @ right
-        best = min(best, time.process_time() - start)
-    return 2 * size**3 / best
-
-
 def touch(network: Any) -> None:
     """Read every weight: a checkpoint that is mapped into memory takes it when it is first read."""
     for weight in network.parameters():
         weight.sum()
 
 
-def peer(assets: Path, work: str) -> dict[str, Any]:
+def peer(work: str) -> dict[str, Any]:
     """Answer the same prompts with lm-eval."""
     logging.disable(logging.WARNING)
     import lm_eval
@@ -222,35 +219,34 @@ def peer(assets: Path, work: str) -> dict[str, Any]:
     torch.set_num_threads(1)
     kind, architecture = work.split("-")
     folder = Path(tempfile.mkdtemp())
-    questions = questions_of(assets, work)
+    questions = questions_of(work)
     names = subjects(questions)
     for name in names:
         (folder / f"{name}.yaml").write_text(peer_task(questions, kind, name))
     model = HFLM(
-        pretrained=str(assets / architecture),
+        pretrained=str(ASSETS / architecture),
         backend="seq2seq" if architecture == "encdec" else "causal",
         device="cpu", dtype="float32", batch_size=8, max_length=WINDOW,
     )  # fmt: skip
     manager = TaskManager(include_path=str(folder), include_defaults=False)
     touch(model.model)
-    measure = Measure()
-    found = lm_eval.simple_evaluate(
-        model=model,
-        tasks=[f"{kind}_{name}" for name in names],
-        num_fewshot=5 if kind == "mmlu" else 3,
-        task_manager=manager,
-        log_samples=True,
-        bootstrap_iters=0,
-    )
-    result = measure.result()
-    result["answers"] = {}
+    with Measured() as cost:
+        found = lm_eval.simple_evaluate(
+            model=model,
+            tasks=[f"{kind}_{name}" for name in names],
+            num_fewshot=5 if kind == "mmlu" else 3,
+            task_manager=manager,
+            log_samples=True,
+            bootstrap_iters=0,
+        )
+    answers: dict[str, Any] = {}
     for samples in found["samples"].values():
         for sample in samples:
             given = sample["resps"]
-            result["answers"][sample["doc"]["question_id"]] = (
+            answers[sample["doc"]["question_id"]] = (
                 [float(one[0][0]) for one in given] if kind == "mmlu" else given[0][0].strip()
             )
-    return result
+    return report(cost, answers)
 
 
 def peer_task(questions: Path, kind: str, name: str) -> str:
@@ -285,45 +281,18 @@ fewshot_config:
     )
 
 
-class Measure:
-    """CPU seconds, wall seconds and growth of the peak memory since it was made (Linux).
-
-    The peak is set back to the present size first: loading the model does not hide what is needed.
-    """
-
-    def __init__(self) -> None:
-        Path("/proc/self/clear_refs").write_text("5")
-        self.memory = _memory_mb("VmRSS")
-        self.cpu, self.wall = time.process_time(), time.perf_counter()
-
-    def result(self) -> dict[str, Any]:
-        """What has been used so far."""
-        return {
-            "cpu_s": time.process_time() - self.cpu,
-            "wall_s": time.perf_counter() - self.wall,
-            "growth_mb": _memory_mb("VmHWM") - self.memory,
-        }
-
-
-def _memory_mb(key: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:")) / 1024
-
-
 def main() -> None:
-    side, work, place = sys.argv[1:]
-    assets = Path(place).resolve()
+    """Do what is asked for, and write what was found."""
+    side, what, target = sys.argv[1:]
     if side == "peer":
-        result = peer(assets, work)
-    else:
-        sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
-        if side == "models":
-            result = write_models(assets)
-        elif side == "real":
-            result = write_real(assets, Path(work) if work else None)
-        else:
-            result = ours(assets, work)
-    print(json.dumps(result))
+        write(peer(what), target)
+        return
+    sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+    if side == "models":
+        write_models()
+    elif side == "real":
+        write_real(Path(what) if what else None)
+    write(ours(what) if side == "ours" else {}, target)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ ENVIRONMENTS = HERE / ".environments"
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 QUIET = {
     "TQDM_DISABLE": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1",
-    "BS_INSTALL_DEPENDENCIES": "no",
+    "HF_DATASETS_OFFLINE": "1", "BS_INSTALL_DEPENDENCIES": "no",
 }  # fmt: skip
 
 Result = dict[str, Any]
@@ -61,7 +61,7 @@ def compared(
     Ratios are peer ÷ ours, `limit_ratio` is ours ÷ the limit (of a second run in the process, where
     there is one), all of them medians over the runs.
     `requirement` names the peer as pip does (PEER==VERSION), or is a word for one without version.
-    `max_difference` is between the values of the last runs, where ours are not NaN.
+    `max_difference` is between the values of the last runs, where ours are numbers and not NaN.
     """
     both = [(theirs, ours) for theirs, ours in pairs if theirs is not None]
     limited = [ours for _, ours in pairs if "limit_s" in ours]
@@ -75,7 +75,8 @@ def compared(
     if both:
         theirs, ours = (np.asarray(side["values"]) for side in both[-1])
         assert theirs.shape == ours.shape, (work, theirs.shape, ours.shape)
-        difference = float(np.nanmax(np.abs(theirs - ours)))
+        if np.issubdtype(ours.dtype, np.number):
+            difference = float(np.nanmax(np.abs(theirs - ours)))
     return {
         "work": work,
         "peer": peer or None,
