@@ -126,6 +126,22 @@ def dataset_key(key, default=None):
     return lambda wildcards: DATASETS[wildcards.dataset].get(key, default)
 
 
+def own_files(source):
+    """The user's own files that a source names, as far as they are there: inputs, so that what was
+    made of them is made again when they change. (The job says what is missing.)
+    """
+    kind = source["type"]
+    paths = []
+    if kind == "own":
+        paths = [source["stimuli"], source["responses"]]
+    elif kind == "gguf":
+        paths = [source["path"]]
+    elif kind == "folder":
+        folder = Path(source["path"])
+        paths = [folder / "config.json", *sorted(folder.glob("*.safetensors"))]
+    return [str(path) for path in paths if Path(path).is_file()]
+
+
 def benchmark_dataset(section, *parts):
     """The path of a file of the dataset that a benchmark names."""
     return lambda wildcards: result(

@@ -9,6 +9,8 @@ localrules:
 
 
 rule fetch_dataset:
+    input:
+        own=lambda wildcards: own_files(DATASETS[wildcards.dataset]["source"]),
     output:
         raw=result("data", "{dataset}", "raw.json"),
     log:
@@ -21,7 +23,6 @@ rule fetch_dataset:
         "../envs/data.yaml"
     params:
         source=dataset_key("source"),
-        mirror=config.get("mirror"),
         downloads=config.get("downloads", "downloads"),
         code=code("fetch_dataset"),
     script:
@@ -66,7 +67,6 @@ rule fetch_questions:
         "../envs/data.yaml"
     params:
         source=lambda wildcards: CAPABILITY[wildcards.task]["questions"],
-        mirror=config.get("mirror"),
         downloads=config.get("downloads", "downloads"),
         code=code("fetch_dataset"),
     script:
@@ -107,7 +107,6 @@ rule fetch_text:
         "../envs/data.yaml"
     params:
         source=lambda wildcards: TEXTS[wildcards.text]["source"],
-        mirror=config.get("mirror"),
         downloads=config.get("downloads", "downloads"),
         code=code("fetch_dataset"),
     script:
@@ -146,7 +145,6 @@ rule fetch_instructions:
         "../envs/data.yaml"
     params:
         source=lambda wildcards: INSTRUCTIONS[wildcards.instructions],
-        mirror=config.get("mirror"),
         downloads=config.get("downloads", "downloads"),
         code=code("fetch_dataset"),
     script:

@@ -35,6 +35,8 @@ def start_of(wildcards):
 
 
 rule fetch_model:
+    input:
+        own=lambda wildcards: own_files(model_entry(wildcards)["source"]),
     output:
         manifest=result("models", "{model}", "manifest.json"),
     log:
@@ -50,7 +52,6 @@ rule fetch_model:
         dtype=model_key("dtype", "float32"),
         max_context=model_key("max_context", None),
         trust_remote_code=model_key("trust_remote_code", False),
-        mirror=config.get("mirror"),
         downloads=config.get("downloads", "downloads"),
         code=code("fetch_model"),
     script:

@@ -21,7 +21,7 @@ with job(snakemake.log[0]) as log:
         **{key: value for key, value in benchmark.items() if key not in ("dataset", "report_as")},
     )
     whole = fit[fit["kind"] == "all"].set_index("measure")
-    log.info("%d words scored, %d left out", whole["n"].max(), fit["n_dropped"].iloc[0])
+    log.info("%d words scored, %d left out", whole.loc["r", "n"], fit["n_dropped"].iloc[0])
     for measure, row in whole.iterrows():
         log.info("%s = %.4f [%.4f, %.4f]", measure, row["value"], row["low"], row["high"])
     write_table(fit, snakemake.output.behavior)

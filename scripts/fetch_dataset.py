@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log:
     source = snakemake.params.source
     files = reader(source).raw_files(source)
-    records = locate(files, snakemake.params.mirror, snakemake.params.downloads)
+    # Not a param: another mirror holds the same files, whose hashes are checked.
+    mirror = snakemake.config.get("mirror")
+    records = locate(files, mirror, snakemake.params.downloads)
     for origin in ("mirror", "download"):
         found = [record for record in records if record["origin"] == origin]
         if found:

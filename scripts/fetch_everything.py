@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log:
     mirror = snakemake.params.mirror and Path(snakemake.params.mirror)
     downloads = Path(snakemake.output.sums).parent
-    files = {
-        raw.keep(record, downloads)
-        for path in snakemake.input.raw
-        for record in read_json(path)["files"]
-    }
+    files: set[Path] = set()
+    for path in snakemake.input.raw:
+        fetched = read_json(path)
+        if fetched["source"].get("type") == "own":
+            log.warning("files of yours, not gathered: %s", fetched["source"])
+        else:
+            files.update(raw.keep(record, downloads) for record in fetched["files"])
     for name, model in snakemake.params.models.items():
         kept = sources.keep(
             model["source"], mirror, downloads, model.get("trust_remote_code", False)

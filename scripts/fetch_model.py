@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log:
     name = snakemake.wildcards.model
     params = snakemake.params
+    mirror = snakemake.config.get("mirror")
     log.info("model %s from %s", name, dict(params.source))
     checkpoint = resolve(
         params.source,
         converted=Path(snakemake.output.manifest).parent / "checkpoint",
         dtype=params.dtype,
-        mirror=Path(params.mirror) if params.mirror else None,
+        mirror=Path(mirror) if mirror else None,
         downloads=Path(params.downloads),
         trust_remote_code=params.trust_remote_code,
     )

@@ -46,6 +46,15 @@ def test_the_documented_example_is_read(folder):
     json.dumps(prepared.card)
 
 
+def test_words_of_a_sentence_are_counted_from_1(folder):
+    table = pd.read_csv("stimuli.csv").assign(word_in_sentence=1.0)
+    table.loc[3, "word_in_sentence"] = 0
+    table.to_csv("stimuli.csv", index=False)
+    name = table["stimulus_id"].iloc[3]
+    with pytest.raises(InputError, match=f"{name}: word_in_sentence is .*expected a number from 1"):
+        read()
+
+
 def test_a_mirror_does_not_stand_in_the_way(folder):
     (folder / "mirror").mkdir()
     assert len(read(mirror="mirror").stimuli) == 120

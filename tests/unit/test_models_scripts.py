@@ -19,12 +19,14 @@ def run(script, **parts):
         name: SimpleNamespace(**value) if isinstance(value, dict) else value
         for name, value in parts.items()
     }
-    runpy.run_path(f"scripts/{script}.py", {"snakemake": SimpleNamespace(**parts)}, "__main__")
+    runpy.run_path(
+        f"scripts/{script}.py", {"snakemake": SimpleNamespace(config={}, **parts)}, "__main__"
+    )
 
 
 def fetch(tmp_path, source, **params):
     defaults = {
-        "dtype": "float32", "max_context": None, "trust_remote_code": False, "mirror": None,
+        "dtype": "float32", "max_context": None, "trust_remote_code": False,
         "downloads": str(tmp_path / "downloads"),
     }  # fmt: skip
     run(

@@ -48,6 +48,12 @@ def test_the_documented_study_runs_and_finds_what_it_says(study, repository):
     whole = table[(table["subject"] == "all") & (table["region"] == "all") & (table["fold"] == -1)]
     assert whole["r"].iloc[0] == pytest.approx(0.6, abs=0.05)  # the page says "about 0.6"
     assert (study / "results/mine/data/stories/card.json").exists()
+    # Another table under the same name: what was made of them is made again.
+    pd.read_csv("stimuli.csv").iloc[:-1].to_csv("stimuli.csv", index=False)
+    again = run(repository, study)
+    assert again.returncode != 0
+    log = (study / "results/mine/logs/prepare_dataset/stories.log").read_text()
+    assert "120 rows of responses for 119 stimuli" in log
 
 
 def test_files_that_do_not_fit_stop_the_run_with_one_line(study, repository):

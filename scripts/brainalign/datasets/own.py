@@ -51,6 +51,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
     except Exception as error:
         raise InputError(f"{array['path']}: not a whole netCDF-4 file ({error})") from error
     check_stimuli(stimuli, table["path"])
+    _check_places(stimuli, table["path"])
     check_responses(responses, stimuli, array["path"])
     notes = _timing_notes(stimuli, responses) if is_timed(responses) else []
     for note in notes:
@@ -67,6 +68,20 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
             notes=notes,
         ),
     )
+
+
+def _check_places(stimuli: pd.DataFrame, where: str) -> None:
+    """Words are counted from 1: the first one of a sentence is left out by that number."""
+    if "word_in_sentence" not in stimuli:
+        return
+    places = pd.to_numeric(stimuli["word_in_sentence"], errors="coerce")
+    wrong = stimuli["word_in_sentence"].notna() & ~(places >= 1)
+    if wrong.any():
+        row = stimuli[wrong].iloc[0]
+        raise InputError(
+            f"{where}: stimulus {row['stimulus_id']}: word_in_sentence is "
+            f"{row['word_in_sentence']!r}, expected a number from 1"
+        )
 
 
 def _timing_notes(stimuli: pd.DataFrame, responses: xr.Dataset) -> list[str]:
