@@ -90,15 +90,19 @@ def job(script, files, folder, **params):
     }[name]
     wildcards = {}
     if name == "regions":
-        params |= {"models": files["records"], "mode": "controlled", "simulated": True}
-        wildcards = {"benchmark": "stories-controlled"}
+        params |= {"models": files["records"], "modes": {"stories-controlled": "controlled"}}
+        files = {**files, "ceilings": [files["ceilings"]]}
     if name == "dataset":
         wildcards = {"dataset": "my-own"}
     if name == "trajectory":
         params |= {"scored_on": {"arms": ["passages-legacy", "passages-controlled"]}}
     if name == "training":
         params |= {"models": files["tuned"]}
-    return Job(folder, {key: files[key] for key in inputs}, params, wildcards)
+    made = Job(folder, {key: files[key] for key in inputs}, params, wildcards)
+    if name == "regions":  # a figure for each benchmark
+        one = {kind: [str(folder / f"out.{kind}")] for kind in ("svg", "png")}
+        made.output = OutputFiles(fromdict=one)
+    return made
 
 
 def run(script, snakemake):
