@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from brainalign.errors import InputError
+from brainalign.errors import REMAKE, InputError
 from brainalign.formats.atomic import sha256_of
 from brainalign.formats.tables import read_json
 from brainalign.models import architectures
@@ -175,23 +175,19 @@ def safetensors_header(path: Path) -> dict[str, dict[str, Any]]:
         length = struct.unpack("<Q", file.read(8))[0] if size >= 8 else size
         if length > size - 8:
             raise InputError(
-                f"{path}: not a safetensors file, or truncated ({size} bytes); remove it and run "
-                "again"
+                f"{path}: not a safetensors file, or truncated ({size} bytes); {REMAKE}"
             )
         try:
             header = json.loads(file.read(length))
         except ValueError as error:
-            raise InputError(
-                f"{path}: not a safetensors file ({error}); remove it and run again"
-            ) from error
+            raise InputError(f"{path}: not a safetensors file ({error}); {REMAKE}") from error
     header.pop("__metadata__", None)
     for entry in header.values():
         entry["data_offsets"] = [8 + length + offset for offset in entry["data_offsets"]]
     end = max((entry["data_offsets"][1] for entry in header.values()), default=8 + length)
     if end != size:
         raise InputError(
-            f"{path}: {size} bytes, but its header tells of {end}: truncated? Remove it and "
-            "run again"
+            f"{path}: {size} bytes, but its header tells of {end}: truncated; {REMAKE}"
         )
     return header
 

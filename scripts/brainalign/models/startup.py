@@ -1,4 +1,4 @@
-"""A short start-up: transformers without what a job that reads with one model never uses."""
+"""A short start-up: transformers without what a job with one model never uses."""
 
 import gc
 import importlib
