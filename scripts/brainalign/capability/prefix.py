@@ -10,16 +10,14 @@ import inspect
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, takewhile
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import torch
 
+from brainalign.capability.cache import RoomyLayer, copied, widened
+from brainalign.capability.shared_prefix import SharedPrefix, can_share, enable
 from brainalign.errors import InputError
-from brainalign.models import startup
 from brainalign.models.loading import LanguageModel
-
-with startup.short():
-    from transformers.cache_utils import DynamicLayer
 
 BATCH_TOKENS = 8192
 # Tokens read at once: as many as a matrix product needs to be fast, few enough that rows of like
@@ -32,39 +30,37 @@ class DecoderContext:
     """Rows of tokens read by a decoder-only model.
 
     logits : float32 [row, vocabulary], of the token that follows each row.
+    prefix : what all rows have read before, held once; None: the cache holds everything.
     cache : the model's keys and values.
     mask : int64 [row, token], 1 where the cache holds a token of the row, 0 where padding.
-    lengths : int64 [row], how many tokens each row has.
     """
 
     network: Any
+    prefix: SharedPrefix | None
     logits: torch.Tensor
     cache: Any
     mask: torch.Tensor
-    lengths: torch.Tensor
 
     def select(self, rows: torch.Tensor) -> Self:
         """A context of the rows given, in that order; rows may recur.
 
         `rows` is on the CPU: a sharded model's tensors are on several devices.
         """
-        cache = _copied(self.cache)
+        cache = copied(self.cache)
         cache.batch_select_indices(rows)
-        return self._with(self.logits[rows], cache, self.mask[rows], self.lengths[rows])
+        return self._with(self.logits[rows], cache, self.mask[rows])
 
     def read(self, ids: torch.Tensor) -> tuple[torch.Tensor, Self]:
         """Read further tokens [row, token]: logits [row, token, vocabulary], and the context.
 
         The keys and values are added to this context's own, which can then not be read on again.
         """
-        mask = torch.ones_like(ids)
-        logits, cache, mask, lengths = _read(
-            self.network, ids, mask, self.cache, self.mask, self.lengths, last_only=False
-        )
-        return logits, self._with(logits[:, -1], cache, mask, lengths)
+        mask = torch.cat([self.mask, torch.ones_like(ids)], dim=1)
+        logits, cache = _read(self.network, ids, self.prefix, self.cache, mask, last_only=False)
+        return logits, self._with(logits[:, -1], cache, mask)
 
     def _with(self, *state: Any) -> Self:
-        return type(self)(self.network, *state)
+        return type(self)(self.network, self.prefix, *state)
 
 
 @dataclass(frozen=True)
@@ -88,8 +84,8 @@ class EncoderContext:
         `rows` is on the CPU: a sharded model's tensors are on several devices.
         """
         cache = copy.copy(self.cache)
-        cache.self_attention_cache = _copied(self.cache.self_attention_cache)
-        cache.cross_attention_cache = _copied(self.cache.cross_attention_cache)
+        cache.self_attention_cache = copied(self.cache.self_attention_cache)
+        cache.cross_attention_cache = copied(self.cache.cross_attention_cache)
         cache.batch_select_indices(rows)
         encoded = type(self.encoded)(last_hidden_state=self.encoded.last_hidden_state[rows])
         return type(self)(self.network, self.logits[rows], encoded, self.mask[rows], cache)
@@ -118,7 +114,7 @@ def contexts(
     ----------
     model : decoder-only (the prompts' common prefix is shared) or encoder-decoder.
     prompts : token ids, none empty.
-    batch_tokens : tokens of a batch, shared ones (a row's keys and values) and padding included.
+    batch_tokens : tokens of a batch, padding included.
     room : how many tokens will be read after a prompt at most.
     done : prompts that are not needed; a batch of which all are done is not read. The batches
         depend on all prompts, so that what is already done changes no value of the others.
@@ -146,13 +142,16 @@ def contexts(
     shared = _shared_length(prompts) if len(prompts) > 1 else 0
     lengths = [len(ids) - shared for ids in prompts]
     alike = max(len(ids) for ids in prompts) + room > _sliding_window(model.model)
-    prefix = None
-    for rows in _batches(lengths, batch_tokens, held=shared, alike=alike):
+    read, held = _read_whole, shared  # a row's own copy of the shared tokens counts
+    if shared and can_share(model.model):
+        read, held = _read_parts, 0
+    first = None
+    for rows in _batches(lengths, batch_tokens, held=held, alike=alike):
         if all(row in done for row in rows):
             continue
-        if shared and prefix is None:
-            prefix = _read_prefix(model, prompts[0][:shared])
-        yield rows, _read_rows(model, prefix, [prompts[row][shared:] for row in rows], room)
+        if shared and first is None:
+            first = _read_first(model, prompts[0][:shared])
+        yield rows, read(model, first, [prompts[row][shared:] for row in rows], room)
 
 
 def _shared_length(prompts: Sequence[Sequence[int]]) -> int:
@@ -177,13 +176,10 @@ def _batches(
         start += len(rows)
 
 
-def _read_prefix(model: LanguageModel, ids: Sequence[int]) -> Any:
+def _read_first(model: LanguageModel, ids: Sequence[int]) -> Any:
     """The keys and values of one row of tokens."""
     tokens = torch.tensor([list(ids)], device=model.device)
-    none = torch.empty(1, 0, dtype=torch.long, device=model.device)
-    _, cache, _, _ = _read(
-        model.model, tokens, torch.ones_like(tokens), None, none, none.sum(1), last_only=True
-    )
+    _, cache = _read(model.model, tokens, None, None, torch.ones_like(tokens), last_only=True)
     _check_memory(model, cache)
     return cache
 
@@ -194,74 +190,77 @@ def _check_memory(model: LanguageModel, cache: Any) -> None:
         raise InputError(f"model {model.name}: its memory is not keys and values of every token")
 
 
-def _read_rows(
-    model: LanguageModel, prefix: Any, rows: Sequence[Sequence[int]], room: int
+def _read_whole(
+    model: LanguageModel, first: Any, rows: Sequence[Sequence[int]], room: int
 ) -> DecoderContext:
-    """Read rows, longest first, after a shared prefix (or none), padded on the left."""
+    """Read rows, padded on the left, after tokens in common (the cache `first`, or None)."""
     ids, mask = _padded(rows, model.device, left=True)
-    shared = prefix.get_seq_length() if prefix is not None else 0
-    held = torch.ones(len(rows), shared, dtype=torch.long, device=model.device)
-    cache = _widened(prefix, len(rows), ids.shape[1] + room) if prefix is not None else None
-    if cache is not None and all(isinstance(layer, RoomyLayer) for layer in cache.layers):
-        return _read_parts(model, cache, ids, torch.cat([held, mask], dim=1))
-    logits, cache, mask, lengths = _read(
-        model.model, ids, mask, cache, held, held.sum(1), last_only=True
-    )
+    cache = widened(first, len(rows)) if first else None
+    held = first.get_seq_length() if first else 0
+    mask = torch.nn.functional.pad(mask, (held, 0), value=1)
+    logits, cache = _read(model.model, ids, None, cache, mask, last_only=True)
     _check_memory(model, cache)
-    return DecoderContext(model.model, logits[:, -1], cache, mask, lengths)
+    return DecoderContext(model.model, None, logits[:, -1], cache, mask)
 
 
 def _read_parts(
-    model: LanguageModel, cache: Any, ids: torch.Tensor, mask: torch.Tensor
+    model: LanguageModel, first: Any, rows: Sequence[Sequence[int]], room: int
 ) -> DecoderContext:
-    """Read rows a few at a time, without the padding that these have in common.
+    """The same where the attention takes a shared prefix: `first` is not copied for the rows.
 
-    Parameters
-    ----------
-    cache : of all rows, in roomy layers, which the parts fill.
-    ids : [row, token], longest rows first. mask : [row, token held or to be read].
+    The rows, longest first, are read a few at a time, without the padding that these have in
+    common, into memory with room for `room` tokens more.
     """
-    shared = mask.shape[1] - ids.shape[1]
+    ids, mask = _padded(rows, model.device, left=True)
+    width = ids.shape[1]
+    prefix, cache = SharedPrefix(first), copied(first)
+    cache.layers = [RoomyLayer.like(layer, len(rows), width + room) for layer in first.layers]
     logits, start = [], 0
     while start < len(ids):
-        held = shared + int((mask[start, shared:] == 0).sum())
-        part = slice(start, start + max(1, PART_TOKENS // (mask.shape[1] - held)))
-        some = copy.copy(cache)
-        some.layers = [layer.part(part, held) for layer in cache.layers]
-        before, new = mask[part, :held], mask[part, held:]
-        some_logits, *_ = _read(
-            model.model, ids[part, held - shared :], new, some, before, before.sum(1),
-            last_only=True,
-        )  # fmt: skip
+        padding = int((mask[start] == 0).sum())
+        part = slice(start, start + max(1, PART_TOKENS // (width - padding)))
+        some = copied(cache)
+        some.layers = [layer.part(part, padding) for layer in cache.layers]
+        some_logits, _ = _read(
+            model.model, ids[part, padding:], prefix, some, mask[part], last_only=True
+        )
         logits.append(some_logits[:, -1])
         start = part.stop
     for layer in cache.layers:
-        layer.hold(mask.shape[1])
-    return DecoderContext(model.model, torch.cat(logits), cache, mask, mask.sum(1))
+        layer.hold(width)
+    return DecoderContext(model.model, prefix, torch.cat(logits), cache, mask)
 
 
 def _read(
     network: Any,
     ids: torch.Tensor,
-    mask: torch.Tensor,
+    prefix: SharedPrefix | None,
     cache: Any,
-    held: torch.Tensor,
-    lengths: torch.Tensor,
+    mask: torch.Tensor,
     last_only: bool,
-) -> tuple[torch.Tensor, Any, torch.Tensor, torch.Tensor]:
-    """Read `ids` after the tokens held: float32 logits, and the state after them."""
+) -> tuple[torch.Tensor, Any]:
+    """Read the last tokens of the rows: float32 logits, and the cache that holds them too.
+
+    `mask` [row, token] is that of the tokens in the cache, then of `ids`.
+    """
     accepted = inspect.signature(network.forward).parameters
-    whole = torch.cat([held, mask], dim=1)
     options: dict[str, Any] = {}
     if "position_ids" in accepted:
-        options["position_ids"] = (lengths[:, None] + mask.cumsum(1) - 1).clamp(min=0)
+        before = prefix.length if prefix else 0
+        positions = (before + mask.cumsum(1) - 1).clamp(min=0)
+        options["position_ids"] = positions[:, -ids.shape[1] :]
     if last_only and "logits_to_keep" in accepted:
         options["logits_to_keep"] = 1
+    if prefix:
+        enable(network)
+        options["shared_prefix"] = prefix
     output = network(
-        input_ids=ids, attention_mask=whole, past_key_values=cache, use_cache=True, **options
+        input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **options
     )
+    if prefix:
+        prefix.check_attended(type(network).__name__)
     logits = output.logits[:, -1:] if last_only else output.logits
-    return logits.float(), output.past_key_values, whole, lengths + mask.sum(1)
+    return logits.float(), output.past_key_values
 
 
 def _encode(model: LanguageModel, rows: Sequence[Sequence[int]]) -> EncoderContext:
@@ -316,85 +315,6 @@ def _padded(
         ids[index, place] = torch.tensor(list(row))
         mask[index, place] = 1
     return ids.to(device), mask.to(device)
-
-
-def _copied(cache: Any) -> Any:
-    """A cache whose layers can be changed without changing the original; no tensor is copied."""
-    result = copy.copy(cache)
-    result.layers = [copy.copy(layer) for layer in cache.layers]
-    return result
-
-
-class RoomyLayer(DynamicLayer):
-    """Keys and values of a layer in tensors with room for further tokens.
-
-    transformers' own layer copies everything that it holds to append a token.
-
-    Parameters
-    ----------
-    keys, values : [row, head, token, unit]; what follows the tokens held is room.
-    length : how many tokens are held.
-    """
-
-    def __init__(self, keys: torch.Tensor, values: torch.Tensor, length: int) -> None:
-        super().__init__()
-        self.lazy_initialization(keys, values)
-        self._keys, self._values = keys, values
-        self.hold(length)
-
-    def hold(self, length: int) -> None:
-        """Take the first `length` tokens for those held."""
-        self.length = length
-        self.keys = self._keys[..., :length, :]
-        self.values = self._values[..., :length, :]
-
-    def part(self, rows: slice, length: int) -> "RoomyLayer":
-        """Some rows with their first `length` tokens, in the same memory."""
-        return RoomyLayer(self._keys[rows], self._values[rows], length)
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        start, stop = self.length, self.length + key_states.shape[-2]
-        missing = stop - self._keys.shape[-2]
-        if missing > 0:
-            room = (0, 0, 0, missing)
-            self._keys = torch.nn.functional.pad(self._keys, room)
-            self._values = torch.nn.functional.pad(self._values, room)
-        self._keys[..., start:stop, :] = key_states
-        self._values[..., start:stop, :] = value_states
-        self.hold(stop)
-        return self._keys[..., :stop, :], self._values[..., :stop, :]
-
-    def batch_select_indices(self, indices: torch.Tensor) -> None:
-        self._keys, self._values = self._keys[indices], self._values[indices]
-        self.hold(self.length)
-
-
-def _roomy(held: torch.Tensor, n_rows: int, room: int) -> torch.Tensor:
-    """One row of keys or values as `n_rows` equal rows, with room for `room` tokens."""
-    _, n_heads, n_held, size = held.shape
-    result = held.new_empty(n_rows, n_heads, n_held + room, size)
-    result[..., :n_held, :] = held
-    # Zeros, not any memory: masked padding may lie in the room, and no mask undoes NaN.
-    result[..., n_held:, :] = 0
-    return result
-
-
-def _widened(cache: Any, n_rows: int, room: int) -> Any:
-    """The cache of one row as that of `n_rows` equal rows, with room for further tokens."""
-    result = _copied(cache)
-    layers: list[Any] = result.layers
-    for place, layer in enumerate(layers):
-        if type(layer) is DynamicLayer:
-            keys, values = cast(torch.Tensor, layer.keys), cast(torch.Tensor, layer.values)
-            layers[place] = RoomyLayer(
-                _roomy(keys, n_rows, room), _roomy(values, n_rows, room), keys.shape[-2]
-            )
-        else:  # a sliding window keeps the last tokens only
-            layer.keys = layer.keys.expand(n_rows, -1, -1, -1)
-            layer.values = layer.values.expand(n_rows, -1, -1, -1)
-    return result
 
 
 def _sliding_window(network: Any) -> float:
