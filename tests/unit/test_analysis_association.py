@@ -20,8 +20,9 @@ from brainalign.analysis.resampling import (
     mean_interval,
     paired_tests,
     sign_flip_p,
+    wilcoxon_p,
 )
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
@@ -148,6 +149,20 @@ def test_interval_of_a_mean_has_the_t_intervals_width(rng):
     expected = stats.t.interval(0.95, 199, x.mean(), stats.sem(x))
     np.testing.assert_allclose([low, high], expected, atol=0.01)
     assert np.isnan(mean_interval(x[:1], 10, 0)).all()
+
+
+@given(arrays(float, st.integers(2, 6), elements=st.integers(-3, 6).map(float)))
+def test_wilcoxon_with_ties_equals_scipy(d):
+    assume(d.any())
+    assert wilcoxon_p(d) == pytest.approx(stats.wilcoxon(d).pvalue, abs=1e-14)
+
+
+@pytest.mark.parametrize("n", [2, 7, 13, 14, 50, 51])
+@pytest.mark.parametrize("tied", [False, True])
+def test_wilcoxon_equals_scipy(n, tied, rng):
+    d = rng.normal(0.3, 1, size=n)
+    d = np.round(d, 1) if tied else d
+    assert wilcoxon_p(d) == pytest.approx(stats.wilcoxon(d).pvalue, abs=1e-14)
 
 
 @given(arrays(float, st.integers(2, 8), elements=st.floats(-5, 5, width=16)))

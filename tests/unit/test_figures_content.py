@@ -1,5 +1,6 @@
 """The figures show the tables' numbers, and say what cannot be computed."""
 
+import itertools
 import re
 import warnings
 
@@ -58,11 +59,12 @@ def texts(figure):
 
 
 def points(axes):
-    """(x, y, colour) of every single marker of a panel."""
+    """(x, y, colour) of every marker of a panel that no line joins to others."""
     markers = {
-        (float(line.get_xdata()[0]), float(line.get_ydata()[0]), line.get_color())
+        (float(x), float(y), line.get_color())
         for line in axes.lines
-        if len(line.get_xdata()) == 1
+        for x, y in line.get_xydata()
+        if len(line.get_xdata()) == 1 or line.get_linestyle() == "None"
     }
     for dots in axes.collections:
         if isinstance(dots, PathCollection):
@@ -181,7 +183,8 @@ def test_baselines_draw_every_difference_and_the_interval_of_the_smallest():
         sorted(own["difference"])
     )
     worst = own.loc[own["difference"].idxmin()]
-    intervals = [c.get_segments()[0][:, 0] for c in axes.collections if hasattr(c, "get_segments")]
+    segments = [c.get_segments() for c in axes.collections if hasattr(c, "get_segments")]
+    intervals = [ends[:, 0] for ends in itertools.chain(*segments)]
     assert any(np.allclose(ends, worst[["low", "high"]].astype(float)) for ends in intervals)
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from brainalign.errors import InputError
@@ -47,10 +48,12 @@ def mean_of_groups(correct: pd.Series, group: pd.Series) -> tuple[float, float, 
     -------
     mean, low, high.
     """
-    counts = correct.groupby(group, sort=False).agg(["sum", "count"])
-    mean = float((counts["sum"] / counts["count"]).mean())
-    smooth = (counts["sum"] + 2) / (counts["count"] + 4)
-    variance = float((smooth * (1 - smooth) / counts["count"]).sum()) / len(counts) ** 2
+    codes, _ = pd.factorize(group, use_na_sentinel=False)
+    count = np.bincount(codes)
+    right = np.bincount(codes, correct)
+    mean = float((right / count).mean())
+    smooth = (right + 2) / (count + 4)
+    variance = float((smooth * (1 - smooth) / count).sum()) / len(count) ** 2
     centre = float(smooth.mean())
     return mean, *wilson(mean, centre * (1 - centre) / variance)
 

@@ -118,19 +118,21 @@ def _benchmark(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, signs: dict[
     lines += ["simulated"] * bool(rows["simulated"].any())
     panel(axes, str(rows["dataset"].iloc[0]), "\n".join(lines))
     _rows(axes, order)
-    for place, model in enumerate(each(order)):
-        own = rows[(rows["model"] == model.model) & rows["difference"].notna()]
-        if own.empty:
-            _no_score(axes, place)
-            continue
-        worst = own.loc[own["difference"].idxmin()]
-        axes.hlines(place, worst["low"], worst["high"], color=INK, linewidth=1, zorder=2)
-        for row in each(own[own["against_role"] == "baseline"]):
-            axes.plot(row.difference, place, signs[row.against], color=COLOUR["baseline"],
-                      markersize=4.5, markeredgewidth=0, zorder=3)  # fmt: skip
-        twin = own.loc[own["against_role"] == "untrained", "difference"]
-        if len(twin):
-            axes.plot(twin.mean(), place, "o", color=COLOUR["untrained"], markersize=4, zorder=3)
+    own = rows[rows["difference"].notna()]
+    place = pd.Series(order.index, index=order["model"])
+    for missing in place[~place.index.isin(own["model"])]:
+        _no_score(axes, missing)
+    worst = own.loc[own.groupby("model")["difference"].idxmin()]
+    axes.hlines(
+        place[worst["model"]], worst["low"], worst["high"], color=INK, linewidth=1, zorder=2
+    )
+    for name, part in own[own["against_role"] == "baseline"].groupby("against"):
+        axes.plot(
+            part["difference"], place[part["model"]], signs[str(name)], linestyle="none",
+            color=COLOUR["baseline"], markersize=4.5, markeredgewidth=0, zorder=3,
+        )  # fmt: skip
+    twin = own[own["against_role"] == "untrained"].groupby("model")["difference"].mean()
+    axes.plot(twin, place[twin.index], "o", color=COLOUR["untrained"], markersize=4, zorder=3)
     axes.set_xlabel("difference in r")
 
 

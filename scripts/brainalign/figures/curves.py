@@ -42,51 +42,58 @@ def network(
 
     `band` adds ±1 SD over folds; `faint` curves are one of many and have no markers.
     """
-    first = model.iloc[0]
-    colour = COLOUR[str(first.role)]
-    nested = model["layer"] == "nested"  # of no one layer: each fold has its own
-    curve = model[~nested & model["depth"].notna() & model["r"].notna()]
-    stacks = curve["layer"].str.extract(r"^(encoder|decoder)\.", expand=False).fillna("")
-    for _, part in curve.groupby(stacks, sort=False):
-        part = part.sort_values("depth")
+    role = str(model["role"].iloc[0])
+    colour = COLOUR[role]
+    depth, r, spread = (model[name].to_numpy(float) for name in ("depth", "r", "r_sd"))
+    layers, chosen = model["layer"].to_numpy(str), model["chosen"].to_numpy(bool)
+    nested = layers == "nested"  # of no one layer: each fold has its own
+    curve = ~nested & ~np.isnan(depth) & ~np.isnan(r)
+    stacks = np.array([stack_of(layer) for layer in layers])
+    for stack in dict.fromkeys(stacks[curve]):
+        own = np.flatnonzero(curve & (stacks == stack))
+        own = own[np.argsort(depth[own])]
         if band:
-            spread = part["r_sd"].fillna(0)
+            sd = np.nan_to_num(spread[own])
             axes.fill_between(
-                part["depth"], part["r"] - spread, part["r"] + spread,
-                color=colour, alpha=0.12, linewidth=0,
-            )  # fmt: skip
+                depth[own], r[own] - sd, r[own] + sd, color=colour, alpha=0.12, linewidth=0
+            )
         axes.plot(
-            part["depth"], part["r"], color=colour, linestyle=LINE[str(first.role)],
+            depth[own], r[own], color=colour, linestyle=LINE[role],
             linewidth=0.5 if faint else 1, alpha=0.3 if faint else 0.85,
             marker="" if faint else shape, markersize=2.8, markeredgewidth=0,
         )  # fmt: skip
-    picked = curve[curve["chosen"].astype(bool)]
-    if len(picked):
+    picked = curve & chosen
+    if picked.any():
         axes.plot(
-            picked["depth"], picked["r"], color=colour, marker="*", linestyle="none",
+            depth[picked], r[picked], color=colour, marker="*", linestyle="none",
             markersize=4.5 if faint else 7, alpha=0.6 if faint else 1,
             markeredgecolor="white", markeredgewidth=0 if faint else 0.5, zorder=4,
         )  # fmt: skip
-    for value in model.loc[nested & model["chosen"].astype(bool), "r"].dropna():
+    for value in r[nested & chosen & ~np.isnan(r)]:
         axes.plot(
             1.06, value, color=colour, marker="_", markersize=7,
             markeredgewidth=0.8 if faint else 1.4, alpha=0.6 if faint else 1, zorder=4,
         )  # fmt: skip
 
 
+def stack_of(layer: str) -> str:
+    """`encoder` or `decoder` of a layer of an encoder-decoder model, else nothing."""
+    stack, dot, _ = layer.partition(".")
+    return stack if dot and stack in ("encoder", "decoder") else ""
+
+
 def _medians(axes: Axes, networks: pd.DataFrame) -> None:
     """The median curve of every role, from the models' curves interpolated at equal depths."""
     depths = np.linspace(0, 1, 21)
-    for role, group in networks.groupby("role"):
-        curves = [
-            np.interp(depths, *model.sort_values("depth")[["depth", "r"]].to_numpy().T)
-            for _, model in group.dropna(subset=["depth", "r"]).groupby("model")
-        ]
-        if curves:
-            axes.plot(
-                depths, np.median(curves, axis=0),
-                color=COLOUR[str(role)], linestyle=LINE[str(role)], linewidth=2, zorder=3,
-            )  # fmt: skip
+    known = networks.dropna(subset=["depth", "r"]).sort_values("depth")
+    for role, group in known.groupby("role"):
+        depth, r = group["depth"].to_numpy(float), group["r"].to_numpy(float)
+        models = group.groupby("model").indices.values()
+        curves = [np.interp(depths, depth[own], r[own]) for own in models]
+        axes.plot(
+            depths, np.median(curves, axis=0),
+            color=COLOUR[str(role)], linestyle=LINE[str(role)], linewidth=2, zorder=3,
+        )  # fmt: skip
 
 
 def _baselines(axes: Axes, baselines: pd.DataFrame) -> None:

@@ -68,9 +68,14 @@ def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame) -> Figure:
             axes.set_axis_off()
         for column, name in enumerate(names):
             rows = layers[layers["benchmark"] == name]
+            models = {str(model): own for model, own in rows.groupby("model")}
+            levels = rows[rows["model"].isin(dashes) & rows["chosen"].astype(bool)]
             for row, group in enumerate(groups):
-                panels[row, column].set_axis_on()
-                _cell(panels[row, column], rows, group, dashes, last=row == len(groups) - 1)
+                axes = panels[row, column]
+                axes.set_axis_on()
+                _cell(axes, models, group, last=row == len(groups) - 1)
+                for baseline in each(levels.dropna(subset=["r"])):
+                    level(axes, baseline.r, "baseline", dashes[baseline.model])
             _head(panels[0, column], rows)
         for row, group in enumerate(groups):
             _names(panels[row, across], group, heights[row])
@@ -88,19 +93,16 @@ def _head(axes: Axes, rows: pd.DataFrame) -> None:
     panel(axes, str(rows["dataset"].iloc[0]), "\n".join(lines))
 
 
-def _cell(
-    axes: Axes, rows: pd.DataFrame, group: pd.DataFrame, dashes: dict[str, object], last: bool
-) -> None:
-    """The curves of one group of models on one benchmark, and the baselines' scores."""
+def _cell(axes: Axes, models: dict[str, pd.DataFrame], group: pd.DataFrame, last: bool) -> None:
+    """The curves of one group of models on one benchmark (model → its layers)."""
+    drawn = False
     for shape, model in zip(FAMILY_MARKERS, each(group), strict=False):
-        own = rows[rows["model"] == model.model]
-        if own["r"].notna().any():
+        own = models.get(model.model)
+        if own is not None and own["r"].notna().any():
             network(axes, own, shape, band=len(group) <= FEW)
-    if not rows.loc[rows["model"].isin(group["model"]), "r"].notna().any():
+            drawn = True
+    if not drawn:
         axes.text(0.5, 0.5, "no score", transform=axes.transAxes, ha="center", va="center")
-    for baseline in each(rows[rows["model"].isin(dashes) & rows["chosen"].astype(bool)]):
-        if pd.notna(baseline.r):
-            level(axes, baseline.r, "baseline", dashes[baseline.model])
     axes.axhline(0, color=INK, linewidth=0.5, zorder=0)
     axes.set_xlim(-0.06, 1.14)
     axes.set_xticks([0, 1], ["0", "1"] if last else ["", ""])
