@@ -28,6 +28,7 @@ from brainalign.study.models import (
     partner,
     previous_checkpoint,
     role,
+    training_gpus,
     training_memory_mb,
 )
 from brainalign.study.progress import Progress
@@ -186,8 +187,8 @@ def model_gpus(wildcards):
 
 
 def tuning_gpus(wildcards):
-    """GPUs of a job that tunes a model: one (training takes a GPU whatever `device` says)."""
-    return gpus(wildcards.model, ALL_MODELS, "auto")
+    """GPUs of a job that tunes a model."""
+    return training_gpus(wildcards.model, ALL_MODELS)
 
 
 def run_time(minutes, per_billion=0):

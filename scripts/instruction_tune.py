@@ -7,12 +7,11 @@ import torch
 from brainalign.formats.tables import read_json, write_json, write_table
 from brainalign.job import job
 from brainalign.models.arms import course
-from brainalign.models.loading import load
 from brainalign.models.manifest import describe
 from brainalign.models.pretraining import save_checkpoint
 from brainalign.models.recipe import Recipe
 from brainalign.models.samples import read_samples
-from brainalign.models.tuning import keep_state, tune
+from brainalign.models.tuning import keep_state, load_base, tune
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -27,7 +26,7 @@ with job(snakemake.log[0]) as log:
     base = read_json(snakemake.input.manifest)
     recipe = Recipe.of(source)
     text = snakemake.input.get("text")
-    loaded: Any = load({**base, "dtype": "float32"}, "cpu", snakemake.params.threads)
+    loaded: Any = load_base(base, snakemake.params.threads)
     network = loaded.model
     lessons = course(
         read_samples(snakemake.input.instructions),

@@ -15,6 +15,7 @@ from brainalign.study.models import (
     partner,
     previous_checkpoint,
     role,
+    training_gpus,
     training_memory_mb,
 )
 from conftest import REPOSITORY
@@ -136,6 +137,11 @@ def test_tuning_holds_gradients_and_moments_in_float32():
 )
 def test_gpus_only_for_models_that_processors_read_for_hours(name, device, n):
     assert gpus(name, MODELS, device) == n
+
+
+@pytest.mark.parametrize(("name", "n"), [("small", 0), ("named", 1), ("tuned-half", 12)])
+def test_tuning_asks_for_gpus_that_hold_what_training_holds(name, n):
+    assert training_gpus(name, MODELS) == n
 
 
 @pytest.mark.parametrize(

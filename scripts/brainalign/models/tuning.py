@@ -19,6 +19,7 @@ from brainalign.formats.tables import read_json, write_json
 from brainalign.models import startup
 from brainalign.models.arms import Course
 from brainalign.models.labelling import IGNORED, Row
+from brainalign.models.loading import LanguageModel, load
 from brainalign.models.recipe import Lora, Recipe
 
 with startup.short():
@@ -50,6 +51,27 @@ class Tuned(NamedTuple):
     model: PreTrainedModel
     log: pd.DataFrame
     facts: dict[str, Any]
+
+
+def load_base(manifest: Mapping[str, Any], threads: int) -> LanguageModel:
+    """The model to tune, in float32.
+
+    Where there are several GPUs its layers lie on all of them and each works in turn; else it is on
+    the CPU, from where the trainer takes it to a GPU if there is one.
+
+    Raises
+    ------
+    InputError : the GPUs together do not hold it, or as `load` has it.
+    """
+    n_gpus = torch.cuda.device_count()
+    loaded = load({**manifest, "dtype": "float32"}, "sharded" if n_gpus > 1 else "cpu", threads)
+    places = getattr(loaded.model, "hf_device_map", {}).values()
+    if {"cpu", "disk"} & set(places):
+        raise InputError(
+            f"model {manifest['name']}: {n_gpus} GPUs do not hold its weights in float32; training "
+            "takes four times as much (weights, gradients, AdamW's two moments)"
+        )
+    return loaded
 
 
 def tune(

@@ -32,7 +32,7 @@ DATA_OF = {
 UNKNOWN_PARAMETERS = 1e9
 TRAINING_BYTES = 16  # of a parameter: float32 weight, gradient and AdamW's two moments
 GPU_FROM = 1e8  # parameters above which a model is not read or tuned on CPUs (docs/scaling.md)
-SHARD_BYTES = 40e9  # of weights that one GPU holds of a model sharded over several
+SHARD_BYTES = 40e9  # that one GPU holds of a model sharded over several
 _SIZE = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([mb])(?![a-z0-9])", re.IGNORECASE)
 
 
@@ -210,3 +210,12 @@ def gpus(name: str, models: Mapping[str, Model], device: str) -> int:
     if device == "cpu" or parameter_count(name, models) <= GPU_FROM:
         return 0
     return math.ceil(weight_bytes(name, models) / SHARD_BYTES) if device == "sharded" else 1
+
+
+def training_gpus(name: str, models: Mapping[str, Model]) -> int:
+    """GPUs that a job that tunes a model asks a cluster for, whatever the study's `device`: none up
+    to `GPU_FROM` parameters, else as many as hold what training holds."""
+    n_parameters = parameter_count(name, models)
+    if n_parameters <= GPU_FROM:
+        return 0
+    return math.ceil(TRAINING_BYTES * n_parameters / SHARD_BYTES)
