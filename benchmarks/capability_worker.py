@@ -159,8 +159,9 @@ def ours(work: str) -> dict[str, Any]:
         record["question_id"]: record[key] if kind == "mmlu" else record[key].strip()
         for record in records
     }
-    limit = flops(model, frame, records) / max(rate, matrix_rate(torch.randn))
-    result = report(cost, answers, limit if kind == "mmlu" else None)
+    rate = max(rate, matrix_rate(torch.randn))
+    limit = flops(model, frame, records) / rate if kind == "mmlu" else None
+    result = report(cost, answers, limit)
     return {**result, "ties": sum(record["tie"] for record in records)}
 
 
