@@ -19,7 +19,7 @@ import pytest
 import yaml
 from conftest import REPOSITORY
 from unit.test_envs import rules, third_party
-from workflow.conftest import Study, cut
+from workflow.conftest import Study, every_rule
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -78,7 +78,7 @@ def conda_study(
     monkeypatch.setenv("PATH", f"{tools / 'bin'}{os.pathsep}{os.environ['PATH']}")
     unrelated = shutil.ignore_patterns(".*", "results", "downloads", "__pycache__")
     code = shutil.copytree(REPOSITORY, tmp_path / "code", ignore=unrelated)
-    config = cut(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
+    config = every_rule(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
 
     def by(python: Path) -> Study:
         return Study(tmp_path, config, code, python)

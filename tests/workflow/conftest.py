@@ -111,6 +111,24 @@ def with_tuning(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, "tuning": {"sim": tuning}}
 
 
+def every_rule(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The default study at its shortest: all its rules, each in as few and small jobs as can be.
+
+    Its tuned model is the checkpoint of a tuning experiment.
+    """
+    small = with_tuning(cut(config))
+    small["tuning"]["sim"] |= {"checkpoints": [32], "scored_on": ["sim-held-out"]}
+    small["tuning"]["sim"]["recipe"]["samples"] = 32
+    del small["models"]["sim-decoder-s-instruct"]
+    del small["behavior"]["sim-reading-controlled"], small["capability"]["bbh-sim"]
+    for dataset, size in (
+        ("sim-passages", {"passages_per_topic": 2, "sentences": 3, "subjects": 3, "targets": 6}),
+        ("sim-reading", {"stories": 3, "sentences": 6, "readers": 4}),
+    ):
+        small["datasets"][dataset]["source"] |= size
+    return small
+
+
 @pytest.fixture
 def study(tmp_path: Path, small_config: dict[str, Any]) -> Study:
     """A small study that nothing has been run of."""
