@@ -326,6 +326,14 @@ def test_improvement_tells_what_untrained_twins_and_baselines_score_above_vanill
     assert "oasm − vanilla" in numbers and "untrained − vanilla" in numbers
 
 
+def test_improvement_with_untrained_models_of_another_size_than_all_others():
+    study = tables.study()
+    scores = study["scores"].copy()
+    scores.loc[scores["role"] == "untrained", "parameters"] = 12345.0
+    drawn_texts = texts(improvement(study["contrasts"], scores))
+    assert "oasm − vanilla" in drawn_texts and "untrained − vanilla" not in drawn_texts
+
+
 def test_improvement_states_the_least_possible_p_of_few_models():
     assert "p cannot be below .125" in said(drawn("improvement"))
     assert "cannot be below" not in said(drawn("improvement", "large"))

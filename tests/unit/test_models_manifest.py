@@ -7,7 +7,7 @@ import torch
 from brainalign.errors import InputError
 from brainalign.formats.atomic import sha256_of
 from brainalign.models.architectures import FAMILIES
-from brainalign.models.manifest import KEYS, check, describe
+from brainalign.models.manifest import KEYS, MADE_HERE, check, check_files, describe
 from safetensors.torch import load_file, save_file
 from tiny_checkpoints import write
 
@@ -160,3 +160,19 @@ def test_bad_manifests(tmp_path):
         check(manifest | {"dtype": "int8"})
     with pytest.raises(InputError, match="dtype 'int8'"):
         described(tmp_path, dtype="int8")
+
+
+@pytest.mark.parametrize("kind", [*MADE_HERE, "hub"])
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json"])
+def test_a_changed_byte_in_a_checkpoint(kind, file, tmp_path):
+    write("llama", tmp_path)
+    manifest = describe(tmp_path, "tiny", {"type": kind}, simulated=False)
+    check_files(manifest)
+    content = bytearray((tmp_path / file).read_bytes())
+    content[-3] ^= 1
+    (tmp_path / file).write_bytes(content)
+    if kind == "hub":  # checked when it is fetched
+        check_files(manifest)
+        return
+    with pytest.raises(InputError, match=f"{tmp_path}: {file} is damaged.*remove it and run"):
+        check_files(manifest)

@@ -89,9 +89,8 @@ def _yardsticks(scores: pd.DataFrame, brain: pd.DataFrame) -> pd.DataFrame:
     baselines = table[table["role"] == "baseline"].merge(level, on=key)
     baselines = baselines.assign(name=baselines["model"])
     untrained = table[table["role"] == "untrained"]
-    untrained = untrained.assign(
-        twin=untrained["model"].map(twins(scores.drop_duplicates("model"))), name="untrained"
-    )
+    twin = untrained["model"].map(twins(scores.drop_duplicates("model")))
+    untrained = untrained.assign(twin=twin.astype(object), name="untrained")  # not one: numbers
     untrained = untrained.merge(
         vanilla.rename(columns={"model": "twin", "r": "vanilla"})[[*key, "twin", "vanilla"]],
         on=[*key, "twin"],

@@ -2,12 +2,13 @@
 
 import json
 import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BufferedRandom
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -22,12 +23,24 @@ class ActivationFile:
     path: Path
     layers: tuple[str, ...]
     stimulus_ids: tuple[str, ...]
+    checksums: Mapping[str, str]
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def layer(self, name: str) -> np.ndarray:
-        """The activations of one layer, float32 [stimulus, unit]."""
+        """The activations of one layer, float32 [stimulus, unit].
+
+        Raises
+        ------
+        InputError : they are not what was written.
+        """
         with safe_open(self.path, framework="numpy") as file:
-            return file.get_tensor(name)
+            values = file.get_tensor(name)
+        if _crc32(values) != self.checksums[name]:
+            raise InputError(
+                f"{self.path}: layer {name} is damaged (its checksum is not that of its values); "
+                f"{REMAKE}"
+            )
+        return values
 
 
 def write_activations(
@@ -156,6 +169,7 @@ class ActivationWriter:
         if missing:
             raise InputError(f"{self._path}: {len(missing)} rows are not written")
         self.__exit__()
+        self._seal()
         self._partial.replace(self._path)
         self._rows.unlink(missing_ok=True)
 
@@ -175,12 +189,24 @@ class ActivationWriter:
         self._locate(header, 8 + len(text))
         return file
 
+    def _seal(self) -> None:
+        """Put each layer's checksum into the header, over the zeros that keep its place."""
+        content = np.memmap(self._partial, mode="r")
+        sums = {
+            name: _crc32(content[first : first + size * len(self._ids)])
+            for name, (first, size) in self._places.items()
+        }
+        with self._partial.open("r+b") as file:
+            header, length = _read_header(file)
+            header["__metadata__"]["crc32"] = json.dumps(sums)
+            file.seek(8)
+            file.write(json.dumps(header).encode().ljust(length))
+
     def _resume(self) -> set[int]:
         """Open what a killed run of the same key has left, or clear it away."""
         try:
             with self._partial.open("rb") as file:
-                (length,) = struct.unpack("<Q", file.read(8))
-                header = json.loads(file.read(length))
+                header, length = _read_header(file)
             lines = self._rows.read_text().split("\n")[:-1]  # the last one may be half a line
             if header["__metadata__"] != self._header:
                 raise ValueError("another run's")
@@ -214,7 +240,7 @@ def open_activations(path: str | Path) -> ActivationFile:
             names = set(file.keys())
     except SafetensorError as error:
         raise InputError(f"{path}: not a whole safetensors file ({error}); {REMAKE}") from error
-    if not {"layers", "stimulus_ids"} <= header.keys():
+    if not {"layers", "stimulus_ids", "crc32"} <= header.keys():
         raise InputError(f"{path}: not an activation file (its header names no layers)")
     layers = tuple(json.loads(header["layers"]))
     if set(layers) != names:
@@ -223,8 +249,20 @@ def open_activations(path: str | Path) -> ActivationFile:
         path=path,
         layers=layers,
         stimulus_ids=tuple(json.loads(header["stimulus_ids"])),
+        checksums=json.loads(header["crc32"]),
         metadata=json.loads(header.get("metadata", "{}")),
     )
+
+
+def _read_header(file: IO[bytes]) -> tuple[dict[str, Any], int]:
+    """The header of a safetensors file that is read from its start, and its length in bytes."""
+    (length,) = struct.unpack("<Q", file.read(8))
+    return json.loads(file.read(length)), length
+
+
+def _crc32(values: np.ndarray) -> str:
+    """CRC-32 of an array's bytes, as 8 hexadecimal digits."""
+    return f"{zlib.crc32(values.data):08x}"
 
 
 def _header(
@@ -235,6 +273,7 @@ def _header(
     return {
         "layers": json.dumps(list(layers)),
         "stimulus_ids": json.dumps(list(stimulus_ids)),
+        "crc32": json.dumps(dict.fromkeys(layers, "0" * 8)),
         "metadata": json.dumps(dict(metadata), sort_keys=True),
     }
 

@@ -1,5 +1,6 @@
 """A prepared dataset: the stimuli table and the responses array, checked against each other."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,10 @@ TARGET_COORDINATES = ("target_id", "subject", "region")
 RESPONSE_ATTRIBUTES = ("kind", "units", "source", "licence", "simulated")
 KINDS = ("brain", "reading-times")
 SPREAD = ("sd", "n")  # of the readers behind a mean; both or neither
+# responses.nc ends with a checksum of what is before it. HDF5 reads no further than its own end.
+MARK = b"\ncrc32 "
+_CHECKSUM_SIZE = len(MARK) + 8
+_PART = 1 << 22  # bytes read at a time
 
 
 def write_dataset(
@@ -31,6 +36,9 @@ def write_dataset(
     write_table(stimuli, stimuli_path)
     with atomic_path(responses_path) as temporary:
         responses.to_netcdf(temporary, engine="h5netcdf")
+        checksum = _crc32(temporary, temporary.stat().st_size)
+        with temporary.open("ab") as file:
+            file.write(MARK + checksum)
 
 
 def read_stimuli(path: str | Path) -> pd.DataFrame:
@@ -44,12 +52,35 @@ def read_responses(path: str | Path, stimuli: pd.DataFrame) -> xr.Dataset:
     """Read the responses that belong to `stimuli`, whole into memory, and check them."""
     if not Path(path).exists():
         raise InputError(f"{path}: no such responses file")
+    _check_whole(path)
     try:
         responses = xr.load_dataset(path, engine="h5netcdf")
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not a readable netCDF file ({error}); {REMAKE}") from error
     check_responses(responses, stimuli, str(path))
     return responses
+
+
+def _crc32(path: str | Path, size: int) -> bytes:
+    """CRC-32 of the first `size` bytes of a file, as 8 hexadecimal digits."""
+    crc = 0
+    with Path(path).open("rb") as file:
+        while part := file.read(min(_PART, size - file.tell())):
+            crc = zlib.crc32(part, crc)
+    return b"%08x" % crc
+
+
+def _check_whole(path: str | Path) -> None:
+    """Raise an InputError unless a responses file ends with the checksum of its other bytes.
+
+    Before HDF5 sees it: on a damaged file it may go round in circles forever.
+    """
+    size = max(Path(path).stat().st_size - _CHECKSUM_SIZE, 0)
+    with Path(path).open("rb") as file:
+        file.seek(size)
+        end = file.read()
+    if end != MARK + _crc32(path, size):
+        raise InputError(f"{path}: damaged or cut short (its checksum is another); {REMAKE}")
 
 
 def is_timed(responses: xr.Dataset) -> bool:

@@ -89,6 +89,7 @@ def load(
         small for the model's hidden states (T5).
     """
     manifests.check(manifest)
+    manifests.check_files(manifest)
     if threads is not None:
         torch.set_num_threads(threads)
     dtype = getattr(torch, manifest["dtype"])

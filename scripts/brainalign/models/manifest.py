@@ -20,6 +20,7 @@ KEYS = (
     "layers", "d_model", "parameters", "vocabulary", "max_context", "dtype", "trust_remote_code",
     "simulated",
 )  # fmt: skip
+MADE_HERE = ("pretrain", "tune", "untrained")  # source types
 _CHUNK = 1 << 22  # bytes compared at a time
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
 
@@ -101,6 +102,21 @@ def check(manifest: Mapping[str, Any]) -> None:
     gone = [file for file in manifest["files"] if not (folder / file).is_file()]
     if gone:
         raise InputError(f"manifest of model {name}: {folder / gone[0]} does not exist")
+
+
+def check_files(manifest: Mapping[str, Any]) -> None:
+    """Raise an InputError if a checkpoint that was trained or drawn here is not what was written.
+
+    Other weights are checked when they are fetched: they are too large to hash in every job.
+    """
+    if manifest["source"]["type"] not in MADE_HERE:
+        return
+    folder = Path(manifest["folder"])
+    for file, digest in manifest["files"].items():
+        if sha256_of(folder / file) != digest:
+            raise InputError(
+                f"{folder}: {file} is damaged (its SHA-256 is not the manifest's); {REMAKE}"
+            )
 
 
 def weight_files(folder: Path) -> list[Path]:
