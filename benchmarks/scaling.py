@@ -24,7 +24,7 @@ import yaml
 REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
-from brainalign.study.models import memory_mb, training_memory_mb  # noqa: E402
+from brainalign.study.resources import memory_mb, training_memory_mb  # noqa: E402
 
 SHAPES = {"3m": (4, 256, 4), "85m": (12, 768, 12), "201m": (16, 1024, 16)}  # layers, width, heads
 WIDTHS = (1024, 4096)

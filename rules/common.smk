@@ -17,21 +17,23 @@ from brainalign.study.models import (
     FETCHED,
     INSTRUCTIONS,
     all_models,
-    gpus,
     instruction_data,
     is_simulated,
     lineage,
-    memory_mb,
     narrow,
-    parameter_count,
     parent,
     partner,
     previous_checkpoint,
     role,
+)
+from brainalign.study.progress import Progress
+from brainalign.study.resources import (
+    gpus,
+    memory_mb,
+    parameter_count,
     training_gpus,
     training_memory_mb,
 )
-from brainalign.study.progress import Progress
 
 if isinstance(config.get("only"), str):
     config["only"] = [name for name in config["only"].split(",") if name]

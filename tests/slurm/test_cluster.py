@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from brainalign.study.models import memory_mb, training_memory_mb
+from brainalign.study.resources import memory_mb, training_memory_mb
 from workflow.conftest import Study
 
 from slurm.conftest import ClusterRun

@@ -4,40 +4,19 @@ import pytest
 import yaml
 from brainalign.reading.prediction import predictor
 from brainalign.study.models import (
-    UNKNOWN_PARAMETERS,
     all_models,
-    gpus,
     instruction_data,
     is_simulated,
-    memory_mb,
-    named_sizes,
-    parameter_count,
     partner,
     previous_checkpoint,
     role,
-    training_gpus,
-    training_memory_mb,
 )
 from conftest import REPOSITORY
 from reading_models import tiny
 
 MODELS = {
-    "declared": {"source": {"type": "hub", "id": "a/some-7b"}, "parameters": 6.7e9},
     "named": {"source": {"type": "hub", "id": "a/Qwen2.5-0.5B", "revision": "1b"}},
-    "half": {"source": {"type": "folder", "path": "copies/llama-30b"}, "dtype": "bfloat16"},
-    "delta": {
-        "source": {
-            "type": "delta",
-            "base": {"type": "hub", "id": "a/llama-7b"},
-            "delta": {"type": "hub", "id": "a/wdiff"},
-        }
-    },
-    "unnamed": {"source": {"type": "hub", "id": "openai-community/gpt2"}},
-    "tuned": {"source": {"type": "tune", "of": "named"}},
-    "tuned-half": {"source": {"type": "tune", "of": "half"}},
     "pretrained": {"source": {"type": "pretrain", "layers": 2}},
-    "oasm": {"source": {"type": "baseline", "kind": "oasm"}},
-    "small": {"source": {"type": "hub", "id": "a/pythia-70m"}},
 }
 
 
@@ -65,83 +44,6 @@ def test_instruction_data_and_what_they_make_of_a_model(of, instructions, data, 
     assert instruction_data("m", models) == data
     assert is_simulated("m", models) is simulated
     assert is_simulated("twin", models) is simulated
-
-
-@pytest.mark.parametrize(
-    ("text", "sizes"),
-    [
-        ("EleutherAI/pythia-410m", [410e6]),
-        ("Qwen2.5-0.5B-Instruct", [0.5e9]),
-        ("smollm2-135m-instruct-q4_k_m.gguf", [135e6]),
-        ("lmsys/vicuna-7b-v1.3", [7e9]),
-        ("Mixtral-8x7B-v0.1", [56e9]),
-        ("google/t5-v1_1-xl", []),
-        ("gpt2-8bit-4bits-128k", []),
-        ("sha-d1e8b2b0", []),
-    ],
-)
-def test_sizes_are_read_from_names(text, sizes):
-    assert named_sizes(text) == sizes
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("declared", 6.7e9),
-        ("named", 0.5e9),
-        ("half", 30e9),
-        ("delta", 7e9),
-        ("unnamed", UNKNOWN_PARAMETERS),
-        ("tuned", 0.5e9),
-        ("pretrained", 0),
-        ("oasm", 0),
-    ],
-)
-def test_parameters_before_the_model_is_there(name, expected):
-    assert parameter_count(name, MODELS) == expected
-
-
-@pytest.mark.parametrize(
-    ("name", "attempt", "expected"),
-    [
-        ("pretrained", 1, 2000),
-        ("named", 1, 2000 + 1.5 * 2000),
-        ("named", 2, 4000 + 2 * 2000),
-        ("unnamed", 1, 8000),
-        ("half", 1, 2000 + 1.5 * 60000),
-        ("tuned-half", 1, 2000 + 1.5 * 60000),
-    ],
-)
-def test_memory_is_of_the_weights_in_their_dtype(name, attempt, expected):
-    assert memory_mb(name, MODELS, attempt) == expected
-
-
-def test_tuning_holds_gradients_and_moments_in_float32():
-    assert training_memory_mb("tuned", MODELS) == 2000 + 1.5 * 16 * 500
-    assert training_memory_mb("tuned-half", MODELS) == 2000 + 1.5 * 16 * 30000
-
-
-@pytest.mark.parametrize(
-    ("name", "device", "n"),
-    [
-        ("declared", "auto", 1),
-        ("declared", "cuda:1", 1),
-        ("declared", "cpu", 0),
-        ("named", "auto", 1),
-        ("unnamed", "auto", 1),
-        ("small", "auto", 0),
-        ("half", "auto", 1),
-        ("half", "sharded", 2),
-        ("pretrained", "sharded", 0),
-    ],
-)
-def test_gpus_only_for_models_that_processors_read_for_hours(name, device, n):
-    assert gpus(name, MODELS, device) == n
-
-
-@pytest.mark.parametrize(("name", "n"), [("small", 0), ("named", 1), ("tuned-half", 12)])
-def test_tuning_asks_for_gpus_that_hold_what_training_holds(name, n):
-    assert training_gpus(name, MODELS) == n
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,85 @@
+"""How large a study's models are, and what their jobs ask a cluster for (docs/scaling.md)."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from brainalign.study.models import FETCHED, Model, parent
+
+# A fetched model whose size is neither declared nor in its name: with torch, 8 GB in float32.
+UNKNOWN_PARAMETERS = 1e9
+TRAINING_BYTES = 16  # of a parameter: float32 weight, gradient and AdamW's two moments
+GPU_FROM = 1e8  # parameters above which a model is not read or tuned on CPUs (docs/scaling.md)
+SHARD_BYTES = 40e9  # that one GPU holds of a model sharded over several
+_SIZE = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([mb])(?![a-z0-9])", re.IGNORECASE)
+
+
+def parameter_count(name: str, models: Mapping[str, Model]) -> float:
+    """Parameters of a model before it is there: declared, its parent's, read from the names in its
+    source (`SmolLM2-135M`: 135e6), else `UNKNOWN_PARAMETERS`; 0 for baselines and models that are
+    pre-trained here, which are small."""
+    model = models[name]
+    if "parameters" in model:
+        return float(model["parameters"])
+    if parent(model) in models:
+        return parameter_count(str(parent(model)), models)
+    if model["source"]["type"] not in FETCHED:
+        return 0.0
+    sizes = [size for text in (name, *_names(model["source"])) for size in named_sizes(text)]
+    return max(sizes, default=UNKNOWN_PARAMETERS)
+
+
+def named_sizes(text: str) -> list[float]:
+    """Parameter counts in a model's name: `pythia-410m`, `Qwen2.5-0.5B-Instruct`, `8x7b`."""
+    units = {"m": 1e6, "b": 1e9}
+    return [
+        int(copies or 1) * float(number) * units[unit.lower()]
+        for copies, number, unit in _SIZE.findall(text)
+    ]
+
+
+def _names(source: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("id", "path", "name", "file"):
+        if key in source:
+            yield str(source[key])
+    for key in ("base", "delta"):
+        if key in source:
+            yield from _names(source[key])
+
+
+def weight_bytes(name: str, models: Mapping[str, Model]) -> float:
+    """Bytes of a model's weights in the dtype that it is loaded in (its parent's, if made here)."""
+    model = models[name]
+    while "dtype" not in model and parent(model) in models:
+        model = models[str(parent(model))]
+    return parameter_count(name, models) * (2 if model.get("dtype", "float32") != "float32" else 4)
+
+
+def memory_mb(name: str, models: Mapping[str, Model], attempt: int = 1) -> int:
+    """Memory of a job that reads with a model: 2 GB per attempt for torch and what is read, the
+    weights, and half as much again per attempt."""
+    return int(2000 * attempt + weight_bytes(name, models) * (1 + 0.5 * attempt) / 1e6)
+
+
+def training_memory_mb(name: str, models: Mapping[str, Model], attempt: int = 1) -> int:
+    """Memory of a job that tunes a model: `TRAINING_BYTES` a parameter in place of the weights."""
+    held = TRAINING_BYTES * parameter_count(name, models)
+    return int(2000 * attempt + held * (1 + 0.5 * attempt) / 1e6)
+
+
+def gpus(name: str, models: Mapping[str, Model], device: str) -> int:
+    """GPUs that a job with a model asks a cluster for: none on `cpu` or up to `GPU_FROM`
+    parameters, else one; if `sharded`, as many as hold the weights."""
+    if device == "cpu" or parameter_count(name, models) <= GPU_FROM:
+        return 0
+    return math.ceil(weight_bytes(name, models) / SHARD_BYTES) if device == "sharded" else 1
+
+
+def training_gpus(name: str, models: Mapping[str, Model]) -> int:
+    """GPUs that a job that tunes a model asks a cluster for, whatever the study's `device`: none up
+    to `GPU_FROM` parameters, else as many as hold what training holds."""
+    n_parameters = parameter_count(name, models)
+    if n_parameters <= GPU_FROM:
+        return 0
+    return math.ceil(TRAINING_BYTES * n_parameters / SHARD_BYTES)
