@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import REPOSITORY
-from workflow.conftest import Study, cut
+from workflow.conftest import Study, every_rule
 
 from slurm.cluster import ACCOUNT, Cluster, obstacle
 
@@ -34,13 +34,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def config() -> dict[str, Any]:
-    """The cut of the default study, with models that say they are as large as real ones.
+    """A study with every rule, whose trained models say that they are as large as real ones.
 
-    The cluster goes by the declared number of parameters: these two ask for GPUs.
+    The cluster goes by the declared number of parameters: they ask for GPUs. Checkpoints have it
+    from their base, the untrained twin says another.
     """
-    small = cut(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
-    small["models"]["sim-decoder-s-untrained"]["parameters"] = 2e9
-    small["models"]["sim-decoder-s-instruct"]["parameters"] = 2e8
+    small = every_rule(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
+    small["models"]["sim-decoder-s"]["parameters"] = 2e8
+    small["models"]["sim-decoder-s-untrained"]["parameters"] = 1e6
     return small
 
 

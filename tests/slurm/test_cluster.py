@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from brainalign.study.models import all_models
 from brainalign.study.resources import memory_mb, training_memory_mb
 from workflow.conftest import Study
 
@@ -11,6 +12,8 @@ from slurm.conftest import ClusterRun
 
 pytestmark = pytest.mark.timeout(5400)
 
+VANILLA = "sim-decoder-s"
+TUNED, UNTRAINED = f"{VANILLA}-instruction-s1-32", f"{VANILLA}-untrained"
 ANALYSIS = {"scores", "contrasts", "headline", "plot_alignment", "published_check"}
 
 
@@ -55,7 +58,7 @@ def test_an_interruption_cancels_the_jobs_and_keeps_what_is_finished(
     assert cluster_run.interrupted != 0
     assert cluster_run.left == []
     assert any(job["State"].startswith("CANCELLED") for job in cluster_run.jobs)
-    assert "results/models/sim-decoder-s/manifest.json" in cluster_run.kept
+    assert f"results/models/{VANILLA}/manifest.json" in cluster_run.kept
     done = [j for j in of_rule(cluster_run, "pretrain_model") if j["State"] == "COMPLETED"]
     assert len(done) == 1  # not run again by the resumed study
 
@@ -63,13 +66,14 @@ def test_an_interruption_cancels_the_jobs_and_keeps_what_is_finished(
 @pytest.mark.parametrize(
     ("rule", "model", "on_gpu"),
     [
-        ("activations", "sim-decoder-s-untrained", True),
-        ("surprisal", "sim-decoder-s-untrained", True),
-        ("instruction_tune", "sim-decoder-s-instruct", True),
-        ("next_word_loss", "sim-decoder-s-instruct", True),
-        ("activations", "sim-decoder-s", False),
-        ("capability", "sim-decoder-s", False),
-        ("alignment", "sim-decoder-s", False),
+        ("activations", VANILLA, True),
+        ("capability", VANILLA, True),
+        ("surprisal", TUNED, True),
+        ("instruction_tune", TUNED, True),
+        ("next_word_loss", TUNED, True),
+        ("activations", UNTRAINED, False),
+        ("surprisal", UNTRAINED, False),
+        ("alignment", VANILLA, False),
     ],
 )
 def test_gpus_and_partitions_follow_the_size_of_the_model(
@@ -85,14 +89,12 @@ def test_gpus_and_partitions_follow_the_size_of_the_model(
 def test_memory_and_run_time_follow_the_size_of_the_model(
     cluster_run: ClusterRun, config: dict[str, Any]
 ) -> None:
-    models = config["models"]
+    models = all_models(config)
     for rule, model, mb, minutes in (
-        ("activations", "sim-decoder-s", memory_mb("sim-decoder-s", models), 60),
-        ("activations", "sim-decoder-s-untrained",
-         memory_mb("sim-decoder-s-untrained", models), 60 + 10 * 2),
-        ("instruction_tune", "sim-decoder-s-instruct",
-         training_memory_mb("sim-decoder-s-instruct", models), int(120 + 600 * 0.2)),
-    ):  # fmt: skip
+        ("activations", UNTRAINED, memory_mb(UNTRAINED, models), 60),
+        ("activations", VANILLA, memory_mb(VANILLA, models), 60 + 10 * 0.2),
+        ("instruction_tune", TUNED, training_memory_mb(TUNED, models), 120 + 600 * 0.2),
+    ):
         job = of_rule(cluster_run, rule, model)[0]
         assert asked_mb(job) == pytest.approx(mb, rel=0.01)  # SLURM rounds to a tenth of a GB
         assert int(job["TimelimitRaw"]) == minutes
