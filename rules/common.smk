@@ -15,7 +15,7 @@ from brainalign.study.check import config_faults, duplicate_keys
 from brainalign.study.digest import source_digest
 from brainalign.study.models import (
     FETCHED,
-    INSTRUCTIONS,
+    PUBLISHED_INSTRUCTIONS,
     all_models,
     instruction_data,
     is_simulated,

@@ -140,11 +140,11 @@ rule fetch_instructions:
     benchmark:
         benchmark_of("fetch_instructions", "instructions")
     wildcard_constraints:
-        instructions=one_of(INSTRUCTIONS),
+        instructions=one_of(PUBLISHED_INSTRUCTIONS),
     conda:
         "../envs/data.yaml"
     params:
-        source=lambda wildcards: INSTRUCTIONS[wildcards.instructions],
+        source=lambda wildcards: PUBLISHED_INSTRUCTIONS[wildcards.instructions],
         downloads=config.get("downloads", "downloads"),
         code=code("fetch_dataset"),
     script:
@@ -161,7 +161,7 @@ rule prepare_instructions:
     benchmark:
         benchmark_of("prepare_instructions", "instructions")
     wildcard_constraints:
-        instructions=one_of(INSTRUCTIONS),
+        instructions=one_of(PUBLISHED_INSTRUCTIONS),
     conda:
         "../envs/data.yaml"
     params:

@@ -11,7 +11,11 @@ def instructions_of(wildcards):
     data = instruction_data(wildcards.model, ALL_MODELS)
     if data == "simulated":
         return rules.simulate_corpus.output.instructions
-    return result("instructions", f"{data}.json") if data in INSTRUCTIONS else data
+    return (
+        result("instructions", f"{data}.json")
+        if data in PUBLISHED_INSTRUCTIONS
+        else data
+    )
 
 
 def text_of(wildcards):
@@ -165,7 +169,7 @@ FETCHED_INSTRUCTIONS = {
     data
     for name in models_from("tune")
     if name in NEEDED_MODELS
-    and (data := instruction_data(name, ALL_MODELS)) in INSTRUCTIONS
+    and (data := instruction_data(name, ALL_MODELS)) in PUBLISHED_INSTRUCTIONS
 }
 
 

@@ -70,6 +70,38 @@ def test_one_model_without_a_pair_or_capability(
         assert "not computable" in words(study, figure), figure
 
 
+@pytest.mark.parametrize(
+    ("kept", "tables", "figures"),
+    [
+        ("behavior", ("behaviors", "contrasts", "correlations", "headline"), ("behavior",)),
+        ("capability", ("capabilities", "contrasts", "headline"), ()),
+    ],
+)
+def test_a_study_of_one_kind_of_data(
+    kept: str,
+    tables: tuple[str, ...],
+    figures: tuple[str, ...],
+    tmp_path: Path,
+    small_config: dict[str, Any],
+) -> None:
+    """No brains: reading times alone, or questions alone."""
+    sections = ("alignment", "behavior", "capability", "next_word")
+    config = {key: value for key, value in small_config.items() if key not in sections}
+    config[kept] = small_config[kept]
+    if kept == "behavior":
+        used = {entry["dataset"] for entry in config["behavior"].values()}
+        config["datasets"] = {name: config["datasets"][name] for name in used}
+    else:
+        del config["datasets"]
+    write_results(tmp_path / "results", config, **SIZES)
+    study = Study(tmp_path, config)
+    finish(study, tables, figures)
+    folder = tmp_path / "results" / "tables"
+    contrasts = pd.read_csv(folder / "contrasts.csv")
+    assert set(contrasts["kind"]) == {{"behavior": "reading-times"}.get(kept, kept)}
+    assert contrasts["absolute"].notna().any()
+
+
 def test_one_pair_that_ties_on_everything_and_a_benchmark_without_a_score(
     tmp_path: Path, small_config: dict[str, Any]
 ) -> None:

@@ -10,7 +10,7 @@ import jsonschema
 import yaml
 
 from brainalign.study.models import (
-    INSTRUCTIONS,
+    PUBLISHED_INSTRUCTIONS,
     all_models,
     checkpoint_name,
     checkpoints,
@@ -211,7 +211,7 @@ def _training_data_faults(config: Config) -> Iterator[str]:
         yield (
             f"{path}: key 'instructions' is missing; {base!r} was not trained on the simulated "
             "world, so there is no default; allowed: simulated, "
-            f"{', '.join(INSTRUCTIONS)}, or a path that ends in .json or .jsonl"
+            f"{', '.join(PUBLISHED_INSTRUCTIONS)}, or a path that ends in .json or .jsonl"
         )
     told: dict[tuple[str, str], str] = {}
     for name, benchmark in config.get("behavior", {}).items():

@@ -8,13 +8,13 @@ Model = Mapping[str, Any]
 
 FETCHED = ("hub", "folder", "gguf", "package", "delta")
 # Published instruction data by the name that a `tune` source gives them → their source.
-INSTRUCTIONS = {
+PUBLISHED_INSTRUCTIONS = {
     "alpaca": {"type": "alpaca", "release": "full"},
     "alpaca-subset2000": {"type": "alpaca", "release": "subset2000"},
 }
 
 # What a checkpoint has from its base: how it is read and how large it is.
-READING = (
+OF_THE_BASE = (
     "parameters", "dtype", "max_context", "chat", "bos", "decoder_input", "surprisal",
     "trust_remote_code",
 )  # fmt: skip
@@ -36,7 +36,9 @@ def all_models(config: Mapping[str, Any]) -> dict[str, Model]:
     models = dict(config["models"])
     for name, experiment in config.get("tuning", {}).items():
         base = experiment["base"]
-        read = {key: models.get(base, {})[key] for key in READING if key in models.get(base, {})}
+        read = {
+            key: models.get(base, {})[key] for key in OF_THE_BASE if key in models.get(base, {})
+        }
         for arm, seed, seen in checkpoints(experiment):
             tuned = arm == "instruction" and seen == max(experiment["checkpoints"])
             source = {
@@ -127,7 +129,7 @@ def is_simulated(name: str, models: Mapping[str, Model]) -> bool:
 
 
 def instruction_data(name: str, models: Mapping[str, Model]) -> str | None:
-    """What a `tune` model is tuned on: `simulated`, a key of `INSTRUCTIONS` or a path.
+    """What a `tune` model is tuned on: `simulated`, a key of `PUBLISHED_INSTRUCTIONS` or a path.
 
     Where its source does not say, a simulated model is tuned on the simulated instructions; for a
     real one there is no default (None).
