@@ -59,7 +59,7 @@ def plan(study: dict[str, Any]) -> str:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         sys.exit(done.stdout + done.stderr)
-    (jobs,) = re.findall(r"^total\s+(\d+)", done.stdout + done.stderr, re.MULTILINE)
+    (jobs,) = set(re.findall(r"^total\s+(\d+)", done.stdout + done.stderr, re.MULTILINE))
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return (
         f"{len(study['models'])} models, {len(study['datasets'])} datasets: {jobs} jobs, "

@@ -71,14 +71,13 @@ def costs(study: dict[str, Any]) -> pd.DataFrame:
     for name, model in study["models"].items():
         if "parameters" not in model:
             continue
-        original = name.split("-copy-")[0]
-        base = original.removesuffix("-untrained")
-        base = model.get("base") or base
+        untrained = model["source"]["type"] == "untrained"
+        base = model["source"]["of"] if untrained else model.get("base") or name
         width, blocks = SHAPES[base.split("-copy-")[0]]
         layers = 2 * (blocks + 2) if model["family"] == "T5" else blocks + 2
         size = 4 if "dtype" not in model else 2
         work = tokens(model["family"])
-        if original.endswith("-untrained"):
+        if untrained:
             work = {kind: work[kind] for kind in ("activations", "surprisal")}
         # A token passes through one half of an encoder-decoder model.
         operations = (1 if model["family"] == "T5" else 2) * model["parameters"]
