@@ -24,6 +24,7 @@ MODELS, DATASETS, CORES = 25, 6, 2
 def timed_study() -> dict[str, Any]:
     """Run the rules of tables and figures on invented files of scores."""
     config = large_config()
+    cores = min(CORES, len(os.sched_getaffinity(0)))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = folder / "study.yaml"
@@ -31,7 +32,7 @@ def timed_study() -> dict[str, Any]:
         write_results(folder / "results" / config["study"], config)
         command = [
             sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"),
-            "--directory", str(folder), "--configfile", str(path), "--cores", str(CORES),
+            "--directory", str(folder), "--configfile", str(path), "--cores", str(cores),
             "--workflow-profile", str(REPOSITORY / "profiles" / "default"),
             "--rerun-triggers", "mtime", "--quiet", "rules",
             "--allowed-rules", *ANALYSIS_RULES, *FIGURE_RULES,
@@ -56,7 +57,7 @@ def timed_study() -> dict[str, Any]:
     return {
         "models": MODELS,
         "benchmarks": len(config["alignment"]),
-        "cores": min(CORES, len(os.sched_getaffinity(0))),
+        "cores": cores,
         "wall_s": round(wall, 1),
         "cpu_s": round(cpu, 1),
         "load": round(os.getloadavg()[0], 1),

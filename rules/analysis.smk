@@ -117,7 +117,6 @@ rule scores:
         models=model_records(),
         benchmarks=ALIGNMENT,
         simulated_datasets=SIMULATED_DATASETS,
-        analysis=ANALYSIS,
         code=code("scores"),
     script:
         "../scripts/scores.py"
@@ -226,7 +225,6 @@ rule correlations:
     conda:
         "../envs/encoding.yaml"
     params:
-        analysis=ANALYSIS,
         code=code("correlations"),
     script:
         "../scripts/correlations.py"
@@ -267,7 +265,7 @@ rule baselines:
     conda:
         "../envs/encoding.yaml"
     params:
-        analysis=ANALYSIS,
+        seed=config["seed"],
         code=code("baselines"),
     script:
         "../scripts/baselines.py"

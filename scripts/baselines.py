@@ -13,8 +13,7 @@ with job(snakemake.log[0]) as log:
     table = against_baselines(
         read_table(snakemake.input.scores),
         read_table(snakemake.input.subjects),
-        samples=snakemake.params.analysis.get("bootstrap", 2000),
-        seed=snakemake.params.analysis["seed"],
+        seed=snakemake.params.seed,
     )
     log.info("%d comparisons with baselines and untrained models", len(table))
     write_table(table, snakemake.output.baselines)

@@ -23,8 +23,6 @@ with job(snakemake.log[0]) as log:
         models=model_table(params.models, manifests),
         benchmarks=params.benchmarks,
         simulated_datasets=params.simulated_datasets,
-        samples=params.analysis.get("bootstrap", 2000),
-        seed=params.analysis["seed"],
     )
     for name, path in snakemake.output.items():
         log.info("%s: %d rows", name, len(tables[name]))

@@ -27,7 +27,7 @@ with job(snakemake.log[0]) as log:
     if params.files["alignment"]:
         tables["scores"] = collect_scores(
             results("alignment"), {}, models, params.alignment,
-            params.simulated_datasets, samples=1, seed=0,  # its intervals are not used
+            params.simulated_datasets,
         )["scores"]  # fmt: skip
     if params.files["behavior"]:
         tables["behaviors"] = collect_behaviors(

@@ -195,8 +195,14 @@ def contrast_findings(plant: Plant, seed: list[int], samples: int = 500) -> Find
     table = contrasts(tables["scores"], tables["subjects"], samples=samples, seed=seed[-1])
     overall = table[table["level"] == "overall"].set_index(["unit", "dataset"])
     pairs = overall.loc[("pairs", "average")]
+    pair = table[table["level"] == "pair"]
+    pair = pair[pair["tuned"] == pair["tuned"].iloc[0]].set_index("dataset")
+    one = [pair.loc[name] for name in ("reading", "listening", "average")]
     return {
-        "one pair, Wilcoxon over subjects": table[table["level"] == "pair"]["p"].iloc[0] < 0.05,
+        "one pair, Wilcoxon over subjects": one[0]["p"] < 0.05,
+        "one pair, interval over 10 subjects excludes 0": _excludes_0(one[0]),
+        "one pair, interval over 6 subjects excludes 0": _excludes_0(one[1]),
+        "one pair, interval over three datasets' subjects excludes 0": _excludes_0(one[2]),
         "bases, Wilcoxon": overall.loc[("bases", "average"), "p"] < 0.05,
         "bases, Wilcoxon, any dataset after adjustment": (
             overall.loc["bases", "p_adjusted"].min() < 0.05
@@ -207,16 +213,19 @@ def contrast_findings(plant: Plant, seed: list[int], samples: int = 500) -> Find
     }
 
 
-def correlation_findings(plant: Plant, seed: list[int], samples: int = 500) -> Findings:
+def _excludes_0(row: pd.Series) -> bool:
+    return bool(row["low"] > 0 or row["high"] < 0)
+
+
+def correlation_findings(plant: Plant, seed: list[int]) -> Findings:
     """Which tests of a correlate of alignment reject at .05, which intervals exclude 0."""
     from brainalign.analysis.association import (
-        bootstrap_pearson,
         partial,
         pearson,
+        pearson_interval,
         spearman,
         within_groups,
     )
-    from brainalign.analysis.resampling import cluster_weights
 
     rng = np.random.default_rng(seed)
     models = averages(plant, rng)
@@ -225,21 +234,23 @@ def correlation_findings(plant: Plant, seed: list[int], samples: int = 500) -> F
     bases = tuned.groupby("base")[columns].mean()
     family = tuned.groupby("base")["family"].first().to_numpy()
     found: Findings = {}
-    for group, members, base in (
-        ("tuned", tuned, tuned["base"]),
-        ("bases", bases, bases.index),
-        ("all", models, models["anchor"]),
+    for group, members, base, families in (
+        ("tuned", tuned, tuned["base"], tuned["family"]),
+        ("bases", bases, bases.index, family),
+        ("all", models, models["anchor"], models["family"]),
     ):
         r, accuracy, size = (members[name].to_numpy() for name in columns)
-        weights = cluster_weights(list(base), None, samples, rng)
         for x, own, fixed, other in (
             ("size", size, "accuracy", accuracy), ("accuracy", accuracy, "size", size)
         ):  # fmt: skip
             found[f"{group}: Pearson, {x}"] = pearson(own, r).p < 0.05
             found[f"{group}: Spearman, {x}"] = spearman(own, r).p < 0.05
             found[f"{group}: partial, {x} given {fixed}"] = partial(own, r, [other]).p < 0.05
-            low, high = bootstrap_pearson(own, r, weights)
+            low, high = pearson_interval(own, r, np.array(base))
             found[f"{group}: interval of r excludes 0, {x}"] = low > 0 or high < 0
+            if len(set(families)) > 2:
+                low, high = pearson_interval(own, r, np.array(families))
+                found[f"{group}: interval over families, {x}"] = low > 0 or high < 0
             if group == "bases":
                 within = within_groups(own, r, family)
                 found[f"{group}: within families, {x}"] = within.p < 0.05
@@ -276,7 +287,7 @@ def reading_findings(seed: list[int], stories: int = 10, words: int = 100) -> Fi
         attrs={"kind": "reading-times"},
     )
     surprisal = pd.DataFrame({"stimulus_id": ids, "bits": 6 - frequency + rng.normal(0, 2, n)})
-    table = fit_reading_times(surprisal, stimuli, responses, "controlled", samples=200)
+    table = fit_reading_times(surprisal, stimuli, responses, "controlled")
     rows = table[table["kind"] == "all"].set_index("measure")
     partial, gain = rows.loc["partial_r"], rows.loc["delta_loglik_per_word"]
     slope = rows.loc["slope_ms_per_bit"]

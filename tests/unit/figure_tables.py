@@ -399,7 +399,7 @@ def _study(
         | {
             "layers": layers(families, datasets),
             "profiles": layer_profiles(layers(families, datasets)),
-            "baselines": against_baselines(whole, subjects(whole), samples=20, seed=0),
+            "baselines": against_baselines(whole, subjects(whole), seed=0),
             "mixed_effects": mixed_effects(whole),
         }
     )
@@ -411,5 +411,5 @@ def analysed(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     contrasted = {name: table for name, table in tables.items() if name != "losses"}
     return {
         "contrasts": contrasts(**contrasted, **more, samples=50),
-        "correlations": correlations(**tables, samples=50),
+        "correlations": correlations(**tables),
     }

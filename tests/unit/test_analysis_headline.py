@@ -255,3 +255,29 @@ def test_simulated_and_real_rows_are_apart(check):
     table = headline(check, mixed)
     assert {"this study, simulated data", "this study, real data"} <= set(table["data"])
     assert table.loc[table["data"] == "this study, simulated data", "simulated"].all()
+
+
+def test_questions_about_real_models_leave_simulated_tasks_and_texts_out(check, study):
+    real = study["scores"].assign(simulated=False)
+    mixed = pd.concat([study["scores"], real])
+    names = ("contrasts", "correlations", "capabilities", "losses")
+    table = headline(check, mixed, **{name: study[name] for name in names})
+    task, text = study["capabilities"]["task"].iloc[0], study["losses"]["text"].iloc[0]
+    asked = table.groupby("data")["question"].agg(" ".join)
+    assert task in asked["this study, simulated data"]
+    assert text in asked["this study, simulated data"]
+    assert task not in asked["this study, real data"] and text not in asked["this study, real data"]
+
+
+def test_an_answer_says_which_role_or_mode_is_absent(check, study):
+    scores = study["scores"][~study["scores"]["role"].isin(["baseline", "untrained"])]
+    table = headline(check, scores[scores["mode"] == "legacy"])
+    row = answers(table, "Do language models beat the baselines")
+    assert row["legacy"] == (
+        "not computable: the study has no baseline with an alignment on every dataset"
+    )
+    assert row["controlled"] == (
+        "not computable: the study has no benchmark of alignment in controlled mode"
+    )
+    untrained = answers(table, "Do trained models beat untrained ones?")["legacy"]
+    assert "no untrained model with an alignment" in untrained

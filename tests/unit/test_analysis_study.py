@@ -20,6 +20,7 @@ from brainalign.analysis.records import model_table
 from brainalign.analysis.scores import collect_scores
 from brainalign.errors import InputError
 from brainalign.formats.tables import read_table, write_json, write_table
+from scipy import stats
 from simulated_studies import Plant, study
 
 BRAIN = ("pereira2018", "blank2014", "wehbe2014")
@@ -90,7 +91,7 @@ def test_the_papers_scores_give_the_papers_gains(paper):
 
 
 def test_the_papers_scores_give_the_papers_correlations(paper):
-    table = correlations(paper["scores"], capabilities=paper["capabilities"], samples=200)
+    table = correlations(paper["scores"], capabilities=paper["capabilities"])
     table = table[(table["y"] == "brain average") & (table["subset"] == "all")]
 
     def r(models, x, method):
@@ -108,7 +109,7 @@ def test_the_papers_scores_give_the_papers_correlations(paper):
 
 
 def test_within_family_rows_are_the_families(paper):
-    table = correlations(paper["scores"], capabilities=paper["capabilities"], samples=20)
+    table = correlations(paper["scores"], capabilities=paper["capabilities"])
     row = table[(table["models"] == "tuned") & (table["x"] == "mmlu")]
     row = row[(row["y"] == "brain average") & (row["subset"] == "within LLaMA")]
     assert row["n"].item() == 5
@@ -189,8 +190,8 @@ def test_planted_gain_is_inside_the_intervals(planted):
     assert ((tuned["low"] < 0.01) & (tuned["high"] > 0.01) & (tuned["p"] < 0.05)).all()
 
 
-def test_pair_interval_is_the_subject_bootstrap(planted):
-    """Against the normal interval of the paired mean over subjects."""
+def test_pair_interval_is_students(planted):
+    """Against Student's interval of the paired mean over subjects."""
     table = contrasts(planted["scores"], planted["subjects"], samples=4000)
     row = table[(table["tuned"] == "A0-tuned0") & (table["dataset"] == "reading")].iloc[0]
     subjects = planted["subjects"]
@@ -198,8 +199,8 @@ def test_pair_interval_is_the_subject_bootstrap(planted):
     wide = wide.pivot(index="subject", columns="model", values="r")
     difference = wide["A0-tuned0"] - wide["A0"]
     assert row["absolute"] == pytest.approx(difference.mean())
-    half = 1.96 * difference.std(ddof=0) / np.sqrt(10)
-    assert row["high"] - row["low"] == pytest.approx(2 * half, rel=0.1)
+    half = stats.t.ppf(0.975, 9) * stats.sem(difference)
+    assert row["high"] - row["low"] == pytest.approx(2 * half, rel=0.05)
 
 
 def test_what_a_p_can_be_at_least_and_what_it_counts_as_independent(planted):
@@ -240,8 +241,8 @@ def test_real_and_simulated_models_never_meet(planted):
     real["model"] = "real-" + real["model"]
     real["base"] = "real-" + real["base"]
     both = pd.concat([planted["scores"], real])
-    mixed = correlations(both, samples=20)
-    alone = correlations(planted["scores"], samples=20)
+    mixed = correlations(both)
+    alone = correlations(planted["scores"])
     simulated = mixed[mixed["simulated"]].reset_index(drop=True)
     np.testing.assert_allclose(simulated["r"], alone["r"])
     assert (simulated["n"] == alone["n"]).all()
@@ -284,7 +285,7 @@ def test_small_studies_say_why_and_do_not_crash(planted, models):
     few = only(planted, models)
     table = contrasts(**few, samples=20)
     assert (table["p"].notna() | (table["note"] != "")).all()
-    table = correlations(few["scores"], capabilities=few["capabilities"], samples=20)
+    table = correlations(few["scores"], capabilities=few["capabilities"])
     undefined = table["r"].isna()
     assert table.loc[undefined, "note"].str.startswith("not computable: ").all()
     shared = table["n_bases"] < table["n"]
@@ -296,7 +297,7 @@ def test_small_studies_say_why_and_do_not_crash(planted, models):
     assert (table.loc[~undefined & ~shared & ~related, "note"] == "").all()
     fit = mixed_effects(few["scores"])
     assert (fit["estimate"].notna() | fit["note"].str.startswith("not computable: ")).all()
-    against_baselines(few["scores"], few["subjects"], 20, 0)
+    against_baselines(few["scores"], few["subjects"], 0)
 
 
 def test_a_missing_partner_is_named(planted):
@@ -316,7 +317,7 @@ def test_a_tuned_model_without_a_partner_in_the_study_is_in_no_contrast(planted)
     assert set(table.loc[table["level"] == "pair", "tuned"]) == {"A0-tuned0"}
     fit = mixed_effects(few["scores"])
     assert (fit["note"].str.startswith("not computable: ")).all()
-    found = correlations(few["scores"], capabilities=few["capabilities"], samples=20)
+    found = correlations(few["scores"], capabilities=few["capabilities"])
     assert set(found.loc[found["models"] == "tuned", "n"]) == {2}
 
 
@@ -342,7 +343,7 @@ def test_constant_and_tied_scores(planted, value):
     table = contrasts(flat, subjects, samples=20)
     assert table["p"].isna().all()
     assert (table["note"].str.contains("all differences are 0")).all()
-    found = correlations(flat, capabilities=planted["capabilities"], samples=20)
+    found = correlations(flat, capabilities=planted["capabilities"])
     brain = found[(found["y"] == "brain average") & (found["models"] == "tuned")]
     assert brain["r"].isna().all()
     assert brain["note"].str.contains("constant|explained|needed").all()
@@ -353,15 +354,15 @@ def test_a_study_without_scores_or_capability(planted):
     assert (
         contrasts(capabilities=planted["capabilities"], samples=20)["measure"].eq("accuracy").all()
     )
-    assert correlations(planted["scores"], samples=20)["x"].eq("log10_parameters").all()
-    assert len(correlations(samples=20)) == 0
+    assert correlations(planted["scores"])["x"].eq("log10_parameters").all()
+    assert len(correlations()) == 0
 
 
 def test_baselines_are_paired_over_subjects(planted):
     scores, subjects = planted["scores"].copy(), planted["subjects"].copy()
     for table in (scores, subjects):
         table.loc[table["model"] == "C3", "role"] = "baseline"
-    table = against_baselines(scores, subjects, 200, 0)
+    table = against_baselines(scores, subjects, 0)
     assert set(table["against"]) == {"C3"}
     assert "C3" not in set(table["model"])
     row = table.iloc[0]
@@ -488,9 +489,7 @@ BENCHMARKS = {
 def test_scores_keep_r_ceiling_and_ratio_apart():
     models = model_table(MODELS, [{"name": "v", "parameters": 123}, {"name": "t", "parameters": 9}])
     results = [(m, b, alignment_table()) for m in MODELS for b in BENCHMARKS]
-    tables = collect_scores(
-        results, {"b-legacy": ceiling_table()}, models, BENCHMARKS, [], samples=500, seed=0
-    )
+    tables = collect_scores(results, {"b-legacy": ceiling_table()}, models, BENCHMARKS, [])
     scores = tables["scores"].set_index(["model", "benchmark", "region"])
     row = scores.loc[("v", "b-legacy", "all")]
     assert (row["r"], row["ceiling"], row["ratio"]) == (0.4, 0.5, pytest.approx(0.8))
@@ -516,9 +515,7 @@ def test_single_subjects_fall_back_to_folds_and_say_so():
     table = alignment_table()
     table = table[~table["subject"].isin(["s2", "s3"])]
     models = model_table(MODELS, [])
-    scores = collect_scores(
-        [("v", "b-legacy", table)], {}, models, BENCHMARKS, ["d"], samples=50, seed=0
-    )["scores"]
+    scores = collect_scores([("v", "b-legacy", table)], {}, models, BENCHMARKS, ["d"])["scores"]
     assert set(scores["interval"]) == {"folds"}
     assert scores["simulated"].all()
 
@@ -527,7 +524,7 @@ def test_a_real_model_on_a_simulated_dataset_is_simulated():
     models = model_table({"v": {**MODELS["v"], "simulated": False}}, [])
     for datasets, expected in (([], False), (["d"], True)):
         tables = collect_scores(
-            [("v", "b-legacy", alignment_table())], {}, models, BENCHMARKS, datasets, 20, 0
+            [("v", "b-legacy", alignment_table())], {}, models, BENCHMARKS, datasets
         )
         assert (tables["scores"]["simulated"] == expected).all()
 
@@ -535,8 +532,8 @@ def test_a_real_model_on_a_simulated_dataset_is_simulated():
 def test_rows_do_not_depend_on_other_rows():
     models = model_table(MODELS, [])
     results = [(m, "b-legacy", alignment_table(r)) for m, r in (("v", 0.3), ("t", 0.35))]
-    both = collect_scores(results, {}, models, BENCHMARKS, [], 100, 0)["scores"]
-    alone = collect_scores(results[1:], {}, models, BENCHMARKS, [], 100, 0)["scores"]
+    both = collect_scores(results, {}, models, BENCHMARKS, [])["scores"]
+    alone = collect_scores(results[1:], {}, models, BENCHMARKS, [])["scores"]
     pd.testing.assert_frame_equal(
         both[both["model"] == "t"].reset_index(drop=True), alone.reset_index(drop=True)
     )
@@ -552,7 +549,7 @@ def test_rows_do_not_depend_on_other_rows():
 )
 def test_files_that_do_not_fit_the_study(result, message):
     with pytest.raises(InputError, match=message):
-        collect_scores([result], {}, model_table(MODELS, []), BENCHMARKS, [], 20, 0)
+        collect_scores([result], {}, model_table(MODELS, []), BENCHMARKS, [])
 
 
 class Named(dict):
@@ -591,7 +588,6 @@ def test_scripts_run_from_files_to_tables(repository, tmp_path):
         Named(alignment=alignment, ceilings=ceilings, manifests=manifests),
         Named({n: table(n) for n in ("scores", "subjects", "layers")}),
         files=files, models=MODELS, benchmarks=BENCHMARKS, simulated_datasets=["d"],
-        analysis=analysis,
     )  # fmt: skip
     both = Named(scores=table("scores"), subjects=table("subjects"))
     for name, inputs in (
@@ -602,7 +598,13 @@ def test_scripts_run_from_files_to_tables(repository, tmp_path):
         ("profiles", Named(layers=table("layers"))),
     ):
         run_script(
-            repository, name, tmp_path, inputs, Named({name: table(name)}), analysis=analysis
+            repository,
+            name,
+            tmp_path,
+            inputs,
+            Named({name: table(name)}),
+            analysis=analysis,
+            seed=1,
         )
     folder = repository / "resources" / "published"
     run_script(
@@ -629,7 +631,7 @@ def test_next_word_losses_become_a_correlate(planted):
     losses = pd.DataFrame({"model": names, "text": "t"})
     losses["bits_per_byte"] = rng.normal(size=len(names))
     losses["bits_per_word"] = rng.normal(size=len(names))  # words differ in length, bytes do not
-    table = correlations(planted["scores"], losses=losses, samples=20)
+    table = correlations(planted["scores"], losses=losses)
     assert set(table["x"]) == {"log10_parameters", "bits_per_byte t"}
     row = table[(table["x"] == "bits_per_byte t") & (table["y"] == "brain average")]
     row = row[(row["models"] == "tuned") & (row["method"] == "pearson")].iloc[0]

@@ -61,7 +61,6 @@ class World:
         )
 
     def fit(self, mode, **options):
-        options = {"samples": 300, **options}
         return fit_reading_times(self.surprisal, self.stimuli, self.responses(), mode, **options)
 
 
@@ -87,7 +86,7 @@ def test_legacy_score_is_the_plain_correlation(world):
 
 def test_a_negative_correlation_shows_in_r_and_its_interval(world):
     inverted = world.surprisal.assign(bits=-world.surprisal["bits"])
-    table = fit_reading_times(inverted, world.stimuli, world.responses(), "legacy", samples=300)
+    table = fit_reading_times(inverted, world.stimuli, world.responses(), "legacy")
     found = whole(table)
     assert found.loc["r", "value"] < 0 < found.loc["abs_r", "value"]
     assert found.loc["abs_r", "low"] == pytest.approx(-found.loc["r", "high"])
@@ -140,7 +139,7 @@ def test_gain_equals_leave_one_story_out_by_hand(world):
 def test_surprisal_that_says_nothing_gains_nothing():
     gains = []
     for seed in range(20):
-        table = whole(World(seed, slope=0.0, stories=4, words=80).fit("controlled", samples=50))
+        table = whole(World(seed, slope=0.0, stories=4, words=80).fit("controlled"))
         gains.append(table.loc["delta_loglik_per_word", "value"])
     assert max(gains) < 0.02
     assert np.mean(gains) < 0
@@ -162,9 +161,7 @@ def test_spillover_never_crosses_a_story(world):
 
 def test_lag_profile_peaks_at_0_and_moves_with_a_shift(world):
     def peak(times):
-        table = fit_reading_times(
-            world.surprisal, world.stimuli, world.responses(times), "legacy", samples=10
-        )
+        table = fit_reading_times(world.surprisal, world.stimuli, world.responses(times), "legacy")
         lags = table[table["kind"] == "lag"].set_index("group")["value"]
         return lags.idxmax()
 
@@ -174,7 +171,7 @@ def test_lag_profile_peaks_at_0_and_moves_with_a_shift(world):
 
 
 def test_parts_are_reported(world):
-    table = world.fit("controlled", samples=20)
+    table = world.fit("controlled")
     kinds = table.groupby(["measure", "kind"]).size()
     assert kinds["r", "story"] == 6
     assert kinds["r", "reader"] == 8
@@ -186,16 +183,14 @@ def test_parts_are_reported(world):
 def test_result_does_not_depend_on_the_units_of_covariates(world):
     stimuli = world.stimuli.assign(length=world.stimuli["length"] * 1e6 + 1e9)
     one = whole(world.fit("controlled"))["value"]
-    other = whole(
-        fit_reading_times(world.surprisal, stimuli, world.responses(), "controlled", samples=20)
-    )["value"]
+    other = whole(fit_reading_times(world.surprisal, stimuli, world.responses(), "controlled"))[
+        "value"
+    ]
     np.testing.assert_allclose(other, one, rtol=1e-5)
 
 
 def test_same_seed_same_table(world):
-    pd.testing.assert_frame_equal(
-        world.fit("controlled", samples=50, seed=3), world.fit("controlled", samples=50, seed=3)
-    )
+    pd.testing.assert_frame_equal(world.fit("controlled", seed=3), world.fit("controlled", seed=3))
 
 
 def test_mixed_model_equals_statsmodels(world):
@@ -297,7 +292,7 @@ def test_one_story_is_not_computable_by_cross_validation():
 def test_constant_surprisal_has_no_r(world):
     flat = world.surprisal.assign(bits=5.0)
     for mode in ("legacy", "controlled"):
-        table = whole(fit_reading_times(flat, world.stimuli, world.responses(), mode, samples=20))
+        table = whole(fit_reading_times(flat, world.stimuli, world.responses(), mode))
         assert np.isnan(table.loc["r", "value"])
 
 

@@ -387,6 +387,24 @@ def test_correlates_state_the_table_s_r_p_and_n():
     assert expected in said(drawn("correlates", "large"))
 
 
+def test_correlates_name_the_trained_models_of_highest_and_lowest_alignment():
+    average = dataset_scores(tables.study()["scores"]).query("dataset == 'average'")
+    facts = tables.study()["scores"].drop_duplicates("model").set_index("model")
+    own = average[average["mode"] == "legacy"].set_index("model")["r"]
+    own = own[facts["role"].reindex(own.index).isin(["vanilla", "tuned"])]
+    named = [text.get_text() for text in drawn("correlates").axes[0].texts]
+    for model in (own.idxmax(), own.idxmin()):
+        assert facts.loc[model, "label"] in named
+
+
+def test_a_panel_of_real_and_simulated_models_says_partly():
+    scores = tables.scores(datasets=("passages",), simulated=False)
+    scores.loc[scores["model"] == scores["model"].iloc[0], "simulated"] = True
+    assert "partly simulated" in texts(alignment(scores))
+    assert "simulated" not in texts(alignment(scores.assign(simulated=False)))
+    assert "partly" not in texts(alignment(scores.assign(simulated=True)))
+
+
 def test_correlates_legend_shows_baselines_as_they_are_drawn():
     figure = drawn("correlates")
     (legend,) = figure.legends
@@ -473,7 +491,7 @@ def small_study(keep=None, change=None):
 
 def figures_of_scores(study):
     whole = study["scores"]
-    against = against_baselines(whole, tables.subjects(whole), samples=20, seed=0)
+    against = against_baselines(whole, tables.subjects(whole), seed=0)
     return {
         "baselines": baselines(against, whole),
         "mixed_effects": mixed_effects(mixed_table(whole)),
@@ -539,7 +557,7 @@ def test_what_cannot_be_computed_is_said_in_its_place(arguments, expected):
 
 def test_study_without_answers_says_so():
     made = {"scores": tables.scores(datasets=("stories",)), "behaviors": tables.behaviors()}
-    found = correlations(**made, samples=20)
+    found = correlations(**made)
     assert "no capability task" in texts(behavior(made["behaviors"], found))
     correlates(made["scores"], found)
 

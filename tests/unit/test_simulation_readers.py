@@ -74,7 +74,7 @@ def test_the_behaviour_fit_finds_the_slope_of_the_true_surprisal():
     """
     made = simulate("reading", {}, {}, seed=2)
     bits = made.stimuli[["stimulus_id"]].assign(bits=made.stimuli["true_surprisal"])
-    table = fit_reading_times(bits, made.stimuli, made.responses, "controlled", samples=50)
+    table = fit_reading_times(bits, made.stimuli, made.responses, "controlled")
     found = table[table["kind"] == "all"].set_index("measure")["value"]
     assert found["slope_ms_per_bit"] == pytest.approx(PER_BIT, abs=4 * 0.6)
     assert found["slope_ms_per_bit_1_back"] == pytest.approx(PER_BIT_BEFORE, abs=4 * 0.6)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr
 
+from brainalign.intervals import correlation, jackknife_interval, paired_sums
+
 MINIMUM_MODELS = 3
 
 
@@ -92,32 +94,24 @@ def correlation_p(r: float, n: int, controlled: int = 0) -> float:
     return float(2 * stdtr(freedom, -t))
 
 
-def bootstrap_pearson(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    """95 % percentile interval of Pearson's r.
+def pearson_interval(x: np.ndarray, y: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:
+    """95 % interval of Pearson's r when whole clusters are independent, not their members.
 
     Parameters
     ----------
-    x, y : float [n]
-    weights : [samples, n], how often each pair is drawn in each bootstrap sample
-        (`resampling.cluster_weights`). Samples whose x or y is constant are left out; when they
-        are more than half of all, the interval is not defined (NaN).
+    x, y : float [n]; pairs with a NaN are left out.
+    clusters : label of each pair's cluster [n].
+
+    Returns
+    -------
+    low, high: Fisher's z ± t · (jackknife standard error over clusters), as correlations. NaN with
+    fewer than three clusters, or where r is not defined without one of them.
     """
     present = ~(np.isnan(x) | np.isnan(y))
-    if present.sum() < MINIMUM_MODELS:
+    x, y, clusters = x[present], y[present], clusters[present]
+    if len(set(clusters)) < MINIMUM_MODELS:
         return np.nan, np.nan
-    x, y, w = x[present], y[present], np.asarray(weights, float)[:, present]
-    x, y = x - x.mean(), y - y.mean()
-    total = w.sum(1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        sums = (w @ np.column_stack([x, y, x * x, y * y, x * y])) / total[:, None]
-        mean_x, mean_y, xx, yy, xy = sums.T
-        var_x, var_y = xx - mean_x**2, yy - mean_y**2
-        defined = (var_x > 1e-12 * np.var(x)) & (var_y > 1e-12 * np.var(y))
-        r = (xy - mean_x * mean_y) / np.sqrt(var_x * var_y)
-    if defined.sum() <= len(w) / 2:
-        return np.nan, np.nan
-    low, high = np.quantile(np.clip(r[defined], -1, 1), [0.025, 0.975])
-    return float(low), float(high)
+    return jackknife_interval(paired_sums(x, y, clusters), correlation, bounded=True)
 
 
 def ranks(values: np.ndarray) -> np.ndarray:

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.multiplicity import adjust_within
-from brainalign.analysis.resampling import mean_interval, paired_tests
+from brainalign.analysis.resampling import paired_tests
+from brainalign.intervals import mean_interval
 
 COLUMNS = (
     "model", "against", "against_role", "benchmark", "dataset", "mode", "r", "r_against",
@@ -16,19 +17,17 @@ COLUMNS = (
 TRAINED = ("vanilla", "tuned")
 
 
-def against_baselines(
-    scores: pd.DataFrame, subjects: pd.DataFrame, samples: int, seed: int
-) -> pd.DataFrame:
+def against_baselines(scores: pd.DataFrame, subjects: pd.DataFrame, seed: int) -> pd.DataFrame:
     """r of every vanilla and tuned model minus r of every baseline and untrained model.
 
-    Paired over subjects: 95 % bootstrap interval of the mean difference (centred on the difference
+    Paired over subjects: Student's 95 % interval of the mean difference (centred on the difference
     of the scores), Wilcoxon signed-rank p, adjusted within a benchmark. Without at least two
     subjects there is neither. The difference is not unique variance: a baseline and a model may
     explain the same or different parts of a response.
 
     Parameters
     ----------
-    scores, subjects : the tables; samples, seed : of the bootstrap.
+    scores, subjects : the tables; seed : of the sign flips.
 
     Returns
     -------
@@ -46,7 +45,7 @@ def against_baselines(
                 pair = table.reindex([model["model"], other["model"]]).to_numpy(float)
                 difference = (pair[0] - pair[1])[~np.isnan(pair).any(axis=0)]
                 tests = paired_tests(difference, np.random.default_rng(seed))
-                low, high = mean_interval(difference, samples, seed)
+                low, high = mean_interval(difference)
                 score = model["r"] - other["r"]
                 shift = score - difference.mean() if len(difference) > 1 else np.nan
                 rows.append(

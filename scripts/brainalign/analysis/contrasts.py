@@ -11,6 +11,7 @@ from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
 from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.proportions import mcnemar_p, paired_interval
 from brainalign.analysis.resampling import PairedTests, cluster_weights, paired_tests
+from brainalign.intervals import reach
 
 COLUMNS = (
     "level", "tuned", "vanilla", "family", "benchmark", "dataset", "mode", "kind", "measure",
@@ -52,10 +53,21 @@ class Pairs:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """Bootstrapped differences of every pair [samples, pair], its units resampled.
+
+    `freedom` [pair]: degrees of freedom of their spread, 0 where they do not vary.
+    """
+
+    means: np.ndarray
+    freedom: np.ndarray
+
+
+@dataclass(frozen=True)
 class Members:
     """The tuned models of one measure, an entry per pair.
 
-    `weights` [samples, pair]: how often a pair is drawn when vanilla models are drawn within their
+    `weights` [samples, pair]: the weight of a pair when vanilla models are drawn within their
     families, with all models tuned from them.
     """
 
@@ -212,8 +224,7 @@ def _contrast(
     single = {name: pairs for name, pairs in datasets.items() if name != AVERAGE}
     drawn = {name: _drawn_means(pairs, samples, seed) for name, pairs in single.items()}
     if AVERAGE in datasets:
-        centred = [drawn[name] - pairs.absolute for name, pairs in single.items()]
-        drawn[AVERAGE] = datasets[AVERAGE].absolute + np.mean(centred, axis=0)
+        drawn[AVERAGE] = _drawn_average(datasets[AVERAGE], single, drawn)
         datasets = {**datasets, AVERAGE: _with_all_units(datasets[AVERAGE], list(single.values()))}
     by_dataset = np.mean([pairs.relative for pairs in single.values()], axis=0)
     for name, pairs in datasets.items():
@@ -240,31 +251,61 @@ def _with_all_units(average: Pairs, parts: list[Pairs]) -> Pairs:
     )
 
 
-def _drawn_means(pairs: Pairs, samples: int, seed: int) -> np.ndarray:
-    """Bootstrapped difference of every pair [samples, pair], its units resampled.
+def _drawn_average(average: Pairs, single: dict[str, Pairs], drawn: dict[str, Drawn]) -> Drawn:
+    """The bootstrapped differences averaged over datasets, each with units of its own."""
+    centred = [drawn[name].means - pairs.absolute for name, pairs in single.items()]
+    variances = np.array([part.var(axis=0) for part in centred])
+    freedom = welch_satterthwaite(variances, np.array([drawn[name].freedom for name in single]))
+    return Drawn(average.absolute + np.mean(centred, axis=0), freedom)
 
-    All pairs see the same draw of subjects. The spread is the units', the centre the score's
-    difference (a median over pooled targets is not the mean of its subjects). Without at least two
-    units a difference does not vary.
+
+def welch_satterthwaite(variances: np.ndarray, freedom: np.ndarray) -> np.ndarray:
+    """Degrees of freedom [...] of a sum of independent variances [part, ...] with their own.
+
+    Welch 1947; 0 where no part varies. A part without degrees of freedom counts as constant.
+    """
+    variances = np.where(freedom > 0, np.nan_to_num(variances), 0)
+    total, terms = variances.sum(0), (variances**2 / np.maximum(freedom, 1)).sum(0)
+    return np.where(terms > 0, total**2 / np.where(terms > 0, terms, 1), 0)
+
+
+def _interval(value: float, variance: float, freedom: float) -> tuple[float, float]:
+    """`value` ± Student's t · standard error."""
+    half = reach(freedom) * np.sqrt(variance)
+    return float(value - half), float(value + half)
+
+
+def _drawn_means(pairs: Pairs, samples: int, seed: int) -> Drawn:
+    """Bootstrapped differences of every pair, its units resampled.
+
+    All pairs see the same draw of subjects: n − 1 of n, which makes the variance unbiased. The
+    spread is the units', the centre the score's difference (a median over pooled targets is not the
+    mean of its subjects). Without at least two units a difference does not vary.
     """
     units = pairs.units[:, ~np.isnan(pairs.units).all(axis=0)]
     n = units.shape[1]
     if n < 2:
-        return np.tile(pairs.absolute, (samples, 1))
-    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=samples)
+        return Drawn(np.tile(pairs.absolute, (samples, 1)), np.zeros(len(pairs.absolute)))
+    weights = np.random.default_rng(seed).multinomial(n - 1, np.full(n, 1 / n), size=samples)
     present = ~np.isnan(units)
     counts = weights @ present.T
     with np.errstate(invalid="ignore"):
         means = weights @ np.where(present, units, 0).T / np.where(counts > 0, counts, np.nan)
         centre = np.where(present, units, 0).sum(1) / present.sum(1)
-    return pairs.absolute + np.where(present.sum(1) > 1, means - centre, 0)
+    varies = present.sum(1) > 1
+    return Drawn(
+        pairs.absolute + np.where(varies, means - centre, 0), (present.sum(1) - 1) * varies
+    )
 
 
-def _pair_rows(pairs: Pairs, drawn: np.ndarray, by_dataset: np.ndarray, seed: int) -> Iterator[Row]:
+def _pair_rows(pairs: Pairs, drawn: Drawn, by_dataset: np.ndarray, seed: int) -> Iterator[Row]:
     for i, note in enumerate(pairs.notes):
         units = pairs.units[i][~np.isnan(pairs.units[i])]
-        varies = not note and len(units) > 1
-        low, high = np.nanquantile(drawn[:, i], [0.025, 0.975]) if varies else (np.nan, np.nan)
+        varies = not note and drawn.freedom[i] > 0
+        low = high = np.nan
+        if varies:
+            variance = np.nanvar(drawn.means[:, i])
+            low, high = _interval(pairs.absolute[i], variance, drawn.freedom[i])
         tests = paired_tests(units, np.random.default_rng(seed))
         if not note and "folds" in pairs.unit:
             # Folds share training data: their differences are not independent observations.
@@ -281,7 +322,7 @@ def _pair_rows(pairs: Pairs, drawn: np.ndarray, by_dataset: np.ndarray, seed: in
 
 
 def _mean_rows(
-    pairs: Pairs, members: Members, drawn: np.ndarray, by_dataset: np.ndarray, seed: int
+    pairs: Pairs, members: Members, drawn: Drawn, by_dataset: np.ndarray, seed: int
 ) -> Iterator[Row]:
     """Mean over the pairs of every family and of all, tested over pairs and over vanilla models.
 
@@ -298,7 +339,7 @@ def _mean_rows(
     )
     for level, family, inside in members.groups():
         known = inside & ~np.isnan(pairs.absolute)
-        low, high, interval = _mean_interval(drawn[:, known], members, known)
+        low, high, interval = _mean_interval(pairs, drawn, members, known)
         note = _left_out(pairs, inside, known)
         head = {"level": level, "tuned": EVERY, "vanilla": EVERY, "family": family}
         for unit in ("pairs", "bases"):
@@ -324,20 +365,31 @@ def _mean_rows(
 
 
 def _mean_interval(
-    drawn: np.ndarray, members: Members, known: np.ndarray
+    pairs: Pairs, drawn: Drawn, members: Members, known: np.ndarray
 ) -> tuple[float, float, str]:
     """95 % interval of the mean over the pairs `known`, and what it resamples."""
     if not known.any():
         return np.nan, np.nan, "none"
-    resampled = ["bases"] * (len(set(members.bases[known])) > 1)
-    resampled += ["units"] * bool(np.ptp(drawn, axis=0).max() > 0)
-    if not resampled:
-        return np.nan, np.nan, "none"
     share = members.weights[:, known]
-    total = share.sum(1)
-    means = (drawn * share).sum(1) / np.where(total > 0, total, np.nan)
-    low, high = np.nanquantile(means, [0.025, 0.975])
-    return float(low), float(high), " and ".join(resampled)
+    total = share.sum(1, keepdims=True)
+    share = share / np.where(total > 0, total, np.nan)
+    values, means = pairs.absolute[known], drawn.means[:, known]
+    # The degrees of freedom of either source of spread, were it the only one.
+    by_family = pd.Series(members.bases[known]).groupby(members.families[known])
+    of_bases = float((by_family.nunique() - 1).sum())
+    varying = drawn.freedom[known][drawn.freedom[known] > 0]
+    of_units = float(varying.min()) if len(varying) else 0.0
+    both = (means * share).sum(1)
+    by_source = np.array([np.nanvar(share @ values), np.nanvar(means.mean(1))])
+    freedom = welch_satterthwaite(by_source, np.array([of_bases, of_units]))
+    if freedom == 0:
+        return np.nan, np.nan, "none"
+    # Drawing both counts what is neither of a vanilla model nor of a subject three times (Owen
+    # 2007), each source alone once: twice too often (two-way clusters, Cameron et al. 2011).
+    variance = max(2 * by_source.sum() - np.nanvar(both), by_source.max())
+    resampled = ["bases"] * (of_bases > 0) + ["units"] * bool(np.ptp(means, axis=0).max() > 0)
+    low, high = _interval(values.mean(), float(variance), float(freedom))
+    return low, high, " and ".join(resampled)
 
 
 def _left_out(pairs: Pairs, inside: np.ndarray, known: np.ndarray) -> str:
@@ -391,7 +443,7 @@ def _capability(
             "mode": "legacy" if (part["scoring"] == "legacy").all() else "controlled",
             "simulated": simulated,
         }  # fmt: skip
-        drawn = np.tile(pairs.absolute, (samples, 1))
+        drawn = Drawn(np.tile(pairs.absolute, (samples, 1)), np.zeros(len(facts)))
         unknown = np.full(len(facts), np.nan)
         answers = _of_pairs(members, _answer_rows(pairs, members, part.set_index("model")))
         for row in (*answers, *_mean_rows(pairs, members, drawn, unknown, seed)):

@@ -9,16 +9,15 @@ import pandas as pd
 
 from brainalign.analysis.association import (
     Correlation,
-    bootstrap_pearson,
     partial,
     pearson,
+    pearson_interval,
     spearman,
     within_groups,
 )
 from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
 from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.predictors import SIZE, predictors
-from brainalign.analysis.resampling import cluster_weights
 
 COLUMNS = (
     "x", "y", "mode", "models", "subset", "n", "n_bases", "n_families", "method", "r", "slope", "p",
@@ -29,14 +28,13 @@ FITS = ("abs_r", "r", "partial_r", "delta_loglik_per_word")
 GROUPS = ("tuned", "bases", "all")
 EVERY = "all"
 WITHIN = "within families"
-MINIMUM_FAMILIES = 3
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Group:
-    """The models of one correlation and their bootstrap weights [samples, model].
+    """The models of one correlation.
 
     `bases`, `families` [model]: the vanilla model that each is or was tuned from, its family.
     """
@@ -46,8 +44,6 @@ class Group:
     simulated: bool
     bases: np.ndarray
     families: np.ndarray
-    by_base: np.ndarray
-    by_family: np.ndarray | None
 
     def counts(self, *values: np.ndarray) -> tuple[int, int]:
         """Vanilla models and families among the models that have all `values`."""
@@ -60,8 +56,6 @@ def correlations(
     behaviors: pd.DataFrame | None = None,
     capabilities: pd.DataFrame | None = None,
     losses: pd.DataFrame | None = None,
-    samples: int = 2000,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Correlations across models, simulated and real models never together.
 
@@ -77,7 +71,7 @@ def correlations(
     family and within each family; over one value per vanilla model also around the means of the
     families; partial correlations of accuracy given size and size given accuracy.
 
-    Parameters are the tables of the same names; `samples`, `seed` are the bootstrap's.
+    Parameters are the tables of the same names.
 
     Returns
     -------
@@ -94,7 +88,7 @@ def correlations(
         x = _with_fits(x, part)
         for name in GROUPS:
             members, own_x, own_y = _members(name, facts, x, y)
-            group = _group(name, str(mode), bool(simulated), members, samples, seed)
+            group = _group(name, str(mode), bool(simulated), members)
             rows += _group_rows(group, own_x, own_y, capability)
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     tested = table["subset"] == EVERY
@@ -139,18 +133,12 @@ def _members(
     return facts, x.groupby(base, sort=False).mean(), y.groupby(base, sort=False).mean()
 
 
-def _group(
-    name: str, mode: str, simulated: bool, facts: pd.DataFrame, samples: int, seed: int
-) -> Group:
+def _group(name: str, mode: str, simulated: bool, facts: pd.DataFrame) -> Group:
     families = facts["family"].to_numpy(str)
     # A tuned model and its vanilla partner are one cluster: their scores are not independent.
     own = facts.index.to_series().astype(str)
     bases = facts["base"].where(facts["base"].notna(), own).to_numpy(str)
-    by_base = cluster_weights(list(bases), None, samples, np.random.default_rng(seed))
-    by_family = None
-    if len(set(families)) >= MINIMUM_FAMILIES:
-        by_family = cluster_weights(list(families), None, samples, np.random.default_rng(seed))
-    return Group(name, mode, simulated, bases, families, by_base, by_family)
+    return Group(name, mode, simulated, bases, families)
 
 
 def _group_rows(
@@ -225,9 +213,8 @@ def _whole_rows(group: Group, about: Row, x: np.ndarray, y: np.ndarray) -> Itera
     found = pearson(x, y)
     row = _row(about, "pearson", found, counts)
     if not found.note:
-        row["low"], row["high"] = bootstrap_pearson(x, y, group.by_base)
-        if group.by_family is not None:
-            row["low_families"], row["high_families"] = bootstrap_pearson(x, y, group.by_family)
+        row["low"], row["high"] = pearson_interval(x, y, group.bases)
+        row["low_families"], row["high_families"] = pearson_interval(x, y, group.families)
     yield row
     yield _row(about, "spearman", spearman(x, y), counts)
     if group.name == "bases" and counts[1] > 1:

@@ -23,7 +23,7 @@ NAMED = {
 }
 RESAMPLED = ("subjects", "folds", "stories")
 TRAINED = ["vanilla", "tuned"]
-NONE = "not computable: the study has none"
+NONE = "not computable: the study has no"
 
 Answers = dict[str, str]
 
@@ -51,9 +51,12 @@ def headline(
     """
     rows: list[dict[str, object]] = []
     if scores is not None:
-        texts = [] if losses is None else list(losses["text"].unique())
         for simulated in sorted(scores["simulated"].unique(), reverse=True):
-            answers = _study(scores, contrasts, correlations, capabilities, texts, bool(simulated))
+            texts = [] if losses is None else losses.loc[losses["simulated"] == simulated, "text"]
+            answers = _study(
+                scores, contrasts, correlations, capabilities, list(dict.fromkeys(texts)),
+                bool(simulated),
+            )  # fmt: skip
             data = "this study, simulated data" if simulated else "this study, real data"
             rows += [
                 {"data": data, "question": question, **found, "simulated": bool(simulated)}
@@ -100,6 +103,8 @@ def _study(
         "Do trained models beat untrained ones?",
         _each(partial(_against_untrained, aligned)),
     )
+    if capabilities is not None:
+        capabilities = capabilities[capabilities["simulated"] == simulated]
     tasks = [] if capabilities is None else list(capabilities["task"].unique())
     for x, name in ((SIZE, "size"), *((task, task) for task in tasks)):
         yield (
@@ -151,7 +156,7 @@ def _gain(
     where a vanilla value is not positive or a change takes one below 0.
     """
     if contrasts is None:
-        return NONE
+        return f"{NONE} table of contrasts"
     rows = contrasts[
         (contrasts["mode"] == mode)
         & (contrasts["measure"] == measures[mode])
@@ -206,7 +211,9 @@ def _against_baselines(aligned: pd.DataFrame, mode: str) -> str:
     both = best.merge(other, on="dataset", suffixes=("", "_other")).sort_values("dataset")
     rows = {row["dataset"]: row for row in both.to_dict("records")}
     if AVERAGE not in rows:
-        return NONE
+        return _missing(
+            aligned, mode, {"vanilla or tuned model": TRAINED, "baseline": ["baseline"]}
+        )
     average = rows.pop(AVERAGE)
     averages = networks.loc[networks["dataset"] == AVERAGE, "r"]
     text = (
@@ -223,13 +230,25 @@ def _against_baselines(aligned: pd.DataFrame, mode: str) -> str:
     return text + (f"; the best baseline beats the best model on {', '.join(lost)}" if lost else "")
 
 
+def _missing(aligned: pd.DataFrame, mode: str, needed: Mapping[str, list[str]]) -> str:
+    """Which of the roles `needed` (name → roles) has no alignment on every dataset of a mode."""
+    own = aligned[aligned["mode"] == mode]
+    if own.empty:
+        return f"{NONE} benchmark of alignment in {mode} mode"
+    whole = own[own["dataset"] == AVERAGE]
+    absent = [name for name, roles in needed.items() if not whole["role"].isin(roles).any()]
+    return f"{NONE} {' and no '.join(absent)} with an alignment on every dataset"
+
+
 def _against_untrained(aligned: pd.DataFrame, mode: str) -> str:
     """Each untrained model beside the mean of the trained ones of its family and size."""
     own = aligned[aligned["mode"] == mode]
     trained, untrained = (own[own["role"].isin(roles)] for roles in (TRAINED, ["untrained"]))
     averages = [part.loc[part["dataset"] == AVERAGE, "r"] for part in (trained, untrained)]
     if any(part.empty for part in averages):
-        return NONE
+        return _missing(
+            aligned, mode, {"vanilla or tuned model": TRAINED, "untrained model": ["untrained"]}
+        )
     alike = ["dataset", "family", "parameters"]
     partners = trained.dropna(subset=alike).groupby(alike, as_index=False)["r"].mean()
     pairs = untrained.merge(partners, on=alike, suffixes=("", "_trained"))
@@ -261,12 +280,12 @@ def _correlation(
     correlations: pd.DataFrame | None, x: str, simulated: bool, mode: str, method: str = "pearson"
 ) -> str:
     if correlations is None:
-        return NONE
+        return f"{NONE} table of correlations"
     models = MODELS[mode]
     found = found_for(correlations, f"brain {AVERAGE}", mode, simulated)
     rows = found[(found["x"] == x) & (found["models"] == models) & (found["method"] == method)]
     if rows.empty:
-        return NONE
+        return f"{NONE} {UNITS[models]} with {x} and an alignment in {mode} mode"
     row = rows.iloc[0]
     if pd.isna(row["r"]):
         return said(row["note"]) or f"not computable with N = {row['n']:.0f}"
@@ -286,7 +305,7 @@ def _correlation(
 
 def _accuracy(capabilities: pd.DataFrame | None, contrasts: pd.DataFrame | None, task: str) -> str:
     if capabilities is None:
-        return NONE
+        return f"{NONE} table of capabilities"
     rows = capabilities[(capabilities["task"] == task) & (capabilities["category"] == WHOLE)]
     by_model = rows.drop_duplicates("model").set_index("model")
     tuned = by_model[by_model["role"] == "tuned"]
@@ -301,8 +320,9 @@ def _accuracy(capabilities: pd.DataFrame | None, contrasts: pd.DataFrame | None,
     )
     if contrasts is None:
         return text
+    world = bool(tuned["simulated"].iloc[0])
     rows = contrasts[(contrasts["kind"] == "capability") & (contrasts["dataset"] == WHOLE)]
-    rows = rows[rows["benchmark"] == task]
+    rows = rows[(rows["benchmark"] == task) & (rows["simulated"] == world)]
     overall = rows[(rows["level"] == "overall") & (rows["unit"] == "bases")]
     better = rows[(rows["level"] == "pair") & (rows["absolute"] > 0)]
     return (

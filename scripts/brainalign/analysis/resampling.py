@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from scipy.special import stdtr
@@ -21,12 +20,16 @@ def cluster_weights(
     samples: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """How often each unit is drawn when whole clusters are drawn with replacement.
+    """The weight of each unit when whole clusters are drawn with replacement.
+
+    Of k clusters of a stratum k − 1 are drawn, each with the weight k / (k − 1): so the variance of
+    a mean over resampled clusters is the unbiased one, which k draws underestimate by (k − 1) / k
+    (Rao & Wu 1988, with k − 1 draws). The only cluster of a stratum is always there.
 
     Parameters
     ----------
     clusters : name of each unit's cluster [n]; all units of a drawn cluster come along.
-    strata : name of each unit's stratum [n], or None; each stratum keeps its number of clusters.
+    strata : name of each unit's stratum [n], or None; each stratum is drawn from by itself.
     samples : number of bootstrap samples.
 
     Returns
@@ -40,27 +43,10 @@ def cluster_weights(
     counts = np.zeros((samples, len(names)))
     for stratum in sorted(set(stratum_of)):
         members = [column[key] for key in names if key[0] == stratum]
-        even = np.full(len(members), 1 / len(members))
-        counts[:, members] = rng.multinomial(len(members), even, size=samples)
+        k = len(members)
+        drawn = rng.multinomial(max(k - 1, 1), np.full(k, 1 / k), size=samples)
+        counts[:, members] = drawn * (k / max(k - 1, 1))
     return counts[:, [column[key] for key in keys]]
-
-
-def mean_interval(values: np.ndarray, samples: int, seed: int) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of the mean of `values` [n]; NaN with fewer than 2."""
-    values = np.asarray(values, float)
-    values = values[~np.isnan(values)]
-    if len(values) < 2:
-        return np.nan, np.nan
-    low, high = np.quantile(_draws(len(values), samples, seed) @ values, [0.025, 0.975])
-    return float(low), float(high)
-
-
-@lru_cache(maxsize=16)
-def _draws(n: int, samples: int, seed: int) -> np.ndarray:
-    """The share [samples, n] of each unit in samples drawn with replacement; kept: thousands of
-    means of a study are over equally many units."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(n, np.full(n, 1 / n), size=samples) / n
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.records import describe
-from brainalign.analysis.resampling import mean_interval
 from brainalign.errors import InputError
+from brainalign.intervals import mean_interval
 
 SCORE_COLUMNS = (
     "model", "label", "base", "family", "role", "tuned", "parameters", "published", "dataset",
@@ -31,8 +31,6 @@ def collect_scores(
     models: pd.DataFrame,
     benchmarks: Mapping[str, Mapping[str, Any]],
     simulated_datasets: Collection[str],
-    samples: int,
-    seed: int,
 ) -> dict[str, pd.DataFrame]:
     """Collect alignment files into three tables.
 
@@ -43,8 +41,6 @@ def collect_scores(
     models : `records.model_table`.
     benchmarks : name → dataset, mode, layers, report_as.
     simulated_datasets : datasets of the simulated world.
-    samples, seed : bootstrap samples of `low`, `high`. Every row is drawn with the same seed, so a
-        row does not depend on which other rows there are.
 
     Returns
     -------
@@ -71,7 +67,7 @@ def collect_scores(
         curves.append(_curve(table).assign(file=file))
     known = pd.DataFrame(about)
     rows = pd.concat(chosen, ignore_index=True)
-    scores = _with_ceilings(_scores(rows, samples, seed).join(known, on="file"), ceilings)
+    scores = _with_ceilings(_scores(rows).join(known, on="file"), ceilings)
     subjects = _units(rows).join(known, on="file")
     layers = pd.concat(curves, ignore_index=True).join(known, on="file")
     return {
@@ -105,7 +101,7 @@ def _units(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[(rows["region"].to_numpy() == "all") & (subject | fold)]
 
 
-def _scores(rows: pd.DataFrame, samples: int, seed: int) -> pd.DataFrame:
+def _scores(rows: pd.DataFrame) -> pd.DataFrame:
     """The summary rows of chosen layers, with the interval from the units of file and region."""
     single, fold = _singles(rows)
     r, names = rows["r"].to_numpy(float), rows["subject"].to_numpy()
@@ -119,7 +115,7 @@ def _scores(rows: pd.DataFrame, samples: int, seed: int) -> pd.DataFrame:
         by_subject = np.count_nonzero(~np.isnan(subjects)) > 1
         values = subjects if by_subject else folds
         values = values[~np.isnan(values)]
-        low, high = mean_interval(values, samples, seed)
+        low, high = mean_interval(values)
         # The aggregate need not be the mean of its units (a median over pooled targets is not):
         # their spread is taken, its centre is the score.
         shift = score - values.mean() if len(values) > 1 else np.nan

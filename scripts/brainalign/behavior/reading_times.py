@@ -1,6 +1,6 @@
 """How well a model's surprisal predicts reading times: the paper's score, controlled ones."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from brainalign.behavior.mixed import cross_validated_gain
 from brainalign.behavior.reliability import Ceiling, reliability
 from brainalign.datasets.reading_times import at_lags
 from brainalign.errors import InputError
+from brainalign.intervals import correlation, jackknife_interval, paired_sums, slope
 
 MINIMUM_WORDS = 10
 COLUMNS = (
@@ -30,7 +31,6 @@ def fit_reading_times(
     spillover: int = 2,
     skip_sentence_initial: bool = True,
     ceiling: Mapping[str, Any] | None = None,
-    samples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Every measure of the fit of surprisal to reading times, a row each.
@@ -48,13 +48,13 @@ def fit_reading_times(
     spillover : number of previous words whose surprisal and covariates are regressors too.
     skip_sentence_initial : leave out words with `word_in_sentence` 1.
     ceiling : `method` (`split-half` or `none`), `n` splits, `seed`.
-    samples, seed : bootstrap over stories.
+    seed : of the splits where `ceiling` names none.
 
     Returns
     -------
     Columns `measure`, `kind` (`all`, `story`, `reader` or `lag`), `group`, `value`, `low`, `high`
-    (95 %), `interval` (what they resample), `n` (words, or observations), `n_dropped` (words left
-    out: undefined, unread, sentence-initial), `ceiling`, `ceiling_method`, `note`.
+    (95 %), `interval` (over what units), `n` (words, or observations), `n_dropped` (words left out:
+    undefined, unread, sentence-initial), `ceiling`, `ceiling_method`, `note`.
 
     Raises
     ------
@@ -75,12 +75,12 @@ def fit_reading_times(
     if not legacy:
         limit = limit.root()
     rows = [
-        *_correlations(words, limit, legacy, samples, seed),
+        *_correlations(words, limit, legacy),
         *_readers(words, responses),
         *_lags(words),
     ]
     if not legacy:
-        rows += _controlled(words, responses, list(covariates), spillover, limit, samples, seed)
+        rows += _controlled(words, responses, list(covariates), spillover, limit)
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     table["interval"] = table["interval"].fillna("none")
     table[["note", "ceiling_method"]] = table[["note", "ceiling_method"]].fillna("")
@@ -123,12 +123,10 @@ def word_table(
     return words.reset_index(drop=True)
 
 
-def _correlations(
-    words: pd.DataFrame, limit: Ceiling, legacy: bool, samples: int, seed: int
-) -> Iterator[Row]:
+def _correlations(words: pd.DataFrame, limit: Ceiling, legacy: bool) -> Iterator[Row]:
     scored = words[words["scored"]]
     bits, times, story = (scored[name].to_numpy() for name in ("bits", "rt", "story"))
-    whole = _with_interval(bits, times, story, samples, seed)
+    whole = _with_interval(correlation, bits, times, story)
     ceiling = {"ceiling": limit.value, "ceiling_method": limit.method, "note": limit.note}
     yield {"measure": "r", "kind": "all", "group": "all", **whole, **ceiling}
     if legacy:
@@ -184,8 +182,6 @@ def _controlled(
     covariates: list[str],
     spillover: int,
     limit: Ceiling,
-    samples: int,
-    seed: int,
 ) -> Iterator[Row]:
     design, base, surprisals = regressors(words, covariates, spillover)
     usable = words["scored"].to_numpy() & design.notna().all(axis=1).to_numpy()
@@ -203,16 +199,16 @@ def _controlled(
         others = np.delete(x, columns[name], axis=1)
         own, rest = _residual(x[:, columns[name]], others), _residual(times, others)
         if name == "bits":
-            found = _with_interval(own, rest, story, samples, seed)
+            found = _with_interval(correlation, own, rest, story)
             yield {
                 "measure": "partial_r", "kind": "all", "group": "all", **found,
                 "ceiling": limit.value, "ceiling_method": limit.method, "note": limit.note,
             }  # fmt: skip
-        slope = _with_interval(own, rest, story, samples, seed, slope=True)
+        steepness = _with_interval(slope, own, rest, story)
         for end in ("value", "low", "high"):
-            slope[end] /= scale[name]
+            steepness[end] /= scale[name]
         measure = name.replace("bits", "slope_ms_per_bit")
-        yield {"measure": measure, "kind": "all", "group": "all", **slope}
+        yield {"measure": measure, "kind": "all", "group": "all", **steepness}
 
     full = np.column_stack([np.ones(len(x)), x])
     null = full[:, [0, *(1 + columns[name] for name in base)]]
@@ -222,12 +218,12 @@ def _controlled(
             yield {"measure": measure, "kind": "all", "group": "all", "value": np.nan, "note": note}
         return
     gain = _held_out(full, times, story) - _held_out(null, times, story)
-    yield from _gain_rows("delta_loglik_per_word", gain, story, samples, seed)
+    yield from _gain_rows("delta_loglik_per_word", gain, story)
     readers = responses["responses"].values[usable].astype(float)
     if readers.shape[1] > 1:
         per_word, counts = cross_validated_gain(full, null, readers, story)
         measure = "delta_loglik_per_observation"
-        yield from _gain_rows(measure, per_word, story, samples, seed, counts)
+        yield from _gain_rows(measure, per_word, story, counts)
 
 
 def regressors(
@@ -254,16 +250,14 @@ def _gain_rows(
     measure: str,
     gain: np.ndarray,
     story: np.ndarray,
-    samples: int,
-    seed: int,
     counts: np.ndarray | None = None,
 ) -> Iterator[Row]:
-    """Mean gain (nats) per count, for all words and per story; stories are resampled."""
+    """Mean gain (nats) per count, for all words (with its interval over stories) and per story."""
     counts = np.ones(len(gain)) if counts is None else counts
     names, index = np.unique(story, return_inverse=True)
     sums, totals = np.bincount(index, gain), np.bincount(index, counts)
-    weights = _story_weights(len(names), samples, seed)
-    low, high = np.quantile(weights @ sums / (weights @ totals), [0.025, 0.975])
+    per_story = np.column_stack([sums, totals])
+    low, high = jackknife_interval(per_story, lambda s: s[:, 0] / s[:, 1])
     yield {
         "measure": measure, "kind": "all", "group": "all", "value": sums.sum() / totals.sum(),
         "low": low, "high": high, "interval": "stories", "n": int(totals.sum()),
@@ -286,35 +280,14 @@ def _held_out(x: np.ndarray, y: np.ndarray, story: np.ndarray) -> np.ndarray:
 
 
 def _with_interval(
-    x: np.ndarray, y: np.ndarray, story: np.ndarray, samples: int, seed: int, slope: bool = False
+    statistic: Callable[[np.ndarray], np.ndarray], x: np.ndarray, y: np.ndarray, story: np.ndarray
 ) -> Row:
-    """r (or slope) of y on x with a 95 % interval from resampled stories."""
-    names, index = np.unique(story, return_inverse=True)
-    x, y = x - x.mean(), y - y.mean()
-    terms = (np.ones(len(x)), x, y, x * x, y * y, x * y)
-    sums = np.column_stack([np.bincount(index, term) for term in terms])
-    value = _of_sums(sums.sum(0)[None], slope)[0]
-    row: Row = {"value": value, "low": np.nan, "high": np.nan, "interval": "none", "n": len(x)}
-    if len(names) > 1 and not np.isnan(value):
-        drawn = _of_sums(_story_weights(len(names), samples, seed) @ sums, slope)
-        row["low"], row["high"] = np.nanquantile(drawn, [0.025, 0.975])
-        row["interval"] = "stories"
-    return row
-
-
-def _of_sums(sums: np.ndarray, slope: bool) -> np.ndarray:
-    n, sum_x, sum_y, xx, yy, xy = sums.T
-    cov = xy - sum_x * sum_y / n
-    var_x, var_y = xx - sum_x**2 / n, yy - sum_y**2 / n
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value = cov / var_x if slope else cov / np.sqrt(var_x * var_y)
-    defined = (var_x > 1e-9 * n) & (var_y > 1e-9 * n)
-    return np.where(defined, value, np.nan)
-
-
-def _story_weights(n: int, samples: int, seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(n, np.full(n, 1 / n), size=samples).astype(float)
+    """r or slope of y on x with its 95 % interval over stories."""
+    sums = paired_sums(x, y, story)
+    value = float(statistic(sums.sum(0)[None])[0])
+    low, high = jackknife_interval(sums, statistic, bounded=statistic is correlation)
+    interval = "none" if np.isnan(low) else "stories"
+    return {"value": value, "low": low, "high": high, "interval": interval, "n": len(x)}
 
 
 def _standardised(x: np.ndarray) -> np.ndarray:

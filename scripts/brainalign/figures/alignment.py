@@ -20,6 +20,7 @@ from brainalign.figures.style import (
     marker,
     panel,
     sheet,
+    world,
 )
 
 COLUMNS = (
@@ -87,8 +88,7 @@ def _benchmark(
     n_subjects = int(rows["n_subjects"].max()) if rows["n_subjects"].notna().any() else 0
     statement = [str(rows["mode"].iloc[0]), f"N = {rows['r'].notna().sum()} models"]
     statement.append(f"{n_subjects} subjects" if n_subjects else "subjects pooled")
-    if rows["simulated"].any():
-        statement.append("simulated")
+    statement += world(rows)
     # Heads of the same number of lines keep the panels of a band level.
     panel(axes, str(rows["dataset"].iloc[0]), "\n".join(statement))
     for i, (_, group) in enumerate(order.groupby("group", sort=False)):

@@ -20,6 +20,7 @@ from brainalign.figures.style import (
     heading,
     panel,
     sheet,
+    world,
 )
 
 COLUMNS = (
@@ -115,7 +116,7 @@ def _benchmark(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, signs: dict[
     units = rows.loc[rows["n"] > 0, ["unit", "n"]]
     lines = [str(rows["mode"].iloc[0]), f"N = {count} models"]
     lines.append(f"{units['n'].max():.0f} {units['unit'].iloc[0]}" if len(units) else "no interval")
-    lines += ["simulated"] * bool(rows["simulated"].any())
+    lines += world(rows)
     panel(axes, str(rows["dataset"].iloc[0]), "\n".join(lines))
     _rows(axes, order)
     own = rows[rows["difference"].notna()]
@@ -145,7 +146,7 @@ def _unique(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, twin_of: pd.Ser
     untrained = scored["unique_r2"].groupby(twin_of.reindex(scored.index)).mean()
     count = order["model"].isin(scored.index).sum()
     lines = [str(rows["mode"].iloc[0]), f"N = {count} models", "no interval"]
-    lines += ["simulated"] * bool(rows["simulated"].any())
+    lines += world(rows)
     panel(axes, str(rows["dataset"].iloc[0]), "\n".join(lines))
     _rows(axes, order)
     for place, model in enumerate(each(order)):

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from brainalign.analysis.predictors import LOSS, READ_LOSS, READING, SIZE, found_for, predictors
 from brainalign.analysis.wording import r_text
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, model_order
-from brainalign.figures.scatter import GROUPS, scatter, stated
+from brainalign.figures.scatter import GROUPS, name_extremes, scatter, stated
 from brainalign.figures.style import (
     COLOUR,
     INK,
@@ -25,6 +25,7 @@ from brainalign.figures.style import (
     marker,
     panel,
     sheet,
+    world,
 )
 
 BEHAVIOR_COLUMNS = (
@@ -70,6 +71,7 @@ def behavior(
         return figure
     markers = family_markers(behaviors)
     facts = behaviors.drop_duplicates("model").set_index("model")
+    labels = dict(zip(order["model"], order["label"], strict=True))
     x, capability = predictors(facts, capabilities, behaviors, losses)
     columns = {"Size": SIZE, "Next-word loss": _loss(x), "Knowledge": _task(capability)}
     outer = figure.add_gridspec(2, 1, height_ratios=[above, below * bands])
@@ -81,7 +83,7 @@ def behavior(
         if place:
             upper[0, place].set_yticklabels([])
         for axes, (title, column) in zip(lower[place], columns.items(), strict=True):
-            _against(axes, part, x, title, column, correlations, markers)
+            _against(axes, part, x, title, column, correlations, markers, labels)
         lower[place, 0].set_ylabel(AXIS[part["measure"].iloc[0]])
     untrained = bool((order["role"] == "untrained").any())
     legend(
@@ -108,9 +110,7 @@ def _loss(x: pd.DataFrame) -> str | None:
 def _models(axes: Axes, part: pd.DataFrame, order: pd.DataFrame, markers: dict[str, str]) -> None:
     """A dot and its interval per model."""
     mode = part["mode"].iloc[0]
-    lines = (
-        f"{mode}{', simulated' * bool(part['simulated'].any())}, N = {part['n'].max():.0f} words"
-    )
+    lines = ", ".join([mode, *world(part), f"N = {part['n'].max():.0f} words"])
     has_ceiling = part["ceiling"].notna().any()
     measure = str(part["measure"].iloc[0])
     if has_ceiling:
@@ -150,6 +150,7 @@ def _against(
     column: str | None,
     correlations: pd.DataFrame,
     markers: dict[str, str],
+    labels: dict[str, str],
 ) -> None:
     """The same values against one property of the models; untrained models are a level where they
     lack it."""
@@ -166,6 +167,7 @@ def _against(
     lines += [stated(found, column, models) for models in GROUPS]
     panel(axes, f"{column if title == 'Knowledge' else title}: Pearson r", "\n".join(lines))
     points = part.join(x[[column]], on="model").dropna(subset=["value"])
+    points = points.assign(label=points["model"].map(labels))
     present = points.dropna(subset=[column])
     if present.empty:
         absent(axes, f"no model has both values ({title.lower()})", 22)
@@ -173,6 +175,7 @@ def _against(
     tuned = present["role"] == "tuned"
     scatter(axes, present[~tuned], column, "value", markers, line=False)
     scatter(axes, present[tuned], column, "value", markers)
+    name_extremes(axes, present, column, "value")
     untrained = points["role"] == "untrained"
     if untrained.any() and not points.loc[untrained, column].notna().any():
         level(axes, points.loc[untrained, "value"].mean(), "untrained", width=1.2)

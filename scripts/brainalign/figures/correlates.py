@@ -11,7 +11,7 @@ from brainalign.analysis.averages import AVERAGE, dataset_scores
 from brainalign.analysis.predictors import LOSS, MODELS, READ_LOSS, SIZE, found_for, predictors
 from brainalign.analysis.wording import said
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order
-from brainalign.figures.scatter import GROUPS, scatter, stated
+from brainalign.figures.scatter import GROUPS, name_extremes, scatter, stated
 from brainalign.figures.style import (
     FEATURES,
     INK,
@@ -28,7 +28,16 @@ from brainalign.figures.style import (
     sheet,
 )
 
-SCORE_COLUMNS = (*MODEL_COLUMNS, "dataset", "benchmark", "mode", "region", "r", "simulated")
+SCORE_COLUMNS = (
+    *MODEL_COLUMNS,
+    "label",
+    "dataset",
+    "benchmark",
+    "mode",
+    "region",
+    "r",
+    "simulated",
+)
 CAPABILITY_COLUMNS = (*MODEL_COLUMNS, "task", "category", "accuracy", "simulated")
 LOSS_COLUMNS = ("model", "text", "bits_per_byte")
 BEHAVIOR_COLUMNS = ("model", "mode", "measure", "value", "simulated")
@@ -64,8 +73,9 @@ def correlates(
 
     Parameters are the tables of the same names; next-word loss is that of `losses`, without that
     table the mean surprisal of what readers read (of `behaviors`). Points: every model that has
-    both values; r, p and N are those of `correlations` over the tuned models (the paper's choice),
-    over one mean of the tuned models per vanilla model, and over vanilla and tuned ones together.
+    both values, the highest and the lowest trained one named; r, p and N are those of
+    `correlations` over the tuned models (the paper's choice), over one mean of the tuned models per
+    vanilla model, and over vanilla and tuned ones together.
     Below: all correlates at once, and what is left of size and of each task when the other is held
     fixed; over the tuned models in legacy mode, over the means per vanilla model in controlled
     mode.
@@ -96,7 +106,9 @@ def correlates(
     lower = outer[1].subgridspec(1, len(blocks)).subplots(squeeze=False)
     for row, (simulated, mode) in enumerate(blocks):
         chosen = (alignment["mode"] == mode) & (alignment["simulated"] == simulated)
-        points = alignment[chosen].set_index("model").join(facts[["family", "role"]]).join(x)
+        points = (
+            alignment[chosen].set_index("model").join(facts[["label", "family", "role"]]).join(x)
+        )
         found = found_for(correlations, f"brain {AVERAGE}", mode, simulated)
         for axes in panels[row * bands : (row + 1) * bands].flat[len(names) :]:
             axes.set_axis_off()
@@ -176,6 +188,7 @@ def _panel(
     tuned = present["role"] == "tuned"
     scatter(axes, present[~tuned], "x", "r", markers, line=False)
     scatter(axes, present[tuned], "x", "r", markers)
+    name_extremes(axes, present, "x", "r")
     axes.set_xlabel(_axis(name))
     for model in each(points[points["r"].notna() & (points["role"] == "baseline")]):
         level(axes, model.r, "baseline", dashes[model.Index], width=0.8)

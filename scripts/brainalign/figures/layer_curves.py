@@ -20,6 +20,7 @@ from brainalign.figures.style import (
     level_handles,
     panel,
     sheet,
+    world,
 )
 
 COLUMNS = (
@@ -89,7 +90,7 @@ def _head(axes: Axes, rows: pd.DataFrame) -> None:
     """What a column of panels rests on."""
     count = rows.loc[~rows["role"].isin(FEATURES), "model"].nunique()
     lines = [str(rows["mode"].iloc[0]), f"N = {count} networks"]
-    lines += ["simulated"] * bool(rows["simulated"].any())
+    lines += world(rows)
     panel(axes, str(rows["dataset"].iloc[0]), "\n".join(lines))
 
 

@@ -26,6 +26,7 @@ from brainalign.figures.style import (
     marker,
     panel,
     sheet,
+    world,
 )
 
 COLUMNS = (*MODEL_COLUMNS, "dataset", "benchmark", "mode", "region", "r", "simulated")
@@ -69,13 +70,16 @@ def legacy_controlled(scores: pd.DataFrame) -> Figure:
             absent(upper, f"no {missing[0]} benchmark to compare with", 22)
             continue
         wide = _both(whole, order, names)
-        simulated = bool(whole.loc[whole["benchmark"].isin(names), "simulated"].any())
         lower.set_axis_on()
         _dumbbells(upper, wide, markers)
         panel(
             upper, dataset,
-            f"{' and '.join(MODES)}\nN = {len(wide.dropna(subset=list(MODES)))}"
-            + ", simulated" * simulated,
+            ", ".join(
+                (
+                    f"{' and '.join(MODES)}\nN = {len(wide.dropna(subset=list(MODES)))}",
+                    *world(whole[whole["benchmark"].isin(names)]),
+                )
+            ),
         )  # fmt: skip
         if column == 0:
             upper.set_yticks(range(len(wide)), list(wide["label"]))

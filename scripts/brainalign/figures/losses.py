@@ -18,6 +18,7 @@ from brainalign.figures.style import (
     marker,
     panel,
     sheet,
+    world,
 )
 
 COLUMNS = (*MODEL_COLUMNS, "label", "text", "bits_per_byte", "tokens", "window", "simulated")
@@ -56,10 +57,10 @@ def losses(table: pd.DataFrame) -> Figure:
 
 def _text(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, markers: dict[str, str]) -> None:
     tokens, windows = (sorted(rows[name].dropna().unique()) for name in ("tokens", "window"))
-    simulated = ", simulated" * bool(rows["simulated"].any())
+    about = ", ".join([f"N = {rows['bits_per_byte'].notna().sum()} models", *world(rows)])
     panel(
         axes, str(rows["text"].iloc[0]),
-        f"N = {rows['bits_per_byte'].notna().sum()} models{simulated}, {_range(tokens)} tokens in\n"
+        f"{about}, {_range(tokens)} tokens in\n"
         f"windows of {_range(windows)}; the same in both modes",
     )  # fmt: skip
     found = rows.set_index("model")["bits_per_byte"]

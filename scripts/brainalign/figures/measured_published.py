@@ -17,6 +17,7 @@ from brainalign.figures.style import (
     heading,
     panel,
     sheet,
+    world,
 )
 
 COLUMNS = (
@@ -69,7 +70,7 @@ def _dataset(axes: Axes, rows: pd.DataFrame, models: list[str]) -> None:
     held = f"{inside} of {of} in our interval" if of else "no interval"
     panel(
         axes, str(rows["dataset"].iloc[0]),
-        f"legacy{', simulated' * bool(rows['simulated'].any())}, N = {len(both)} models\n{held}",
+        ", ".join(["legacy", *world(rows), f"N = {len(both)} models"]) + f"\n{held}",
     )  # fmt: skip
     found = rows.set_index("model")
     for place, model in enumerate(models):

@@ -38,6 +38,31 @@ def scatter(
     axes.margins(0.08)
 
 
+def name_extremes(axes: Axes, points: pd.DataFrame, x: str, y: str) -> None:
+    """Write the names (`label`) of the highest and of the lowest trained model beside their points.
+
+    All would not be readable; the panels of one row share their y, so that they name the same.
+    """
+    present = points[points["role"].isin(["vanilla", "tuned"])].dropna(subset=[x, y])
+    if present[y].nunique() < 2:
+        return
+    low, high = present[x].min(), present[x].max()
+    axes.margins(0.08, 0.22)  # room above and below
+    for place, side, shift in (
+        (int(present[y].argmax()), "bottom", 2.5),
+        (int(present[y].argmin()), "top", -2.5),
+    ):
+        row = present.iloc[place]
+        across = (row[x] - low) / (high - low) if high > low else 0.5
+        axes.annotate(
+            str(row["label"]), (row[x], row[y]), (0, shift), textcoords="offset points", va=side,
+            ha="left" if across < 1 / 3 else "right" if across > 2 / 3 else "center",
+            color=MUTED, zorder=5, in_layout=False,
+            bbox={"boxstyle": "square,pad=0.05", "facecolor": "white", "edgecolor": "none",
+                  "alpha": 0.75},
+        )  # fmt: skip
+
+
 def stated(found: pd.DataFrame, x: str, models: str) -> str:
     """Pearson's r, p and N of one correlation as a line of text, or that there is none."""
     name = GROUPS[models]

@@ -171,6 +171,17 @@ def panel(axes: Axes, title: str, statement: str = "", width: int = 60) -> None:
         )
 
 
+def world(rows: pd.DataFrame) -> list[str]:
+    """What a panel says of the world that its `rows` (column `simulated`) are from; real: nothing.
+
+    A simulated model scored on real data is simulated, the real ones beside it are not.
+    """
+    simulated = rows["simulated"].astype(bool)
+    if not simulated.any():
+        return []
+    return ["simulated" if simulated.all() else "partly simulated"]
+
+
 def absent(axes: Axes, why: str, width: int = 34) -> None:
     """Say in the axes' place why nothing can be shown."""
     axes.set(xticks=[], yticks=[], xlabel="", ylabel="")

@@ -18,6 +18,7 @@ from brainalign.figures.style import (
     panel,
     sheet,
     spaced,
+    world,
 )
 
 LOG_COLUMNS = ("step", "loss")
@@ -53,12 +54,12 @@ def training(logs: Mapping[str, pd.DataFrame], models: pd.DataFrame) -> Figure:
             *ends[-1][:2], markers[str(facts.loc[name, "family"])],
             color=COLOUR["tuned"], markersize=4, clip_on=False,
         )  # fmt: skip
-    simulated = ", simulated" * bool(models["simulated"].any())
+    count = ", ".join([f"N = {len(logs)} models", *world(models)])
     steps = sorted({int(end[0]) + 1 for end in ends})
     span = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
     panel(
         axes, "Training loss",
-        f"N = {len(logs)} models{simulated} · {span} steps · thick: running median over "
+        f"{count} · {span} steps · thick: running median over "
         f"{100 * WINDOW:.0f} % of a run",
         width=100,
     )  # fmt: skip

@@ -1,0 +1,85 @@
+"""Intervals against closed forms, explicit leaving out, and how often they miss the truth."""
+
+import numpy as np
+import pytest
+from brainalign.analysis.association import pearson_interval
+from brainalign.analysis.contrasts import welch_satterthwaite
+from brainalign.intervals import (
+    correlation,
+    jackknife_interval,
+    mean_interval,
+    paired_sums,
+    slope,
+)
+from scipy import stats
+
+STUDIES = 1000
+LOW, HIGH = stats.binom.ppf([0.005, 0.995], STUDIES, 0.05) / STUDIES
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(21)
+
+
+def test_interval_of_a_mean_is_students(rng):
+    x = rng.normal(size=7)
+    expected = stats.t.interval(0.95, 6, x.mean(), stats.sem(x))
+    np.testing.assert_allclose(mean_interval(np.append(x, np.nan)), expected)
+    assert np.isnan(mean_interval(x[:1])).all()
+
+
+def test_jackknife_of_a_mean_is_students(rng):
+    x = rng.normal(size=7)
+    sums = np.column_stack([x, np.ones(7)])
+    found = jackknife_interval(sums, lambda s: s[:, 0] / s[:, 1])
+    np.testing.assert_allclose(found, mean_interval(x))
+
+
+def test_jackknife_of_r_and_slope_leave_out_one_cluster_after_another(rng):
+    cluster = np.repeat([3, 1, 2, 9, 5], [2, 3, 1, 2, 4])
+    x, y = rng.normal(size=(2, 12)) + 50
+    sums = paired_sums(x, y, cluster)
+    fits = [stats.linregress(x, y)]
+    fits += [stats.linregress(x[cluster != c], y[cluster != c]) for c in sorted(set(cluster))]
+    for statistic, bounded, values in (
+        (correlation, True, np.arctanh([fit.rvalue for fit in fits])),
+        (slope, False, np.array([fit.slope for fit in fits])),
+    ):
+        half = stats.t.ppf(0.975, 4) * np.sqrt(4 / 5 * 5 * np.var(values[1:]))
+        expected = values[0] + np.array([-half, half])
+        found = jackknife_interval(sums, statistic, bounded)
+        np.testing.assert_allclose(found, np.tanh(expected) if bounded else expected)
+
+
+def test_an_interval_is_not_defined_without_its_clusters(rng):
+    x = np.array([1.0, 1, 1, 2])
+    y = rng.normal(size=4)
+    assert np.isnan(pearson_interval(x, y, np.arange(4))).all()  # x is constant without the last
+    assert np.isnan(pearson_interval(y, x, np.array([0, 0, 1, 1]))).all()  # two clusters
+    assert np.isnan(pearson_interval(x, 2 * x, np.arange(4))).all()  # no bound of z at r = 1
+
+
+@pytest.mark.parametrize("clusters", [5, 8, 12])
+@pytest.mark.parametrize("shared", ["x", "both"])
+def test_intervals_of_r_over_clusters_keep_their_level(clusters, shared, rng):
+    """Three models of a cluster share x (a size), or in part both x and y."""
+    cluster = np.repeat(np.arange(clusters), 3)
+    missed = 0
+    for _ in range(STUDIES):
+        x, y = rng.normal(size=(2, clusters))[:, cluster]
+        y = y + rng.normal(size=3 * clusters)
+        if shared == "both":
+            x = x + rng.normal(size=3 * clusters)
+        low, high = pearson_interval(x, y, cluster)
+        missed += not low <= 0 <= high
+    assert LOW <= missed / STUDIES <= HIGH
+
+
+def test_welch_satterthwaite_equals_welchs_test(rng):
+    a, b = rng.normal(size=5), 3 * rng.normal(size=9)
+    variances = np.array([stats.sem(a) ** 2, stats.sem(b) ** 2])
+    expected = stats.ttest_ind(a, b, equal_var=False).df
+    assert welch_satterthwaite(variances, np.array([4, 8])) == pytest.approx(expected)
+    assert welch_satterthwaite(variances, np.array([4, 0])) == pytest.approx(4)
+    assert welch_satterthwaite(np.zeros(2), np.array([4, 8])) == 0
