@@ -115,7 +115,14 @@ def layers(
         if score.role == "baseline":
             rows.append(
                 common
-                | {"layer": "features", "depth": 0.0, "r": score.r, "r_sd": 0.01, "chosen": True}
+                | {
+                    "layer": "features",
+                    "depth": 0.0,
+                    "r": score.r,
+                    "r_sd": 0.01,
+                    "r_sd_subjects": 0.03,
+                    "chosen": True,
+                }
             )
             continue
         depths = np.linspace(0, 1, 6)
@@ -128,12 +135,27 @@ def layers(
         best = int(np.argmax(profile)) if score.mode == "legacy" else -1
         for i, (name, depth, r) in enumerate(zip(names, depths, profile, strict=True)):
             rows.append(
-                common | {"layer": name, "depth": depth, "r": r, "r_sd": 0.012, "chosen": i == best}
+                common
+                | {
+                    "layer": name,
+                    "depth": depth,
+                    "r": r,
+                    "r_sd": 0.012,
+                    "r_sd_subjects": 0.03,
+                    "chosen": i == best,
+                }
             )
         if score.mode == "controlled":
             rows.append(
                 common
-                | {"layer": "nested", "depth": 0.6, "r": score.r, "r_sd": 0.012, "chosen": True}
+                | {
+                    "layer": "nested",
+                    "depth": 0.6,
+                    "r": score.r,
+                    "r_sd": 0.012,
+                    "r_sd_subjects": 0.03,
+                    "chosen": True,
+                }
             )
     return pd.DataFrame(rows)
 

@@ -40,7 +40,8 @@ def network(
 ) -> None:
     """The curve of one network with a marker per layer, and the layer that the benchmark picks.
 
-    `band` adds ±1 SD over folds; `faint` curves are one of many and have no markers.
+    `band` adds ±1 SD over folds, and a bar at every layer of ±1 SD over subjects where `model` has
+    it (`r_sd_subjects`); `faint` curves are one of many and have no markers.
     """
     role = str(model["role"].iloc[0])
     colour = COLOUR[role]
@@ -57,6 +58,11 @@ def network(
             axes.fill_between(
                 depth[own], r[own] - sd, r[own] + sd, color=colour, alpha=0.12, linewidth=0
             )
+            if "r_sd_subjects" in model:
+                sd = model["r_sd_subjects"].to_numpy(float)[own]
+                axes.vlines(
+                    depth[own], r[own] - sd, r[own] + sd, color=colour, alpha=0.4, linewidth=0.5
+                )
         axes.plot(
             depth[own], r[own], color=colour, linestyle=LINE[role],
             linewidth=0.5 if faint else 1, alpha=0.3 if faint else 0.85,

@@ -25,7 +25,7 @@ from brainalign.figures.style import (
 
 COLUMNS = (
     "model", "family", "role", "dataset", "benchmark", "mode", "layer", "depth", "r", "r_sd",
-    "chosen", "simulated",
+    "r_sd_subjects", "chosen", "simulated",
 )  # fmt: skip
 SCORE_COLUMNS = (*MODEL_COLUMNS, "label")
 ACROSS = 6  # benchmarks side by side
