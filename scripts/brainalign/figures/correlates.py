@@ -149,12 +149,6 @@ def _title(name: str) -> str:
     return "Next-word loss" if name == READ_LOSS or name.startswith(f"{LOSS} ") else name
 
 
-def _heading(name: str) -> str:
-    """A panel's title: what it correlates with, and how (short where the name is long)."""
-    title = _title(name)
-    return f"{title}: r" if title.endswith(WORLD_KNOWLEDGE) else f"{title}: Pearson r"
-
-
 def _label(name: str) -> str:
     """An x beside others: several texts have a loss."""
     text = f", {name.removeprefix(f'{LOSS} ')}" if name.startswith(f"{LOSS} ") else ""
@@ -179,8 +173,8 @@ def _panel(
 ) -> None:
     """Alignment against one x: a line through the tuned models; baselines are levels, and so are
     untrained models, together, where they have no x."""
-    lines = [mode, *(stated(found, name, models) for models in GROUPS)]
-    panel(axes, _heading(name), "\n".join(lines))
+    lines = [f"Pearson r, {mode}", *(stated(found, name, models) for models in GROUPS)]
+    panel(axes, _title(name), "\n".join(lines), width=34)
     present = points.rename(columns={name: "x"}).dropna(subset=["x", "r"])
     if present.empty:
         absent(axes, f"no model has both an alignment and {_title(name).lower()}", 22)
