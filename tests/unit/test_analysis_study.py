@@ -180,7 +180,8 @@ def test_reading_times_reported_as_one_dataset_in_one_mode(other, collide):
 def test_planted_gain_is_inside_the_intervals(planted):
     table = contrasts(planted["scores"], planted["subjects"], samples=500)
     overall = table[(table["level"] == "overall") & (table["unit"] == "pairs")]
-    assert ((overall["low"] < 0.01) & (overall["high"] > 0.01)).all()
+    inside = (overall["low"] < 0.01) & (overall["high"] > 0.01)
+    assert len(inside) == 8 and inside.sum() >= 7  # 95 % intervals
     pairs = table[(table["level"] == "pair") & (table["dataset"] == "reading")]
     assert (pairs["n"] == 10).all()
     assert (pairs["unit"] == "subjects").all()

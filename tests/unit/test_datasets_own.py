@@ -22,8 +22,8 @@ def folder(tmp_path, monkeypatch, repository):
     """The files of docs/adding-a-dataset.md, made by its own example, in the working directory."""
     monkeypatch.chdir(tmp_path)
     page = (repository / "docs/adding-a-dataset.md").read_text()
-    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    exec(compile(example, "docs/adding-a-dataset.md", "exec"), {})
+    for example in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(example, "docs/adding-a-dataset.md", "exec"), {})
     return tmp_path
 
 
@@ -44,6 +44,20 @@ def test_the_documented_example_is_read(folder):
         str(folder / "stimuli.csv"), str(folder / "responses.nc"),
     }  # fmt: skip
     json.dumps(prepared.card)
+
+
+def test_the_documented_reading_times_are_read_and_their_benchmark_is_a_good_config(
+    folder, repository
+):
+    prepared = read(SOURCE | {"stimuli": "words.csv", "responses": "times.nc"})
+    assert prepared.responses["responses"].shape == (120, 4)
+    assert prepared.responses.attrs["kind"] == "reading-times"
+    page = (repository / "docs/adding-a-dataset.md").read_text()
+    study, times, _ = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    config = {**study, **times, "datasets": study["datasets"] | times["datasets"]}
+    assert config_faults(config, repository / "resources/config.schema.yaml") == []
+    covariates = times["behavior"]["words-controlled"]["covariates"]
+    assert set(covariates) <= set(prepared.stimuli.columns)
 
 
 def test_words_of_a_sentence_are_counted_from_1(folder):
@@ -172,7 +186,7 @@ def test_a_word_in_the_last_volume_is_inside_the_scan(folder):
 
 def test_the_documented_timed_benchmark_is_a_good_config_and_scores_timed_data(folder, repository):
     page = (repository / "docs/adding-a-dataset.md").read_text()
-    study, timed_study = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    study, _, timed_study = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
     study["alignment"] |= timed_study["alignment"]
     assert config_faults(study, repository / "resources/config.schema.yaml") == []
     timed(folder).to_netcdf("responses.nc", engine="h5netcdf")

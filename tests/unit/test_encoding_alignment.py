@@ -196,6 +196,15 @@ def test_rows_are_matched_by_id_not_by_position(activation_file):
         align(activation_file({"f": features}, renamed), stimuli, dataset, CONTROLLED, "cpu", 0)
 
 
+def test_reading_times_are_no_brain_responses(activation_file):
+    features, y, _ = planted()
+    stimuli, dataset = tables(y)
+    file = activation_file({"f": features}, stimuli["stimulus_id"].to_numpy())
+    times = dataset.assign_attrs(kind="reading-times")
+    with pytest.raises(InputError, match=r"'reading-times' are no brain responses; .* behavior"):
+        align(file, stimuli, times, CONTROLLED, "cpu", 0)
+
+
 @pytest.mark.parametrize("size", [1, 7, 10**6])
 def test_the_batch_of_targets_changes_nothing(activation_file, monkeypatch, size):
     features, y, _ = planted()

@@ -24,7 +24,7 @@ IDS = torch.tensor([[5, 9, 200, 31, 7, 120]])
 
 
 def loaded(folder, **settings):
-    return load(describe(folder, "tiny", {}, simulated=False, **settings))
+    return load(describe(folder, "tiny", {"type": "folder"}, simulated=False, **settings))
 
 
 # Folder, mirror -------------------------------------------------------------------------------

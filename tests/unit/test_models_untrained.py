@@ -12,7 +12,7 @@ from tiny_checkpoints import VOCABULARY, write
 
 
 def manifest_of(folder, **settings):
-    return describe(folder, "tiny", {}, simulated=False, **settings)
+    return describe(folder, "tiny", {"type": "folder"}, simulated=False, **settings)
 
 
 @pytest.mark.parametrize("kind", FAMILIES)

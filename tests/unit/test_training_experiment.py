@@ -282,6 +282,18 @@ def test_a_killed_run_of_another_recipe_is_begun_anew(samples, tokenizer, tmp_pa
     assert tuned.log["step"].tolist() == list(range(1, STEPS + 1))
 
 
+@pytest.mark.parametrize("file", ["model.safetensors", "optimizer.pt", "scheduler.pt"])
+def test_a_damaged_state_is_one_error_that_names_it(file, samples, tokenizer, tmp_path):
+    model = new_model("decoder-only", tokenizer, layers=1, width=16, heads=2, max_length=256)
+    one = lessons(samples, tokenizer)
+    start = tmp_path / "state"
+    first = tune(copy.deepcopy(model), one, RECIPE, 3, scratch=tmp_path / "a", until=2)
+    keep_state(tmp_path / "a", start, first.facts)
+    (start / file).write_bytes((start / file).read_bytes()[:100])
+    with pytest.raises(InputError, match=r"state: the state cannot be read .*remove it and run"):
+        tune(copy.deepcopy(model), one, RECIPE, 3, scratch=tmp_path / "b", start=start)
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(
     samples, tokenizer, tmp_path
 ):

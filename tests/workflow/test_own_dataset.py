@@ -32,8 +32,9 @@ def run(repository, folder):
 def study(tmp_path, repository, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page = (repository / "docs/adding-a-dataset.md").read_text()
-    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    config, _ = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)  # the other is of timed data
+    # The others are of reading times and of timed data.
+    example, _ = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    config, _, _ = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     assert "this as `studies/mine.yaml`" in page
     exec(compile(example, "docs/adding-a-dataset.md", "exec"), {})
     (tmp_path / "studies").mkdir()

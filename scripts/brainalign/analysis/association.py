@@ -1,6 +1,7 @@
 """Correlation of two quantities over models: Pearson, Spearman, partial, with N, p and the reason
 when there is none."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,13 +41,18 @@ def pearson(x: np.ndarray, y: np.ndarray) -> Correlation:
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> Correlation:
-    """Spearman correlation (Pearson of mid-ranks); p by the same t approximation."""
+    """Spearman correlation (Pearson of mid-ranks).
+
+    p is that of the same t, but not below 2 / n!, the least that n ranks can give: the
+    approximation says 0 where two orders are the same.
+    """
     x, y = _complete(x, y)
     note = _undefined(x, y)
     if note:
         return Correlation(np.nan, np.nan, len(x), note=note)
     r, _ = _r_and_slope(ranks(x), ranks(y))
-    return Correlation(r, correlation_p(r, len(x)), len(x))
+    least = 2 / math.factorial(len(x))
+    return Correlation(r, max(correlation_p(r, len(x)), least), len(x))
 
 
 def partial(x: np.ndarray, y: np.ndarray, given: Sequence[np.ndarray]) -> Correlation:

@@ -79,7 +79,7 @@ class Members:
     @classmethod
     def of(cls, facts: pd.DataFrame, samples: int, seed: int) -> "Members":
         bases, families = facts["base"].to_numpy(str), facts["family"].to_numpy(str)
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng([seed, 0])
         weights = cluster_weights(list(bases), list(families), samples, rng)
         return cls(facts.index.to_numpy(str), bases, families, weights)
 
@@ -222,7 +222,12 @@ def _contrast(
 ) -> Iterator[Row]:
     """The rows of one measure: every pair, every family, all; dataset by dataset."""
     single = {name: pairs for name, pairs in datasets.items() if name != AVERAGE}
-    drawn = {name: _drawn_means(pairs, samples, seed) for name, pairs in single.items()}
+    # A stream for each dataset: what is drawn alike would not be independent.
+    streams = (np.random.default_rng([seed, place]) for place in range(1, len(single) + 1))
+    drawn = {
+        name: _drawn_means(pairs, samples, rng)
+        for (name, pairs), rng in zip(single.items(), streams, strict=True)
+    }
     if AVERAGE in datasets:
         drawn[AVERAGE] = _drawn_average(datasets[AVERAGE], single, drawn)
         datasets = {**datasets, AVERAGE: _with_all_units(datasets[AVERAGE], list(single.values()))}
@@ -275,10 +280,10 @@ def _interval(value: float, variance: float, freedom: float) -> tuple[float, flo
     return float(value - half), float(value + half)
 
 
-def _drawn_means(pairs: Pairs, samples: int, seed: int) -> Drawn:
+def _drawn_means(pairs: Pairs, samples: int, rng: np.random.Generator) -> Drawn:
     """Bootstrapped differences of every pair, its units resampled.
 
-    All pairs see the same draw of subjects: n − 1 of n, which makes the variance unbiased. The
+    All pairs see the same draw of subjects (`cluster_weights`). The
     spread is the units', the centre the score's difference (a median over pooled targets is not the
     mean of its subjects). Without at least two units a difference does not vary.
     """
@@ -286,7 +291,7 @@ def _drawn_means(pairs: Pairs, samples: int, seed: int) -> Drawn:
     n = units.shape[1]
     if n < 2:
         return Drawn(np.tile(pairs.absolute, (samples, 1)), np.zeros(len(pairs.absolute)))
-    weights = np.random.default_rng(seed).multinomial(n - 1, np.full(n, 1 / n), size=samples)
+    weights = cluster_weights([str(unit) for unit in range(n)], None, samples, rng)
     present = ~np.isnan(units)
     counts = weights @ present.T
     with np.errstate(invalid="ignore"):

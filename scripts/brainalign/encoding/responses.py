@@ -170,8 +170,12 @@ def gather_responses(
 
     Raises
     ------
-    InputError : timed data without `timing`, or nuisance asked for that a subject does not have.
+    InputError : responses that are not the brain's, timed data without `timing`, or nuisance asked
+        for that a subject does not have.
     """
+    kind = dataset.attrs.get("kind", "brain")
+    if kind != "brain":
+        raise InputError(f"responses of kind {kind!r} are no brain responses; see section behavior")
     values, targets = dataset["responses"].values, read_targets(dataset)
     if values.dtype not in (np.float32, np.float64):
         values = values.astype(np.float64)

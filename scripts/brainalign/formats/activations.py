@@ -240,11 +240,16 @@ def open_activations(path: str | Path) -> ActivationFile:
             names = set(file.keys())
     except SafetensorError as error:
         raise InputError(f"{path}: not a whole safetensors file ({error}); {REMAKE}") from error
-    if not {"layers", "stimulus_ids", "crc32"} <= header.keys():
-        raise InputError(f"{path}: not an activation file (its header names no layers)")
+    if missing := {"layers", "stimulus_ids", "crc32"} - header.keys():
+        raise InputError(
+            f"{path}: not an activation file (its header has no {', '.join(sorted(missing))}); "
+            f"{REMAKE}"
+        )
     layers = tuple(json.loads(header["layers"]))
     if set(layers) != names:
-        raise InputError(f"{path}: header names layers {sorted(set(layers) ^ names)} that differ")
+        raise InputError(
+            f"{path}: header names layers {sorted(set(layers) ^ names)} that differ; {REMAKE}"
+        )
     return ActivationFile(
         path=path,
         layers=layers,

@@ -61,7 +61,8 @@ def write_json(record: Any, path: str | Path) -> None:
     """Write a record as indented JSON with sorted keys, whole or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(
-            json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+            json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n",
+            encoding="utf-8",
         )
 
 
@@ -73,8 +74,8 @@ def read_json(path: str | Path) -> Any:
     InputError : the file is missing or is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # not UTF-8, or not JSON
         raise InputError(f"{path}: not JSON ({error}); {REMAKE}") from error

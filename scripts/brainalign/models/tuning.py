@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from torch.utils.data import DataLoader, Dataset
 
-from brainalign.errors import InputError
+from brainalign.errors import REMAKE, InputError
 from brainalign.formats.tables import read_json, write_json
 from brainalign.models import startup
 from brainalign.models.arms import Course
@@ -104,7 +104,7 @@ def tune(
     Raises
     ------
     InputError : a loss that is not finite, a LoRA target that the model lacks, a state that cannot
-        be written, `until` beyond the last step.
+        be written or read, `until` beyond the last step.
     """
     last = len(course.steps)
     target = last if until is None else until
@@ -129,8 +129,10 @@ def tune(
     )
     try:
         trainer.train(resume_from_checkpoint=str(found) if found else None)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "writ" not in str(error):
+    except Exception as error:
+        if found and not watch.resumed and not isinstance(error, InputError):
+            raise InputError(f"{found}: the state cannot be read ({error}); {REMAKE}") from error
+        if not isinstance(error, OSError | SafetensorError) and "writ" not in str(error):
             raise
         kept = _last_state(scratch, key, target)
         raise InputError(
@@ -323,11 +325,13 @@ class _Watch(TrainerCallback):
         self.begun = self.saved = time.monotonic()
         self.before = 0.0  # seconds of the training before this job
         self.first = 0  # its steps
+        self.resumed = False  # a state, if there is one, has been read
 
     def on_train_begin(
         self, args: Any, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self.begun = self.saved = time.monotonic()
+        self.resumed = True
         self.first = state.global_step
         self.before = max((record.get("seconds", 0.0) for record in state.log_history), default=0.0)
 

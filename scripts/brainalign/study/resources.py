@@ -10,7 +10,7 @@ from brainalign.study.models import FETCHED, Model, parent
 # A fetched model whose size is neither declared nor in its name: with torch, 8 GB in float32.
 UNKNOWN_PARAMETERS = 1e9
 TRAINING_BYTES = 16  # of a parameter: float32 weight, gradient and AdamW's two moments
-GPU_FROM = 1e8  # parameters above which a model is not read or tuned on CPUs (docs/scaling.md)
+GPU_FROM = 1e8  # parameters above which a cluster is asked for a GPU (docs/scaling.md)
 SHARD_BYTES = 40e9  # that one GPU holds of a model sharded over several
 _SIZE = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([mb])(?![a-z0-9])", re.IGNORECASE)
 
