@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 from brainalign.capability.answering import answer
-from brainalign.capability.prefix import BATCH_TOKENS
+from brainalign.capability.batches import BATCH_TOKENS
 from brainalign.capability.progress import AnswerLog
 from brainalign.capability.summary import summarise
 from brainalign.capability.tasks import Task

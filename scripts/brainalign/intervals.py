@@ -11,6 +11,16 @@ def reach(freedom: float) -> float:
     return float(stdtrit(freedom, 0.975))
 
 
+def welch_satterthwaite(variances: np.ndarray, freedom: np.ndarray) -> np.ndarray:
+    """Degrees of freedom [...] of a sum of independent variances [part, ...] with their own.
+
+    Welch 1947; 0 where no part varies. A part without degrees of freedom counts as constant.
+    """
+    variances = np.where(freedom > 0, np.nan_to_num(variances), 0)
+    total, terms = variances.sum(0), (variances**2 / np.maximum(freedom, 1)).sum(0)
+    return np.where(terms > 0, total**2 / np.where(terms > 0, terms, 1), 0)
+
+
 def mean_interval(values: np.ndarray) -> tuple[float, float]:
     """Student's 95 % interval of the mean of `values` [n]; NaN with fewer than 2.
 

@@ -48,6 +48,6 @@ def test_tokenizer(manifest):
 def test_perplexity_on_wikitext(manifest, wikitext, tmp_path):
     assert perplexity(load(manifest), wikitext) == pytest.approx(13.9, abs=0.1)
     write_untrained(manifest, tmp_path / "twin", seed=1)
-    twin = load(describe(tmp_path / "twin", "twin", {}, simulated=False))
+    twin = load(describe(tmp_path / "twin", "twin", {"type": "untrained"}, simulated=False))
     # An untrained model is near uniform over its 49,152 tokens.
     assert 30_000 < perplexity(twin, wikitext) < 90_000

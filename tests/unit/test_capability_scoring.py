@@ -5,7 +5,7 @@ from itertools import takewhile
 import pandas as pd
 import pytest
 import torch
-from brainalign.capability import prefix
+from brainalign.capability import batches
 from brainalign.capability.answering import answer
 from brainalign.capability.prompts import LETTERS
 from brainalign.capability.tasks import Task
@@ -181,7 +181,7 @@ def test_padding_that_rows_have_in_common_is_not_read(
     questions = world.multiple_choice() if form == "multiple-choice" else world.generation()
     of = task(form, "loglikelihood" if form == "multiple-choice" else "legacy", shots=2)
     together = table(model, questions, of)
-    padded, places, read = [], [], prefix._read_parts
+    padded, places, read = [], [], batches._read_parts
 
     def count(model, first, rows, room):
         before = len(padded)
@@ -195,8 +195,8 @@ def test_padding_that_rows_have_in_common_is_not_read(
         places.append(len(rows) * max(map(len, rows)))
         return found
 
-    monkeypatch.setattr(prefix, "PART_TOKENS", 1)
-    monkeypatch.setattr(prefix, "_read_parts", count)
+    monkeypatch.setattr(batches, "PART_TOKENS", 1)
+    monkeypatch.setattr(batches, "_read_parts", count)
     alone = table(model, questions, of)
     assert form == "generation" or sum(padded) < sum(places)  # those rows are of one length
     exact = [name for name in alone if name != "choice_loglikelihoods"]
@@ -381,7 +381,7 @@ def test_chat_without_a_template_is_an_error() -> None:
 def test_batches_cover_every_row_once() -> None:
     lengths = [5, 9, 9, 2, 7, 1, 9]
     for alike in (False, True):
-        found = list(prefix._batches(lengths, 40, held=4, alike=alike))
+        found = list(batches._batches(lengths, 40, held=4, alike=alike))
         assert sorted(row for rows in found for row in rows) == list(range(7))
         for rows in found:
             widths = {lengths[row] for row in rows}

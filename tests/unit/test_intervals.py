@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from brainalign.analysis.association import pearson_interval
-from brainalign.analysis.contrasts import welch_satterthwaite
 from brainalign.intervals import (
     correlation,
     jackknife_interval,
     mean_interval,
     paired_sums,
     slope,
+    welch_satterthwaite,
 )
 from scipy import stats
 

@@ -82,7 +82,7 @@ def test_nothing_heavy_is_imported(tmp_path):
     write("llama", tmp_path)
     code = (
         "import sys; from pathlib import Path; from brainalign.models.manifest import describe\n"
-        f"describe(Path({str(tmp_path)!r}), 'tiny', {{}}, simulated=True)\n"
+        f"describe(Path({str(tmp_path)!r}), 'tiny', {{'type': 'folder'}}, simulated=True)\n"
         "assert not {'torch', 'transformers', 'sklearn'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": "scripts"})

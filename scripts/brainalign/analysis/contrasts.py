@@ -11,7 +11,7 @@ from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
 from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.proportions import mcnemar_p, paired_interval
 from brainalign.analysis.resampling import PairedTests, cluster_weights, paired_tests
-from brainalign.intervals import reach
+from brainalign.intervals import reach, welch_satterthwaite
 
 COLUMNS = (
     "level", "tuned", "vanilla", "family", "benchmark", "dataset", "mode", "kind", "measure",
@@ -264,16 +264,6 @@ def _drawn_average(average: Pairs, single: dict[str, Pairs], drawn: dict[str, Dr
     return Drawn(average.absolute + np.mean(centred, axis=0), freedom)
 
 
-def welch_satterthwaite(variances: np.ndarray, freedom: np.ndarray) -> np.ndarray:
-    """Degrees of freedom [...] of a sum of independent variances [part, ...] with their own.
-
-    Welch 1947; 0 where no part varies. A part without degrees of freedom counts as constant.
-    """
-    variances = np.where(freedom > 0, np.nan_to_num(variances), 0)
-    total, terms = variances.sum(0), (variances**2 / np.maximum(freedom, 1)).sum(0)
-    return np.where(terms > 0, total**2 / np.where(terms > 0, terms, 1), 0)
-
-
 def _interval(value: float, variance: float, freedom: float) -> tuple[float, float]:
     """`value` ± Student's t · standard error."""
     half = reach(freedom) * np.sqrt(variance)
@@ -283,9 +273,9 @@ def _interval(value: float, variance: float, freedom: float) -> tuple[float, flo
 def _drawn_means(pairs: Pairs, samples: int, rng: np.random.Generator) -> Drawn:
     """Bootstrapped differences of every pair, its units resampled.
 
-    All pairs see the same draw of subjects (`cluster_weights`). The
-    spread is the units', the centre the score's difference (a median over pooled targets is not the
-    mean of its subjects). Without at least two units a difference does not vary.
+    All pairs see the same draw of subjects (`cluster_weights`). The spread is the units', the
+    centre the score's difference (a median over pooled targets is not the mean of its subjects).
+    Without at least two units a difference does not vary.
     """
     units = pairs.units[:, ~np.isnan(pairs.units).all(axis=0)]
     n = units.shape[1]

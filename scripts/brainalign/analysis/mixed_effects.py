@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import statsmodels.formula.api as smf
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtr
 
 from brainalign.analysis.averages import dataset_scores, model_facts
+from brainalign.intervals import reach
 
 COLUMNS = (
     "dataset", "mode", "term", "estimate", "se", "t", "df", "p", "low", "high", "n", "n_bases",
@@ -93,14 +94,14 @@ def _fit(data: pd.DataFrame) -> list[dict[str, Any]]:
     rows = []
     for term, estimate, error in zip(found.fe_params.index, found.fe_params, errors, strict=True):
         freedom = n_bases - (2 if term == "log10_parameters" else 1)
-        reach = float(stdtrit(freedom, 0.975))
+        half = reach(freedom) * error
         t = estimate / error if error > 0 else np.nan
         rows.append(
             {
                 **about, "term": term, "estimate": estimate * scale, "se": error * scale, "t": t,
                 "df": freedom, "p": float(2 * stdtr(freedom, -abs(t))),
-                "low": (estimate - reach * error) * scale,
-                "high": (estimate + reach * error) * scale, "formula": formula,
+                "low": (estimate - half) * scale,
+                "high": (estimate + half) * scale, "formula": formula,
                 "random": random, "converged": True, "note": "",
             }
         )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from brainalign.capability import generation, multiple_choice
-from brainalign.capability.prefix import BATCH_TOKENS, contexts
+from brainalign.capability.batches import BATCH_TOKENS, contexts
 from brainalign.capability.prompts import Prompt, Prompter
 from brainalign.capability.scorers import Row, Scorer, scorer
 from brainalign.capability.tasks import Task, check_questions

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from brainalign.capability.prefix import Context
+from brainalign.capability.batches import Context
 
 # Values nearer than this (nats) count as equal: rounding differs by less between batches, so that
 # the answer depends on neither batch size nor order.

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 import torch
 
+from brainalign.capability.batches import Context
 from brainalign.capability.decoding import TIE
-from brainalign.capability.prefix import Context
 from brainalign.capability.prompts import (
     LETTERS,
     QuestionSet,

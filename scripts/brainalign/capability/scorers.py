@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from brainalign.capability import generation, multiple_choice
+from brainalign.capability.batches import Context
 from brainalign.capability.decoding import Writer, greedy
-from brainalign.capability.prefix import Context
 from brainalign.capability.prompts import Prompt, Prompter
 from brainalign.capability.tasks import Task
 from brainalign.models.loading import LanguageModel

@@ -19,8 +19,8 @@ RESPONSE_ATTRIBUTES = ("kind", "units", "source", "licence", "simulated")
 KINDS = ("brain", "reading-times")
 SPREAD = ("sd", "n")  # of the readers behind a mean; both or neither
 # responses.nc ends with a checksum of what is before it. HDF5 reads no further than its own end.
-MARK = b"\ncrc32 "
-_CHECKSUM_SIZE = len(MARK) + 8
+_MARK = b"\ncrc32 "
+_CHECKSUM_SIZE = len(_MARK) + 8
 _PART = 1 << 22  # bytes read at a time
 
 
@@ -38,7 +38,7 @@ def write_dataset(
         responses.to_netcdf(temporary, engine="h5netcdf")
         checksum = _crc32(temporary, temporary.stat().st_size)
         with temporary.open("ab") as file:
-            file.write(MARK + checksum)
+            file.write(_MARK + checksum)
 
 
 def read_stimuli(path: str | Path) -> pd.DataFrame:
@@ -79,7 +79,7 @@ def _check_whole(path: str | Path) -> None:
     with Path(path).open("rb") as file:
         file.seek(size)
         end = file.read()
-    if end != MARK + _crc32(path, size):
+    if end != _MARK + _crc32(path, size):
         raise InputError(f"{path}: damaged or cut short (its checksum is another); {REMAKE}")
 
 
