@@ -13,12 +13,14 @@ from brainalign.models import startup
 from brainalign.models.architectures import capture, run_body
 
 with startup.short():
+    from accelerate import init_empty_weights
     from transformers import (
         AutoConfig,
         AutoModelForCausalLM,
         AutoModelForMaskedLM,
         AutoModelForSeq2SeqLM,
         AutoTokenizer,
+        PreTrainedModel,
         PreTrainedTokenizerFast,
     )
     from transformers.activations import NewGELUActivation
@@ -31,6 +33,7 @@ __all__ = [
     "AutoTokenizer",
     "LanguageModel",
     "PreTrainedTokenizerFast",
+    "empty",
     "load",
     "load_tokenizer",
     "resolve_device",
@@ -121,6 +124,24 @@ def load(
         device=place,
         dtype=dtype,
     )
+
+
+def empty(manifest: Mapping[str, Any]) -> PreTrainedModel:
+    """The network of a manifest without its weights: memory that is not written takes none."""
+    config = AutoConfig.from_pretrained(
+        manifest["folder"], local_files_only=True, trust_remote_code=manifest["trust_remote_code"]
+    )
+    with init_empty_weights():
+        network = CLASSES[manifest["architecture"]].from_config(
+            config, trust_remote_code=manifest["trust_remote_code"]
+        )
+    for module in network.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            held = torch.empty_like(parameter, device="cpu")
+            module.register_parameter(name, nn.Parameter(held, requires_grad=False))
+    network.tie_weights()
+    _fuse(network)
+    return network.eval()
 
 
 def load_tokenizer(manifest: Mapping[str, Any]) -> PreTrainedTokenizerFast:

@@ -2,7 +2,6 @@
 
 import gc
 import importlib
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,8 @@ from types import ModuleType
 from typing import Any
 
 import torch.distributed
+
+from brainalign.models import processes
 
 _COMPILER = "torch._dynamo"
 _FIRST = "transformers" not in sys.modules
@@ -44,11 +45,12 @@ def short() -> Iterator[None]:
     """Import transformers' classes in here: that takes a third of the time.
 
     Nothing that is imported becomes garbage: its collector, a sixth of the time, waits.
-    Left out are scikit-learn (for assisted generation), scipy (object detection), in a job of one
-    process torch's sharded training, and, until something asks for it, torch's compiler. All of
-    them are there where transformers was imported before: it has made its choices then.
+    Left out are scikit-learn (for assisted generation), scipy (object detection), torch's sharded
+    training, and, until something asks for it, torch's compiler. All of them are there where
+    transformers was imported before, as it has made its choices then, and where several processes
+    train together.
     """
-    if not _FIRST:
+    if not _FIRST or processes.count() > 1:
         yield
         return
     sys.modules.setdefault(_COMPILER, _Compiler(_COMPILER))
@@ -58,8 +60,7 @@ def short() -> Iterator[None]:
     hidden = [name for name in stand_ins if name not in sys.modules]
     is_available = torch.distributed.is_available
     sys.modules.update({name: stand_ins[name] for name in hidden})
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        torch.distributed.is_available = lambda: False
+    torch.distributed.is_available = lambda: False
     collects = gc.isenabled()
     gc.disable()
     try:

@@ -16,16 +16,19 @@ from torch.utils.data import DataLoader, Dataset
 
 from brainalign.errors import REMAKE, InputError
 from brainalign.formats.tables import read_json, write_json
-from brainalign.models import startup
+from brainalign.models import processes, startup
 from brainalign.models.arms import Course
 from brainalign.models.labelling import IGNORED, Row
-from brainalign.models.loading import LanguageModel, load
+from brainalign.models.loading import empty, load, load_tokenizer
 from brainalign.models.recipe import Lora, Recipe
 
 with startup.short():
+    from accelerate import init_empty_weights
+    from accelerate.utils import broadcast_object_list
     from peft import LoraConfig, get_peft_model
     from transformers import (
         PreTrainedModel,
+        PreTrainedTokenizerFast,
         PrinterCallback,
         Trainer,
         TrainerCallback,
@@ -46,32 +49,33 @@ _COMPLETE = "complete"  # marks a state that was written to its end
 
 
 class Tuned(NamedTuple):
-    """A tuned model, its log (`LOG_COLUMNS`, a row per step), and what the manifest says of it."""
+    """A tuned model, its log (`LOG_COLUMNS`, a row per step), and what the manifest says of it.
 
-    model: PreTrainedModel
+    Where several processes train, only the first has the model.
+    """
+
+    model: PreTrainedModel | None
     log: pd.DataFrame
     facts: dict[str, Any]
 
 
-def load_base(manifest: Mapping[str, Any], threads: int) -> LanguageModel:
-    """The model to tune, in float32.
+def load_base(
+    manifest: Mapping[str, Any], threads: int
+) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """The model to tune, in float32 on the CPU, and its tokenizer.
 
-    Where there are several GPUs its layers lie on all of them and each works in turn; else it is on
-    the CPU, from where the trainer takes it to a GPU if there is one.
+    The trainer takes it to a GPU if there is one. Where several processes train (`processes`), only
+    the first gets the weights, which the trainer spreads over all.
 
     Raises
     ------
-    InputError : the GPUs together do not hold it, or as `load` has it.
+    InputError : as `load` has it.
     """
-    n_gpus = torch.cuda.device_count()
-    loaded = load({**manifest, "dtype": "float32"}, "sharded" if n_gpus > 1 else "cpu", threads)
-    places = getattr(loaded.model, "hf_device_map", {}).values()
-    if {"cpu", "disk"} & set(places):
-        raise InputError(
-            f"model {manifest['name']}: {n_gpus} GPUs do not hold its weights in float32; training "
-            "takes four times as much (weights, gradients, AdamW's two moments)"
-        )
-    return loaded
+    if processes.is_first():
+        loaded: Any = load({**manifest, "dtype": "float32"}, "cpu", threads)
+        return loaded.model, loaded.tokenizer
+    torch.set_num_threads(threads)
+    return empty(manifest), load_tokenizer(manifest)
 
 
 def tune(
@@ -90,6 +94,8 @@ def tune(
 
     A training that was stopped goes on exactly: weights, optimizer, schedule, random state and
     order of the data. On a CPU its weights equal those of an uninterrupted one bit for bit.
+    Several processes (`processes.run`) share the micro-batches of each step; weights, gradients and
+    moments are spread over them (FSDP2: PyTorch's fully_shard, by accelerate).
 
     Parameters
     ----------
@@ -115,18 +121,17 @@ def tune(
         )
     torch.manual_seed(seed)
     model.requires_grad_(True)  # a model loaded for reading is frozen
+    if processes.count() > 1:
+        # Stacks whose embeddings have one weight get one module: FSDP2 shards no weight twice.
+        model.set_input_embeddings(model.get_input_embeddings())
     network: Any = adapted(model, recipe.lora) if recipe.lora else model
-    found = _last_state(scratch, key, target) or start
+    arguments = _arguments(recipe, seed, last, scratch)
+    with arguments.main_process_first(desc="the first clears what is of another training"):
+        found = _last_state(scratch, key, target) or start
     if found:
         LOG.info("on from step %d", read_json(found / "trainer_state.json")["global_step"])
     watch = _Watch(course, target, save_seconds)
-    trainer = _Trainer(
-        network,
-        _arguments(recipe, seed, last, scratch),
-        course,
-        recipe,
-        watch,
-    )
+    trainer = _Trainer(network, arguments, course, recipe, watch)
     try:
         trainer.train(resume_from_checkpoint=str(found) if found else None)
     except Exception as error:
@@ -141,8 +146,26 @@ def tune(
         ) from error
     log = _table(trainer.state.log_history)
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    facts = _facts(course, log, target, trained)
+    if processes.count() > 1:
+        network = _gathered(trainer, model, recipe)
+    if network is None:
+        return Tuned(None, log, facts)
     whole = network.merge_and_unload() if recipe.lora else network
-    return Tuned(whole.eval(), log, _facts(course, log, target, trained))
+    return Tuned(whole.eval(), log, facts)
+
+
+def _gathered(trainer: "_Trainer", model: PreTrainedModel, recipe: Recipe) -> Any:
+    """The network with all weights on the CPU, in the first process; None in the others."""
+    weights = trainer.accelerator.get_state_dict(trainer.model)
+    if not processes.is_first():
+        return None
+    with init_empty_weights():
+        bare: Any = type(model)(model.config)
+        network = adapted(bare, recipe.lora) if recipe.lora else bare
+    network.load_state_dict(weights, assign=True)
+    bare.tie_weights()
+    return network
 
 
 def keep_state(scratch: Path, state: Path, facts: Mapping[str, Any]) -> None:
@@ -223,12 +246,15 @@ def label_loss(
 
 
 def _arguments(recipe: Recipe, seed: int, steps: int, scratch: Path) -> TrainingArguments:
-    cuda = torch.cuda.is_available()
+    cuda, n = torch.cuda.is_available(), processes.count()
+    rounds = math.ceil(recipe.micro_batches / n)  # of micro-batches, one per process
     return TrainingArguments(
         output_dir=str(scratch),
         max_steps=steps,
-        per_device_train_batch_size=math.ceil(recipe.batch_size / recipe.micro_batches),
-        gradient_accumulation_steps=recipe.micro_batches,
+        per_device_train_batch_size=math.ceil(recipe.batch_size / (rounds * n)),
+        gradient_accumulation_steps=rounds,
+        fsdp=cast("Any", True if n > 1 else None),
+        fsdp_config={"cpu_ram_efficient_loading": True} if n > 1 else None,
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
         lr_scheduler_type="cosine",
@@ -260,7 +286,8 @@ class _Trainer(Trainer):
         recipe: Recipe,
         watch: "_Watch",
     ) -> None:
-        self.course, self.micro_batches = course, recipe.micro_batches
+        self.course = course
+        self.micro_batches = arguments.gradient_accumulation_steps * processes.count()
         self.bare = model.get_base_model() if recipe.lora else model
         shifted = not model.config.is_encoder_decoder
         super().__init__(
@@ -278,9 +305,13 @@ class _Trainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader:
         # A step's loss is that of all its rows; micro-batches of like lengths are padded least.
+        # Processes take them in turn. One for which a short last step has no row reads a row that
+        # teaches nothing.
+        first = self.course.rows[0]
+        idle = cast("Row", {**first, "labels": [IGNORED] * len(first["labels"])})
         lengths = np.array([sum(map(len, row.values())) for row in self.course.rows])
         batches = [
-            part.tolist()
+            part.tolist() or [len(self.course.rows)]
             for step in self.course.steps
             for part in np.array_split(
                 np.array(step)[np.argsort(lengths[step], kind="stable")], self.micro_batches
@@ -288,7 +319,7 @@ class _Trainer(Trainer):
         ]
         return self.accelerator.prepare(
             DataLoader(
-                cast("Dataset[Row]", self.course.rows),
+                cast("Dataset[Row]", [*self.course.rows, idle]),
                 batch_sampler=batches,
                 collate_fn=self.data_collator,
                 pin_memory=self.args.dataloader_pin_memory,
@@ -341,8 +372,8 @@ class _Watch(TrainerCallback):
         step = state.global_step
         if step == self.target:
             control.should_training_stop = control.should_save = True
-        elif time.monotonic() - self.saved >= self.save_seconds:
-            control.should_save = True
+        elif broadcast_object_list([time.monotonic() - self.saved >= self.save_seconds])[0]:
+            control.should_save = True  # in all processes, whatever their clocks say
         every = max(1, len(self.course.steps) // EVALUATIONS)
         if self.course.held_out and (step % every == 0 or control.should_training_stop):
             state.log_history.append({"step": step, "held_out_loss": self.trainer.held_out_loss()})
@@ -383,7 +414,9 @@ class _Watch(TrainerCallback):
 
     def on_save(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.saved = time.monotonic()
-        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _COMPLETE).touch()
+        self.trainer.accelerator.wait_for_everyone()
+        if processes.is_first():
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _COMPLETE).touch()
 
 
 def _last_state(scratch: Path, key: Any, target: int) -> Path | None:

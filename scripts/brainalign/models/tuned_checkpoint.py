@@ -1,0 +1,72 @@
+"""One checkpoint of a training: from its base and its samples to its folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from brainalign.models.arms import course
+from brainalign.models.pretraining import save_checkpoint
+from brainalign.models.recipe import Recipe
+from brainalign.models.samples import read_samples
+from brainalign.models.tuning import load_base, tune
+
+
+@dataclass(frozen=True)
+class Training:
+    """All that a checkpoint depends on, and where its training keeps its states.
+
+    base : manifest; source : the model's, from the config; instructions, text : files of samples
+    and of running text; start : the state of an earlier checkpoint; code : digest of the library.
+    """
+
+    base: Mapping[str, Any]
+    source: Mapping[str, Any]
+    seed: int
+    instructions: Path
+    text: Path | None
+    start: Path | None
+    scratch: Path
+    code: str
+    threads: int
+
+
+def write_checkpoint(training: Training, folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Train and write the tuned model to `folder`, in one or in each of several processes.
+
+    Returns
+    -------
+    The log (`tuning.LOG_COLUMNS`), and what the manifest says of the training.
+    """
+    recipe = Recipe.of(training.source)
+    network, tokenizer = load_base(training.base, training.threads)
+    text = training.text
+    lessons = course(
+        read_samples(training.instructions),
+        recipe,
+        tokenizer,
+        training.seed,
+        encoder_decoder=network.config.is_encoder_decoder,
+        documents=text.read_text(encoding="utf-8").splitlines() if text else (),
+    )
+    seen = training.source.get("checkpoint")
+    tuned = tune(
+        network,
+        lessons,
+        recipe,
+        training.seed,
+        scratch=training.scratch,
+        until=recipe.step_of(seen) if seen else None,
+        start=training.start,
+        key={
+            "source": training.source,
+            "seed": training.seed,
+            "base": training.base["files"],
+            "code": training.code,
+        },
+    )
+    if tuned.model is not None:
+        save_checkpoint(tuned.model, tokenizer, folder)
+    return tuned.log, tuned.facts

@@ -1,0 +1,34 @@
+"""Training over CPU processes: accelerate shards on accelerators only, so it is told of one."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.state import DistributedType, PartialState
+from brainalign.errors import InputError
+from brainalign.models import processes
+from brainalign.models.tuned_checkpoint import Training, write_checkpoint
+
+
+def write_on_cpus(training: Training, folder: Path) -> Any:
+    """`write_checkpoint` in one of several processes."""
+    os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
+    PartialState._prepare_backend = lambda *_: ("gloo", DistributedType.MULTI_GPU)
+    torch.distributed.init_process_group("gloo")
+    return write_checkpoint(training, folder)
+
+
+def fail_in(rank: int) -> None:
+    """An error of one process, for which the others would wait."""
+    processes.LOG.info("here")
+    if int(os.environ["RANK"]) == rank:
+        raise InputError(f"process {rank} found a fault")
+    time.sleep(60)
+
+
+def add(one: int, other: int) -> int:
+    """What the first process returns; all tell something."""
+    processes.LOG.info("process %s of %d", os.environ["RANK"], processes.count())
+    return one + other

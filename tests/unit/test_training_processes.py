@@ -1,0 +1,130 @@
+"""Training spread over processes (FSDP2), against the same training in one process."""
+
+import json
+import logging
+import os
+from dataclasses import replace
+
+import pytest
+import torch
+from brainalign.errors import InputError
+from brainalign.models import processes
+from brainalign.models.manifest import describe
+from brainalign.models.tuned_checkpoint import Training, write_checkpoint
+from safetensors.torch import load_file
+from unit.sharded_training import add, fail_in, write_on_cpus
+from unit.tiny_checkpoints import write
+
+SOURCE = {
+    "type": "tune", "arm": "instruction", "prompt": "plain", "batch_size": 6, "micro_batch": 2,
+    "epochs": 1, "learning_rate": 1e-3, "max_length": 60, "held_out": 3,
+}  # fmt: skip
+NO_DROPOUT = {
+    "llama": {}, "t5": {"dropout_rate": 0.0},
+    "gpt2": dict.fromkeys(("attn_pdrop", "embd_pdrop", "resid_pdrop"), 0.0),
+}  # fmt: skip
+LORA = {"rank": 2, "alpha": 4, "targets": "all-linear"}
+
+
+@pytest.fixture(scope="module")
+def instructions(tmp_path_factory):
+    file = tmp_path_factory.mktemp("samples") / "samples.json"
+    words = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog"]
+    samples = [
+        {"instruction": " ".join(words[: i % 7 + 2]), "input": "", "output": words[i % 9] * (i % 3)}
+        for i in range(1, 31)
+    ]
+    file.write_text(json.dumps(samples))
+    return file
+
+
+def training(kind, instructions, folder, **settings) -> Training:
+    """A training of a tiny model of a family; `settings` change its source."""
+    base = folder / "base"
+    if not base.exists():
+        write(kind, base, **NO_DROPOUT[kind])
+    return Training(
+        base=describe(base, kind, {"type": "folder"}, simulated=True),
+        source={**SOURCE, **settings},
+        seed=1, instructions=instructions, text=None, start=None,
+        scratch=folder / "unfinished", code="", threads=1,
+    )  # fmt: skip
+
+
+def weights(folder) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [("llama", {}), ("gpt2", {}), ("gpt2", {"lora": LORA}), ("t5", {}), ("t5", {"lora": LORA})],
+    ids=["untied", "tied", "tied, LoRA", "encoder-decoder", "encoder-decoder, LoRA"],
+)
+def test_two_processes_train_as_one(kind, settings, instructions, tmp_path):
+    alone = training(kind, instructions, tmp_path / "alone", **settings)
+    shared = training(kind, instructions, tmp_path / "shared", **settings)
+    log, facts = write_checkpoint(alone, tmp_path / "a")
+    shared_log, shared_facts = processes.run(write_on_cpus, 2, shared, tmp_path / "b")
+    for key in ("loss", "learning_rate", "held_out_loss", "tokens"):
+        assert shared_log[key].to_numpy() == pytest.approx(
+            log[key].to_numpy(), abs=1e-4, nan_ok=True
+        )
+    floats = {"held_out_loss", "first_loss", "last_loss"}
+    assert {k: v for k, v in facts.items() if k not in floats} == {
+        k: v for k, v in shared_facts.items() if k not in floats
+    }
+    expected, found = weights(tmp_path / "a"), weights(tmp_path / "b")
+    assert expected.keys() == found.keys()
+    before = weights(tmp_path / "alone" / "base")
+    assert any((expected[name] - before[name]).abs().max() > 1e-3 for name in before)
+    for name, values in expected.items():
+        # AdamW magnifies rounding where a gradient is 0, as that of keys' biases.
+        torch.testing.assert_close(found[name], values, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("kind", ["llama", "t5"])
+def test_a_last_step_of_fewer_samples_than_micro_batches(kind, instructions, tmp_path):
+    whole = training(kind, instructions, tmp_path / "whole", batch_size=26, micro_batch=None)
+    parts = training(kind, instructions, tmp_path / "parts", batch_size=26, micro_batch=5)
+    log, _ = write_checkpoint(whole, tmp_path / "a")
+    parts_log, _ = write_checkpoint(parts, tmp_path / "b")
+    assert log["samples"].to_list() == [26, 27]
+    assert parts_log["loss"].to_numpy() == pytest.approx(log["loss"].to_numpy(), abs=1e-5)
+    expected, found = weights(tmp_path / "a"), weights(tmp_path / "b")
+    for name, values in expected.items():
+        torch.testing.assert_close(found[name], values, atol=1e-5, rtol=1e-4)
+
+
+def test_a_training_over_processes_goes_on_where_it_was_stopped(instructions, tmp_path):
+    whole = training("llama", instructions, tmp_path / "whole")
+    processes.run(write_on_cpus, 2, whole, tmp_path / "a")
+    halved = training("llama", instructions, tmp_path / "halved")
+    first = replace(halved, source={**halved.source, "checkpoint": 12})
+    _, facts = processes.run(write_on_cpus, 2, first, tmp_path / "half")
+    rest = replace(halved, start=first.scratch / f"checkpoint-{facts['steps']}")
+    rest = replace(rest, scratch=tmp_path / "rest")
+    log, _ = processes.run(write_on_cpus, 2, rest, tmp_path / "b")
+    assert len(log) == 5
+    expected, found = weights(tmp_path / "a"), weights(tmp_path / "b")
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_the_first_answers_and_its_log_is_ours(caplog):
+    caplog.set_level(logging.INFO, "brainalign")
+    logging.getLogger("brainalign").propagate = True
+    before = dict(os.environ)
+    assert processes.run(add, 2, 1, 2) == 3
+    assert [record.getMessage() for record in caplog.records] == ["process 0 of 2"]
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_error_of_one_ends_all(rank):
+    with pytest.raises(InputError, match=f"^process {rank} found a fault$"):
+        processes.run(fail_in, 2, rank)
+
+
+def test_one_process_is_this_one():
+    assert processes.run(os.getpid, 1) == processes.run(os.getpid, 0) == os.getpid()
