@@ -265,7 +265,6 @@ rule baselines:
     conda:
         "../envs/encoding.yaml"
     params:
-        seed=config["seed"],
         code=code("baselines"),
     script:
         "../scripts/baselines.py"

@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]) as log:
     table = against_baselines(
-        read_table(snakemake.input.scores),
-        read_table(snakemake.input.subjects),
-        seed=snakemake.params.seed,
+        read_table(snakemake.input.scores), read_table(snakemake.input.subjects)
     )
     log.info("%d comparisons with baselines and untrained models", len(table))
     write_table(table, snakemake.output.baselines)

@@ -421,7 +421,7 @@ def _study(
         | {
             "layers": layers(families, datasets),
             "profiles": layer_profiles(layers(families, datasets)),
-            "baselines": against_baselines(whole, subjects(whole), seed=0),
+            "baselines": against_baselines(whole, subjects(whole)),
             "mixed_effects": mixed_effects(whole),
         }
     )

@@ -298,7 +298,17 @@ def test_small_studies_say_why_and_do_not_crash(planted, models):
     assert (table.loc[~undefined & ~shared & ~related, "note"] == "").all()
     fit = mixed_effects(few["scores"])
     assert (fit["estimate"].notna() | fit["note"].str.startswith("not computable: ")).all()
-    against_baselines(few["scores"], few["subjects"], 0)
+    against_baselines(few["scores"], few["subjects"])
+
+
+@pytest.mark.parametrize(("n", "said"), [(12, ""), (8, "p of 8 vanilla models is too small")])
+def test_the_p_of_size_over_few_vanilla_models_is_marked(planted, n, said):
+    scores = planted["scores"]
+    bases = list(dict.fromkeys(scores["base"].dropna()))[:n]
+    fit = mixed_effects(scores[scores["model"].isin(bases) | scores["base"].isin(bases)])
+    size = fit["term"] == "log10_parameters"
+    assert size.any() and (fit.loc[size, "n_bases"] == n).all()
+    assert (fit.loc[size, "note"] == said).all() and (fit.loc[~size, "note"] == "").all()
 
 
 def test_a_missing_partner_is_named(planted):
@@ -363,7 +373,7 @@ def test_baselines_are_paired_over_subjects(planted):
     scores, subjects = planted["scores"].copy(), planted["subjects"].copy()
     for table in (scores, subjects):
         table.loc[table["model"] == "C3", "role"] = "baseline"
-    table = against_baselines(scores, subjects, 0)
+    table = against_baselines(scores, subjects)
     assert set(table["against"]) == {"C3"}
     assert "C3" not in set(table["model"])
     row = table.iloc[0]

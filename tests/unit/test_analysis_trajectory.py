@@ -8,7 +8,6 @@ from brainalign.analysis.trajectory import (
     TRAJECTORY_COLUMNS,
     arms,
     quantities,
-    t_interval,
     trajectories,
     trajectory,
 )
@@ -131,6 +130,9 @@ def test_an_experiment_scored_on_nothing_has_its_held_out_loss(study):
     assert set(arms(table)["control"]) == {"shuffled"}
 
 
-def test_an_interval_of_equal_differences_is_a_point():
-    assert t_interval(np.array([0.1, 0.1])) == (0.1, 0.1, 0.0)
-    assert t_interval(np.zeros(2)) == (0.0, 0.0, 1.0)
+def test_seeds_that_do_not_differ_have_a_point_and_no_test(study):
+    runs, manifests, capabilities = study
+    equal = capabilities.assign(accuracy=0.25)
+    compared = arms(trajectory(runs, manifests, quantities(capabilities=equal)))
+    compared = compared[compared["kind"] != "held-out"]
+    assert (compared[["low", "high"]] == 0).all(axis=None) and compared["p"].isna().all()

@@ -491,7 +491,7 @@ def small_study(keep=None, change=None):
 
 def figures_of_scores(study):
     whole = study["scores"]
-    against = against_baselines(whole, tables.subjects(whole), seed=0)
+    against = against_baselines(whole, tables.subjects(whole))
     return {
         "baselines": baselines(against, whole),
         "mixed_effects": mixed_effects(mixed_table(whole)),

@@ -17,7 +17,7 @@ COLUMNS = (
 TRAINED = ("vanilla", "tuned")
 
 
-def against_baselines(scores: pd.DataFrame, subjects: pd.DataFrame, seed: int) -> pd.DataFrame:
+def against_baselines(scores: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
     """r of every vanilla and tuned model minus r of every baseline and untrained model.
 
     Paired over subjects: Student's 95 % interval of the mean difference (centred on the difference
@@ -27,7 +27,7 @@ def against_baselines(scores: pd.DataFrame, subjects: pd.DataFrame, seed: int) -
 
     Parameters
     ----------
-    scores, subjects : the tables; seed : of the sign flips.
+    scores, subjects : tables of `scores.collect_scores`.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def against_baselines(scores: pd.DataFrame, subjects: pd.DataFrame, seed: int) -
             for other in (entry for entry in entries if entry["role"] not in TRAINED):
                 pair = table.reindex([model["model"], other["model"]]).to_numpy(float)
                 difference = (pair[0] - pair[1])[~np.isnan(pair).any(axis=0)]
-                tests = paired_tests(difference, np.random.default_rng(seed))
+                tests = paired_tests(difference)
                 low, high = mean_interval(difference)
                 score = model["r"] - other["r"]
                 shift = score - difference.mean() if len(difference) > 1 else np.nan

@@ -16,6 +16,7 @@ COLUMNS = (
     "formula", "random", "converged", "note", "simulated",
 )  # fmt: skip
 MINIMUM_BASES = 3
+KEEPS_ITS_LEVEL = 12  # vanilla models, for the test of size (docs/methods/analysis.md)
 
 
 def mixed_effects(scores: pd.DataFrame) -> pd.DataFrame:
@@ -96,13 +97,15 @@ def _fit(data: pd.DataFrame) -> list[dict[str, Any]]:
         freedom = n_bases - (2 if term == "log10_parameters" else 1)
         half = reach(freedom) * error
         t = estimate / error if error > 0 else np.nan
+        few = term == "log10_parameters" and n_bases < KEEPS_ITS_LEVEL
         rows.append(
             {
                 **about, "term": term, "estimate": estimate * scale, "se": error * scale, "t": t,
                 "df": freedom, "p": float(2 * stdtr(freedom, -abs(t))),
                 "low": (estimate - half) * scale,
                 "high": (estimate + half) * scale, "formula": formula,
-                "random": random, "converged": True, "note": "",
+                "random": random, "converged": True,
+                "note": f"p of {n_bases} vanilla models is too small" if few else "",
             }
         )  # fmt: skip
     return rows

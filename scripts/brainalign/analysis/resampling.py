@@ -69,12 +69,12 @@ class PairedTests:
         return cls(n, np.nan, np.nan, np.nan, np.nan, note)
 
 
-def paired_tests(differences: np.ndarray, rng: np.random.Generator) -> PairedTests:
+def paired_tests(differences: np.ndarray, rng: np.random.Generator | None = None) -> PairedTests:
     """Wilcoxon signed-rank, sign-flip permutation of the mean, and paired t of differences [n].
 
     The permutation test is exact up to 16 differences and uses 10,000 flips beyond (the observed
-    one counted among them). With m differences that are not 0 no exact two-sided p can be below
-    2^(1−m), so fewer than 6 cannot reach .05; `note` says so.
+    one counted among them); without `rng` there is none. With m differences that are not 0 no exact
+    two-sided p can be below 2^(1−m), so fewer than 6 cannot reach .05; `note` says so.
     """
     d = np.asarray(differences, float)
     d = d[~np.isnan(d)]
@@ -86,7 +86,8 @@ def paired_tests(differences: np.ndarray, rng: np.random.Generator) -> PairedTes
         return PairedTests.none(n, "all differences are 0")
     least = 2.0 ** (1 - nonzero)
     note = f"{nonzero} differences other than 0 cannot reach p < .05" if least >= 0.05 else ""
-    return PairedTests(n, wilcoxon_p(d), sign_flip_p(d, rng), t_p(d), least, note)
+    flipped = sign_flip_p(d, rng) if rng else np.nan
+    return PairedTests(n, wilcoxon_p(d), flipped, t_p(d), least, note)
 
 
 def wilcoxon_p(differences: np.ndarray) -> float:

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from brainalign.analysis.averages import dataset_scores
 from brainalign.analysis.predictors import READING
+from brainalign.analysis.resampling import t_p
+from brainalign.intervals import mean_interval
 
 TRAJECTORY_COLUMNS = (
     "experiment", "base", "arm", "seed", "samples", "tokens", "learned_tokens", "model", "kind",
@@ -174,7 +175,8 @@ def _controls(part: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for control, rows in by_arm.items():
         pairs = treated.merge(rows, on="seed", suffixes=("", "_of_control"))
         difference = pairs["value"] - pairs["value_of_control"]
-        low, high, p = t_interval(difference.to_numpy(float))
+        differences = difference.dropna().to_numpy(float)
+        low, high = mean_interval(differences)
         yield {
             "control": control,
             "instruction": pairs["value"].mean(),
@@ -182,24 +184,9 @@ def _controls(part: pd.DataFrame) -> Iterator[dict[str, Any]]:
             "difference": difference.mean(),
             "low": low,
             "high": high,
-            "n_seeds": int(difference.notna().sum()),
-            "p": p,
+            "n_seeds": len(differences),
+            "p": t_p(differences),
             "tokens": pairs["tokens"].mean(),
             "tokens_of_control": pairs["tokens_of_control"].mean(),
             "note": "" if len(pairs) > 1 else "one seed: no interval",
         }
-
-
-def t_interval(differences: np.ndarray) -> tuple[float, float, float]:
-    """Student's 95 % interval of the mean of differences [n], and the two-sided p of 0."""
-    from scipy import stats
-
-    d = differences[~np.isnan(differences)]
-    if len(d) < 2:
-        return np.nan, np.nan, np.nan
-    error = d.std(ddof=1) / np.sqrt(len(d))
-    if error == 0:
-        return float(d.mean()), float(d.mean()), float(d.mean() == 0)
-    half = stats.t.ppf(0.975, len(d) - 1) * error
-    p = 2 * stats.t.sf(abs(d.mean()) / error, len(d) - 1)
-    return float(d.mean() - half), float(d.mean() + half), float(p)
