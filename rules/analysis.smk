@@ -313,6 +313,7 @@ rule headline:
             "correlations",
             "capabilities",
             "losses",
+            "behaviors",
         ),
     output:
         headline=result("tables", "headline.csv"),

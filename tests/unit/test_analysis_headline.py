@@ -19,7 +19,7 @@ def check():
 
 @pytest.fixture(scope="module")
 def table(study, check):
-    names = ("scores", "contrasts", "correlations", "capabilities", "losses")
+    names = ("scores", "contrasts", "correlations", "capabilities", "losses", "behaviors")
     return headline(check, **{name: study[name] for name in names})
 
 
@@ -156,6 +156,9 @@ def test_untrained_models_stand_beside_the_trained_ones_of_their_size(table, che
     assert "unpaired means" in answered(check, study, question, of_no_size)
 
 
+READ = pd.DataFrame({"dataset": ["reading"], "simulated": [True]})
+
+
 def contrast_rows(vanilla, tuned, n_bases):
     """contrasts.csv of the controlled fit to reading times, as far as the headline reads it."""
     change = pd.Series(tuned, dtype=float) - pd.Series(vanilla, dtype=float)
@@ -194,7 +197,7 @@ def contrast_rows(vanilla, tuned, n_bases):
 )
 def test_relative_change_is_left_out_where_the_sign_changes(check, study, tuned, relative):
     rows = contrast_rows((0.02, 0.04), tuned, 4)
-    table = headline(check, study["scores"], rows)
+    table = headline(check, study["scores"], rows, behaviors=READ)
     text = answers(table, "Does instruction tuning raise the fit to reading times")["controlled"]
     change = f"{sum(tuned) / 2 - 0.03:+.4f}".replace("-", "−")
     assert text.startswith(
@@ -208,7 +211,8 @@ def test_relative_change_is_left_out_where_the_sign_changes(check, study, tuned,
     [(4, "p = .125 (cannot be below .125)"), (5, "(cannot be below .062)"), (6, "p = .12")],
 )
 def test_test_that_cannot_reach_significance_says_so(check, study, n, ending):
-    table = headline(check, study["scores"], contrast_rows((0.02, 0.04), (0.02, 0.05), n))
+    rows = contrast_rows((0.02, 0.04), (0.02, 0.05), n)
+    table = headline(check, study["scores"], rows, behaviors=READ)
     text = answers(table, "Does instruction tuning raise the fit to reading times")["controlled"]
     assert text.endswith(ending)
 
@@ -226,6 +230,23 @@ def test_published_rows_hold_the_recomputed_values(table):
 def test_study_without_scores_keeps_the_published_rows(check):
     table = headline(check)
     assert set(table["data"]) == {"published tables, Aw et al. 2024"}
+
+
+@pytest.mark.parametrize(
+    ("name", "question", "said"),
+    [
+        ("behaviors", "Does instruction tuning raise the fit to reading times", "pairs gain"),
+        ("capabilities", "Are tuned models better at", "are; mean accuracy tuned"),
+    ],
+)
+def test_study_of_one_kind_asks_what_it_measures(check, study, name, question, said):
+    asked = study[name]["dataset" if name == "behaviors" else "task"]
+    own = study[name][asked == asked.iloc[0]]
+    whole = headline(check, contrasts=study["contrasts"], **{name: own})
+    assert said in answers(whole, question)["controlled"]
+    assert whole["simulated"].sum() == 1
+    without = headline(check, **{name: own[own["role"] == "vanilla"]})
+    assert answers(without, question)["controlled"].startswith("not computable: ")
 
 
 def test_study_of_one_model_says_why_not(check):

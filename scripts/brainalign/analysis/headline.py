@@ -35,14 +35,15 @@ def headline(
     correlations: pd.DataFrame | None = None,
     capabilities: pd.DataFrame | None = None,
     losses: pd.DataFrame | None = None,
+    behaviors: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Put the study's answers into words.
 
     Parameters
     ----------
     check : tables/published_check.csv.
-    scores, contrasts, correlations, capabilities, losses : tables of the same names, as far as the
-        study has them.
+    scores, contrasts, correlations, capabilities, losses, behaviors : tables of the same names, as
+        far as the study has them.
 
     Returns
     -------
@@ -50,18 +51,18 @@ def headline(
     states N and test, or why there is none.
     """
     rows: list[dict[str, object]] = []
-    if scores is not None:
-        for simulated in sorted(scores["simulated"].unique(), reverse=True):
-            texts = [] if losses is None else losses.loc[losses["simulated"] == simulated, "text"]
-            answers = _study(
-                scores, contrasts, correlations, capabilities, list(dict.fromkeys(texts)),
-                bool(simulated),
-            )  # fmt: skip
-            data = "this study, simulated data" if simulated else "this study, real data"
-            rows += [
-                {"data": data, "question": question, **found, "simulated": bool(simulated)}
-                for question, found in answers
-            ]
+    measured = [table for table in (scores, behaviors, capabilities) if table is not None]
+    worlds = {bool(simulated) for table in measured for simulated in table["simulated"]}
+    for simulated in sorted(worlds, reverse=True):
+        own = [
+            None if table is None else table[table["simulated"] == simulated]
+            for table in (scores, contrasts, correlations, capabilities, losses, behaviors)
+        ]
+        data = "this study, simulated data" if simulated else "this study, real data"
+        rows += [
+            {"data": data, "question": question, **found, "simulated": simulated}
+            for question, found in _study(simulated, *own)
+        ]
     rows += [
         {"data": PUBLISHED, "question": question, **found, "simulated": False}
         for question, found in _published(check)
@@ -81,16 +82,45 @@ def as_text(table: pd.DataFrame) -> str:
 
 
 def _study(
-    scores: pd.DataFrame,
+    simulated: bool,
+    scores: pd.DataFrame | None,
     contrasts: pd.DataFrame | None,
     correlations: pd.DataFrame | None,
     capabilities: pd.DataFrame | None,
+    losses: pd.DataFrame | None,
+    behaviors: pd.DataFrame | None,
+) -> Iterator[tuple[str, Answers]]:
+    """Questions and answers of what was measured on simulated data, or on real."""
+    tasks = _names(capabilities, "task")
+    if scores is not None and len(scores):
+        yield from _alignment(
+            scores, contrasts, correlations, tasks, _names(losses, "text"), simulated
+        )
+    for dataset in _names(behaviors, "dataset"):
+        yield (
+            f"Does instruction tuning raise the fit to reading times ({dataset})?",
+            _each(partial(_gain, contrasts, READING, simulated, dataset)),
+        )
+    for task in tasks:
+        answer = _accuracy(capabilities, contrasts, task)
+        yield f"Are tuned models better at {task}?", dict.fromkeys(MODES, answer)
+
+
+def _names(table: pd.DataFrame | None, column: str) -> list[str]:
+    return [] if table is None else list(table[column].unique())
+
+
+def _alignment(
+    scores: pd.DataFrame,
+    contrasts: pd.DataFrame | None,
+    correlations: pd.DataFrame | None,
+    tasks: list[str],
     texts: list[str],
     simulated: bool,
 ) -> Iterator[tuple[str, Answers]]:
-    whole = scores[scores["simulated"] == simulated]
-    facts = whole.drop_duplicates("model").set_index("model")[["role", "family", "parameters"]]
-    aligned = dataset_scores(whole).dropna(subset=["r"]).join(facts, on="model")
+    """What alignment answers to: tuning, baselines, training, and its correlates."""
+    facts = scores.drop_duplicates("model").set_index("model")[["role", "family", "parameters"]]
+    aligned = dataset_scores(scores).dropna(subset=["r"]).join(facts, on="model")
     yield (
         "Does instruction tuning raise brain alignment?",
         _each(partial(_gain, contrasts, dict.fromkeys(MODES, "r"), simulated, AVERAGE)),
@@ -103,9 +133,6 @@ def _study(
         "Do trained models beat untrained ones?",
         _each(partial(_against_untrained, aligned)),
     )
-    if capabilities is not None:
-        capabilities = capabilities[capabilities["simulated"] == simulated]
-    tasks = [] if capabilities is None else list(capabilities["task"].unique())
     for x, name in ((SIZE, "size"), *((task, task) for task in tasks)):
         yield (
             f"Does alignment grow with {name}?",
@@ -121,26 +148,10 @@ def _study(
             f"Does it grow with {task} among models of equal size?",
             _each(partial(_correlation, correlations, task, simulated, method="partial")),
         )
-    reading = _reading_datasets(contrasts, simulated)
-    for dataset in reading:
-        yield (
-            f"Does instruction tuning raise the fit to reading times ({dataset})?",
-            _each(partial(_gain, contrasts, READING, simulated, dataset)),
-        )
-    for task in tasks:
-        answer = _accuracy(capabilities, contrasts, task)
-        yield f"Are tuned models better at {task}?", dict.fromkeys(MODES, answer)
 
 
 def _each(answer: Callable[[str], str]) -> Answers:
     return {mode: answer(mode) for mode in MODES}
-
-
-def _reading_datasets(contrasts: pd.DataFrame | None, simulated: bool) -> list[str]:
-    if contrasts is None:
-        return []
-    rows = contrasts["measure"].isin(READING.values()) & (contrasts["simulated"] == simulated)
-    return list(contrasts.loc[rows, "dataset"].unique())
 
 
 def _gain(
