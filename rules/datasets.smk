@@ -42,6 +42,7 @@ rule prepare_dataset:
         benchmark_of("prepare_dataset", "dataset")
     wildcard_constraints:
         dataset=one_of(REAL_DATASETS),
+    priority: 45
     conda:
         "../envs/data.yaml"
     resources:

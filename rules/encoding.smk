@@ -19,6 +19,8 @@ rule ceiling:
         benchmark_of("ceiling", "benchmark")
     wildcard_constraints:
         benchmark=one_of(ALIGNMENT),
+    # Before models read: what is wrong with a benchmark shows here.
+    priority: 45
     conda:
         "../envs/encoding.yaml"
     resources:
