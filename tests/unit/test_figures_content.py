@@ -632,3 +632,15 @@ def test_p_values_as_text(p, text):
 )
 def test_correlations_as_text(r, text):
     assert r_text(r) == text
+
+
+def test_a_legend_holds_what_is_drawn():
+    said = "noise ceiling"
+
+    def legend(table):
+        return {text.get_text() for text in alignment(table).legends[0].texts}
+
+    with_ceiling = tables.scores()
+    assert {said, "95 % interval"} <= legend(with_ceiling)
+    without = with_ceiling.assign(ceiling=np.nan, low=np.nan, high=np.nan)
+    assert not {said, "95 % interval"} & legend(without)

@@ -14,6 +14,7 @@ from brainalign.figures.style import (
     MUTED,
     PAGE,
     absent,
+    drawn,
     family_markers,
     heading,
     legend,
@@ -68,7 +69,7 @@ def alignment(scores: pd.DataFrame) -> Figure:
             axes.set_yticks([])
         if place + across >= len(benchmarks):
             axes.set_xlabel("Pearson r")
-    legend(figure, order["role"].unique(), markers, [CEILING, INTERVAL])
+    legend(figure, order["role"].unique(), markers, drawn(figure, [CEILING, INTERVAL]))
     return figure
 
 
@@ -98,7 +99,10 @@ def _benchmark(
             )
     axes.axvline(0, color=FAINT, linewidth=0.8, zorder=1)
     for ceiling in rows["ceiling"].dropna().unique():
-        axes.axvline(ceiling, color=INK, linestyle=CEILING.get_linestyle(), linewidth=0.9, zorder=1)
+        axes.axvline(
+            ceiling, color=INK, linestyle=CEILING.get_linestyle(), linewidth=0.9, zorder=1,
+            label=str(CEILING.get_label()),
+        )  # fmt: skip
     for place, model in enumerate(each(order)):
         score = scored.loc[model.model] if model.model in scored.index else None
         if score is None or pd.isna(score["r"]):
@@ -108,7 +112,11 @@ def _benchmark(
             )  # fmt: skip
             continue
         colour = COLOUR[str(model.role)]
-        axes.hlines(place, score["low"], score["high"], color=colour, linewidth=1.1, zorder=2)
+        if pd.notna(score["low"]):
+            axes.hlines(
+                place, score["low"], score["high"], color=colour, linewidth=1.1, zorder=2,
+                label=str(INTERVAL.get_label()),
+            )  # fmt: skip
         axes.plot(score["r"], place, marker(model, markers), color=colour, zorder=3)
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)

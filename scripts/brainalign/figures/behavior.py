@@ -17,6 +17,7 @@ from brainalign.figures.style import (
     PAGE,
     STRIPE,
     absent,
+    drawn,
     family_markers,
     heading,
     legend,
@@ -85,13 +86,8 @@ def behavior(
         for axes, (title, column) in zip(lower[place], columns.items(), strict=True):
             _against(axes, part, x, title, column, correlations, markers, labels)
         lower[place, 0].set_ylabel(AXIS[part["measure"].iloc[0]])
-    untrained = bool((order["role"] == "untrained").any())
-    legend(
-        figure,
-        list(order["role"].unique()),
-        markers,
-        [INTERVAL, CEILING, *level_handles({}, untrained)],
-    )
+    extra = drawn(figure, [INTERVAL, CEILING, *level_handles({}, untrained=True)])
+    legend(figure, list(order["role"].unique()), markers, extra)
     return figure
 
 
@@ -115,7 +111,10 @@ def _models(axes: Axes, part: pd.DataFrame, order: pd.DataFrame, markers: dict[s
     measure = str(part["measure"].iloc[0])
     if has_ceiling:
         lines += f"\nnoise ceiling of this mode: {r_text(part['ceiling'].max())}"
-        axes.axvline(part["ceiling"].max(), color=INK, linestyle=CEILING.get_linestyle(), lw=0.9)
+        axes.axvline(
+            part["ceiling"].max(), color=INK, linestyle=CEILING.get_linestyle(), lw=0.9,
+            label=str(CEILING.get_label()),
+        )  # fmt: skip
     else:
         lines += "\n0: the covariates alone" if "delta" in measure else "\nnoise ceiling: none"
     panel(axes, str(part["dataset"].iloc[0]), lines, width=44)
@@ -132,7 +131,11 @@ def _models(axes: Axes, part: pd.DataFrame, order: pd.DataFrame, markers: dict[s
             )  # fmt: skip
             continue
         colour = COLOUR[str(model.role)]
-        axes.hlines(place, found["low"], found["high"], color=colour, linewidth=1.1)
+        if pd.notna(found["low"]):
+            axes.hlines(
+                place, found["low"], found["high"], color=colour, linewidth=1.1,
+                label=str(INTERVAL.get_label()),
+            )  # fmt: skip
         axes.plot(found["value"], place, marker(model, markers), color=colour, markersize=4)
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.set_yticks(range(len(order)), list(order["label"]))

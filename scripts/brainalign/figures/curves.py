@@ -14,6 +14,10 @@ PICKED = (
     Line2D([], [], color=INK, marker="*", linestyle="none", label="layer picked (best r)"),
     Line2D([], [], color=INK, marker="_", linestyle="none", label="picked in inner folds"),
 )
+SPREAD = (
+    Line2D([], [], color=INK, alpha=0.15, linewidth=5, label="±1 SD over folds"),
+    Line2D([], [], color=INK, alpha=0.4, marker="|", linestyle="none", label="±1 SD over subjects"),
+)
 
 
 def curves(axes: Axes, rows: pd.DataFrame, markers: dict[str, str]) -> None:
@@ -56,13 +60,15 @@ def network(
         if band:
             sd = np.nan_to_num(spread[own])
             axes.fill_between(
-                depth[own], r[own] - sd, r[own] + sd, color=colour, alpha=0.12, linewidth=0
-            )
+                depth[own], r[own] - sd, r[own] + sd, color=colour, alpha=0.12, linewidth=0,
+                label=str(SPREAD[0].get_label()),
+            )  # fmt: skip
             if "r_sd_subjects" in model:
                 sd = model["r_sd_subjects"].to_numpy(float)[own]
                 axes.vlines(
-                    depth[own], r[own] - sd, r[own] + sd, color=colour, alpha=0.4, linewidth=0.5
-                )
+                    depth[own], r[own] - sd, r[own] + sd, color=colour, alpha=0.4, linewidth=0.5,
+                    label=str(SPREAD[1].get_label()),
+                )  # fmt: skip
         axes.plot(
             depth[own], r[own], color=colour, linestyle=LINE[role],
             linewidth=0.5 if faint else 1, alpha=0.3 if faint else 0.85,
@@ -73,11 +79,12 @@ def network(
         axes.plot(
             depth[picked], r[picked], color=colour, marker="*", linestyle="none",
             markersize=4.5 if faint else 7, alpha=0.6 if faint else 1,
+            label=str(PICKED[0].get_label()),
             markeredgecolor="white", markeredgewidth=0 if faint else 0.5, zorder=4,
         )  # fmt: skip
     for value in r[nested & chosen & ~np.isnan(r)]:
         axes.plot(
-            1.06, value, color=colour, marker="_", markersize=7,
+            1.06, value, color=colour, marker="_", markersize=7, label=str(PICKED[1].get_label()),
             markeredgewidth=0.8 if faint else 1.4, alpha=0.6 if faint else 1, zorder=4,
         )  # fmt: skip
 

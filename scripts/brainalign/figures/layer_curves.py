@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brainalign.figures.curves import PICKED, network
+from brainalign.figures.curves import PICKED, SPREAD, network
 from brainalign.figures.order import MODEL_COLUMNS, benchmark_order, each, model_order
 from brainalign.figures.style import (
     COLOUR,
@@ -14,6 +14,7 @@ from brainalign.figures.style import (
     PAGE,
     absent,
     baseline_dashes,
+    drawn,
     heading,
     legend,
     level,
@@ -82,7 +83,8 @@ def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame) -> Figure:
             _names(panels[row, across], group, heights[row])
             panels[row, 0].set_ylabel("Pearson r")
         panels[-1, 0].set_xlabel("relative depth", loc="left")
-    legend(figure, order["role"].unique(), None, [*PICKED, *level_handles(dashes)], lines=True)
+    extra = [*drawn(figure, [*PICKED, *SPREAD]), *level_handles(dashes)]
+    legend(figure, order["role"].unique(), None, extra, lines=True)
     return figure
 
 

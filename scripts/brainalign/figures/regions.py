@@ -5,12 +5,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainalign.analysis.wording import r_text
-from brainalign.figures.curves import FEW, MANY, PICKED, curves
+from brainalign.figures.curves import MANY, PICKED, SPREAD, curves
 from brainalign.figures.style import (
     FEATURES,
     INK,
     PAGE,
     absent,
+    drawn,
     family_markers,
     heading,
     legend,
@@ -23,10 +24,7 @@ ALIGNMENT_COLUMNS = (
 )  # fmt: skip
 CEILING_COLUMNS = ("target_id", "region", "ceiling")
 ACROSS = 3
-EXTRA = (
-    Line2D([], [], color=INK, linestyle=(0, (5, 2)), linewidth=0.9, label="noise ceiling"),
-    *PICKED,
-)
+CEILING = Line2D([], [], color=INK, linestyle=(0, (5, 2)), linewidth=0.9, label="noise ceiling")
 
 
 def regions(
@@ -67,15 +65,16 @@ def regions(
             absent(axes, "r is not defined in this region", 22)
             continue
         if pd.notna(ceiling):
-            axes.axhline(ceiling, color=INK, linestyle=EXTRA[0].get_linestyle(), linewidth=0.9)
+            axes.axhline(
+                ceiling, color=INK, linestyle=CEILING.get_linestyle(), linewidth=0.9,
+                label=str(CEILING.get_label()),
+            )  # fmt: skip
         curves(axes, part, markers)
         if place % ACROSS == 0:
             axes.set_ylabel("alignment (r)")
         if place + ACROSS >= len(names):
             axes.set_xlabel("relative depth of the layer")
     networks = rows.loc[~rows["role"].isin(FEATURES), "model"].nunique()
-    extra = list(EXTRA)
-    if networks <= FEW:
-        extra.append(Line2D([], [], color=INK, alpha=0.15, linewidth=5, label="±1 SD over folds"))
+    extra = drawn(figure, [CEILING, *PICKED, *SPREAD])
     legend(figure, rows["role"].unique(), {} if networks >= MANY else markers, extra, lines=True)
     return figure

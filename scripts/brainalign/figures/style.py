@@ -212,11 +212,15 @@ def baseline_dashes(table: pd.DataFrame) -> dict[str, Any]:
     return {name: BASELINE_DASHES[i % len(BASELINE_DASHES)] for i, name in enumerate(names)}
 
 
+UNTRAINED_MEAN = "untrained, mean"
+
+
 def level(axes: Axes, value: float, role: str, dashes: Any = None, width: float = 0.9) -> None:
     """A line right across a panel, at a score that belongs to no point of its x axis."""
     axes.axhline(
-        value, color=COLOUR[role], linestyle=dashes or LINE[role], linewidth=width, zorder=0.8
-    )
+        value, color=COLOUR[role], linestyle=dashes or LINE[role], linewidth=width, zorder=0.8,
+        label=UNTRAINED_MEAN if role == "untrained" else None,
+    )  # fmt: skip
 
 
 def level_handles(dashes: Mapping[str, Any], untrained: bool = False) -> list[Line2D]:
@@ -228,7 +232,7 @@ def level_handles(dashes: Mapping[str, Any], untrained: bool = False) -> list[Li
     if untrained:
         handles.append(
             Line2D([], [], color=COLOUR["untrained"], linestyle=LINE["untrained"],
-                   label="untrained, mean")
+                   label=UNTRAINED_MEAN)
         )  # fmt: skip
     return handles
 
@@ -278,6 +282,16 @@ def legend(
             ncols=min(fitting, len(handles)),
             borderaxespad=0.2,
         )
+
+
+def drawn(figure: Figure, handles: Iterable[Line2D]) -> list[Line2D]:
+    """The legend handles whose label something in the panels bears."""
+    labels = {
+        str(artist.get_label())
+        for axes in figure.axes
+        for artist in (*axes.lines, *axes.collections)
+    }
+    return [handle for handle in handles if str(handle.get_label()) in labels]
 
 
 def spaced(values: Sequence[float], gap: float) -> list[float]:
