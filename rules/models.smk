@@ -114,7 +114,7 @@ rule instruction_tune:
     priority: 40
     conda:
         "../envs/language-model.yaml"
-    threads: config.get("model_threads", 1)
+    threads: lambda wildcards: max(config.get("model_threads", 1), tuning_gpus(wildcards))
     resources:
         mem_mb=tuning_memory,
         runtime=run_time(120, 600),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Train on all GPUs of the job, a process each, and describe what came out."""
+    """Train on the GPUs that the job asks for, a process each, and describe what came out."""
     with job(snakemake.log[0]) as log:
         name, source = snakemake.wildcards.model, dict(snakemake.params.source)
         base = read_json(snakemake.input.manifest)
@@ -33,7 +33,7 @@ def main() -> None:
             threads=snakemake.params.threads,
         )
         folder = Path(snakemake.output.checkpoint)
-        n_gpus = torch.cuda.device_count()
+        n_gpus = min(torch.cuda.device_count(), snakemake.resources.get("gpu", 0))
         history, facts = processes.run(write_checkpoint, n_gpus, training, folder)
         log.info("%s: %s", name, facts)
         write_table(history, snakemake.output.log)

@@ -20,6 +20,9 @@ OUT_OF_MEMORY = (
 )
 
 
+OUT_OF_MEMORY_WORDS = ("can't allocate memory", "OutOfMemoryError", "with signal SIGKILL")
+
+
 class Terminated(BaseException):
     """SIGTERM: a time limit, or somebody stops the workflow."""
 
@@ -97,9 +100,13 @@ def _wait_for_lock(file: TextIO, log: logging.Logger) -> None:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """numpy raises a MemoryError, torch an OutOfMemoryError on GPUs, a RuntimeError on CPUs."""
+    """numpy raises a MemoryError, torch an OutOfMemoryError on GPUs, a RuntimeError on CPUs.
+
+    The words of another process' error stand in the one that tells of it (`models/processes.py`);
+    Linux kills one that takes too much memory.
+    """
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or "can't allocate memory" in str(error)
+        or any(said in str(error) for said in OUT_OF_MEMORY_WORDS)
     )

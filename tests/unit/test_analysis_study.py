@@ -301,7 +301,9 @@ def test_small_studies_say_why_and_do_not_crash(planted, models):
     against_baselines(few["scores"], few["subjects"])
 
 
-@pytest.mark.parametrize(("n", "said"), [(12, ""), (8, "p of 8 vanilla models is too small")])
+@pytest.mark.parametrize(
+    ("n", "said"), [(12, ""), (8, "of 8 vanilla models: p is too small, the interval too narrow")]
+)
 def test_the_p_of_size_over_few_vanilla_models_is_marked(planted, n, said):
     scores = planted["scores"]
     bases = list(dict.fromkeys(scores["base"].dropna()))[:n]

@@ -69,6 +69,8 @@ def test_a_killed_process_is_not_waited_for(tmp_path: Path, repository: Path) ->
         (OSError(28, "No space left on device", "a/b"), "error: [Errno 28] No space left"),
         (MemoryError("Unable to allocate 9 GiB"), "error: out of memory: run fewer jobs"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "error: out of memory"),
+        (RuntimeError("process 1 ended with signal SIGKILL"), "error: out of memory"),
+        (RuntimeError("in process 1: torch.OutOfMemoryError: CUDA"), "error: out of memory"),
         (RuntimeError("a bug"), "unexpected error\nTraceback"),
     ],
 )

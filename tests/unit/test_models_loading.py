@@ -8,7 +8,7 @@ import pytest
 import torch
 from brainalign.errors import InputError
 from brainalign.models.architectures import FAMILIES, capture, run_body
-from brainalign.models.loading import load, load_tokenizer, resolve_device
+from brainalign.models.loading import empty, load, load_tokenizer, resolve_device
 from brainalign.models.manifest import describe
 from brainalign.reading.activations import extract
 from brainalign.reading.surprisal import word_surprisal
@@ -194,3 +194,17 @@ def test_scikit_learn_is_not_imported(tmp_path):
         "import importlib.util; assert importlib.util.find_spec('sklearn')"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": "scripts"})
+
+
+def test_an_empty_network_has_the_names_shapes_and_dtype_of_the_loaded(tmp_path):
+    write("llama", tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}))
+    manifest = {**described(tmp_path), "dtype": "float32"}
+    whole, without = load(manifest).model, empty(manifest)
+    assert {name: (p.shape, p.dtype) for name, p in without.named_parameters()} == {
+        name: (p.shape, p.dtype) for name, p in whole.named_parameters()
+    }
+    buffers = dict(whole.named_buffers())
+    assert buffers.keys() == dict(without.named_buffers()).keys()
+    assert all(torch.equal(b, buffers[name]) for name, b in without.named_buffers())

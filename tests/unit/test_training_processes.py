@@ -12,8 +12,8 @@ from brainalign.models import processes
 from brainalign.models.manifest import describe
 from brainalign.models.tuned_checkpoint import Training, write_checkpoint
 from safetensors.torch import load_file
-from unit.sharded_training import add, fail_in, write_on_cpus
-from unit.tiny_checkpoints import write
+from sharded_training import add, fail_in, write_on_cpus
+from tiny_checkpoints import write
 
 SOURCE = {
     "type": "tune", "arm": "instruction", "prompt": "plain", "batch_size": 6, "micro_batch": 2,
@@ -74,6 +74,8 @@ def test_two_processes_train_as_one(kind, settings, instructions, tmp_path):
     assert {k: v for k, v in facts.items() if k not in floats} == {
         k: v for k, v in shared_facts.items() if k not in floats
     }
+    for file in ("config.json", "generation_config.json"):
+        assert (tmp_path / "b" / file).read_text() == (tmp_path / "a" / file).read_text()
     expected, found = weights(tmp_path / "a"), weights(tmp_path / "b")
     assert expected.keys() == found.keys()
     before = weights(tmp_path / "alone" / "base")
@@ -109,6 +111,23 @@ def test_a_training_over_processes_goes_on_where_it_was_stopped(instructions, tm
     assert len(log) == 5
     expected, found = weights(tmp_path / "a"), weights(tmp_path / "b")
     assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_several_processes_do_not_go_on_from_the_state_of_one(instructions, tmp_path):
+    whole = training("llama", instructions, tmp_path)
+    _, facts = write_checkpoint(
+        replace(whole, source={**whole.source, "checkpoint": 12}), tmp_path / "half"
+    )
+    rest = replace(whole, start=whole.scratch / f"checkpoint-{facts['steps']}")
+    rest = replace(rest, scratch=tmp_path / "rest")
+    with pytest.raises(InputError, match="nor several from what one has; there are 2 now"):
+        processes.run(write_on_cpus, 2, rest, tmp_path / "b")
+
+
+def test_a_clusters_own_variables_make_no_processes(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    monkeypatch.setenv("RANK", "3")
+    assert processes.count() == 1 and processes.is_first()
 
 
 def test_the_first_answers_and_its_log_is_ours(caplog):

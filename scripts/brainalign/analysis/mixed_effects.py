@@ -16,6 +16,7 @@ COLUMNS = (
     "formula", "random", "converged", "note", "simulated",
 )  # fmt: skip
 MINIMUM_BASES = 3
+FEW = "of {} vanilla models: p is too small, the interval too narrow"
 KEEPS_ITS_LEVEL = 12  # vanilla models, for the test of size (docs/methods/analysis.md)
 
 
@@ -105,7 +106,7 @@ def _fit(data: pd.DataFrame) -> list[dict[str, Any]]:
                 "low": (estimate - half) * scale,
                 "high": (estimate + half) * scale, "formula": formula,
                 "random": random, "converged": True,
-                "note": f"p of {n_bases} vanilla models is too small" if few else "",
+                "note": FEW.format(n_bases) if few else "",
             }
         )  # fmt: skip
     return rows

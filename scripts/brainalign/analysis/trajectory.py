@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from brainalign.analysis.averages import dataset_scores
@@ -188,5 +189,12 @@ def _controls(part: pd.DataFrame) -> Iterator[dict[str, Any]]:
             "p": t_p(differences),
             "tokens": pairs["tokens"].mean(),
             "tokens_of_control": pairs["tokens_of_control"].mean(),
-            "note": "" if len(pairs) > 1 else "one seed: no interval",
+            "note": _untested(differences),
         }
+
+
+def _untested(differences: np.ndarray) -> str:
+    """Why there is no test of the differences of seeds, if there is none."""
+    if len(differences) < 2:
+        return "one seed: no interval"
+    return "all seeds differ alike: no test" if np.ptp(differences) == 0 else ""

@@ -19,6 +19,7 @@ from brainalign.figures.style import (
     PAGE,
     absent,
     baseline_dashes,
+    drawn,
     family_markers,
     heading,
     legend,
@@ -120,7 +121,7 @@ def correlates(
         if row:
             lower[0, row].set_yticklabels([])
     roles = set(facts["role"])
-    lines = level_handles(dashes, untrained="untrained" in roles)
+    lines = [*level_handles(dashes), *drawn(figure, level_handles({}, untrained=True))]
     legend(figure, roles - set(FEATURES), markers, [*lines, *EXTRA])
     return figure
 

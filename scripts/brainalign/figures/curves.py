@@ -59,11 +59,12 @@ def network(
         own = own[np.argsort(depth[own])]
         if band:
             sd = np.nan_to_num(spread[own])
+            known = bool(np.isfinite(spread[own]).any())
             axes.fill_between(
                 depth[own], r[own] - sd, r[own] + sd, color=colour, alpha=0.12, linewidth=0,
-                label=str(SPREAD[0].get_label()),
+                label=str(SPREAD[0].get_label()) if known else None,
             )  # fmt: skip
-            if "r_sd_subjects" in model:
+            if "r_sd_subjects" in model and model["r_sd_subjects"].notna().any():
                 sd = model["r_sd_subjects"].to_numpy(float)[own]
                 axes.vlines(
                     depth[own], r[own] - sd, r[own] + sd, color=colour, alpha=0.4, linewidth=0.5,

@@ -133,7 +133,9 @@ def empty(manifest: Mapping[str, Any]) -> PreTrainedModel:
     )
     with init_empty_weights():
         network = CLASSES[manifest["architecture"]].from_config(
-            config, trust_remote_code=manifest["trust_remote_code"]
+            config,
+            dtype=getattr(torch, manifest["dtype"]),
+            trust_remote_code=manifest["trust_remote_code"],
         )
     for module in network.modules():
         for name, parameter in module.named_parameters(recurse=False):

@@ -4,6 +4,7 @@ import logging
 import logging.handlers
 import os
 import queue
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,16 +17,17 @@ from brainalign.errors import InputError
 
 LOG = logging.getLogger("brainalign")
 _POLL_SECONDS = 0.5
+_COUNT = "BRAINALIGN_PROCESSES"  # a cluster's WORLD_SIZE and RANK are of other processes
 
 
 def count() -> int:
     """How many processes work together with this one, itself included."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    return int(os.environ.get(_COUNT, "1"))
 
 
 def is_first() -> bool:
     """Whether this process is the one of them that writes files and tells of progress."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return count() == 1 or int(os.environ["RANK"]) == 0
 
 
 def run(function: Callable[..., Any], n: int, *arguments: Any) -> Any:
@@ -53,13 +55,20 @@ def run(function: Callable[..., Any], n: int, *arguments: Any) -> Any:
         said: dict[str, Any] = {}
         try:
             while not context.join(timeout=_POLL_SECONDS):
-                said |= _drained(told)
+                said = _drained(told) | said
+                if "error" in said:  # the others may wait for the one that failed
+                    break
         except ProcessException as error:
-            said |= _drained(told)
-            if "error" in said:
-                raise InputError(said["error"]) from error
-            raise
-        said |= _drained(told)
+            said = _drained(told) | said
+            if "error" not in said:
+                raise
+            raise InputError(said["error"]) from error
+        finally:
+            for process in context.processes:
+                process.kill()
+        said = _drained(told) | said
+    if "error" in said:
+        raise InputError(said["error"])
     return said["result"]
 
 
@@ -71,8 +80,8 @@ def _environment(n: int) -> Iterator[None]:
         port = free.getsockname()[1]
     before = dict(os.environ)
     os.environ |= {
-        "WORLD_SIZE": str(n), "LOCAL_WORLD_SIZE": str(n), "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
+        _COUNT: str(n), "WORLD_SIZE": str(n), "LOCAL_WORLD_SIZE": str(n),
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
     }  # fmt: skip
     try:
         yield
@@ -82,6 +91,9 @@ def _environment(n: int) -> Iterator[None]:
 
 
 def _work(rank: int, function: Callable[..., Any], arguments: tuple[Any, ...], told: Any) -> None:
+    # A process that waits for a GPU or for another does not act on a lesser signal.
+    multiprocessing: Any = torch.multiprocessing
+    multiprocessing._prctl_pr_set_pdeathsig(signal.SIGKILL)
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
     LOG.setLevel(logging.INFO if is_first() else logging.ERROR)
     LOG.addHandler(logging.handlers.QueueHandler(told))
@@ -90,9 +102,8 @@ def _work(rank: int, function: Callable[..., Any], arguments: tuple[Any, ...], t
     except (InputError, OSError) as error:
         told.put({"error": str(error)})
         raise
-    finally:
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
     if is_first():
         told.put({"result": result})
 

@@ -25,6 +25,7 @@ from brainalign.models.recipe import Lora, Recipe
 with startup.short():
     from accelerate import init_empty_weights
     from accelerate.utils import broadcast_object_list
+    from accelerate.utils.constants import FSDP_MODEL_NAME
     from peft import LoraConfig, get_peft_model
     from transformers import (
         PreTrainedModel,
@@ -75,7 +76,7 @@ def load_base(
         loaded: Any = load({**manifest, "dtype": "float32"}, "cpu", threads)
         return loaded.model, loaded.tokenizer
     torch.set_num_threads(threads)
-    return empty(manifest), load_tokenizer(manifest)
+    return empty({**manifest, "dtype": "float32"}), load_tokenizer(manifest)
 
 
 def tune(
@@ -110,7 +111,8 @@ def tune(
     Raises
     ------
     InputError : a loss that is not finite, a LoRA target that the model lacks, a state that cannot
-        be written or read, `until` beyond the last step.
+        be written or read, or that several processes have written and one is to read or the other
+        way round, `until` beyond the last step.
     """
     last = len(course.steps)
     target = last if until is None else until
@@ -128,6 +130,12 @@ def tune(
     arguments = _arguments(recipe, seed, last, scratch)
     with arguments.main_process_first(desc="the first clears what is of another training"):
         found = _last_state(scratch, key, target) or start
+    if found and not _fits(found):
+        raise InputError(
+            f"{found}: one process cannot go on from what several have written, nor several from "
+            f"what one has; there are {processes.count()} now. Give the job as many GPUs as then, "
+            "or remove the training's checkpoints to train them again"
+        )
     if found:
         LOG.info("on from step %d", read_json(found / "trainer_state.json")["global_step"])
     watch = _Watch(course, target, save_seconds)
@@ -165,6 +173,7 @@ def _gathered(trainer: "_Trainer", model: PreTrainedModel, recipe: Recipe) -> An
         network = adapted(bare, recipe.lora) if recipe.lora else bare
     network.load_state_dict(weights, assign=True)
     bare.tie_weights()
+    bare.generation_config = model.generation_config
     return network
 
 
@@ -247,8 +256,9 @@ def label_loss(
 
 def _arguments(recipe: Recipe, seed: int, steps: int, scratch: Path) -> TrainingArguments:
     cuda, n = torch.cuda.is_available(), processes.count()
+    bf16 = cuda and torch.cuda.is_bf16_supported()
     rounds = math.ceil(recipe.micro_batches / n)  # of micro-batches, one per process
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(scratch),
         max_steps=steps,
         per_device_train_batch_size=math.ceil(recipe.batch_size / (rounds * n)),
@@ -265,12 +275,23 @@ def _arguments(recipe: Recipe, seed: int, steps: int, scratch: Path) -> Training
         save_total_limit=2,
         report_to=[],
         disable_tqdm=True,
-        bf16=cuda and torch.cuda.is_bf16_supported(),
+        bf16=bf16,
         use_cpu=not cuda,
         dataloader_pin_memory=cuda,
         remove_unused_columns=False,
         seed=seed,
+        # Else each GPU sums the gradients of all weights until a step's last micro-batch.
+        accelerator_config={"gradient_accumulation_kwargs": {"sync_each_batch": n > 1}},
     )
+    if n == 1:
+        arguments._n_gpu = min(arguments.n_gpu, 1)  # Trainer would copy the model to every GPU
+    elif bf16 and arguments.fsdp_plugin_args:
+        arguments.fsdp_plugin_args["mixed_precision_policy"] = {
+            "param_dtype": torch.bfloat16,
+            "reduce_dtype": torch.float32,
+            "output_dtype": torch.bfloat16,
+        }
+    return arguments
 
 
 class _Trainer(Trainer):
@@ -430,9 +451,14 @@ def _last_state(scratch: Path, key: Any, target: int) -> Path | None:
     states = {
         int(folder.name.removeprefix("checkpoint-")): folder
         for folder in scratch.glob("checkpoint-*")
-        if (folder / _COMPLETE).exists()
+        if (folder / _COMPLETE).exists() and _fits(folder)
     }
     return states[step] if (step := max((s for s in states if s < target), default=0)) else None
+
+
+def _fits(state: Path) -> bool:
+    """Whether as many processes wrote a state as are to go on from it: one, or several."""
+    return (state / f"{FSDP_MODEL_NAME}.bin").exists() == (processes.count() > 1)
 
 
 def _table(history: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
