@@ -80,7 +80,7 @@ def test_every_arm_reads_as_many_tokens_as_arm_instruction(samples, tokenizer, m
     pace = lessons(samples, tokenizer, model)
     longest = max(sum(map(len, row.values())) for row in pace.rows)
     for arm in ("no-instruction", "shuffled", "continued"):
-        one = lessons(samples, tokenizer, model, recipe(arm=arm))
+        one = lessons(samples, tokenizer, model, recipe(arm=arm), documents=["It is red."] * 100)
         assert len(one.steps) == len(pace.steps) == STEPS
         assert (one.samples == pace.samples).all()
         assert np.abs(one.tokens - pace.tokens).max() <= longest  # after every single step

@@ -20,6 +20,9 @@ SHARES = {"letters": 0.1, "answers": 0.4, "reasoning": 0.4, "telling": 0.1}
 FEW_SHOT, MAX_SHOTS = 0.15, 5
 """Share of the samples with worked examples, and the most that one has."""
 
+IN_INSTRUCTION = 0.75
+"""Share of the questions that stand in the instruction, with no input, as most of Alpaca's do."""
+
 Sample = dict[str, str]
 
 
@@ -32,10 +35,11 @@ def instructions(world: World, n_samples: int, items_per_task: int, seed: int) -
         questions.generation).
     """
     rng = np.random.default_rng([seed, 5])
+    placing = np.random.default_rng([seed, 9])
     held_out = frozenset(generation(world, items_per_task, seed)["input"])
     makers: dict[str, Callable[[], Sample]] = {
-        "letters": lambda: _letters(world, rng),
-        "answers": lambda: _answers(world, rng),
+        "letters": lambda: _placed(_letters(world, rng), placing),
+        "answers": lambda: _placed(_answers(world, rng), placing),
         "reasoning": lambda: _reasoning(world, rng, held_out),
         "telling": lambda: _telling(world, rng),
     }
@@ -80,6 +84,13 @@ def _asked(what: str, domain: str, asked: list[tuple[str, str]]) -> Sample:
         "input": f"{worked}{asked[-1][0]}\nAnswer:",
         "output": asked[-1][1],
     }
+
+
+def _placed(sample: Sample, rng: np.random.Generator) -> Sample:
+    """The sample, or one with the same words all in its instruction."""
+    if rng.random() >= IN_INSTRUCTION:
+        return sample
+    return {**sample, "instruction": f"{sample['instruction']}\n\n{sample['input']}", "input": ""}
 
 
 def _reasoning(world: World, rng: np.random.Generator, held_out: frozenset[str]) -> Sample:
