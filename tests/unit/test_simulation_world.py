@@ -140,8 +140,8 @@ def test_no_instruction_repeats_a_test_question_or_a_test_scene(world, samples, 
 
 def test_three_in_four_questions_stand_in_the_instruction(samples):
     questions = [sample for sample in samples if "(with answers)" in sample["instruction"]]
-    asked = [f"{sample['instruction']}\n\n{sample['input']}".strip() for sample in questions]
-    assert all(text.count("\n\n") and text.endswith("?\nAnswer:") or "D. " in text for text in asked)
+    asked = [sample["input"] or sample["instruction"] for sample in questions]
+    assert all(text.endswith("\nAnswer:") for text in asked)
     without = np.mean([not sample["input"] for sample in questions])
     assert abs(without - 0.75) < 4 * np.sqrt(0.75 * 0.25 / len(questions))
 
