@@ -59,6 +59,18 @@ def test_a_trajectory_begins_with_the_base_and_has_every_checkpoint(study):
     assert len(held_out) == len(runs) and (held_out["value"] == 2.0).all()
 
 
+def test_the_average_over_tasks_is_of_models_that_have_them_all(study):
+    runs, manifests, capabilities = study
+    harder = capabilities.assign(task="bbh", accuracy=capabilities["accuracy"] / 2)
+    lacking = runs[0]["model"]
+    both = pd.concat([capabilities, harder[harder["model"] != lacking]])
+    table = trajectory(runs, manifests, quantities(capabilities=both))
+    average = table[table["quantity"] == "average"].set_index("model")["value"]
+    overall = capabilities[capabilities["category"] == "all"].set_index("model")["accuracy"]
+    assert set(average.index) == set(overall.index) - {lacking}
+    assert average.to_numpy() == pytest.approx(0.75 * overall[average.index].to_numpy())
+
+
 def test_arms_are_compared_over_seeds_at_the_same_checkpoint(study):
     runs, manifests, capabilities = study
     compared = arms(trajectory(runs, manifests, quantities(capabilities=capabilities)))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainalign.analysis.averages import dataset_scores
+from brainalign.analysis.averages import AVERAGE, dataset_scores
 from brainalign.analysis.predictors import READING
 from brainalign.analysis.resampling import t_p
 from brainalign.intervals import mean_interval
@@ -39,8 +39,8 @@ def quantities(
     Returns
     -------
     `model`, `kind` (brain, reading-times, capability, next-word), `quantity` (the dataset, the
-    task, the text, or `average` over brain datasets), `mode` (empty where there are none),
-    `measure`, `value`, `simulated`.
+    task, the text, or `average` over brain datasets or over tasks, for models that have them all),
+    `mode` (empty where there are none), `measure`, `value`, `simulated`.
     """
     parts = []
     if scores is not None:
@@ -53,6 +53,7 @@ def quantities(
     if capabilities is not None:
         overall = capabilities[capabilities["category"] == "all"]
         answers = overall.rename(columns={"task": "quantity", "accuracy": "value"})
+        answers = pd.concat([answers, _average(answers)])
         parts.append(answers.assign(kind="capability", measure="accuracy", mode=""))
     if losses is not None:
         texts = losses.rename(columns={"text": "quantity", "bits_per_token": "value"})
@@ -61,6 +62,17 @@ def quantities(
     if not parts:
         return pd.DataFrame(columns=columns)
     return pd.concat([part[columns] for part in parts], ignore_index=True)
+
+
+def _average(answers: pd.DataFrame) -> pd.DataFrame:
+    """The mean over tasks, where there are several, of every model that has all of them."""
+    parts = []
+    for simulated, part in answers.groupby("simulated", sort=False):
+        by_task = part.pivot(index="model", columns="quantity", values="value")
+        if by_task.shape[1] > 1:
+            mean = by_task.mean(axis=1, skipna=False).dropna().rename("value").reset_index()
+            parts.append(mean.assign(quantity=AVERAGE, simulated=simulated))
+    return pd.concat(parts) if parts else answers.head(0)
 
 
 def trajectories(

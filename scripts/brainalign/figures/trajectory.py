@@ -105,7 +105,8 @@ def trajectory(
 
 def _quantities(part: pd.DataFrame) -> list[tuple[str, str, str]]:
     """(kind, quantity, mode) of every panel: alignment first, legacy before controlled."""
-    found = part[(part["kind"] != "brain") | (part["quantity"] == AVERAGE)]
+    average = part["quantity"] == AVERAGE
+    found = part[average.where(part["kind"] == "brain", ~average)]
     found = found.drop_duplicates(["kind", "quantity", "mode"])
     rank = {kind: i for i, kind in enumerate(KINDS)}
     modes = {mode: i for i, mode in enumerate(mode_order(found["mode"]))}
