@@ -52,6 +52,9 @@ SCENARIOS: dict[str, tuple[Callable[..., Findings], tuple[Plant, ...], float]] =
     ),
     "correlates, no cause, 8 vanilla models": (correlation_findings, (Plant(families=EIGHT),), 1),
     "correlates, no cause, families differ": (correlation_findings, (Plant(family_sd=0.02),), 1),
+    "correlates, no cause, one tuned model each": (
+        correlation_findings, (Plant(tuned_per_base=1),), 1,
+    ),
     "tuning, none on average": (tuning_findings, (DIFFERING,), 1),
     "tuning, none on average, 8 vanilla models": (
         tuning_findings, (Plant(model_sd=0, slope_sd=0.01, families=EIGHT),), 1,
@@ -59,12 +62,18 @@ SCENARIOS: dict[str, tuple[Callable[..., Findings], tuple[Plant, ...], float]] =
     "tuning, none on average, families respond differently": (
         tuning_findings, (Plant(model_sd=0, family_slope_sd=0.01),), 1,
     ),
+    "tuning, none on average, one tuned model each": (
+        tuning_findings, (Plant(model_sd=0, slope_sd=0.01, tuned_per_base=1),), 1,
+    ),
     "tuning, gain .005": (tuning_findings, (Plant(tuning=0.005, slope_sd=0.005),), 0.4),
     "reading times, surprisal has no part": (reading_findings, (), 1),
     "accuracy, equal models": (answer_findings, (), 1),
     "tables, tuning alike": (contrast_findings, (Plant(model_sd=0),), 1),
     "tables, 8 vanilla models respond differently": (
         contrast_findings, (Plant(model_sd=0, slope_sd=0.01, families=EIGHT),), 1,
+    ),
+    "tables, one tuned model each, which respond differently": (
+        contrast_findings, (Plant(model_sd=0, slope_sd=0.01, tuned_per_base=1),), 1,
     ),
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ Models come in families of several sizes; every size has one vanilla and some tu
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,13 @@ EIGHT: Families = (("T5", (7.9, 8.4, 8.9, 9.5, 10.0)), ("LLaMA", (9.8, 10.1, 10.
 DATASETS = {"reading": 10, "listening": 6, "chapter": 6}  # name → subjects
 
 Findings = dict[str, bool]
+# What the table's names are called in findings.
+NAMES = {
+    "pearson": "Pearson",
+    "spearman": "Spearman",
+    "log10_parameters": "size",
+    "mmlu": "accuracy",
+}
 
 
 @dataclass(frozen=True)
@@ -154,6 +161,14 @@ def averages(plant: Plant, rng: np.random.Generator) -> pd.DataFrame:
     return models.assign(r=truth + rng.normal(0, noise, len(models)), accuracy=accuracy)
 
 
+def _as_scores(models: pd.DataFrame) -> pd.DataFrame:
+    """scores.csv of one dataset, of `averages`."""
+    return _about(models).assign(
+        r=models["r"].to_numpy(), dataset="d", benchmark="d", mode="controlled", region="all",
+        simulated=True,
+    )  # fmt: skip
+
+
 def rates(found: Iterable[Findings]) -> dict[str, float]:
     """How often each finding was made, as a share of the studies."""
     studies = list(found)
@@ -172,14 +187,10 @@ def tuning_findings(plant: Plant, seed: list[int]) -> Findings:
     change = tuned["r"] - models["r"].reindex(tuned["base"]).to_numpy()
     pairs = paired_tests(change.to_numpy(), rng)
     bases = paired_tests(change.groupby(tuned["base"]).mean().to_numpy(), rng)
-    scores = _about(models).assign(
-        r=models["r"].to_numpy(), dataset="d", benchmark="d", mode="controlled", region="all",
-        simulated=True,
-    )  # fmt: skip
-    fit = mixed_effects(scores)
+    fit = mixed_effects(_as_scores(models))
     fit = fit[fit["dataset"] == "average"].set_index("term")
     return {
-        "all pairs, Wilcoxon": pairs.p_wilcoxon < 0.05,
+        "all pairs, Wilcoxon, pairs as independent": pairs.p_wilcoxon < 0.05,
         "bases, Wilcoxon": bases.p_wilcoxon < 0.05,
         "bases, sign flips": bases.p_permutation < 0.05,
         "mixed model, tuned": fit["p"].get("tuned", np.nan) < 0.05,
@@ -207,53 +218,44 @@ def contrast_findings(plant: Plant, seed: list[int], samples: int = 500) -> Find
         "bases, Wilcoxon, any dataset after adjustment": (
             overall.loc["bases", "p_adjusted"].min() < 0.05
         ),
+        "all pairs, p of the interval": pairs["p"] < 0.05,
+        "all pairs, sign flips of whole vanilla models": pairs["p_permutation"] < 0.05,
+        "all pairs, Wilcoxon, pairs as independent": pairs["p_independent"] < 0.05,
         "interval over bases and subjects misses the truth": (
             not pairs["low"] <= plant.tuning <= pairs["high"]
         ),
     }
 
 
-def _excludes_0(row: pd.Series) -> bool:
+def _excludes_0(row: Mapping[str, float] | pd.Series) -> bool:
+    """Whether the interval from `low` to `high` leaves out 0."""
     return bool(row["low"] > 0 or row["high"] < 0)
 
 
 def correlation_findings(plant: Plant, seed: list[int]) -> Findings:
     """Which tests of a correlate of alignment reject at .05, which intervals exclude 0."""
-    from brainalign.analysis.association import (
-        partial,
-        pearson,
-        pearson_interval,
-        spearman,
-        within_groups,
-    )
+    from brainalign.analysis.correlations import correlations
 
-    rng = np.random.default_rng(seed)
-    models = averages(plant, rng)
-    tuned = models[models["role"] == "tuned"]
-    columns = ["r", "accuracy", "log10"]
-    bases = tuned.groupby("base")[columns].mean()
-    family = tuned.groupby("base")["family"].first().to_numpy()
+    models = averages(plant, np.random.default_rng(seed))
+    answers = _about(models).assign(
+        task="mmlu", category="all", accuracy=models["accuracy"].to_numpy(), simulated=True
+    )
+    table = correlations(_as_scores(models), capabilities=answers)
+    table = table[(table["y"] == "brain average") & (table["subset"] == "all")]
     found: Findings = {}
-    for group, members, base, families in (
-        ("tuned", tuned, tuned["base"], tuned["family"]),
-        ("bases", bases, bases.index, family),
-        ("all", models, models["anchor"], models["family"]),
-    ):
-        r, accuracy, size = (members[name].to_numpy() for name in columns)
-        for x, own, fixed, other in (
-            ("size", size, "accuracy", accuracy), ("accuracy", accuracy, "size", size)
-        ):  # fmt: skip
-            found[f"{group}: Pearson, {x}"] = pearson(own, r).p < 0.05
-            found[f"{group}: Spearman, {x}"] = spearman(own, r).p < 0.05
-            found[f"{group}: partial, {x} given {fixed}"] = partial(own, r, [other]).p < 0.05
-            low, high = pearson_interval(own, r, np.array(base))
-            found[f"{group}: interval of r excludes 0, {x}"] = low > 0 or high < 0
-            if len(set(families)) > 2:
-                low, high = pearson_interval(own, r, np.array(families))
-                found[f"{group}: interval over families, {x}"] = low > 0 or high < 0
-            if group == "bases":
-                within = within_groups(own, r, family)
-                found[f"{group}: within families, {x}"] = within.p < 0.05
+    for row in table.to_dict("records"):
+        group, method, x, given = (
+            NAMES.get(row[name], row[name]) for name in ("models", "method", "x", "controlled_for")
+        )
+        what = f"{x} given {given}" if given else x
+        found[f"{group}: {method}, {what}"] = row["p"] < 0.05
+        if row["n_bases"] < row["n"] or (plant.tuned_per_base == 1 and group == "tuned"):
+            found[f"{group}: {method}, models as independent, {what}"] = row["p_independent"] < 0.05
+        elif method == "Pearson":  # of the others it leaves out 0 where p < .05
+            found[f"{group}: interval of r excludes 0, {x}"] = _excludes_0(row)
+        if method == "Pearson" and row["n_families"] > 2:
+            ends = {"low": row["low_families"], "high": row["high_families"]}
+            found[f"{group}: interval over families, {x}"] = _excludes_0(ends)
     return found
 
 

@@ -1,14 +1,32 @@
-"""95 % intervals of statistics of few independent units: Student's t, and the jackknife."""
+"""Intervals and tests of statistics of few independent units: Student's t, and the jackknife."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
+
+
+@dataclass(frozen=True)
+class Inference:
+    """95 % interval of a statistic, and the two-sided p of its being 0: below .05 where the
+    interval leaves out 0. NaN where they are not defined; `note` says why there is no p.
+    """
+
+    low: float = np.nan
+    high: float = np.nan
+    p: float = np.nan
+    note: str = ""
 
 
 def reach(freedom: float) -> float:
     """How many standard errors a 95 % interval with `freedom` degrees of freedom reaches."""
     return float(stdtrit(freedom, 0.975))
+
+
+def two_sided_p(t: float, freedom: float) -> float:
+    """p of Student's t with `freedom` degrees of freedom, either sign counting."""
+    return float(2 * stdtr(freedom, -abs(t)))
 
 
 def welch_satterthwaite(variances: np.ndarray, freedom: np.ndarray) -> np.ndarray:
@@ -19,6 +37,13 @@ def welch_satterthwaite(variances: np.ndarray, freedom: np.ndarray) -> np.ndarra
     variances = np.where(freedom > 0, np.nan_to_num(variances), 0)
     total, terms = variances.sum(0), (variances**2 / np.maximum(freedom, 1)).sum(0)
     return np.where(terms > 0, total**2 / np.where(terms > 0, terms, 1), 0)
+
+
+def student(value: float, error: float, freedom: float) -> Inference:
+    """Interval and test of a value with its standard error, which has degrees of freedom."""
+    half = reach(freedom) * error
+    p = two_sided_p(value / error, freedom) if error > 0 else np.nan
+    return Inference(value - half, value + half, p, "" if error > 0 else "its standard error is 0")
 
 
 def mean_interval(values: np.ndarray) -> tuple[float, float]:
@@ -35,10 +60,10 @@ def mean_interval(values: np.ndarray) -> tuple[float, float]:
     return float(values.mean() - half), float(values.mean() + half)
 
 
-def jackknife_interval(
+def jackknife(
     sums: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray], bounded: bool = False
-) -> tuple[float, float]:
-    """95 % interval of a statistic of summed data, leaving out one cluster after another.
+) -> Inference:
+    """Interval and test of a statistic of summed data, leaving out one cluster after another.
 
     The standard error is the jackknife's (Efron & Tibshirani 1993, section 11.3), its reach
     Student's t with m − 1 degrees of freedom.
@@ -47,27 +72,32 @@ def jackknife_interval(
     ----------
     sums : [m, k], the sums of every cluster.
     statistic : sums [rows, k] → values [rows].
-    bounded : the statistic is a correlation: the interval is that of Fisher's z = artanh r.
+    bounded : the statistic is a correlation: all is computed on Fisher's z = artanh r.
 
     Returns
     -------
-    low, high; NaN with fewer than two clusters, or where the statistic is not defined without one
-    of them.
+    NaN with fewer than two clusters, or where the statistic (z: at r = ±1) is not defined with all
+    of them or without one. p is NaN too where no cluster makes a difference.
     """
     m, total = len(sums), sums.sum(0)
     if m < 2:
-        return np.nan, np.nan
+        return Inference(note=f"{m} clusters, 2 are needed")
     found = statistic(np.vstack([total, total - sums]))
     if bounded:
         with np.errstate(divide="ignore"):
             found = np.arctanh(found)
     if not np.isfinite(found).all():
-        return np.nan, np.nan
+        why = "not defined, or ±1," if bounded else "not defined"
+        return Inference(note=f"{why} with all of them or without one")
     value, without = found[0], found[1:]
-    half = reach(m - 1) * np.sqrt((m - 1) / m * np.sum((without - without.mean()) ** 2))
-    ends = np.array([value - half, value + half])
-    low, high = np.tanh(ends) if bounded else ends
-    return float(low), float(high)
+    error = np.sqrt((m - 1) / m * np.sum((without - without.mean()) ** 2))
+    if error <= 1e-12 * abs(value):
+        error = 0.0  # what rounding leaves
+    result = student(float(value), float(error), m - 1)
+    if bounded:
+        low, high = float(np.tanh(result.low)), float(np.tanh(result.high))
+        return replace(result, low=low, high=high)
+    return result
 
 
 def paired_sums(x: np.ndarray, y: np.ndarray, cluster: np.ndarray) -> np.ndarray:
@@ -83,6 +113,16 @@ def correlation(sums: np.ndarray) -> np.ndarray:
     var_x, var_y, cov = _moments(sums)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.clip(cov / np.sqrt(var_x * var_y), -1, 1)
+
+
+def partial_correlation(sums: np.ndarray) -> np.ndarray:
+    """Partial r [rows] of x and y given z from sums [rows, 18]: `paired_sums` of x and y, of x and
+    z, of y and z. NaN where one is constant, or z leaves nothing of x or y."""
+    of_xy, of_xz, of_yz = (correlation(part) for part in np.split(sums, 3, axis=1))
+    left = (1 - of_xz**2) * (1 - of_yz**2)
+    with np.errstate(invalid="ignore"):
+        found = (of_xy - of_xz * of_yz) / np.sqrt(np.where(left > 1e-12, left, np.nan))
+    return np.clip(found, -1, 1)
 
 
 def slope(sums: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from brainalign.analysis.association import (
     correlation_p,
+    over_clusters,
     partial,
     pearson,
     ranks,
@@ -85,6 +86,61 @@ def test_partial_equals_the_inverse_correlation_matrix(k, rng):
     weights, rest, *_ = np.linalg.lstsq(design, data[:, 1], rcond=None)
     error = np.sqrt(rest[0] / (18 - k) * np.linalg.inv(design.T @ design)[1, 1])
     assert found.p == pytest.approx(2 * stats.t.sf(abs(weights[1] / error), 18 - k))
+
+
+def left_out(method, x, y, z, clusters):
+    """z of r of all, and without one cluster after another, by SciPy and least squares."""
+
+    def r(inside):
+        if method == "partial":
+            design = np.column_stack([np.ones(inside.sum()), z[inside]])
+            rest = [v[inside] - design @ np.linalg.lstsq(design, v[inside])[0] for v in (x, y)]
+            return stats.pearsonr(*rest).statistic
+        if method == "spearman":
+            return stats.pearsonr(stats.rankdata(x)[inside], stats.rankdata(y)[inside]).statistic
+        return stats.pearsonr(x[inside], y[inside]).statistic
+
+    whole = np.arctanh(r(np.full(len(x), True)))
+    return whole, np.arctanh([r(clusters != c) for c in np.unique(clusters)])
+
+
+@pytest.mark.parametrize("method", ["pearson", "spearman", "partial"])
+def test_the_p_over_clusters_is_that_of_leaving_them_out(method, rng):
+    clusters = np.repeat(list("cabdef"), [3, 1, 5, 2, 2, 4])
+    z = rng.normal(size=17)
+    x, y = z + rng.normal(size=(2, 17))
+    whole, without = left_out(method, x, y, z, clusters)
+    error = np.sqrt(5 / 6 * np.sum((without - without.mean()) ** 2))
+    x, y, z, clusters = (
+        np.append(v, gap) for v, gap in ((x, np.nan), (y, 1), (z, 1), (clusters, "g"))
+    )
+    given = z if method == "partial" else None
+    found = over_clusters(x, y, clusters, given, ranked=method == "spearman")
+    assert found.p == pytest.approx(2 * stats.t.sf(abs(whole / error), 5))
+    half = stats.t.ppf(0.975, 5) * error
+    assert (found.low, found.high) == pytest.approx(tuple(np.tanh([whole - half, whole + half])))
+
+
+@given(
+    arrays(float, (3, 12), elements=st.floats(-9, 9, width=16)),
+    arrays(int, 12, elements=st.integers(0, 5)),
+    st.booleans(),
+)
+def test_p_over_clusters_is_below_05_where_the_interval_leaves_out_0(data, clusters, held):
+    x, y, z = data
+    found = over_clusters(x, y, clusters, z if held else None)
+    assume(not np.isnan(found.p) and abs(found.p - 0.05) > 1e-9)
+    assert (found.p < 0.05) == (found.low > 0 or found.high < 0)
+
+
+def test_few_clusters_of_equal_order_cannot_have_a_smaller_p_than_their_orders(rng):
+    """Three clusters have 6 orders, of which two are as far apart: p is at least 1/3."""
+    clusters = np.repeat(np.arange(4), 3)
+    y = 10.0 * clusters + rng.normal(size=12)
+    for m in (3, 4):
+        inside = clusters < m
+        found = over_clusters(clusters[inside], y[inside], clusters[inside], ranked=True)
+        assert found.p == pytest.approx(2 / np.prod(range(1, m + 1)))
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,8 @@ def test_correlations_rest_on_tuned_models_and_on_bases(table, study):
         assert text.startswith(
             f"partial r = {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']:.0f}"
         )
+        beside = f"taking models as independent, as the paper does, {p_text(row['p_independent'])}"
+        assert (beside in text) == (mode == "legacy")
 
 
 def test_a_correlation_over_families_stands_beside_the_one_around_their_means(table, study):
@@ -220,10 +222,14 @@ def test_test_that_cannot_reach_significance_says_so(check, study, n, ending):
 def test_published_rows_hold_the_recomputed_values(table):
     data = "published tables, Aw et al. 2024"
     knowledge = answers(table, "Does it grow with world knowledge", data)
-    assert knowledge["legacy"] == "r = .81, p < .001, N = 17"
-    assert knowledge["controlled"] == "at equal size: partial r = −.16, p = .56, N = 17"
+    assert knowledge["legacy"] == "r = .81, p < .001 taking models as independent, N = 17"
+    assert knowledge["controlled"] == (
+        "at equal size: partial r = −.16, p = .73 over 8 vanilla models, N = 17"
+    )
     gain = answers(table, "Does instruction tuning", data)
-    assert gain["legacy"] == "mean gain +6.3 %; Wilcoxon over 17 pairs p = .005"
+    assert gain["legacy"] == (
+        "mean gain +6.3 %; Wilcoxon over 17 pairs taken as independent p = .005"
+    )
     assert gain["controlled"] == "Wilcoxon over 8 vanilla models p = .078"
 
 

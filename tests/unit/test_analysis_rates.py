@@ -41,17 +41,21 @@ def at_most(n, level=0.05):
 def test_partial_correlations_tell_size_from_knowledge(plant, cause, other):
     found = rates(repeat(correlation_findings, N_STUDIES, 5, plant))
     # Either cause makes both plain correlations significant: they do not tell them apart.
-    assert min(found[f"tuned: Pearson, {x}"] for x in ("size", "accuracy")) > 0.6
+    assert min(found[f"tuned: Pearson, {x}"] for x in ("size", "accuracy")) > 0.4
     assert found[f"bases: partial, {cause}"] > found[f"bases: partial, {other}"] + 0.05
     assert found[f"bases: partial, {other}"] <= at_most(N_STUDIES)
 
 
-def test_without_a_cause_tests_over_vanilla_models_keep_their_level():
+def test_without_a_cause_every_p_keeps_its_level():
     found = rates(repeat(correlation_findings, N_STUDIES, 6, Plant()))
-    for name in ("Pearson, size", "Spearman, accuracy", "partial, size given accuracy"):
-        assert found[f"bases: {name}"] <= at_most(N_STUDIES), name
-    # Models tuned from one vanilla model are not independent, as their tables say.
-    assert found["tuned: Pearson, size"] > found["bases: Pearson, size"]
+    for group in ("tuned", "bases", "all"):
+        for name in ("Pearson, size", "Spearman, accuracy", "partial, size given accuracy"):
+            assert found[f"{group}: {name}"] <= at_most(N_STUDIES), (group, name)
+    # Models tuned from one vanilla model are not independent.
+    for group in ("tuned", "all"):
+        independent = found[f"{group}: Pearson, models as independent, size"]
+        assert independent > found[f"{group}: Pearson, size"]
+    assert found["all: Pearson, models as independent, size"] > at_most(N_STUDIES)
 
 
 def test_tests_over_vanilla_models_find_nothing_where_there_is_nothing():
@@ -63,7 +67,8 @@ def test_tests_over_vanilla_models_find_nothing_where_there_is_nothing():
 def test_tests_over_vanilla_models_find_a_large_gain():
     for findings in (tuning_findings, contrast_findings):
         found = rates(repeat(findings, 5, 7, Plant(tuning=0.02)))
-        for name in {"bases, Wilcoxon", "bases, sign flips", "mixed model, tuned"} & set(found):
+        tests = {"bases, Wilcoxon", "bases, sign flips", "mixed model, tuned"}
+        for name in (tests | {"all pairs, p of the interval"}) & set(found):
             assert found[name] == 1, name
 
 

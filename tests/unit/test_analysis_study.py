@@ -1,5 +1,6 @@
 """The study's tables: the paper's scores as a study, planted effects, studies that lack parts."""
 
+import itertools
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from brainalign.analysis.association import over_clusters, partial
 from brainalign.analysis.averages import dataset_scores
 from brainalign.analysis.baselines import against_baselines
 from brainalign.analysis.behaviors import collect_behaviors, collect_losses
@@ -21,7 +23,7 @@ from brainalign.analysis.scores import collect_scores
 from brainalign.errors import InputError
 from brainalign.formats.tables import read_table, write_json, write_table
 from scipy import stats
-from simulated_studies import Plant, study
+from simulated_studies import TWELVE, Plant, study
 
 BRAIN = ("pereira2018", "blank2014", "wehbe2014")
 
@@ -79,7 +81,7 @@ def test_the_papers_scores_give_the_papers_gains(paper):
         assert overall.loc[dataset, "n"] == 17
     assert overall.loc["average", "relative_by_dataset"] == pytest.approx(0.0632, abs=5e-5)
     # The paper prints rounded averages; these are the means of its columns (p .005 there).
-    assert overall.loc["average", "p"] == pytest.approx(0.005, abs=0.003)
+    assert overall.loc["average", "p_independent"] == pytest.approx(0.005, abs=0.003)
     bases = table[(table["level"] == "overall") & (table["unit"] == "bases")]
     brain = bases["kind"] == "brain"
     assert (bases.loc[brain, "n"] == 8).all()
@@ -206,12 +208,116 @@ def test_pair_interval_is_students(planted):
 
 def test_what_a_p_can_be_at_least_and_what_it_counts_as_independent(planted):
     few = only(planted, ["B0", "B0-tuned0", "B0-tuned1", "B1", "B1-tuned0", "B2", "B2-tuned0"])
-    overall = contrasts(**few, samples=20).query("level == 'overall' and dataset == 'average'")
-    for unit, n in (("pairs", 4), ("bases", 3)):
-        row = overall[overall["unit"] == unit].iloc[0]
-        assert (row["n"], row["p_least"]) == (n, 2.0 ** (1 - n))
-        assert row["p"] >= row["p_least"]
-        assert ("p takes 4 pairs of 3 vanilla models" in row["note"]) == (unit == "pairs")
+    table = contrasts(**few, samples=20).query("dataset == 'average'")
+    pairs, bases = (
+        table[(table["level"] == "overall") & (table["unit"] == unit)].iloc[0]
+        for unit in ("pairs", "bases")
+    )
+    assert (bases["n"], bases["p_least"]) == (3, 0.25) and bases["p"] >= 0.25
+    assert pairs["n"] == 4
+    own = table[(table["level"] == "pair") & (table["mode"] == pairs["mode"])]
+    assert pairs["p_independent"] == stats.wilcoxon(own["absolute"]).pvalue
+    # A vanilla model is flipped with all models tuned from it.
+    sums = own.groupby("vanilla")["absolute"].sum()
+    flipped = [abs(np.dot(s, sums)) for s in itertools.product((-1, 1), repeat=3)]
+    expected = np.mean(np.array(flipped) >= abs(sums.sum()) - 1e-12)
+    assert pairs["p_permutation"] == expected
+
+
+def test_p_of_all_pairs_belongs_to_their_interval(planted):
+    table = contrasts(**planted, samples=200)
+    rows = table[(table["unit"] == "pairs") & (table["level"] != "pair")]
+    assert (rows["test"] == "hierarchical").all()
+    leaves_out = (rows["low"] > 0) | (rows["high"] < 0)
+    assert ((rows["p"] < 0.05) == leaves_out).all() and leaves_out.nunique() == 2
+    assert table.loc[table["unit"] != "pairs", "p_independent"].isna().all()
+
+
+def test_p_of_all_pairs_is_students_over_vanilla_models_where_units_do_not_vary(planted):
+    """Accuracy has no units: the mean over vanilla models of one family, against its spread."""
+    family = planted["capabilities"].query("family == 'A'")
+    table = contrasts(capabilities=family, samples=20_000).query("dataset == 'facts'")
+    row = table[(table["level"] == "overall") & (table["unit"] == "pairs")].iloc[0]
+    by_base = table[table["level"] == "pair"].groupby("vanilla")["absolute"].mean()
+    assert len(by_base) == 5
+    expected = stats.ttest_1samp(by_base, 0)
+    assert row["p"] == pytest.approx(expected.pvalue, abs=0.01)
+    interval = expected.confidence_interval()
+    assert (row["low"], row["high"]) == pytest.approx(tuple(interval), abs=2e-3)
+
+
+def test_a_family_with_one_vanilla_model_gives_no_p_over_pairs(planted):
+    few = only(planted, ["A0", "A0-tuned0", "A0-tuned1", "B0", "B0-tuned0", "B1", "B1-tuned0"])
+    table = contrasts(**few, samples=20)
+    rows = table[(table["unit"] == "pairs") & (table["family"] != "B")]
+    assert len(rows) and rows[["p", "p_adjusted"]].isna().all(axis=None)
+    assert rows["note"].str.contains("no p: one vanilla model of A").all()
+    assert rows["p_independent"].notna().all() and (rows["test"] == "none").all()
+    assert table.loc[(table["unit"] == "pairs") & (table["family"] == "B"), "p"].notna().all()
+
+
+def scored(tables, models):
+    """Average alignment in legacy mode, log10 size, accuracy and vanilla model of some models."""
+    scores = tables["scores"].query("mode == 'legacy'")
+    facts = scores.drop_duplicates("model").set_index("model").loc[models]
+    accuracy = tables["capabilities"].query("category == 'all'").set_index("model")["accuracy"]
+    average = dataset_scores(scores).query("dataset == 'average'").set_index("model")["r"]
+    base = facts["base"].fillna(facts.index.to_series())
+    size = np.log10(facts["parameters"].astype(float))
+    return average[models].to_numpy(), size.to_numpy(), accuracy[models].to_numpy(), base.to_numpy()
+
+
+@pytest.mark.parametrize("group", ["tuned", "all"])
+def test_p_of_correlations_is_over_vanilla_models_and_the_papers_beside_it(planted, group):
+    table = correlations(planted["scores"], capabilities=planted["capabilities"])
+    table = table.query("y == 'brain average' and mode == 'legacy' and models == @group")
+    roles = planted["scores"].drop_duplicates("model").set_index("model")["role"]
+    models = list(roles.index[roles.isin(["tuned"] if group == "tuned" else ["tuned", "vanilla"])])
+    r, size, accuracy, base = scored(planted, models)
+    whole = table[table["subset"] == "all"].set_index(["method", "x"])
+    for x, own, other in (("log10_parameters", size, accuracy), ("mmlu", accuracy, size)):
+        for method, given, independent in (
+            ("pearson", None, stats.pearsonr(own, r).pvalue),
+            ("spearman", None, stats.spearmanr(own, r).pvalue),
+            ("partial", other, partial(own, r, [other]).p),
+        ):
+            row = whole.loc[(method, x)]
+            assert row["n_bases"] == 12 < row["n"]
+            expected = over_clusters(own, r, base, given, ranked=method == "spearman")
+            assert row["p"] == pytest.approx(expected.p)
+            assert row["p_independent"] == pytest.approx(independent)
+    pearson = table[table["method"] == "pearson"]
+    part = pearson[(pearson["subset"] == "without A") & (pearson["x"] == "mmlu")].iloc[0]
+    inside = np.array([not name.startswith("A") for name in base])
+    expected = over_clusters(accuracy[inside], r[inside], base[inside]).p
+    assert part["p"] == pytest.approx(expected)
+    assert (pearson["p"].dropna() != pearson.loc[pearson["p"].notna(), "p_independent"]).all()
+    for p in ("p", "p_independent"):
+        family = whole[whole["test_family"] == whole.loc[("pearson", "mmlu"), "test_family"]]
+        adjusted = stats.false_discovery_control(family[p])
+        np.testing.assert_allclose(family[f"{p}_adjusted"], adjusted)
+
+
+def test_where_no_models_share_a_vanilla_one_both_p_are_the_classical_test(planted):
+    single = [name for name in planted["scores"]["model"].unique() if name.endswith("tuned0")]
+    few = only(planted, single)
+    table = correlations(few["scores"], capabilities=few["capabilities"])
+    tuned = table[table["models"] == "tuned"]
+    assert (tuned["n_bases"] == tuned["n"]).all() and tuned["p"].notna().any()
+    np.testing.assert_array_equal(tuned["p"], tuned["p_independent"])
+    r, size, _, _ = scored(few, single)
+    row = tuned.query("y == 'brain average' and mode == 'legacy' and x == 'log10_parameters'")
+    row = row[row["subset"] == "all"].set_index("method")["p"]
+    assert row["pearson"] == pytest.approx(stats.pearsonr(size, r).pvalue)
+    assert row["spearman"] == pytest.approx(stats.spearmanr(size, r).pvalue)
+
+
+def test_too_few_vanilla_models_give_no_p_and_say_so(planted):
+    few = only(planted, ["A0-tuned0", "A0-tuned1", "A1-tuned0", "A1-tuned1"])
+    table = correlations(few["scores"], capabilities=few["capabilities"])
+    rows = table[(table["models"] == "tuned") & (table["method"] == "pearson")]
+    assert rows["p"].isna().all() and rows["p_independent"].notna().all()
+    assert set(rows["note"]) == {"no p: jackknife over vanilla models, 2 clusters, 3 are needed"}
 
 
 def test_a_relative_change_of_nothing_is_left_out_and_counted(planted):
@@ -289,23 +395,23 @@ def test_small_studies_say_why_and_do_not_crash(planted, models):
     table = correlations(few["scores"], capabilities=few["capabilities"])
     undefined = table["r"].isna()
     assert table.loc[undefined, "note"].str.startswith("not computable: ").all()
-    shared = table["n_bases"] < table["n"]
-    assert table.loc[~undefined & shared, "note"].str.startswith("p takes").all()
-    related = table["n_families"].between(2, table["n_bases"] - 1) & ~shared
-    related &= table["method"] != "within families"
-    families = table.loc[~undefined & related, "note"]
-    assert families.str.contains("families as independent").all()
-    assert (table.loc[~undefined & ~shared & ~related, "note"] == "").all()
+    without = table["p"].isna() & ~undefined
+    assert table.loc[without, "note"].str.startswith("no p: ").all()
+    related = table["n_families"].between(2, table["n_bases"] - 1)
+    related &= (table["method"] != "within families") & table["p"].notna()
+    assert table.loc[related, "note"].str.contains("families as independent").all()
+    assert (table.loc[table["p"].notna() & ~related, "note"] == "").all()
     fit = mixed_effects(few["scores"])
     assert (fit["estimate"].notna() | fit["note"].str.startswith("not computable: ")).all()
     against_baselines(few["scores"], few["subjects"])
 
 
 @pytest.mark.parametrize(
-    ("n", "said"), [(12, ""), (8, "of 8 vanilla models: p is too small, the interval too narrow")]
+    ("n", "said"), [(24, ""), (8, "of 8 vanilla models: p is too small, the interval too narrow")]
 )
-def test_the_p_of_size_over_few_vanilla_models_is_marked(planted, n, said):
-    scores = planted["scores"]
+def test_the_p_of_size_over_few_vanilla_models_is_marked(n, said):
+    twice = TWELVE + tuple((f"{name}2", tuple(x + 0.2 for x in sizes)) for name, sizes in TWELVE)
+    scores = study(Plant(size=0.03, families=twice), np.random.default_rng(0))["scores"]
     bases = list(dict.fromkeys(scores["base"].dropna()))[:n]
     fit = mixed_effects(scores[scores["model"].isin(bases) | scores["base"].isin(bases)])
     size = fit["term"] == "log10_parameters"

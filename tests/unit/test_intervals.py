@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from brainalign.analysis.association import pearson_interval
+from brainalign.analysis.association import over_clusters
 from brainalign.intervals import (
+    Inference,
     correlation,
-    jackknife_interval,
+    jackknife,
     mean_interval,
     paired_sums,
     slope,
@@ -22,6 +23,10 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(21)
 
 
+def ends(found: Inference) -> tuple[float, float]:
+    return found.low, found.high
+
+
 def test_interval_of_a_mean_is_students(rng):
     x = rng.normal(size=7)
     expected = stats.t.interval(0.95, 6, x.mean(), stats.sem(x))
@@ -32,8 +37,9 @@ def test_interval_of_a_mean_is_students(rng):
 def test_jackknife_of_a_mean_is_students(rng):
     x = rng.normal(size=7)
     sums = np.column_stack([x, np.ones(7)])
-    found = jackknife_interval(sums, lambda s: s[:, 0] / s[:, 1])
-    np.testing.assert_allclose(found, mean_interval(x))
+    found = jackknife(sums, lambda s: s[:, 0] / s[:, 1])
+    np.testing.assert_allclose(ends(found), mean_interval(x))
+    assert found.p == pytest.approx(stats.ttest_1samp(x, 0).pvalue)
 
 
 def test_jackknife_of_r_and_slope_leave_out_one_cluster_after_another(rng):
@@ -48,16 +54,27 @@ def test_jackknife_of_r_and_slope_leave_out_one_cluster_after_another(rng):
     ):
         half = stats.t.ppf(0.975, 4) * np.sqrt(4 / 5 * 5 * np.var(values[1:]))
         expected = values[0] + np.array([-half, half])
-        found = jackknife_interval(sums, statistic, bounded)
-        np.testing.assert_allclose(found, np.tanh(expected) if bounded else expected)
+        found = jackknife(sums, statistic, bounded)
+        np.testing.assert_allclose(ends(found), np.tanh(expected) if bounded else expected)
 
 
 def test_an_interval_is_not_defined_without_its_clusters(rng):
     x = np.array([1.0, 1, 1, 2])
     y = rng.normal(size=4)
-    assert np.isnan(pearson_interval(x, y, np.arange(4))).all()  # x is constant without the last
-    assert np.isnan(pearson_interval(y, x, np.array([0, 0, 1, 1]))).all()  # two clusters
-    assert np.isnan(pearson_interval(x, 2 * x, np.arange(4))).all()  # no bound of z at r = 1
+    for first, second, clusters, why in (
+        (x, y, np.arange(4), "without one"),  # x is constant without the last
+        (y, x, np.array([0, 0, 1, 1]), "2 clusters, 3 are needed"),
+        (y, 2 * y, np.arange(4), "±1"),  # no bound of z at r = 1
+    ):
+        found = over_clusters(first, second, clusters)
+        assert np.isnan([found.low, found.high, found.p]).all() and why in found.note
+
+
+def test_a_cluster_that_makes_no_difference_gives_no_p():
+    sums = np.column_stack([np.full(4, 0.1), np.ones(4)])
+    found = jackknife(sums, lambda s: s[:, 0] / s[:, 1])
+    assert ends(found) == pytest.approx((0.1, 0.1))
+    assert np.isnan(found.p) and found.note == "its standard error is 0"
 
 
 @pytest.mark.parametrize("clusters", [5, 8, 12])
@@ -71,8 +88,7 @@ def test_intervals_of_r_over_clusters_keep_their_level(clusters, shared, rng):
         y = y + rng.normal(size=3 * clusters)
         if shared == "both":
             x = x + rng.normal(size=3 * clusters)
-        low, high = pearson_interval(x, y, cluster)
-        missed += not low <= 0 <= high
+        missed += over_clusters(x, y, cluster).p < 0.05
     assert LOW <= missed / STUDIES <= HIGH
 
 

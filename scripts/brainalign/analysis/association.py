@@ -1,14 +1,21 @@
 """Correlation of two quantities over models: Pearson, Spearman, partial, with N, p and the reason
-when there is none."""
+when there is none; and the test where models come in clusters."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
-from scipy.special import stdtr
 
-from brainalign.intervals import correlation, jackknife_interval, paired_sums
+from brainalign.intervals import (
+    Inference,
+    correlation,
+    jackknife,
+    paired_sums,
+    partial_correlation,
+    two_sided_p,
+)
 
 MINIMUM_MODELS = 3
 
@@ -97,27 +104,47 @@ def correlation_p(r: float, n: int, controlled: int = 0) -> float:
     if abs(r) >= 1:
         return 0.0
     t = abs(r) * np.sqrt(freedom / (1 - r * r))
-    return float(2 * stdtr(freedom, -t))
+    return two_sided_p(t, freedom)
 
 
-def pearson_interval(x: np.ndarray, y: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:
-    """95 % interval of Pearson's r when whole clusters are independent, not their members.
+def over_clusters(
+    x: np.ndarray,
+    y: np.ndarray,
+    clusters: np.ndarray,
+    given: np.ndarray | None = None,
+    ranked: bool = False,
+) -> Inference:
+    """Interval and test of a correlation when whole clusters are independent, not their members.
+
+    Fisher's z against its delete-one-cluster jackknife standard error, Student's t with
+    (clusters − 1) degrees of freedom.
 
     Parameters
     ----------
     x, y : float [n]; pairs with a NaN are left out.
     clusters : label of each pair's cluster [n].
+    given : float [n], regressed out of both: the partial correlation.
+    ranked : of the ranks among all [n] (Spearman's). p is not below 2 / clusters!, the least that
+        so many orders can give: where few clusters agree, leaving one out changes next to nothing.
 
     Returns
     -------
-    low, high: Fisher's z ± t · (jackknife standard error over clusters), as correlations. NaN with
-    fewer than three clusters, or where r is not defined without one of them.
+    low, high, p; NaN with fewer than three clusters, or where r is not defined (or ±1) with all of
+    them or without one.
     """
-    present = ~(np.isnan(x) | np.isnan(y))
-    x, y, clusters = x[present], y[present], clusters[present]
-    if len(set(clusters)) < MINIMUM_MODELS:
-        return np.nan, np.nan
-    return jackknife_interval(paired_sums(x, y, clusters), correlation, bounded=True)
+    fixed = [] if given is None else [given]
+    present = ~np.isnan(np.sum([x, y, *fixed], axis=0))
+    x, y, *fixed = (values[present] for values in (x, y, *fixed))
+    clusters = clusters[present]
+    m = len(set(clusters))
+    if m < MINIMUM_MODELS:
+        return Inference(note=f"{m} clusters, {MINIMUM_MODELS} are needed")
+    if ranked:
+        x, y = ranks(x), ranks(y)
+    sums = [paired_sums(one, other, clusters) for one, other in combinations((x, y, *fixed), 2)]
+    found = jackknife(np.hstack(sums), partial_correlation if fixed else correlation, bounded=True)
+    least = 2 / math.factorial(m) if ranked else 0.0
+    return replace(found, p=float(np.maximum(found.p, least)))
 
 
 def ranks(values: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Does instruction tuning help? Tuned minus vanilla, per pair, per family and over all."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,18 +10,20 @@ import pandas as pd
 from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
 from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.proportions import mcnemar_p, paired_interval
-from brainalign.analysis.resampling import PairedTests, cluster_weights, paired_tests
-from brainalign.intervals import reach, welch_satterthwaite
+from brainalign.analysis.resampling import PairedTests, cluster_weights, paired_tests, sign_flip_p
+from brainalign.intervals import Inference, student, welch_satterthwaite
 
 COLUMNS = (
     "level", "tuned", "vanilla", "family", "benchmark", "dataset", "mode", "kind", "measure",
     "absolute", "relative", "relative_by_dataset", "low", "high", "interval", "test", "unit", "n",
-    "p", "p_least", "p_permutation", "p_adjusted", "test_family", "note", "simulated",
+    "p", "p_least", "p_permutation", "p_adjusted", "p_independent", "test_family", "note",
+    "simulated",
 )  # fmt: skip
 MEASURED = ["simulated", "mode", "kind", "measure"]
 VALUES = [*MEASURED, "dataset", "benchmark", "model", "value", "note"]
 UNITS = [*MEASURED, "dataset", "unit", "name", "model", "value"]
 EVERY = "all"
+FAMILIES = "p speaks for these {} families: too small for others where families respond differently"
 
 Row = dict[str, Any]
 
@@ -111,8 +113,9 @@ def contrasts(
     Returns
     -------
     COLUMNS (docs/outputs.md). Level `pair`: one tuned model. Levels `family` and `overall`: means
-    over pairs, tested once over pairs (`unit` pairs, the paper's way, although pairs that share a
-    vanilla model are not independent) and once over one mean per vanilla model (`unit` bases).
+    over pairs (`unit` pairs), tested against the spread of vanilla models and their units, and in
+    the paper's way (`p_independent`, although pairs that share a vanilla model are not
+    independent); and over one mean per vanilla model (`unit` bases).
     """
     facts = model_facts(scores, behaviors, capabilities)
     tuned = facts[(facts["role"] == "tuned") & facts["base"].notna()]
@@ -264,12 +267,6 @@ def _drawn_average(average: Pairs, single: dict[str, Pairs], drawn: dict[str, Dr
     return Drawn(average.absolute + np.mean(centred, axis=0), freedom)
 
 
-def _interval(value: float, variance: float, freedom: float) -> tuple[float, float]:
-    """`value` ± Student's t · standard error."""
-    half = reach(freedom) * np.sqrt(variance)
-    return float(value - half), float(value + half)
-
-
 def _drawn_means(pairs: Pairs, samples: int, rng: np.random.Generator) -> Drawn:
     """Bootstrapped differences of every pair, its units resampled.
 
@@ -297,10 +294,8 @@ def _pair_rows(pairs: Pairs, drawn: Drawn, by_dataset: np.ndarray, seed: int) ->
     for i, note in enumerate(pairs.notes):
         units = pairs.units[i][~np.isnan(pairs.units[i])]
         varies = not note and drawn.freedom[i] > 0
-        low = high = np.nan
-        if varies:
-            variance = np.nanvar(drawn.means[:, i])
-            low, high = _interval(pairs.absolute[i], variance, drawn.freedom[i])
+        error = np.nanstd(drawn.means[:, i]) if varies else np.nan
+        own = student(float(pairs.absolute[i]), float(error), drawn.freedom[i])
         tests = paired_tests(units, np.random.default_rng(seed))
         if not note and "folds" in pairs.unit:
             # Folds share training data: their differences are not independent observations.
@@ -309,8 +304,8 @@ def _pair_rows(pairs: Pairs, drawn: Drawn, by_dataset: np.ndarray, seed: int) ->
             "absolute": pairs.absolute[i],
             "relative": pairs.relative[i],
             "relative_by_dataset": by_dataset[i],
-            "low": low,
-            "high": high,
+            "low": own.low,
+            "high": own.high,
             "interval": pairs.unit if varies else "none",
             **_test(tests, pairs.unit, note),
         }
@@ -319,11 +314,12 @@ def _pair_rows(pairs: Pairs, drawn: Drawn, by_dataset: np.ndarray, seed: int) ->
 def _mean_rows(
     pairs: Pairs, members: Members, drawn: Drawn, by_dataset: np.ndarray, seed: int
 ) -> Iterator[Row]:
-    """Mean over the pairs of every family and of all, tested over pairs and over vanilla models.
+    """Mean over the pairs of every family and of all, and over one mean per vanilla model.
 
-    The interval is a hierarchical bootstrap: vanilla models within family (with all their tuned
-    models) and, inside each pair, subjects within dataset.
+    Interval and p of the mean over pairs are those of a hierarchical bootstrap: vanilla models
+    within family (with all their tuned models) and, inside each pair, subjects within dataset.
     """
+    means = ["absolute", "relative", "relative_by_dataset"]
     values = pd.DataFrame(
         {
             "absolute": pairs.absolute,
@@ -334,57 +330,74 @@ def _mean_rows(
     )
     for level, family, inside in members.groups():
         known = inside & ~np.isnan(pairs.absolute)
-        low, high, interval = _mean_interval(pairs, drawn, members, known)
         note = _left_out(pairs, inside, known)
         head = {"level": level, "tuned": EVERY, "vanilla": EVERY, "family": family}
-        for unit in ("pairs", "bases"):
-            own = values[known]
-            n_pairs = len(own)
-            if unit == "bases":
-                own = own.groupby("base", sort=False).mean()
-                # The interval belongs to the mean over pairs.
-                low = high = np.nan
-                interval = "none"
-            tests = paired_tests(own["absolute"].to_numpy(), np.random.default_rng(seed))
-            n_bases = len(set(members.bases[known]))
-            shared = unit == "pairs" and n_bases < n_pairs and not np.isnan(tests.p_wilcoxon)
-            why = f"p takes {n_pairs} pairs of {n_bases} vanilla models as independent: too small"
-            yield {
-                **head,
-                **own.mean(numeric_only=True)[["absolute", "relative", "relative_by_dataset"]],
-                "low": low,
-                "high": high,
-                "interval": interval,
-                **_test(tests, unit, "; ".join(filter(None, (note, why if shared else "")))),
-            }
+        own = values[known]
+        by_base = own.groupby("base", sort=False)
+        mean, resampled = _hierarchical(pairs, drawn, members, known)
+        independent = paired_tests(own["absolute"].to_numpy())
+        # Signs are flipped for whole vanilla models, as they are drawn.
+        sums = by_base["absolute"].sum().to_numpy()
+        flips = len(sums) > 1 and sums.any()
+        flipped = sign_flip_p(sums, np.random.default_rng(seed)) if flips else np.nan
+        why = independent.note if np.isnan(independent.p_wilcoxon) else mean.note
+        of = len(set(members.families[known]))
+        families = FAMILIES.format(of) if of > 1 else ""
+        yield {
+            **head,
+            **own[means].mean(),
+            "low": mean.low,
+            "high": mean.high,
+            "interval": resampled,
+            "test": "none" if np.isnan(mean.p) else "hierarchical",
+            "unit": "pairs",
+            "n": len(own),
+            "p": mean.p,
+            "p_permutation": flipped,
+            "p_independent": independent.p_wilcoxon,
+            "note": "; ".join(filter(None, (note, why or families))),
+        }
+        one_each = by_base[means].mean()
+        tests = paired_tests(one_each["absolute"].to_numpy(), np.random.default_rng(seed))
+        # The interval belongs to the mean over pairs.
+        said = (note, "" if np.isnan(tests.p_wilcoxon) else families)
+        row = _test(tests, "bases", "; ".join(filter(None, said)))
+        yield {**head, **one_each.mean(), "interval": "none", **row}
 
 
-def _mean_interval(
+def _hierarchical(
     pairs: Pairs, drawn: Drawn, members: Members, known: np.ndarray
-) -> tuple[float, float, str]:
-    """95 % interval of the mean over the pairs `known`, and what it resamples."""
+) -> tuple[Inference, str]:
+    """95 % interval and p of the mean over the pairs `known`, and what the interval resamples.
+
+    There is no p where a family has one vanilla model: what such ones differ by cannot be drawn.
+    """
     if not known.any():
-        return np.nan, np.nan, "none"
+        return Inference(), "none"
     share = members.weights[:, known]
     total = share.sum(1, keepdims=True)
     share = share / np.where(total > 0, total, np.nan)
     values, means = pairs.absolute[known], drawn.means[:, known]
     # The degrees of freedom of either source of spread, were it the only one.
-    by_family = pd.Series(members.bases[known]).groupby(members.families[known])
-    of_bases = float((by_family.nunique() - 1).sum())
+    in_family = pd.Series(members.bases[known]).groupby(members.families[known]).nunique()
+    of_bases = float((in_family - 1).sum())
     varying = drawn.freedom[known][drawn.freedom[known] > 0]
     of_units = float(varying.min()) if len(varying) else 0.0
     both = (means * share).sum(1)
     by_source = np.array([np.nanvar(share @ values), np.nanvar(means.mean(1))])
-    freedom = welch_satterthwaite(by_source, np.array([of_bases, of_units]))
+    freedom = float(welch_satterthwaite(by_source, np.array([of_bases, of_units])))
+    alone = ", ".join(in_family.index[in_family == 1])
+    lacking = f"no p: one vanilla model of {alone} does not show how much they differ"
     if freedom == 0:
-        return np.nan, np.nan, "none"
+        return Inference(note=lacking if alone else "no p: the differences do not vary"), "none"
     # Drawing both counts what is neither of a vanilla model nor of a subject three times (Owen
     # 2007), each source alone once: twice too often (two-way clusters, Cameron et al. 2011).
     variance = max(2 * by_source.sum() - np.nanvar(both), by_source.max())
     resampled = ["bases"] * (of_bases > 0) + ["units"] * bool(np.ptp(means, axis=0).max() > 0)
-    low, high = _interval(values.mean(), float(variance), float(freedom))
-    return low, high, " and ".join(resampled)
+    found = student(float(values.mean()), float(np.sqrt(variance)), freedom)
+    if alone:
+        found = replace(found, p=np.nan, note=lacking)
+    return found, " and ".join(resampled)
 
 
 def _left_out(pairs: Pairs, inside: np.ndarray, known: np.ndarray) -> str:

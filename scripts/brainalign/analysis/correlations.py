@@ -9,20 +9,21 @@ import pandas as pd
 
 from brainalign.analysis.association import (
     Correlation,
+    over_clusters,
     partial,
     pearson,
-    pearson_interval,
     spearman,
     within_groups,
 )
 from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
 from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.predictors import SIZE, predictors
+from brainalign.intervals import Inference
 
 COLUMNS = (
     "x", "y", "mode", "models", "subset", "n", "n_bases", "n_families", "method", "r", "slope", "p",
-    "p_adjusted", "low", "high", "low_families", "high_families", "controlled_for", "test_family",
-    "note", "simulated",
+    "p_adjusted", "p_independent", "p_independent_adjusted", "low", "high", "low_families",
+    "high_families", "controlled_for", "test_family", "note", "simulated",
 )  # fmt: skip
 FITS = ("abs_r", "r", "partial_r", "delta_loglik_per_word")
 GROUPS = ("tuned", "bases", "all")
@@ -36,7 +37,8 @@ Row = dict[str, Any]
 class Group:
     """The models of one correlation.
 
-    `bases`, `families` [model]: the vanilla model that each is or was tuned from, its family.
+    `bases` [model]: the number of the vanilla model that each is or was tuned from; `families`
+    [model]: the family's name.
     """
 
     name: str
@@ -49,6 +51,14 @@ class Group:
         """Vanilla models and families among the models that have all `values`."""
         present = ~np.isnan(np.sum(values, axis=0))
         return len(set(self.bases[present])), len(set(self.families[present]))
+
+    def over_bases(
+        self, x: np.ndarray, y: np.ndarray, given: np.ndarray | None = None, ranked: bool = False
+    ) -> Inference | None:
+        """`over_clusters` of vanilla models; None where no models share one."""
+        if len(set(self.bases)) == len(self.bases):
+            return None
+        return over_clusters(x, y, self.bases, given, ranked)
 
 
 def correlations(
@@ -71,6 +81,10 @@ def correlations(
     family and within each family; over one value per vanilla model also around the means of the
     families; partial correlations of accuracy given size and size given accuracy.
 
+    Where some models share a vanilla model, p is the jackknife's over vanilla models, each with its
+    tuned ones; `p_independent` takes models as independent, as the paper does. Where none do, both
+    are the classical test.
+
     Parameters are the tables of the same names.
 
     Returns
@@ -92,7 +106,8 @@ def correlations(
             rows += _group_rows(group, own_x, own_y, capability)
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     tested = table["subset"] == EVERY
-    table.loc[tested, "p_adjusted"] = adjust_within(table[tested], "test_family")
+    for p in ("p", "p_independent"):
+        table.loc[tested, f"{p}_adjusted"] = adjust_within(table[tested], "test_family", p)
     return table[list(COLUMNS)]
 
 
@@ -137,7 +152,7 @@ def _group(name: str, mode: str, simulated: bool, facts: pd.DataFrame) -> Group:
     families = facts["family"].to_numpy(str)
     # A tuned model and its vanilla partner are one cluster: their scores are not independent.
     own = facts.index.to_series().astype(str)
-    bases = facts["base"].where(facts["base"].notna(), own).to_numpy(str)
+    bases, _ = pd.factorize(facts["base"].where(facts["base"].notna(), own))
     return Group(name, mode, simulated, bases, families)
 
 
@@ -165,7 +180,9 @@ def _group_rows(
             ):
                 about = _about(group, x_name, y_name, "partial")
                 found = partial(own, outcome, [other])
-                row = _row(about, "partial", found, group.counts(own, outcome, other))
+                counts = group.counts(own, outcome, other)
+                over_bases = group.over_bases(own, outcome, given=other)
+                row = _row(about, "partial", found, counts, over_bases)
                 yield {**row, "controlled_for": fixed}
 
 
@@ -182,16 +199,25 @@ def _about(group: Group, x: str, y: str, kind: str) -> Row:
     }
 
 
-def _row(about: Row, method: str, found: Correlation, counts: tuple[int, int]) -> Row:
+def _row(
+    about: Row,
+    method: str,
+    found: Correlation,
+    counts: tuple[int, int],
+    over_bases: Inference | None = None,
+) -> Row:
+    """A row; its p is that of `over_bases`, if given, where models share a vanilla model."""
     n_bases, n_families = counts
+    p = found.p
     note = f"not computable: {found.note}" if found.note else ""
-    if not note and n_bases < found.n:
-        note = f"p takes {found.n} models of {n_bases} vanilla ones as independent: too small"
-    elif not note and 1 < n_families < n_bases and method != WITHIN:
+    if not note and over_bases and n_bases < found.n:
+        p = over_bases.p
+        note = f"no p: jackknife over vanilla models, {over_bases.note}" if over_bases.note else ""
+    if not note and 1 < n_families < n_bases and method != WITHIN:
         note = (
-            f"p takes models of {n_families} families as independent: too small where these differ"
+            f"p takes vanilla models of {n_families} families as independent: too small where "
+            f"families differ, see method {WITHIN!r} of bases"
         )
-        note += f", see method {WITHIN!r}" if about["models"] == "bases" else ""
     parts = [about["y"], about["mode"], about["models"], method, about["kind"]]
     parts.append("simulated" if about["simulated"] else "real")
     return {
@@ -202,7 +228,8 @@ def _row(about: Row, method: str, found: Correlation, counts: tuple[int, int]) -
         "method": method,
         "r": found.r,
         "slope": found.slope,
-        "p": found.p,
+        "p": p,
+        "p_independent": found.p,
         "test_family": ", ".join(parts),
         "note": note,
     }
@@ -211,12 +238,15 @@ def _row(about: Row, method: str, found: Correlation, counts: tuple[int, int]) -
 def _whole_rows(group: Group, about: Row, x: np.ndarray, y: np.ndarray) -> Iterator[Row]:
     counts = group.counts(x, y)
     found = pearson(x, y)
-    row = _row(about, "pearson", found, counts)
+    over_bases = over_clusters(x, y, group.bases)
+    row = _row(about, "pearson", found, counts, over_bases)
     if not found.note:
-        row["low"], row["high"] = pearson_interval(x, y, group.bases)
-        row["low_families"], row["high_families"] = pearson_interval(x, y, group.families)
+        over_families = over_clusters(x, y, group.families)
+        row |= {"low": over_bases.low, "high": over_bases.high}
+        row |= {"low_families": over_families.low, "high_families": over_families.high}
     yield row
-    yield _row(about, "spearman", spearman(x, y), counts)
+    ranked = group.over_bases(x, y, ranked=True)
+    yield _row(about, "spearman", spearman(x, y), counts, ranked)
     if group.name == "bases" and counts[1] > 1:
         yield _row(about, WITHIN, within_groups(x, y, group.families), counts)
 
@@ -228,6 +258,7 @@ def _subset_rows(group: Group, about: Row, x: np.ndarray, y: np.ndarray) -> Iter
         return
     for name in dict.fromkeys(family):
         for subset, inside in (("without", family != name), ("within", family == name)):
-            found = pearson(x[inside], y[inside])
-            counts = group.counts(x, np.where(inside, y, np.nan))
-            yield {**_row(about, "pearson", found, counts), "subset": f"{subset} {name}"}
+            own_y = np.where(inside, y, np.nan)
+            over_bases = group.over_bases(x, own_y)
+            row = _row(about, "pearson", pearson(x, own_y), group.counts(x, own_y), over_bases)
+            yield {**row, "subset": f"{subset} {name}"}

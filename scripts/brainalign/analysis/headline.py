@@ -303,7 +303,11 @@ def _correlation(
     name = "r" if method == "pearson" else "partial r"
     text = f"{name} = {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']:.0f} {UNITS[models]}"
     if row["n_bases"] < row["n"]:
-        return f"{text} of {row['n_bases']:.0f} vanilla ones, which p takes as independent"
+        why = said(row["note"]) if pd.isna(row["p"]) else ""
+        return (
+            f"{text} of {row['n_bases']:.0f} vanilla ones ({why}{'; ' * bool(why)}"
+            f"taking models as independent, as the paper does, {p_text(row['p_independent'])})"
+        )
     within = found[(found["x"] == x) & (found["method"] == WITHIN) & found["r"].notna()]
     if method == "pearson" and len(within):
         other = within.iloc[0]
@@ -348,9 +352,17 @@ def _published(check: pd.DataFrame) -> Iterator[tuple[str, Answers]]:
     def value(quantity: str) -> float:
         return float(by_name["recomputed"].get(quantity, np.nan))
 
-    def r_and_p(r: str, p: str) -> str:
-        n = by_name["n"].get(r, np.nan)
-        return f"r = {r_text(value(r))}, {p_text(value(p))}, N = {n:.0f}"
+    def as_printed(what: str) -> str:
+        r, p = (f"Pearson {name}, average × {what}, tuned models" for name in "rp")
+        text = f"r = {r_text(value(r))}, {p_text(value(p))}"
+        return f"{text} taking models as independent, N = {by_name['n'].get(r, np.nan):.0f}"
+
+    def partially(what: str) -> str:
+        r = f"partial r, average × {what}"
+        p = f"p over vanilla models, average × {what}, tuned models"
+        over = f"over {by_name['n'].get(p, np.nan):.0f} vanilla models"
+        text = f"partial r = {r_text(value(r))}, {p_text(value(p))} {over}"
+        return f"{text}, N = {by_name['n'].get(r, np.nan):.0f}"
 
     def tested(p: str, units: str) -> str:
         return f"Wilcoxon over {by_name['n'].get(p, np.nan):.0f} {units} {p_text(value(p))}"
@@ -360,34 +372,21 @@ def _published(check: pd.DataFrame) -> Iterator[tuple[str, Answers]]:
         "Does instruction tuning raise brain alignment?",
         {
             "legacy": f"mean gain {_percent(gain)}; "
-            + tested("Wilcoxon p, tuned against vanilla average", "pairs"),
+            + tested("Wilcoxon p, tuned against vanilla average", "pairs taken as independent"),
             "controlled": tested("Wilcoxon p, one value per base model", "vanilla models"),
         },
     )
     yield (
         "Does alignment grow with size?",
         {
-            "legacy": r_and_p(
-                "Pearson r, average × log10_parameters, tuned models",
-                "Pearson p, average × log10_parameters, tuned models",
-            ),
-            "controlled": "at equal MMLU: partial "
-            + r_and_p(
-                "partial r, average × log10_parameters given mmlu",
-                "partial p, average × log10_parameters given mmlu",
-            ),
+            "legacy": as_printed("log10_parameters"),
+            "controlled": f"at equal MMLU: {partially('log10_parameters given mmlu')}",
         },
     )
     yield (
         "Does it grow with world knowledge (MMLU)?",
         {
-            "legacy": r_and_p(
-                "Pearson r, average × mmlu, tuned models", "Pearson p, average × mmlu, tuned models"
-            ),
-            "controlled": "at equal size: partial "
-            + r_and_p(
-                "partial r, average × mmlu given log10_parameters",
-                "partial p, average × mmlu given log10_parameters",
-            ),
+            "legacy": as_printed("mmlu"),
+            "controlled": f"at equal size: {partially('mmlu given log10_parameters')}",
         },
     )

@@ -17,7 +17,7 @@ COLUMNS = (
 )  # fmt: skip
 MINIMUM_BASES = 3
 FEW = "of {} vanilla models: p is too small, the interval too narrow"
-KEEPS_ITS_LEVEL = 12  # vanilla models, for the test of size (docs/methods/analysis.md)
+KEEPS_ITS_LEVEL = 24  # vanilla models, for the test of size (docs/methods/analysis.md)
 
 
 def mixed_effects(scores: pd.DataFrame) -> pd.DataFrame:

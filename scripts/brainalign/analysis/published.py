@@ -8,6 +8,7 @@ import pandas as pd
 from brainalign.analysis.association import (
     Correlation,
     correlation_p,
+    over_clusters,
     partial,
     pearson,
     spearman,
@@ -75,6 +76,7 @@ def published_check(
         *_correlates(table, correlates),
         *_partial(table),
         *_per_base(table),
+        *_over_bases(table),
         *_within_family(table),
         *_per_dataset(table),
         *_categories(categories),
@@ -211,6 +213,26 @@ def _per_base(table: pd.DataFrame) -> Iterator[Row]:
     for x in ("mmlu", "log10_parameters"):
         found = pearson(bases[x].to_numpy(), bases["average"].to_numpy())
         yield from _pair_rows("per base", f"average × {x}, one value per base model", found)
+
+
+def _over_bases(table: pd.DataFrame) -> Iterator[Row]:
+    """p of the correlations over all models when vanilla models, not models, are independent."""
+    tuned, main = _tuned(table), table[table["part"] == "main"]
+    size = "log10_parameters"
+    for which, models, x, y, given in (
+        ("tuned models", tuned, "mmlu", "average", None),
+        ("tuned models", tuned, size, "average", None),
+        ("all models", main, size, "average", None),
+        ("tuned models", tuned, "mmlu", "average", size),
+        ("tuned models", tuned, size, "average", "mmlu"),
+        ("tuned models", tuned, "mmlu", "futrell2018", None),
+    ):
+        bases = models["base"].fillna(models["model"]).to_numpy(str)
+        fixed = None if given is None else models[given].to_numpy()
+        found = over_clusters(models[x].to_numpy(), models[y].to_numpy(), bases, fixed)
+        what = f"{y} × {x} given {given}" if given else f"{y} × {x}"
+        quantity = f"p over vanilla models, {what}, {which}"
+        yield _row("over vanilla models", quantity, len(set(bases)), found.p, note=found.note)
 
 
 def _within_family(table: pd.DataFrame) -> Iterator[Row]:

@@ -11,7 +11,7 @@ from brainalign.behavior.mixed import cross_validated_gain
 from brainalign.behavior.reliability import Ceiling, reliability
 from brainalign.datasets.reading_times import at_lags
 from brainalign.errors import InputError
-from brainalign.intervals import correlation, jackknife_interval, paired_sums, slope
+from brainalign.intervals import correlation, jackknife, paired_sums, slope
 
 MINIMUM_WORDS = 10
 COLUMNS = (
@@ -257,10 +257,10 @@ def _gain_rows(
     names, index = np.unique(story, return_inverse=True)
     sums, totals = np.bincount(index, gain), np.bincount(index, counts)
     per_story = np.column_stack([sums, totals])
-    low, high = jackknife_interval(per_story, lambda s: s[:, 0] / s[:, 1])
+    found = jackknife(per_story, lambda s: s[:, 0] / s[:, 1])
     yield {
         "measure": measure, "kind": "all", "group": "all", "value": sums.sum() / totals.sum(),
-        "low": low, "high": high, "interval": "stories", "n": int(totals.sum()),
+        "low": found.low, "high": found.high, "interval": "stories", "n": int(totals.sum()),
     }  # fmt: skip
     for name, total, count in zip(names, sums, totals, strict=True):
         value = total / count if count else np.nan
@@ -285,9 +285,9 @@ def _with_interval(
     """r or slope of y on x with its 95 % interval over stories."""
     sums = paired_sums(x, y, story)
     value = float(statistic(sums.sum(0)[None])[0])
-    low, high = jackknife_interval(sums, statistic, bounded=statistic is correlation)
-    interval = "none" if np.isnan(low) else "stories"
-    return {"value": value, "low": low, "high": high, "interval": interval, "n": len(x)}
+    found = jackknife(sums, statistic, bounded=statistic is correlation)
+    interval = "none" if np.isnan(found.low) else "stories"
+    return {"value": value, "low": found.low, "high": found.high, "interval": interval, "n": len(x)}
 
 
 def _standardised(x: np.ndarray) -> np.ndarray:

@@ -76,7 +76,7 @@ def correlates(
     table the mean surprisal of what readers read (of `behaviors`). Points: every model that has
     both values, the highest and the lowest trained one named; r, p and N are those of
     `correlations` over the tuned models (the paper's choice), over one mean of the tuned models per
-    vanilla model, and over vanilla and tuned ones together.
+    vanilla model, and over vanilla and tuned ones together; p counts vanilla models.
     Below: all correlates at once, and what is left of size and of each task when the other is held
     fixed; over the tuned models in legacy mode, over the means per vanilla model in controlled
     mode.

@@ -35,6 +35,7 @@ GAINS = {
     "Wehbe\n2014": "mean relative gain, wehbe2014",
     "all\nthree": "mean relative gain over models and datasets",
 }
+INDEPENDENT = "p: models as independent"  # a line below what it is about
 WIDTH = 43  # characters of a line above a panel
 
 
@@ -127,7 +128,7 @@ def _correlate(
         axes, title,
         f"legacy, Pearson, N = {r['n']:.0f}\n"
         f"r = {r_text(r['recomputed'])} (printed {r_text(r['published'])}), "
-        f"{p_text(p['recomputed'])}",
+        f"{p_text(p['recomputed'])}\n{INDEPENDENT}",
         width=WIDTH,
     )  # fmt: skip
 
@@ -144,13 +145,15 @@ def _given_size(
     axes.axvline(0, color=FAINT, zorder=0)
     scatter(axes, points, "mmlu", "average", markers)
     r = _value(check, "partial r, average × mmlu given log10_parameters")
-    p = _value(check, "partial p, average × mmlu given log10_parameters")
+    given = "average × mmlu given log10_parameters"
+    p = _value(check, f"p over vanilla models, {given}, tuned models")
     axes.set_xlabel("MMLU, size regressed out")
     axes.set_ylabel("alignment, size regressed out")
     panel(
         axes, "MMLU at equal size",
         f"controlled, partial Pearson, N = {r['n']:.0f}\n"
-        f"r = {r_text(r['recomputed'])} (not printed), {p_text(p['recomputed'])}",
+        f"r = {r_text(r['recomputed'])} (not printed), {p_text(p['recomputed'])}\n"
+        f"p: over {p['n']:.0f} vanilla models",
         width=WIDTH,
     )  # fmt: skip
 
@@ -169,7 +172,7 @@ def _behaviour(
         axes, "Behaviour and MMLU",
         f"legacy, Pearson, N = {r['n']:.0f}\n"
         f"r = {r_text(r['recomputed'])}, {p_text(p['recomputed'])} (printed "
-        f"{r_text(p['published'])})",
+        f"{r_text(p['published'])})\n{INDEPENDENT}",
         width=WIDTH,
     )  # fmt: skip
 
@@ -191,6 +194,6 @@ def _categories(axes: Axes, categories: pd.DataFrame, check: pd.DataFrame) -> No
     panel(
         axes, "Question categories",
         f"legacy, Table 2, Pearson, N = {categories['n'].iloc[0]}\n"
-        "filled: Benjamini-Hochberg p < .05",
+        f"filled: Benjamini-Hochberg p < .05\n{INDEPENDENT}",
         width=WIDTH,
     )  # fmt: skip
