@@ -11,6 +11,7 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from brainalign.datasets.registry import reader_files
 from brainalign.study.check import config_faults, duplicate_keys
 from brainalign.study.digest import source_digest
 from brainalign.study.models import (
@@ -77,9 +78,16 @@ def benchmark_of(rule_name, *wildcards):
     )
 
 
-def code(script):
+def code(script, *others):
     """Digest of the code that a rule runs: an edited formula reruns the rule, a comment does not."""
-    return source_digest(Path(workflow.basedir) / "scripts" / f"{script}.py")
+    return source_digest(Path(workflow.basedir) / "scripts" / f"{script}.py", *others)
+
+
+def reader_code(script, source):
+    """The same of a rule that reads published data, whose `source` is looked up by wildcards: the
+    code and tables of other readers do not count.
+    """
+    return lambda wildcards: code(script, *reader_files(source(wildcards)["type"]))
 
 
 def one_of(names):

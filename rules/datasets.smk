@@ -1,6 +1,18 @@
 """Real data: raw files from the mirror or their official place, then one form for all."""
 
 
+def task_source(wildcards):
+    return CAPABILITY[wildcards.task]["questions"]
+
+
+def text_source(wildcards):
+    return TEXTS[wildcards.text]["source"]
+
+
+def instructions_source(wildcards):
+    return PUBLISHED_INSTRUCTIONS[wildcards.instructions]
+
+
 localrules:
     fetch_dataset,
     fetch_instructions,
@@ -24,7 +36,7 @@ rule fetch_dataset:
     params:
         source=dataset_key("source"),
         downloads=config.get("downloads", "downloads"),
-        code=code("fetch_dataset"),
+        code=reader_code("fetch_dataset", dataset_key("source")),
     script:
         "../scripts/fetch_dataset.py"
 
@@ -50,7 +62,7 @@ rule prepare_dataset:
         runtime=run_time(60),
     params:
         source=dataset_key("source"),
-        code=code("prepare_dataset"),
+        code=reader_code("prepare_dataset", dataset_key("source")),
     script:
         "../scripts/prepare_dataset.py"
 
@@ -67,9 +79,9 @@ rule fetch_questions:
     conda:
         "../envs/data.yaml"
     params:
-        source=lambda wildcards: CAPABILITY[wildcards.task]["questions"],
+        source=task_source,
         downloads=config.get("downloads", "downloads"),
-        code=code("fetch_dataset"),
+        code=reader_code("fetch_dataset", task_source),
     script:
         "../scripts/fetch_dataset.py"
 
@@ -88,9 +100,9 @@ rule prepare_questions:
     conda:
         "../envs/data.yaml"
     params:
-        source=lambda wildcards: CAPABILITY[wildcards.task]["questions"],
+        source=task_source,
         seed=config["seed"],
-        code=code("prepare_questions"),
+        code=reader_code("prepare_questions", task_source),
     script:
         "../scripts/prepare_questions.py"
 
@@ -107,9 +119,9 @@ rule fetch_text:
     conda:
         "../envs/data.yaml"
     params:
-        source=lambda wildcards: TEXTS[wildcards.text]["source"],
+        source=text_source,
         downloads=config.get("downloads", "downloads"),
-        code=code("fetch_dataset"),
+        code=reader_code("fetch_dataset", text_source),
     script:
         "../scripts/fetch_dataset.py"
 
@@ -128,7 +140,7 @@ rule prepare_text:
     conda:
         "../envs/data.yaml"
     params:
-        code=code("prepare_text"),
+        code=reader_code("prepare_text", text_source),
     script:
         "../scripts/prepare_text.py"
 
@@ -145,9 +157,9 @@ rule fetch_instructions:
     conda:
         "../envs/data.yaml"
     params:
-        source=lambda wildcards: PUBLISHED_INSTRUCTIONS[wildcards.instructions],
+        source=instructions_source,
         downloads=config.get("downloads", "downloads"),
-        code=code("fetch_dataset"),
+        code=reader_code("fetch_dataset", instructions_source),
     script:
         "../scripts/fetch_dataset.py"
 
@@ -166,6 +178,6 @@ rule prepare_instructions:
     conda:
         "../envs/data.yaml"
     params:
-        code=code("prepare_instructions"),
+        code=reader_code("prepare_instructions", instructions_source),
     script:
         "../scripts/prepare_instructions.py"

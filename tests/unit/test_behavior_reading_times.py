@@ -300,7 +300,7 @@ def test_constant_surprisal_has_no_r(world):
     ("change", "message"),
     [
         (lambda w: {"surprisal": w.surprisal.iloc[1:]}, "899 words and stimuli 900"),
-        (lambda w: {"covariates": ["concreteness"]}, "no column concreteness"),
+        (lambda w: {"mode": "controlled", "covariates": ["rarity"]}, "no column rarity"),
         (lambda w: {"stimuli": w.stimuli.drop(columns="word_in_sentence")}, "word_in_sentence"),
         (
             lambda w: {"surprisal": w.surprisal.assign(bits=np.nan)},

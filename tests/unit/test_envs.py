@@ -38,7 +38,11 @@ def third_party(script: Path) -> dict[str, str]:
     Imports inside functions count: each is reached by some config. Those for type checkers do not.
     """
     found = {}
-    for path in sorted(reachable(script)):
+    readers = REPOSITORY / "scripts" / "brainalign" / "datasets"
+    files = reachable(script)
+    if readers / "registry.py" in files:  # it imports readers by name
+        files |= reachable(script, *readers.glob("*.py"))
+    for path in sorted(files):
         for node in _run_time(ast.parse(path.read_text())):
             modules = (
                 [str(node.module)]

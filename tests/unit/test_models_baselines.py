@@ -93,9 +93,17 @@ def test_position():
     baseline = of("position", stimuli_of(groups=["a", "a", "a", "b", "b", "a"]), width=3)
     np.testing.assert_array_equal(
         baseline.values,
-        [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        [[1, 0, 0], [1, 0, 0], [0, 1, 0], [1, 0, 0], [1, 0, 0], [0, 0, 1]],
     )
-    assert baseline.notes["capped_rows"] == {"position": 1}
+    assert baseline.notes["positions"] == {"position": 4}
+    exact = of("position", stimuli_of(groups=["a", "a", "a", "b", "b", "a"]), width=4).values
+    np.testing.assert_array_equal(exact, np.eye(4)[[0, 1, 2, 0, 1, 3]])
+
+
+def test_positions_of_a_long_story_share_columns_evenly():
+    values = of("position", stimuli_of(["a"] * 1000, ["g"] * 1000), width=32).values
+    assert set(values.sum(0)) == {31, 32} and (values.sum(1) == 1).all()
+    assert (np.diff(values.argmax(1)) >= 0).all()
 
 
 def test_position_in_the_sentence():

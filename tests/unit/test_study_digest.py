@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from brainalign.datasets.registry import BRAIN_AND_BEHAVIOR, QUESTIONS, reader, reader_files
 from brainalign.study import digest
-from brainalign.study.digest import source_digest
+from brainalign.study.digest import reachable, source_digest
 
 SCRIPT = '"""Doc."""\nfrom brainalign.room.inner import double\n\nprint(double(2))\n'
 INNER = '''"""Doc."""
@@ -85,3 +86,26 @@ def test_every_script_of_the_project_has_a_digest_of_its_own(repository: Path) -
     scripts = sorted((repository / "scripts").glob("*.py"))
     assert scripts
     assert len({source_digest(script) for script in scripts}) == len(scripts)
+
+
+def test_modules_imported_by_name_and_tables_count(tree: Path) -> None:
+    other, table = tree / "brainalign" / "room" / "other.py", tree / "table.csv"
+    table.write_text("a,b\n")
+    digests = [source_digest(tree / "script.py", other, table)]
+    for path, text in ((other, "x = 2\n"), (table, "a,c\n")):
+        path.write_text(text)
+        fresh_digest(tree)  # forgets what was read
+        digests.append(source_digest(tree / "script.py", other, table))
+    assert len(set(digests)) == 3
+
+
+def test_a_reader_changes_the_digest_of_its_own_datasets_alone(repository: Path) -> None:
+    script = repository / "scripts" / "prepare_dataset.py"
+    readers = {kind: reader_files(kind) for kind in BRAIN_AND_BEHAVIOR + QUESTIONS}
+    for kind, files in readers.items():
+        assert files[0].is_file() and files[0] not in reachable(script)
+        assert reader({"type": kind}).__file__ == str(files[0])
+    folder = repository / "resources"
+    assert folder / "categories" / "mmlu.csv" in readers["mmlu"]
+    assert folder / "texts" / "alice_chapter1.txt" in readers["alice"]
+    assert readers["own"] == [repository / "scripts" / "brainalign" / "datasets" / "own.py"]

@@ -130,6 +130,29 @@ FAULTS = [
         {"dataset": "sim-reading", "mode": "legacy"},
         ["behavior.again.report_as", "sim-reading-legacy's", "another name"],
     ),
+    (
+        "capability/bbh-sim/normalisation",
+        "tokens",
+        ["capability.bbh-sim.normalisation", "loglikelihood-text"],
+    ),
+    ("capability/mmlu-sim/questions", {"type": "bbh"}, ["mmlu-sim.format", "bbh are generation"]),
+    ("capability/bbh-sim/scoring", "chain-of-thought", ["scoring", "no chains of thought"]),
+    (
+        "next_word/sim-held-out",
+        {"source": {"type": "simulated"}, "window": 16, "stride": 16},
+        ["next_word.sim-held-out.stride", "16"],
+    ),
+    (
+        "behavior/sim-reading-legacy/dataset",
+        "sim-passages",
+        ["behavior.sim-reading-legacy.dataset", "brain data", "alignment"],
+    ),
+    (
+        "alignment/sim-passages-legacy/dataset",
+        "sim-reading",
+        ["alignment.sim-passages-legacy.dataset", "reading times", "behavior"],
+    ),
+    ("alignment/sim-passages-legacy/report_as", "average", ["report_as", "'average'"]),
     ("capability/mmlu-sim/scoring", "vibes", ["scoring", "'vibes'", "loglikelihood"]),
     ("study", "a/b", ["study", "'a/b'", "letters"]),
 ]

@@ -44,7 +44,7 @@ def fit_reading_times(
     mode : `legacy`: r, |r| of surprisal with the mean over readers (Aw et al. 2024; Brain-Score
         Futrell2018). `controlled`: in addition r with covariates held fixed, slopes of the word and
         of the words before, and the gain in held-out log-likelihood.
-    covariates : numeric columns of `stimuli`.
+    covariates : numeric columns of `stimuli` (controlled).
     spillover : number of previous words whose surprisal and covariates are regressors too.
     skip_sentence_initial : leave out words with `word_in_sentence` 1.
     ceiling : `method` (`split-half` or `none`), `n` splits, `seed`.
@@ -61,14 +61,15 @@ def fit_reading_times(
     InputError : the tables do not belong together, a covariate is missing, or fewer than 10 words
         can be scored.
     """
-    words = word_table(surprisal, stimuli, responses, covariates, skip_sentence_initial)
+    legacy = mode == "legacy"
+    held_fixed = () if legacy else covariates
+    words = word_table(surprisal, stimuli, responses, held_fixed, skip_sentence_initial)
     scored = words["scored"].to_numpy()
     if scored.sum() < MINIMUM_WORDS:
         raise InputError(
             f"{int(scored.sum())} words have both a surprisal and a reading time, at least "
             f"{MINIMUM_WORDS} are needed"
         )
-    legacy = mode == "legacy"
     # Brain-Score's ceiling is a reliability and includes sentence-initial words. The largest
     # correlation that a perfect predictor can reach is its square root.
     limit = reliability(responses, None if legacy else scored, dict(ceiling or {}), seed)

@@ -69,6 +69,8 @@ class Task:
                 f"scoring: {scoring!r}, expected one of {', '.join(SCORINGS[form])} "
                 f"for format {form}"
             )
+        if entry.get("normalisation") and scoring != "loglikelihood-text":
+            raise InputError(f"normalisation: of scoring loglikelihood-text, not of {scoring}")
         normalisation = entry.get("normalisation") or (
             "characters" if scoring == "loglikelihood-text" else "none"
         )

@@ -1,57 +1,59 @@
-"""Which module reads which type of source."""
+"""Which types of source there are; the type `natural-stories` is read by `natural_stories.py`.
 
-from collections.abc import Mapping
+Readers are imported by name, when they are needed: the code of one is none of another's.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from brainalign.datasets import (
-    alice,
-    alpaca,
-    bbh,
-    blank2014,
-    fedorenko2016,
-    futrell2018,
-    mmlu,
-    natural_stories,
-    own,
-    pereira2018,
-    tuckute2024,
-    wehbe2014,
-    wikitext2,
-)
+from brainalign.datasets.raw import RESOURCES
 from brainalign.errors import InputError
 
 # raw_files(source) -> list[RawFile]; read(records, source) -> Prepared
-BRAIN_AND_BEHAVIOR: dict[str, ModuleType] = {
-    "alice": alice,
-    "natural-stories": natural_stories,
-    "pereira2018": pereira2018,
-    "blank2014": blank2014,
-    "fedorenko2016": fedorenko2016,
-    "tuckute2024": tuckute2024,
-    "futrell2018": futrell2018,
-    "wehbe2014": wehbe2014,
-    "own": own,
-}
+BRAIN_AND_BEHAVIOR = (
+    "alice",
+    "natural-stories",
+    "pereira2018",
+    "blank2014",
+    "fedorenko2016",
+    "tuckute2024",
+    "futrell2018",
+    "wehbe2014",
+    "own",
+)
+TIMED = ("alice", "wehbe2014")  # those whose rows are volumes of a scan
+READING = ("natural-stories", "futrell2018")  # those of reading times, not of brains
 # raw_files(source) -> list[RawFile]; read(records, source, seed) -> DataFrame
-QUESTIONS: dict[str, ModuleType] = {"mmlu": mmlu, "bbh": bbh}
+QUESTIONS = ("mmlu", "bbh")
 # raw_files(source) -> list[RawFile]; read(records) -> list of articles
-TEXTS: dict[str, ModuleType] = {"wikitext2": wikitext2}
+TEXTS = ("wikitext2",)
 # raw_files(source) -> list[RawFile]; read(records) -> list of samples
-INSTRUCTIONS: dict[str, ModuleType] = {"alpaca": alpaca}
+INSTRUCTIONS = ("alpaca",)
 
 
-def reader(source: Mapping[str, Any], *kinds: Mapping[str, ModuleType]) -> ModuleType:
+def reader(source: Mapping[str, Any], *kinds: Sequence[str]) -> ModuleType:
     """The module that reads `source["type"]`, among `kinds` (all kinds if none is given).
 
     Raises
     ------
     InputError : the type is unknown; names the known ones.
     """
-    known: dict[str, ModuleType] = {}
-    for kind in kinds or (BRAIN_AND_BEHAVIOR, QUESTIONS, TEXTS, INSTRUCTIONS):
-        known.update(kind)
+    known = sum(map(tuple, kinds or (BRAIN_AND_BEHAVIOR, QUESTIONS, TEXTS, INSTRUCTIONS)), ())
     if source.get("type") not in known:
         found, allowed = source.get("type"), ", ".join(sorted(known))
         raise InputError(f"source.type: {found!r} is not allowed; allowed: {allowed}")
-    return known[source["type"]]
+    return import_module(f"brainalign.datasets.{_stem(source['type'])}")
+
+
+def reader_files(kind: str) -> list[Path]:
+    """The module that reads a type of source, and what of resources/ is named like it."""
+    stem = _stem(kind)
+    tables = sorted(RESOURCES.glob(f"*/{stem}[._]*"))  # lists of raw files, categories, texts
+    return [Path(__file__).with_name(f"{stem}.py"), *tables]
+
+
+def _stem(kind: str) -> str:
+    return kind.replace("-", "_")

@@ -42,7 +42,7 @@ def features(
     ----------
     kind : one of `KINDS`.
     stimuli, responses : a prepared dataset (formats/datasets.py).
-    options : `sigma` (oasm), `width` (position: most positions; static without `path`, random:
+    options : `sigma` (oasm), `width` (position: most columns; static without `path`, random:
         features), `path` (static: a word2vec or GloVe file), `seed` (static, random).
     seed : used where `options` has none.
 
@@ -93,18 +93,19 @@ def oasm(stimuli: pd.DataFrame, responses: xr.Dataset, sigma: float) -> Baseline
 def position(stimuli: pd.DataFrame, width: int) -> Baseline:
     """The position in the context group, one-hot; and the position in the sentence, if it is known.
 
-    The last of `width` columns stands for that position and all later ones; `capped_rows` in the
-    notes counts the later ones.
+    Where the longest group has more than `width` positions (`positions` in the notes), neighbouring
+    ones share a column: `width` equal stretches of the longest group.
     """
     _, rank = _group_ranks(stimuli)
     blocks = {"position": rank}
     if "word_in_sentence" in stimuli and stimuli["word_in_sentence"].notna().all():
         blocks["word_in_sentence"] = stimuli["word_in_sentence"].to_numpy().astype(int) - 1
-    columns, notes = [], dict[str, Any](width=width, capped_rows={})
+    columns, notes = [], dict[str, Any](width=width, positions={})
     for name, place in blocks.items():
-        n = min(width, int(place.max()) + 1)
-        notes["capped_rows"][name] = int((place >= n).sum())
-        columns.append(np.eye(n, dtype=np.float32)[np.minimum(place, n - 1)])
+        longest = int(place.max()) + 1
+        n = min(width, longest)
+        notes["positions"][name] = longest
+        columns.append(np.eye(n, dtype=np.float32)[place * n // longest])
     return _per_stimulus(np.hstack(columns), stimuli, notes)
 
 

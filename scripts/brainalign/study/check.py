@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from brainalign.datasets.registry import READING, TIMED
 from brainalign.study.models import (
     PUBLISHED_INSTRUCTIONS,
     all_models,
@@ -23,7 +24,7 @@ from brainalign.study.models import (
 Config = Mapping[str, Any]
 
 SCORED = ("alignment", "behavior", "capability", "next_word")  # sections that score models
-TIMED = ("alice", "wehbe2014")  # published datasets whose rows are volumes of a scan
+FORMATS = {"mmlu": "multiple-choice", "bbh": "generation"}  # of published questions
 
 
 def config_faults(config: Config, schema_path: str | Path) -> list[str]:
@@ -126,6 +127,12 @@ def _reference_faults(config: Config) -> Iterator[str]:
             if benchmark["dataset"] not in datasets:
                 path = f"{section}.{name}.dataset"
                 yield _unknown(path, benchmark["dataset"], datasets, "dataset of this study")
+            yield from _dataset_faults(section, name, benchmark, datasets)
+    for name, task in config.get("capability", {}).items():
+        yield from _task_faults(f"capability.{name}", task)
+    for name, text in config.get("next_word", {}).items():
+        if text.get("stride", 0) >= text.get("window", math.inf):
+            yield f"next_word.{name}.stride: {text['stride']}, expected less than its window"
     for name, benchmark in config.get("alignment", {}).items():
         yield from _nuisance_faults(f"alignment.{name}", benchmark, models)
         yield from _selection_faults(f"alignment.{name}", benchmark["regression"])
@@ -139,6 +146,30 @@ def _reference_faults(config: Config) -> Iterator[str]:
                 if timed
                 else f"alignment.{name}.timing: {found}, not volumes of a scan; leave the key out"
             )
+
+
+def _dataset_faults(section: str, name: str, benchmark: Config, datasets: Config) -> Iterator[str]:
+    reported, dataset = benchmark.get("report_as"), datasets.get(benchmark["dataset"])
+    if (reported or benchmark["dataset"]) == "average":
+        key = "report_as" if reported else "dataset"
+        yield f"{section}.{name}.{key}: 'average' is what tables call the mean; take another name"
+    reading = None if dataset is None else _is_reading(dataset)
+    if reading is not None and reading != (section == "behavior"):
+        found, place = ("reading times", "behavior") if reading else ("brain data", "alignment")
+        yield (
+            f"{section}.{name}.dataset: {benchmark['dataset']!r} holds {found}; "
+            f"put the benchmark into section {place}"
+        )
+
+
+def _task_faults(path: str, task: Config) -> Iterator[str]:
+    kind, form, scoring = task["questions"]["type"], task["format"], task["scoring"]
+    if form != FORMATS.get(kind, form):
+        yield f"{path}.format: {form!r}, but questions of type {kind} are {FORMATS[kind]}"
+    if scoring == "chain-of-thought" and kind != "bbh":
+        yield f"{path}.scoring: questions of type {kind} have no chains of thought to show"
+    if "normalisation" in task and scoring != "loglikelihood-text":
+        yield f"{path}.normalisation: of scoring loglikelihood-text, not of {scoring}"
 
 
 def _selection_faults(path: str, regression: Config) -> Iterator[str]:
@@ -197,6 +228,14 @@ def _is_timed(dataset: Mapping[str, Any] | None) -> bool | None:
         return None
     source = dataset["source"]
     return source["type"] in TIMED or source.get("kind") == "chapter"
+
+
+def _is_reading(dataset: Mapping[str, Any]) -> bool | None:
+    """Whether responses are reading times; None where only the files of one's own dataset tell."""
+    source = dataset["source"]
+    if source["type"] == "own":
+        return None
+    return source["type"] in READING or source.get("kind") == "reading"
 
 
 def _training_data_faults(config: Config) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 PACKAGE = "brainalign"
 
 
-def source_digest(script: str | Path) -> str:
+def source_digest(script: str | Path, *others: Path) -> str:
     """Digest of a script and of every project module that it imports, transitively.
 
     Taken from the syntax trees, so that an edited formula changes it and an edited comment,
@@ -17,6 +17,7 @@ def source_digest(script: str | Path) -> str:
     Parameters
     ----------
     script : a program that lies beside the package `brainalign`.
+    others : modules that it imports by name, and tables that these read.
 
     Returns
     -------
@@ -24,16 +25,19 @@ def source_digest(script: str | Path) -> str:
     """
     script = Path(script)
     digest = hashlib.sha256()
-    for path in sorted(reachable(script)):
+    modules = [path for path in others if path.suffix == ".py"]
+    for path in sorted(reachable(script, *modules)):
         digest.update(path.relative_to(script.parent).as_posix().encode())
         digest.update(_normalised(path).encode())
+    for path in sorted(set(others) - set(modules)):
+        digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def reachable(script: Path) -> set[Path]:
-    """A script that lies beside the package, and the project files that its imports lead to."""
+def reachable(script: Path, *modules: Path) -> set[Path]:
+    """A script that lies beside the package, modules, and the project files they lead to."""
     found: set[Path] = set()
-    waiting = [script]
+    waiting = [script, *modules]
     while waiting:
         path = waiting.pop()
         if path not in found:
