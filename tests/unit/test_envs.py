@@ -1,6 +1,7 @@
 """`--sdm conda`: every rule's environment has what its script imports, at the versions tested."""
 
 import ast
+import csv
 import re
 import sys
 from collections.abc import Iterator
@@ -101,3 +102,13 @@ def test_versions_are_those_of_pip(env: Path) -> None:
     assert pinned("requirements.txt").items() <= pip.items()
     versions = {name: version for name, version in packages(env).items() if name != "python"}
     assert versions == {name: pip.get(name) for name in versions}
+
+
+def test_every_version_was_seen_on_conda_forge() -> None:
+    with (REPOSITORY / "envs" / "conda-forge.csv").open() as file:
+        seen = {_name(row["package"]): row for row in csv.DictReader(file)}
+    pins = {name: version for env in ENVS for name, version in packages(env).items()}
+    assert pins == {name: row["version"] for name, row in seen.items()}
+    for name, row in seen.items():
+        assert re.fullmatch(r"20\d\d-[01]\d", row["seen"]), name
+        assert row["builds"] and row["source"].startswith("https://"), name
