@@ -67,6 +67,9 @@ def study(default: dict[str, Any]) -> dict[str, Any]:
         f"random-{width}": {"source": {"type": "baseline", "kind": "random", "width": width}}
         for width in WIDTHS
     }
+    # What the controlled benchmark's unique variance is beyond.
+    beyond = default["alignment"]["sim-passages-controlled"]["unique_variance"]["beyond"]
+    models |= {name: default["models"][name] for name in beyond}
     for name, (layers, width, heads) in SHAPES.items():
         shape = {"layers": layers, "width": width, "heads": heads}
         models[f"lm-{name}"] = {

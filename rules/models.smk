@@ -1,5 +1,7 @@
 """Models: fetched, pre-trained on the simulated world, instruction-tuned, or untrained twins."""
 
+from brainalign.errors import REMAKE
+
 
 localrules:
     fetch_everything,
@@ -24,17 +26,30 @@ def text_of(wildcards):
     return rules.simulate_corpus.output.corpus if text == "simulated" else text or []
 
 
-def start_of(wildcards):
-    """The state that a checkpoint is continued from; none: the base.
+def started_from(model):
+    """The checkpoint that a tuned model is continued from; None: its base.
 
     A finished checkpoint stays with the one that it was continued from: one that is put in between
     later reruns nothing.
     """
-    manifest = Path(result("models", wildcards.model, "manifest.json"))
-    start = previous_checkpoint(wildcards.model, ALL_MODELS)
-    if manifest.exists():
-        known = json.loads(manifest.read_text()).get("continued_from", start)
-        start = known if known is None or known in ALL_MODELS else start
+    start = previous_checkpoint(model, ALL_MODELS)
+    manifest = Path(result("models", model, "manifest.json"))
+    if not manifest.exists():
+        return start
+    try:
+        known = json.loads(manifest.read_text("utf-8")).get("continued_from", start)
+    except ValueError as error:
+        raise WorkflowError(f"{manifest}: not JSON ({error}); {REMAKE}") from None
+    return known if known is None or known in ALL_MODELS else start
+
+
+# Looked up before any job is planned: an error in an input function would come with its traceback.
+STARTS = {name: started_from(name) for name in models_from("tune")}
+
+
+def start_of(wildcards):
+    """The state that a checkpoint is continued from; none: the base."""
+    start = STARTS[wildcards.model]
     return result("models", start, "state") if start else []
 
 

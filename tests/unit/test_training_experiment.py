@@ -16,7 +16,7 @@ from brainalign.models.arms import course
 from brainalign.models.labelling import IGNORED
 from brainalign.models.pretraining import PackedText, new_model
 from brainalign.models.prompts import ALPACA
-from brainalign.models.recipe import Lora, Recipe
+from brainalign.models.recipe import ARMS, Lora, Recipe
 from brainalign.models.samples import read_samples
 from brainalign.models.tuning import _Watch, adapted, collate, keep_state, tune
 from brainalign.simulation.corpus import corpus
@@ -93,6 +93,26 @@ def test_every_arm_reads_as_many_tokens_as_arm_instruction(samples, tokenizer, m
         for step in pace.steps
     ]
     assert (np.cumsum(counted) == pace.tokens).all()
+
+
+def test_micro_batches_change_nothing_of_what_an_arm_reads(tokenizer):
+    uneven = [  # paired anew, a step may need fewer rows than a batch has
+        {
+            "instruction": "Say red.",
+            "input": "red",
+            "output": "red " * (1 + i**2 % 23),
+            "history": "",
+        }
+        for i in range(48)
+    ]
+    for arm in ARMS:
+        for match in ("tokens", "samples"):
+            whole = recipe(arm=arm, match=match, batch_size=4, held_out=0)
+            cut = dataclasses.replace(whole, micro_batch=1)
+            steps = lessons(uneven, tokenizer, of=whole).steps
+            assert lessons(uneven, tokenizer, of=cut).steps == steps, arm
+            if (arm, match) == ("shuffled", "tokens"):
+                assert min(map(len, steps)) < whole.batch_size
 
 
 def test_arms_may_match_samples_as_the_paper_did(samples, tokenizer):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workflow.conftest import Study
+from workflow.conftest import Study, with_tuning
 
 pytestmark = pytest.mark.workflow
 
@@ -42,3 +42,18 @@ def test_checkpoints_are_scored_on_what_the_experiment_names(study: Study) -> No
     # The base's tuned partner is a model as all others are, and so is the base.
     assert scored(jobs, "sim-decoder-s-instruction-s1-32") == everything
     assert scored(jobs, "sim-decoder-s") == everything
+
+
+def test_a_cut_manifest_is_named_when_jobs_are_planned(study: Study) -> None:
+    study.config = with_tuning(study.config)
+    name = "results/models/sim-decoder-s-instruction-s1-64/manifest.json"
+    manifest = study.folder / name
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text('{"continued_from": "sim-dec')
+    done = study.snakemake("--dry-run")
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert f"{name}: not JSON" in said
+    assert "remove it and run again" in said
+    assert "Traceback" not in said
+    assert "InputFunctionException" not in said

@@ -184,7 +184,7 @@ def _paced(
                 if recipe.match == "samples"
                 else read + tokens - due > due - read  # one more is farther from what is due
             )
-            if enough and len(step) >= min(recipe.micro_batches, len(batch)):
+            if enough and step:
                 break
             step.append(at % len(rows))
             read += tokens
