@@ -2,17 +2,33 @@
 
     python benchmarks/study_cost.py
 
-prints the tables of docs/scaling.md: studies/aw2024.yaml, and 100 models × 10 datasets. Sizes
-of files are exact (shapes × bytes). Tokens follow from the datasets' published sizes and from
-what questions were measured to have; 2 floating point operations per parameter and token. `USED` of
-a GPU's peak (half of it in float32) is an assumption: no run on GPUs was measured.
+prints the tables of docs/scaling.md: studies/aw2024.yaml, and 100 models × 10 datasets, each with
+the checkpoints of its tuning experiment. Sizes of files are exact (shapes × bytes; fetched weights
+in the dtype that they are loaded in). Tokens follow from the datasets' published sizes and from
+what questions and instructions were measured to have; 2 floating point operations per parameter
+and token that is read, 6 per one that is trained on. `USED` of a GPU's peak (half of it in float32)
+is an assumption: no run on GPUs was measured.
 """
 
+import math
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 import yaml
 from dag import DATASETS, MODELS, REPOSITORY, enlarged
+
+sys.path.insert(0, str(REPOSITORY / "scripts"))
+
+from brainalign.models.recipe import Recipe
+from brainalign.study.models import Model, all_models, parent, previous_checkpoint
+from brainalign.study.resources import (
+    memory_mb,
+    training_gpus,
+    training_memory_mb,
+    weight_bytes,
+)
 
 # Model cards: hidden size, blocks (encoder-decoder: of each half).
 SHAPES = {
@@ -32,6 +48,12 @@ STORY_WORDS, STORIES = 10256, 10  # Natural Stories
 MMLU, MMLU_PROMPT, MMLU_OWN = 14042, 625, 100  # questions; tokens of prompt and of question alone
 BBH, BBH_PROMPT, BBH_OWN = 6511, 433, 130
 WIKITEXT = 290_000  # tokens, each read in two windows
+ALPACA = 52_002  # samples
+# Tokens of a sample with Alpaca's prompt, cut at 512, in `alpaca-subset2000` (tokenizer of
+# SmolLM2): more than in all of Alpaca, whose answers are shorter.
+SAMPLE_TOKENS = {"instruction": 274, "no-instruction": 234}
+FLOAT32 = 4  # bytes; weights are trained and written in it
+DISK = 1e9  # bytes per second
 PEAK, USED = 312e12, 0.3  # bfloat16 operations per second of an A100; the share that is used
 
 
@@ -63,36 +85,65 @@ def tokens(family: str) -> dict[str, float]:
     }
 
 
+def training(name: str, models: Mapping[str, Model]) -> dict[str, float]:
+    """What a checkpoint adds: GB of the state that is kept, GPU hours of its part of the training.
+
+    A state holds weights and both moments of all parameters, in float32; where several GPUs train,
+    the weights twice. After the training's last step none is kept.
+    """
+    source = models[name]["source"]
+    recipe = Recipe.of(source)
+    parameters = models[name]["parameters"]
+    steps = math.ceil(recipe.seen(ALPACA - recipe.held_out) / recipe.batch_size)
+    copies = 4 if training_gpus(name, models) > 1 else 3
+    kept = recipe.step_of(source["checkpoint"]) < steps
+    before = previous_checkpoint(name, models)
+    seen = source["checkpoint"] - (models[before]["source"]["checkpoint"] if before else 0)
+    operations = 6 * parameters * seen * SAMPLE_TOKENS[recipe.arm]
+    return {
+        "state_gb": kept * copies * FLOAT32 * parameters / 1e9,
+        "tuning h": operations / (PEAK * USED) / 3600,
+    }
+
+
 def costs(study: dict[str, Any]) -> pd.DataFrame:
-    """A row per language model: GB of weights and activations, GPU hours."""
+    """A row per language model: GB of weights, activations and states, GPU hours."""
     datasets = {b["dataset"] for b in study["alignment"].values()}
+    texts = {b["dataset"] for b in study["behavior"].values()}
     rows = sum(ROWS[name.split("-copy-")[0]] for name in datasets)
     found = []
-    for name, model in study["models"].items():
+    models = all_models(study)
+    for name, model in models.items():
         if "parameters" not in model:
             continue
-        untrained = model["source"]["type"] == "untrained"
-        base = model["source"]["of"] if untrained else model.get("base") or name
+        kind = model["source"]["type"]
+        base = parent(model) or model.get("base") or name
         width, blocks = SHAPES[base.split("-copy-")[0]]
         layers = 2 * (blocks + 2) if model["family"] == "T5" else blocks + 2
-        size = 4 if "dtype" not in model else 2
+        parameters = model["parameters"]
+        loaded = weight_bytes(name, models)
+        written = FLOAT32 * parameters if kind == "tune" else loaded
         work = tokens(model["family"])
-        if untrained:
+        jobs = len(datasets) + len(texts)
+        if kind == "untrained":
             work = {kind: work[kind] for kind in ("activations", "surprisal")}
+        else:
+            jobs += len(study["capability"]) + len(study["next_word"])
         # A token passes through one half of an encoder-decoder model.
-        operations = (1 if model["family"] == "T5" else 2) * model["parameters"]
-        hours = {
-            kind: operations * n / (PEAK * USED * (0.5 if size == 4 else 1)) / 3600
-            for kind, n in work.items()
-        }
+        operations = (1 if model["family"] == "T5" else 2) * parameters
+        speed = PEAK * USED * (0.5 if loaded == FLOAT32 * parameters else 1)
+        hours = {f"{kind} h": operations * n / speed / 3600 for kind, n in work.items()}
+        trained = training(name, models) if kind == "tune" else {}
+        hours |= {key: value for key, value in trained.items() if key.endswith(" h")}
+        memory = training_memory_mb if trained else memory_mb
         found.append(
             {
-                "model": name, "size": model["parameters"] / 1e9,
-                "weights_gb": model["parameters"] * size / 1e9,
+                "model": name, "size": parameters / 1e9, "weights_gb": written / 1e9,
                 "activations_gb": rows * width * layers * 4 / 1e9,
+                "state_gb": trained.get("state_gb", 0.0),
                 "largest_file_gb": max(ROWS.values()) * width * layers * 4 / 1e9,
-                **{f"{kind} h": value for kind, value in hours.items()},
-                "gpu h": sum(hours.values()),
+                "memory_gb": memory(name, models) / 1e3, **hours, "gpu h": sum(hours.values()),
+                "loading h": jobs * written / DISK / 3600,
             }
         )  # fmt: skip
     return pd.DataFrame(found).set_index("model")
@@ -109,7 +160,9 @@ def main() -> None:
         print(f"\n{title}: {len(table)} language models")
         if config is study:
             print(table.round(2).to_string())
-        print(table.drop(columns=["size", "largest_file_gb"]).sum().round(1).to_string())
+        print(
+            table.drop(columns=["size", "largest_file_gb", "memory_gb"]).sum().round(1).to_string()
+        )
     print({family: {k: f"{v:.3g}" for k, v in tokens(family).items()} for family in WINDOW})
 
 

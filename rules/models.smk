@@ -132,7 +132,7 @@ rule instruction_tune:
     threads: lambda wildcards: max(config.get("model_threads", 1), tuning_gpus(wildcards))
     resources:
         mem_mb=tuning_memory,
-        runtime=run_time(120, 600),
+        runtime=run_time(120, 120),
         gpu=tuning_gpus,
     params:
         source=model_key("source", None),

@@ -171,7 +171,8 @@ def _paced(
     recipe: Recipe,
     size: Callable[[Row], int],
 ) -> list[list[int]]:
-    """Steps over `rows`, again and again in their order, at the pace of arm instruction."""
+    """Steps over `rows`, again and again in their order, at the pace of arm instruction; none is
+    empty."""
     steps: list[list[int]] = []
     at = due = read = 0
     for batch in batches:

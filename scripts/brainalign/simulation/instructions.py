@@ -1,7 +1,8 @@
 """Instruction data in Alpaca's JSON: instruction, input, output.
 
 Only facts that no test question asks for occur, and no scene of a test item (see questions.py).
-Some samples have worked examples in their input, as FLAN's have.
+Some samples begin with worked examples, as FLAN's do; they stand where the question stands, in the
+instruction or the input.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,7 @@ SHARES = {"letters": 0.1, "answers": 0.4, "reasoning": 0.4, "telling": 0.1}
 """Questions with lettered choices, questions without choices, reasoning tasks, saying something."""
 
 FEW_SHOT, MAX_SHOTS = 0.15, 5
-"""Share of the samples with worked examples, and the most that one has."""
+"""Share of the samples with worked examples (of all kinds but telling), and the most of one."""
 
 IN_INSTRUCTION = 0.75
 """Share of the questions that stand in the instruction, with no input, as most of Alpaca's do."""
