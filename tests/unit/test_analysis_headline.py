@@ -56,17 +56,25 @@ def test_gain_is_the_contrast_s(table, study):
         assert p_text(overall.loc["bases", "p"]) in text
 
 
-def test_correlations_rest_on_tuned_models_and_on_bases(table, study):
+@pytest.mark.parametrize(
+    ("x", "given", "question"),
+    [
+        ("mmlu", "log10_parameters", "Does it grow with mmlu among models of equal size?"),
+        ("log10_parameters", "mmlu", "Does it grow with size among models of equal mmlu?"),
+    ],
+)
+def test_correlations_rest_on_tuned_models_and_on_bases(table, study, x, given, question):
     found = study["correlations"]
     for mode, models in (("legacy", "tuned"), ("controlled", "bases")):
         row = found[
             (found["mode"] == mode)
             & (found["models"] == models)
-            & (found["x"] == "mmlu")
+            & (found["x"] == x)
             & (found["y"] == "brain average")
             & (found["method"] == "partial")
+            & (found["controlled_for"] == given)
         ].iloc[0]
-        text = answers(table, "Does it grow with mmlu among models of equal size?")[mode]
+        text = answers(table, question)[mode]
         assert text.startswith(
             f"partial r = {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']:.0f}"
         )

@@ -144,10 +144,11 @@ def _alignment(
             _each(partial(_correlation, correlations, f"{LOSS} {text}", simulated)),
         )
     for task in tasks:
-        yield (
-            f"Does it grow with {task} among models of equal size?",
-            _each(partial(_correlation, correlations, task, simulated, method="partial")),
-        )
+        for x, name, given, held in ((task, task, SIZE, "size"), (SIZE, "size", task, task)):
+            yield (
+                f"Does it grow with {name} among models of equal {held}?",
+                _each(partial(_correlation, correlations, x, simulated, given=given)),
+            )
 
 
 def _each(answer: Callable[[str], str]) -> Answers:
@@ -288,19 +289,22 @@ def _against_untrained(aligned: pd.DataFrame, mode: str) -> str:
 
 
 def _correlation(
-    correlations: pd.DataFrame | None, x: str, simulated: bool, mode: str, method: str = "pearson"
+    correlations: pd.DataFrame | None, x: str, simulated: bool, mode: str, given: str = ""
 ) -> str:
+    """Pearson's r of alignment with `x`, or the partial one, `given` held fixed."""
     if correlations is None:
         return f"{NONE} table of correlations"
     models = MODELS[mode]
     found = found_for(correlations, f"brain {AVERAGE}", mode, simulated)
+    method = "partial" if given else "pearson"
     rows = found[(found["x"] == x) & (found["models"] == models) & (found["method"] == method)]
+    rows = rows[rows["controlled_for"].fillna("") == given]
     if rows.empty:
         return f"{NONE} {UNITS[models]} with {x} and an alignment in {mode} mode"
     row = rows.iloc[0]
     if pd.isna(row["r"]):
         return said(row["note"]) or f"not computable with N = {row['n']:.0f}"
-    name = "r" if method == "pearson" else "partial r"
+    name = "partial r" if given else "r"
     text = f"{name} = {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']:.0f} {UNITS[models]}"
     if row["n_bases"] < row["n"]:
         why = said(row["note"]) if pd.isna(row["p"]) else ""
@@ -309,7 +313,7 @@ def _correlation(
             f"taking models as independent, as the paper does, {p_text(row['p_independent'])})"
         )
     within = found[(found["x"] == x) & (found["method"] == WITHIN) & found["r"].notna()]
-    if method == "pearson" and len(within):
+    if not given and len(within):
         other = within.iloc[0]
         text += (
             f"; p takes models of one family as independent: around the means of the "
