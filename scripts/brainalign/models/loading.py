@@ -1,5 +1,6 @@
 """Loading the model that a manifest describes."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,8 @@ __all__ = [
 ]
 
 transformers_logging.disable_progress_bar()  # a log file is no terminal
+
+LARGE = 10_000_000  # parameters from which huge pages cost less than they save
 
 CLASSES: Mapping[str, Any] = {
     "decoder-only": AutoModelForCausalLM,
@@ -95,6 +98,9 @@ def load(
     manifests.check_files(manifest)
     if threads is not None:
         torch.set_num_threads(threads)
+    if manifest["parameters"] >= LARGE:
+        # torch's large tensors in huge pages, as NumPy's: new memory costs a fault per page.
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     dtype = getattr(torch, manifest["dtype"])
     place = resolve_device(device)
     tokenizer = load_tokenizer(manifest)
