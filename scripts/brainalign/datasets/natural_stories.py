@@ -107,8 +107,9 @@ def _table(record: Record, columns: Sequence[str]) -> pd.DataFrame:
     """A tab-separated table without quoting, for words hold quote marks."""
     try:
         table = pd.read_csv(
-            io.StringIO(text(record)), sep="\t", quoting=csv.QUOTE_NONE, keep_default_na=False
-        )
+            io.StringIO(text(record)), sep="\t", quoting=csv.QUOTE_NONE, keep_default_na=False,
+            float_precision="round_trip",
+        )  # fmt: skip
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"{record['path']}: not a tab-separated table ({error})") from error
     missing = [name for name in columns if name not in table.columns]

@@ -109,6 +109,7 @@ def _stimuli(record: Record) -> pd.DataFrame:
                 dtype=dict.fromkeys((*NAMES, "text"), str),
                 keep_default_na=False,
                 na_values={name: [""] for name in ("position", *UNTIMED)},
+                float_precision="round_trip",
             )
         else:
             stimuli = pd.read_parquet(data)

@@ -33,7 +33,7 @@ def read_table(path: str | Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     try:
         if path.suffix == ".csv":
             check_text(path)
-            table = pd.read_csv(path)
+            table = pd.read_csv(path, float_precision="round_trip")
         else:
             table = pd.read_parquet(path, page_checksum_verification=True)
     except InputError:
