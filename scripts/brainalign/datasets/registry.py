@@ -41,7 +41,8 @@ def reader(source: Mapping[str, Any], *kinds: Sequence[str]) -> ModuleType:
     ------
     InputError : the type is unknown; names the known ones.
     """
-    known = sum(map(tuple, kinds or (BRAIN_AND_BEHAVIOR, QUESTIONS, TEXTS, INSTRUCTIONS)), ())
+    every = (BRAIN_AND_BEHAVIOR, QUESTIONS, TEXTS, INSTRUCTIONS)
+    known = [kind for among in kinds or every for kind in among]
     if source.get("type") not in known:
         found, allowed = source.get("type"), ", ".join(sorted(known))
         raise InputError(f"source.type: {found!r} is not allowed; allowed: {allowed}")
