@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 import yaml
 from brainalign.analysis.association import over_clusters, partial
 from brainalign.analysis.averages import dataset_scores
@@ -23,7 +24,7 @@ from brainalign.analysis.scores import collect_scores
 from brainalign.errors import InputError
 from brainalign.formats.tables import read_table, write_json, write_table
 from scipy import stats
-from simulated_studies import TWELVE, Plant, study
+from simulated_studies import Plant, study
 
 BRAIN = ("pereira2018", "blank2014", "wehbe2014")
 
@@ -406,17 +407,29 @@ def test_small_studies_say_why_and_do_not_crash(planted, models):
     against_baselines(few["scores"], few["subjects"])
 
 
-@pytest.mark.parametrize(
-    ("n", "said"), [(24, ""), (8, "of 8 vanilla models: p is too small, the interval too narrow")]
-)
-def test_the_p_of_size_over_few_vanilla_models_is_marked(n, said):
-    twice = TWELVE + tuple((f"{name}2", tuple(x + 0.2 for x in sizes)) for name, sizes in TWELVE)
-    scores = study(Plant(size=0.03, families=twice), np.random.default_rng(0))["scores"]
-    bases = list(dict.fromkeys(scores["base"].dropna()))[:n]
-    fit = mixed_effects(scores[scores["model"].isin(bases) | scores["base"].isin(bases)])
-    size = fit["term"] == "log10_parameters"
-    assert size.any() and (fit.loc[size, "n_bases"] == n).all()
-    assert (fit.loc[size, "note"] == said).all() and (fit.loc[~size, "note"] == "").all()
+def test_size_in_the_mixed_model_is_the_regression_over_vanilla_models(planted):
+    scores = planted["scores"].query("mode == 'controlled'")
+    scores = scores[scores["model"] != "A1-tuned1"]  # clusters of unequal size
+    fit = mixed_effects(scores)
+    row = fit.query("term == 'log10_parameters' and dataset == 'reading'").iloc[0]
+    r = scores[scores["dataset"] == "reading"].set_index("model")
+    names = dict.fromkeys(r["base"].dropna())
+    middle = [(r["r"][name] + r["r"][r["base"] == name].mean()) / 2 for name in names]
+    size = np.log10([r["parameters"][name] for name in names])
+    truth = sm.OLS(middle, sm.add_constant(size)).fit()
+    assert (row["estimate"], row["se"], row["t"], row["p"], row["df"]) == pytest.approx(
+        (truth.params[1], truth.bse[1], truth.tvalues[1], truth.pvalues[1], truth.df_resid)
+    )
+    assert (row["low"], row["high"]) == pytest.approx(tuple(truth.conf_int()[1]))
+    assert row["n_bases"] == len(names) == 12
+
+
+def test_size_is_left_out_where_vanilla_models_are_of_one_size(planted):
+    scores = planted["scores"]
+    tuned = scores["role"] == "tuned"
+    fit = mixed_effects(scores.assign(parameters=np.where(tuned, 1.01e8, 1e8)))
+    assert set(fit["term"]) == {"Intercept", "tuned"}
+    assert fit["p"].notna().all()
 
 
 def test_a_missing_partner_is_named(planted):

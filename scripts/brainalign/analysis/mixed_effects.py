@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import statsmodels.formula.api as smf
 from scipy.special import stdtr
+from scipy.stats import linregress
 
 from brainalign.analysis.averages import dataset_scores, model_facts
 from brainalign.intervals import reach
@@ -16,8 +17,7 @@ COLUMNS = (
     "formula", "random", "converged", "note", "simulated",
 )  # fmt: skip
 MINIMUM_BASES = 3
-FEW = "of {} vanilla models: p is too small, the interval too narrow"
-KEEPS_ITS_LEVEL = 24  # vanilla models, for the test of size (docs/methods/analysis.md)
+SIZE = "log10_parameters"
 
 
 def mixed_effects(scores: pd.DataFrame) -> pd.DataFrame:
@@ -28,7 +28,9 @@ def mixed_effects(scores: pd.DataFrame) -> pd.DataFrame:
     A cluster is a vanilla model with its tuned models. Its intercept and its effect of tuning are
     random; where that does not converge, or has a singular fit, the intercept alone (`random` says
     which). Fitted by REML. With few clusters a normal approximation rejects too often, so t has
-    (clusters − 1) degrees of freedom, (clusters − 2) for size, which varies between them only.
+    (clusters − 1) degrees of freedom. Size varies between clusters only: its row is the regression
+    over one value per cluster, which is exact where theirs are normal and alike in variance.
+
 
     Parameters
     ----------
@@ -66,10 +68,11 @@ def _fit(data: pd.DataFrame) -> list[dict[str, Any]]:
         note = f"not computable: {n_bases} vanilla models with tuned ones, {MINIMUM_BASES} needed"
         return [{**about, "term": "tuned", "note": note}]
     formula = "r ~ tuned"
-    if data["parameters"].notna().all() and data["parameters"].nunique() > 1:
+    vanilla = data["role"] == "vanilla"
+    if data["parameters"].notna().all() and data.loc[vanilla, "parameters"].nunique() > 1:
         size = np.log10(data["parameters"].astype(float))
-        data = data.assign(log10_parameters=size - size.mean())
-        formula += " + log10_parameters"
+        data = data.assign(**{SIZE: size - size.mean()})
+        formula += f" + {SIZE}"
     scale = data["r"].std()
     if not scale > 1e-12 * data["r"].abs().max():
         return [{**about, "term": "tuned", "note": "not computable: all scores are alike"}]
@@ -95,18 +98,37 @@ def _fit(data: pd.DataFrame) -> list[dict[str, Any]]:
                  "note": "not computable: the fit does not converge"}]  # fmt: skip
     rows = []
     for term, estimate, error in zip(found.fe_params.index, found.fe_params, errors, strict=True):
-        freedom = n_bases - (2 if term == "log10_parameters" else 1)
-        half = reach(freedom) * error
-        t = estimate / error if error > 0 else np.nan
-        few = term == "log10_parameters" and n_bases < KEEPS_ITS_LEVEL
-        rows.append(
-            {
-                **about, "term": term, "estimate": estimate * scale, "se": error * scale, "t": t,
-                "df": freedom, "p": float(2 * stdtr(freedom, -abs(t))),
-                "low": (estimate - half) * scale,
-                "high": (estimate + half) * scale, "formula": formula,
-                "random": random, "converged": True,
-                "note": FEW.format(n_bases) if few else "",
-            }
-        )  # fmt: skip
+        if term == SIZE:
+            rows.append({**about, "term": SIZE, **_size(data, scale), "converged": True})
+            continue
+        tested = _tested(estimate * scale, error * scale, n_bases - 1)
+        rows.append({**about, "term": term, **tested, "formula": formula, "random": random,
+                     "converged": True})  # fmt: skip
     return rows
+
+
+def _size(data: pd.DataFrame, scale: float) -> dict[str, Any]:
+    """Least squares over clusters: the mean of vanilla and tuned r on that of their log10 sizes.
+
+    The mean over a cluster's tuned models counts as much as its vanilla model, so that the number
+    of the former does not bring the effect of tuning in.
+    """
+    roles = data.groupby(["cluster", "role"])[["r", SIZE]].mean()
+    r, size = (roles[name].groupby("cluster").mean() for name in ("r", SIZE))
+    line = linregress(size, r)
+    return {
+        **_tested(line.slope * scale, line.stderr * scale, len(r) - 2),
+        "formula": f"mean of vanilla and tuned r ~ {SIZE}",
+        "random": "none: one value per vanilla model",
+    }
+
+
+def _tested(estimate: float, error: float, freedom: int) -> dict[str, Any]:
+    """An estimate with Student's t test and 95 % interval."""
+    t = estimate / error if error > 0 else np.nan
+    half = reach(freedom) * error
+    return {
+        "estimate": estimate, "se": error, "t": t, "df": freedom,
+        "p": float(2 * stdtr(freedom, -abs(t))), "low": estimate - half, "high": estimate + half,
+        "note": "",
+    }  # fmt: skip
