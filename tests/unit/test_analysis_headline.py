@@ -218,7 +218,7 @@ def test_relative_change_is_left_out_where_the_sign_changes(check, study, tuned,
 
 @pytest.mark.parametrize(
     ("n", "ending"),
-    [(4, "p = .125 (cannot be below .125)"), (5, "(cannot be below .062)"), (6, "p = .12")],
+    [(4, "p = .125 (cannot be below .125)"), (5, "(cannot be below .062)"), (6, "p = .125")],
 )
 def test_test_that_cannot_reach_significance_says_so(check, study, n, ending):
     rows = contrast_rows((0.02, 0.04), (0.02, 0.05), n)
@@ -232,7 +232,7 @@ def test_published_rows_hold_the_recomputed_values(table):
     knowledge = answers(table, "Does it grow with world knowledge", data)
     assert knowledge["legacy"] == "r = .81, p < .001 taking models as independent, N = 17"
     assert knowledge["controlled"] == (
-        "at equal size: partial r = −.16, p = .73 over 8 vanilla models, N = 17"
+        "at equal size: partial r = −.16, p = .733 over 8 vanilla models, N = 17"
     )
     gain = answers(table, "Does instruction tuning", data)
     assert gain["legacy"] == (

@@ -619,8 +619,8 @@ def test_spaced_keeps_distance_order_and_mean(values, gap):
 
 @pytest.mark.parametrize(
     ("p", "text"),
-    [(0.0001, "p < .001"), (0.0499, "p = .050"), (0.05, "p = .050"), (0.557, "p = .56"),
-     (1.0, "p = 1.00"), (float("nan"), "p n/a")],
+    [(0.0001, "p < .001"), (0.0499, "p = .050"), (0.05, "p = .050"), (0.557, "p = .557"),
+     (1.0, "p = 1.000"), (float("nan"), "p n/a")],
 )  # fmt: skip
 def test_p_values_as_text(p, text):
     assert p_text(p) == text

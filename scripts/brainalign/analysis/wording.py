@@ -6,12 +6,12 @@ import pandas as pd
 
 
 def p_text(p: float) -> str:
-    """A p value as it stands in a text: p = .03, p < .001."""
+    """A p value as it stands in a text: p = .031, p < .001."""
     if pd.isna(p):
         return "p n/a"
     if p < 0.001:
         return "p < .001"
-    return f"p = {p:.3f}".replace("0.", ".", 1) if p < 0.1 else f"p = {p:.2f}".replace("0.", ".", 1)
+    return f"p = {r_text(p, 3)}"
 
 
 def r_text(r: float, digits: int = 2) -> str:
