@@ -93,6 +93,31 @@ def test_an_experiment_is_a_model_per_arm_seed_and_checkpoint():
     assert models["b-continued-s1-10"]["source"]["text"] == "simulated"
 
 
+def test_what_is_made_from_a_model_is_read_as_it_is_unless_it_says_otherwise():
+    models = all_models(
+        {
+            "models": {
+                "alone": {"source": {"type": "hub"}, "bos": "tokenizer"},
+                "twin": {"source": {"type": "untrained", "of": "second"}},
+                "first": {"source": {"type": "tune", "of": "alone"}, "chat": True},
+                "second": {"source": {"type": "tune", "of": "first"}, "bos": "none", "label": "2"},
+                "of-checkpoint": {"source": {"type": "untrained", "of": "first-shuffled-s1-8"}},
+            },
+            "tuning": {"e": {"base": "first", "arms": ["shuffled"], "checkpoints": [8]}},
+        }
+    )
+    read = {name: (m.get("family"), m.get("bos"), m.get("chat")) for name, m in models.items()}
+    assert read == {
+        "alone": (None, "tokenizer", None),
+        "first": ("alone", "tokenizer", True),
+        "second": ("alone", "none", True),
+        "twin": ("alone", "none", True),
+        "first-shuffled-s1-8": ("alone", "tokenizer", True),
+        "of-checkpoint": ("alone", "tokenizer", True),
+    }
+    assert "label" not in models["twin"]
+
+
 def test_a_checkpoint_goes_on_from_the_one_before_it_in_its_run():
     models = experiment(checkpoints=[10, 15, 20])
     assert previous_checkpoint("b-continued-s2-20", models) == "b-continued-s2-15"

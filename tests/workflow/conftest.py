@@ -117,7 +117,9 @@ def every_rule(config: Mapping[str, Any]) -> dict[str, Any]:
     Its tuned model is the checkpoint of a tuning experiment.
     """
     small = with_tuning(cut(config))
-    small["tuning"]["sim"] |= {"checkpoints": [32], "scored_on": ["sim-held-out"]}
+    small["tuning"]["sim"] |= {
+        "arms": ["instruction"], "checkpoints": [32], "scored_on": ["sim-held-out"],
+    }  # fmt: skip
     small["tuning"]["sim"]["recipe"]["samples"] = 32
     del small["models"]["sim-decoder-s-instruct"]
     del small["behavior"]["sim-reading-controlled"], small["capability"]["bbh-sim"]

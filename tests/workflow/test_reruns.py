@@ -93,8 +93,8 @@ CONFIG_EDITS: dict[str, tuple[str, object, set[str]]] = {
     "nothing": ("study", None, set()),
     "what changes speed and memory alone": ("batch_tokens", 4096, set()),
     "where models run": ("device", "cpu", set()),
-    "a label and a declared size": (
-        f"models.{VANILLA}", {"label": "Small", "parameters": 123456}, TABLES,
+    "a label and a declared size": (  # the tuned model has the size from it
+        f"models.{VANILLA}", {"label": "Small", "parameters": 123456}, {*TABLES, "plot_training"},
     ),
     "the label of a tuned model": (
         f"models.{TUNED}", {"label": "Tuned"}, {*TABLES, "plot_training"},

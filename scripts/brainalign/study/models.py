@@ -13,9 +13,10 @@ PUBLISHED_INSTRUCTIONS = {
     "alpaca-subset2000": {"type": "alpaca", "release": "subset2000"},
 }
 
-# What a checkpoint has from its base: how it is read and how large it is.
-OF_THE_BASE = (
-    "parameters", "dtype", "max_context", "chat", "bos", "decoder_input", "surprisal",
+# What a model has from the one it is made from, unless its entry says otherwise: whom it is
+# compared with, how large it is, how it is read.
+INHERITED = (
+    "family", "parameters", "dtype", "max_context", "chat", "bos", "decoder_input", "surprisal",
     "trust_remote_code",
 )  # fmt: skip
 # Arm → the keys of an experiment that say what the arm is trained on.
@@ -30,15 +31,13 @@ DATA_OF = {
 def all_models(config: Mapping[str, Any]) -> dict[str, Model]:
     """The study's models: its entries and the checkpoints of its tuning experiments.
 
-    A checkpoint is called BASE-ARM-sSEED-SAMPLES and is read as its base is. The last one of arm
+    A model that is made from another (a checkpoint, a tuned model, an untrained twin) has the keys
+    `INHERITED` from it. A checkpoint is called BASE-ARM-sSEED-SAMPLES. The last one of arm
     instruction is the base's tuned partner; the others have the role `checkpoint`.
     """
-    models = dict(config["models"])
+    entries: dict[str, Model] = dict(config["models"])
     for name, experiment in config.get("tuning", {}).items():
         base = experiment["base"]
-        read = {
-            key: models.get(base, {})[key] for key in OF_THE_BASE if key in models.get(base, {})
-        }
         for arm, seed, seen in checkpoints(experiment):
             tuned = arm == "instruction" and seen == max(experiment["checkpoints"])
             source = {
@@ -46,14 +45,25 @@ def all_models(config: Mapping[str, Any]) -> dict[str, Model]:
                 **{key: experiment[key] for key in DATA_OF[arm] if key in experiment},
                 **experiment.get("recipe", {}),
             }  # fmt: skip
-            models[checkpoint_name(base, arm, seed, seen)] = {
-                **read,
+            entries[checkpoint_name(base, arm, seed, seen)] = {
                 "source": source,
-                "family": models.get(base, {}).get("family", base),
                 "experiment": name,
                 "role": "tuned" if tuned else "checkpoint",
             }
-    return models
+    return {name: {**_inherited(name, entries), **entry} for name, entry in entries.items()}
+
+
+def _inherited(name: str, entries: Mapping[str, Model]) -> dict[str, Any]:
+    """What an entry has from those that it is made from, the nearest first; {} if from none."""
+    found: dict[str, Any] = {}
+    oldest, made_from = name, parent(entries[name])
+    seen = {name}  # a circle is told by the check of the study, which asks for its models first
+    while made_from is not None and made_from in entries and made_from not in seen:
+        other = entries[made_from]
+        found = {key: other[key] for key in INHERITED if key in other} | found
+        seen.add(made_from)
+        oldest, made_from = made_from, parent(other)
+    return {} if oldest == name else {"family": oldest} | found
 
 
 def checkpoints(experiment: Mapping[str, Any]) -> Iterator[tuple[str, int, int]]:
