@@ -1,5 +1,7 @@
 """A SLURM cluster of three nodes on one machine: controller, accounting, two CPU nodes, a GPU node.
 
+Run as a program it starts the cluster, ends it and says whether that can be done here.
+
 Real daemons from Debian's packages, started as root without systemd. Nodes claim more cores and
 memory than the machine has, and the GPU is a file that stands in for one: jobs are placed, limited,
 killed and recorded as on a real cluster, and compute on the machine's own cores.
@@ -9,6 +11,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -258,3 +261,15 @@ def _free_ports(n: int) -> list[int]:
     for each in sockets:
         each.close()
     return ports
+
+
+def main() -> None:
+    """Start the cluster and end it; exit status 1 and the reason where it does not start."""
+    if reason := obstacle():
+        raise SystemExit(reason)
+    with tempfile.TemporaryDirectory() as folder, Cluster(Path(folder)):
+        print("a SLURM cluster starts here")
+
+
+if __name__ == "__main__":
+    main()
