@@ -3,18 +3,22 @@
 SCORE_FILES = [
     {"model": model, "benchmark": benchmark}
     for model in MODELS
-    for benchmark in ALIGNMENT
+    for benchmark in scored(model, ALIGNMENT)
 ]
 BEHAVIOR_FILES = [
     {"model": model, "benchmark": benchmark}
     for model in LANGUAGE_MODELS
-    for benchmark in BEHAVIOR
+    for benchmark in scored(model, BEHAVIOR)
 ]
 CAPABILITY_FILES = [
-    {"model": model, "task": task} for model in TRAINED_MODELS for task in CAPABILITY
+    {"model": model, "task": task}
+    for model in TRAINED_MODELS
+    for task in scored(model, CAPABILITY)
 ]
 LOSS_FILES = [
-    {"model": model, "text": text} for model in TRAINED_MODELS for text in TEXTS
+    {"model": model, "text": text}
+    for model in TRAINED_MODELS
+    for text in scored(model, TEXTS)
 ]
 MANIFESTS = expand(result("models", "{model}", "manifest.json"), model=LANGUAGE_MODELS)
 TRAINED_MANIFESTS = expand(
@@ -63,7 +67,11 @@ def trajectory_files(kind):
         for model in (run["base"], run["model"]):
             if model in TUNING_MODELS:
                 found.update(
-                    {(model, name): None for name in SCORED[kind] if name in names}
+                    {
+                        (model, name): None
+                        for name in scored(model, SCORED[kind])
+                        if name in names
+                    }
                 )
     return list(found)
 

@@ -132,6 +132,11 @@ def model_key(key, default):
     return lambda wildcards: ALL_MODELS[wildcards.model].get(key, default)
 
 
+def scored(model, names):
+    """Those of `names` (benchmarks, tasks or texts) that a model is scored on."""
+    return [name for name in names if name in ALL_MODELS[model].get("scored_on", names)]
+
+
 def dataset_key(key, default=None):
     """A lookup of one key of the dataset's config entry, for a rule's params."""
     return lambda wildcards: DATASETS[wildcards.dataset].get(key, default)

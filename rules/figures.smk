@@ -175,6 +175,7 @@ rule plot_regions:
             result("alignment", model, f"{benchmark}.parquet")
             for benchmark in REGION_BENCHMARKS
             for model in MODELS
+            if scored(model, [benchmark])
         ],
         ceilings=expand(
             result("ceilings", "{benchmark}.parquet"), benchmark=REGION_BENCHMARKS

@@ -119,6 +119,8 @@ def _reference_faults(config: Config) -> Iterator[str]:
         vanilla = partner(model)
         if vanilla in models and role(models[vanilla]) == "untrained":
             yield f"models.{name}.base: {vanilla!r} is untrained; name a vanilla model"
+        if "experiment" not in model:
+            yield from _scored_on_faults(f"models.{name}", model, config)
     for name in config.get("only") or []:
         if name not in models:
             yield _unknown("only", name, models, "model of this study")
@@ -201,12 +203,7 @@ def _tuning_faults(config: Config) -> Iterator[str]:
             yield _unknown(f"{path}.base", base, config["models"], "model of this study")
         elif role(config["models"][base]) in ("baseline", "truth"):
             yield f"{path}.base: {base!r} is a baseline; name a language model"
-        scorable = dict.fromkeys(name for key in SCORED for name in config.get(key, {}))
-        for scored in experiment.get("scored_on", ()):
-            if scored not in scorable:
-                yield _unknown(
-                    f"{path}.scored_on", scored, scorable, "benchmark, task or text here"
-                )
+        yield from _scored_on_faults(path, experiment, config)
         recipe = experiment.get("recipe", {})
         end = recipe.get("samples", math.inf) * recipe.get("epochs", 3)
         for seen in experiment["checkpoints"]:
@@ -220,6 +217,13 @@ def _tuning_faults(config: Config) -> Iterator[str]:
             if made in models:
                 yield f"{path}: its checkpoint {made!r} is already {models[made]}"
             models[made] = f"a checkpoint of {name}"
+
+
+def _scored_on_faults(path: str, entry: Config, config: Config) -> Iterator[str]:
+    scorable = dict.fromkeys(name for key in SCORED for name in config.get(key, {}))
+    for scored in entry.get("scored_on", ()):
+        if scored not in scorable:
+            yield _unknown(f"{path}.scored_on", scored, scorable, "benchmark, task or text here")
 
 
 def _is_timed(dataset: Mapping[str, Any] | None) -> bool | None:

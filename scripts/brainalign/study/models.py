@@ -14,10 +14,10 @@ PUBLISHED_INSTRUCTIONS = {
 }
 
 # What a model has from the one it is made from, unless its entry says otherwise: whom it is
-# compared with, how large it is, how it is read.
+# compared with, how large it is, how it is read, what it is scored on.
 INHERITED = (
     "family", "parameters", "dtype", "max_context", "chat", "bos", "decoder_input", "surprisal",
-    "trust_remote_code",
+    "scored_on", "trust_remote_code",
 )  # fmt: skip
 # Arm → the keys of an experiment that say what the arm is trained on.
 DATA_OF = {
