@@ -233,18 +233,16 @@ def test_shots_are_dropped_until_the_prompt_fits_and_that_is_recorded() -> None:
         assert found["choice_loglikelihoods"][2] == pytest.approx(truth, abs=1e-4)
 
 
-def test_a_question_that_never_fits_is_named_after_all_others_are_answered() -> None:
+def test_a_question_that_never_fits_is_named_before_any_is_answered() -> None:
     questions = world.multiple_choice()
     at = questions.index[questions["question_id"] == "deep_water-8"][0]
     questions.loc[at, "question"] = "What holds the river? " * 60
     small = world.model("gpt2", max_context=400)
-    finished = []
+    batches = answer(
+        small, questions, task("multiple-choice", "loglikelihood"), where="bank.parquet"
+    )
     with pytest.raises(InputError, match=r"bank\.parquet: 1 questions do not fit; question deep_w"):
-        for batch in answer(
-            small, questions, task("multiple-choice", "loglikelihood"), where="bank.parquet"
-        ):
-            finished += batch
-    assert len(finished) == 13
+        next(batches)
 
 
 def test_answers_already_given_are_not_computed_again_and_change_nothing() -> None:

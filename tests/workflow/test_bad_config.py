@@ -55,6 +55,7 @@ FAULTS = [
     ("models/a model", {"source": {"type": "folder", "path": "x"}}, ["'a model'", "letters"]),
     ("models/m", {"source": {"type": "hub", "id": "a/b"}}, ["models.m.source", "revision"]),
     ("models/m", {"source": {"type": "hub", "id": "gpt2", "revision": "main"}}, ["OWNER/NAME"]),
+    ("models/oasm/scored_on", ["mmlu"], ["models.oasm.scored_on", "'mmlu'", "'mmlu-sim'"]),
     ("models/m", {"family": "x"}, ["models.m", "'source'", "missing"]),
     ("models/m", {"source": {"type": "untrained", "of": "m"}}, ["models.m.source.of", "itself"]),
     ("datasets/sim-passages/context", "window:0", ["context", "'window:0'", "window:L"]),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from brainalign.capability import generation, multiple_choice
 from brainalign.capability.batches import BATCH_TOKENS, contexts
-from brainalign.capability.prompts import Prompt, Prompter
+from brainalign.capability.prompts import Prompt, Prompter, QuestionSet
 from brainalign.capability.scorers import Row, Scorer, scorer
 from brainalign.capability.tasks import Task, check_questions
 from brainalign.errors import InputError
@@ -42,8 +42,8 @@ def answer(
 
     Raises
     ------
-    InputError : the questions are malformed; or, after all others are answered, some question
-        does not fit the model's window.
+    InputError : the questions are malformed, or some do not fit the model's window; nothing is
+        answered then.
     """
     check_questions(questions, task, where)
     form = multiple_choice if task.format == "multiple-choice" else generation
@@ -51,25 +51,39 @@ def answer(
         model.tokenizer, encoder_decoder=model.architecture == "encoder-decoder", chat=task.chat
     )
     way = scorer(model, task, prompter)
-    overlong: list[str] = []
-    for _, rows in questions.groupby("subject", sort=False):
-        try:
-            asked = form.question_set(rows, task)
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from error
-        put: list[tuple[Row, Prompt]] = []
-        for row, item in zip(asked.rows, asked.items, strict=True):
-            try:
-                limit = _limit(model, task, way.room(row))
-                put.append((row, prompter.prompt(asked.header, asked.shots, item.body, limit)))
-            except InputError as error:
-                overlong.append(f"question {row['question_id']}: {error}")
+    try:
+        subjects = [
+            form.question_set(rows, task) for _, rows in questions.groupby("subject", sort=False)
+        ]
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    # Held one subject at a time: the tokens of all prompts together would take much memory.
+    overlong = [
+        fault for asked in subjects for fault in _prompts(model, task, way, prompter, asked)[1]
+    ]
+    if overlong:
+        raise InputError(f"{where}: {len(overlong)} questions do not fit; {overlong[0]}")
+    for asked in subjects:
+        put, _ = _prompts(model, task, way, prompter, asked)
         # Prompts that lost a shot share less: they are read apart, or nobody shares the shots.
         put.sort(key=lambda pair: -pair[1].shots)
         for _, alike in groupby(put, key=lambda pair: pair[1].shots):
             yield from _answer_alike(model, task, way, list(alike), batch_tokens, done)
-    if overlong:
-        raise InputError(f"{where}: {len(overlong)} questions do not fit; {overlong[0]}")
+
+
+def _prompts(
+    model: LanguageModel, task: Task, way: Scorer, prompter: Prompter, asked: QuestionSet
+) -> tuple[list[tuple[Row, Prompt]], list[str]]:
+    """The questions of a subject as the model reads them; why others do not fit."""
+    put: list[tuple[Row, Prompt]] = []
+    overlong: list[str] = []
+    for row, item in zip(asked.rows, asked.items, strict=True):
+        try:
+            limit = _limit(model, task, way.room(row))
+            put.append((row, prompter.prompt(asked.header, asked.shots, item.body, limit)))
+        except InputError as error:
+            overlong.append(f"question {row['question_id']}: {error}")
+    return put, overlong
 
 
 def _limit(model: LanguageModel, task: Task, room: int) -> int:
