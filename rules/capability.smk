@@ -28,7 +28,6 @@ rule capability:
             if key != "questions"
         },
         chat=model_key("chat", False),
-        seed=config["seed"],
         code=code("capability"),
     script:
         "../scripts/capability.py"

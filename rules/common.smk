@@ -191,6 +191,12 @@ def model_memory(wildcards, attempt):
     return memory_mb(wildcards.model, ALL_MODELS, attempt)
 
 
+def initialising_memory(wildcards, attempt):
+    """Memory (MB) of a job that draws a model's weights: float32, whatever it is read in."""
+    drawn = {**model_entry(wildcards), "dtype": "float32"}
+    return memory_mb(wildcards.model, {**ALL_MODELS, wildcards.model: drawn}, attempt)
+
+
 def tuning_memory(wildcards, attempt):
     """Memory (MB) of a job that tunes a model."""
     return training_memory_mb(wildcards.model, ALL_MODELS, attempt)

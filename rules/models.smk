@@ -100,6 +100,8 @@ rule pretrain_model:
         runtime=run_time(120),
     params:
         source=model_key("source", None),
+        dtype=model_key("dtype", "float32"),
+        max_context=model_key("max_context", None),
         seed=config["seed"],
         threads=config.get("model_threads", 1),
         code=code("pretrain_model"),
@@ -136,6 +138,8 @@ rule instruction_tune:
         gpu=tuning_gpus,
     params:
         source=model_key("source", None),
+        dtype=model_key("dtype", None),
+        max_context=model_key("max_context", None),
         simulated=lambda wildcards: is_simulated(wildcards.model, ALL_MODELS),
         seed=lambda wildcards: model_entry(wildcards)["source"].get(
             "seed", config["seed"]
@@ -164,10 +168,12 @@ rule initialise_untrained:
     conda:
         "../envs/language-model.yaml"
     resources:
-        mem_mb=model_memory,
+        mem_mb=initialising_memory,
         runtime=run_time(20, 10),
     params:
         source=model_key("source", None),
+        dtype=model_key("dtype", None),
+        max_context=model_key("max_context", None),
         seed=lambda wildcards: model_entry(wildcards)["source"].get(
             "seed", config["seed"]
         ),

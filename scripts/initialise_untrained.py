@@ -22,8 +22,8 @@ with job(snakemake.log[0]) as log:
         name,
         dict(snakemake.params.source),
         simulated=original["simulated"],
-        max_context=original["max_context"],
-        dtype=original["dtype"],
+        max_context=snakemake.params.max_context or original["max_context"],
+        dtype=snakemake.params.dtype or original["dtype"],
         trust_remote_code=original["trust_remote_code"],
         seed=seed,
     )

@@ -28,5 +28,13 @@ with job(snakemake.log[0]) as log:
     save_checkpoint(trained.model, tokenizer, folder)
     training = summary(trained.log)
     log.info("%s: %s", name, training)
-    manifest = describe(folder, name, source, simulated=True, training=training)
+    manifest = describe(
+        folder,
+        name,
+        source,
+        simulated=True,
+        training=training,
+        dtype=snakemake.params.dtype,
+        max_context=snakemake.params.max_context,
+    )
     write_json(manifest, snakemake.output.manifest)

@@ -100,8 +100,9 @@ def obstacle() -> str | None:
         return f"no {', '.join(missing)}; as root: apt-get install -y {PACKAGES}"
     if os.geteuid() != 0:
         return "SLURM's daemons are started as root"
-    if (SETTINGS / "slurm.conf").exists():
-        return f"{SETTINGS}/slurm.conf is there: this machine belongs to a cluster"
+    for name in ("slurm.conf", "slurmdbd.conf", "cgroup.conf", "gres.conf"):
+        if (SETTINGS / name).exists():
+            return f"{SETTINGS}/{name} is there: this machine belongs to a cluster"
     return None
 
 
@@ -111,6 +112,7 @@ class Cluster:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._daemons: list[subprocess.Popen[bytes]] = []
+        self._links: list[Path] = []
 
     def __enter__(self) -> "Cluster":
         try:
@@ -141,9 +143,8 @@ class Cluster:
                 daemon.kill()
                 daemon.wait()
         self._daemons.clear()
-        for name in ("slurm.conf", "slurmdbd.conf", "cgroup.conf", "gres.conf"):
-            if (SETTINGS / name).is_symlink():
-                (SETTINGS / name).unlink()
+        while self._links:
+            self._links.pop().unlink()
 
     def jobs(self) -> list[dict[str, str]]:
         """Every job that was ever submitted, as the accounting database has it."""
@@ -176,7 +177,11 @@ class Cluster:
                 text.format(host=socket.gethostname(), root=self.root, ports=self._ports)
             )
             path.chmod(0o600 if name == "slurmdbd.conf" else 0o644)
-            (SETTINGS / name).symlink_to(path)
+            link = SETTINGS / name
+            if link.is_symlink() and not link.exists():  # of a cluster here that was killed
+                link.unlink()
+            link.symlink_to(path)
+            self._links.append(link)
 
     def _start_munge(self) -> None:
         """Clients look for munge at its default socket only; one that runs is used."""

@@ -305,6 +305,16 @@ def test_undefined_targets_are_counted_and_left_out(activation_file):
     assert rest["n_undefined"].eq(0).all()
 
 
+def test_targets_without_a_score_choose_no_penalty(activation_file):
+    features, y, _ = planted()
+    stimuli, dataset = tables(y)
+    file = activation_file({"f": features}, stimuli["stimulus_id"])
+    whole = align(file, stimuli, dataset, CONTROLLED, "cpu", 0)
+    stimuli, dataset = tables(np.where(np.arange(y.shape[1]) % 2, np.nan, y))
+    half = align(file, stimuli, dataset, CONTROLLED, "cpu", 0)
+    assert overall(whole, "f")["alpha_at_edge"] == overall(half, "f")["alpha_at_edge"] == 0
+
+
 @pytest.mark.parametrize("method", ["pca", "projection"])
 def test_reduction_takes_away_the_advantage_of_width(activation_file, method):
     """Twenty dimensions are left of the whole; with as many as there are, nothing is lost."""

@@ -197,6 +197,10 @@ def test_a_benchmark_with_too_few_groups_names_its_key():
         read_benchmark(entry, stimuli, dataset, 0)
     loo = {**entry, "regression": {**regression, "selection": "gcv-per-target"}}
     assert len(read_benchmark(loo, stimuli, dataset, 0).inner_folds()[0]) == 2
+    ols = {"regression": {"type": "ols"}, "unique_variance": {"beyond": []}}
+    ols |= {"split": {"scheme": "grouped", "folds": 2}}
+    with pytest.raises(InputError, match=r"^unique_variance: .* 4 or more"):
+        read_benchmark(ols, stimuli, dataset, 0)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ def fetch(tmp_path, source, **params):
     return json.loads((tmp_path / "m" / "manifest.json").read_text())
 
 
-def test_fetch_model_and_its_untrained_twin(tmp_path):
+@pytest.mark.parametrize(("dtype", "max_context"), [(None, None), ("float32", 16)])
+def test_fetch_model_and_its_untrained_twin(tmp_path, dtype, max_context):
     write("llama", tmp_path / "here")
     source = {"type": "folder", "path": str(tmp_path / "here")}
     manifest = fetch(tmp_path, source, max_context=32, dtype="bfloat16")
@@ -54,13 +55,18 @@ def test_fetch_model_and_its_untrained_twin(tmp_path):
         input={"manifest": str(tmp_path / "m" / "manifest.json")},
         output={"manifest": str(twin_path), "checkpoint": str(tmp_path / "twin" / "checkpoint")},
         wildcards={"model": "tiny-untrained"},
-        params={"source": {"type": "untrained", "of": "tiny"}, "seed": 4},
+        params={
+            "source": {"type": "untrained", "of": "tiny"},
+            "seed": 4,
+            "dtype": dtype,
+            "max_context": max_context,
+        },
         log=[str(tmp_path / "log.txt")],
     )
     twin = json.loads(twin_path.read_text())
     assert twin["seed"] == 4
-    assert twin["max_context"] == 32
-    assert twin["dtype"] == "bfloat16"
+    assert twin["max_context"] == (max_context or 32)
+    assert twin["dtype"] == (dtype or "bfloat16")
     assert load(twin).name == "tiny-untrained"
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from brainalign.errors import InputError
+from brainalign.reading.prediction import mass_bits
 from brainalign.reading.surprisal import word_surprisal
 from reading_models import CAUSAL, ENCODER_DECODER, tiny, words
 from test_reading_activations import naive_text
@@ -109,6 +110,24 @@ def test_probabilities_that_are_not_finite_are_an_error():
     model.model.transformer.wpe.weight[20] = float("nan")
     with pytest.raises(InputError, match="no finite probability"):
         word_surprisal(model, words(), "story")
+
+
+def test_what_is_done_again_for_lack_of_memory_counts_once(monkeypatch):
+    """The memory ends after the words' own bits, before those of the ends of words."""
+    model, stimuli = tiny("gpt2"), words()[lambda table: table["text"].str.isalpha()]
+    expected = word_surprisal(model, stimuli, "story", "tokenizer", whitespace="trailing")["bits"]
+    calls = []
+
+    def full_at_first(*given):
+        calls.append(1)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return mass_bits(*given)
+
+    monkeypatch.setattr("brainalign.reading.prediction.mass_bits", full_at_first)
+    found = word_surprisal(model, stimuli, "story", "tokenizer", whitespace="trailing")["bits"]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert len(calls) > 2
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama"])

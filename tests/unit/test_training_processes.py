@@ -113,6 +113,20 @@ def test_a_training_over_processes_goes_on_where_it_was_stopped(instructions, tm
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+def test_states_of_other_samples_are_not_gone_on_from(instructions, tmp_path):
+    samples = tmp_path / "samples.json"
+    keys = []
+    for output in ("fox", "dog", "fox"):
+        read = json.loads(instructions.read_text())
+        samples.write_text(json.dumps([dict(sample, output=output) for sample in read]))
+        short = replace(training("llama", instructions, tmp_path), instructions=samples)
+        write_checkpoint(
+            replace(short, source={**short.source, "checkpoint": 12}), tmp_path / output
+        )
+        keys.append((short.scratch / "training.json").read_text())
+    assert keys[0] == keys[2] != keys[1]
+
+
 def test_several_processes_do_not_go_on_from_the_state_of_one(instructions, tmp_path):
     whole = training("llama", instructions, tmp_path)
     _, facts = write_checkpoint(

@@ -58,6 +58,20 @@ FAULTS = [
     ("models/oasm/scored_on", ["mmlu"], ["models.oasm.scored_on", "'mmlu'", "'mmlu-sim'"]),
     ("models/m", {"family": "x"}, ["models.m", "'source'", "missing"]),
     ("models/m", {"source": {"type": "untrained", "of": "m"}}, ["models.m.source.of", "itself"]),
+    (
+        "models",
+        {
+            "oasm": {"source": {"type": "baseline", "kind": "oasm", "sigma": 1.5}},
+            "a": {"source": {"type": "untrained", "of": "b", "seed": 1}},
+            "b": {"source": {"type": "untrained", "of": "a", "seed": 1}},
+        },
+        ["models.a.source.of", "a → b → a is a circle"],
+    ),
+    (
+        "models/m",
+        {"source": {"type": "tune", "of": "sim-decoder-s-instruct"}},
+        ["models.m.base", "'sim-decoder-s-instruct' is itself tuned", "base: sim-decoder-s"],
+    ),
     ("datasets/sim-passages/context", "window:0", ["context", "'window:0'", "window:L"]),
     ("datasets/sim-passages/pooling", "max", ["pooling", "'max'", "last"]),
     ("datasets/sim-passages/stride", 0, ["datasets.sim-passages.stride", "0", "from 1 up"]),

@@ -117,6 +117,10 @@ def read_benchmark(
     regression = Similarity(kind) if kind in METRICS else make_regression(entry["regression"])
     if scheme.get("scheme") == "grouped":
         require_groups(scheme.get("folds"), groups, _inner_levels(regression, layers, scheme))
+        if "unique_variance" in entry and (not isinstance(regression, Ridge) or regression.shared):
+            # Its banded ridge then chooses its penalties by inner folds of its own.
+            level = ("the penalties of unique variance", "unique_variance", Ridge.inner_folds)
+            require_groups(scheme.get("folds"), groups, [level])
     return Benchmark(
         regression,
         scheme,

@@ -74,8 +74,9 @@ def summarise(scores: Scores, aggregate: Aggregate, alphas: Sequence[float]) -> 
         if unique is not None:
             table["unique_r2"] = with_mean(unique[subject, region])
         table["n_undefined"] = [int(lost.any(axis=0).sum()), *lost.sum(axis=1).tolist()]
-        if scores.alpha is not None:
-            index = scores.alpha[:, targets]
+        scored = targets[~lost.all(axis=0)]
+        if scores.alpha is not None and scored.size:
+            index = scores.alpha[:, scored]
             edge = (index == 0) | (index == grid.size - 1)
             table["alpha"] = [np.median(grid[index]), *np.median(grid[index], axis=1)]
             table["alpha_at_edge"] = [edge.mean(), *edge.mean(axis=1)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from brainalign.formats.atomic import sha256_of
 from brainalign.models.arms import course
 from brainalign.models.pretraining import save_checkpoint
 from brainalign.models.recipe import Recipe
@@ -64,6 +65,7 @@ def write_checkpoint(training: Training, folder: Path) -> tuple[pd.DataFrame, di
             "source": training.source,
             "seed": training.seed,
             "base": training.base["files"],
+            "data": [sha256_of(path) for path in (training.instructions, text) if path],
             "code": training.code,
         },
     )

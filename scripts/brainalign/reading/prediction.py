@@ -128,9 +128,11 @@ def read_bits(
     bits = np.zeros(len(names))
     ends = _ends_word(model) if whitespace == "trailing" else None
 
-    def add(places: _Places, hidden: Tensor, sign: int, members: Tensor | None = None) -> None:
-        """Add to each place's row the bits of its token, or of all `members`, with a sign."""
-        bits[places.rows[places.positions < 0]] = np.nan
+    def bits_at(
+        places: _Places, hidden: Tensor, sign: int, members: Tensor | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The row of each place, and the bits of its token, or of all `members`, with a sign."""
+        unknown = places.rows[places.positions < 0]
         places = places.where(places.positions >= 0)
         states = hidden[torch.from_numpy(places.sequences), torch.from_numpy(places.positions)]
         if members is None:
@@ -143,16 +145,22 @@ def read_bits(
             raise InputError(
                 f"model {model.name}: stimulus {name}: no finite probability ({model.dtype})"
             )
-        np.add.at(bits, places.rows, sign * values)
+        return np.concatenate([unknown, places.rows]), np.concatenate(
+            [np.full(unknown.size, np.nan), sign * values]
+        )
 
     def work(batch: list[int]) -> None:
         chosen = [sequences[k] for k in batch]
         hidden, shifts = reader.states(chosen)
-        add(_places(chosen, shifts, range), hidden, 1)
+        found = [bits_at(_places(chosen, shifts, range), hidden, 1)]
         if ends is not None:
             before = _places(chosen, shifts, lambda start, stop: [start])
-            add(before.where(ends.numpy()[before.tokens]), hidden, -1, ends)
-            add(_places(chosen, shifts, lambda start, stop: [stop]), hidden, 1, ends)
+            found.append(bits_at(before.where(ends.numpy()[before.tokens]), hidden, -1, ends))
+            after = _places(chosen, shifts, lambda start, stop: [stop])
+            found.append(bits_at(after, hidden, 1, ends))
+        # At the end, all at once: where the memory did not suffice, the work is done again.
+        for rows, values in found:
+            np.add.at(bits, rows, values)
 
     with torch.inference_mode():
         lengths = [len(s.ids) for s in sequences]

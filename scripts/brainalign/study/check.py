@@ -114,11 +114,17 @@ def _reference_faults(config: Config) -> Iterator[str]:
         while step in models and step not in chain:
             chain.append(step)
             step = parent(models[step])
-        if step is not None and step in chain and step != name:
-            yield f"models.{name}.source.of: {' → '.join([*chain, step])} is a circle"
+        if step == name and len(chain) > 1 and name == min(chain):  # a circle is told once
+            yield f"models.{name}.source.of: {' → '.join([*chain, name])} is a circle"
         vanilla = partner(model)
         if vanilla in models and role(models[vanilla]) == "untrained":
             yield f"models.{name}.base: {vanilla!r} is untrained; name a vanilla model"
+        root = partner(models[vanilla]) if vanilla in models and vanilla != name else None
+        if root in models and root != vanilla and role(models[root]) == "vanilla":
+            yield (
+                f"models.{name}.base: {vanilla!r} is itself tuned from {root!r}, and models tuned "
+                f"from one model count together; name a vanilla model (base: {root})"
+            )
         if "experiment" not in model:
             yield from _scored_on_faults(f"models.{name}", model, config)
     for name in config.get("only") or []:

@@ -17,7 +17,7 @@ PUBLISHED_INSTRUCTIONS = {
 # compared with, how large it is, how it is read, what it is scored on.
 INHERITED = (
     "family", "parameters", "dtype", "max_context", "chat", "bos", "decoder_input", "surprisal",
-    "scored_on", "trust_remote_code",
+    "scored_on",
 )  # fmt: skip
 # Arm → the keys of an experiment that say what the arm is trained on.
 DATA_OF = {
