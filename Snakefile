@@ -66,8 +66,8 @@ onsuccess:
 onerror:
     print(
         "Stopped; finished work is kept. Mend what the errors above name (each job's log is under "
-        f"{RESULTS}/logs), then run the same command again: it goes on from here. A job that died "
+        f"{RESULTS}/logs), then run the same command again: it goes on from here. (A job that died "
         "with SIGKILL was killed from outside, most often for lack of memory: run fewer jobs at a "
-        "time (--cores, or --resources mem_mb=N to let them share N MB).",
+        "time, with fewer --cores, or let them share N MB with --resources mem_mb=N.)",
         file=sys.stderr,
     )

@@ -37,7 +37,9 @@ from brainalign.study.resources import (
 )
 
 if isinstance(config.get("only"), str):
-    config["only"] = [name for name in config["only"].split(",") if name]
+    config["only"] = [
+        name.strip() for name in config["only"].split(",") if name.strip()
+    ]
 
 CONFIG_FILES = workflow.overwrite_configfiles or [
     Path(workflow.basedir) / "config.yaml"
@@ -133,8 +135,17 @@ def model_key(key, default):
 
 
 def scored(model, names):
-    """Those of `names` (benchmarks, tasks or texts) that a model is scored on."""
-    return [name for name in names if name in ALL_MODELS[model].get("scored_on", names)]
+    """Those of `names` (benchmarks, tasks or texts) that a model is scored on: all, unless its
+    entry says which; the planted truth on simulated data only, as real data have none.
+    """
+    wanted = ALL_MODELS[model].get("scored_on", names)
+    planted = role(ALL_MODELS[model]) == "truth"
+    return [
+        name
+        for name in names
+        if name in wanted
+        and not (planted and ALIGNMENT[name]["dataset"] in REAL_DATASETS)
+    ]
 
 
 def dataset_key(key, default=None):

@@ -303,6 +303,13 @@ def test_constant_surprisal_has_no_r(world):
         (lambda w: {"mode": "controlled", "covariates": ["rarity"]}, "no column rarity"),
         (lambda w: {"stimuli": w.stimuli.drop(columns="word_in_sentence")}, "word_in_sentence"),
         (
+            lambda w: {
+                "mode": "controlled",
+                "stimuli": w.stimuli.assign(length=w.stimuli["length"].map("{} letters".format)),
+            },
+            "length is '.* letters', expected a number",
+        ),
+        (
             lambda w: {"surprisal": w.surprisal.assign(bits=np.nan)},
             "0 words have both a surprisal and a reading time",
         ),

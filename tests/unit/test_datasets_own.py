@@ -69,6 +69,22 @@ def test_words_of_a_sentence_are_counted_from_1(folder):
         read()
 
 
+def test_an_empty_cell_of_a_covariate_is_no_number(folder):
+    table = pd.read_csv("stimuli.csv").assign(frequency=1.5)
+    table.loc[3, "frequency"] = np.nan
+    table.to_csv("stimuli.csv", index=False)
+    found = read().stimuli["frequency"]
+    assert found.dtype == float
+    assert found.isna().sum() == 1 and np.isnan(found[3])
+
+
+def test_own_data_that_call_themselves_simulated_are_refused(folder):
+    responses = xr.load_dataset("responses.nc", engine="h5netcdf")
+    responses.assign_attrs(simulated=1).to_netcdf("responses.nc", engine="h5netcdf")
+    with pytest.raises(InputError, match=r"responses\.nc: attribute simulated is .*1.*expected 0"):
+        read()
+
+
 def test_a_mirror_does_not_stand_in_the_way(folder):
     (folder / "mirror").mkdir()
     assert len(read(mirror="mirror").stimuli) == 120

@@ -160,6 +160,14 @@ def test_each_token_is_fed_once():
     assert (metadata["tokens_fed"], metadata["sequences"]) == (tokens, 3)
 
 
+def test_unknown_words_are_counted():
+    stimuli = stories()
+    assert extract(tiny("bert"), stimuli, "none")[1]["unknown_tokens"] == 0
+    strange = stimuli.assign(text=stimuli["text"] + " ☃")
+    assert extract(tiny("bert"), strange, "none")[1]["unknown_tokens"] == len(stimuli)
+    assert extract(tiny("gpt2"), strange, "none")[1]["unknown_tokens"] == 0  # reads bytes
+
+
 def test_text_whose_tokens_depend_on_what_follows():
     """`no".` ends in one token `".`: the stimulus before the full stop is read as it stands."""
     model = tiny("gpt2")

@@ -84,9 +84,15 @@ FAULTS = [
         ["sim-passages-legacy.unique_variance.beyond", "'truth'", "no baseline", "oasm"],
     ),
     (
-        "alignment/sim-passages-controlled/regression",
-        {"type": "rsa"},
-        ["sim-passages-controlled.unique_variance", "rsa explains no variance"],
+        "alignment/x",
+        {
+            "dataset": "sim-passages",
+            "mode": "controlled",
+            "regression": {"type": "rsa"},
+            "split": {"scheme": "contiguous"},
+            "unique_variance": {"beyond": ["oasm"]},
+        },
+        ["alignment.x.unique_variance", "rsa explains no variance"],
     ),
     (
         "tuning",
@@ -149,6 +155,22 @@ FAULTS = [
         "capability/bbh-sim/normalisation",
         "tokens",
         ["capability.bbh-sim.normalisation", "loglikelihood-text"],
+    ),
+    ("models/sim-decoder-s/source/heads", 7, ["models.sim-decoder-s.source.heads", "7", "48"]),
+    (
+        "alignment/sim-passages-controlled/regression/alphas",
+        {"low": 10, "high": 1, "n": 3},
+        ["sim-passages-controlled.regression.alphas", "10 is above high 1"],
+    ),
+    (
+        "alignment/sim-passages-legacy/split",
+        {"scheme": "contiguous", "folds": 5, "gap": 2, "gap_seconds": 4},
+        ["sim-passages-legacy.split", "gap and gap_seconds"],
+    ),
+    (
+        "alignment/sim-passages-legacy/regression",
+        {"type": "rsa"},
+        ["sim-passages-legacy.ceiling.method", "extrapolation needs a regression"],
     ),
     ("capability/mmlu-sim/questions", {"type": "bbh"}, ["mmlu-sim.format", "bbh are generation"]),
     ("capability/bbh-sim/scoring", "chain-of-thought", ["scoring", "no chains of thought"]),

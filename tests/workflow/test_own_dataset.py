@@ -9,6 +9,8 @@ import sys
 import pandas as pd
 import pytest
 
+from workflow.conftest import Study
+
 pytestmark = pytest.mark.workflow
 
 TARGET = "results/mine/alignment/length/stories-controlled.parquet"
@@ -55,6 +57,20 @@ def test_the_documented_study_runs_and_finds_what_it_says(study, repository):
     assert again.returncode != 0
     log = (study / "results/mine/logs/prepare_dataset/stories.log").read_text()
     assert "120 rows of responses for 119 stimuli" in log
+
+
+def test_the_planted_truth_is_not_asked_of_data_that_have_none(tmp_path, small_config):
+    small_config["models"]["truth"] = {"source": {"type": "baseline", "kind": "truth"}}
+    own = {"type": "own", "stimuli": "stimuli.csv", "responses": "responses.nc"}
+    small_config["datasets"]["lab"] = {"source": own, "context": "passage"}
+    legacy = small_config["alignment"]["sim-passages-legacy"]
+    small_config["alignment"]["lab-legacy"] = {**legacy, "dataset": "lab"}
+    for name in ("stimuli.csv", "responses.nc"):
+        (tmp_path / name).touch()
+    jobs = Study(tmp_path, small_config).jobs()
+    assert "alignment truth,sim-passages-legacy" in jobs
+    assert "alignment oasm,lab-legacy" in jobs
+    assert not {job for job in jobs if "truth,lab" in job}
 
 
 def test_files_that_do_not_fit_stop_the_run_with_one_line(study, repository):

@@ -26,10 +26,10 @@ def mixed_effects(scores: pd.DataFrame) -> pd.DataFrame:
     One value per model (its score on a dataset, or its average), so that a model's own deviation
     is the residual and not counted once per dataset.
     A cluster is a vanilla model with its tuned models. Its intercept and its effect of tuning are
-    random; where that does not converge, or has a singular fit, the intercept alone (`random` says
-    which). Fitted by REML. With few clusters a normal approximation rejects too often, so t has
-    (clusters − 1) degrees of freedom. Size varies between clusters only: its row is the regression
-    over one value per cluster, which is exact where theirs are normal and alike in variance.
+    random; where that does not converge, or gives no standard errors, the intercept alone (`random`
+    says which). Fitted by REML. With few clusters a normal approximation rejects too often, so t
+    has (clusters − 1) degrees of freedom. Size varies between clusters only: its row is the
+    regression over one value per cluster, exact where these are normal and alike in variance.
 
 
     Parameters

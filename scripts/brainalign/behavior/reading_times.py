@@ -110,6 +110,14 @@ def word_table(
         raise InputError(
             f"stimuli have no column {missing[0]}; they have {', '.join(stimuli.columns)}"
         )
+    for name in covariates:
+        text = pd.to_numeric(stimuli[name], errors="coerce").isna() & stimuli[name].notna()
+        if text.any():
+            row = stimuli[text].iloc[0]
+            raise InputError(
+                f"stimulus {row['stimulus_id']}: {name} is {row[name]!r}, expected a number: it is "
+                "a covariate"
+            )
     times = responses["responses"].values.astype(float)
     read = ~np.isnan(times)
     with np.errstate(invalid="ignore"):

@@ -19,6 +19,7 @@ from brainalign.formats.datasets import STIMULUS_COLUMNS, check_responses, check
 LOG = logging.getLogger("brainalign")
 BY_HAND = "the config names it"
 NAMES = ("stimulus_id", "context_group", "split_group")
+WORDS = (*NAMES, "text")  # columns that are read as they stand
 UNTIMED = ("onset", "offset")
 
 
@@ -53,6 +54,11 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
     check_stimuli(stimuli, table["path"])
     _check_places(stimuli, table["path"])
     check_responses(responses, stimuli, array["path"])
+    if responses.attrs["simulated"]:
+        raise InputError(
+            f"{array['path']}: attribute simulated is {responses.attrs['simulated']!r}, expected "
+            "0: tables take own data for real"
+        )
     notes = _timing_notes(stimuli, responses) if is_timed(responses) else []
     for note in notes:
         LOG.warning("%s", note)
@@ -104,11 +110,13 @@ def _stimuli(record: Record) -> pd.DataFrame:
     data, where = io.BytesIO(content(record)), record["path"]
     try:
         if where.removesuffix(".gz").endswith(".csv"):
+            columns = pd.read_csv(data, nrows=0).columns
+            data.seek(0)
             stimuli = pd.read_csv(
                 data,
-                dtype=dict.fromkeys((*NAMES, "text"), str),
+                dtype=dict.fromkeys(WORDS, str),
                 keep_default_na=False,
-                na_values={name: [""] for name in ("position", *UNTIMED)},
+                na_values={name: [""] for name in columns if name not in WORDS},
                 float_precision="round_trip",
             )
         else:

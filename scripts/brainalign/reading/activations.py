@@ -27,7 +27,8 @@ DECODER_INPUTS = ("shifted", "start")
 class Extraction:
     """What is to be read, laid out; `run` reads it.
 
-    `metadata`: the settings, and `tokens_fed` (text tokens), `sequences`, `truncated` (number of
+    `metadata`: the settings, and `tokens_fed` (text tokens), `unknown_tokens` (those among them
+    that stand for text outside the vocabulary), `sequences`, `truncated` (number of
     stimuli whose context was cut) and `truncated_stimuli` (their ids).
     """
 
@@ -120,6 +121,10 @@ def prepare(
         "chat": chat,
         "max_context": model.max_context,
         "tokens_fed": reading.tokens,
+        "unknown_tokens": sum(
+            int((sequence.ids == model.tokenizer.unk_token_id).sum())
+            for sequence in reading.sequences
+        ),
         "sequences": len(reading.sequences),
         "truncated": int(reading.truncated.sum()),
         "truncated_stimuli": [ids[row] for row in np.flatnonzero(reading.truncated)],

@@ -141,7 +141,15 @@ def _reference_faults(config: Config) -> Iterator[str]:
     for name, text in config.get("next_word", {}).items():
         if text.get("stride", 0) >= text.get("window", math.inf):
             yield f"next_word.{name}.stride: {text['stride']}, expected less than its window"
+    for name, model in models.items():
+        source = model["source"]
+        if source["type"] == "pretrain" and source["width"] % source["heads"]:
+            yield (
+                f"models.{name}.source.heads: {source['heads']} heads do not divide the width, "
+                f"{source['width']}"
+            )
     for name, benchmark in config.get("alignment", {}).items():
+        yield from _combined_faults(f"alignment.{name}", benchmark)
         yield from _nuisance_faults(f"alignment.{name}", benchmark, models)
         yield from _selection_faults(f"alignment.{name}", benchmark["regression"])
         timed = _is_timed(datasets.get(benchmark["dataset"]))
@@ -154,6 +162,22 @@ def _reference_faults(config: Config) -> Iterator[str]:
                 if timed
                 else f"alignment.{name}.timing: {found}, not volumes of a scan; leave the key out"
             )
+
+
+def _combined_faults(path: str, benchmark: Config) -> Iterator[str]:
+    """Values that are each allowed, but not together."""
+    regression, split = benchmark["regression"], benchmark["split"]
+    alphas = regression.get("alphas", {})
+    if alphas.get("low", 0) > alphas.get("high", math.inf):
+        yield f"{path}.regression.alphas: low {alphas['low']} is above high {alphas['high']}"
+    for key in ("gap", "trim"):
+        if key in split and f"{key}_seconds" in split:
+            yield f"{path}.split: {key} and {key}_seconds are given, expected one of them"
+    if "reduce" in benchmark and (benchmark.get("timing") or {}).get("pca"):
+        yield f"{path}: reduce and timing.pca are given, expected one of them"
+    extrapolated = (benchmark.get("ceiling") or {}).get("method") == "extrapolation"
+    if extrapolated and regression["type"] in ("rsa", "cka"):
+        yield f"{path}.ceiling.method: extrapolation needs a regression, not {regression['type']}"
 
 
 def _dataset_faults(section: str, name: str, benchmark: Config, datasets: Config) -> Iterator[str]:
