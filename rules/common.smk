@@ -159,9 +159,11 @@ def own_files(source):
     """
     kind = source["type"]
     paths = []
+    if kind == "delta":
+        return [*own_files(source["base"]), *own_files(source["delta"])]
     if kind == "own":
         paths = [source["stimuli"], source["responses"]]
-    elif kind == "gguf":
+    elif kind == "gguf" or (kind == "baseline" and "path" in source):
         paths = [source["path"]]
     elif kind == "folder":
         folder = Path(source["path"])

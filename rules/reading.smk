@@ -36,6 +36,7 @@ rule baseline_activations:
     input:
         stimuli=result("data", "{dataset}", "stimuli.parquet"),
         responses=result("data", "{dataset}", "responses.nc"),
+        own=lambda wildcards: own_files(model_entry(wildcards)["source"]),
     output:
         activations=result("activations", "{model}", "{dataset}.safetensors"),
     log:

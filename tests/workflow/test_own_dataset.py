@@ -73,6 +73,19 @@ def test_the_planted_truth_is_not_asked_of_data_that_have_none(tmp_path, small_c
     assert not {job for job in jobs if "truth,lab" in job}
 
 
+def test_word_vectors_that_change_are_read_again(tmp_path, small_config):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("the 1.0 0.5\na 0.25 2.0\n")
+    source = {"type": "baseline", "kind": "static", "path": "vectors.txt"}
+    small_config["models"]["static"] = {"source": source}
+    study = Study(tmp_path, small_config)
+    target = ("--", "results/activations/static/sim-passages.safetensors")
+    study.run("--quiet", "rules", "host", *target)
+    assert study.jobs(*target) == set()
+    vectors.write_text("the 1.0 0.5\na 0.25 3.0\n")
+    assert study.jobs(*target) == {"baseline_activations static,sim-passages"}
+
+
 def test_files_that_do_not_fit_stop_the_run_with_one_line(study, repository):
     pd.read_csv("stimuli.csv").iloc[:-1].to_csv("stimuli.csv", index=False)
     done = run(repository, study)
