@@ -74,7 +74,7 @@ def test_an_error_is_one_line_and_leaves_no_manifest(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         fetch(tmp_path, {"type": "folder", "path": str(tmp_path / "nowhere")})
     assert stop.value.code == 1
-    assert "nowhere: no checkpoint there" in (tmp_path / "log.txt").read_text().splitlines()[-1]
+    assert "nowhere: there is no such folder" in (tmp_path / "log.txt").read_text().splitlines()[-1]
     assert "Traceback" not in capsys.readouterr().err
     assert not (tmp_path / "m" / "manifest.json").exists()
 

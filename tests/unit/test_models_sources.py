@@ -36,7 +36,7 @@ def test_folder(tmp_path):
     assert found.folder == tmp_path / "here"
     assert found.revision is None
     assert not (tmp_path / "c").exists()
-    with pytest.raises(InputError, match=r"there: no checkpoint there \(config.json"):
+    with pytest.raises(InputError, match=r"there: there is no such folder"):
         resolve({"type": "folder", "path": str(tmp_path / "there")}, converted=tmp_path / "c")
     with pytest.raises(InputError, match="source type 'ftp' cannot be fetched"):
         resolve({"type": "ftp"}, converted=tmp_path / "c")

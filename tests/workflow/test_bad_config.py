@@ -156,6 +156,7 @@ FAULTS = [
         "tokens",
         ["capability.bbh-sim.normalisation", "loglikelihood-text"],
     ),
+    ("models/sim-decoder-s/source/learning_rate", "1e-4", ["learning_rate", "number", "1.0e-4"]),
     ("models/sim-decoder-s/source/heads", 7, ["models.sim-decoder-s.source.heads", "7", "48"]),
     (
         "alignment/sim-passages-controlled/regression/alphas",

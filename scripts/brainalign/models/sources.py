@@ -285,6 +285,8 @@ def _convert(path: Path, source: Mapping[str, Any], converted: Path, dtype: str)
 
 
 def _existing_folder(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise InputError(f"{folder.absolute()}: there is no such folder")
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: no checkpoint there (config.json is missing)")
     return folder

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ Config = Mapping[str, Any]
 
 SCORED = ("alignment", "behavior", "capability", "next_word")  # sections that score models
 FORMATS = {"mmlu": "multiple-choice", "bbh": "generation"}  # of published questions
+
+_EXPONENT = re.compile(r"[-+]?\d+e[-+]?\d+", re.IGNORECASE)  # text to YAML
 
 
 def config_faults(config: Config, schema_path: str | Path) -> list[str]:
@@ -83,7 +86,10 @@ def _lines(error: jsonschema.ValidationError) -> Iterator[str]:
     elif kind == "type":
         types = error.validator_value
         allowed = types if isinstance(types, str) else " or ".join(types)
-        yield f"{path}: {value!r} is of type {_type_name(value)}; allowed: {allowed}"
+        hint = ""
+        if isinstance(value, str) and "number" in types and _EXPONENT.fullmatch(value):
+            hint = " (YAML takes an exponent for a number only after a point: 1.0e-4)"
+        yield f"{path}: {value!r} is of type {_type_name(value)}; allowed: {allowed}{hint}"
     elif kind == "propertyNames":
         yield f"{path}: name {value!r} is not allowed; {schema.get('description', '')}"
     elif kind in ("anyOf", "oneOf") and "description" in schema:
