@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from brainalign.devices import choose_device
 from brainalign.encoding.alignment import align
-from brainalign.encoding.arrays import choose_device
 from brainalign.formats.activations import open_activations
 from brainalign.formats.datasets import read_responses, read_stimuli
 from brainalign.formats.tables import write_table

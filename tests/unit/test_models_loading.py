@@ -8,7 +8,7 @@ import pytest
 import torch
 from brainalign.errors import InputError
 from brainalign.models.architectures import FAMILIES, capture, run_body
-from brainalign.models.loading import empty, load, load_tokenizer, resolve_device
+from brainalign.models.loading import empty, load, load_tokenizer
 from brainalign.models.manifest import describe
 from brainalign.reading.activations import extract
 from brainalign.reading.surprisal import word_surprisal
@@ -142,16 +142,6 @@ def test_unreadable_tokenizer_is_an_error(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(InputError, match="the tokenizer cannot be loaded"):
         load(manifest)
-
-
-def test_devices(tmp_path):
-    assert resolve_device("cpu") == torch.device("cpu")
-    with pytest.raises(InputError, match="device 'tpu9'"):
-        resolve_device("tpu9")
-    if not torch.cuda.is_available():
-        assert resolve_device("auto") == torch.device("cpu")
-        with pytest.raises(InputError, match="device cuda: there is no GPU"):
-            resolve_device("cuda")
 
 
 @pytest.mark.parametrize("name", ["gpt2", "t5"])

@@ -1,5 +1,6 @@
 """docs/adding-a-dataset.md, done as it says: two files, a config, one command, no code."""
 
+import copy
 import os
 import re
 import shlex
@@ -60,25 +61,27 @@ def test_the_documented_study_runs_and_finds_what_it_says(study, repository):
 
 
 def test_the_planted_truth_is_not_asked_of_data_that_have_none(tmp_path, small_config):
-    small_config["models"]["truth"] = {"source": {"type": "baseline", "kind": "truth"}}
+    config = copy.deepcopy(small_config)
+    config["models"]["truth"] = {"source": {"type": "baseline", "kind": "truth"}}
     own = {"type": "own", "stimuli": "stimuli.csv", "responses": "responses.nc"}
-    small_config["datasets"]["lab"] = {"source": own, "context": "passage"}
-    legacy = small_config["alignment"]["sim-passages-legacy"]
-    small_config["alignment"]["lab-legacy"] = {**legacy, "dataset": "lab"}
+    config["datasets"]["lab"] = {"source": own, "context": "passage"}
+    legacy = config["alignment"]["sim-passages-legacy"]
+    config["alignment"]["lab-legacy"] = {**legacy, "dataset": "lab"}
     for name in ("stimuli.csv", "responses.nc"):
         (tmp_path / name).touch()
-    jobs = Study(tmp_path, small_config).jobs()
+    jobs = Study(tmp_path, config).jobs()
     assert "alignment truth,sim-passages-legacy" in jobs
     assert "alignment oasm,lab-legacy" in jobs
     assert not {job for job in jobs if "truth,lab" in job}
 
 
 def test_word_vectors_that_change_are_read_again(tmp_path, small_config):
+    config = copy.deepcopy(small_config)
     vectors = tmp_path / "vectors.txt"
     vectors.write_text("the 1.0 0.5\na 0.25 2.0\n")
     source = {"type": "baseline", "kind": "static", "path": "vectors.txt"}
-    small_config["models"]["static"] = {"source": source}
-    study = Study(tmp_path, small_config)
+    config["models"]["static"] = {"source": source}
+    study = Study(tmp_path, config)
     target = ("--", "results/activations/static/sim-passages.safetensors")
     study.run("--quiet", "rules", "host", *target)
     assert study.jobs(*target) == set()

@@ -1,49 +1,13 @@
 """Where arrays live: numpy on the CPU, torch tensors on a GPU, one code path for both."""
 
-import re
-import shutil
 from typing import Any
 
 import numpy as np
 import scipy.linalg
 from array_api_compat import array_namespace, device, is_torch_array
 
-from brainalign.errors import InputError
-
 # A numpy array or a torch tensor; which of the two is told by `array_namespace`.
 Array = Any
-
-_DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]+)?|sharded")
-
-
-def choose_device(requested: str) -> str:
-    """Where a regression is computed, for the study's `device`.
-
-    `cpu`, `cuda` and `cuda:N` are themselves. `auto` and `sharded` (a model over several GPUs,
-    which a regression has no use for) are `cuda` where there is a GPU, else `cpu`.
-    torch is imported only where an NVIDIA driver is installed or a GPU is asked for.
-
-    Raises
-    ------
-    InputError : unknown device, or a GPU that torch does not see on this machine.
-    """
-    if not _DEVICE.fullmatch(requested):
-        raise InputError(
-            f"device: {requested!r}, expected auto, cpu, cuda, cuda:N (N from 0) or sharded"
-        )
-    asked = requested.startswith("cuda")
-    if requested == "cpu" or (not asked and shutil.which("nvidia-smi") is None):
-        return "cpu"
-    import torch
-
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if not asked:
-        return "cuda" if found else "cpu"
-    if int(requested.partition(":")[2] or 0) >= found:
-        raise InputError(
-            f"device: {requested}, but torch finds {found or 'no'} GPU on this machine"
-        )
-    return requested
 
 
 def place(values: np.ndarray, where: str) -> Array:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from brainalign.devices import choose_device
 from brainalign.errors import REMAKE, InputError
 from brainalign.models import manifest as manifests
 from brainalign.models import startup
@@ -37,7 +38,6 @@ __all__ = [
     "empty",
     "load",
     "load_tokenizer",
-    "resolve_device",
 ]
 
 transformers_logging.disable_progress_bar()  # a log file is no terminal
@@ -102,7 +102,7 @@ def load(
         # torch's large tensors in huge pages, as NumPy's: new memory costs a fault per page.
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     dtype = getattr(torch, manifest["dtype"])
-    place = resolve_device(device)
+    place = torch.device(choose_device(device))
     tokenizer = load_tokenizer(manifest)
     placement = {"device_map": "auto"} if device == "sharded" else {}
     model = _load_network(manifest, dtype, placement)
@@ -167,20 +167,6 @@ def load_tokenizer(manifest: Mapping[str, Any]) -> PreTrainedTokenizerFast:
             "one (tokenizer.json) is needed"
         )
     return tokenizer
-
-
-def resolve_device(device: str) -> torch.device:
-    """The torch device that a device name stands for (for `sharded`: the first GPU, or the CPU)."""
-    if device in ("auto", "sharded"):
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device.partition(":")[0] == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device {device}: there is no GPU that torch can use")
-    try:
-        return torch.device(device)
-    except RuntimeError as error:
-        raise InputError(
-            f"device {device!r}: expected cpu, cuda, cuda:N, auto or sharded"
-        ) from error
 
 
 def _load_network(

@@ -1,10 +1,10 @@
-"""Where a regression runs, for every `device` that a study may name."""
+"""Where a model or a regression runs, for every `device` that a study may name."""
 
 import shutil
 
 import pytest
 import torch
-from brainalign.encoding.arrays import choose_device
+from brainalign.devices import choose_device
 from brainalign.errors import InputError
 
 
