@@ -108,8 +108,9 @@ CONFIG_EDITS: dict[str, tuple[str, object, set[str]]] = {
         "models.oasm.source.sigma", 2.0,
         {*OASM_ALONE, *every(lambda m: brain(m, BRAIN[1:]), MODELS), *SCORES},
     ),
-    "how a model reads": (
-        f"models.{VANILLA}.bos", "none", {*reads(VANILLA), *SCORES, *BEHAVIORS, *LOSSES},
+    "how a model reads": (  # and so do those that are made from it
+        f"models.{VANILLA}.bos", "none",
+        {*every(reads, (VANILLA, TUNED, UNTRAINED)), *SCORES, *BEHAVIORS, *LOSSES},
     ),
     "another model": (
         "models.newcomer",
