@@ -158,9 +158,9 @@ def own_files(source):
     made of them is made again when they change. (The job says what is missing.)
     """
     kind = source["type"]
-    paths = []
     if kind == "delta":
         return [*own_files(source["base"]), *own_files(source["delta"])]
+    paths = []
     if kind == "own":
         paths = [source["stimuli"], source["responses"]]
     elif kind == "gguf" or (kind == "baseline" and "path" in source):
