@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from brainalign.encoding import alignment
 from brainalign.encoding.alignment import align
-from brainalign.encoding.correlation import Aggregate, pearson
+from brainalign.encoding.correlation import Aggregate, Prediction, agreement, pearson
 from brainalign.encoding.splits import grouped, shuffled
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
@@ -458,6 +458,61 @@ def test_pearson_of_constants():
     t[:, 1] = 0.1
     np.testing.assert_allclose(pearson(p, t), [0, np.nan, 1])
     np.testing.assert_allclose(pearson(p, t, 1e-8), [0, 0, 1], atol=1e-7)
+
+
+@pytest.mark.parametrize("n_rows", [25, 900, 20000])
+def test_constant_responses_are_told_in_single_precision(n_rows):
+    """A float32 mean of many rows is wrong in more than its last digit."""
+    random = np.random.default_rng(0)
+    p, t = random.standard_normal((2, n_rows, 40)).astype(np.float32)
+    t[:, :20] = 10 * t[0, :20]
+    t[:, 20:] = 1 + 1e-4 * (p + t)[:, 20:]  # hardly varies, but does
+    r = pearson(p, t)
+    assert np.isnan(r[:20]).all()
+    np.testing.assert_allclose(r[20:], columnwise(p[:, 20:], t[:, 20:]), atol=1e-4)
+
+
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.5, 3.0, 100.0]))
+@settings(max_examples=20, deadline=None)
+def test_single_precision_loses_nothing_to_an_offset(seed, offset):
+    """Whether a response is centred before it is squared or after."""
+    random = np.random.default_rng(seed)
+    p, t = random.standard_normal((2, 300, 6)).astype(np.float32)
+    p -= p.mean(axis=0)
+    t[:] += offset * random.uniform(0.5, 2, 6)
+    found = agreement(Prediction(p, np.zeros(6)), t, np.zeros(6))
+    np.testing.assert_allclose(found.r, columnwise(p, t), atol=2e-6 * (1 + offset))
+    wide = t.astype(np.float64)
+    np.testing.assert_allclose(
+        found.r2, 1 - ((wide - p) ** 2).sum(axis=0) / (wide**2).sum(axis=0), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("regression", [LEGACY["regression"], CONTROLLED["regression"]])
+@pytest.mark.parametrize("repeated", [False, True])
+def test_layers_are_scored_alike_as_tensors(monkeypatch, activation_file, regression, repeated):
+    """What runs on a GPU, here on the CPU: torch in place of numpy from the arrays on."""
+    torch = pytest.importorskip("torch")
+    features, y, _ = planted()
+    features = np.random.default_rng(1).standard_normal((240, 300)) + features @ np.ones((6, 300))
+    if repeated:  # no inverse of the Gram matrix
+        features[1:10] = features[:1]
+    y[:10, 2] = 1.0  # constant in the first test fold
+    y[:, 3] += 1000.0
+    stimuli, dataset = tables(y)
+    file = activation_file({"f": features}, stimuli["stimulus_id"])
+    entry = CONTROLLED | {"regression": regression}
+    arrays = align(file, stimuli, dataset, entry, "cpu", 0)
+    for module in ("features", "responses"):
+        monkeypatch.setattr(f"brainalign.encoding.{module}.place", lambda x, _: torch.as_tensor(x))
+    tensors = align(file, stimuli, dataset, entry, "cpu", 0)
+    pd.testing.assert_frame_equal(tensors, arrays, rtol=0, atol=1e-9)
+
+
+def columnwise(p, t):
+    """scipy's r of each column, in float64."""
+    columns = zip(p.T.astype(np.float64), t.T.astype(np.float64), strict=True)
+    return np.array([pearsonr(one, other)[0] for one, other in columns])
 
 
 def test_aggregates_by_name():

@@ -15,7 +15,7 @@ from brainalign.encoding.banded import CANDIDATES, Nuisance
 from brainalign.encoding.benchmark import Benchmark, read_benchmark, read_timing
 from brainalign.encoding.correlation import Aggregate, Prediction, agreement
 from brainalign.encoding.features import Features, check_finite, ordered_like
-from brainalign.encoding.operators import Design, least_squares_operators
+from brainalign.encoding.operators import Design, least_squares_operators, row_weights
 from brainalign.encoding.regression import Fit, LeastSquares, LeastSquaresFit, Ridge, RidgeFit
 from brainalign.encoding.responses import (
     TARGETS_AT_A_TIME,
@@ -101,29 +101,30 @@ def _score_layer_at_once(
 ) -> Scores:
     """`score_layer` for least squares where all folds see the same features and responses.
 
-    The folds' operators, with zeros for the rows that do not train, make one matrix, so that the
-    responses are read once and never copied. Two more rows of each fold give the predictions' mean
-    and the training rows' mean.
+    The folds' operators make one matrix, so that the responses are read once and never copied.
+    Three more rows of each fold give the means of the predictions, of the training and of the test
+    rows.
     """
     design, _ = features.design(splits[0])
+    seen = responses.placed
+    xp = array_namespace(seen)
     operators = []
     for split, whole in zip(splits, least_squares_operators(design, splits), strict=True):
         fit = LeastSquaresFit.of_operator(whole)
-        operators.append(np.zeros((split.test.size + 2, responses.n_rows), responses.values.dtype))
-        operators[-1][:-2, split.train] = fetch(fit.operator)
-        operators[-1][-2, split.train] = fetch(fit.level)
-        operators[-1][-1, split.train] = float(benchmark.intercept) / split.train.size
-    operator = like(responses.placed, np.concatenate(operators))
-    edges = np.cumsum([0, *[len(part) for part in operators]]).tolist()
+        baseline = row_weights(split.train, responses.n_rows) * float(benchmark.intercept)
+        means = [fit.level, baseline, row_weights(split.test, responses.n_rows)]
+        operators += [fit.operator, *(like(whole, row)[None, :] for row in means)]
+    operator = like(seen, xp.concat(operators), seen.dtype)
+    edges = np.cumsum([0, *[split.test.size + 3 for split in splits]]).tolist()
     scores = Scores.undefined(len(splits), responses.measured.size, penalties=False)
     for block in responses.blocks(TARGETS_AT_A_TIME):
         seen = responses.placed[:, block]
         product = operator @ seen
         for fold, split in enumerate(splits):
             part = product[edges[fold] : edges[fold + 1], :]
-            prediction = Prediction(part[:-2, :], part[-2, :])
-            test = rows_of(seen, split.test)
-            scores.put(fold, block, agreement(prediction, test, part[-1, :], benchmark.epsilon))
+            prediction = Prediction(part[:-3, :], part[-3, :])
+            test, baseline, mean = rows_of(seen, split.test), part[-2, :], part[-1, :]
+            scores.put(fold, block, agreement(prediction, test, baseline, benchmark.epsilon, mean))
     return scores.only(responses.measured)
 
 

@@ -46,8 +46,18 @@ def inverse_factored(factor: Array) -> Array:
         import torch
 
         return torch.cholesky_inverse(factor)
-    lower, _ = scipy.linalg.lapack.dpotri(factor, lower=True)
-    return np.tril(lower) + np.tril(lower, -1).T
+    # Transposed it is in LAPACK's own order, and its other half is zero before and after.
+    upper, _ = scipy.linalg.lapack.dpotri(factor.T, lower=False)
+    inverse = upper + upper.T
+    np.fill_diagonal(inverse, upper.diagonal())
+    return inverse
+
+
+def column_products(left: Array, right: Array) -> Array:
+    """Sums over rows of products [column]; numpy's einsum makes no matrix of them first."""
+    if is_torch_array(left):
+        return (left * right).sum(dim=0)
+    return np.einsum("ij,ij->j", left, right)
 
 
 def like(values: Array, other: Any, dtype: Any = None) -> Array:

@@ -6,10 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from array_api_compat import array_namespace
 
-from brainalign.encoding.arrays import Array
+from brainalign.encoding.arrays import Array, column_products
 from brainalign.errors import InputError
 
 AGGREGATES = ("median-pooled", "median-within-subject", "mean")
+# A response whose mean is so many standard deviations from 0 is centred before it is squared.
+DEVIATIONS = 2.0
 
 
 class Prediction(NamedTuple):
@@ -32,18 +34,35 @@ class Agreement(NamedTuple):
 
 
 class _Sums(NamedTuple):
-    """Sums over rows of products of centred columns, [target]."""
+    """Sums over rows of products of centred columns, [target]; which responses are constant."""
 
     covariance: Array
     prediction: Array
     response: Array
-    mean: Array  # of the response
+    constant: Array
 
 
 def _sums(p: Array, t: Array, mean: Array) -> _Sums:
-    """Of centred predictions and responses [row, target], and the responses' mean [target]."""
-    xp = array_namespace(p, t)
-    return _Sums(xp.sum(p * t, axis=0), xp.sum(p * p, axis=0), xp.sum(t * t, axis=0), mean)
+    """Of predictions that are centred and responses that are not, [row, target].
+
+    A response's squares around its `mean` [target] are those around 0 less the mean's. Where that
+    would lose digits, and so wherever only rounding is left, the response is centred first.
+    """
+    xp, n_rows = array_namespace(t), t.shape[0]
+    covariance, squares, offset = column_products(p, t), column_products(t, t), n_rows * mean**2
+    squares -= offset
+    far = offset >= DEVIATIONS**2 * squares
+    if not xp.any(far):
+        return _Sums(covariance, column_products(p, p), squares, far)
+    # The first row leaves exactly nothing of a constant.
+    columns = t[:, far]
+    centred = columns - columns[0, :]
+    centred -= xp.mean(centred, axis=0)
+    covariance[far], squares[far] = (column_products(x, centred) for x in (p[:, far], centred))
+    rounding = 4 * float(xp.finfo(t.dtype).eps)
+    constant = xp.zeros_like(far)
+    constant[far] = squares[far] <= rounding**2 * column_products(columns, columns)
+    return _Sums(covariance, column_products(p, p), squares, constant)
 
 
 def pearson(prediction: Array, response: Array, epsilon: float = 0.0) -> Array:
@@ -61,47 +80,43 @@ def pearson(prediction: Array, response: Array, epsilon: float = 0.0) -> Array:
     constant over the rows has r = 0: it says nothing about them.
     """
     xp = array_namespace(prediction, response)
-    mean = xp.mean(response, axis=0)
-    sums = _sums(prediction - xp.mean(prediction, axis=0), response - mean, mean)
-    return _correlation(sums, response.shape[0], epsilon)
+    centred = prediction - xp.mean(prediction, axis=0)
+    return _correlation(_sums(centred, response, xp.mean(response, axis=0)), epsilon)
 
 
 def agreement(
-    prediction: Prediction, response: Array, baseline: Array, epsilon: float = 0.0
+    prediction: Prediction,
+    response: Array,
+    baseline: Array,
+    epsilon: float = 0.0,
+    mean: Array | None = None,
 ) -> Agreement:
     """Pearson's r, as `pearson` has it, and R² out of sample.
 
     R² is 1 - squared error / squared distance from `baseline` [target], the mean of the training
     rows (0 without intercept): what a regression without features would predict. Not clipped.
-    It is NaN where the response is constant over the test rows.
+    It is NaN where the response is constant over the test rows. `mean` [target] is the response's,
+    where it is known.
     """
-    xp = array_namespace(response)
-    mean, n_rows = xp.mean(response, axis=0), response.shape[0]
-    sums = _sums(prediction.values, response - mean, mean)
-    distance = sums.mean - baseline
+    xp, n_rows = array_namespace(response), response.shape[0]
+    if mean is None:
+        mean = xp.mean(response, axis=0)
+    sums = _sums(prediction.values, response, mean)
+    distance = mean - baseline
     error = sums.response - 2 * sums.covariance + sums.prediction
     error = error + n_rows * (distance - prediction.mean) ** 2
-    constant = _constant(sums, n_rows)
-    total = xp.where(constant, 1.0, sums.response + n_rows * distance**2)
-    r2 = xp.where(constant, xp.nan, 1 - error / total)
-    return Agreement(_correlation(sums, n_rows, epsilon), r2)
+    total = xp.where(sums.constant, 1.0, sums.response + n_rows * distance**2)
+    r2 = xp.where(sums.constant, xp.nan, 1 - error / total)
+    return Agreement(_correlation(sums, epsilon), r2)
 
 
-def _correlation(sums: _Sums, n_rows: int, epsilon: float) -> Array:
+def _correlation(sums: _Sums, epsilon: float) -> Array:
     xp = array_namespace(sums.response)
     norm_p, norm_t = xp.sqrt(sums.prediction), xp.sqrt(sums.response)
     if epsilon:
         return sums.covariance / ((norm_p + epsilon) * (norm_t + epsilon))
-    undefined = _constant(sums, n_rows)
-    r = sums.covariance / xp.where(undefined | (norm_p == 0), 1.0, norm_p * norm_t)
-    return xp.where(undefined, xp.nan, xp.where(norm_p == 0, 0.0, r))
-
-
-def _constant(sums: _Sums, n_rows: int) -> Array:
-    """Responses of which centring leaves only rounding."""
-    xp = array_namespace(sums.response)
-    squares = sums.response + n_rows * sums.mean**2
-    return xp.sqrt(sums.response) <= 4 * xp.finfo(squares.dtype).eps * xp.sqrt(squares)
+    r = sums.covariance / xp.where(sums.constant | (norm_p == 0), 1.0, norm_p * norm_t)
+    return xp.where(sums.constant, xp.nan, xp.where(norm_p == 0, 0.0, r))
 
 
 class Aggregate:

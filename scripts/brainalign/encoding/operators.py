@@ -36,14 +36,16 @@ class Design:
     def of_features(cls, features: Array, intercept: bool = True) -> "Design":
         """Features [row, unit] of any floating dtype. Units that never vary count as zero."""
         xp = array_namespace(features)
-        units = xp.astype(features, xp.float64)
         if intercept:
             # A shift by the mean of all rows loses no digits to large constant offsets and
             # changes nothing else: every fold is centred by its own training rows.
-            varies = xp.any(features != features[0, :], axis=0)
-            units -= xp.mean(units, axis=0)
+            units = features - xp.sum(features, axis=0, dtype=xp.float64) / features.shape[0]
+            varies = features[0, :] != features[-1, :]
             if not xp.all(varies):
+                varies |= xp.any(features != features[0, :], axis=0)
                 units = xp.where(varies, units, 0.0)
+        else:
+            units = xp.astype(features, xp.float64)
         if units.shape[1] < units.shape[0]:
             return cls(units, None, intercept)
         return cls(None, units @ units.T, intercept)
@@ -52,6 +54,10 @@ class Design:
     def of_gram(cls, gram: Array, intercept: bool = True) -> "Design":
         """A Gram matrix [row, row], float64, for instance a sum of several feature spaces'."""
         return cls(None, gram, intercept)
+
+    @property
+    def n_rows(self) -> int:
+        return int((self.gram if self.units is None else self.units).shape[0])
 
     def whole_gram(self) -> Array:
         """The Gram matrix of all rows, float64, not centred by any fold."""
@@ -105,6 +111,8 @@ def around_mean(operator: Array) -> Array:
 def solve_positive(matrix: Array, right: Array) -> Array:
     """matrix⁺ right for a symmetric positive semi-definite matrix, minimum norm if singular."""
     factor = _cholesky(matrix, PIVOT_SHARE)
+    if factor is not None and right.shape[1] > 2 * matrix.shape[0]:
+        return inverse_factored(factor) @ right  # at the rate of a product, unlike a solve
     if factor is not None:
         return solve_factored(factor, right)
     xp = array_namespace(matrix)
@@ -128,18 +136,33 @@ def _cholesky(matrix: Array, share: float) -> Array | None:
 def least_squares_operators(design: Design, splits: Sequence[Split]) -> list[Array]:
     """`least_squares_operator` of several folds, all from one inverse where there is one.
 
-    With Q the inverse of the Gram matrix of all rows (bordered by ones for the intercept),
-    predictions of left-out rows B from the other rows T are -Q_BB⁻¹ Q_BT Y_T (Dubrule 1983,
-    Mathematical Geology 15, eq. 9).
+    Each is [test, all rows of the design], zero for rows that do not train. With Q the inverse of
+    the Gram matrix of all rows (bordered by ones for the intercept), predictions of left-out rows B
+    from the other rows T are -Q_BB⁻¹ Q_BT Y_T (Dubrule 1983, Mathematical Geology 15, eq. 9).
     """
     inverse = None if design.gram is None else _bordered_inverse(design.gram, design.intercept)
-    if inverse is None:
-        return [least_squares_operator(design, split) for split in splits]
-    mean = float(design.intercept)  # the weights of a whole prediction then sum to 1
-    return [
-        -rows_of(leave_out_errors(inverse, split).T, split.train).T - mean / split.train.size
-        for split in splits
-    ]
+    operators = []
+    for split in splits:
+        if inverse is None:
+            part = least_squares_operator(design, split)
+            operator = array_namespace(part).zeros(
+                (split.test.size, design.n_rows), dtype=part.dtype, device=device(part)
+            )
+            operator[:, like(part, split.train)] = part
+        else:
+            train = like(inverse, row_weights(split.train, design.n_rows))
+            operator = leave_out_errors(inverse, split) * (train * -float(split.train.size))
+            if design.intercept:  # the weights of a whole prediction sum to 1
+                operator -= train
+        operators.append(operator)
+    return operators
+
+
+def row_weights(rows: np.ndarray, n_rows: int) -> np.ndarray:
+    """Float64 [row] whose product with responses is their mean over `rows`."""
+    weights = np.zeros(n_rows)
+    weights[rows] = 1.0 / rows.size
+    return weights
 
 
 def leave_out_errors(inverse: Array, split: Split) -> Array:
