@@ -57,7 +57,8 @@ class Design:
 
     @property
     def n_rows(self) -> int:
-        return int((self.gram if self.units is None else self.units).shape[0])
+        held: Array = self.gram if self.units is None else self.units
+        return int(held.shape[0])
 
     def whole_gram(self) -> Array:
         """The Gram matrix of all rows, float64, not centred by any fold."""

@@ -107,6 +107,11 @@ def _handles(signs: dict[str, str], untrained: bool, unique: bool) -> list[Line2
             Line2D([], [], color=INK, marker="o", linestyle="none", label=label, **look)
             for label, look in (("R²", OPEN), ("unique R²", FILLED))
         ]
+    if unique and untrained:
+        handles.append(
+            Line2D([], [], color=COLOUR["untrained"], marker="o", linestyle="none",
+                   label="unique R² of its untrained twin (mean)", **FILLED)
+        )  # fmt: skip
     return handles
 
 

@@ -44,6 +44,7 @@ ARMS: dict[str, tuple[str, str, Any]] = {
     "continued": (INK, "D", (0, (6, 1.5, 1, 1.5))),
 }
 OTHER: tuple[str, str, Any] = ("#7F7F7F", "v", "-")
+START = Line2D([], [], color=COLOUR["vanilla"], marker="o", linestyle="none", label="vanilla")
 KINDS = ("brain", "capability", "next-word", "reading-times", "held-out")
 UNITS = {
     "accuracy": "accuracy",
@@ -97,7 +98,7 @@ def trajectory(
     dashes = {} if scores is None else baseline_dashes(scores)
     drawn = {name: pattern for name, pattern in dashes.items() if name in lines}
     figure.legend(
-        handles=[*map(_handle, arms), *level_handles(drawn, UNTRAINED in lines)],
+        handles=[START, *map(_handle, arms), *level_handles(drawn, UNTRAINED in lines)],
         loc="outside lower left", ncols=4,
     )  # fmt: skip
     return figure
@@ -171,7 +172,7 @@ def _quantity(
         )
     start = rows.loc[rows["samples"] == 0, "value"].mean()
     if not np.isnan(start):
-        axes.plot(0, start, "o", color=COLOUR["vanilla"], markersize=4.5, zorder=4)
+        axes.plot(0, start, "o", color=COLOUR["vanilla"], zorder=4)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.ticklabel_format(axis="y", style="plain", useOffset=False)
