@@ -26,6 +26,9 @@ include: "rules/figures.smk"
 
 
 if workflow.is_main_process:
+    for handler in logger.handlers:
+        if handler.name == "DefaultStreamHandler":
+            handler.addFilter(unsaid)
     logger.addHandler(Progress())
 
 

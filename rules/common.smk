@@ -27,7 +27,7 @@ from brainalign.study.models import (
     previous_checkpoint,
     role,
 )
-from brainalign.study.progress import Progress
+from brainalign.study.progress import Progress, unsaid
 from brainalign.study.resources import (
     gpus,
     memory_mb,

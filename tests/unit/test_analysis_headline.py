@@ -230,9 +230,11 @@ def test_test_that_cannot_reach_significance_says_so(check, study, n, ending):
 def test_published_rows_hold_the_recomputed_values(table):
     data = "published tables, Aw et al. 2024"
     knowledge = answers(table, "Does it grow with world knowledge", data)
-    assert knowledge["legacy"] == "r = .81, p < .001 taking models as independent, N = 17"
+    assert (
+        knowledge["legacy"] == "r = .81, p < .001 taking models as independent, N = 17 tuned models"
+    )
     assert knowledge["controlled"] == (
-        "at equal size: partial r = −.16, p = .733 over 8 vanilla models, N = 17"
+        "at equal size: partial r = −.16, p = .733 over 8 vanilla models, N = 17 tuned models"
     )
     gain = answers(table, "Does instruction tuning", data)
     assert gain["legacy"] == (

@@ -4,7 +4,7 @@ import io
 import logging
 
 import pytest
-from brainalign.study.progress import Progress
+from brainalign.study.progress import Progress, unsaid
 
 
 class Run:
@@ -88,3 +88,19 @@ def test_failed_jobs_are_no_longer_running_and_other_records_are_passed_over():
     run.now += 5
     run.finish(2, 2)
     assert run.lines() == ["1 of 2 jobs done in 0:05, about 0:05 left"]
+
+
+@pytest.mark.parametrize(
+    ("message", "fields", "kept"),
+    [
+        ("3 of 9 steps (33%) done", {"event": "progress"}, False),
+        ("Finished jobid: 2 (Rule: fit)", {"event": "job_finished"}, False),
+        ("Select jobs to execute...", {}, False),
+        ("Execute 12 jobs...", {}, False),
+        ("rule fit:", {"event": "job_info"}, True),
+        ("Error in rule fit:", {"event": "job_error"}, True),
+        ("Execute 12 jobs... or not", {}, True),
+    ],
+)
+def test_the_terminal_is_spared_what_the_line_says(message, fields, kept):
+    assert unsaid(logging.makeLogRecord({"msg": message, **fields})) == kept

@@ -48,6 +48,10 @@ def study(tmp_path, repository, monkeypatch):
 def test_the_documented_study_runs_and_finds_what_it_says(study, repository):
     done = run(repository, study)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert re.search(r"(\d+) of \1 jobs done in \d+:\d\d", done.stderr)
+    assert "Finished jobid" not in done.stderr
+    (own,) = (study / ".snakemake/log").glob("*.snakemake.log")
+    assert "Finished jobid" in own.read_text()
     table = pd.read_parquet(study / TARGET)
     whole = table[(table["subject"] == "all") & (table["region"] == "all") & (table["fold"] == -1)]
     assert whole["r"].iloc[0] == pytest.approx(0.6, abs=0.05)  # the page says "about 0.6"

@@ -356,17 +356,20 @@ def _published(check: pd.DataFrame) -> Iterator[tuple[str, Answers]]:
     def value(quantity: str) -> float:
         return float(by_name["recomputed"].get(quantity, np.nan))
 
+    def tuned(quantity: str) -> str:
+        return f"{by_name['n'].get(quantity, np.nan):.0f} tuned models"
+
     def as_printed(what: str) -> str:
         r, p = (f"Pearson {name}, average × {what}, tuned models" for name in "rp")
         text = f"r = {r_text(value(r))}, {p_text(value(p))}"
-        return f"{text} taking models as independent, N = {by_name['n'].get(r, np.nan):.0f}"
+        return f"{text} taking models as independent, N = {tuned(r)}"
 
     def partially(what: str) -> str:
         r = f"partial r, average × {what}"
         p = f"p over vanilla models, average × {what}, tuned models"
         over = f"over {by_name['n'].get(p, np.nan):.0f} vanilla models"
         text = f"partial r = {r_text(value(r))}, {p_text(value(p))} {over}"
-        return f"{text}, N = {by_name['n'].get(r, np.nan):.0f}"
+        return f"{text}, N = {tuned(r)}"
 
     def tested(p: str, units: str) -> str:
         return f"Wilcoxon over {by_name['n'].get(p, np.nan):.0f} {units} {p_text(value(p))}"

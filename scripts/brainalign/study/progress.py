@@ -1,6 +1,7 @@
 """How far a run is: a line that says what is done, what is left and what runs now."""
 
 import logging
+import re
 import sys
 import time
 from collections import Counter, defaultdict
@@ -10,6 +11,8 @@ from statistics import fmean
 from typing import IO, Any
 
 SHOWN = 3  # running jobs that a line names
+# What Snakemake says at every job's end and at every step of its scheduler.
+BOOKKEEPING = re.compile(r"Select jobs to execute\.\.\.|Execute \d+ jobs\.\.\.")
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,16 @@ class Progress(logging.Handler):
             more = f" and {len(jobs) - SHOWN} more" if len(jobs) > SHOWN else ""
             line += f"; running: {', '.join(jobs[:SHOWN])}{more}"
         print(line, file=self._stream, flush=True)
+
+
+def unsaid(record: logging.LogRecord) -> bool:
+    """Whether a log record of Snakemake's tells something that `Progress` does not.
+
+    As a filter of the terminal it leaves room for the line; Snakemake's own log keeps everything.
+    """
+    if getattr(record, "event", None) in ("progress", "job_finished"):
+        return False
+    return not BOOKKEEPING.fullmatch(record.getMessage())
 
 
 def _span(seconds: float) -> str:
