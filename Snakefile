@@ -52,6 +52,8 @@ onstart:
         raise WorkflowError(
             f"{RESULTS} is read-only; make it writable, then run the same command again"
         )
+    if lines := missing_files(workflow.dag.needrun_jobs()):
+        raise WorkflowError("\n".join(lines))
     # Under a limit of job starts the scheduler wakes up once more a second for every job that has
     # ended: in a large study that takes a core. Snakemake's default limit is lifted, another kept.
     rate = getattr(workflow.scheduler, "job_rate_limiter", None)

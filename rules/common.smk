@@ -153,22 +153,40 @@ def dataset_key(key, default=None):
     return lambda wildcards: DATASETS[wildcards.dataset].get(key, default)
 
 
-def own_files(source):
-    """The user's own files that a source names, as far as they are there: inputs, so that what was
-    made of them is made again when they change. (The job says what is missing.)
-    """
+def own_paths(source):
+    """What a source names of the user's own: files, and folders of checkpoints."""
     kind = source["type"]
     if kind == "delta":
-        return [*own_files(source["base"]), *own_files(source["delta"])]
-    paths = []
+        return [*own_paths(source["base"]), *own_paths(source["delta"])]
     if kind == "own":
-        paths = [source["stimuli"], source["responses"]]
-    elif kind == "gguf" or (kind == "baseline" and "path" in source):
-        paths = [source["path"]]
-    elif kind == "folder":
-        folder = Path(source["path"])
-        paths = [folder / "config.json", *sorted(folder.glob("*.safetensors"))]
-    return [str(path) for path in paths if Path(path).is_file()]
+        return [Path(source["stimuli"]), Path(source["responses"])]
+    if kind in ("gguf", "folder") or (kind == "baseline" and "path" in source):
+        return [Path(source["path"])]
+    return []
+
+
+def own_files(source):
+    """The user's own files of a source, as far as they are there: inputs, so that what was made of
+    them is made again when they change. (A run tells what is missing when it starts.)
+    """
+    files = []
+    for path in own_paths(source):
+        inside = [path / "config.json", *sorted(path.glob("*.safetensors"))]
+        files += [str(file) for file in (path, *inside) if file.is_file()]
+    return files
+
+
+def missing_files(jobs):
+    """A line for each of the user's own files that one of these jobs needs and that is not there."""
+    lines = []
+    for job in jobs:
+        if "own" in job.input.keys():
+            model = job.wildcards.get("model")
+            name = f"models.{model}" if model else f"datasets.{job.wildcards.dataset}"
+            entry = ALL_MODELS[model] if model else DATASETS[job.wildcards.dataset]
+            paths = [p for p in own_paths(entry["source"]) if not p.exists()]
+            lines += [f"{name}.source: {path} is not there" for path in paths]
+    return sorted(set(lines))
 
 
 def benchmark_dataset(section, *parts):

@@ -324,3 +324,27 @@ def test_snakemake_says_it_and_stops(study: Study) -> None:
 def test_a_configfile_replaces_the_default_study(study: Study) -> None:
     jobs = study.jobs()
     assert not any("sim-decoder-l" in job or "sim-encdec" in job for job in jobs)
+
+
+@pytest.mark.workflow
+def test_files_that_are_not_there_stop_a_run_before_its_first_job(study: Study) -> None:
+    """All of them at once, those alone that a job of this run needs; planning goes without."""
+    models, datasets = study.config["models"], study.config["datasets"]
+    models["mine"] = {"source": {"type": "folder", "path": "weights/mine"}}
+    models["words"] = {"source": {"type": "baseline", "kind": "static", "path": "vectors.txt"}}
+    own = {"type": "own", "stimuli": "stimuli.csv", "responses": "answers.nc"}
+    datasets["own"] = {"source": own, "context": "passage"}
+    (study.folder / "stimuli.csv").touch()
+    aims = [f"results/activations/{name}/sim-passages.safetensors" for name in ("mine", "words")]
+    aims.append("results/data/own/stimuli.parquet")
+    assert study.jobs("--", *aims)
+    done = study.snakemake("--cores", "2", "--", *aims)
+    assert done.returncode != 0
+    assert "models.mine.source: weights/mine is not there" in done.stderr
+    assert "models.words.source: vectors.txt is not there" in done.stderr
+    assert "datasets.own.source: answers.nc is not there" in done.stderr
+    assert "stimuli.csv" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (study.folder / "results/logs").exists()
+    done = study.snakemake("--cores", "2", "--", "results/simulation/corpus.txt")
+    assert done.returncode == 0, done.stderr[-3000:]
