@@ -17,6 +17,7 @@ import torch
 from brainalign.capability.cache import RoomyLayer, copied, widened
 from brainalign.capability.shared_prefix import SharedPrefix, can_share, enable
 from brainalign.errors import InputError
+from brainalign.models.inputs import decoder_start, padded
 from brainalign.models.loading import LanguageModel
 
 BATCH_TOKENS = 8192
@@ -194,7 +195,7 @@ def _read_whole(
     model: LanguageModel, first: Any, rows: Sequence[Sequence[int]], room: int
 ) -> DecoderContext:
     """Read rows, padded on the left, after tokens in common (the cache `first`, or None)."""
-    ids, mask = _padded(rows, model.device, left=True)
+    ids, mask = padded(rows, model.device, left=True)
     cache = widened(first, len(rows)) if first else None
     held = first.get_seq_length() if first else 0
     mask = torch.nn.functional.pad(mask, (held, 0), value=1)
@@ -211,7 +212,7 @@ def _read_parts(
     The rows, longest first, are read a few at a time, without the padding that these have in
     common, into memory with room for `room` tokens more.
     """
-    ids, mask = _padded(rows, model.device, left=True)
+    ids, mask = padded(rows, model.device, left=True)
     width = ids.shape[1]
     prefix, cache = SharedPrefix(first), copied(first)
     cache.layers = [RoomyLayer.like(layer, len(rows), width + room) for layer in first.layers]
@@ -265,7 +266,7 @@ def _read(
 
 def _encode(model: LanguageModel, rows: Sequence[Sequence[int]]) -> EncoderContext:
     """Read prompts, longest first, in the encoder, and the start token in the decoder."""
-    ids, mask = _padded(rows, model.device, left=False)
+    ids, mask = padded(rows, model.device)
     network: Any = model.model
     encoder, width = network.get_encoder(), ids.shape[1]
     if model.wants_equal_lengths:
@@ -277,7 +278,7 @@ def _encode(model: LanguageModel, rows: Sequence[Sequence[int]]) -> EncoderConte
         encoded = type(encoded)(last_hidden_state=torch.cat(parts))
     else:
         encoded = encoder(input_ids=ids, attention_mask=mask, return_dict=True)
-    start = torch.full((len(rows), 1), _start_token(network), device=model.device)
+    start = torch.full((len(rows), 1), decoder_start(network), device=model.device)
     logits, cache = _decode(network, start, encoded, mask, None)
     return EncoderContext(network, logits[:, -1], encoded, mask, cache)
 
@@ -293,28 +294,6 @@ def _decode(
         use_cache=True,
     )
     return output.logits.float(), output.past_key_values
-
-
-def _start_token(network: Any) -> int:
-    for config in (network.generation_config, network.config):
-        start = getattr(config, "decoder_start_token_id", None)
-        if start is not None:
-            return int(start)
-    raise InputError("the model's config names no decoder_start_token_id")
-
-
-def _padded(
-    rows: Sequence[Sequence[int]], device: torch.device, left: bool
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and mask, int64 [row, longest]; padding has id 0 and mask 0."""
-    width = max(len(row) for row in rows)
-    ids = torch.zeros(len(rows), width, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for index, row in enumerate(rows):
-        place = slice(width - len(row), width) if left else slice(0, len(row))
-        ids[index, place] = torch.tensor(list(row))
-        mask[index, place] = 1
-    return ids.to(device), mask.to(device)
 
 
 def _sliding_window(network: Any) -> float:

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from brainalign.errors import InputError
 from brainalign.models.architectures import capture, run_body
+from brainalign.models.inputs import decoder_start, padded
 from brainalign.models.loading import LanguageModel
 from brainalign.reading.contexts import chains
-from brainalign.reading.forward import batch_budget, decoder_start, in_batches, pad
+from brainalign.reading.forward import batch_budget, in_batches
 from brainalign.reading.sequences import Specials, TokenSequence, plan, special_tokens
 
 POOLINGS = ("last", "mean", "sum")
@@ -175,15 +176,15 @@ def _reader(
     other_layers = tuple(name for name in model.layers if name not in decoder_layers)
 
     def run(batch: list[TokenSequence]) -> None:
-        ids, mask = pad([before + s.ids.tolist() + after for s in batch], model.device)
+        ids, mask = padded([before + s.ids.tolist() + after for s in batch], model.device)
         spans["text"] = _Spans.of(batch, len(before), pooling)
         if model.architecture == "encoder-decoder":
             start = [decoder_start(model.model)]
             if decoder_input == "shifted":
-                decoder_ids, _ = pad([start + s.ids.tolist() for s in batch], model.device)
+                decoder_ids, _ = padded([start + s.ids.tolist() for s in batch], model.device)
                 spans["decoder"] = _Spans.of(batch, len(start), pooling)
             else:
-                decoder_ids, _ = pad([start for s in batch], model.device)
+                decoder_ids, _ = padded([start for s in batch], model.device)
                 spans["decoder"] = _Spans.at_start(batch)
             run_body(model.model, ids, mask, decoder_ids)
         elif model.architecture == "decoder-only":

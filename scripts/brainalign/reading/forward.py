@@ -1,13 +1,11 @@
-"""Forward passes over many token sequences: batches under a token budget, padded on the right."""
+"""Forward passes over many token sequences, in batches under a token budget."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from brainalign.errors import InputError
@@ -87,28 +85,3 @@ def _fits(work: Callable[[list[int]], None], batch: list[int]) -> bool:
     # Outside the handler: its traceback would keep the failed batch's tensors.
     torch.cuda.empty_cache()
     return False
-
-
-def pad(sequences: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Token ids padded on the right with 0, and their mask; int64 [sequence, token]."""
-    width = max(len(ids) for ids in sequences)
-    ids = torch.zeros((len(sequences), width), dtype=torch.int64)
-    mask = torch.zeros_like(ids)
-    for k, sequence in enumerate(sequences):
-        ids[k, : len(sequence)] = torch.tensor(sequence, dtype=torch.int64)
-        mask[k, : len(sequence)] = 1
-    return ids.to(device), mask.to(device)
-
-
-def decoder_start(model: Any) -> int:
-    """The token id that a decoder begins with.
-
-    Raises
-    ------
-    InputError : the model's config names none.
-    """
-    for key in ("decoder_start_token_id", "pad_token_id"):
-        token = getattr(model.config, key, None)
-        if token is not None:
-            return int(token)
-    raise InputError("the model's config.json has no decoder_start_token_id")

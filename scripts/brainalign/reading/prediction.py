@@ -14,8 +14,9 @@ from torch import Tensor
 
 from brainalign.errors import InputError
 from brainalign.models.architectures import run_body
+from brainalign.models.inputs import decoder_start, padded
 from brainalign.models.loading import LanguageModel
-from brainalign.reading.forward import batch_budget, decoder_start, in_batches, pad
+from brainalign.reading.forward import batch_budget, in_batches
 from brainalign.reading.sequences import Specials, TokenSequence, special_tokens
 
 METHODS = ("prefix", "infilling", "teacher-forcing")
@@ -287,7 +288,7 @@ def _causal(model: LanguageModel, specials: Specials) -> _States:
     before = list(specials.before)
 
     def states(batch: _Batch) -> tuple[Tensor, list[int]]:
-        ids, _ = pad([before + sequence.ids.tolist() for sequence in batch], model.device)
+        ids, _ = padded([before + sequence.ids.tolist() for sequence in batch], model.device)
         return run_body(model.model, ids).last_hidden_state, [len(before) - 1] * len(batch)
 
     return states
@@ -297,8 +298,8 @@ def _teacher_forcing(model: LanguageModel, specials: Specials) -> _States:
     start, nothing = [decoder_start(model.model)], _surrounded(model, specials, [])
 
     def states(batch: _Batch) -> tuple[Tensor, list[int]]:
-        ids, mask = pad([nothing] * len(batch), model.device)
-        decoder_ids, _ = pad([start + sequence.ids.tolist() for sequence in batch], model.device)
+        ids, mask = padded([nothing] * len(batch), model.device)
+        decoder_ids, _ = padded([start + sequence.ids.tolist() for sequence in batch], model.device)
         output = run_body(model.model, ids, mask, decoder_ids)
         return output.last_hidden_state, [0] * len(batch)
 
@@ -311,11 +312,11 @@ def _continuation(model: LanguageModel, specials: Specials, between: list[int]) 
 
     def states(batch: _Batch) -> tuple[Tensor, list[int]]:
         contexts = [sequence.ids[: sequence.starts[0]].tolist() + between for sequence in batch]
-        ids, mask = pad([_surrounded(model, specials, c) for c in contexts], model.device)
+        ids, mask = padded([_surrounded(model, specials, c) for c in contexts], model.device)
         words = [
             sequence.ids[sequence.starts[0] : sequence.stops[0]].tolist() for sequence in batch
         ]
-        decoder_ids, _ = pad([opening + word for word in words], model.device)
+        decoder_ids, _ = padded([opening + word for word in words], model.device)
         output = run_body(model.model, ids, mask, decoder_ids)
         return output.last_hidden_state, [len(between) - s.starts[0] for s in batch]
 
