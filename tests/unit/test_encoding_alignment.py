@@ -7,6 +7,7 @@ import xarray as xr
 from brainalign.encoding import alignment
 from brainalign.encoding.alignment import align
 from brainalign.encoding.correlation import Aggregate, Prediction, agreement, pearson
+from brainalign.encoding.reduction import principal_components
 from brainalign.encoding.splits import grouped, shuffled
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
@@ -305,6 +306,18 @@ def test_undefined_targets_are_counted_and_left_out(activation_file):
     assert rest["n_undefined"].eq(0).all()
 
 
+def test_a_single_penalty_has_no_edge(activation_file):
+    features, y, _ = planted()
+    stimuli, dataset = tables(y)
+    file = activation_file({"f": features}, stimuli["stimulus_id"])
+    regression = CONTROLLED["regression"] | {"alphas": {"low": 1.0, "high": 1.0, "n": 1}}
+    found = overall(
+        align(file, stimuli, dataset, CONTROLLED | {"regression": regression}, "cpu", 0), "f"
+    )
+    assert found["alpha"] == 1
+    assert np.isnan(found["alpha_at_edge"])
+
+
 def test_targets_without_a_score_choose_no_penalty(activation_file):
     features, y, _ = planted()
     stimuli, dataset = tables(y)
@@ -554,3 +567,26 @@ def test_groups_never_straddle_a_fold():
     groups = np.repeat(np.arange(5), 4)
     for split in grouped(groups, 5, 3):
         assert not set(groups[split.train]) & set(groups[split.test])
+
+
+@pytest.mark.parametrize("dimensions", [5, 50])
+@pytest.mark.parametrize("regression", [LEGACY["regression"], CONTROLLED["regression"]])
+def test_a_layer_that_never_varies_scores_nothing_with_pca_as_without(
+    activation_file, dimensions, regression
+):
+    features, y, _ = planted()
+    stimuli, dataset = tables(y)
+    file = activation_file({"f": np.ones((240, 300)), "g": features}, stimuli["stimulus_id"])
+    entry = CONTROLLED | {"regression": regression}
+    entry["reduce"] = {"method": "pca", "dimensions": dimensions}
+    table = align(file, stimuli, dataset, entry, "cpu", 0)
+    assert overall(table, "f")["r"] == 0
+    assert overall(table, "g")["r"] > 0.3
+
+
+def test_principal_components_are_no_more_than_the_training_rows_have():
+    random = np.random.default_rng(0)
+    values = random.standard_normal((200, 3)) @ random.standard_normal((3, 300))
+    values[150:] += random.standard_normal((50, 300))
+    assert principal_components(values, np.arange(150), 5).shape == (200, 3)
+    assert principal_components(values, np.arange(150), 100).shape == (200, 3)

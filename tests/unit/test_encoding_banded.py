@@ -8,7 +8,7 @@ from brainalign.encoding.benchmark import read_benchmark
 from brainalign.encoding.features import Features
 from brainalign.encoding.regression import Ridge
 from brainalign.encoding.responses import Responses, Targets
-from brainalign.encoding.splits import contiguous, inner_splits
+from brainalign.encoding.splits import Split, contiguous, inner_splits
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
 from sklearn.linear_model import Ridge as SklearnRidge
@@ -142,3 +142,39 @@ def test_the_table_says_what_remains_of_each_layer_beyond_autocorrelation(tmp_pa
     assert without["unique_r2"].isna().all()
     with pytest.raises(InputError, match="oasm has 2 layers, expected one"):
         align(file("m", layers), stimuli, dataset, entry, "cpu", 0, {"oasm": file("o", layers)})
+
+
+@pytest.mark.parametrize("method", ["pca", "projection"])
+def test_fewer_dimensions_of_a_layer_leave_the_nuisance_whole(tmp_path, method):
+    """A layer that holds autocorrelation alone adds nothing, whatever is left of it."""
+    _, y, _ = planted()
+    stimuli, dataset = tables(y)
+    known = content_free()
+    mixed = known @ np.random.default_rng(0).standard_normal((240, 400))
+    files = {}
+    for name, values in (("layer", mixed), ("oasm", known)):
+        path = tmp_path / f"{name}.safetensors"
+        write_activations({name: values.astype(np.float32)}, list(stimuli["stimulus_id"]), path, {})
+        files[name] = open_activations(path)
+    entry = CONTROLLED | {
+        "split": {"scheme": "shuffled", "folds": 3},
+        "unique_variance": {"beyond": ["oasm"], "candidates": 5},
+        "reduce": {"method": method, "dimensions": 10},
+    }
+    table = align(files["layer"], stimuli, dataset, entry, "cpu", 0, {"oasm": files["oasm"]})
+    found = overall(table, "layer")
+    assert found["r2"] > 0.01
+    assert found["unique_r2"] < 1e-3
+
+
+def test_a_space_that_is_constant_over_the_training_rows_changes_nothing():
+    random = np.random.default_rng(0)
+    good = random.standard_normal((60, 5))
+    y = good @ random.standard_normal((5, 6)) + 0.3 * random.standard_normal((60, 6))
+    flag = np.repeat([0.0, 1.0], [40, 20])[:, None]
+    split, responses = Split(np.arange(40), np.arange(40, 60)), responses_of(y)
+    ridge = Ridge("gcv-per-target", tuple(np.geomspace(1e-4, 1e4, 9)), relative=True)
+    alone = banded_r2([Features(good)], responses, split, [], ridge, mixtures(1, 1, 0))
+    both = [Features(good), Features(flag)]
+    found = banded_r2(both, responses, split, [], ridge, mixtures(2, 20, 0))
+    np.testing.assert_allclose(found, alone, atol=1e-6)

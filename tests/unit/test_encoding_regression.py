@@ -12,7 +12,7 @@ from brainalign.encoding.operators import (
     least_squares_operators,
 )
 from brainalign.encoding.regression import LeastSquares, Ridge, make_regression
-from brainalign.encoding.splits import Split, contiguous, shuffled
+from brainalign.encoding.splits import Split, contiguous, inner_splits, shuffled
 from brainalign.errors import InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -328,3 +328,49 @@ def test_a_bad_entry_is_named(entry, message):
 
 def test_the_default_grid_is_brain_scores():
     assert make_regression({"type": "ridge"}).alphas == pytest.approx(np.logspace(-3, 3, 7))
+
+
+@pytest.mark.parametrize("selection", ["gcv-shared", "loo-per-target", "gcv-per-target"])
+@pytest.mark.parametrize("p", [50, 400])
+def test_a_huge_unit_that_is_constant_over_the_test_rows_hides_no_other(selection, p):
+    """Its part of every prediction is one constant, ten thousand times larger than what varies."""
+    random = np.random.default_rng(0)
+    groups = np.repeat(np.arange(10), 20)
+    x = random.standard_normal((200, p))
+    y = x[:, 1:6] @ random.standard_normal((5, 20)) + 0.5 * random.standard_normal((200, 20))
+    x[:, 0] = 1e4 * (groups - 4.5)
+    split = Split(np.flatnonzero(groups != 3), np.flatnonzero(groups == 3))
+    ours, _ = predicted(Ridge(selection, (10.0,)), x, y, split)
+    truth = SklearnRidge(10.0, solver="svd").fit(x[split.train], y[split.train])
+    truth = truth.predict(x[split.test])
+    np.testing.assert_allclose(
+        pearson(ours, y[split.test]), pearson(truth, y[split.test]), atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("relative", [False, True])
+@pytest.mark.parametrize("p", [1, 4, 100])
+def test_features_that_are_constant_over_the_training_rows_predict_nothing(p, relative):
+    random = np.random.default_rng(0)
+    x = np.tile(random.standard_normal(p), (60, 1))
+    x[40:] = random.standard_normal((20, p))
+    y, split = random.standard_normal((60, 5)), Split(np.arange(40), np.arange(40, 60))
+    inner = inner_splits({"scheme": "contiguous"}, split.train, None, 4)
+    ridges = [Ridge(name, (0.1, 10.0), relative) for name in ("loo-per-target", "gcv-per-target")]
+    for regression in (LeastSquares(), *ridges, Ridge("folds-per-target", (0.1, 10.0), relative)):
+        prediction, _ = predicted(regression, x, y, split, inner)
+        assert not prediction.any()
+
+
+def test_an_inner_fold_where_a_target_is_constant_has_no_say_under_r2():
+    random = np.random.default_rng(0)
+    x = random.standard_normal((100, 30))
+    y = x @ random.standard_normal((30, 3)) + 0.3 * random.standard_normal((100, 3))
+    y[:20, 0], y[:20, 1] = 0.0, 0.1
+    inner = inner_splits({"scheme": "contiguous"}, np.arange(80), None, 4)
+    design, split = Design.of_features(x), Split(np.arange(80), np.arange(80, 100))
+    regression = Ridge("folds-per-target", ALPHAS, criterion="r2")
+    responses = y[:80] - y[:80].mean(axis=0)
+    losses = regression.fit(design, split, inner).losses(responses)
+    others = regression.fit(design, split, inner[1:]).losses(responses)
+    np.testing.assert_allclose(losses[:, :2], others[:, :2] * 3 / 4)

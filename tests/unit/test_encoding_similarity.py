@@ -58,6 +58,13 @@ def test_a_row_without_a_pattern_has_no_similarity():
     assert np.isnan(rsa(correlation_distance(x), correlation_distance(y)))
 
 
+def test_rows_that_are_all_alike_have_no_similarity():
+    x, y = pair()
+    same = np.tile(x[:1], (len(x), 1))
+    assert np.isnan(rsa(correlation_distance(same), correlation_distance(y)))
+    assert np.isnan(cka(gram_matrix(same), gram_matrix(y)))
+
+
 def reference(x, y, name, ids):
     """Brain-Score's metric on its ten subsets of 90 % of the stimuli."""
     scores = []

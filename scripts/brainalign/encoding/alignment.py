@@ -311,7 +311,9 @@ def align(
     benchmark = read_benchmark(entry, stimuli, dataset, seed)
     words = words_to_volumes(timing, stimuli, dataset)
 
-    def layers(file: ActivationFile) -> Iterator[tuple[str, Features]]:
+    def layers(
+        file: ActivationFile, reduce: Mapping[str, Any] | None
+    ) -> Iterator[tuple[str, Features]]:
         order = row_order(file, stimuli, dataset, words)
         ids = np.asarray(file.stimulus_ids)
         for name in file.layers:
@@ -323,7 +325,7 @@ def align(
                     values[order],
                     words,
                     per_volume=file.metadata.get("rows") == "volume",
-                    reduce=benchmark.reduce,
+                    reduce=reduce,
                     intercept=benchmark.intercept,
                     device=device,
                     seed=seed,
@@ -340,12 +342,14 @@ def align(
     )  # fmt: skip
     beyond = None
     if nuisance:
-        spaces = {name: _only_layer(layers(file), name) for name, file in nuisance.items()}
+        # Whole, whatever is left of a layer: what they explain is not the layer's own.
+        spaces = {name: _only_layer(layers(file, None), name) for name, file in nuisance.items()}
         beyond = Nuisance(
             spaces, responses, benchmark, entry["unique_variance"].get("candidates", CANDIDATES)
         )
         LOG.info("unique variance beyond %s", ", ".join(spaces))
-    return score_model(layers(activations), activations.layers, responses, benchmark, beyond)
+    own = layers(activations, benchmark.reduce)
+    return score_model(own, activations.layers, responses, benchmark, beyond)
 
 
 def _only_layer(layers: Iterator[tuple[str, Features]], name: str) -> Features:

@@ -84,8 +84,12 @@ def banded_r2(
 
 
 def _scaled_gram(design: Design, rows: Split) -> Array:
-    """The Gram matrix [row, row] of a space, its training part of mean eigenvalue 1."""
-    return design.whole_gram() / (design.mean_eigenvalue(rows.train) or 1.0)
+    """The Gram matrix [row, row] of a space, its training part of mean eigenvalue 1.
+
+    Zero where the space is constant over the training rows.
+    """
+    unit = design.mean_eigenvalue(rows.train)
+    return design.whole_gram() * (1.0 / unit if unit else 0.0)
 
 
 class Nuisance:

@@ -33,6 +33,43 @@ class Agreement(NamedTuple):
     r2: Array
 
 
+class Spread(NamedTuple):
+    """Sums of squares of columns around their means, [target].
+
+    `far` tells whose mean is so far from 0 that the column was centred first, and `constant` those
+    among them that vary by rounding alone.
+    """
+
+    squares: Array
+    far: Array
+    constant: Array
+
+
+def spread(values: Array, mean: Array) -> Spread:
+    """The spread of columns [row, target] around their `mean` [target].
+
+    Squares around the mean are those around 0 less the mean's, unless that would lose digits, and
+    so wherever only rounding is left.
+    """
+    xp, offset = array_namespace(values), values.shape[0] * mean**2
+    squares = column_products(values, values) - offset
+    far = offset >= DEVIATIONS**2 * squares
+    constant = xp.zeros_like(far)
+    if xp.any(far):
+        columns = values[:, far]
+        centred = _centred(columns)
+        squares[far] = column_products(centred, centred)
+        rounding = 4 * float(xp.finfo(values.dtype).eps)
+        constant[far] = squares[far] <= rounding**2 * column_products(columns, columns)
+    return Spread(squares, far, constant)
+
+
+def _centred(columns: Array) -> Array:
+    """Columns around their means; the first row leaves exactly nothing of a constant."""
+    shifted = columns - columns[0, :]
+    return shifted - array_namespace(columns).mean(shifted, axis=0)
+
+
 class _Sums(NamedTuple):
     """Sums over rows of products of centred columns, [target]; which responses are constant."""
 
@@ -43,25 +80,11 @@ class _Sums(NamedTuple):
 
 
 def _sums(p: Array, t: Array, mean: Array) -> _Sums:
-    """Of predictions that are centred and responses that are not, [row, target].
-
-    A response's squares around its `mean` [target] are those around 0 less the mean's. Where that
-    would lose digits, and so wherever only rounding is left, the response is centred first.
-    """
-    xp, n_rows = array_namespace(t), t.shape[0]
-    covariance, squares, offset = column_products(p, t), column_products(t, t), n_rows * mean**2
-    squares -= offset
-    far = offset >= DEVIATIONS**2 * squares
-    if not xp.any(far):
-        return _Sums(covariance, column_products(p, p), squares, far)
-    # The first row leaves exactly nothing of a constant.
-    columns = t[:, far]
-    centred = columns - columns[0, :]
-    centred -= xp.mean(centred, axis=0)
-    covariance[far], squares[far] = (column_products(x, centred) for x in (p[:, far], centred))
-    rounding = 4 * float(xp.finfo(t.dtype).eps)
-    constant = xp.zeros_like(far)
-    constant[far] = squares[far] <= rounding**2 * column_products(columns, columns)
+    """Of predictions that are centred and responses that are not, [row, target]."""
+    squares, far, constant = spread(t, mean)
+    covariance = column_products(p, t)
+    if array_namespace(t).any(far):
+        covariance[far] = column_products(p[:, far], _centred(t[:, far]))
     return _Sums(covariance, column_products(p, p), squares, constant)
 
 

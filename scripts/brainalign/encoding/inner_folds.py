@@ -9,7 +9,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from brainalign.encoding.arrays import Array, fetch, like, rows_of
-from brainalign.encoding.correlation import Prediction
+from brainalign.encoding.correlation import Prediction, spread
 from brainalign.encoding.operators import (
     Design,
     around_mean,
@@ -29,6 +29,7 @@ class Panel(NamedTuple):
 
     operators : float64 [alpha, row, training row from `start` on]; to the left they are zero.
     test : positions of training rows whose variance divides the squares (1 - R²); None: nothing.
+        A target that is constant over them has no R² there: it counts for nothing.
     """
 
     start: int
@@ -66,7 +67,9 @@ class FoldsFit:
             errors *= errors
             squares = xp.sum(xp.reshape(errors, (n_alphas, n_rows, -1)), axis=1)
             if panel.test is not None:
-                squares = squares / xp.var(rows_of(responses, panel.test), axis=0)
+                tested = rows_of(responses, panel.test)
+                own = spread(tested, xp.mean(tested, axis=0))
+                squares *= xp.where(own.constant, 0.0, panel.test.size / own.squares)
             total = total + squares
         return total
 

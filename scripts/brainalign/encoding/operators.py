@@ -16,6 +16,7 @@ from brainalign.encoding.arrays import Array, inverse_factored, like, rows_of, s
 from brainalign.encoding.splits import Split
 
 EPSILON = float(np.finfo(np.float64).eps)
+ROUNDING = 64.0  # rounding errors that a sum may have gathered
 # A Cholesky pivot below this share of the largest hints at a singular matrix, or at one whose
 # inverse has few true digits.
 PIVOT_SHARE = 1e-11
@@ -73,6 +74,10 @@ class Design:
         if not self.intercept:
             return units, others
         mean = xp.mean(units, axis=0)
+        if _only_rounding(
+            xp.sum((units - mean) ** 2), xp.sum(units**2), (train.size * EPSILON) ** 2
+        ):
+            return xp.zeros_like(units), xp.zeros_like(others)
         return units - mean, others - mean
 
     def mean_eigenvalue(self, train: np.ndarray) -> float:
@@ -96,9 +101,17 @@ class Design:
             return gram, cross
         mean = xp.mean(gram, axis=0)
         grand = xp.mean(mean)
+        size = xp.sum(xp.linalg.diagonal(gram))
         gram = gram - mean - mean[:, None] + grand
+        if _only_rounding(xp.sum(xp.linalg.diagonal(gram)), size, EPSILON):
+            return xp.zeros_like(gram), xp.zeros_like(cross)
         cross = cross - xp.mean(cross, axis=1)[:, None] - mean + grand
         return gram, cross
+
+
+def _only_rounding(squares: Array, before: Array, share: float) -> bool:
+    """Whether features that are constant over the training rows are what centring has left."""
+    return float(squares) <= ROUNDING * share * float(before)
 
 
 def around_mean(operator: Array) -> Array:

@@ -13,8 +13,11 @@ def principal_components(values: np.ndarray, train: np.ndarray, k: int) -> np.nd
     """Scores [row, k] of all rows on the first k principal components of the training rows.
 
     Centred by the training rows; float64; the sign of a component is that of its largest loading.
-    With fewer than k directions in the training rows there are fewer columns.
+    With fewer than k directions in the training rows there are fewer columns, with none a column
+    of zeros.
     """
+    if not np.ptp(values[train], axis=0).any():
+        return np.zeros((len(values), 1))
     x = values.astype(np.float64)
     x -= x[train].mean(axis=0)
     fitted = x[train]
@@ -27,9 +30,9 @@ def principal_components(values: np.ndarray, train: np.ndarray, k: int) -> np.nd
         )
         loadings = eigsh(gram, k=k, which="LM", v0=start)[1][:, ::-1]
     else:
-        _, singular, right = scipy.linalg.svd(fitted, full_matrices=False)
-        rank = int((singular > max(fitted.shape) * 2.2e-16 * singular[:1]).sum())
-        loadings = right[: min(k, rank)].T
+        loadings = scipy.linalg.svd(fitted, full_matrices=False)[2][:k].T
+    size = np.linalg.norm(fitted @ loadings, axis=0)  # singular values
+    loadings = loadings[:, size > max(fitted.shape) * np.finfo(np.float64).eps * size.max()]
     largest = np.abs(loadings).argmax(axis=0)
     loadings = loadings * np.sign(loadings[largest, np.arange(loadings.shape[1])])
     return x @ loadings

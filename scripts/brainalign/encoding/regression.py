@@ -191,9 +191,10 @@ class Ridge:
         basis = eigenbasis(design, split)
         xp = array_namespace(basis.values)
         level = xp.mean(basis.cross, axis=0)
-        return RidgeFit(
-            replace(basis, cross=around_mean(basis.cross)), level, alphas, self.selection
-        )
+        # What is constant is told by predictions, not by products with directions of all sizes.
+        size = basis.values + float(alphas[-1])
+        varying = around_mean(basis.cross / size) * size
+        return RidgeFit(replace(basis, cross=varying), level, alphas, self.selection)
 
 
 def make_regression(entry: Mapping[str, Any]) -> LeastSquares | Ridge:
@@ -223,8 +224,10 @@ def make_regression(entry: Mapping[str, Any]) -> LeastSquares | Ridge:
             f"regression.criterion: {criterion!r}, expected one of {', '.join(CRITERIA)}"
         )
     grid = {"low": 1e-3, "high": 1e3, "n": 7, "relative": False} | dict(entry.get("alphas", {}))
-    if not 0 < grid["low"] <= grid["high"] or grid["n"] < 1:
-        raise InputError(f"regression.alphas: {grid}, expected 0 < low <= high and n >= 1")
+    if not 0 < grid["low"] <= grid["high"] or grid["n"] < 1 + (grid["low"] < grid["high"]):
+        raise InputError(
+            f"regression.alphas: {grid}, expected 0 < low <= high and n >= 1 (2 where they differ)"
+        )
     alphas = np.geomspace(grid["low"], grid["high"], int(grid["n"]))
     return Ridge(
         selection,

@@ -17,6 +17,7 @@ from brainalign.encoding.summary import fold_rows
 from brainalign.errors import InputError
 
 METRICS = ("rsa", "cka")
+ROUNDING = 1e-12  # of distances, which lie between 0 and 2
 
 
 def correlation_distance(values: np.ndarray) -> np.ndarray:
@@ -33,12 +34,16 @@ def correlation_distance(values: np.ndarray) -> np.ndarray:
 
 
 def rsa(distances: np.ndarray, others: np.ndarray) -> float:
-    """Spearman's r of the upper triangles of two dissimilarity matrices, NaN if one has NaN."""
+    """Spearman's r of the upper triangles of two dissimilarity matrices.
+
+    NaN if one has NaN, or is the same everywhere.
+    """
     from scipy.stats import rankdata
 
     upper = np.triu_indices(len(distances), k=1)
     a, b = distances[upper], others[upper]
-    if np.isnan(a).any() or np.isnan(b).any():
+    # (With no two distances apart, ranks would be those of rounding errors.)
+    if np.isnan(a).any() or np.isnan(b).any() or min(np.ptp(a), np.ptp(b)) < ROUNDING:
         return float("nan")
     a, b = (rankdata(x) - (a.size + 1) / 2 for x in (a, b))
     norms = np.sqrt((a @ a) * (b @ b))

@@ -77,9 +77,10 @@ def summarise(scores: Scores, aggregate: Aggregate, alphas: Sequence[float]) -> 
         scored = targets[~lost.all(axis=0)]
         if scores.alpha is not None and scored.size:
             index = scores.alpha[:, scored]
-            edge = (index == 0) | (index == grid.size - 1)
             table["alpha"] = [np.median(grid[index]), *np.median(grid[index], axis=1)]
-            table["alpha_at_edge"] = [edge.mean(), *edge.mean(axis=1)]
+            if grid.size > 1:
+                edge = (index == 0) | (index == grid.size - 1)
+                table["alpha_at_edge"] = [edge.mean(), *edge.mean(axis=1)]
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
