@@ -3,8 +3,8 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
-import xarray as xr
 from brainalign.encoding.ceilings import (
     extrapolate,
     fit_asymptotes,
@@ -156,6 +156,53 @@ def test_split_half_is_the_reliability_of_the_mean():
     assert np.median(samples) == pytest.approx(8 / 9, abs=0.01)  # variance 1 and 1/8
 
 
+@pytest.mark.parametrize("folds", [None, contiguous(300, 5)])
+def test_subjects_without_measurements_count_for_nothing(folds):
+    """One lost region A, another everything: the others' ceilings are those without them."""
+    y, targets = regional()
+    y[7, 10] = np.nan
+    y[:20, 8:10] = np.nan
+    without = np.arange(8)
+    rest = Targets(targets.ids[without], targets.subjects[without], targets.regions[without])
+    found = leave_one_subject_out(Responses(y, targets), folds)
+    alone = leave_one_subject_out(Responses(y[:, without], rest), folds)
+    np.testing.assert_allclose(found[without][::2], alone[::2])
+    assert np.isnan(found[8:11]).all()
+    assert np.isfinite(found[11])
+    samples = split_half(Responses(y, targets), 20, np.random.default_rng(0))
+    assert np.isnan(samples[8:11]).all()
+    assert np.isfinite(samples[:8]).all()
+    expected = split_half(Responses(y[:, without], rest), 200, np.random.default_rng(0))
+    assert np.median(samples[0]) == pytest.approx(np.median(expected[0]), abs=0.02)
+
+
+def test_two_subjects_of_whom_one_is_lost_have_no_ceiling():
+    y, targets = regional(n_subjects=2)
+    y[0, 2] = np.nan
+    responses = Responses(y, targets)
+    for found in (
+        leave_one_subject_out(responses, None),
+        split_half(responses, 5, np.random.default_rng(0))[:, 0],
+    ):
+        assert np.isnan(found[[0, 2]]).all()
+        assert np.isfinite(found[[1, 3]]).all()
+
+
+def test_a_lost_subject_is_left_out_of_an_extrapolation(caplog):
+    _, y, _ = planted()
+    stimuli, dataset = tables(np.concatenate([y, y[:, :VOXELS]], axis=1))
+    entry = LEGACY | {"ceiling": {"method": "extrapolation", "subsets": 2, "bootstraps": 5}}
+    entry["split"] = LEGACY["split"] | {"folds": 2}
+    dataset["responses"][5, -VOXELS:] = np.nan
+    found = noise_ceiling(stimuli, dataset, entry, 0)
+    three = noise_ceiling(stimuli, dataset.isel(target=slice(0, 3 * VOXELS)), entry, 0)
+    assert "left out, no target is measured: subject3" in caplog.text
+    found = found[found["target_id"] != "all"].set_index("target_id")["ceiling"]
+    assert found[-VOXELS:].isna().all()
+    expected = three[three["target_id"] != "all"].set_index("target_id")["ceiling"]
+    pd.testing.assert_series_equal(found[:-VOXELS], expected)
+
+
 def test_none_says_nothing():
     _, y, _ = planted()
     stimuli, dataset = tables(y)
@@ -190,10 +237,11 @@ def test_the_table_of_averaged_subjects(method):
 def test_bad_input_is_named():
     _, y, _ = planted()
     stimuli, dataset = tables(y)
-    one = xr.Dataset.isel(dataset, target=slice(0, VOXELS))
+    one, two = (dataset.isel(target=slice(0, n * VOXELS)) for n in (1, 2))
     for data, options, message in [
         (dataset, {"method": "oracle"}, "ceiling.method: 'oracle'"),
         (one, {"method": "extrapolation"}, "needs 2 or more subjects"),
+        (two, {"method": "extrapolation"}, "needs 3 or more subjects with measured targets"),
         (dataset, {"method": "split-half"}, "not one per subject and region"),
     ]:
         with pytest.raises(InputError, match=message):

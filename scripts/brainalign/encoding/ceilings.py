@@ -40,8 +40,9 @@ def noise_ceiling(
 
     Raises
     ------
-    InputError : an unknown method, fewer than two subjects, or, for the methods that average
-        subjects, targets that do not correspond between subjects.
+    InputError : an unknown method, fewer than two subjects (three that have measured targets, to
+        extrapolate), or, for the methods that average subjects, targets that do not correspond
+        between subjects.
     """
     options = entry.get("ceiling") or {"method": "none"}
     method = options.get("method")
@@ -128,14 +129,28 @@ def pool_scores(
     For n = 2 … N subjects each subject is predicted, with the benchmark's regression and splits,
     from the responses of pools of n - 1 others: all pools, or `subsets` drawn without replacement.
     (brainscore_language.benchmarks.blank2014.ceiling takes all subsets of n subjects and holds
-    each member out, which is the same set of pools.)
+    each member out, which is the same set of pools.) A subject without any measured target is left
+    out; its targets have no scores.
 
     Returns
     -------
     n, int [size]; and per size the scores [target, pool × fold] of all targets.
+
+    Raises
+    ------
+    InputError : fewer than three subjects have measured targets: one size makes no curve.
     """
-    subjects = np.unique(responses.targets.subjects).tolist()
-    targets = {s: _only(responses, responses.targets.subjects == s) for s in subjects}
+    everyone = np.unique(responses.targets.subjects).tolist()
+    own = {s: responses.targets.subjects == s for s in everyone}
+    subjects = [s for s in everyone if responses.measured[own[s]].any()]
+    if lost := sorted(set(everyone) - set(subjects)):
+        LOG.warning("left out, no target is measured: %s", ", ".join(lost))
+    if len(subjects) < 3:
+        raise InputError(
+            f"ceiling.method: extrapolation needs 3 or more subjects with measured targets, there "
+            f"are {len(subjects)}"
+        )
+    targets = {s: _only(responses, own[s]) for s in subjects}
     sizes = np.arange(2, len(subjects) + 1)
     pools = {
         (int(n), s): _pools(
@@ -164,10 +179,12 @@ def pool_scores(
             len(benchmark.splits),
             sum(map(len, pools.values())),
         )
-    joined = [
-        np.concatenate([scores[int(n), s].reshape(len(scores[int(n), s]), -1) for s in subjects])
-        for n in sizes
-    ]
+    joined = []
+    for n in sizes.tolist():
+        n_scores = scores[n, subjects[0]][0].size
+        joined.append(np.full((responses.measured.size, n_scores), np.nan))
+        for s in subjects:
+            joined[-1][own[s]] = scores[n, s].reshape(-1, n_scores)
     for n, values in zip(sizes.tolist(), joined, strict=True):
         LOG.info("%d subjects: mean r = %.4f", n, np.nanmean(values))
     return sizes, joined
@@ -333,15 +350,21 @@ def _test_rows(responses: Responses, folds: Sequence[Split] | None) -> list[np.n
 def leave_one_subject_out(responses: Responses, folds: Sequence[Split] | None) -> np.ndarray:
     """r [target] of each subject's response with the mean of the other subjects' at its region.
 
+    NaN where the target is not measured, or no other subject's is.
+
     Parameters
     ----------
     folds : r is computed over each fold's test rows and averaged; None for all rows at once.
     """
     columns = _corresponding(responses)
+    measured = responses.measured[columns]
+    n_others = measured.sum(axis=0) - measured
+    n_others = np.where(n_others > 0, n_others, np.nan)
     results = []
     for rows in _test_rows(responses, folds):
         values = _standard(rows)[:, columns]  # [row, subject, region]
-        others = (values.sum(axis=1, keepdims=True) - values) / (values.shape[1] - 1)
+        # Targets that are not measured are zero there, and do not count.
+        others = (values.sum(axis=1, keepdims=True) - values) / n_others
         r = np.empty(responses.targets.ids.size)
         r[columns] = pearson(
             others.reshape(len(rows), -1), rows[:, columns].reshape(len(rows), -1)
@@ -381,17 +404,27 @@ def _subject_bootstrap(
 def split_half(responses: Responses, splits: int, random: np.random.Generator) -> np.ndarray:
     """Spearman-Brown corrected r between the means of two random halves of the subjects.
 
+    Of a region the subjects count whose target is measured there; with fewer than two it has none.
+
     Returns
     -------
-    [target, split]: 2r / (1 + r), the same for all subjects' targets of a region. It is the
-    reliability of the mean over subjects (brainscore_language.benchmarks.futrell2018).
+    [target, split]: 2r / (1 + r), the same for all subjects' measured targets of a region. It is
+    the reliability of the mean over subjects (brainscore_language.benchmarks.futrell2018).
     """
     columns = _corresponding(responses)
+    measured = responses.measured[columns]
     values = _standard(_test_rows(responses, None)[0])[:, columns]
-    samples = np.empty((responses.targets.ids.size, splits))
+    samples = np.full((responses.targets.ids.size, splits), np.nan)
     for i in range(splits):
         order = random.permutation(columns.shape[0])
-        halves = np.array_split(order, 2)
-        r = pearson(values[:, halves[0]].mean(axis=1), values[:, halves[1]].mean(axis=1))
-        samples[columns, i] = 2 * r / (1 + r)
+        for present in np.unique(measured, axis=1).T:
+            members = order[present[order]]
+            if members.size < 2:
+                continue
+            regions = np.flatnonzero((measured == present[:, None]).all(axis=0))
+            halves = [
+                values[:, half][:, :, regions].mean(axis=1) for half in np.array_split(members, 2)
+            ]
+            r = pearson(*halves)
+            samples[columns[np.ix_(present, regions)], i] = 2 * r / (1 + r)
     return samples
