@@ -7,6 +7,7 @@ import torch
 from brainalign.errors import InputError
 from brainalign.formats.atomic import sha256_of
 from brainalign.models.architectures import FAMILIES
+from brainalign.models.loading import load
 from brainalign.models.manifest import KEYS, MADE_HERE, check, check_files, describe
 from safetensors.torch import load_file, save_file
 from tiny_checkpoints import write
@@ -99,6 +100,54 @@ def test_max_context(tmp_path):
         described(tmp_path / "rotary", max_context=0)
 
 
+def edited(folder, drop=(), **keys):
+    """Edit a checkpoint's config.json."""
+    path = folder / "config.json"
+    config = {k: v for k, v in json.loads(path.read_text()).items() if k not in drop}
+    path.write_text(json.dumps(config | keys))
+
+
+def test_the_context_of_llamas_first_conversions(tmp_path):
+    write("llama", tmp_path)
+    edited(tmp_path, ["max_position_embeddings"])
+    with pytest.raises(InputError, match="key max_position_embeddings is None"):
+        described(tmp_path)
+    assert described(tmp_path, max_context=50)["max_context"] == 50
+    edited(tmp_path, max_sequence_length=40)
+    assert described(tmp_path)["max_context"] == 40
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "longrope"])
+def test_positions_that_depend_on_the_length_are_refused_beyond_it(kind, tmp_path):
+    write("llama", tmp_path)
+    rope = {"rope_type": kind, "original_max_position_embeddings": 32, "rope_theta": 10000.0}
+    edited(tmp_path, rope_parameters=rope)
+    with pytest.raises(InputError, match=r"beyond 32 tokens .* give max_context: 32"):
+        described(tmp_path)
+    assert described(tmp_path, max_context=32)["max_context"] == 32
+
+
+@pytest.mark.parametrize("keys", [{"is_causal": False}, {"use_bidirectional_attention": True}])
+def test_models_that_read_in_both_directions_are_refused(keys, tmp_path):
+    write("llama", tmp_path)
+    edited(tmp_path, **{key: not value for key, value in keys.items()})
+    described(tmp_path)
+    edited(tmp_path, **keys)
+    with pytest.raises(InputError, match=f"{next(iter(keys))} is .* in both directions"):
+        described(tmp_path)
+
+
+def test_a_special_token_without_an_embedding_is_no_mismatch(tmp_path):
+    """Gemma 3's tokenizer has a token of images, which its text models lack."""
+    write("llama", tmp_path)
+    path = tmp_path / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    token = {**tokenizer["added_tokens"][0], "id": 320, "content": "<image>", "special": True}
+    tokenizer["added_tokens"].append(token)
+    path.write_text(json.dumps(tokenizer))
+    load(described(tmp_path))
+
+
 def test_extra_keys(tmp_path):
     write("gpt2", tmp_path)
     assert described(tmp_path, trained_samples=52000)["trained_samples"] == 52000
@@ -121,7 +170,8 @@ def _no_tokenizer(folder):
 def _foreign_tokenizer(folder):
     path = folder / "tokenizer.json"
     tokenizer = json.loads(path.read_text())
-    tokenizer["added_tokens"].append({**tokenizer["added_tokens"][0], "id": 320, "content": "<x>"})
+    token = {**tokenizer["added_tokens"][0], "id": 320, "content": "<x>", "special": False}
+    tokenizer["added_tokens"].append(token)
     path.write_text(json.dumps(tokenizer))
 
 

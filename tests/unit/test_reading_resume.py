@@ -54,6 +54,7 @@ def test_rows_of_another_run_are_not_taken(tmp_path):
 
 
 def test_half_a_line_of_the_list_of_rows_counts_as_not_written(tmp_path):
+    """However often it is resumed: what is written after half a line is no part of it."""
     extraction = prepare(tiny("gpt2"), stories(), "window:9")
     ids = stories()["stimulus_id"].tolist()
     path = tmp_path / "a.safetensors"
@@ -61,6 +62,11 @@ def test_half_a_line_of_the_list_of_rows_counts_as_not_written(tmp_path):
         write(path, extraction, ids, batches=3)
     rows = tmp_path / ".a.safetensors.rows"
     rows.write_text(rows.read_text() + "1")
+    with pytest.raises(Killed):
+        write(path, extraction, ids, batches=1)
+    whole = [{int(row) for row in line.split()} for line in rows.read_text().splitlines()]
+    assert sum(map(len, whole)) == len(set.union(*whole))
+    assert set.union(*whole) <= set(range(len(ids)))
     write(path, extraction, ids)
     expected, _ = extract(tiny("gpt2"), stories(), "window:9")
     for name, values in expected.items():

@@ -1,12 +1,16 @@
 """Surprisal equals that of a naive loop over words, and minds its edges."""
 
+from datetime import datetime
+
 import numpy as np
 import pytest
 import torch
 from brainalign.errors import InputError
+from brainalign.reading.activations import extract
+from brainalign.reading.contexts import join
 from brainalign.reading.prediction import mass_bits
 from brainalign.reading.surprisal import word_surprisal
-from reading_models import CAUSAL, ENCODER_DECODER, tiny, words
+from reading_models import CAUSAL, ENCODER_DECODER, stories, tiny, words
 from test_reading_activations import naive_text
 
 
@@ -157,20 +161,36 @@ def test_trailing_whitespace_is_a_probability_of_whole_words(name):
     np.testing.assert_allclose(trailing, expected, atol=1e-4)
 
 
-def test_chat_text_follows_the_templates_opening():
-    model = tiny.__wrapped__("gpt2")
-    model.tokenizer.chat_template = "{{ bos_token }}user: {{ messages[0]['content'] }}\nassistant:"
-    try:
-        chat = word_surprisal(model, words(), "story", chat=True)
-        opening = model.tokenizer("<|end|>user: ")["input_ids"]
-        ids = opening + model.tokenizer("The old")["input_ids"]
-        logits = model.model(input_ids=torch.tensor([ids])).logits[0, :-1]
-        first = len(model.tokenizer("The")["input_ids"])
-        expected = bits_of(logits[len(opening) - 1 :][:first], ids[len(opening) :][:first])
-        assert chat["bits"][0] == pytest.approx(float(expected), abs=1e-4)
-        assert opening[0] == model.tokenizer.bos_token_id != opening[1]
-    finally:
-        model.tokenizer.chat_template = None
+CHATS = {
+    "plain": "{{ bos_token }}user: {{ messages[0]['content'] }}\nassistant:",
+    "llama2": "{{ bos_token }}[INST] {{ messages[0]['content'] }} [/INST]",
+    "chatml": "<|im_start|>user\n{{ messages[0]['content'] }}<|im_end|>\n",
+    "dated": "Today: {{ strftime_now('%d %b %Y') }}\n\n{{ messages[0]['content'] }}",
+}
+
+
+@pytest.mark.parametrize("template", CHATS)
+@pytest.mark.parametrize("name", ["gpt2", "llama", "gemma"])
+def test_chat_text_is_tokenised_as_the_template_renders_it(name, template, monkeypatch):
+    model = tiny(name)
+    monkeypatch.setattr(model.tokenizer, "chat_template", CHATS[template])
+    stimuli = words()
+    text = join(stimuli["text"][stimuli["context_group"] == stimuli["context_group"][0]].tolist())
+    rendered = model.tokenizer.apply_chat_template(
+        [{"role": "user", "content": text}], tokenize=False,
+        strftime_now=lambda form: datetime(2024, 7, 26).strftime(form),
+    )  # fmt: skip
+    whole = rendered[: rendered.index(text) + len(text)]
+    ids = model.tokenizer(whole, add_special_tokens=False)["input_ids"]
+    found = word_surprisal(model, stimuli, "story", chat=True)
+    own = found[stimuli["context_group"] == stimuli["context_group"][0]]
+    n = int(own["n_tokens"].sum())
+    logits = model.model(input_ids=torch.tensor([ids])).logits[0, :-1]
+    each = [float(bits_of(logits[k : k + 1], ids[k + 1 : k + 2])) for k in range(len(ids) - 1)]
+    expected = np.add.reduceat(each[-n:], np.cumsum([0, *own["n_tokens"][:-1]]))
+    np.testing.assert_allclose(own["bits"], expected, atol=1e-4)
+    _, metadata = extract(model, stories(), "story", chat=True)
+    assert metadata["opening"] == rendered[: rendered.index(text)]
 
 
 def test_a_word_longer_than_the_window_is_named():

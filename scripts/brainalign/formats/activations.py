@@ -214,6 +214,7 @@ class ActivationWriter:
             self._partial.unlink(missing_ok=True)
             self._rows.unlink(missing_ok=True)
             return set()
+        self._rows.write_text("".join(f"{line}\n" for line in lines))  # half a line would grow on
         self._locate(header, 8 + length)
         self._file = self._partial.open("r+b")
         return {int(row) for line in lines for row in line.split()}

@@ -125,6 +125,13 @@ def family(config: Mapping[str, Any], where: str = "config.json") -> Family:
             f"{where}: model_type {kind!r} is not known; known are {', '.join(sorted(FAMILIES))} "
             "(docs/adding-a-model.md says how to add one)"
         )
+    if FAMILIES[kind].architecture == "decoder-only":
+        for key, causal in (("is_causal", True), ("use_bidirectional_attention", False)):
+            if config.get(key, causal) not in (causal, None):
+                raise InputError(
+                    f"{where}: {key} is {config[key]!r}: the model reads in both directions (as "
+                    f"embedding models do), and {kind} is known from left to right alone"
+                )
     return FAMILIES[kind]
 
 
@@ -150,7 +157,22 @@ def context(config: Mapping[str, Any], where: str = "config.json") -> int:
     kind = family(config, where)
     if kind.default_context is not None and kind.context_key not in config:
         return kind.default_context
-    return integer(config, kind.context_key, where)
+    old = "max_sequence_length"  # of LLaMA's first conversions
+    key = old if old in config and kind.context_key not in config else kind.context_key
+    return integer(config, key, where)
+
+
+def steady_context(config: Mapping[str, Any]) -> int | None:
+    """The most tokens whose positions do not depend on the sequence's length; None: any number.
+
+    Rotary positions of type `dynamic` and `longrope` change where a sequence is longer: a token's
+    hidden state would then depend on what follows it, and on the batch that it is read in.
+    """
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    if rope.get("rope_type", rope.get("type")) not in ("dynamic", "longrope"):
+        return None
+    key = "original_max_position_embeddings"
+    return rope.get(key) or config.get(key) or config.get("max_position_embeddings")
 
 
 def integer(config: Mapping[str, Any], key: str, where: str) -> int:

@@ -241,7 +241,10 @@ def _check_tokenizer(folder: Path, vocabulary: int) -> None:
     tokenizer = read_json(path)
     pieces = tokenizer.get("model", {}).get("vocab", {})
     ids = list(pieces.values()) if isinstance(pieces, dict) else range(len(pieces))
-    ids = [*ids, *(token["id"] for token in tokenizer.get("added_tokens", []))]
+    # A special token stands for no text: one without an embedding (Gemma 3's of images) is not fed.
+    added = tokenizer.get("added_tokens", [])
+    special = {token["id"] for token in added if token.get("special")}
+    ids = [k for k in {*ids, *(token["id"] for token in added)} if k not in special]
     if max(ids, default=-1) >= vocabulary:
         raise InputError(
             f"{path}: token id {max(ids)}, but the model has only {vocabulary} embeddings: "
@@ -250,13 +253,19 @@ def _check_tokenizer(folder: Path, vocabulary: int) -> None:
 
 
 def _context(config: Mapping[str, Any], wanted: int | None, name: str, where: str) -> int:
-    limit = architectures.context(config, where)
-    if wanted is None:
-        return limit
-    if wanted < 1:
+    if wanted is not None and wanted < 1:
         raise InputError(f"model {name}: max_context {wanted}, expected a positive number")
-    if wanted > limit and architectures.family(config, where).fixed_positions:
+    fixed = architectures.family(config, where).fixed_positions
+    limit = architectures.context(config, where) if fixed or wanted is None else wanted
+    if wanted is not None and wanted > limit:
         raise InputError(
             f"model {name}: max_context {wanted}, but it has only {limit} positions ({where})"
         )
-    return wanted
+    limit = limit if wanted is None else wanted
+    steady = architectures.steady_context(config)
+    if steady is not None and limit > steady:
+        raise InputError(
+            f"model {name}: beyond {steady} tokens its positions depend on the length of what it "
+            f"reads ({where}, rope_type); give max_context: {steady}"
+        )
+    return limit

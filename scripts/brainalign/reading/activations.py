@@ -113,6 +113,7 @@ def prepare(
         model.max_context - len(specials),
         ids,
         share=model.architecture == "decoder-only",
+        specials=specials,
     )
     metadata = {
         "model": model.name,
@@ -120,6 +121,7 @@ def prepare(
         "pooling": pooling,
         "bos": bos,
         "chat": chat,
+        **({"opening": specials.opening} if chat else {}),
         "max_context": model.max_context,
         "tokens_fed": reading.tokens,
         "unknown_tokens": sum(

@@ -32,6 +32,10 @@ SPACES = (
     "\n",
     "\t",
     "\r",
+    "<0x09>",
+    "<0x0A>",
+    "<0x0D>",
+    "<0x20>",
 )  # of SentencePiece, of byte-level BPE, plain
 _LOGITS_AT_ONCE = 2**23  # 32 MiB in float32: what is larger is taken from the system every time
 
@@ -45,15 +49,16 @@ class Predictor:
 
     `room` is the most text tokens of a sequence. `share`: stimuli do not see what follows them in
     a sequence, so several may share one. `predicts_first`: there is something before the first
-    token of a text that predicts it. `states` gives for a batch the hidden states
-    [sequence, position, unit] and, per sequence, the distance from a token's place in the
-    sequence to the position that predicts it.
+    token of a text that predicts it. `specials` stand around each text. `states` gives for a batch
+    the hidden states [sequence, position, unit] and, per sequence, the distance from a token's
+    place in the sequence to the position that predicts it.
     """
 
     model: LanguageModel
     room: int
     share: bool
     predicts_first: bool
+    specials: Specials
     states: _States
 
 
@@ -84,13 +89,15 @@ def predictor(
     specials = special_tokens(model.tokenizer, model.architecture, bos, chat)
     room = model.max_context - len(specials)
     if model.architecture == "decoder-only":
-        return Predictor(model, room, True, bool(specials.before), _causal(model, specials))
+        return Predictor(
+            model, room, True, bool(specials.before), specials, _causal(model, specials)
+        )
     if method == "teacher-forcing":
         room = model.max_context - 1
-        return Predictor(model, room, True, True, _teacher_forcing(model, specials))
+        return Predictor(model, room, True, True, specials, _teacher_forcing(model, specials))
     between = _sentinel(model) if method == "infilling" else []
     room -= max(1, len(between))
-    return Predictor(model, room, False, True, _continuation(model, specials, between))
+    return Predictor(model, room, False, True, specials, _continuation(model, specials, between))
 
 
 def read_bits(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,17 +24,27 @@ if TYPE_CHECKING:
 # Characters of left context that decide how a word is split. Tokenisers split at whitespace
 # before they merge, so this is generous; beyond it a prefix' tokens are not derived again.
 _REACH = 256
+# For templates that say what day it is: the same values on every day.
+CHAT_DATE = datetime(2024, 7, 26)
 
 
 @dataclass(frozen=True)
 class Specials:
-    """Token ids that go before and after the text of every sequence."""
+    """Token ids that go before and after the text of every sequence.
+
+    `opening` is what `before` says in characters where it is text itself (a chat template's): a
+    text is then tokenised after it, as one with it.
+    """
 
     before: tuple[int, ...] = ()
     after: tuple[int, ...] = ()
+    opening: str = ""
 
     def __len__(self) -> int:
         return len(self.before) + len(self.after)
+
+
+NO_SPECIALS = Specials()
 
 
 @dataclass(frozen=True)
@@ -121,9 +132,13 @@ def _chat_opening(tokenizer: PreTrainedTokenizerFast, architecture: str) -> Spec
             "chat: true needs a decoder-only model whose tokenizer has a chat template"
         )
     text = "\N{OBJECT REPLACEMENT CHARACTER}"
-    rendered = tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False)
+    rendered = tokenizer.apply_chat_template(
+        [{"role": "user", "content": text}], tokenize=False, strftime_now=CHAT_DATE.strftime
+    )
     opening = str(rendered).partition(text)[0]
-    return Specials(tuple(tokenizer(opening, add_special_tokens=False)["input_ids"]))
+    # A space that ends the opening is the first word's, as spaces between words are.
+    found = _encode(tokenizer, [f"{opening}a"])[0]
+    return Specials(tuple(found.ids[found.ends <= len(opening.rstrip(" "))].tolist()), (), opening)
 
 
 def plan(
@@ -134,6 +149,7 @@ def plan(
     *,
     share: bool,
     stride: int | None = None,
+    specials: Specials = NO_SPECIALS,
 ) -> Plan:
     """Lay the stimuli of all chains into token sequences.
 
@@ -145,10 +161,12 @@ def plan(
     share : whether stimuli may share a sequence (left-to-right models).
     stride : approximation for texts longer than `room`: consecutive stimuli share a window as
         long as none loses more than `stride` tokens of context. None: each is exact.
+    specials : what stands around each text; their opening, if any, is tokenised with it.
 
     Raises
     ------
-    InputError : a stimulus without tokens, or with more than `room`; a stride below 1.
+    InputError : a stimulus without tokens, or with more than `room`; a stride below 1; a text that
+        changes the tokens of the opening.
     """
     if stride is not None and stride < 1:
         raise InputError(f"stride {stride}: expected a positive number of tokens, or none")
@@ -157,7 +175,7 @@ def plan(
     context_tokens = np.zeros(n_rows, np.int64)
     truncated = np.zeros(n_rows, bool)
     sequences = []
-    tokenised = _tokenise(chains, tokenizer)
+    tokenised = _tokenise(chains, tokenizer, specials)
     for members in (m for chain in tokenised for m in _together(chain, room, share, stride)):
         last = members[-1]
         begin = max(0, last.stop - room)
@@ -208,15 +226,30 @@ def _fits(first: _Tokenised, last: _Tokenised, room: int, stride: int | None) ->
 
 
 def _tokenise(
-    chains: Sequence[Chain], tokenizer: PreTrainedTokenizerFast
+    chains: Sequence[Chain], tokenizer: PreTrainedTokenizerFast, specials: Specials
 ) -> Iterator[list[_Tokenised]]:
     """Tokenise the text of every stimulus; those in one list have the same `ids`."""
-    wholes = _encode(tokenizer, [chain.text for chain in chains])
+    opening = specials.opening
+
+    def encode(texts: list[str]) -> list[_Encoded]:
+        if not opening:
+            return _encode(tokenizer, texts)
+        found = _encode(tokenizer, [opening + text for text in texts])
+        return [_after(text, specials) for text in found]
+
+    wholes = encode([chain.text for chain in chains])
     prefixes = [(chain, end) for chain in chains for end in chain.ends]
     cuts = [_cut(chain.text, end) for chain, end in prefixes]
-    tails = _encode(
-        tokenizer, [chain.text[cut:end] for (chain, end), cut in zip(prefixes, cuts, strict=True)]
+    begun = iter(
+        encode([c.text[:end] for (c, end), cut in zip(prefixes, cuts, strict=True) if not cut])
     )
+    inside = iter(
+        _encode(
+            tokenizer,
+            [c.text[cut:end] for (c, end), cut in zip(prefixes, cuts, strict=True) if cut],
+        )
+    )
+    tails = [next(inside if cut else begun) for cut in cuts]
     k = 0
     for chain, whole in zip(chains, wholes, strict=True):
         shared = []
@@ -224,7 +257,7 @@ def _tokenise(
             text, cut, tail = whole, cuts[k], tails[k]
             k += 1
             if not _agree(whole, tail, cut, end):
-                text = tail if cut == 0 else _encode(tokenizer, [chain.text[:end]])[0]
+                text = tail if cut == 0 else encode([chain.text[:end]])[0]
             stop = int(np.searchsorted(text.ends, end, side="right"))
             first = int(np.searchsorted(text.ends[:stop], start, side="right")) if start else 0
             member = _Tokenised(row, text.ids, first, stop)
@@ -245,6 +278,8 @@ class _Encoded:
 
 
 def _encode(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[_Encoded]:
+    if not texts:
+        return []
     encoded = tokenizer(
         texts,
         add_special_tokens=False,
@@ -257,6 +292,16 @@ def _encode(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[_Encod
         _Encoded(np.array(ids, np.int64), np.array([end for _, end in offsets], np.int64))
         for ids, offsets in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
     ]
+
+
+def _after(whole: _Encoded, specials: Specials) -> _Encoded:
+    """The tokens of a text that was tokenised after the opening."""
+    n = len(specials.before)
+    if tuple(whole.ids[:n].tolist()) != specials.before:
+        raise InputError(
+            "chat: true: the tokens of the template's opening change with the text after it"
+        )
+    return _Encoded(whole.ids[n:], np.maximum(whole.ends[n:] - len(specials.opening), 0))
 
 
 def _cut(text: str, end: int) -> int:

@@ -55,6 +55,7 @@ def word_surprisal(
         ids,
         share=reader.share,
         stride=stride,
+        specials=reader.specials,
     )
     return pd.DataFrame(
         {
