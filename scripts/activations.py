@@ -11,11 +11,10 @@ from brainalign.formats.tables import read_json
 from brainalign.job import job
 from brainalign.models.loading import load
 from brainalign.reading.activations import prepare
+from brainalign.reading.sequences import warn_of_unknown
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
-
-UNKNOWN_SHARE = 0.05  # of the tokens, above which a log warns
 
 with job(snakemake.log[0]) as log:
     settings = snakemake.params
@@ -40,11 +39,7 @@ with job(snakemake.log[0]) as log:
         len(stimuli), len(model.layers), facts["tokens_fed"], facts["sequences"],
         facts["truncated"],
     )  # fmt: skip
-    if facts["unknown_tokens"] > UNKNOWN_SHARE * facts["tokens_fed"]:
-        log.warning(
-            "%d of the tokens are unknown words to %s: its score tells little about this text",
-            facts["unknown_tokens"], model.name,
-        )  # fmt: skip
+    warn_of_unknown(model.name, facts["unknown_tokens"], facts["tokens_fed"])
     # What the values depend on: a killed job goes on only where all of it is the same.
     key = [sha256_of(path) for path in snakemake.input] + [dict(settings.items())]
     with ActivationWriter(

@@ -7,6 +7,7 @@ from brainalign.formats.tables import read_json, write_json
 from brainalign.job import job
 from brainalign.models.loading import load
 from brainalign.reading.next_word import next_word_loss
+from brainalign.reading.sequences import warn_of_unknown
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -34,4 +35,5 @@ with job(snakemake.log[0]) as log:
         loss["tokens"], loss["bits_per_token"], loss["bits_per_word"], loss["bits_per_byte"],
         loss["perplexity"],
     )  # fmt: skip
+    warn_of_unknown(model.name, loss["unknown_tokens"], loss["tokens"])
     write_json(loss, snakemake.output.loss)

@@ -6,6 +6,7 @@ from brainalign.formats.datasets import read_stimuli
 from brainalign.formats.tables import read_json, write_table
 from brainalign.job import job
 from brainalign.models.loading import load
+from brainalign.reading.sequences import warn_of_unknown
 from brainalign.reading.surprisal import word_surprisal
 
 if TYPE_CHECKING:
@@ -35,4 +36,6 @@ with job(snakemake.log[0]) as log:
         len(surprisal), surprisal["bits"].mean(), surprisal["bits"].isna().sum(),
         surprisal["truncated"].sum(),
     )  # fmt: skip
+    unknown, tokens = surprisal["unknown_tokens"].sum(), surprisal["n_tokens"].sum()
+    warn_of_unknown(model.name, unknown, tokens)
     write_table(surprisal, snakemake.output.surprisal)

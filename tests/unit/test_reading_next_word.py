@@ -43,6 +43,29 @@ def test_units_are_of_the_scored_text():
     assert found["bits_per_word"] == pytest.approx(found["bits"] / 14)
 
 
+@pytest.mark.parametrize("text", ["日本語", "😀", "the 日 heron", "日日日日"])
+@pytest.mark.parametrize("bos", ["none", "tokenizer"])
+def test_bytes_are_of_the_scored_tokens_where_characters_are_split(text, bos):
+    """A byte-level tokenizer without merges of these characters has a token per byte."""
+    model = tiny("gpt2")
+    n = len(model.tokenizer(text)["input_ids"])
+    found = next_word_loss(model, [text], bos=bos)
+    first = len(model.tokenizer.decode(model.tokenizer(text)["input_ids"][:1]).encode())
+    first = 1 if text[0] != "t" else first
+    expected = len(text.encode()) - (first if bos == "none" else 0)
+    assert found["tokens"] == n - (bos == "none")
+    assert found["bytes"] == pytest.approx(expected)
+    part = next_word_loss(model, ["日本語日本語"], max_tokens=4)
+    assert (part["tokens"], part["bytes"]) == (3, pytest.approx(3))
+
+
+def test_unknown_tokens_are_counted():
+    known = next_word_loss(tiny("t5"), [TEXT], method="teacher-forcing")
+    text = f"{TEXT} ☃☃☃ {TEXT}"
+    found = next_word_loss(tiny("t5"), [text], method="teacher-forcing")
+    assert found["unknown_tokens"] == 2 * known["unknown_tokens"] + 1
+
+
 def test_documents_do_not_see_each_other():
     one, two = TEXT.split("\n")[:2]
     apart = [next_word_loss(tiny("gpt2"), [text])["bits"] for text in (one, two)]

@@ -40,7 +40,9 @@ def next_word_loss(
     Returns
     -------
     `bits_per_token`, `bits_per_word` (words are divided by whitespace), `bits_per_byte` (UTF-8),
-    `perplexity` (per token), `bits`, the counts `tokens`, `words`, `bytes` of the scored text,
+    `perplexity` (per token), `bits`, the counts `tokens`, `words`, `bytes` of the scored text (a
+    character of several tokens counts with each of them in part), `unknown_tokens` (scored ones
+    that stand for text outside the vocabulary, whatever it is: the fewer bits per byte),
     `unscored_tokens` (the first of a document where nothing precedes it), `windows`, and the
     settings `model`, `window`, `stride`, `bos`, `method` (encoder-decoder models).
 
@@ -57,16 +59,15 @@ def next_word_loss(
     if not 1 <= stride < window:
         raise InputError(f"stride {stride}: expected 1 to {window - 1}, less than the window")
     sequences: list[TokenSequence] = []
-    counts = {"tokens": 0, "words": 0, "bytes": 0, "unscored_tokens": 0}
+    counts = {"tokens": 0, "words": 0, "unknown_tokens": 0, "unscored_tokens": 0}
+    n_bytes = 0.0
     budget = math.inf if max_tokens is None else max_tokens
     for document in documents:
         encoded = model.tokenizer(
             document, add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
-        ids, ends = (
-            np.array(encoded["input_ids"], np.int64),
-            [end for _, end in encoded["offset_mapping"]],
-        )
+        ids = np.array(encoded["input_ids"], np.int64)
+        ends = np.array([end for _, end in encoded["offset_mapping"]], np.int64)
         n = int(min(len(ids), budget))
         first = 0 if reader.predicts_first else 1
         budget -= n
@@ -76,7 +77,8 @@ def next_word_loss(
         scored = document[ends[first - 1] if first else 0 : ends[n - 1]]
         counts["tokens"] += n - first
         counts["words"] += len(scored.split())
-        counts["bytes"] += len(scored.encode())
+        counts["unknown_tokens"] += int((ids[first:n] == model.tokenizer.unk_token_id).sum())
+        n_bytes += float(_bytes(document, ends)[first:n].sum())
         sequences += _windows(ids[:n], first, window, stride, reader.share, len(sequences))
     if not sequences:
         raise InputError("next-word loss: the text holds no token to predict")
@@ -89,13 +91,25 @@ def next_word_loss(
         "bos": bos,
         "windows": len(sequences),
         **counts,
+        "bytes": n_bytes,
         "bits": bits,
         "bits_per_token": bits / counts["tokens"],
         "bits_per_word": bits / max(1, counts["words"]),
-        "bits_per_byte": bits / max(1, counts["bytes"]),
+        "bits_per_byte": bits / n_bytes if n_bytes else math.nan,
         "perplexity": 2 ** (bits / counts["tokens"]),
     }
     return result | ({"method": method} if model.architecture == "encoder-decoder" else {})
+
+
+def _bytes(text: str, ends: np.ndarray) -> np.ndarray:
+    """UTF-8 bytes of each token, float64 [token], from the character offsets that tokens end at.
+
+    What lies between two tokens is the latter's; tokens that end at one character share its bytes.
+    """
+    places, token, sharing = np.unique(ends, return_inverse=True, return_counts=True)
+    starts = [0, *places[:-1].tolist()]
+    sizes = [len(text[a:b].encode()) for a, b in zip(starts, places.tolist(), strict=True)]
+    return (np.array(sizes) / sharing)[token]
 
 
 def _windows(

@@ -8,6 +8,7 @@ the tokens of the longer one, and which fit whole.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _REACH = 256
 # For templates that say what day it is: the same values on every day.
 CHAT_DATE = datetime(2024, 7, 26)
+UNKNOWN_SHARE = 0.05  # of the tokens, above which a log warns
+LOG = logging.getLogger("brainalign")
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,15 @@ class TokenSequence:
 class Plan:
     """Sequences in which every stimulus is read once, and what each stimulus sees.
 
-    `n_tokens`, `context_tokens` (int64 [stimulus]) count the stimulus' own tokens and the text
-    tokens before them that are in view; `truncated` (bool [stimulus]) marks lost context.
+    `n_tokens`, `context_tokens` and `unknown_tokens` (int64 [stimulus]) count the stimulus' own
+    tokens, the text tokens before them that are in view, and its own ones that stand for text
+    outside the vocabulary; `truncated` (bool [stimulus]) marks lost context.
     """
 
     sequences: list[TokenSequence]
     n_tokens: np.ndarray
     context_tokens: np.ndarray
+    unknown_tokens: np.ndarray
     truncated: np.ndarray
 
     @property
@@ -171,8 +176,7 @@ def plan(
     if stride is not None and stride < 1:
         raise InputError(f"stride {stride}: expected a positive number of tokens, or none")
     n_rows = sum(len(chain.rows) for chain in chains)
-    n_tokens = np.zeros(n_rows, np.int64)
-    context_tokens = np.zeros(n_rows, np.int64)
+    n_tokens, context_tokens, unknown_tokens = np.zeros((3, n_rows), np.int64)
     truncated = np.zeros(n_rows, bool)
     sequences = []
     tokenised = _tokenise(chains, tokenizer, specials)
@@ -188,6 +192,8 @@ def plan(
                 )
             n_tokens[member.row] = own
             context_tokens[member.row] = member.start - begin
+            read = member.ids[member.start : member.stop]
+            unknown_tokens[member.row] = (read == tokenizer.unk_token_id).sum()
             truncated[member.row] = begin > 0
         sequences.append(
             TokenSequence(
@@ -197,7 +203,16 @@ def plan(
                 [member.stop - begin for member in members],
             )
         )
-    return Plan(sequences, n_tokens, context_tokens, truncated)
+    return Plan(sequences, n_tokens, context_tokens, unknown_tokens, truncated)
+
+
+def warn_of_unknown(model: str, unknown: int, tokens: int) -> None:
+    """Log a warning where many of the tokens stand for text outside the vocabulary."""
+    if unknown > UNKNOWN_SHARE * tokens:
+        LOG.warning(
+            "%d of %d tokens are unknown words to %s: its score tells little about this text",
+            unknown, tokens, model,
+        )  # fmt: skip
 
 
 def _together(

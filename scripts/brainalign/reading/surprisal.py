@@ -39,7 +39,8 @@ def word_surprisal(
     Returns
     -------
     A row per stimulus: `stimulus_id`, `word`, `bits` (float64; NaN where nothing precedes the
-    word), `n_tokens`, `context_tokens` (text tokens in view before the word), `truncated`.
+    word), `n_tokens`, `context_tokens` (text tokens in view before the word), `unknown_tokens`
+    (own ones that stand for text outside the vocabulary, whatever it is), `truncated`.
 
     Raises
     ------
@@ -64,6 +65,7 @@ def word_surprisal(
             "bits": read_bits(reader, reading.sequences, ids, batch_tokens, whitespace),
             "n_tokens": reading.n_tokens,
             "context_tokens": reading.context_tokens,
+            "unknown_tokens": reading.unknown_tokens,
             "truncated": reading.truncated,
         }
     )
