@@ -302,6 +302,8 @@ def test_undefined_targets_are_counted_and_left_out(activation_file):
     row = table[(table["subject"] == "subject0") & (table["region"] == "roi0")]
     assert row["n_targets"].eq(20).all()
     assert row["n_undefined"].tolist()[:3] == [2, 2, 1]
+    assert row["reason"].tolist()[:3] == ["1 NaN, 1 constant in the fold"] * 2 + ["1 NaN"]
+    assert overall(table, "f")["reason"] == "1 NaN, 1 constant, 1 constant in the fold"
     rest = table[table["subject"] == "subject1"]
     assert rest["n_undefined"].eq(0).all()
 
@@ -416,13 +418,20 @@ def test_timed_data_are_predicted_through_their_delay(activation_file, timing, r
 
 def test_features_per_volume_are_used_as_they_are(activation_file):
     stimuli, dataset, _, late = timed(np.random.default_rng(0))
-    ids = [f"volume-{i}" for i in range(len(late))]
+    ids = [str(i) for i in range(len(late))]
     entry = {
         "regression": {"type": "ols"}, "split": {"scheme": "contiguous", "folds": 4, "gap": 3},
         "aggregate": "mean", "timing": {"delays": [1, 2], "trim": [3, 3]},
     }  # fmt: skip
     file = activation_file({"features": late}, ids, {"rows": "volume"})
     assert overall(align(file, stimuli, dataset, entry, "cpu", 0), "features")["r"] > 0.9
+    order = np.random.default_rng(0).permutation(len(late))
+    mixed = [ids[i] for i in order]
+    file = activation_file({"features": late[order]}, mixed, {"rows": "volume"})
+    assert overall(align(file, stimuli, dataset, entry, "cpu", 0), "features")["r"] > 0.9
+    file = activation_file({"features": late}, [f"other{i}" for i in ids], {"rows": "volume"})
+    with pytest.raises(InputError, match=f"no activations of {len(late)} of {len(late)} stimuli"):
+        align(file, stimuli, dataset, entry, "cpu", 0)
     short = activation_file({"features": late[1:]}, ids[1:], {"rows": "volume"})
     with pytest.raises(InputError, match="159 rows, one per volume, for responses of 160"):
         align(short, stimuli, dataset, entry, "cpu", 0)

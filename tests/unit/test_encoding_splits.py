@@ -203,6 +203,14 @@ def test_a_benchmark_with_too_few_groups_names_its_key():
         read_benchmark(ols, stimuli, dataset, 0)
 
 
+def test_a_group_of_one_row_is_no_fold():
+    with pytest.raises(InputError, match="1 to test where it holds out b"):
+        make_splits({"scheme": "grouped"}, list(range(12)), list("aaaaabcccccc"))
+    with pytest.raises(InputError, match="1 rows to train and 11 to test where it holds out a"):
+        make_splits({"scheme": "grouped"}, list(range(12)), list("aaaaaaaaaaab"))
+    assert len(make_splits({"scheme": "grouped", "folds": 2}, range(12), list("aaaaabcccccc"))) == 2
+
+
 @pytest.mark.parametrize(
     "scheme, message",
     [

@@ -193,6 +193,15 @@ def test_chat_text_is_tokenised_as_the_template_renders_it(name, template, monke
     assert metadata["opening"] == rendered[: rendered.index(text)]
 
 
+def test_logits_that_are_changed_by_more_than_is_known_are_refused(monkeypatch):
+    """As Granite and Cohere do, whose logits are scaled."""
+    model = tiny("llama")
+    head = model.model.lm_head.forward
+    monkeypatch.setattr(model.model.lm_head, "forward", lambda states: head(states) / 8)
+    with pytest.raises(InputError, match="its logits are not those"):
+        word_surprisal(model, words(), "story")
+
+
 def test_a_word_longer_than_the_window_is_named():
     stimuli = words().iloc[:3].assign(text=["The", "lantern" * 9, "went"])
     with pytest.raises(InputError, match=r"stimulus w1 has \d+ tokens, the model reads at most 12"):

@@ -29,6 +29,7 @@ from brainalign.encoding.summary import (
     COLUMNS,
     Scores,
     mean_of_defined,
+    reason,
     spread_of_defined,
     summarise,
 )
@@ -157,7 +158,7 @@ def score_model(
         scores = score_layer(features, responses, benchmark, splits)
         if nuisance is not None and splits is benchmark.splits:
             scores = replace(scores, unique_r2=nuisance.unique(features))
-        return summarise(scores, aggregate, benchmark.alphas)
+        return summarise(scores, aggregate, benchmark.alphas, responses.unmeasured)
 
     def score_inside(features: Features, splits: Sequence[Split]) -> float:
         """The overall r alone, by which nested choice compares layers."""
@@ -234,6 +235,7 @@ def _nested(table: pd.DataFrame, inner: np.ndarray) -> pd.DataFrame:
             "r2": mean_of_defined(group["r2"].to_numpy()),
             "unique_r2": mean_of_defined(group["unique_r2"].to_numpy()),
             "n_undefined": group["n_undefined"].max(),
+            "reason": group.loc[group["n_undefined"].idxmax(), "reason"],
             "alpha": group["alpha"].median(),
             "alpha_at_edge": group["alpha_at_edge"].mean(),
         }
@@ -272,6 +274,8 @@ def row_order(
 ) -> np.ndarray:
     """Row numbers that bring an activation file into the order of the stimuli, or of the volumes.
 
+    Rows per volume are named by the volume's number, from 0.
+
     Raises
     ------
     InputError : rows per volume for other responses, or activations of other stimuli.
@@ -279,6 +283,11 @@ def row_order(
     ids = np.asarray(activations.stimulus_ids)
     if activations.metadata.get("rows") != "volume":
         wanted = stimuli["stimulus_id"].to_numpy().astype(str)
+        if ids.size > wanted.size:
+            LOG.warning(
+                "%s: %d of its %d rows are of no stimulus of the dataset, and are left out",
+                activations.path, ids.size - wanted.size, ids.size,
+            )  # fmt: skip
         return ordered_like(ids, wanted, str(activations.path))
     n_volumes = dataset["responses"].shape[0]
     if words is None or ids.size != n_volumes:
@@ -286,7 +295,7 @@ def row_order(
             f"{activations.path}: {ids.size} rows, one per volume, for responses of "
             f"{n_volumes} {dataset['responses'].dims[0]} rows"
         )
-    return np.arange(n_volumes)
+    return ordered_like(ids, np.arange(n_volumes).astype(str), str(activations.path))
 
 
 def align(
@@ -334,7 +343,12 @@ def align(
 
     lost = int((~responses.measured).sum())
     if lost:
-        LOG.warning("%d of %d targets hold NaN or are constant", lost, responses.measured.size)
+        first = int(np.flatnonzero(~responses.measured)[0])
+        LOG.warning(
+            "%d of %d targets have no score (%s), first %s",
+            lost, responses.measured.size, reason(responses.unmeasured[~responses.measured]),
+            responses.targets.ids[first],
+        )  # fmt: skip
     LOG.info(
         "%d layers, %d rows, %d targets, %d folds on %s",
         len(activations.layers), responses.n_rows, responses.measured.size,

@@ -69,7 +69,8 @@ class FoldsFit:
             if panel.test is not None:
                 tested = rows_of(responses, panel.test)
                 own = spread(tested, xp.mean(tested, axis=0))
-                squares *= xp.where(own.constant, 0.0, panel.test.size / own.squares)
+                varying = xp.where(own.constant, 1.0, own.squares)
+                squares *= xp.where(own.constant, 0.0, panel.test.size / varying)
             total = total + squares
         return total
 

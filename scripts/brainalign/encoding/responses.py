@@ -37,8 +37,8 @@ class Targets:
 class Responses:
     """Responses [row, target] with a common order of targets, sorted by subject.
 
-    A target with NaN in any row, or constant over all rows, is not `measured`: it gets no score
-    and is counted as undefined.
+    A target with NaN in any row, or constant over all rows, is not `measured` (`unmeasured` says
+    why, '' where it is): it gets no score and is counted as undefined.
 
     Parameters
     ----------
@@ -65,7 +65,9 @@ class Responses:
         if (order != np.arange(order.size)).any():
             values = values[:, order]
         mean = values.mean(axis=0, dtype=np.float64)  # NaN where any row is
-        self.measured = ~np.isnan(mean) & (values != values[0]).any(axis=0)
+        constant = ~(values != values[0]).any(axis=0)
+        self.unmeasured = np.where(np.isnan(mean), "NaN", np.where(constant, "constant", ""))
+        self.measured = self.unmeasured == ""
         if not self.measured.any():
             raise InputError("responses: every target holds NaN or is constant")
         # Centred, so that float32 products lose nothing to signals on a large offset.

@@ -13,7 +13,7 @@ import pandas as pd
 from brainalign.encoding.correlation import Aggregate
 from brainalign.encoding.responses import Responses
 from brainalign.encoding.splits import Split
-from brainalign.encoding.summary import fold_rows
+from brainalign.encoding.summary import fold_rows, reason
 from brainalign.errors import InputError
 
 METRICS = ("rsa", "cka")
@@ -100,11 +100,13 @@ class ResponseMatrices:
         self.pooled = aggregate.name == "median-pooled"
         self.n_targets = {key: aggregate.targets(*key).size for key in aggregate.parts}
         self.n_undefined: dict[tuple[str, str], int] = {}
+        self.reasons: dict[tuple[str, str], str] = {}
         self.matrices: dict[tuple[str, str], np.ndarray] = {}
         for key in aggregate.parts:
             targets = aggregate.targets(*key)
             measured = targets[responses.measured[targets]]
             self.n_undefined[key] = targets.size - measured.size
+            self.reasons[key] = reason(responses.unmeasured[np.setdiff1d(targets, measured)])
             if measured.size and (key[0] != "all" or self.pooled):
                 self.matrices[key] = metric.matrix(
                     responses.values[:, measured] + responses.mean[measured]
@@ -126,5 +128,6 @@ class ResponseMatrices:
                 similarity = np.mean(each, axis=0) if each else np.full(len(splits), np.nan)
             table = fold_rows(subject, region, similarity, n_targets)
             table["n_undefined"] = self.n_undefined[subject, region]
+            table["reason"] = self.reasons[subject, region]
             tables.append(table)
         return pd.concat(tables, ignore_index=True)

@@ -47,7 +47,7 @@ def make_splits(
     if name == "grouped":
         if groups is None:
             raise InputError("split.scheme: grouped, but the rows have no groups")
-        return grouped(groups, scheme.get("folds"), scheme.get("seed"))
+        return _of_two_rows(grouped(groups, scheme.get("folds"), scheme.get("seed")), groups)
     if name == "contiguous":
         return contiguous(
             len(ids), scheme.get("folds", 5), scheme.get("gap", 0), scheme.get("trim", 0)
@@ -55,6 +55,19 @@ def make_splits(
     if name == "wehbe":
         return wehbe(len(ids))
     raise InputError(f"split.scheme: {name!r}, expected one of {', '.join(SCHEMES)}")
+
+
+def _of_two_rows(splits: list[Split], groups: Sequence[Any] | np.ndarray) -> list[Split]:
+    """The same folds, if each has two rows to train and two to test."""
+    for split in splits:
+        if min(split.train.size, split.test.size) < 2:
+            held_out = ", ".join(np.unique(np.asarray(groups)[split.test]).astype(str).tolist())
+            raise InputError(
+                f"split.scheme: grouped leaves {split.train.size} rows to train and "
+                f"{split.test.size} to test where it holds out {held_out}, expected at least 2 of "
+                "each; fewer folds hold out more groups at a time"
+            )
+    return splits
 
 
 def shuffled(ids: Sequence[Any], folds: int, train: float, seed: int) -> list[Split]:

@@ -1,5 +1,6 @@
 """The rows of alignment tables: scores of targets as summaries per subject, region and fold."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from brainalign.encoding.correlation import Aggregate, Agreement
 
 COLUMNS = (
     "layer", "layer_index", "depth", "subject", "region", "fold", "r", "r_sd", "r2", "unique_r2",
-    "n_targets", "n_undefined", "alpha", "alpha_at_edge", "chosen",
+    "n_targets", "n_undefined", "reason", "alpha", "alpha_at_edge", "chosen",
 )  # fmt: skip
 
 
@@ -56,10 +57,13 @@ class Scores:
         return self
 
 
-def summarise(scores: Scores, aggregate: Aggregate, alphas: Sequence[float]) -> pd.DataFrame:
+def summarise(
+    scores: Scores, aggregate: Aggregate, alphas: Sequence[float], unmeasured: np.ndarray
+) -> pd.DataFrame:
     """Rows of the alignment table for one layer: subject × region × fold, fold -1 the mean.
 
-    `alphas`: the grid in increasing order; a score's alpha counts from its largest.
+    `alphas`: the grid in increasing order; a score's alpha counts from its largest. `unmeasured`
+    says of each target why it has no score at all, or nothing.
     """
     grid = np.asarray(alphas)[::-1]
     undefined = np.isnan(scores.r)
@@ -74,6 +78,7 @@ def summarise(scores: Scores, aggregate: Aggregate, alphas: Sequence[float]) -> 
         if unique is not None:
             table["unique_r2"] = with_mean(unique[subject, region])
         table["n_undefined"] = [int(lost.any(axis=0).sum()), *lost.sum(axis=1).tolist()]
+        table["reason"] = [reason(unmeasured[targets[own]]) for own in (lost.any(axis=0), *lost)]
         scored = targets[~lost.all(axis=0)]
         if scores.alpha is not None and scored.size:
             index = scores.alpha[:, scored]
@@ -83,6 +88,16 @@ def summarise(scores: Scores, aggregate: Aggregate, alphas: Sequence[float]) -> 
                 table["alpha_at_edge"] = [edge.mean(), *edge.mean(axis=1)]
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def reason(unmeasured: np.ndarray) -> str:
+    """Why targets have no r, counted: `2 NaN, 1 constant in the fold`; '' where there are none.
+
+    `unmeasured` [target]: as `Responses` has it; what is measured and yet without r does not vary
+    over the test rows.
+    """
+    counted = Counter(str(why) or "constant in the fold" for why in unmeasured)
+    return ", ".join(f"{n} {why}" for why, n in sorted(counted.items()))
 
 
 def fold_rows(subject: str, region: str, values: np.ndarray, n_targets: int) -> pd.DataFrame:
@@ -98,6 +113,7 @@ def fold_rows(subject: str, region: str, values: np.ndarray, n_targets: int) -> 
             "unique_r2": np.nan,
             "n_targets": n_targets,
             "n_undefined": 0,
+            "reason": "",
             "alpha": np.nan,
             "alpha_at_edge": np.nan,
         }

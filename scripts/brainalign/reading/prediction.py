@@ -78,7 +78,8 @@ def predictor(
 
     Raises
     ------
-    InputError : an unknown setting; a masked model; no sentinel in the vocabulary.
+    InputError : an unknown setting; a masked model; no sentinel in the vocabulary; a model that
+        does more to its logits than is known here.
     """
     if method not in METHODS:
         raise InputError(f"surprisal {method!r}: expected one of {', '.join(METHODS)}")
@@ -86,6 +87,7 @@ def predictor(
         raise InputError(
             f"model {model.name}: a masked model sees both sides of a word; it has no surprisal"
         )
+    _check_logits(model)
     specials = special_tokens(model.tokenizer, model.architecture, bos, chat)
     room = model.max_context - len(specials)
     if model.architecture == "decoder-only":
@@ -254,6 +256,26 @@ def _logits(model: LanguageModel, hidden: Tensor) -> Iterator[tuple[int, Tensor]
             if bias is not None:
                 logits += bias[part]
             yield first, _capped(model, logits).float()
+
+
+def _check_logits(model: LanguageModel) -> None:
+    """Raise an InputError unless `_logits` are the model's own, on a few tokens."""
+    network: Any = model.model
+    tokens = torch.arange(4, device=model.device)[None]
+    both = {"input_ids": tokens}
+    decoder = None
+    if model.architecture == "encoder-decoder":
+        both["decoder_input_ids"] = decoder = tokens
+    with torch.inference_mode():
+        hidden = run_body(network, tokens, torch.ones_like(tokens), decoder).last_hidden_state[0]
+        ours = torch.cat([part.cpu() for _, part in _logits(model, hidden)], dim=1)
+        own = network(**both).logits[0].float().cpu()
+    if not torch.allclose(ours, own, rtol=0, atol=0.02 * float(own.abs().max())):
+        raise InputError(
+            f"model {model.name}: its logits are not what reading/prediction.py makes of its last "
+            "hidden states and output embeddings; it has no surprisal until `_scaled` or `_capped` "
+            "there does what the model does"
+        )
 
 
 def _present(module: Any) -> AbstractContextManager[Any]:
