@@ -49,7 +49,7 @@ def test_exact_curves_give_exact_asymptotes_and_bounds_hold():
 
 def test_the_extrapolated_ceiling_is_unbiased_and_its_interval_covers_the_truth():
     """200 sets of scores that scatter around known curves, each for itself: coverage of a 95 %
-    interval has standard error 1.5 %. (Scores of pools that share subjects are not so: see the docs.)
+    interval has standard error 1.5 %. (Scores of pools that share subjects are not so: docs.)
     """
     random = np.random.default_rng(0)
     sizes = np.arange(2, 11)
