@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from brainalign.errors import InputError
+from brainalign.models.chat import as_user
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -157,12 +158,7 @@ class Prompter:
 
     def _encode(self, text: str) -> tuple[str, tuple[int, ...]]:
         if self.chat:
-            message = [{"role": "user", "content": text}]
-            text = str(
-                self.tokenizer.apply_chat_template(
-                    message, tokenize=False, add_generation_prompt=True
-                )
-            )
+            text = as_user(self.tokenizer, text, answer=True)
             return text, self._encode_plain(text)
         ids = self.tokenizer(text)["input_ids"]
         if not self.encoder_decoder and ids and ids[-1] == self.tokenizer.eos_token_id:

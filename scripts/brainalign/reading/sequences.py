@@ -11,12 +11,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from brainalign.errors import InputError
+from brainalign.models.chat import as_user
 from brainalign.reading.contexts import Chain
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 # Characters of left context that decide how a word is split. Tokenisers split at whitespace
 # before they merge, so this is generous; beyond it a prefix' tokens are not derived again.
 _REACH = 256
-# For templates that say what day it is: the same values on every day.
-CHAT_DATE = datetime(2024, 7, 26)
 UNKNOWN_SHARE = 0.05  # of the tokens, above which a log warns
 LOG = logging.getLogger("brainalign")
 
@@ -137,10 +135,7 @@ def _chat_opening(tokenizer: PreTrainedTokenizerFast, architecture: str) -> Spec
             "chat: true needs a decoder-only model whose tokenizer has a chat template"
         )
     text = "\N{OBJECT REPLACEMENT CHARACTER}"
-    rendered = tokenizer.apply_chat_template(
-        [{"role": "user", "content": text}], tokenize=False, strftime_now=CHAT_DATE.strftime
-    )
-    opening = str(rendered).partition(text)[0]
+    opening = as_user(tokenizer, text).partition(text)[0]
     # A space that ends the opening is the first word's, as spaces between words are.
     found = _encode(tokenizer, [f"{opening}a"])[0]
     return Specials(tuple(found.ids[found.ends <= len(opening.rstrip(" "))].tolist()), (), opening)
