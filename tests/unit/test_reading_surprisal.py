@@ -198,7 +198,7 @@ def test_logits_that_are_changed_by_more_than_is_known_are_refused(monkeypatch):
     model = tiny("llama")
     head = model.model.lm_head.forward
     monkeypatch.setattr(model.model.lm_head, "forward", lambda states: head(states) / 8)
-    with pytest.raises(InputError, match="its logits are not those"):
+    with pytest.raises(InputError, match="its logits are not what"):
         word_surprisal(model, words(), "story")
 
 

@@ -205,11 +205,11 @@ CODE_EDITS: dict[str, tuple[str, str, str, set[str]]] = {
         "encoding/correlation.py", '"""Pearson\'s r of each', '"""The r of each', set(),
     ),
     "formatting": (
-        "encoding/correlation.py", "xp.sum(p * t, axis=0)", "xp.sum(\n        p * t, axis=0\n    )",
+        "encoding/correlation.py", "column_products(p, t)", "column_products(\n        p, t\n    )",
         set(),
     ),
     "a formula of brain alignment": (
-        "encoding/correlation.py", "xp.sum(p * t, axis=0)", "xp.sum(t * p, axis=0)",
+        "encoding/correlation.py", "column_products(p, t)", "column_products(t, p)",
         {*every(brain, MODELS), *(f"ceiling {name}" for name in BRAIN), *SCORES},
     ),
     "a formula of reading times": (
