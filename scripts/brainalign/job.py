@@ -4,8 +4,9 @@ import fcntl
 import logging
 import signal
 import sys
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -20,6 +21,9 @@ OUT_OF_MEMORY = (
 )
 
 
+# A job that ends within so many seconds tells the terminal of nothing but warnings and errors: the
+# line of the workflow's progress says what runs.
+PATIENCE = 20.0
 OUT_OF_MEMORY_WORDS = ("can't allocate memory", "OutOfMemoryError", "with signal SIGKILL")
 
 
@@ -31,10 +35,11 @@ class Terminated(BaseException):
 def job(log_path: str | Path) -> Iterator[logging.Logger]:
     """Run the body of a workflow script with its log file open, one process at a time.
 
-    Log records go to `log_path` and to stderr. An `InputError`, an `OSError`, a lack of memory or
-    SIGTERM ends the job with one line; the traceback of any other exception is kept in the log as
-    well. The exit code is 1, after SIGTERM 143. The log is locked while the job runs: a process
-    that finds another one at it (left behind by a Snakemake that was killed) waits for its end.
+    Log records go to `log_path`; warnings (after `PATIENCE` seconds all records) also to stderr,
+    with the job's name. An `InputError`, an `OSError`, a lack of memory or SIGTERM ends the job
+    with one line; the traceback of any other exception is kept in the log as well. The exit code is
+    1, after SIGTERM 143. The log is locked while the job runs: a process that finds another one at
+    it (left behind by a Snakemake that was killed) waits for its end.
 
     Parameters
     ----------
@@ -48,21 +53,22 @@ def job(log_path: str | Path) -> Iterator[logging.Logger]:
     log = logging.getLogger("brainalign")
     log.setLevel(logging.INFO)
     log.propagate = False
-    line = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
     handlers: list[logging.Handler] = []
     previous = signal.signal(signal.SIGTERM, _terminate)
 
-    def tell(handler: logging.Handler) -> None:
-        handler.setFormatter(line)
+    def tell(handler: logging.Handler, line: str) -> None:
+        handler.setFormatter(logging.Formatter(line, "%H:%M:%S"))
         handlers.append(handler)
         log.addHandler(handler)
 
     try:
-        tell(logging.StreamHandler(sys.stderr))
+        terminal = logging.StreamHandler(sys.stderr)
+        terminal.addFilter(_worth_telling(time.monotonic()))
+        tell(terminal, f"%(asctime)s {_name(log_path)}: %(message)s")
         log_path.parent.mkdir(parents=True, exist_ok=True)
         with log_path.open("a") as locked:
             _wait_for_lock(locked, log)
-            tell(logging.FileHandler(log_path, mode="w"))
+            tell(logging.FileHandler(log_path, mode="w"), "%(asctime)s %(message)s")
             leave_outer_packages()
             yield log
     except Terminated:
@@ -82,6 +88,21 @@ def job(log_path: str | Path) -> Iterator[logging.Logger]:
         for handler in handlers:
             handler.close()
             log.removeHandler(handler)
+
+
+def _name(log_path: Path) -> str:
+    """A job's name, from where its log is: `rule wildcard wildcard`."""
+    parts = log_path.with_suffix("").parts
+    return " ".join(parts[parts.index("logs") + 1 :] if "logs" in parts else parts[-1:])
+
+
+def _worth_telling(began: float) -> Callable[[logging.LogRecord], bool]:
+    """A filter for the terminal, where many jobs speak at once."""
+
+    def worth_telling(record: logging.LogRecord) -> bool:
+        return record.levelno > logging.INFO or time.monotonic() - began > PATIENCE
+
+    return worth_telling
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

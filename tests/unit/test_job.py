@@ -88,3 +88,20 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as ended, job(tmp_path / "logs" / "job.log"):
         os.abort()
     assert ended.value.code == 1
+
+
+@pytest.mark.parametrize(("patience", "told"), [(20.0, False), (-1.0, True)])
+def test_the_terminal_hears_of_short_jobs_only_what_matters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, patience: float, told: bool
+) -> None:
+    monkeypatch.setattr("brainalign.job.PATIENCE", patience)
+    path = tmp_path / "results" / "logs" / "alignment" / "gpt2" / "passages.log"
+    with job(path) as log:
+        log.info("layer 1")
+        log.warning("a constant target")
+    said = capsys.readouterr().err
+    assert "alignment gpt2 passages: a constant target" in said
+    assert ("alignment gpt2 passages: layer 1" in said) == told
+    assert [line.split(" ", 1)[1] for line in path.read_text().splitlines()] == [
+        "layer 1", "a constant target",
+    ]  # fmt: skip
