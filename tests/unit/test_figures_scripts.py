@@ -146,13 +146,13 @@ def test_missing_column_is_one_clear_line(files, tmp_path):
     assert not (tmp_path / "out.svg").exists()
 
 
-def test_headline_script_writes_and_prints(files, tmp_path, capsys):
+def test_headline_script_writes_a_table_and_a_text(files, tmp_path):
     inputs = {"published_check": files["check"]}
     names = ("scores", "contrasts", "correlations", "capabilities", "losses")
     inputs |= {name: files[name] for name in names}
     run("headline", Job(tmp_path, inputs, outputs=("headline", "text")))
     assert (tmp_path / "out.headline").stat().st_size > 500
-    said = capsys.readouterr().err
+    said = (tmp_path / "out.text").read_text()
     assert "Does alignment grow with size?" in said
     assert "Does alignment go with next-word loss (held-out)?" in said
 
