@@ -88,6 +88,7 @@ def flops(work: str, rows: int, units: int, targets: int, folds: int) -> float:
 def ours(work: str) -> dict[str, Any]:
     """Our side of a work."""
     sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
+    import torch  # noqa: F401  large products need it; the peers' imports are not timed either
     from brainalign.encoding.alignment import score_layer
     from brainalign.encoding.benchmark import Benchmark
     from brainalign.encoding.ceilings import extrapolate

@@ -1,10 +1,12 @@
 """Layer scores: truths of small planted data, tables, layer choice, bad input."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from brainalign.encoding import alignment
+from brainalign.encoding import alignment, arrays
 from brainalign.encoding.alignment import align
 from brainalign.encoding.correlation import Aggregate, Prediction, agreement, pearson
 from brainalign.encoding.reduction import principal_components
@@ -529,6 +531,53 @@ def test_layers_are_scored_alike_as_tensors(monkeypatch, activation_file, regres
         monkeypatch.setattr(f"brainalign.encoding.{module}.place", lambda x, _: torch.as_tensor(x))
     tensors = align(file, stimuli, dataset, entry, "cpu", 0)
     pd.testing.assert_frame_equal(tensors, arrays, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "regression",
+    [LEGACY["regression"], CONTROLLED["regression"], {"type": "ridge", "criterion": "r2"}],
+)
+@pytest.mark.parametrize("split", [LEGACY["split"], {"scheme": "contiguous", "gap": 2}])
+def test_who_multiplies_changes_nothing(monkeypatch, activation_file, regression, split):
+    """numpy multiplies small arrays, torch large ones, in fewer and more units than rows."""
+    features, y, _ = planted()
+    wide = np.random.default_rng(1).standard_normal((len(y), 300))
+    stimuli, dataset = tables(y)
+    file = activation_file({"few": features, "many": wide}, stimuli["stimulus_id"])
+    entry = LEGACY | {"regression": regression, "split": split}
+    found = []
+    for large in (10**12, 0):
+        monkeypatch.setattr(arrays, "LARGE", large)
+        found.append(align(file, stimuli, dataset, entry, "cpu", 0))
+    pd.testing.assert_frame_equal(*found, rtol=0, atol=1e-10)
+
+
+@given(st.sets(st.integers(0, 400), min_size=1))
+@settings(max_examples=50, deadline=None)
+def test_runs_hold_all_rows_and_bridge_small_gaps_alone(rows):
+    rows = np.array(sorted(rows))
+    runs = [np.arange(run.start, run.stop) for run in arrays.runs_of(rows)]
+    bridged = np.setdiff1d(np.concatenate(runs), rows)
+    nearest = np.searchsorted(rows, bridged)
+    assert not np.setdiff1d(rows, np.concatenate(runs)).size
+    assert (rows[nearest] - rows[nearest - 1] <= arrays.GAP).all()
+    assert all(b[0] - a[-1] > arrays.GAP for a, b in pairwise(runs))
+
+
+def test_runs_of_a_contiguous_fold_leave_out_its_test_rows():
+    rows = np.concatenate([np.arange(100), np.arange(200, 300)])
+    assert arrays.runs_of(rows) == [slice(0, 100), slice(200, 300)]
+
+
+@pytest.mark.parametrize("large", [10**12, 0])
+def test_products_are_added_in_place(monkeypatch, large):
+    monkeypatch.setattr(arrays, "LARGE", large)
+    random = np.random.default_rng(0)
+    left, right, total = (random.standard_normal(n) for n in ((3, 5), (5, 4), (3, 4)))
+    expected = total + left @ right
+    assert np.allclose(arrays.product(left, right), left @ right, rtol=0, atol=1e-14)
+    assert arrays.product(left, right, total) is total
+    assert np.allclose(total, expected, rtol=0, atol=1e-14)
 
 
 def columnwise(p, t):

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from array_api_compat import array_namespace
 
-from brainalign.encoding.arrays import fetch, like, rows_of
+from brainalign.encoding.arrays import fetch, like, product, rows_of, runs_of
 from brainalign.encoding.banded import CANDIDATES, Nuisance
 from brainalign.encoding.benchmark import Benchmark, read_benchmark, read_timing
 from brainalign.encoding.correlation import Aggregate, Prediction, agreement
@@ -102,30 +102,29 @@ def _score_layer_at_once(
 ) -> Scores:
     """`score_layer` for least squares where all folds see the same features and responses.
 
-    The folds' operators make one matrix, so that the responses are read once and never copied.
-    Three more rows of each fold give the means of the predictions, of the training and of the test
-    rows.
+    The folds' operators come from one inverse, and read the responses where they are, uncopied.
+    Two more rows of each give the means of the predictions and of the training rows.
     """
     design, _ = features.design(splits[0])
-    seen = responses.placed
-    xp = array_namespace(seen)
+    placed = responses.placed
+    xp = array_namespace(placed)
     operators = []
     for split, whole in zip(splits, least_squares_operators(design, splits), strict=True):
         fit = LeastSquaresFit.of_operator(whole)
         baseline = row_weights(split.train, responses.n_rows) * float(benchmark.intercept)
-        means = [fit.level, baseline, row_weights(split.test, responses.n_rows)]
-        operators += [fit.operator, *(like(whole, row)[None, :] for row in means)]
-    operator = like(seen, xp.concat(operators), seen.dtype)
-    edges = np.cumsum([0, *[split.test.size + 3 for split in splits]]).tolist()
+        means = (fit.level[None, :], like(whole, baseline)[None, :])
+        operators.append(like(placed, xp.concat((fit.operator, *means)), placed.dtype))
+    runs = [runs_of(split.train) for split in splits]
     scores = Scores.undefined(len(splits), responses.measured.size, penalties=False)
     for block in responses.blocks(TARGETS_AT_A_TIME):
-        seen = responses.placed[:, block]
-        product = operator @ seen
-        for fold, split in enumerate(splits):
-            part = product[edges[fold] : edges[fold + 1], :]
-            prediction = Prediction(part[:-3, :], part[-3, :])
-            test, baseline, mean = rows_of(seen, split.test), part[-2, :], part[-1, :]
-            scores.put(fold, block, agreement(prediction, test, baseline, benchmark.epsilon, mean))
+        seen = placed[:, block]
+        for fold, (split, operator) in enumerate(zip(splits, operators, strict=True)):
+            part: Any = None
+            for run in runs[fold]:
+                part = product(operator[:, run], seen[run, :], part)
+            prediction, baseline = Prediction(part[:-2, :], part[-2, :]), part[-1, :]
+            test = rows_of(seen, split.test)
+            scores.put(fold, block, agreement(prediction, test, baseline, benchmark.epsilon))
     return scores.only(responses.measured)
 
 

@@ -1,4 +1,7 @@
-"""Where arrays live: numpy on the CPU, torch tensors on a GPU, one code path for both."""
+"""Where arrays live: numpy on the CPU, torch tensors on a GPU, one code path for both.
+
+On the CPU torch still does the largest products, see `in_torch`.
+"""
 
 from typing import Any
 
@@ -8,6 +11,11 @@ from array_api_compat import array_namespace, device, is_torch_array
 
 # A numpy array or a torch tensor; which of the two is told by `array_namespace`.
 Array = Any
+
+# Operations of fewer multiplications are not worth the second that torch's import takes.
+LARGE = 10**8
+# A gap of fewer rows costs less as columns of zeros than as two products.
+GAP = 64
 
 
 def place(values: np.ndarray, where: str) -> Array:
@@ -31,6 +39,13 @@ def rows_of(values: Array, rows: np.ndarray) -> Array:
     return array_namespace(values).take(values, like(values, rows), axis=0)
 
 
+def runs_of(rows: np.ndarray) -> list[slice]:
+    """Runs of consecutive rows that hold the increasing `rows`, and others in small gaps alone."""
+    first = np.flatnonzero(np.diff(rows, prepend=rows[:1] - GAP - 1) > GAP)
+    last = np.append(first[1:], rows.size) - 1
+    return [slice(a, b + 1) for a, b in zip(rows[first].tolist(), rows[last].tolist(), strict=True)]
+
+
 def solve_factored(factor: Array, right: Array) -> Array:
     """(L L')⁻¹ right for a lower Cholesky factor L; the array standard has no triangular solver."""
     if is_torch_array(factor):
@@ -51,6 +66,33 @@ def inverse_factored(factor: Array) -> Array:
     inverse = upper + upper.T
     np.fill_diagonal(inverse, upper.diagonal())
     return inverse
+
+
+def in_torch(values: Array, multiplications: float) -> Array:
+    """`values` as a torch tensor of the same memory, if that pays for what is to be done with them.
+
+    torch's matrix library (MKL on Intel's and AMD's processors) takes less time than numpy's
+    OpenBLAS for factors and for products with few rows; for a Gram matrix and sums, numpy does.
+    """
+    if is_torch_array(values) or multiplications < LARGE:
+        return values
+    import torch
+
+    return torch.from_numpy(values)
+
+
+def product(left: Array, right: Array, total: Array | None = None) -> Array:
+    """left @ right, of the kind of `left`; added to `total` in place if there is one."""
+    multiplications = left.shape[0] * left.shape[1] * right.shape[1]
+    parts = [in_torch(values, multiplications) for values in (left, right)]
+    if total is None:
+        result = parts[0] @ parts[1]
+        return result if is_torch_array(left) else fetch(result)
+    if is_torch_array(parts[0]):
+        in_torch(total, multiplications).addmm_(*parts)
+    else:
+        total += parts[0] @ parts[1]
+    return total
 
 
 def column_products(left: Array, right: Array) -> Array:

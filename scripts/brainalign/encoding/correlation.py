@@ -108,22 +108,16 @@ def pearson(prediction: Array, response: Array, epsilon: float = 0.0) -> Array:
 
 
 def agreement(
-    prediction: Prediction,
-    response: Array,
-    baseline: Array,
-    epsilon: float = 0.0,
-    mean: Array | None = None,
+    prediction: Prediction, response: Array, baseline: Array, epsilon: float = 0.0
 ) -> Agreement:
     """Pearson's r, as `pearson` has it, and R² out of sample.
 
     R² is 1 - squared error / squared distance from `baseline` [target], the mean of the training
     rows (0 without intercept): what a regression without features would predict. Not clipped.
-    It is NaN where the response is constant over the test rows. `mean` [target] is the response's,
-    where it is known.
+    It is NaN where the response is constant over the test rows.
     """
     xp, n_rows = array_namespace(response), response.shape[0]
-    if mean is None:
-        mean = xp.mean(response, axis=0)
+    mean = xp.mean(response, axis=0)
     sums = _sums(prediction.values, response, mean)
     distance = mean - baseline
     error = sums.response - 2 * sums.covariance + sums.prediction

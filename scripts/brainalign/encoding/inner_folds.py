@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from brainalign.encoding.arrays import Array, fetch, like, rows_of
+from brainalign.encoding.arrays import Array, fetch, like, product, rows_of
 from brainalign.encoding.correlation import Prediction, spread
 from brainalign.encoding.operators import (
     Design,
@@ -63,7 +63,8 @@ class FoldsFit:
         for panel in self.panels:
             n_alphas, n_rows, n_columns = panel.operators.shape
             stacked = xp.reshape(panel.operators, (n_alphas * n_rows, n_columns))
-            errors = like(responses, stacked, responses.dtype) @ centred[panel.start :, :]
+            operator = like(responses, stacked, responses.dtype)
+            errors = product(operator, centred[panel.start :, :])
             errors *= errors
             squares = xp.sum(xp.reshape(errors, (n_alphas, n_rows, -1)), axis=1)
             if panel.test is not None:
@@ -90,7 +91,7 @@ class FoldsFit:
         for index, (first, last) in enumerate(pairwise(edges)):
             operators = (self.operators[index, ...], self.levels[index, ...][None, :])
             both = like(responses, xp.concat(operators), responses.dtype)
-            parts.append(both @ grouped[:, first:last])
+            parts.append(product(both, grouped[:, first:last]))
         predicted = xp.take(xp.concat(parts, axis=1), like(responses, np.argsort(order)), axis=1)
         return Prediction(predicted[:-1, :], predicted[-1, :]), choice
 

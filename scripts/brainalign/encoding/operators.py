@@ -12,7 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from brainalign.encoding.arrays import Array, inverse_factored, like, rows_of, solve_factored
+from brainalign.encoding.arrays import (
+    Array,
+    in_torch,
+    inverse_factored,
+    like,
+    rows_of,
+    solve_factored,
+)
 from brainalign.encoding.splits import Split
 
 EPSILON = float(np.finfo(np.float64).eps)
@@ -119,7 +126,7 @@ def around_mean(operator: Array) -> Array:
     xp = array_namespace(operator)
     centred = operator - xp.mean(operator, axis=0)
     small = CONSTANT_SHARE * xp.linalg.vector_norm(operator)
-    return xp.where(xp.linalg.vector_norm(centred) <= small, 0.0, centred)
+    return centred if xp.linalg.vector_norm(centred) > small else xp.zeros_like(centred)
 
 
 def solve_positive(matrix: Array, right: Array) -> Array:
@@ -185,7 +192,7 @@ def leave_out_errors(inverse: Array, split: Split) -> Array:
     `inverse` is `_bordered_inverse` of the rows that `split` counts; rows that neither train nor
     are tested have zero columns.
     """
-    left_out = np.setdiff1d(np.arange(inverse.shape[0]), split.train)
+    left_out = np.delete(np.arange(inverse.shape[0]), split.train)
     rows = rows_of(inverse, left_out)
     inside = rows_of(rows.T, left_out).T
     return rows_of(solve_positive(inside, rows), np.searchsorted(left_out, split.test))
@@ -196,10 +203,10 @@ def _bordered_inverse(gram: Array, intercept: bool) -> Array | None:
     if intercept:
         # The border of ones takes out whatever is added along the constant.
         gram = gram + _spread(gram) / gram.shape[0]
-    factor = _cholesky(gram, INVERSE_PIVOT_SHARE)
+    factor = _cholesky(in_torch(gram, gram.shape[0] ** 3), INVERSE_PIVOT_SHARE)
     if factor is None:
         return None
-    inverse = inverse_factored(factor)
+    inverse = like(gram, inverse_factored(factor))
     if not intercept:
         return inverse
     xp = array_namespace(inverse)

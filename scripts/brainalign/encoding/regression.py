@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from array_api_compat import array_namespace
 
-from brainalign.encoding.arrays import Array, like
+from brainalign.encoding.arrays import Array, like, product
 from brainalign.encoding.correlation import Prediction
 from brainalign.encoding.inner_folds import FoldsFit, fit_by_folds
 from brainalign.encoding.operators import (
@@ -56,7 +56,7 @@ class LeastSquaresFit:
 
     def predict(self, responses: Array) -> tuple[Prediction, Array | None]:
         operator, level = (like(responses, x, responses.dtype) for x in (self.operator, self.level))
-        return Prediction(operator @ responses, level @ responses), None
+        return Prediction(product(operator, responses), level @ responses), None
 
 
 def _centred(responses: Array, basis: Basis) -> Array:
@@ -80,26 +80,26 @@ class RidgeFit:
     def losses(self, responses: Array) -> Array:
         """The loss [alpha, target] that the selection minimises, on training rows only."""
         basis = self.basis.cast(responses)
-        return self._losses(basis, responses, basis.vectors.T @ responses)
+        return self._losses(basis, responses, product(basis.vectors.T, responses))
 
     def predict(self, responses: Array) -> tuple[Prediction, Array]:
         xp = array_namespace(responses)
         basis = self.basis.cast(responses)
-        weights = basis.vectors.T @ responses
+        weights = product(basis.vectors.T, responses)
         choice = xp.argmin(self._losses(basis, responses, weights), axis=0)
         return self._predict(basis, weights, choice), choice
 
     def predict_with(self, responses: Array, choice: Array) -> tuple[Prediction, Array]:
         """Predictions with the alpha of index `choice` [target]."""
         basis = self.basis.cast(responses)
-        return self._predict(basis, basis.vectors.T @ responses, choice), choice
+        return self._predict(basis, product(basis.vectors.T, responses), choice), choice
 
     def _predict(self, basis: Basis, weights: Array, choice: Array) -> Prediction:
         xp = array_namespace(weights)
         shrinkage = 1.0 / (basis.values[:, None] + like(weights, self.alphas, weights.dtype))
         shrunk = weights * xp.take(shrinkage, choice, axis=1)
         level = like(weights, self.level, weights.dtype)
-        return Prediction(basis.cross @ shrunk, level @ shrunk)
+        return Prediction(product(basis.cross, shrunk), level @ shrunk)
 
     def _losses(self, basis: Basis, responses: Array, weights: Array) -> Array:
         if self.selection == "gcv-per-target":
@@ -118,7 +118,7 @@ class RidgeFit:
         if basis.complete:
             residual, slack = None, None
         else:
-            residual = _centred(responses, basis) - basis.vectors @ weights
+            residual = _centred(responses, basis) - product(basis.vectors, weights)
             slack = 1.0 - xp.sum(squared, axis=1) - (1.0 / n_rows if basis.intercept else 0.0)
         losses = []
         for alpha in self.alphas:
@@ -126,7 +126,7 @@ class RidgeFit:
             room = squared @ left
             if slack is not None:
                 room = room + slack
-            error = ((basis.vectors / room[:, None]) * left) @ weights
+            error = product((basis.vectors / room[:, None]) * left, weights)
             if residual is not None:
                 error = error + residual / room[:, None]
             losses.append(xp.mean(error**2, axis=0))
