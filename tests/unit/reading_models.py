@@ -21,14 +21,26 @@ from transformers import (
     AutoModelForMaskedLM,
     AutoModelForSeq2SeqLM,
     BertConfig,
+    BloomConfig,
+    FalconConfig,
     Gemma2Config,
     Gemma3TextConfig,
     GemmaConfig,
     GPT2Config,
+    GPTJConfig,
     GPTNeoXConfig,
+    GraniteConfig,
     LlamaConfig,
     MistralConfig,
+    MixtralConfig,
+    MptConfig,
+    MT5Config,
+    Olmo2Config,
+    Olmo3Config,
+    OlmoConfig,
     OPTConfig,
+    Phi3Config,
+    PhiConfig,
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen3Config,
@@ -156,6 +168,10 @@ _T5 = {
     "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4,
     "n_positions": 512, "decoder_start_token_id": 0,
 }  # fmt: skip
+_FALCON = {
+    "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "max_position_embeddings": 512,
+}  # fmt: skip
 _CONFIGS = {
     "gpt2": ("bytes", GPT2Config, {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 512}),
     "llama": ("metaspace", LlamaConfig, _LLAMA_LIKE | {"num_key_value_heads": 2}),
@@ -175,6 +191,35 @@ _CONFIGS = {
         MistralConfig,
         _LLAMA_LIKE | {"num_key_value_heads": 2, "sliding_window": 16},
     ),
+    "mixtral": (
+        "bytes",
+        MixtralConfig,
+        _LLAMA_LIKE | {"num_key_value_heads": 2, "num_local_experts": 4, "num_experts_per_tok": 2},
+    ),
+    "olmo": ("bytes", OlmoConfig, _LLAMA_LIKE | {"clip_qkv": 0.5}),
+    "olmo2": ("bytes", Olmo2Config, _LLAMA_LIKE),
+    "olmo3": ("bytes", Olmo3Config, _LLAMA_LIKE | {"sliding_window": 16}),
+    "granite": (
+        "bytes",
+        GraniteConfig,
+        _LLAMA_LIKE | {"num_key_value_heads": 2, "logits_scaling": 4.0, "residual_multiplier": 0.5},
+    ),
+    "phi": ("bytes", PhiConfig, _LLAMA_LIKE),
+    "phi3": ("bytes", Phi3Config, _LLAMA_LIKE | {"num_key_value_heads": 2, "sliding_window": 24}),
+    "falcon": ("bytes", FalconConfig, _FALCON),
+    "falcon-40b": (
+        "bytes",
+        FalconConfig,
+        _FALCON | {"new_decoder_architecture": True, "num_kv_heads": 2},
+    ),
+    "falcon-rw": ("bytes", FalconConfig, _FALCON | {"alibi": True, "parallel_attn": False}),
+    "bloom": ("bytes", BloomConfig, {"hidden_size": 32, "n_layer": 3, "n_head": 4}),
+    "mpt": ("bytes", MptConfig, {"d_model": 32, "n_layers": 3, "n_heads": 4, "max_seq_len": 512}),
+    "gptj": (
+        "bytes",
+        GPTJConfig,
+        {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 512, "rotary_dim": 4},
+    ),
     "qwen2": ("bytes", Qwen2Config, _LLAMA_LIKE | {"num_key_value_heads": 2}),
     "qwen3": ("bytes", Qwen3Config, _LLAMA_LIKE | {"num_key_value_heads": 2, "head_dim": 8}),
     "smollm3": ("bytes", SmolLM3Config, _LLAMA_LIKE | {"num_key_value_heads": 2}),
@@ -187,9 +232,10 @@ _CONFIGS = {
         T5Config,
         _T5 | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
     ),
+    "mt5": ("unigram", MT5Config, _T5),
     "bert": ("wordpiece", BertConfig, _LLAMA_LIKE),
 }
-ENCODER_DECODER = ("t5", "t5-v1.1")
+ENCODER_DECODER = ("t5", "t5-v1.1", "mt5")
 CAUSAL = tuple(name for name in _CONFIGS if name not in (*ENCODER_DECODER, "bert"))
 ALL = tuple(_CONFIGS)
 

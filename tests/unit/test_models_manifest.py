@@ -29,11 +29,29 @@ def test_parameters_are_those_of_the_loaded_model(kind, tied, tmp_path):
     assert manifest["parameters"] == sum(p.numel() for p in model.parameters())
     assert manifest["d_model"] == 16
     assert manifest["vocabulary"] == 320
-    assert manifest["max_context"] == (512 if kind == "t5" else 64)
+    assert manifest["max_context"] == {"t5": 512, "mt5": 512, "bloom": 2048}.get(kind, 64)
     assert manifest["model_class"] == type(model).__name__
     assert manifest["files"]["model.safetensors"] == sha256_of(tmp_path / "model.safetensors")
     assert "tokenizer.json" in manifest["files"]
     assert json.loads(json.dumps(manifest)) == manifest
+
+
+@pytest.mark.parametrize(
+    ("kind", "now", "before"),
+    [
+        ("llama", "max_position_embeddings", "max_sequence_length"),
+        ("falcon", "num_hidden_layers", "n_layer"),
+        ("bloom", "hidden_size", "n_embed"),
+    ],
+)
+def test_early_conversions_had_other_keys(kind, now, before, tmp_path):
+    write(kind, tmp_path)
+    of_now = described(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config[before] = config.pop(now)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    same = ("layers", "d_model", "max_context", "parameters")
+    assert [described(tmp_path)[key] for key in same] == [of_now[key] for key in same]
 
 
 @pytest.mark.parametrize(

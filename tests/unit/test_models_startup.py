@@ -21,7 +21,9 @@ def test_left_out_is_what_takes_long():
     assert run(f"print([m for m in {modules} if m in sys.modules])") == "[]"
 
 
-@pytest.mark.parametrize("module", ["sklearn", "scipy", "torch._dynamo.config"])
+@pytest.mark.parametrize(
+    "module", ["sklearn", "scipy", "torch._dynamo.config", "torch.distributed.tensor"]
+)
 def test_left_out_can_be_imported_later(module):
     assert run(f"import {module}; print(sys.modules[{module!r}].__name__)") == module
 

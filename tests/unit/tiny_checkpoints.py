@@ -24,9 +24,21 @@ _SIZES = {
         "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "ffn_dim": 24,
         "word_embed_proj_dim": 16, "max_position_embeddings": 64,
     },
+    "gptj": {"n_embd": 16, "n_layer": 3, "n_head": 2, "n_positions": 64, "rotary_dim": 4},
+    "bloom": {"hidden_size": 16, "n_layer": 3, "n_head": 2},
+    "falcon": {
+        "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2,
+        "max_position_embeddings": 64,
+    },
+    "mpt": {"d_model": 16, "n_layers": 3, "n_heads": 2, "max_seq_len": 64},
+    "mixtral": _LLAMA_LIKE | {"num_local_experts": 4, "num_experts_per_tok": 2},
     "t5": {
         "d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 3, "num_decoder_layers": 2,
         "num_heads": 2, "decoder_start_token_id": 0,
+    },
+    "mt5": {
+        "d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 3, "num_decoder_layers": 2,
+        "num_heads": 2,
     },
     "bert": {
         "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from brainalign.errors import InputError
@@ -36,7 +36,8 @@ class Stack:
 class Family:
     """What brainalign knows of the models with one `model_type`.
 
-    `width_key`, `context_key` and the stacks' `depth_key` are keys of config.json.
+    `width_key`, `context_key` and the stacks' `depth_key` are keys of config.json; `former` maps
+    them to the key that stands in where they are missing (early conversions had other names).
     `default_context` stands in where a config has no `context_key`; `fixed_positions` says that
     positions are a learned table, so a longer context cannot run. `ignored` matches tensors of a
     checkpoint that the language model does not use as parameters (buffers, other heads).
@@ -48,6 +49,7 @@ class Family:
     context_key: str = "max_position_embeddings"
     default_context: int | None = None
     fixed_positions: bool = False
+    former: Mapping[str, str] = field(default_factory=dict)
     ignored: str = r"\.(inv_freq|position_ids)$"
 
 
@@ -55,7 +57,11 @@ def _decoder_only(blocks: str, norm: str | None, depth_key: str = "num_hidden_la
     return Stack(blocks, norm, "embedding", "layer.{}", "final", depth_key)
 
 
-_LLAMA_LIKE = Family("decoder-only", (_decoder_only("layers", "norm"),))
+_LLAMA_LIKE = Family(
+    "decoder-only",
+    (_decoder_only("layers", "norm"),),
+    former={"max_position_embeddings": "max_sequence_length"},
+)
 _T5_LIKE = Family(
     "encoder-decoder",
     (
@@ -69,6 +75,7 @@ _T5_LIKE = Family(
     context_key="n_positions",
     # Relative positions have no end; 512 tokens is the length T5 was pre-trained with.
     default_context=512,
+    former={"num_decoder_layers": "num_layers"},
     ignored=r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight$",
 )  # fmt: skip
 
@@ -81,6 +88,14 @@ FAMILIES: Mapping[str, Family] = {
         fixed_positions=True,
         ignored=r"\.attn\.(bias|masked_bias)$",
     ),
+    "gptj": Family(
+        "decoder-only",
+        (_decoder_only("h", "ln_f", "n_layer"),),
+        width_key="n_embd",
+        context_key="n_positions",
+        fixed_positions=True,  # of rotations
+        ignored=r"\.attn\.(bias|masked_bias|embed_positions)$",
+    ),
     "gpt_neox": Family(
         "decoder-only",
         (_decoder_only("layers", "final_layer_norm"),),
@@ -92,8 +107,37 @@ FAMILIES: Mapping[str, Family] = {
         (_decoder_only("decoder.layers", "decoder.final_layer_norm"),),
         fixed_positions=True,
     ),
+    "bloom": Family(
+        "decoder-only",
+        (_decoder_only("h", "ln_f", "n_layer"),),
+        context_key="seq_length",
+        # Distances have no end; 2,048 tokens is the length BLOOM was trained with.
+        default_context=2048,
+        width_key="n_embed",
+        former={"n_embed": "hidden_size"},
+    ),
+    "falcon": Family(
+        "decoder-only",
+        (_decoder_only("h", "ln_f"),),
+        default_context=2048,
+        former={"num_hidden_layers": "n_layer"},
+    ),
+    "mpt": Family(
+        "decoder-only",
+        (_decoder_only("blocks", "norm_f", "n_layers"),),
+        width_key="d_model",
+        context_key="max_seq_len",
+        fixed_positions=True,  # distances, of a table
+    ),
+    "phi": Family("decoder-only", (_decoder_only("layers", "final_layernorm"),)),
+    "phi3": _LLAMA_LIKE,
     "llama": _LLAMA_LIKE,
     "mistral": _LLAMA_LIKE,
+    "mixtral": _LLAMA_LIKE,
+    "olmo": _LLAMA_LIKE,
+    "olmo2": _LLAMA_LIKE,
+    "olmo3": _LLAMA_LIKE,
+    "granite": _LLAMA_LIKE,
     "qwen2": _LLAMA_LIKE,
     "qwen3": _LLAMA_LIKE,
     "smollm3": _LLAMA_LIKE,
@@ -101,6 +145,7 @@ FAMILIES: Mapping[str, Family] = {
     "gemma2": _LLAMA_LIKE,
     "gemma3_text": _LLAMA_LIKE,
     "t5": _T5_LIKE,
+    "mt5": _T5_LIKE,
     "bert": Family(
         "masked",
         # Blocks end with their norm: there is no other final one.
@@ -141,7 +186,7 @@ def layer_names(config: Mapping[str, Any], where: str = "config.json") -> tuple[
     for stack in family(config, where).stacks:
         if stack.first is not None:
             names.append(stack.first)
-        names += [stack.block.format(k + 1) for k in range(_depth(config, stack, where))]
+        names += [stack.block.format(k + 1) for k in range(_number(config, stack.depth_key, where))]
         if _has_norm(config, stack):
             names.append(stack.last)
     return tuple(names)
@@ -149,7 +194,7 @@ def layer_names(config: Mapping[str, Any], where: str = "config.json") -> tuple[
 
 def width(config: Mapping[str, Any], where: str = "config.json") -> int:
     """Units per layer (d_model)."""
-    return integer(config, family(config, where).width_key, where)
+    return _number(config, family(config, where).width_key, where)
 
 
 def context(config: Mapping[str, Any], where: str = "config.json") -> int:
@@ -157,9 +202,7 @@ def context(config: Mapping[str, Any], where: str = "config.json") -> int:
     kind = family(config, where)
     if kind.default_context is not None and kind.context_key not in config:
         return kind.default_context
-    old = "max_sequence_length"  # of LLaMA's first conversions
-    key = old if old in config and kind.context_key not in config else kind.context_key
-    return integer(config, key, where)
+    return _number(config, kind.context_key, where)
 
 
 def steady_context(config: Mapping[str, Any]) -> int | None:
@@ -304,10 +347,10 @@ def _leaving(put: Callable[[str, Any], None], name: str) -> Callable[..., None]:
     return hook
 
 
-def _depth(config: Mapping[str, Any], stack: Stack, where: str) -> int:
-    if stack.depth_key == "num_decoder_layers" and config.get(stack.depth_key) is None:
-        return integer(config, "num_layers", where)  # T5's own default: symmetric
-    return integer(config, stack.depth_key, where)
+def _number(config: Mapping[str, Any], key: str, where: str) -> int:
+    """`integer` of a key, or of the one that stands in for it."""
+    former = family(config, where).former.get(key, key)
+    return integer(config, former if config.get(key) is None and former in config else key, where)
 
 
 def _has_norm(config: Mapping[str, Any], stack: Stack) -> bool:

@@ -28,6 +28,8 @@ class _Compiler(ModuleType):
     allow_in_graph = assume_constant_result = disable = staticmethod(_unmarked)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__file__":  # asked of every module by whoever looks for a line of source code
+            raise AttributeError(name)
         if sys.modules.get(_COMPILER) is self:
             del sys.modules[_COMPILER]
         return getattr(importlib.import_module(_COMPILER), name)

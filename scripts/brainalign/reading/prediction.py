@@ -305,7 +305,7 @@ def _scaled(model: LanguageModel, hidden: Tensor) -> Tensor:
     config: Any = model.model.config
     if getattr(config, "scale_decoder_outputs", False):  # T5 with tied embeddings
         return hidden * config.d_model**-0.5
-    return hidden
+    return hidden / getattr(config, "logits_scaling", 1.0)  # Granite
 
 
 def _capped(model: LanguageModel, logits: Tensor) -> Tensor:
