@@ -101,7 +101,7 @@ def averaging(assigned: np.ndarray, n_volumes: int) -> sparse.csr_array:
 
 
 def canonical_hrf(seconds: np.ndarray) -> np.ndarray:
-    """SPM's canonical haemodynamic response at the given times, with integral 1 over 32 s.
+    """SPM's (and nilearn's) canonical haemodynamic response, with integral 1 over 32 s.
 
     A gamma density of shape 6 minus one sixth of a gamma density of shape 16, both with scale 1 s
     (spm_hrf with its default parameters 6, 16, 1, 1, 6, 0, 32); zero outside 0-32 s.
