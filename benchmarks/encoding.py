@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from comparison import HERE, compared, environment, run_worker, write_results, write_table
+from encoding_worker import flops, sizes_of
 
 WORKER = "encoding_worker.py"
 REQUIREMENTS = {
@@ -44,10 +45,6 @@ GROWTH = {
     "layers": [1, 2, 4, 8],
     "folds": [2, 5, 10, 20],
 }
-# What the cheapest exact route costs where the size is large: a Gram matrix of rows² × units, and
-# products of test rows × training rows × targets in every fold (folds share out the test rows, each
-# factors its own training rows).
-EXPONENTS = {"rows": 2, "units": 1, "targets": 1, "layers": 1, "folds": 1}
 
 
 def main() -> None:
@@ -79,27 +76,51 @@ def main() -> None:
 
 
 def growth(axis: str, sizes: list[int]) -> dict[str, Any]:
-    """CPU seconds of least squares over one size, and the exponent between its two largest."""
-    seconds = [run_worker(WORKER, "ours", f"growth-{axis}-{size}")["cpu_s"] for size in sizes]
-    slope = np.log(seconds[-1] / seconds[-2]) / np.log(sizes[-1] / sizes[-2])
-    return {"axis": axis, "sizes": sizes, "cpu_s": seconds, "exponent": round(float(slope), 2)}
+    """CPU seconds of least squares over one size, and exponents between its two largest.
+
+    Seconds are the median of three runs; the expected exponent is that of the operations of the
+    cheapest known exact route.
+    """
+    works = [f"growth-{axis}-{size}" for size in sizes]
+    seconds = [
+        float(np.median([run_worker(WORKER, "ours", work)["cpu_s"] for _ in range(3)]))
+        for work in works
+    ]
+    operations = [operations_of(work) for work in works]
+    last = np.log(sizes[-1] / sizes[-2])
+    measured, expected = (np.log(v[-1] / v[-2]) / last for v in (seconds, operations))
+    return {
+        "axis": axis, "sizes": sizes, "cpu_s": seconds, "operations": operations,
+        "exponent": round(float(measured), 2), "expected": round(float(expected), 2),
+    }  # fmt: skip
+
+
+def operations_of(work: str) -> float:
+    """Floating-point operations of all layers of a growth work."""
+    rows, units, targets, layers, folds = sizes_of(work)
+    return layers * flops("ols", rows, units, targets, folds)
 
 
 def draw_growth() -> None:
-    """Cost against each size on double logarithmic axes, the expected exponent beside it."""
+    """Cost against each size on double logarithmic axes, beside what the operations would take."""
     from matplotlib.figure import Figure
 
     rows = json.loads((HERE / "results" / "encoding-growth.json").read_text())
-    figure = Figure(figsize=(2.2 * len(rows), 2.6), layout="constrained")
-    for axes, row in zip(figure.subplots(1, len(rows)), rows, strict=True):
-        sizes, seconds = np.asarray(row["sizes"]), np.asarray(row["cpu_s"])
-        axes.loglog(sizes, seconds, "o-", label=f"measured: {row['exponent']:.2f}")
-        expected = EXPONENTS[row["axis"]]
+    figure = Figure(figsize=(2.3 * len(rows), 2.8), layout="constrained")
+    panels = figure.subplots(1, len(rows))
+    for axes, row in zip(panels, rows, strict=True):
+        operations, seconds = np.asarray(row["operations"]), np.asarray(row["cpu_s"])
+        axes.loglog(row["sizes"], seconds, "o-", label="measured")
         axes.loglog(
-            sizes, seconds[-1] * (sizes / sizes[-1]) ** expected, ":", label=f"expected: {expected}"
+            row["sizes"], seconds[-1] * operations / operations[-1], "--", label="operations"
         )
-        axes.set(xlabel=row["axis"], ylabel="CPU seconds")
-        axes.legend()
+        axes.set(xlabel=row["axis"])
+        axes.set_title(f"exponent {row['exponent']:.2f}, expected {row['expected']:.2f}", size=9)
+        axes.set_xticks(row["sizes"], [f"{size:,}" for size in row["sizes"]], size=8)
+        axes.tick_params(which="both", labelsize=8)
+        axes.minorticks_off()
+    panels[0].set_ylabel("CPU seconds")
+    panels[0].legend(loc="lower right")
     figure.savefig(HERE / "results" / "encoding-growth.png", dpi=150)
 
 
