@@ -11,11 +11,17 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
     BloomConfig,
+    FalconConfig,
     Gemma2Config,
     GPT2Config,
+    GPTJConfig,
     LlamaConfig,
     MistralConfig,
+    MixtralConfig,
+    MptConfig,
+    Olmo3Config,
     OPTConfig,
+    PhiConfig,
     PreTrainedTokenizerFast,
     T5Config,
 )
@@ -131,6 +137,21 @@ _CONFIGS = {
         },
     ),
     "bloom": ("bytes", BloomConfig, {"hidden_size": 32, "n_layer": 2, "n_head": 4}),
+    "falcon": (
+        "bytes",
+        FalconConfig,
+        {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4},
+    ),
+    "falcon-rw": (
+        "bytes",
+        FalconConfig,
+        {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "alibi": True},
+    ),
+    "gptj": ("bytes", GPTJConfig, {"n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4}),
+    "mixtral": ("begin", MixtralConfig, _LLAMA_LIKE | {"num_local_experts": 4}),
+    "mpt": ("bytes", MptConfig, {"d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 1024}),
+    "olmo3": ("bytes", Olmo3Config, _LLAMA_LIKE | {"sliding_window": 40}),
+    "phi": ("bytes", PhiConfig, _LLAMA_LIKE),
     "t5": (
         "end",
         T5Config,
@@ -140,7 +161,7 @@ _CONFIGS = {
         },
     ),
 }  # fmt: skip
-DECODERS = ("gpt2", "gpt2-split", "llama", "mistral", "gemma2", "opt", "bloom")
+DECODERS = tuple(kind for kind in _CONFIGS if kind != "t5")
 ALL = (*DECODERS, "t5")
 
 

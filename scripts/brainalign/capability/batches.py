@@ -24,6 +24,8 @@ BATCH_TOKENS = 8192
 # Tokens read at once: as many as a matrix product needs to be fast, few enough that rows of like
 # length meet (little padding) and that what is computed on the way stays in the processor's cache.
 PART_TOKENS = 512
+# Models whose attention counts distances in places, padding included, and not by the mask.
+COUNTING_PLACES = ("mpt",)
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def contexts(
         )
     shared = _shared_length(prompts) if len(prompts) > 1 else 0
     lengths = [len(ids) - shared for ids in prompts]
-    alike = max(len(ids) for ids in prompts) + room > _sliding_window(model.model)
+    alike = _minds_padding(model.model, max(len(ids) for ids in prompts) + room)
     read, held = _read_whole, shared  # a row's own copy of the shared tokens counts
     if shared and can_share(model.model):
         read, held = _read_parts, 0
@@ -294,6 +296,11 @@ def _decode(
         use_cache=True,
     )
     return output.logits.float(), output.past_key_values
+
+
+def _minds_padding(network: Any, longest: int) -> bool:
+    """Whether padding after shared tokens changes what rows of `longest` tokens attend to."""
+    return longest > _sliding_window(network) or network.config.model_type in COUNTING_PLACES
 
 
 def _sliding_window(network: Any) -> float:
