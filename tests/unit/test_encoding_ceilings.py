@@ -154,8 +154,22 @@ def test_leave_one_subject_out_is_the_loop():
 
 def test_split_half_is_the_reliability_of_the_mean():
     y, targets = regional(n_subjects=8, n=2000)
-    samples = split_half(Responses(y, targets), 50, np.random.default_rng(0))
+    samples = split_half(Responses(y, targets), None, 50, np.random.default_rng(0))
     assert np.median(samples) == pytest.approx(8 / 9, abs=0.01)  # variance 1 and 1/8
+
+
+def test_split_half_of_folds_knows_nothing_of_what_lies_between_them():
+    """A level that subjects share from block to block is in no fold's r, of models as of halves."""
+    y, targets = regional(n_subjects=8, n=2000)
+    folds = contiguous(2000, 5)
+    for fold, shift in zip(folds, (0, 5, -5, 3, -3), strict=True):
+        y[fold.test] += shift
+    whole, by_fold = (
+        np.median(split_half(Responses(y, targets), part, 50, np.random.default_rng(0)))
+        for part in (None, folds)
+    )
+    assert whole > 0.98
+    assert by_fold == pytest.approx(8 / 9, abs=0.01)
 
 
 @pytest.mark.parametrize("folds", [None, contiguous(300, 5)])
@@ -171,10 +185,10 @@ def test_subjects_without_measurements_count_for_nothing(folds):
     np.testing.assert_allclose(found[without][::2], alone[::2])
     assert np.isnan(found[8:11]).all()
     assert np.isfinite(found[11])
-    samples = split_half(Responses(y, targets), 20, np.random.default_rng(0))
+    samples = split_half(Responses(y, targets), folds, 20, np.random.default_rng(0))
     assert np.isnan(samples[8:11]).all()
     assert np.isfinite(samples[:8]).all()
-    expected = split_half(Responses(y[:, without], rest), 200, np.random.default_rng(0))
+    expected = split_half(Responses(y[:, without], rest), folds, 200, np.random.default_rng(0))
     assert np.median(samples[0]) == pytest.approx(np.median(expected[0]), abs=0.02)
 
 
@@ -184,7 +198,7 @@ def test_two_subjects_of_whom_one_is_lost_have_no_ceiling():
     responses = Responses(y, targets)
     for found in (
         leave_one_subject_out(responses, None),
-        split_half(responses, 5, np.random.default_rng(0))[:, 0],
+        split_half(responses, None, 5, np.random.default_rng(0))[:, 0],
     ):
         assert np.isnan(found[[0, 2]]).all()
         assert np.isfinite(found[[1, 3]]).all()

@@ -34,9 +34,9 @@ def noise_ceiling(
 
     `ceiling` of the entry: `{method: extrapolation, subsets: 10, bootstraps: 100}`,
     `{method: leave-one-subject-out, folds: true, clean: true, bootstraps: 1000}`,
-    `{method: split-half, splits: 100}`, or `{method: none}`. With `folds: false` the correlation
-    is over all rows at once; with `clean: false` without the benchmark's detrending and nuisance
-    regression.
+    `{method: split-half, folds: true, clean: true, splits: 100}`, or `{method: none}`. With
+    `folds: false` the correlation is over all rows at once; with `clean: false` without the
+    benchmark's detrending and nuisance regression.
 
     Raises
     ------
@@ -68,13 +68,13 @@ def noise_ceiling(
     if not options.get("clean", True) and responses.timing is not None:
         timing = replace(responses.timing, detrend=None, nuisance=False)
         responses = gather_responses(dataset, timing)
+    folds = benchmark.splits if options.get("folds", True) else None
     if method == "leave-one-subject-out":
-        folds = benchmark.splits if options.get("folds", True) else None
         values = leave_one_subject_out(responses, folds)
         return _subject_bootstrap(
             values, responses, benchmark.aggregate, method, options.get("bootstraps", 1000), random
         )
-    samples = split_half(responses, options.get("splits", 100), random)
+    samples = split_half(responses, folds, options.get("splits", 100), random)
     return ceiling_table(np.median(samples, axis=1), samples, targets, benchmark.aggregate, method)
 
 
@@ -401,10 +401,18 @@ def _subject_bootstrap(
     return table
 
 
-def split_half(responses: Responses, splits: int, random: np.random.Generator) -> np.ndarray:
+def split_half(
+    responses: Responses, folds: Sequence[Split] | None, splits: int, random: np.random.Generator
+) -> np.ndarray:
     """Spearman-Brown corrected r between the means of two random halves of the subjects.
 
     Of a region the subjects count whose target is measured there; with fewer than two it has none.
+
+    Parameters
+    ----------
+    folds : r is computed over each fold's test rows and averaged, then corrected; None for all
+        rows at once.
+    splits : how often the subjects are halved.
 
     Returns
     -------
@@ -413,7 +421,7 @@ def split_half(responses: Responses, splits: int, random: np.random.Generator) -
     """
     columns = _corresponding(responses)
     measured = responses.measured[columns]
-    values = _standard(_test_rows(responses, None)[0])[:, columns]
+    by_fold = [_standard(rows)[:, columns] for rows in _test_rows(responses, folds)]
     samples = np.full((responses.targets.ids.size, splits), np.nan)
     for i in range(splits):
         order = random.permutation(columns.shape[0])
@@ -422,9 +430,13 @@ def split_half(responses: Responses, splits: int, random: np.random.Generator) -
             if members.size < 2:
                 continue
             regions = np.flatnonzero((measured == present[:, None]).all(axis=0))
-            halves = [
-                values[:, half][:, :, regions].mean(axis=1) for half in np.array_split(members, 2)
-            ]
-            r = pearson(*halves)
+            halves = np.array_split(members, 2)
+            r = np.mean(
+                [
+                    pearson(*(values[:, half][:, :, regions].mean(axis=1) for half in halves))
+                    for values in by_fold
+                ],
+                axis=0,
+            )
             samples[columns[np.ix_(present, regions)], i] = 2 * r / (1 + r)
     return samples
