@@ -22,6 +22,8 @@ CEILING_TARGETS = 12155
 PEER_CEILING_TARGETS = 3
 SIZES = np.arange(2, 9)
 COMPARED_TARGETS = 200
+# Work → the metric of Brain-Score's that does it.
+BRAIN_SCORES = {"ols-pereira": "linear_pearsonr", "ridge-shared-pereira": "ridge_pearsonr"}
 PEREIRA, WEHBE = (627, 4096, 12155), (1295, 1024, 30000)
 
 
@@ -77,6 +79,8 @@ def flops(work: str, rows: int, units: int, targets: int, folds: int) -> float:
     product = 2 * test * train * targets
     if work.startswith("ols"):
         return gram + folds * (min(train, units) ** 3 / 3 + product)
+    if work == "ridge-shared-pereira":  # the losses of all targets by the responses' Gram matrix
+        return gram + rows * rows * targets + folds * (9 * train**3 + product)
     if work == "ridge-gcv-pereira":
         spectrum = 9 * train**3 + 2 * train * train * targets
         return gram + folds * (spectrum + product)
@@ -111,9 +115,10 @@ def ours(work: str) -> dict[str, Any]:
     regression = {
         "ridge-pereira": Ridge("folds-per-target", alphas, inner_folds=INNER_FOLDS),
         "ridge-gcv-pereira": Ridge("gcv-per-target", alphas),
+        "ridge-shared-pereira": Ridge("gcv-shared", alphas),
     }.get(work.removesuffix("-double"), LeastSquares())
     splits = contiguous(rows, folds)
-    epsilon = 1e-8 if work == "ols-pereira" else 0.0
+    epsilon = 1e-8 if work in BRAIN_SCORES else 0.0
     benchmark = Benchmark(
         regression, {"scheme": "contiguous"}, tuple(splits), None, "mean", "best", None, epsilon, 0
     )
@@ -207,8 +212,8 @@ def peer(work: str) -> dict[str, Any]:
         return brainscore_ceiling()
     rows, units, targets, _, folds = sizes_of(work)
     x, y = arrays(rows, units, targets)
-    if work == "ols-pereira":
-        return brainscore_least_squares(x, y, folds)
+    if work in BRAIN_SCORES:
+        return brainscore_regression(x, y, folds, BRAIN_SCORES[work])
     splits = blocks(rows, folds)
     if work == "ols-wehbe":
         from sklearn.linear_model import LinearRegression
@@ -242,8 +247,8 @@ def peer(work: str) -> dict[str, Any]:
     return cost.report(kernel_ridge(*compared(x, y)))
 
 
-def brainscore_least_squares(x: np.ndarray, y: np.ndarray, folds: int) -> dict[str, Any]:
-    """linear_pearsonr over the same folds, as groups that are held out in turn."""
+def brainscore_regression(x: np.ndarray, y: np.ndarray, folds: int, name: str) -> dict[str, Any]:
+    """A metric of Brain-Score's over the same folds, as groups that are held out in turn."""
     from brainscore_core.supported_data_standards.brainio.assemblies import NeuroidAssembly
     from brainscore_language import load_metric
 
@@ -254,7 +259,7 @@ def brainscore_least_squares(x: np.ndarray, y: np.ndarray, folds: int) -> dict[s
     ids = [f"s{i:05d}" for i in range(rows)]
     shown = {"stimulus_id": ("presentation", ids), "story": ("presentation", story.tolist())}
     settings = {"splits": folds, "split_coord": "story", "kfold": "group", "random_state": 1}
-    metric = load_metric("linear_pearsonr", crossvalidation_kwargs=settings)
+    metric = load_metric(name, crossvalidation_kwargs=settings)
 
     def assembly(values: np.ndarray, name: str) -> NeuroidAssembly:
         coords = {

@@ -512,7 +512,14 @@ def test_single_precision_loses_nothing_to_an_offset(seed, offset):
     )
 
 
-@pytest.mark.parametrize("regression", [LEGACY["regression"], CONTROLLED["regression"]])
+@pytest.mark.parametrize(
+    "regression",
+    [
+        LEGACY["regression"],
+        CONTROLLED["regression"],
+        {"type": "ridge", "selection": "gcv-shared"},
+    ],
+)
 @pytest.mark.parametrize("repeated", [False, True])
 def test_layers_are_scored_alike_as_tensors(monkeypatch, activation_file, regression, repeated):
     """What runs on a GPU, here on the CPU: torch in place of numpy from the arrays on."""

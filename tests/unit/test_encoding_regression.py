@@ -91,8 +91,27 @@ def test_selection_by_leave_one_out_is_scikit_learns(p):
     np.testing.assert_allclose(np.asarray(ALPHAS)[::-1][choice], each.alpha_)
     one = RidgeCV(ALPHAS).fit(train_x, train_y)
     fit = Ridge("gcv-shared", ALPHAS).fit(Design.of_features(x), split)
-    losses = fit.losses(train_y - train_y.mean(axis=0))
-    assert fit.alphas[losses.mean(axis=1).argmin()] == pytest.approx(one.alpha_)
+    choice = fit.shared_choice(train_y @ train_y.T)
+    assert fit.alphas[choice] == pytest.approx(one.alpha_)
+    prediction, _ = fit.with_alpha(choice).predict(train_y)
+    np.testing.assert_allclose(
+        prediction.values + prediction.mean + train_y.mean(axis=0), one.predict(x[split.test]),
+        atol=1e-10,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("p", [6, 40, 150])
+def test_one_penalty_for_all_is_that_of_the_least_sum_of_losses(p, intercept):
+    """Also where responses differ in size, and whatever constant is added to them."""
+    x, y, split = data(p=p)
+    y = y[split.train] * np.random.default_rng(0).uniform(0.1, 10, y.shape[1]) + 3.0 * intercept
+    for target in range(y.shape[1]):
+        some = y[:, target : target + 2]
+        fit = Ridge("gcv-shared", ALPHAS, intercept=intercept).fit(
+            Design.of_features(x, intercept), split
+        )
+        assert fit.shared_choice(some @ some.T) == fit.losses(some).sum(axis=1).argmin()
 
 
 @pytest.mark.parametrize("p", [6, 40, 150])

@@ -16,7 +16,7 @@ from brainalign.encoding.benchmark import Benchmark, read_benchmark, read_timing
 from brainalign.encoding.correlation import Aggregate, Prediction, agreement
 from brainalign.encoding.features import Features, check_finite, ordered_like
 from brainalign.encoding.operators import Design, least_squares_operators, row_weights
-from brainalign.encoding.regression import Fit, LeastSquares, LeastSquaresFit, Ridge, RidgeFit
+from brainalign.encoding.regression import LeastSquares, LinearFit, Ridge, RidgeFit
 from brainalign.encoding.responses import (
     TARGETS_AT_A_TIME,
     Responses,
@@ -50,39 +50,19 @@ def score_design(
     if isinstance(regression, Ridge) and regression.selection == "folds-per-target":
         inner = benchmark.inner(split.train, regression.inner_folds)
     fit = regression.fit(design, rows, inner)
-    blocks = list(responses.blocks(TARGETS_AT_A_TIME))
     choice = None
     if isinstance(fit, RidgeFit) and isinstance(regression, Ridge) and regression.shared:
-        choice = _shared_choice(fit, responses, split, blocks)
+        choice = fit.shared_choice(responses.gram(split))
+        fit = fit.with_alpha(choice)
     scores = Scores.undefined(1, responses.measured.size, isinstance(regression, Ridge))
-    for block in blocks:
+    for block in responses.blocks(TARGETS_AT_A_TIME):
         train, test = responses.fold(split, block)
-        prediction, chosen = _predict(fit, train, choice)
+        prediction, chosen = fit.predict(train)
         baseline = array_namespace(train).mean(train, axis=0) * float(benchmark.intercept)
         scores.put(0, block, agreement(prediction, test, baseline, benchmark.epsilon))
         if scores.alpha is not None:
-            scores.alpha[0, block] = fetch(chosen)
+            scores.alpha[0, block] = fetch(chosen) if choice is None else choice
     return scores.only(responses.measured)
-
-
-def _predict(fit: Fit, train: Any, choice: int | None) -> tuple[Prediction, Any]:
-    if choice is None:
-        return fit.predict(train)
-    assert isinstance(fit, RidgeFit)
-    xp = array_namespace(train)
-    return fit.predict_with(train, like(train, np.full(train.shape[1], choice), xp.int64))
-
-
-def _shared_choice(
-    fit: RidgeFit, responses: Responses, split: Split, blocks: Iterable[slice]
-) -> int:
-    """The one alpha that minimises the mean loss over all measured targets."""
-    total = np.zeros(fit.alphas.size)
-    for block in blocks:
-        train, _ = responses.fold(split, block)
-        losses = fetch(fit.losses(train)).astype(np.float64)
-        total += losses[:, responses.measured[block]].sum(axis=1)
-    return int(total.argmin())
 
 
 def score_layer(
@@ -110,7 +90,7 @@ def _score_layer_at_once(
     xp = array_namespace(placed)
     operators = []
     for split, whole in zip(splits, least_squares_operators(design, splits), strict=True):
-        fit = LeastSquaresFit.of_operator(whole)
+        fit = LinearFit.of_operator(whole)
         baseline = row_weights(split.train, responses.n_rows) * float(benchmark.intercept)
         means = (fit.level[None, :], like(whole, baseline)[None, :])
         operators.append(like(placed, xp.concat((fit.operator, *means)), placed.dtype))

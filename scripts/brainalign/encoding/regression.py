@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 from brainalign.encoding.arrays import Array, like, product
 from brainalign.encoding.correlation import Prediction
@@ -40,8 +40,8 @@ class Fit(Protocol):
 
 
 @dataclass(frozen=True)
-class LeastSquaresFit:
-    """Least squares in one fold.
+class LinearFit:
+    """The same linear map for all targets in one fold.
 
     `operator` [test, train] gives predictions relative to their mean, `level` [train] that mean.
     """
@@ -50,7 +50,7 @@ class LeastSquaresFit:
     level: Array
 
     @classmethod
-    def of_operator(cls, operator: Array) -> "LeastSquaresFit":
+    def of_operator(cls, operator: Array) -> "LinearFit":
         """The fit of an operator [test, train] that gives whole predictions."""
         return cls(around_mean(operator), array_namespace(operator).mean(operator, axis=0))
 
@@ -94,6 +94,32 @@ class RidgeFit:
         basis = self.basis.cast(responses)
         return self._predict(basis, product(basis.vectors.T, responses), choice), choice
 
+    def shared_choice(self, gram: Array) -> int:
+        """Index of the one alpha with the least squared leave-one-out error over all targets.
+
+        `gram` : float64 [train, train], products of training rows' responses, summed over targets.
+        Errors are E y, so their squares over all targets are the trace of E gram E'.
+        """
+        basis = self.basis
+        xp, n_rows = array_namespace(gram), basis.vectors.shape[0]
+        outside = 0.0
+        if not basis.complete:
+            outside = xp.eye(n_rows, dtype=gram.dtype, device=device(gram))
+            outside = outside - basis.vectors @ basis.vectors.T - float(basis.intercept) / n_rows
+        losses = []
+        for alpha in self.alphas:
+            left = float(alpha) / (basis.values + float(alpha))
+            errors = (basis.vectors * left) @ basis.vectors.T + outside
+            errors = errors / self._room(basis, left)[:, None]
+            losses.append(float(xp.sum((errors @ gram) * errors)))
+        return int(np.argmin(losses))
+
+    def with_alpha(self, choice: int) -> LinearFit:
+        """The fit of all targets with the alpha of index `choice`."""
+        size = self.basis.values + float(self.alphas[choice])
+        both = (self.basis.cross / size, self.level / size)
+        return LinearFit(*(part @ self.basis.vectors.T for part in both))
+
     def _predict(self, basis: Basis, weights: Array, choice: Array) -> Prediction:
         xp = array_namespace(weights)
         shrinkage = 1.0 / (basis.values[:, None] + like(weights, self.alphas, weights.dtype))
@@ -113,24 +139,28 @@ class RidgeFit:
         small. With an intercept the constant direction has no residual.
         """
         xp = array_namespace(responses)
-        squared = basis.vectors**2
-        n_rows = basis.vectors.shape[0]
-        if basis.complete:
-            residual, slack = None, None
-        else:
+        residual = None
+        if not basis.complete:
             residual = _centred(responses, basis) - product(basis.vectors, weights)
-            slack = 1.0 - xp.sum(squared, axis=1) - (1.0 / n_rows if basis.intercept else 0.0)
         losses = []
         for alpha in self.alphas:
             left = float(alpha) / (basis.values + float(alpha))
-            room = squared @ left
-            if slack is not None:
-                room = room + slack
+            room = self._room(basis, left)
             error = product((basis.vectors / room[:, None]) * left, weights)
             if residual is not None:
                 error = error + residual / room[:, None]
             losses.append(xp.mean(error**2, axis=0))
         return xp.stack(losses)
+
+    def _room(self, basis: Basis, left: Array) -> Array:
+        """One minus the leverage of each row [train], where `left` [k] is left of each vector."""
+        squared = basis.vectors**2
+        room = squared @ left
+        if basis.complete:
+            return room
+        n_rows = basis.vectors.shape[0]
+        outside = 1.0 - array_namespace(room).sum(squared, axis=1)
+        return room + outside - (1.0 / n_rows if basis.intercept else 0.0)
 
     def _gcv_losses(self, basis: Basis, responses: Array, weights: Array) -> Array:
         """Generalised cross-validation (Golub, Heath & Wahba 1979): n RSS / (n - dof)²."""
@@ -154,8 +184,8 @@ class LeastSquares:
 
     intercept: bool = True
 
-    def fit(self, design: Design, split: Split, inner: Sequence[Split] = ()) -> LeastSquaresFit:
-        return LeastSquaresFit.of_operator(least_squares_operator(design, split))
+    def fit(self, design: Design, split: Split, inner: Sequence[Split] = ()) -> LinearFit:
+        return LinearFit.of_operator(least_squares_operator(design, split))
 
 
 @dataclass(frozen=True)

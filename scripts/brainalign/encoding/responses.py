@@ -1,13 +1,14 @@
 """The responses of a benchmark: targets, cleaning, and what a fold sees of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from array_api_compat import array_namespace
 
-from brainalign.encoding.arrays import Array, place, rows_of
+from brainalign.encoding.arrays import Array, like, place, rows_of
 from brainalign.encoding.splits import Split
 from brainalign.encoding.timing import (
     Timing,
@@ -83,6 +84,7 @@ class Responses:
         self.placed = place(self.values, device)
         self._kept: dict[tuple[Any, ...], tuple[Array, Array]] = {}
         self._room = KEPT_BYTES
+        self._gram: Array = None
 
     @property
     def cleaned(self) -> bool:
@@ -120,6 +122,24 @@ class Responses:
             self._room -= size
             self._kept[key] = train, test
         return train, test
+
+    def gram(self, split: Split) -> Array:
+        """Products of training responses, float64 [train, train], summed over measured targets."""
+        if self.cleaned:
+            parts = (self.fold(split, block)[0] for block in self.blocks(TARGETS_AT_A_TIME))
+            return self._products(parts)
+        if self._gram is None:  # the same for every layer and fold
+            parts = (self.placed[:, block] for block in self.blocks(TARGETS_AT_A_TIME))
+            self._gram = self._products(parts)
+        return rows_of(rows_of(self._gram, split.train).T, split.train)
+
+    def _products(self, parts: Iterable[Array]) -> Array:
+        total: Array = 0.0
+        for block, part in zip(self.blocks(TARGETS_AT_A_TIME), parts, strict=True):
+            xp = array_namespace(part)
+            exact = xp.astype(part[:, like(part, self.measured[block])], xp.float64)
+            total = total + exact @ exact.T
+        return total
 
     def _cleaned(self, split: Split, block: slice) -> tuple[np.ndarray, np.ndarray]:
         assert self.timing is not None
