@@ -80,7 +80,8 @@ def flops(work: str, rows: int, units: int, targets: int, folds: int) -> float:
     if work.startswith("ols"):
         return gram + folds * (min(train, units) ** 3 / 3 + product)
     if work == "ridge-shared-pereira":  # the losses of all targets by the responses' Gram matrix
-        return gram + rows * rows * targets + folds * (9 * train**3 + product)
+        choosing = len(ALPHAS) * train**3
+        return gram + rows * rows * targets + folds * (9 * train**3 + choosing + product)
     if work == "ridge-gcv-pereira":
         spectrum = 9 * train**3 + 2 * train * train * targets
         return gram + folds * (spectrum + product)
