@@ -75,7 +75,7 @@ def numpy_rate() -> float:
 def flops(work: str, rows: int, units: int, targets: int, folds: int) -> float:
     """Operations of the cheapest known exact route, the Gram matrix's symmetric half included."""
     train, test = rows - rows // folds, rows // folds
-    gram = rows * rows * units
+    gram = rows * units * min(rows, units)
     product = 2 * test * train * targets
     if work.startswith("ols"):
         return gram + folds * (min(train, units) ** 3 / 3 + product)

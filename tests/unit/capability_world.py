@@ -13,16 +13,27 @@ from transformers import (
     BloomConfig,
     FalconConfig,
     Gemma2Config,
+    Gemma3TextConfig,
+    GemmaConfig,
     GPT2Config,
     GPTJConfig,
+    GPTNeoXConfig,
+    GraniteConfig,
     LlamaConfig,
     MistralConfig,
     MixtralConfig,
     MptConfig,
+    MT5Config,
+    Olmo2Config,
     Olmo3Config,
+    OlmoConfig,
     OPTConfig,
+    Phi3Config,
     PhiConfig,
     PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen3Config,
+    SmolLM3Config,
     T5Config,
 )
 
@@ -118,6 +129,10 @@ _LLAMA_LIKE = {
     "head_dim": 8,
     "max_position_embeddings": 1024,
 }
+_T5_LIKE = {
+    "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4,
+    "decoder_start_token_id": 0,
+}  # fmt: skip
 _CONFIGS = {
     "gpt2": ("bytes", GPT2Config, {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 1024}),
     "gpt2-split": ("split", GPT2Config, {"n_embd": 32, "n_layer": 2, "n_head": 4}),
@@ -152,17 +167,22 @@ _CONFIGS = {
     "mpt": ("bytes", MptConfig, {"d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 1024}),
     "olmo3": ("bytes", Olmo3Config, _LLAMA_LIKE | {"sliding_window": 40}),
     "phi": ("bytes", PhiConfig, _LLAMA_LIKE),
-    "t5": (
-        "end",
-        T5Config,
-        {
-            "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4,
-            "decoder_start_token_id": 0,
-        },
-    ),
+    "phi3": ("begin", Phi3Config, _LLAMA_LIKE | {"sliding_window": 40}),
+    "gpt_neox": ("bytes", GPTNeoXConfig, _LLAMA_LIKE | {"rotary_pct": 0.5}),
+    "olmo": ("bytes", OlmoConfig, _LLAMA_LIKE),
+    "olmo2": ("bytes", Olmo2Config, _LLAMA_LIKE),
+    "granite": ("bytes", GraniteConfig, _LLAMA_LIKE | {"logits_scaling": 4.0}),
+    "qwen2": ("bytes", Qwen2Config, _LLAMA_LIKE),
+    "qwen3": ("bytes", Qwen3Config, _LLAMA_LIKE),
+    "smollm3": ("bytes", SmolLM3Config, _LLAMA_LIKE),
+    "gemma": ("begin", GemmaConfig, _LLAMA_LIKE),
+    "gemma3": ("begin", Gemma3TextConfig, _LLAMA_LIKE | {"sliding_window": 40}),
+    "t5": ("end", T5Config, _T5_LIKE),
+    "mt5": ("end", MT5Config, _T5_LIKE),
 }  # fmt: skip
-DECODERS = tuple(kind for kind in _CONFIGS if kind != "t5")
-ALL = (*DECODERS, "t5")
+ENCODER_DECODER = ("t5", "mt5")
+DECODERS = tuple(kind for kind in _CONFIGS if kind not in ENCODER_DECODER)
+ALL = tuple(_CONFIGS)
 
 
 @cache
@@ -173,7 +193,8 @@ def model(kind: str, max_context: int = 1024, scale: float = 0.25) -> LanguageMo
     config = config_class(
         vocab_size=len(made), bos_token_id=2, eos_token_id=1, pad_token_id=0, **sizes
     )
-    auto = AutoModelForSeq2SeqLM if kind == "t5" else AutoModelForCausalLM
+    two = kind in ENCODER_DECODER
+    auto = AutoModelForSeq2SeqLM if two else AutoModelForCausalLM
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = auto.from_config(config).eval().requires_grad_(False)
@@ -184,7 +205,7 @@ def model(kind: str, max_context: int = 1024, scale: float = 0.25) -> LanguageMo
         name=kind,
         model=network,
         tokenizer=made,
-        architecture="encoder-decoder" if kind == "t5" else "decoder-only",
+        architecture="encoder-decoder" if two else "decoder-only",
         layers=(),
         d_model=32,
         max_context=max_context,

@@ -10,6 +10,7 @@ from brainalign.capability.answering import answer
 from brainalign.capability.prompts import LETTERS
 from brainalign.capability.tasks import Task
 from brainalign.errors import InputError
+from brainalign.models.architectures import FAMILIES
 from brainalign.models.loading import LanguageModel
 from unit import capability_world as world
 
@@ -66,6 +67,11 @@ def one_by_one(model: LanguageModel, text: str, continuation: str) -> float:
     return float(sum(logp[place, token] for place, token in enumerate(new)))
 
 
+def test_every_family_that_answers_is_compared() -> None:
+    answering = {kind for kind, of in FAMILIES.items() if of.architecture != "masked"}
+    assert {world.model(kind).model.config.model_type for kind in world.ALL} == answering
+
+
 @pytest.mark.parametrize("scoring", ["loglikelihood", "loglikelihood-text"])
 @pytest.mark.parametrize("kind", world.ALL)
 def test_loglikelihoods_equal_one_by_one(kind: str, scoring: str) -> None:
@@ -117,7 +123,7 @@ def test_generation_equals_one_by_one(kind: str) -> None:
         shots = questions[questions["subject"] == row["subject"]].head(3)
         text = "".join(f"{s.input}\nAnswer: {s.target}\n\n" for s in shots.itertuples())
         text += f"{row['input']}\nAnswer:"
-        n = 12 - (kind == "t5")  # InstructEval counts T5's start token
+        n = 12 - (kind in world.ENCODER_DECODER)  # InstructEval counts T5's start token
         whole = model.tokenizer.decode(greedy_one_by_one(model, text, n), skip_special_tokens=True)
         assert found["tie"] or whole.startswith(found["generated"])
         assert found["tie"] or whole == found["generated"] or "\n" in found["generated"].strip(" ")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from brainalign.encoding import alignment, arrays
+from brainalign.encoding import alignment, arrays, responses
 from brainalign.encoding.alignment import align
 from brainalign.encoding.correlation import Aggregate, Prediction, agreement, pearson
 from brainalign.encoding.reduction import principal_components
@@ -208,6 +208,19 @@ def test_reading_times_are_no_brain_responses(activation_file):
         align(file, stimuli, times, CONTROLLED, "cpu", 0)
 
 
+def test_epsilon_is_added_where_responses_are_tiny(activation_file):
+    """Norms of some 1e-8, to which Brain-Score's formula adds as much."""
+    features, y, _ = planted()
+    stimuli, dataset = tables(1e-9 * y)
+    file = activation_file({"f": features}, stimuli["stimulus_id"])
+    for split in (LEGACY["split"], {"scheme": "grouped", "folds": 3}):
+        for regression in (LEGACY["regression"], {"type": "ridge", "selection": "gcv-shared"}):
+            entry = LEGACY | {"split": split, "regression": regression}
+            with_it = overall(align(file, stimuli, dataset, entry, "cpu", 0), "f")
+            without = overall(align(file, stimuli, dataset, entry | {"epsilon": 0}, "cpu", 0), "f")
+            assert 0.05 < with_it["r"] / without["r"] < 0.9
+
+
 @pytest.mark.parametrize("size", [1, 7, 10**6])
 def test_the_batch_of_targets_changes_nothing(activation_file, monkeypatch, size):
     features, y, _ = planted()
@@ -216,7 +229,8 @@ def test_the_batch_of_targets_changes_nothing(activation_file, monkeypatch, size
     for selection in ("gcv-shared", "loo-per-target", "folds-per-target"):
         entry = CONTROLLED | {"regression": {"type": "ridge", "selection": selection}}
         whole = align(file, stimuli, dataset, entry, "cpu", 0)
-        monkeypatch.setattr(alignment, "TARGETS_AT_A_TIME", size)
+        for module in (alignment, responses):
+            monkeypatch.setattr(module, "TARGETS_AT_A_TIME", size)
         batched = align(file, stimuli, dataset, entry, "cpu", 0)
         monkeypatch.undo()
         pd.testing.assert_frame_equal(whole, batched, rtol=1e-9)
@@ -282,6 +296,20 @@ def test_nested_choice_finds_the_layer_that_predicts(activation_file):
     table = align(file, stimuli, dataset, CONTROLLED | {"layers": "nested"}, "cpu", 0)
     assert overall(table, "nested")["r"] == pytest.approx(overall(table, "b")["r"])
     assert overall(table, "nested")["layer_index"] == 1
+
+
+def test_nested_counts_what_has_no_r_in_some_fold(activation_file):
+    """Two targets, each constant in another fold: two without r in some fold, one in each."""
+    features, y, _ = planted()
+    stimuli, dataset = tables(y)
+    y[:80, 0], y[80:160, 1] = 1.0, 1.0
+    dataset["responses"][:] = y
+    file = activation_file({"f": features}, stimuli["stimulus_id"])
+    entry = CONTROLLED | {"split": {"scheme": "contiguous", "folds": 3}, "layers": "nested"}
+    table = align(file, stimuli, dataset, entry, "cpu", 0)
+    nested, layer = (overall(table, name) for name in ("nested", "f"))
+    assert nested["n_undefined"] == layer["n_undefined"] == 2
+    assert nested["reason"] == layer["reason"] == "2 constant in the fold"
 
 
 def test_a_fixed_depth_chooses_the_nearest_layer(activation_file):

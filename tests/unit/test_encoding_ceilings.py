@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from brainalign.encoding.ceilings import (
+    _pools,
     extrapolate,
     fit_asymptotes,
     leave_one_subject_out,
@@ -152,10 +153,12 @@ def test_leave_one_subject_out_is_the_loop():
     assert by_fold.mean() == pytest.approx(ours.mean(), abs=0.03)
 
 
-def test_split_half_is_the_reliability_of_the_mean():
-    y, targets = regional(n_subjects=8, n=2000)
+@pytest.mark.parametrize("noise", [0.5, 1.0, 3.0])
+def test_split_half_is_what_the_shared_signal_reaches(noise):
+    y, targets = regional(n_subjects=8, n=4000, noise=noise)
     samples = split_half(Responses(y, targets), None, 50, np.random.default_rng(0))
-    assert np.median(samples) == pytest.approx(8 / 9, abs=0.01)  # variance 1 and 1/8
+    signal = 1 / np.sqrt(1 + noise**2)  # r of the signal with signal and noise
+    assert np.median(samples) == pytest.approx(signal, abs=0.02)
 
 
 def test_split_half_of_folds_knows_nothing_of_what_lies_between_them():
@@ -168,8 +171,8 @@ def test_split_half_of_folds_knows_nothing_of_what_lies_between_them():
         np.median(split_half(Responses(y, targets), part, 50, np.random.default_rng(0)))
         for part in (None, folds)
     )
-    assert whole > 0.98
-    assert by_fold == pytest.approx(8 / 9, abs=0.01)
+    assert whole > 0.95
+    assert by_fold == pytest.approx(np.sqrt(1 / 2), abs=0.02)
 
 
 @pytest.mark.parametrize("folds", [None, contiguous(300, 5)])
@@ -190,6 +193,39 @@ def test_subjects_without_measurements_count_for_nothing(folds):
     assert np.isfinite(samples[:8]).all()
     expected = split_half(Responses(y[:, without], rest), folds, 200, np.random.default_rng(0))
     assert np.median(samples[0]) == pytest.approx(np.median(expected[0]), abs=0.02)
+
+
+def test_a_target_that_is_constant_in_a_fold_keeps_the_others():
+    """As its score does, which is the mean over the folds in which it has one."""
+    y, targets = regional()
+    y[:60, 2] = 1.0
+    folds = contiguous(300, 5)
+    found = leave_one_subject_out(Responses(y, targets), folds)
+    others = leave_one_subject_out(Responses(y, targets), folds[1:])
+    assert found[2] == pytest.approx(others[2])
+
+
+@pytest.mark.parametrize(("n_subjects", "lost"), [(3, 1), (6, 3)])
+def test_the_interval_is_of_the_subjects_that_are_left(n_subjects, lost):
+    y, targets = regional(n_subjects=n_subjects)
+    y[0, 0 : 2 * lost : 2] = np.nan
+    stimuli, dataset = dataset_of(y, targets)
+    ceiling = {"method": "leave-one-subject-out", "folds": False}
+    entry = LEGACY | {"aggregate": "mean", "ceiling": ceiling}
+    table = noise_ceiling(stimuli, dataset, entry, 0)
+    summary = table[table["target_id"] == "all"]
+    assert (summary["low"] <= summary["ceiling"]).all()
+    assert (summary["ceiling"] <= summary["high"]).all()
+
+
+def test_pools_are_drawn_without_repetition():
+    others = [f"s{i}" for i in range(8)]
+    drawn = _pools(others, 4, 20, np.random.default_rng(0))
+    assert len(set(drawn)) == 20
+    assert all(len(set(pool)) == 4 and list(pool) == sorted(pool) for pool in drawn)
+    assert _pools(others, 7, 20, np.random.default_rng(0)) == list(
+        itertools.combinations(others, 7)
+    )
 
 
 def test_two_subjects_of_whom_one_is_lost_have_no_ceiling():
@@ -262,3 +298,6 @@ def test_bad_input_is_named():
     ]:
         with pytest.raises(InputError, match=message):
             noise_ceiling(stimuli, data, LEGACY | {"ceiling": options}, 0)
+    similar = LEGACY | {"regression": {"type": "cka"}, "ceiling": {"method": "split-half"}}
+    with pytest.raises(InputError, match="split-half is of regressions, not of rsa or cka"):
+        noise_ceiling(stimuli, dataset, similar, 0)

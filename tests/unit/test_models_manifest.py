@@ -135,7 +135,7 @@ def test_the_context_of_llamas_first_conversions(tmp_path):
     assert described(tmp_path)["max_context"] == 40
 
 
-@pytest.mark.parametrize("kind", ["dynamic", "longrope"])
+@pytest.mark.parametrize("kind", ["dynamic", "longrope", "su"])
 def test_positions_that_depend_on_the_length_are_refused_beyond_it(kind, tmp_path):
     write("llama", tmp_path)
     rope = {"rope_type": kind, "original_max_position_embeddings": 32, "rope_theta": 10000.0}

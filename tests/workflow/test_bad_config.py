@@ -171,7 +171,12 @@ FAULTS = [
     (
         "alignment/sim-passages-legacy/regression",
         {"type": "rsa"},
-        ["sim-passages-legacy.ceiling.method", "extrapolation needs a regression"],
+        ["sim-passages-legacy.ceiling.method", "extrapolation is of regressions"],
+    ),
+    (
+        "alignment/sim-passages-controlled/regression",
+        {"type": "ols", "intercept": False},
+        ["sim-passages-controlled.regression.intercept", "z-scored by fold"],
     ),
     ("capability/mmlu-sim/questions", {"type": "bbh"}, ["mmlu-sim.format", "bbh are generation"]),
     ("capability/bbh-sim/scoring", "chain-of-thought", ["scoring", "no chains of thought"]),

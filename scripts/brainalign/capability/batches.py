@@ -17,6 +17,7 @@ import torch
 from brainalign.capability.cache import RoomyLayer, copied, widened
 from brainalign.capability.shared_prefix import SharedPrefix, can_share, enable
 from brainalign.errors import InputError
+from brainalign.models.architectures import family
 from brainalign.models.inputs import decoder_start, padded
 from brainalign.models.loading import LanguageModel
 
@@ -24,8 +25,6 @@ BATCH_TOKENS = 8192
 # Tokens read at once: as many as a matrix product needs to be fast, few enough that rows of like
 # length meet (little padding) and that what is computed on the way stays in the processor's cache.
 PART_TOKENS = 512
-# Models whose attention counts distances in places, padding included, and not by the mask.
-COUNTING_PLACES = ("mpt",)
 
 
 @dataclass(frozen=True)
@@ -300,7 +299,7 @@ def _decode(
 
 def _minds_padding(network: Any, longest: int) -> bool:
     """Whether padding after shared tokens changes what rows of `longest` tokens attend to."""
-    return longest > _sliding_window(network) or network.config.model_type in COUNTING_PLACES
+    return longest > _sliding_window(network) or family(network.config.to_dict()).counts_places
 
 
 def _sliding_window(network: Any) -> float:

@@ -198,7 +198,9 @@ def _chosen_index(table: pd.DataFrame, layers: str | float) -> int:
 def _nested(table: pd.DataFrame, inner: np.ndarray) -> pd.DataFrame:
     """Rows of the layer chosen in each fold by its training rows; `inner` is [layer, fold]."""
     best = np.where(np.isnan(inner), -np.inf, inner).argmax(axis=0)
-    folds = table[table["fold"] >= 0]
+    folds, whole = table[table["fold"] >= 0], table[table["fold"] == -1]
+    # What has no r in some fold has none there in any layer.
+    undefined = whole.groupby(["subject", "region"])[["n_undefined", "reason"]].first()
     chosen = folds[folds["layer_index"].to_numpy() == best[folds["fold"].to_numpy()]].copy()
     parts = [chosen]
     for (subject, region), group in chosen.groupby(["subject", "region"], sort=False):
@@ -213,8 +215,7 @@ def _nested(table: pd.DataFrame, inner: np.ndarray) -> pd.DataFrame:
             "r_sd": spread_of_defined(values),
             "r2": mean_of_defined(group["r2"].to_numpy()),
             "unique_r2": mean_of_defined(group["unique_r2"].to_numpy()),
-            "n_undefined": group["n_undefined"].max(),
-            "reason": group.loc[group["n_undefined"].idxmax(), "reason"],
+            **undefined.loc[(subject, region)].to_dict(),
             "alpha": group["alpha"].median(),
             "alpha_at_edge": group["alpha_at_edge"].mean(),
         }

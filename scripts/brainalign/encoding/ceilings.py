@@ -57,9 +57,9 @@ def noise_ceiling(
         return ceiling_table(samples[:, 0], samples, targets, benchmark.aggregate, method)
     if np.unique(targets.subjects).size < 2:
         raise InputError(f"ceiling.method: {method} needs 2 or more subjects, there is 1")
+    if isinstance(benchmark.regression, Similarity):
+        raise InputError(f"ceiling.method: {method} is of regressions, not of rsa or cka")
     if method == "extrapolation":
-        if isinstance(benchmark.regression, Similarity):
-            raise InputError("ceiling.method: extrapolation needs a regression, not rsa or cka")
         sizes, scores = pool_scores(responses, benchmark, options.get("subsets", 10), random)
         samples = extrapolate(sizes, scores, options.get("bootstraps", 100), random)
         return ceiling_table(
@@ -350,11 +350,12 @@ def _test_rows(responses: Responses, folds: Sequence[Split] | None) -> list[np.n
 def leave_one_subject_out(responses: Responses, folds: Sequence[Split] | None) -> np.ndarray:
     """r [target] of each subject's response with the mean of the other subjects' at its region.
 
-    NaN where the target is not measured, or no other subject's is.
+    NaN where the target is not measured, no other subject's is, or it is constant in every fold.
 
     Parameters
     ----------
-    folds : r is computed over each fold's test rows and averaged; None for all rows at once.
+    folds : r is computed over each fold's test rows and averaged over the folds that have one;
+        None for all rows at once.
     """
     columns = _corresponding(responses)
     measured = responses.measured[columns]
@@ -370,9 +371,10 @@ def leave_one_subject_out(responses: Responses, folds: Sequence[Split] | None) -
             others.reshape(len(rows), -1), rows[:, columns].reshape(len(rows), -1)
         ).reshape(columns.shape)
         results.append(r)
-    mean: np.ndarray = np.mean(results, axis=0)
-    mean[~responses.measured] = np.nan
-    return mean
+    r = np.stack(results)
+    r[:, ~responses.measured] = np.nan
+    folds_with = (~np.isnan(r)).sum(axis=0)
+    return np.nansum(r, axis=0) / np.where(folds_with > 0, folds_with, np.nan)
 
 
 def _subject_bootstrap(
@@ -383,12 +385,18 @@ def _subject_bootstrap(
     bootstraps: int,
     random: np.random.Generator,
 ) -> pd.DataFrame:
-    """A ceiling table whose summary intervals resample subjects; single targets have none."""
+    """A ceiling table whose summary intervals resample the subjects that have a value.
+
+    Single targets have no interval.
+    """
     table = ceiling_table(values, values[:, None], responses.targets, aggregate, method)
     by_subject = values[_corresponding(responses)]
-    draws = random.integers(len(by_subject), size=(bootstraps, len(by_subject)))
     for place, region in enumerate([*np.unique(responses.targets.regions).tolist(), "all"]):
         inside = by_subject if region == "all" else by_subject[:, [place]]
+        inside = inside[~np.isnan(inside).all(axis=1)]
+        if not len(inside):
+            continue
+        draws = random.integers(len(inside), size=(bootstraps, len(inside)))
         resampled = inside[draws]  # [bootstrap, subject, region]
         if aggregate == "median-pooled":
             samples = np.nanmedian(resampled, axis=(1, 2))
@@ -404,7 +412,12 @@ def _subject_bootstrap(
 def split_half(
     responses: Responses, folds: Sequence[Split] | None, splits: int, random: np.random.Generator
 ) -> np.ndarray:
-    """Spearman-Brown corrected r between the means of two random halves of the subjects.
+    """What subjects share could reach with one of them, from r between halves of the subjects.
+
+    The Spearman-Brown formula takes r, the reliability of the mean over half of n subjects, to
+    that of one subject, k r / (1 + (k - 1) r) with k = 2 / n; r with one subject's response is at
+    most its root. (The reliability of the mean over all, k = 2, is no ceiling of scores that are of
+    single subjects.) Negative reliabilities have negative roots.
 
     Of a region the subjects count whose target is measured there; with fewer than two it has none.
 
@@ -412,12 +425,11 @@ def split_half(
     ----------
     folds : r is computed over each fold's test rows and averaged, then corrected; None for all
         rows at once.
-    splits : how often the subjects are halved.
+    splits : how often the subjects are halved at random.
 
     Returns
     -------
-    [target, split]: 2r / (1 + r), the same for all subjects' measured targets of a region. It is
-    the reliability of the mean over subjects (brainscore_language.benchmarks.futrell2018).
+    [target, split], the same for all subjects' measured targets of a region.
     """
     columns = _corresponding(responses)
     measured = responses.measured[columns]
@@ -438,5 +450,9 @@ def split_half(
                 ],
                 axis=0,
             )
-            samples[columns[np.ix_(present, regions)], i] = 2 * r / (1 + r)
+            times = 2 / members.size
+            reliability = times * r / (1 + (times - 1) * r)
+            samples[columns[np.ix_(present, regions)], i] = np.sign(reliability) * np.sqrt(
+                np.abs(reliability)
+            )
     return samples

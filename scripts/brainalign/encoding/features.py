@@ -63,7 +63,7 @@ class Features:
             if self.words is not None:
                 fitted = self.words.kept[train] if self.per_volume else self.words.words_in(train)
             if fitted.size < 2:
-                raise InputError(f"timing.pca: {fitted.size} words in the training rows")
+                raise InputError(f"PCA: {fitted.size} stimuli in training rows, expected 2 or more")
             stimuli = principal_components(stimuli, fitted, self.components)
         if self.words is None:
             return stimuli

@@ -1,7 +1,7 @@
 """Least squares and ridge with an intercept: fits, and how ridge's penalty is chosen.
 
 What a fit needs of the features is in operators.py; products with the responses have the responses'
-dtype.
+dtype, all else is float64.
 """
 
 from collections.abc import Mapping, Sequence

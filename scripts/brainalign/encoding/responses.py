@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from array_api_compat import array_namespace
 
-from brainalign.encoding.arrays import Array, like, place, rows_of
+from brainalign.encoding.arrays import Array, place, rows_of
 from brainalign.encoding.splits import Split
 from brainalign.encoding.timing import (
     Timing,
@@ -124,22 +124,16 @@ class Responses:
         return train, test
 
     def gram(self, split: Split) -> Array:
-        """Products of training responses, float64 [train, train], summed over measured targets."""
-        if self.cleaned:
-            parts = (self.fold(split, block)[0] for block in self.blocks(TARGETS_AT_A_TIME))
-            return self._products(parts)
-        if self._gram is None:  # the same for every layer and fold
-            parts = (self.placed[:, block] for block in self.blocks(TARGETS_AT_A_TIME))
-            self._gram = self._products(parts)
-        return rows_of(rows_of(self._gram, split.train).T, split.train)
+        """Products of training responses, float64 [train, train], summed over targets.
 
-    def _products(self, parts: Iterable[Array]) -> Array:
-        total: Array = 0.0
-        for block, part in zip(self.blocks(TARGETS_AT_A_TIME), parts, strict=True):
-            xp = array_namespace(part)
-            exact = xp.astype(part[:, like(part, self.measured[block])], xp.float64)
-            total = total + exact @ exact.T
-        return total
+        Targets that are not measured are zero.
+        """
+        blocks = self.blocks(TARGETS_AT_A_TIME)
+        if self.cleaned:
+            return _products(self.fold(split, block)[0] for block in blocks)
+        if self._gram is None:  # the same for every layer and fold
+            self._gram = _products(self.placed[:, block] for block in blocks)
+        return rows_of(rows_of(self._gram, split.train).T, split.train)
 
     def _cleaned(self, split: Split, block: slice) -> tuple[np.ndarray, np.ndarray]:
         assert self.timing is not None
@@ -172,6 +166,15 @@ class Responses:
         assert self.runs is not None and self.volumes is not None
         detrend = self.timing.detrend
         return without_drift(values, self.volumes[rows], self.runs[rows], self.tr, detrend)
+
+
+def _products(parts: Iterable[Array]) -> Array:
+    """Sum over parts [row, target] of their products of rows, float64 [row, row]."""
+    total: Array = 0.0
+    for part in parts:
+        exact = array_namespace(part).astype(part, array_namespace(part).float64)
+        total = total + exact @ exact.T
+    return total
 
 
 def read_targets(dataset: xr.Dataset) -> Targets:

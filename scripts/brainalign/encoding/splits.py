@@ -238,6 +238,8 @@ def inner_splits(
         return grouped(labels, min(folds, np.unique(labels).size), None)
     if train.size < 2 * folds:
         raise InputError(f"{folds} inner folds of {train.size} training rows: too few rows")
+    if scheme.get("scheme") not in SCHEMES:
+        raise InputError(f"split.scheme: {scheme.get('scheme')!r} has no inner folds")
     gap = scheme.get("gap", 0) if scheme.get("scheme") == "contiguous" else 0
     splits = []
     for part in np.array_split(np.arange(train.size), folds):

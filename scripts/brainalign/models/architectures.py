@@ -39,8 +39,9 @@ class Family:
     `width_key`, `context_key` and the stacks' `depth_key` are keys of config.json; `former` maps
     them to the key that stands in where they are missing (early conversions had other names).
     `default_context` stands in where a config has no `context_key`; `fixed_positions` says that
-    positions are a learned table, so a longer context cannot run. `ignored` matches tensors of a
-    checkpoint that the language model does not use as parameters (buffers, other heads).
+    positions come from a table, so a longer context cannot run; `counts_places` that attention
+    counts distances in places, padding included, and not by the mask. `ignored` matches tensors of
+    a checkpoint that the language model does not use as parameters (buffers, other heads).
     """
 
     architecture: str
@@ -49,6 +50,7 @@ class Family:
     context_key: str = "max_position_embeddings"
     default_context: int | None = None
     fixed_positions: bool = False
+    counts_places: bool = False
     former: Mapping[str, str] = field(default_factory=dict)
     ignored: str = r"\.(inv_freq|position_ids)$"
 
@@ -128,6 +130,7 @@ FAMILIES: Mapping[str, Family] = {
         width_key="d_model",
         context_key="max_seq_len",
         fixed_positions=True,  # distances, of a table
+        counts_places=True,
     ),
     "phi": Family("decoder-only", (_decoder_only("layers", "final_layernorm"),)),
     "phi3": _LLAMA_LIKE,
@@ -208,11 +211,11 @@ def context(config: Mapping[str, Any], where: str = "config.json") -> int:
 def steady_context(config: Mapping[str, Any]) -> int | None:
     """The most tokens whose positions do not depend on the sequence's length; None: any number.
 
-    Rotary positions of type `dynamic` and `longrope` change where a sequence is longer: a token's
-    hidden state would then depend on what follows it, and on the batch that it is read in.
+    Rotary positions of type `dynamic` and `longrope` (once `su`) change where a sequence is longer:
+    a token's hidden state would then depend on what follows it, and on the batch it is read in.
     """
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    if rope.get("rope_type", rope.get("type")) not in ("dynamic", "longrope"):
+    if rope.get("rope_type", rope.get("type")) not in ("dynamic", "longrope", "su"):
         return None
     key = "original_max_position_embeddings"
     return rope.get(key) or config.get(key) or config.get("max_position_embeddings")

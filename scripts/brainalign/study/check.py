@@ -181,9 +181,15 @@ def _combined_faults(path: str, benchmark: Config) -> Iterator[str]:
             yield f"{path}.split: {key} and {key}_seconds are given, expected one of them"
     if "reduce" in benchmark and (benchmark.get("timing") or {}).get("pca"):
         yield f"{path}: reduce and timing.pca are given, expected one of them"
-    extrapolated = (benchmark.get("ceiling") or {}).get("method") == "extrapolation"
-    if extrapolated and regression["type"] in ("rsa", "cka"):
-        yield f"{path}.ceiling.method: extrapolation needs a regression, not {regression['type']}"
+    ceiling = (benchmark.get("ceiling") or {}).get("method", "none")
+    if ceiling != "none" and regression["type"] in ("rsa", "cka"):
+        yield f"{path}.ceiling.method: {ceiling} is of regressions, not of {regression['type']}"
+    timing = benchmark.get("timing") or {}
+    if not regression.get("intercept", True) and "fold" not in timing.get("zscore", ()):
+        yield (
+            f"{path}.regression.intercept: false needs rows that are z-scored by fold "
+            "(timing.zscore), for else the mean of test rows would be known"
+        )
 
 
 def _dataset_faults(section: str, name: str, benchmark: Config, datasets: Config) -> Iterator[str]:
