@@ -161,6 +161,10 @@ class Cluster:
         """Comments of the jobs that run: `rule_NAME_wildcards_VALUES`."""
         return _run("squeue", "-h", "-t", "R", "-o", "%k").splitlines()
 
+    def waiting(self) -> list[str]:
+        """Comments of the jobs that wait."""
+        return _run("squeue", "-h", "-t", "PD", "-o", "%k").splitlines()
+
     def _write_settings(self) -> None:
         for name in ("state", "log", "db", *(f"spool/{node}" for node in NODES)):
             (self.root / name).mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,7 @@ class ClusterRun:
 def cluster_run(
     cluster: Cluster, config: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> ClusterRun:
-    """Submit with the project's profile, interrupt when its first model is read, resume."""
+    """Submit with the project's profile, interrupt when its first model is to be read, resume."""
     study = Study(tmp_path_factory.mktemp("submitted"), copy.deepcopy(config))
     profile = own_profile(study.folder / "profile")
     # A shell that starts tests in the background lets them, and what they start, ignore it.
@@ -113,10 +113,16 @@ def own_profile(folder: Path) -> Path:
 
 
 def wait_for_reading(cluster: Cluster, run: "subprocess.Popen[str]") -> None:
-    """Until a job that reads with the pre-trained model runs on the cluster."""
-    while not any(comment.startswith("rule_activations") for comment in cluster.running()):
+    """Until a job that reads with the pre-trained model waits for its turn, and others run.
+
+    What waits cannot end before it is cancelled, as a short job that runs may.
+    """
+    while not (
+        any(comment.startswith("rule_activations") for comment in cluster.waiting())
+        and cluster.running()
+    ):
         assert run.poll() is None, "the run ended before it could be interrupted"
-        time.sleep(1)
+        time.sleep(0.2)
 
 
 def emptied(cluster: Cluster, seconds: float = 60) -> list[str]:

@@ -16,7 +16,7 @@ from brainalign.encoding.benchmark import Benchmark, read_benchmark, read_timing
 from brainalign.encoding.correlation import Aggregate, Prediction, agreement
 from brainalign.encoding.features import Features, check_finite, ordered_like
 from brainalign.encoding.operators import Design, least_squares_operators, row_weights
-from brainalign.encoding.regression import LeastSquares, LinearFit, Ridge, RidgeFit
+from brainalign.encoding.regression import Fit, LeastSquares, LinearFit, Ridge, RidgeFit
 from brainalign.encoding.responses import (
     TARGETS_AT_A_TIME,
     Responses,
@@ -49,7 +49,7 @@ def score_design(
     inner: list[Split] = []
     if isinstance(regression, Ridge) and regression.selection == "folds-per-target":
         inner = benchmark.inner(split.train, regression.inner_folds)
-    fit = regression.fit(design, rows, inner)
+    fit: Fit = regression.fit(design, rows, inner)
     choice = None
     if isinstance(fit, RidgeFit) and isinstance(regression, Ridge) and regression.shared:
         choice = fit.shared_choice(responses.gram(split))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from brainalign.encoding.arrays import Array, fetch, like, product, rows_of
+from brainalign.encoding.arrays import Array, column_products, fetch, like, product, rows_of
 from brainalign.encoding.correlation import Prediction, spread
 from brainalign.encoding.operators import (
     Design,
@@ -65,8 +65,8 @@ class FoldsFit:
             stacked = xp.reshape(panel.operators, (n_alphas * n_rows, n_columns))
             operator = like(responses, stacked, responses.dtype)
             errors = product(operator, centred[panel.start :, :])
-            errors *= errors
-            squares = xp.sum(xp.reshape(errors, (n_alphas, n_rows, -1)), axis=1)
+            errors = xp.reshape(errors, (n_alphas, n_rows, -1))
+            squares = xp.stack([column_products(e, e) for e in errors])
             if panel.test is not None:
                 tested = rows_of(responses, panel.test)
                 own = spread(tested, xp.mean(tested, axis=0))
