@@ -113,14 +113,15 @@ def own_profile(folder: Path) -> Path:
 
 
 def wait_for_reading(cluster: Cluster, run: "subprocess.Popen[str]") -> None:
-    """Until a job that reads with the pre-trained model waits for its turn, and others run.
+    """Until a job that reads with the pre-trained model is there, and some job waits for its turn.
 
     What waits cannot end before it is cancelled, as a short job that runs may.
     """
-    while not (
-        any(comment.startswith("rule_activations") for comment in cluster.waiting())
-        and cluster.running()
-    ):
+    while True:
+        waiting = cluster.waiting()
+        there = [*waiting, *cluster.running()]
+        if waiting and any(comment.startswith("rule_activations") for comment in there):
+            return
         assert run.poll() is None, "the run ended before it could be interrupted"
         time.sleep(0.2)
 
