@@ -8,33 +8,10 @@ import torch
 from brainalign.models.loading import LanguageModel
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
-    BloomConfig,
-    FalconConfig,
-    Gemma2Config,
-    Gemma3TextConfig,
-    GemmaConfig,
-    GPT2Config,
-    GPTJConfig,
-    GPTNeoXConfig,
-    GraniteConfig,
-    LlamaConfig,
-    MistralConfig,
-    MixtralConfig,
-    MptConfig,
-    MT5Config,
-    Olmo2Config,
-    Olmo3Config,
-    OlmoConfig,
-    OPTConfig,
-    Phi3Config,
-    PhiConfig,
     PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen3Config,
-    SmolLM3Config,
-    T5Config,
 )
 
 NOUNS = ["river", "stone", "lamp", "heron", "bread", "boat", "miller", "tower", "apple", "garden"]
@@ -134,51 +111,51 @@ _T5_LIKE = {
     "decoder_start_token_id": 0,
 }  # fmt: skip
 _CONFIGS = {
-    "gpt2": ("bytes", GPT2Config, {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 1024}),
-    "gpt2-split": ("split", GPT2Config, {"n_embd": 32, "n_layer": 2, "n_head": 4}),
-    "llama": ("begin", LlamaConfig, _LLAMA_LIKE),
-    "mistral": ("begin", MistralConfig, _LLAMA_LIKE | {"sliding_window": 40}),
+    "gpt2": ("bytes", "gpt2", {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 1024}),
+    "gpt2-split": ("split", "gpt2", {"n_embd": 32, "n_layer": 2, "n_head": 4}),
+    "llama": ("begin", "llama", _LLAMA_LIKE),
+    "mistral": ("begin", "mistral", _LLAMA_LIKE | {"sliding_window": 40}),
     "gemma2": (
         "begin",
-        Gemma2Config,
+        "gemma2",
         _LLAMA_LIKE | {"final_logit_softcapping": 2.0, "sliding_window": 4096},
     ),
     "opt": (
         "begin",
-        OPTConfig,
+        "opt",
         {
             "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
             "word_embed_proj_dim": 32, "max_position_embeddings": 1024,
         },
     ),
-    "bloom": ("bytes", BloomConfig, {"hidden_size": 32, "n_layer": 2, "n_head": 4}),
+    "bloom": ("bytes", "bloom", {"hidden_size": 32, "n_layer": 2, "n_head": 4}),
     "falcon": (
         "bytes",
-        FalconConfig,
+        "falcon",
         {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4},
     ),
     "falcon-rw": (
         "bytes",
-        FalconConfig,
+        "falcon",
         {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "alibi": True},
     ),
-    "gptj": ("bytes", GPTJConfig, {"n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4}),
-    "mixtral": ("begin", MixtralConfig, _LLAMA_LIKE | {"num_local_experts": 4}),
-    "mpt": ("bytes", MptConfig, {"d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 1024}),
-    "olmo3": ("bytes", Olmo3Config, _LLAMA_LIKE | {"sliding_window": 40}),
-    "phi": ("bytes", PhiConfig, _LLAMA_LIKE),
-    "phi3": ("begin", Phi3Config, _LLAMA_LIKE | {"sliding_window": 40}),
-    "gpt_neox": ("bytes", GPTNeoXConfig, _LLAMA_LIKE | {"rotary_pct": 0.5}),
-    "olmo": ("bytes", OlmoConfig, _LLAMA_LIKE),
-    "olmo2": ("bytes", Olmo2Config, _LLAMA_LIKE),
-    "granite": ("bytes", GraniteConfig, _LLAMA_LIKE | {"logits_scaling": 4.0}),
-    "qwen2": ("bytes", Qwen2Config, _LLAMA_LIKE),
-    "qwen3": ("bytes", Qwen3Config, _LLAMA_LIKE),
-    "smollm3": ("bytes", SmolLM3Config, _LLAMA_LIKE),
-    "gemma": ("begin", GemmaConfig, _LLAMA_LIKE),
-    "gemma3": ("begin", Gemma3TextConfig, _LLAMA_LIKE | {"sliding_window": 40}),
-    "t5": ("end", T5Config, _T5_LIKE),
-    "mt5": ("end", MT5Config, _T5_LIKE),
+    "gptj": ("bytes", "gptj", {"n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4}),
+    "mixtral": ("begin", "mixtral", _LLAMA_LIKE | {"num_local_experts": 4}),
+    "mpt": ("bytes", "mpt", {"d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 1024}),
+    "olmo3": ("bytes", "olmo3", _LLAMA_LIKE | {"sliding_window": 40}),
+    "phi": ("bytes", "phi", _LLAMA_LIKE),
+    "phi3": ("begin", "phi3", _LLAMA_LIKE | {"sliding_window": 40}),
+    "gpt_neox": ("bytes", "gpt_neox", _LLAMA_LIKE | {"rotary_pct": 0.5}),
+    "olmo": ("bytes", "olmo", _LLAMA_LIKE),
+    "olmo2": ("bytes", "olmo2", _LLAMA_LIKE),
+    "granite": ("bytes", "granite", _LLAMA_LIKE | {"logits_scaling": 4.0}),
+    "qwen2": ("bytes", "qwen2", _LLAMA_LIKE),
+    "qwen3": ("bytes", "qwen3", _LLAMA_LIKE),
+    "smollm3": ("bytes", "smollm3", _LLAMA_LIKE),
+    "gemma": ("begin", "gemma", _LLAMA_LIKE),
+    "gemma3": ("begin", "gemma3_text", _LLAMA_LIKE | {"sliding_window": 40}),
+    "t5": ("end", "t5", _T5_LIKE),
+    "mt5": ("end", "mt5", _T5_LIKE),
 }  # fmt: skip
 ENCODER_DECODER = ("t5", "mt5")
 DECODERS = tuple(kind for kind in _CONFIGS if kind not in ENCODER_DECODER)
@@ -188,10 +165,10 @@ ALL = tuple(_CONFIGS)
 @cache
 def model(kind: str, max_context: int = 1024, scale: float = 0.25) -> LanguageModel:
     """A random model; its weights are large enough that every token of a prompt matters."""
-    tokens, config_class, sizes = _CONFIGS[kind]
+    tokens, model_type, sizes = _CONFIGS[kind]
     made = tokenizer(tokens)
-    config = config_class(
-        vocab_size=len(made), bos_token_id=2, eos_token_id=1, pad_token_id=0, **sizes
+    config = AutoConfig.for_model(
+        model_type, vocab_size=len(made), bos_token_id=2, eos_token_id=1, pad_token_id=0, **sizes
     )
     two = kind in ENCODER_DECODER
     auto = AutoModelForSeq2SeqLM if two else AutoModelForCausalLM

@@ -17,35 +17,11 @@ from tokenizers import (
     trainers,
 )
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForMaskedLM,
     AutoModelForSeq2SeqLM,
-    BertConfig,
-    BloomConfig,
-    FalconConfig,
-    Gemma2Config,
-    Gemma3TextConfig,
-    GemmaConfig,
-    GPT2Config,
-    GPTJConfig,
-    GPTNeoXConfig,
-    GraniteConfig,
-    LlamaConfig,
-    MistralConfig,
-    MixtralConfig,
-    MptConfig,
-    MT5Config,
-    Olmo2Config,
-    Olmo3Config,
-    OlmoConfig,
-    OPTConfig,
-    Phi3Config,
-    PhiConfig,
     PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen3Config,
-    SmolLM3Config,
-    T5Config,
 )
 
 TEXT = """The old miller walked slowly down to the river , with a lantern and a loaf of bread .
@@ -173,67 +149,67 @@ _FALCON = {
     "max_position_embeddings": 512,
 }  # fmt: skip
 _CONFIGS = {
-    "gpt2": ("bytes", GPT2Config, {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 512}),
-    "llama": ("metaspace", LlamaConfig, _LLAMA_LIKE | {"num_key_value_heads": 2}),
-    "gemma": ("metaspace", GemmaConfig, _LLAMA_LIKE | {"num_key_value_heads": 1, "head_dim": 8}),
+    "gpt2": ("bytes", "gpt2", {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 512}),
+    "llama": ("metaspace", "llama", _LLAMA_LIKE | {"num_key_value_heads": 2}),
+    "gemma": ("metaspace", "gemma", _LLAMA_LIKE | {"num_key_value_heads": 1, "head_dim": 8}),
     "gemma2": (
         "metaspace",
-        Gemma2Config,
+        "gemma2",
         _LLAMA_LIKE | {"num_key_value_heads": 1, "head_dim": 8, "final_logit_softcapping": 2.0},
     ),
     "gemma3": (
         "metaspace",
-        Gemma3TextConfig,
+        "gemma3_text",
         _LLAMA_LIKE | {"num_key_value_heads": 1, "head_dim": 8, "sliding_window": 16},
     ),
     "mistral": (
         "bytes",
-        MistralConfig,
+        "mistral",
         _LLAMA_LIKE | {"num_key_value_heads": 2, "sliding_window": 16},
     ),
     "mixtral": (
         "bytes",
-        MixtralConfig,
+        "mixtral",
         _LLAMA_LIKE | {"num_key_value_heads": 2, "num_local_experts": 4, "num_experts_per_tok": 2},
     ),
-    "olmo": ("bytes", OlmoConfig, _LLAMA_LIKE | {"clip_qkv": 0.5}),
-    "olmo2": ("bytes", Olmo2Config, _LLAMA_LIKE),
-    "olmo3": ("bytes", Olmo3Config, _LLAMA_LIKE | {"sliding_window": 16}),
+    "olmo": ("bytes", "olmo", _LLAMA_LIKE | {"clip_qkv": 0.5}),
+    "olmo2": ("bytes", "olmo2", _LLAMA_LIKE),
+    "olmo3": ("bytes", "olmo3", _LLAMA_LIKE | {"sliding_window": 16}),
     "granite": (
         "bytes",
-        GraniteConfig,
+        "granite",
         _LLAMA_LIKE | {"num_key_value_heads": 2, "logits_scaling": 4.0, "residual_multiplier": 0.5},
     ),
-    "phi": ("bytes", PhiConfig, _LLAMA_LIKE),
-    "phi3": ("bytes", Phi3Config, _LLAMA_LIKE | {"num_key_value_heads": 2, "sliding_window": 24}),
-    "falcon": ("bytes", FalconConfig, _FALCON),
+    "phi": ("bytes", "phi", _LLAMA_LIKE),
+    "phi3": ("bytes", "phi3", _LLAMA_LIKE | {"num_key_value_heads": 2, "sliding_window": 24}),
+    "falcon": ("bytes", "falcon", _FALCON),
     "falcon-40b": (
         "bytes",
-        FalconConfig,
+        "falcon",
         _FALCON | {"new_decoder_architecture": True, "num_kv_heads": 2},
     ),
-    "falcon-rw": ("bytes", FalconConfig, _FALCON | {"alibi": True, "parallel_attn": False}),
-    "bloom": ("bytes", BloomConfig, {"hidden_size": 32, "n_layer": 3, "n_head": 4}),
-    "mpt": ("bytes", MptConfig, {"d_model": 32, "n_layers": 3, "n_heads": 4, "max_seq_len": 512}),
+    "falcon-rw": ("bytes", "falcon", _FALCON | {"alibi": True, "parallel_attn": False}),
+    "bloom": ("bytes", "bloom", {"hidden_size": 32, "n_layer": 3, "n_head": 4}),
+    "mpt": ("bytes", "mpt", {"d_model": 32, "n_layers": 3, "n_heads": 4, "max_seq_len": 512}),
     "gptj": (
         "bytes",
-        GPTJConfig,
+        "gptj",
         {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 512, "rotary_dim": 4},
     ),
-    "qwen2": ("bytes", Qwen2Config, _LLAMA_LIKE | {"num_key_value_heads": 2}),
-    "qwen3": ("bytes", Qwen3Config, _LLAMA_LIKE | {"num_key_value_heads": 2, "head_dim": 8}),
-    "smollm3": ("bytes", SmolLM3Config, _LLAMA_LIKE | {"num_key_value_heads": 2}),
-    "opt": ("bytes", OPTConfig, _OPT),
-    "opt-350m": ("bytes", OPTConfig, _OPT | {"do_layer_norm_before": False}),
-    "gpt_neox": ("bytes", GPTNeoXConfig, _LLAMA_LIKE | {"rotary_pct": 0.5}),
-    "t5": ("unigram", T5Config, _T5),
+    "qwen2": ("bytes", "qwen2", _LLAMA_LIKE | {"num_key_value_heads": 2}),
+    "qwen3": ("bytes", "qwen3", _LLAMA_LIKE | {"num_key_value_heads": 2, "head_dim": 8}),
+    "smollm3": ("bytes", "smollm3", _LLAMA_LIKE | {"num_key_value_heads": 2}),
+    "opt": ("bytes", "opt", _OPT),
+    "opt-350m": ("bytes", "opt", _OPT | {"do_layer_norm_before": False}),
+    "gpt_neox": ("bytes", "gpt_neox", _LLAMA_LIKE | {"rotary_pct": 0.5}),
+    "t5": ("unigram", "t5", _T5),
     "t5-v1.1": (  # Flan-T5's too
         "unigram",
-        T5Config,
+        "t5",
         _T5 | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
     ),
-    "mt5": ("unigram", MT5Config, _T5),
-    "bert": ("wordpiece", BertConfig, _LLAMA_LIKE),
+    "mt5": ("unigram", "mt5", _T5),
+    "bert": ("wordpiece", "bert", _LLAMA_LIKE),
 }
 ENCODER_DECODER = ("t5", "t5-v1.1", "mt5")
 CAUSAL = tuple(name for name in _CONFIGS if name not in (*ENCODER_DECODER, "bert"))
@@ -243,9 +219,10 @@ ALL = tuple(_CONFIGS)
 @cache
 def tiny(name: str, max_context: int | None = None) -> LanguageModel:
     """A random model of a family; weights are large enough that contexts make a difference."""
-    kind, config_class, sizes = _CONFIGS[name]
+    kind, model_type, sizes = _CONFIGS[name]
     tokens = tokenizer(kind)
-    config = config_class(
+    config = AutoConfig.for_model(
+        model_type,
         vocab_size=len(tokens),
         bos_token_id=tokens.bos_token_id,
         eos_token_id=tokens.eos_token_id,

@@ -40,7 +40,6 @@ def test_parameters_are_those_of_the_loaded_model(kind, tied, tmp_path):
     ("kind", "now", "before"),
     [
         ("llama", "max_position_embeddings", "max_sequence_length"),
-        ("falcon", "num_hidden_layers", "n_layer"),
         ("bloom", "hidden_size", "n_embed"),
     ],
 )
@@ -52,6 +51,7 @@ def test_early_conversions_had_other_keys(kind, now, before, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     same = ("layers", "d_model", "max_context", "parameters")
     assert [described(tmp_path)[key] for key in same] == [of_now[key] for key in same]
+    assert load(described(tmp_path)).model.config.num_hidden_layers == 3
 
 
 @pytest.mark.parametrize(

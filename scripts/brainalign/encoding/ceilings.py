@@ -40,9 +40,9 @@ def noise_ceiling(
 
     Raises
     ------
-    InputError : an unknown method, fewer than two subjects (three that have measured targets, to
-        extrapolate), or, for the methods that average subjects, targets that do not correspond
-        between subjects.
+    InputError : an unknown method, any for rsa or cka, fewer than two subjects (three that have
+        measured targets, to extrapolate), or, for the methods that average subjects, targets that
+        do not correspond between subjects.
     """
     options = entry.get("ceiling") or {"method": "none"}
     method = options.get("method")

@@ -122,7 +122,6 @@ FAMILIES: Mapping[str, Family] = {
         "decoder-only",
         (_decoder_only("h", "ln_f"),),
         default_context=2048,
-        former={"num_hidden_layers": "n_layer"},
     ),
     "mpt": Family(
         "decoder-only",
