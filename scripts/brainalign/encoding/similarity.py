@@ -13,7 +13,7 @@ import pandas as pd
 from brainalign.encoding.correlation import Aggregate
 from brainalign.encoding.responses import Responses
 from brainalign.encoding.splits import Split
-from brainalign.encoding.summary import fold_rows, reason
+from brainalign.encoding.summary import fold_rows, reason, table_of
 from brainalign.errors import InputError
 
 METRICS = ("rsa", "cka")
@@ -119,15 +119,16 @@ class ResponseMatrices:
         for key, matrix in self.matrices.items():
             tests = [np.ix_(split.test, split.test) for split in splits]
             values[key] = np.array([self.metric.compare(mine[t], matrix[t]) for t in tests])
-        tables = []
+        parts = []
         for (subject, region), n_targets in self.n_targets.items():
             if (subject, region) in values:
                 similarity = values[subject, region]
             else:
                 each = [v for (s, g), v in values.items() if g == region and s != "all"]
                 similarity = np.mean(each, axis=0) if each else np.full(len(splits), np.nan)
-            table = fold_rows(subject, region, similarity, n_targets)
-            table["n_undefined"] = self.n_undefined[subject, region]
-            table["reason"] = self.reasons[subject, region]
-            tables.append(table)
-        return pd.concat(tables, ignore_index=True)
+            part = fold_rows(subject, region, similarity, n_targets)
+            n_rows = len(part["fold"])
+            part["n_undefined"] = [self.n_undefined[subject, region]] * n_rows
+            part["reason"] = [self.reasons[subject, region]] * n_rows
+            parts.append(part)
+        return table_of(parts)

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,8 @@ COLUMNS = (
     "layer", "layer_index", "depth", "subject", "region", "fold", "r", "r_sd", "r2", "unique_r2",
     "n_targets", "n_undefined", "reason", "alpha", "alpha_at_edge", "chosen",
 )  # fmt: skip
+
+Columns = dict[str, list[Any]]
 
 
 @dataclass(frozen=True)
@@ -69,25 +73,25 @@ def summarise(
     undefined = np.isnan(scores.r)
     explained = aggregate(scores.r2)
     unique = None if scores.unique_r2 is None else aggregate(scores.unique_r2)
-    tables = []
+    parts = []
     for (subject, region), values in aggregate(scores.r).items():
         targets = aggregate.targets(subject, region)
         lost = undefined[:, targets]
-        table = fold_rows(subject, region, values, targets.size)
-        table["r2"] = with_mean(explained[subject, region])
+        rows = fold_rows(subject, region, values, targets.size)
+        rows["r2"] = with_mean(explained[subject, region])
         if unique is not None:
-            table["unique_r2"] = with_mean(unique[subject, region])
-        table["n_undefined"] = [int(lost.any(axis=0).sum()), *lost.sum(axis=1).tolist()]
-        table["reason"] = [reason(unmeasured[targets[own]]) for own in (lost.any(axis=0), *lost)]
+            rows["unique_r2"] = with_mean(unique[subject, region])
+        rows["n_undefined"] = [int(lost.any(axis=0).sum()), *lost.sum(axis=1).tolist()]
+        rows["reason"] = [reason(unmeasured[targets[which]]) for which in (lost.any(axis=0), *lost)]
         scored = targets[~lost.all(axis=0)]
         if scores.alpha is not None and scored.size:
             index = scores.alpha[:, scored]
-            table["alpha"] = [np.median(grid[index]), *np.median(grid[index], axis=1)]
+            rows["alpha"] = [np.median(grid[index]), *np.median(grid[index], axis=1)]
             if grid.size > 1:
                 edge = (index == 0) | (index == grid.size - 1)
-                table["alpha_at_edge"] = [edge.mean(), *edge.mean(axis=1)]
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+                rows["alpha_at_edge"] = [edge.mean(), *edge.mean(axis=1)]
+        parts.append(rows)
+    return table_of(parts)
 
 
 def reason(unmeasured: np.ndarray) -> str:
@@ -100,24 +104,31 @@ def reason(unmeasured: np.ndarray) -> str:
     return ", ".join(f"{n} {why}" for why, n in sorted(counted.items()))
 
 
-def fold_rows(subject: str, region: str, values: np.ndarray, n_targets: int) -> pd.DataFrame:
+def fold_rows(subject: str, region: str, values: np.ndarray, n_targets: int) -> Columns:
     """Rows of one subject and region: first the mean over folds, then each fold."""
-    return pd.DataFrame(
-        {
-            "subject": subject,
-            "region": region,
-            "fold": [-1, *range(values.size)],
-            "r": with_mean(values),
-            "r_sd": [spread_of_defined(values), *[np.nan] * values.size],
-            "r2": np.nan,
-            "unique_r2": np.nan,
-            "n_targets": n_targets,
-            "n_undefined": 0,
-            "reason": "",
-            "alpha": np.nan,
-            "alpha_at_edge": np.nan,
-        }
-    )
+    n_rows = values.size + 1
+    return {
+        "subject": [subject] * n_rows,
+        "region": [region] * n_rows,
+        "fold": [-1, *range(values.size)],
+        "r": with_mean(values),
+        "r_sd": [spread_of_defined(values), *[np.nan] * values.size],
+        "r2": [np.nan] * n_rows,
+        "unique_r2": [np.nan] * n_rows,
+        "n_targets": [n_targets] * n_rows,
+        "n_undefined": [0] * n_rows,
+        "reason": [""] * n_rows,
+        "alpha": [np.nan] * n_rows,
+        "alpha_at_edge": [np.nan] * n_rows,
+    }
+
+
+def table_of(parts: Sequence[Columns]) -> pd.DataFrame:
+    """One table of the rows of several subjects and regions.
+
+    A data frame for each subject and region would take most of an alignment job's time.
+    """
+    return pd.DataFrame({name: list(chain(*(part[name] for part in parts))) for name in parts[0]})
 
 
 def with_mean(values: np.ndarray) -> list[float]:
