@@ -9,11 +9,13 @@ import xarray as xr
 from brainalign.encoding import alignment, arrays, responses
 from brainalign.encoding.alignment import align
 from brainalign.encoding.correlation import Aggregate, Prediction, agreement, pearson
+from brainalign.encoding.operators import Design
 from brainalign.encoding.reduction import principal_components
 from brainalign.encoding.splits import grouped, shuffled
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
 from brainalign.formats.datasets import read_responses, read_stimuli, write_dataset
+from brainalign.models.baselines import oasm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d
@@ -566,6 +568,65 @@ def test_layers_are_scored_alike_as_tensors(monkeypatch, activation_file, regres
         monkeypatch.setattr(f"brainalign.encoding.{module}.place", lambda x, _: torch.as_tensor(x))
     tensors = align(file, stimuli, dataset, entry, "cpu", 0)
     pd.testing.assert_frame_equal(tensors, arrays, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["oasm", "few units"])
+@pytest.mark.parametrize("rows", [1, 2, 3])
+@pytest.mark.parametrize("tensors", [False, True])
+@pytest.mark.parametrize(
+    "regression",
+    [
+        LEGACY["regression"],
+        CONTROLLED["regression"],
+        {"type": "ridge", "selection": "gcv-shared"},
+        {"type": "ridge", "selection": "loo-per-target"},
+        {"type": "ridge"},
+    ],
+)
+def test_features_of_the_held_out_groups_alone_score_exactly_zero(
+    monkeypatch, activation_file, regression, tensors, rows, kind
+):
+    """No training row has any unit of a test row: predictions are rounding errors, and say nothing.
+
+    In each fold eight groups of `rows` rows are held out, so that test rows differ.
+    """
+    groups = np.repeat([f"g{i:02d}" for i in range(80)], rows)
+    y = np.random.default_rng(0).standard_normal((groups.size, 60)).astype(np.float32)
+    stimuli, dataset = tables(y)
+    stimuli["context_group"] = stimuli["split_group"] = groups
+    stimuli["position"] = np.tile(np.arange(rows), 80)
+    if kind == "oasm":
+        features = oasm(stimuli, dataset, 2.2).values
+    else:  # one unit for each of the ten folds' groups
+        held_out = grouped(groups, 10, 1)
+        features = np.zeros((groups.size, 10))
+        for fold, split in enumerate(held_out):
+            features[split.test, fold] = np.random.default_rng(fold).uniform(1, 2, split.test.size)
+    if tensors:
+        torch = pytest.importorskip("torch")
+        for module in ("features", "responses"):
+            monkeypatch.setattr(
+                f"brainalign.encoding.{module}.place", lambda x, _: torch.as_tensor(x)
+            )
+    entry = CONTROLLED | {"regression": regression}
+    entry["split"] = {"scheme": "grouped", "folds": 10, "seed": 1}
+    file = activation_file({"f": features}, stimuli["stimulus_id"])
+    table = align(file, stimuli, dataset, entry, "cpu", 0)
+    assert (table["r"] == 0).all()
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_a_weak_product_with_training_rows_is_no_rounding_error(scale):
+    """Units a hundred thousandth of the size of the others, but all that is shared."""
+    features, _, _ = planted(drift=0.0)
+    blocks = np.kron(np.eye(GROUPS), np.ones((SENTENCES, 1)))
+    x = np.concatenate(
+        [features * 1e-5, blocks * np.random.default_rng(0).uniform(1, 2, (240, 1))], axis=1
+    )
+    design = Design.of_features(x * scale)
+    for split in grouped(np.repeat(np.arange(GROUPS), SENTENCES), 8, 1):
+        assert design.tells_apart(split)
+        assert not Design.of_features(x[:, 6:] * scale).tells_apart(split)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def _score_layer_at_once(
     xp = array_namespace(placed)
     operators = []
     for split, whole in zip(splits, least_squares_operators(design, splits), strict=True):
-        fit = LinearFit.of_operator(whole)
+        fit = LinearFit.of_operator(whole, design.tells_apart(split))
         baseline = row_weights(split.train, responses.n_rows) * float(benchmark.intercept)
         means = (fit.level[None, :], like(whole, baseline)[None, :])
         operators.append(like(placed, xp.concat((fit.operator, *means)), placed.dtype))

@@ -118,9 +118,10 @@ def fit_by_folds(
         predictions = [cross @ inverse for inverse in inverses]
         errors = [[leave_out_errors(inverse, part) for inverse in inverses] for part in inner]
     xp = array_namespace(predictions[0])
+    apart = design.tells_apart(split)
     return FoldsFit(
         alphas,
-        xp.stack([around_mean(operator) for operator in predictions]),
+        xp.stack([around_mean(operator, apart) for operator in predictions]),
         xp.stack([xp.mean(operator, axis=0) for operator in predictions]),
         tuple(_panels(errors, inner, criterion, design.intercept)),
         design.intercept,

@@ -30,6 +30,8 @@ PIVOT_SHARE = 1e-11
 INVERSE_PIVOT_SHARE = 1e-7
 # Predictions that vary over the test rows by less than this share of their size are constant.
 CONSTANT_SHARE = 1e-6
+# Training rows whose products with test rows are looked at together.
+ROWS_AT_A_TIME = 64
 
 
 class Design:
@@ -96,6 +98,42 @@ class Design:
         units, _ = self.covariance_form(train, train[:1])
         return float(xp.sum(units**2)) / train.size
 
+    def tells_apart(self, split: Split) -> bool:
+        """Whether the training rows say anything of how the test rows differ.
+
+        They do where a product of a test row, less the mean of the test rows, with a training row
+        is above rounding, n · eps · √(|test|² |train|²) for n training rows. Below, predictions
+        are rounding errors: of test rows that share no feature with any training row, for example
+        (an identity matrix smoothed inside blocks that folds hold out).
+        """
+        rows = np.concatenate([split.test, split.train])
+        xp = array_namespace(self.gram if self.units is None else self.units)
+        if self.units is None:
+            sizes = xp.sqrt(xp.linalg.diagonal(self.gram))
+            sizes = xp.take(sizes, like(sizes, rows), axis=0)
+            against = rows_of(self.gram, split.test)
+            total = xp.mean(xp.take(against, like(sizes, split.train), axis=1), axis=1)
+        else:
+            units, others = self.covariance_form(split.train, split.test)
+            sizes = xp.concat([xp.linalg.vector_norm(part, axis=1) for part in (others, units)])
+            total = xp.zeros(split.test.size, dtype=units.dtype, device=device(units))
+        # Rows far below the others hold nothing but the others' rounding errors.
+        sizes = xp.where(sizes > xp.mean(sizes), sizes, xp.mean(sizes))
+        n_test, floor = split.test.size, split.train.size * EPSILON
+        for start in range(0, split.train.size, ROWS_AT_A_TIME):
+            part = slice(start, start + ROWS_AT_A_TIME)
+            if self.units is None:
+                columns = like(sizes, split.train[part])
+                cross = xp.take(against, columns, axis=1)
+                cross = cross - total[:, None] if self.intercept else cross
+            else:
+                cross = others @ units[part, :].T
+            cross = cross - xp.mean(cross, axis=0)
+            limit = floor * sizes[:n_test, None] * sizes[n_test:][part]
+            if xp.any(xp.abs(cross) > limit):
+                return True
+        return False
+
     def gram_form(self, train: np.ndarray, test: np.ndarray) -> tuple[Array, Array]:
         """Gram matrices [train, train] and [test, train], centred by the training rows."""
         if self.gram is None:
@@ -121,9 +159,14 @@ def _only_rounding(squares: Array, before: Array, share: float) -> bool:
     return float(squares) <= ROUNDING * share * float(before)
 
 
-def around_mean(operator: Array) -> Array:
-    """`operator` [test row, ...] minus its mean over test rows; exactly zero if nothing is left."""
+def around_mean(operator: Array, apart: bool) -> Array:
+    """`operator` [test row, ...] minus its mean over test rows; exactly zero if nothing is left.
+
+    `apart`: whether the design `tells_apart` the test rows; if not, nothing is left.
+    """
     xp = array_namespace(operator)
+    if not apart:
+        return xp.zeros_like(operator)
     centred = operator - xp.mean(operator, axis=0)
     small = CONSTANT_SHARE * xp.linalg.vector_norm(operator)
     return centred if xp.linalg.vector_norm(centred) > small else xp.zeros_like(centred)

@@ -50,9 +50,12 @@ class LinearFit:
     level: Array
 
     @classmethod
-    def of_operator(cls, operator: Array) -> "LinearFit":
-        """The fit of an operator [test, train] that gives whole predictions."""
-        return cls(around_mean(operator), array_namespace(operator).mean(operator, axis=0))
+    def of_operator(cls, operator: Array, apart: bool) -> "LinearFit":
+        """The fit of an operator [test, train] that gives whole predictions.
+
+        `apart`: whether the design tells the test rows apart.
+        """
+        return cls(around_mean(operator, apart), array_namespace(operator).mean(operator, axis=0))
 
     def predict(self, responses: Array) -> tuple[Prediction, Array | None]:
         operator, level = (like(responses, x, responses.dtype) for x in (self.operator, self.level))
@@ -185,7 +188,8 @@ class LeastSquares:
     intercept: bool = True
 
     def fit(self, design: Design, split: Split, inner: Sequence[Split] = ()) -> LinearFit:
-        return LinearFit.of_operator(least_squares_operator(design, split))
+        operator = least_squares_operator(design, split)
+        return LinearFit.of_operator(operator, design.tells_apart(split))
 
 
 @dataclass(frozen=True)
@@ -223,7 +227,7 @@ class Ridge:
         level = xp.mean(basis.cross, axis=0)
         # What is constant is told by predictions, not by products with directions of all sizes.
         size = basis.values + float(alphas[-1])
-        varying = around_mean(basis.cross / size) * size
+        varying = around_mean(basis.cross / size, design.tells_apart(split)) * size
         return RidgeFit(replace(basis, cross=varying), level, alphas, self.selection)
 
 
