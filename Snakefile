@@ -64,7 +64,9 @@ onstart:
 onsuccess:
     headline = Path(result("tables", "headline.txt"))
     if headline.exists():
-        print(headline.read_text())
+        # A terminal that has no minus sign shows a question mark.
+        sys.stdout.reconfigure(errors="replace")
+        print(headline.read_text(encoding="utf-8"))
         print(f"figures: {RESULTS}/figures   tables: {RESULTS}/tables")
 
 

@@ -109,13 +109,15 @@ def write(name: str, result: dict[str, Any]) -> None:
     """Put one result in its place in the results file."""
     target = HERE / "results" / "analysis.json"
     target.parent.mkdir(exist_ok=True)
-    old = json.loads(target.read_text()) if target.exists() else {}
-    target.write_text(json.dumps(old | {name: result}, indent=2, ensure_ascii=False) + "\n")
+    old = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
+    target.write_text(
+        json.dumps(old | {name: result}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
 def tabulate() -> None:
     """Write the tables of the results into RESULTS.md, between their marks."""
-    results = json.loads((HERE / "results" / "analysis.json").read_text())
+    results = json.loads((HERE / "results" / "analysis.json").read_text(encoding="utf-8"))
     kinds: dict[str, list[str]] = {}
     for name in SCENARIOS:
         if name in results:
@@ -124,10 +126,12 @@ def tabulate() -> None:
     if "time" in results:
         tables.append(_times(results["time"]))
     path = HERE / "RESULTS.md"
-    before, rest = path.read_text().split("<!-- analysis -->\n")
+    before, rest = path.read_text(encoding="utf-8").split("<!-- analysis -->\n")
     after = rest.split("<!-- analysis end -->")[1]
     text = "\n\n".join(tables)
-    path.write_text(f"{before}<!-- analysis -->\n{text}\n<!-- analysis end -->{after}")
+    path.write_text(
+        f"{before}<!-- analysis -->\n{text}\n<!-- analysis end -->{after}", encoding="utf-8"
+    )
 
 
 def _table(kind: str, names: list[str], results: dict[str, Any]) -> str:

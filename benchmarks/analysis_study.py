@@ -28,7 +28,7 @@ def timed_study() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = folder / "study.yaml"
-        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
         write_results(folder / "results" / config["study"], config)
         command = [
             sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"),
@@ -68,7 +68,7 @@ def timed_study() -> dict[str, Any]:
 
 def large_config() -> dict[str, Any]:
     """The paper's study: its 25 models and the baselines, six datasets in three benchmarks each."""
-    config = yaml.safe_load((REPOSITORY / "studies" / "aw2024.yaml").read_text())
+    config = yaml.safe_load((REPOSITORY / "studies" / "aw2024.yaml").read_text(encoding="utf-8"))
     baselines = {n: m for n, m in config["models"].items() if role(m) == "baseline"}
     config["models"] = {**dict(islice(config["models"].items(), MODELS)), **baselines}
     del config["tuning"]

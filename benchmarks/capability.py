@@ -109,7 +109,7 @@ def make_questions(folder: Path, n_questions: int) -> None:
             }
             for number in range(n)
         ]
-        with (folder / f"subject_0_{split}.jsonl").open("w") as file:
+        with (folder / f"subject_0_{split}.jsonl").open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
 
 

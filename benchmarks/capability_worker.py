@@ -38,7 +38,7 @@ def subjects(folder: Path) -> list[str]:
 
 def rows(folder: Path, subject: str, split: str) -> list[dict[str, Any]]:
     """The questions of one file."""
-    text = (folder / f"{subject}_{split}.jsonl").read_text()
+    text = (folder / f"{subject}_{split}.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
 
 
@@ -101,7 +101,8 @@ def write_real(mirror: Path | None) -> dict[str, Any]:
     from brainalign.models.sources import resolve
 
     downloads = Path(__file__).parents[1] / "downloads"
-    source = yaml.safe_load(STUDY.read_text())["models"]["smollm2-135m-instruct"]["source"]
+    study = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
+    source = study["models"]["smollm2-135m-instruct"]["source"]
     resolve(source, converted=ASSETS / "smollm2", mirror=mirror, downloads=downloads)
     for kind, reader in (("mmlu", mmlu), ("bbh", bbh)):
         place = {"type": kind, "per_subject": REAL_QUESTIONS}
@@ -223,7 +224,7 @@ def peer(work: str) -> dict[str, Any]:
     questions = questions_of(work)
     names = subjects(questions)
     for name in names:
-        (folder / f"{name}.yaml").write_text(peer_task(questions, kind, name))
+        (folder / f"{name}.yaml").write_text(peer_task(questions, kind, name), encoding="utf-8")
     model = HFLM(
         pretrained=str(ASSETS / architecture),
         backend="seq2seq" if architecture == "encdec" else "causal",

@@ -99,10 +99,10 @@ def write_results(name: str, rows: list[Result], key: str = "work") -> None:
     """Put `rows` in place of those with the same `key` in results/NAME.json."""
     target = HERE / "results" / f"{name}.json"
     target.parent.mkdir(exist_ok=True)
-    old = json.loads(target.read_text()) if target.exists() else []
+    old = json.loads(target.read_text(encoding="utf-8")) if target.exists() else []
     fresh = {row[key] for row in rows}
     kept = [row for row in old if row[key] not in fresh]
-    target.write_text(json.dumps(kept + rows, indent=2) + "\n")
+    target.write_text(json.dumps(kept + rows, indent=2) + "\n", encoding="utf-8")
 
 
 def write_table(name: str, columns: Mapping[str, str], order: Sequence[str]) -> None:
@@ -110,16 +110,16 @@ def write_table(name: str, columns: Mapping[str, str], order: Sequence[str]) -> 
 
     `columns`: key of a row → heading; `order`: of the works.
     """
-    rows = json.loads((HERE / "results" / f"{name}.json").read_text())
+    rows = json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
     lines = [f"| {' | '.join(columns.values())} |", f"|{' --- |' * len(columns)}"]
     for row in sorted(rows, key=lambda row: order.index(row["work"])):
         named = {**row, "peer": f"{row['peer'] or 'none'} {row['peer_version'] or ''}".strip()}
         lines.append("| " + " | ".join(_cell(named.get(key)) for key in columns) + " |")
     path = HERE / "RESULTS.md"
-    before, rest = path.read_text().split(f"<!-- {name} -->\n")
+    before, rest = path.read_text(encoding="utf-8").split(f"<!-- {name} -->\n")
     after = rest.split("<!-- end -->", 1)[1]
     table = "\n".join(lines)
-    path.write_text(f"{before}<!-- {name} -->\n{table}\n<!-- end -->{after}")
+    path.write_text(f"{before}<!-- {name} -->\n{table}\n<!-- end -->{after}", encoding="utf-8")
 
 
 def _cell(value: Any) -> str:

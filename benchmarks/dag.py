@@ -46,7 +46,7 @@ def plan(study: dict[str, Any]) -> str:
     """Plan a study in a process of its own; what it cost, in words."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "study.yaml"
-        config.write_text(yaml.safe_dump(study, sort_keys=False))
+        config.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
         command = [
             sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "rules", "host",
             "--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", str(config),
@@ -68,7 +68,7 @@ def plan(study: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    study = yaml.safe_load((REPOSITORY / "studies" / "aw2024.yaml").read_text())
+    study = yaml.safe_load((REPOSITORY / "studies" / "aw2024.yaml").read_text(encoding="utf-8"))
     # The smaller plan first: ru_maxrss is the largest of all children so far.
     print(plan(study), flush=True)
     print(plan(enlarged(study, MODELS, DATASETS)), flush=True)

@@ -106,7 +106,7 @@ def draw_growth() -> None:
     """Cost against each size on double logarithmic axes, beside what the operations would take."""
     from matplotlib.figure import Figure
 
-    rows = json.loads((HERE / "results" / "encoding-growth.json").read_text())
+    rows = json.loads((HERE / "results" / "encoding-growth.json").read_text(encoding="utf-8"))
     figure = Figure(figsize=(2.3 * len(rows), 2.8), layout="constrained")
     panels = figure.subplots(1, len(rows))
     for axes, row in zip(panels, rows, strict=True):

@@ -16,7 +16,7 @@ class Measured:
     """
 
     def __enter__(self) -> "Measured":
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
         self.memory = _status_kb("VmRSS")
         self.wall, self.cpu = time.perf_counter(), time.process_time()
         return self
@@ -55,7 +55,7 @@ def matrix_rate(draw: Callable[[int, int], Any], size: int = 1536) -> float:
 
 
 def _status_kb(key: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{key}:"):
             return int(line.split()[1])
     raise OSError(f"/proc/self/status has no {key}")

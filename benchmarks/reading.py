@@ -71,7 +71,7 @@ def main() -> None:
         ]
         ours = pairs[-1][1]
         result = compared(work, requirements[0] if requirements else peer, pairs)
-        result["texts"] = json.loads((ASSETS / "texts.json").read_text())["source"]
+        result["texts"] = json.loads((ASSETS / "texts.json").read_text(encoding="utf-8"))["source"]
         if "memory_limit_mb" in ours:
             result["memory_limit_mb"] = round(ours["memory_limit_mb"])
         print(json.dumps(result, indent=2), flush=True)

@@ -39,7 +39,7 @@ def main(folder: Path, mirror: Path) -> None:
     texts = {
         "source": source, "stories": stories, "fragments": fragments, "passages": passages,
     }  # fmt: skip
-    (folder / "texts.json").write_text(json.dumps(texts))
+    (folder / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
 
 
 def real_texts(mirror: Path) -> tuple[list[list[str]], list[list[str]], str] | None:

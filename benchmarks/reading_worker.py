@@ -24,7 +24,7 @@ BATCH = 2  # segments that minicons scores at once
 
 def texts() -> dict[str, Any]:
     """What reading_assets.py wrote."""
-    found: dict[str, Any] = json.loads((ASSETS / "texts.json").read_text())
+    found: dict[str, Any] = json.loads((ASSETS / "texts.json").read_text(encoding="utf-8"))
     return found
 
 

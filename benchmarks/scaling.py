@@ -111,8 +111,8 @@ def study(default: dict[str, Any]) -> dict[str, Any]:
 def measure(folder: Path) -> pd.DataFrame:
     """Run the study in `folder`; a row per job that was measured."""
     write_dataset(folder)
-    config = study(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
-    (folder / "study.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    config = study(yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8")))
+    (folder / "study.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     modes = ("legacy", "controlled")
     targets = [
         *(f"alignment/random-{w}/pereira-{mode}.parquet" for w in WIDTHS for mode in modes),

@@ -151,7 +151,7 @@ def costs(study: dict[str, Any]) -> pd.DataFrame:
 
 def main() -> None:
     """Print both tables."""
-    study = yaml.safe_load((REPOSITORY / "studies" / "aw2024.yaml").read_text())
+    study = yaml.safe_load((REPOSITORY / "studies" / "aw2024.yaml").read_text(encoding="utf-8"))
     for title, config in (
         ("aw2024", study),
         (f"{MODELS} models, {DATASETS} brain datasets", enlarged(study, MODELS, DATASETS)),

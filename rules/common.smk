@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -35,6 +36,10 @@ from brainalign.study.resources import (
     training_gpus,
     training_memory_mb,
 )
+
+# Snakemake puts the path of its Python into shell commands as it is: one with a blank, a quote or a
+# bracket has to be quoted here.
+sys.executable = shlex.quote(sys.executable)
 
 if isinstance(config.get("only"), str):
     config["only"] = [

@@ -31,7 +31,10 @@ with job(snakemake.log[0]) as log:
         files.update(kept)
     with atomic_path(snakemake.output.sums) as path:
         path.write_text(
-            "".join(f"{sha256_of(file)}  {file.relative_to(downloads)}\n" for file in sorted(files))
+            "".join(
+                f"{sha256_of(file)}  {file.relative_to(downloads)}\n" for file in sorted(files)
+            ),
+            encoding="utf-8",
         )
     log.info(
         "%d files, %.1f MB in %s; check: cd %s && sha256sum --check %s",

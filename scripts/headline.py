@@ -17,4 +17,4 @@ with job(snakemake.log[0]) as log:
     write_table(table, snakemake.output.headline)
     log.info("headline table:\n%s", as_text(table))
     with atomic_path(snakemake.output.text) as path:
-        path.write_text(as_text(table) + "\n")
+        path.write_text(as_text(table) + "\n", encoding="utf-8")

@@ -19,5 +19,5 @@ with job(snakemake.log[0]) as log:
     pages["data_cards"] = table_page(cards_table(dict(cards)), "data_cards.csv")
     for name, page in pages.items():
         with atomic_path(snakemake.output[name]) as path:
-            path.write_text(page)
+            path.write_text(page, encoding="utf-8")
     log.info("%d pages", len(pages))

@@ -19,7 +19,7 @@ with job(snakemake.log[0]) as log:
     name, source = snakemake.wildcards.model, dict(snakemake.params.source)
     check_text(snakemake.input.corpus)
     read_json(Path(snakemake.input.tokenizer, "tokenizer.json"))  # a damaged one is named
-    documents = Path(snakemake.input.corpus).read_text().splitlines()
+    documents = Path(snakemake.input.corpus).read_text(encoding="utf-8").splitlines()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(snakemake.input.tokenizer)
     sizes = {key: value for key, value in source.items() if key != "type"}
     facts = [value for values in VALUES.values() for value in values]

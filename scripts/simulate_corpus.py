@@ -36,6 +36,6 @@ with job(snakemake.log[0]) as log:
         (held_out, snakemake.output.held_out),
     ):
         with atomic_path(output) as path:
-            path.write_text("\n".join(lines) + "\n")
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     write_json(samples, snakemake.output.instructions)
     save_tokenizer(tokenizer, Path(snakemake.output.tokenizer))

@@ -66,9 +66,11 @@ def job(log_path: str | Path) -> Iterator[logging.Logger]:
         terminal.addFilter(_worth_telling(time.monotonic()))
         tell(terminal, f"%(asctime)s {_name(log_path)}: %(message)s")
         log_path.parent.mkdir(parents=True, exist_ok=True)
-        with log_path.open("a") as locked:
+        with log_path.open("a", encoding="utf-8") as locked:
             _wait_for_lock(locked, log)
-            tell(logging.FileHandler(log_path, mode="w"), "%(asctime)s %(message)s")
+            tell(
+                logging.FileHandler(log_path, mode="w", encoding="utf-8"), "%(asctime)s %(message)s"
+            )
             leave_outer_packages()
             yield log
     except Terminated:

@@ -39,7 +39,7 @@ def requirements(environments: list[Path]) -> dict[str, str]:
     """PyPI's name → conda-forge's, of all packages that the environment files name."""
     found = {}
     for path in environments:
-        for line in yaml.safe_load(path.read_text())["dependencies"]:
+        for line in yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"]:
             name = re.split(r"[ =<>]", line)[0]
             if name != "python":
                 found[plain(PYPI_NAMES.get(name, name))] = name
@@ -78,7 +78,7 @@ def pack_wheel(wheel: Path, conda_names: dict[str, str], channel: Path, work: Pa
             if (data / kind).exists():
                 shutil.copytree(data / kind, site, dirs_exist_ok=True)
         shutil.rmtree(data)
-    metadata = next(site.glob("*.dist-info/METADATA")).read_text()
+    metadata = next(site.glob("*.dist-info/METADATA")).read_text(encoding="utf-8")
     assemble_package(
         conda_names.get(plain(name), plain(name)), version.partition("+")[0], SUBDIR, "0",
         channel / SUBDIR, files_dir=folder, compression_level=1,
@@ -100,7 +100,8 @@ def pack_python(channel: Path, work: Path) -> None:
         (folder / "bin" / name).symlink_to(base)
     (folder / "pyvenv.cfg").write_text(
         f"home = {base.parent}\ninclude-system-site-packages = false\n"
-        f"version = {platform.python_version()}\n"
+        f"version = {platform.python_version()}\n",
+        encoding="utf-8",
     )
     site = folder / SITE_PACKAGES
     site.mkdir(parents=True)

@@ -12,7 +12,7 @@ def _tell() -> None:
         for name, module in list(sys.modules.items())
         if getattr(module, "__file__", None)
     }
-    with open(os.environ["PYTHON_IMPORTS"], "a") as file:  # noqa: PTH123
+    with open(os.environ["PYTHON_IMPORTS"], "a", encoding="utf-8") as file:  # noqa: PTH123
         file.write(json.dumps({"prefix": sys.prefix, "argv": sys.argv, "files": files}) + "\n")
 
 

@@ -58,7 +58,9 @@ def snakemake_alone(pytestconfig: pytest.Config) -> Path:
     """A Python that has Snakemake and nothing else of requirements.txt."""
     folder = pytestconfig.cache.mkdir("conda") / "snakemake"
     (line,) = (
-        line for line in CONSTRAINTS.read_text().splitlines() if line.startswith("snakemake==")
+        line
+        for line in CONSTRAINTS.read_text(encoding="utf-8").splitlines()
+        if line.startswith("snakemake==")
     )
     return python_with(folder, line, "-c", str(CONSTRAINTS))
 
@@ -74,11 +76,14 @@ def conda_study(
     shutil.copytree(HERE / "bin", tools / "bin")
     script = tools / "bin" / "conda"
     python = channels.parent / "stand-in" / "bin" / "python"
-    script.write_text(script.read_text().replace("/usr/bin/env python3", str(python), 1))
+    script.write_text(
+        script.read_text(encoding="utf-8").replace("/usr/bin/env python3", str(python), 1),
+        encoding="utf-8",
+    )
     monkeypatch.setenv("PATH", f"{tools / 'bin'}{os.pathsep}{os.environ['PATH']}")
     unrelated = shutil.ignore_patterns(".*", "results", "downloads", "__pycache__")
     code = shutil.copytree(REPOSITORY, tmp_path / "code", ignore=unrelated)
-    config = every_rule(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
+    config = every_rule(yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8")))
 
     def by(python: Path) -> Study:
         return Study(tmp_path, config, code, python)
@@ -94,7 +99,7 @@ def test_every_rule_runs_in_its_own_environment(
     study.run("--sdm", "conda")
     outside = snakemake_alone.parents[1] / "lib"
     prefixes = defaultdict(set)
-    for line in (tmp_path / "imports.jsonl").read_text().splitlines():
+    for line in (tmp_path / "imports.jsonl").read_text(encoding="utf-8").splitlines():
         record = json.loads(line)
         if ".snakemake/scripts/" not in record["argv"][0]:
             continue  # Snakemake asks each environment for its Python's version
@@ -122,8 +127,12 @@ def test_a_package_that_is_lacking_is_not_taken_from_outside(
     """Snakemake runs in a Python that has everything, as after `make demo`."""
     study = conda_study(Path(sys.executable))
     env = study.code / "envs" / "data.yaml"
-    lines = [line for line in env.read_text().splitlines() if f"- {package} =" not in line]
-    env.write_text("\n".join(lines))
+    lines = [
+        line
+        for line in env.read_text(encoding="utf-8").splitlines()
+        if f"- {package} =" not in line
+    ]
+    env.write_text("\n".join(lines), encoding="utf-8")
     target = "results/data/sim-reading/responses.nc"
     done = study.snakemake("--cores", "2", target, "--sdm", "conda")
     assert done.returncode != 0
@@ -138,7 +147,9 @@ def test_an_impossible_version_is_refused(
 ) -> None:
     study = conda_study(snakemake_alone)
     env = study.code / "envs" / "data.yaml"
-    env.write_text(env.read_text().replace("- xarray =", "- xarray =9"))
+    env.write_text(
+        env.read_text(encoding="utf-8").replace("- xarray =", "- xarray =9"), encoding="utf-8"
+    )
     done = study.snakemake("--cores", "2", "results/simulation/corpus.txt", "--sdm", "conda")
     assert done.returncode != 0
     assert "xarray" in done.stderr

@@ -46,7 +46,7 @@ def digests(study: Study) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, dict[str, str]]:
     """A study with all rules of the default one, run to its end once; its digests."""
-    config = every_rule(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
+    config = every_rule(yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8")))
     study = Study(tmp_path_factory.mktemp("undisturbed"), config)
     study.run()
     return study, digests(study)
@@ -123,7 +123,7 @@ def finishes(study: Study, chance: random.Random, kills: Counter[str]) -> bool:
     # A file, not a pipe: jobs that outlive their Snakemake write to it, too.
     path = study.folder / "said.txt"
     early = chance.random() < 0.1  # while it plans
-    with path.open("w") as file, study.start(file, "--cores", "2") as process:
+    with path.open("w", encoding="utf-8") as file, study.start(file, "--cores", "2") as process:
         while process.poll() is None and not (early or jobs_of(study)):
             time.sleep(0.1)
         try:
@@ -136,7 +136,7 @@ def finishes(study: Study, chance: random.Random, kills: Counter[str]) -> bool:
             except ProcessLookupError:
                 victim = ""  # it had just ended
             kills.update([victim] if victim else [])
-    said = path.read_text()
+    said = path.read_text(encoding="utf-8")
     if process.returncode == -signal.SIGKILL:
         unlocked = study.snakemake("--unlock")
         assert unlocked.returncode == 0, unlocked.stderr

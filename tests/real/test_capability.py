@@ -65,7 +65,7 @@ def test_published_prompts_have_three_examples_and_their_direct_answers(
     files = sorted((mirror / "bbh" / "cot-prompts").glob("*.txt"))
     assert {file.stem for file in files} == set(bbh_questions["subject"])
     for file in files:
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8")
         header, reasoned = published_examples(text, reasoned=True, where=file.stem)
         _, direct = published_examples(text, reasoned=False, where=file.stem)
         whole = header + "\n\n".join(item.body + item.answer for item in reasoned)

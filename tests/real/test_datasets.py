@@ -132,7 +132,9 @@ def test_natural_stories_counts_and_lag_profile(mirror, tmp_path):
 def test_natural_stories_reading_times_go_with_the_wordinfo_rows(mirror, tmp_path):
     """Every mean, found again in the raw table by a plain split of its lines."""
     prepared = read(natural_stories, {}, mirror, tmp_path)
-    with gzip.open(mirror / "natural_stories/processed_wordinfo.tsv.gz", "rt") as file:
+    with gzip.open(
+        mirror / "natural_stories/processed_wordinfo.tsv.gz", "rt", encoding="utf-8"
+    ) as file:
         lines = [line.rstrip("\n").split("\t") for line in file][1:]
     raw = {
         f"{int(line[2]):02d}.{int(line[1]):04d}": (

@@ -178,7 +178,8 @@ class Cluster:
         ):
             path = self.root / name
             path.write_text(
-                text.format(host=socket.gethostname(), root=self.root, ports=self._ports)
+                text.format(host=socket.gethostname(), root=self.root, ports=self._ports),
+                encoding="utf-8",
             )
             path.chmod(0o600 if name == "slurmdbd.conf" else 0o644)
             link = SETTINGS / name

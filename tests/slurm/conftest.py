@@ -39,7 +39,7 @@ def config() -> dict[str, Any]:
     The cluster goes by the declared number of parameters: they ask for GPUs. Checkpoints have it
     from their base, the untrained twin says another.
     """
-    small = every_rule(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
+    small = every_rule(yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8")))
     small["models"]["sim-decoder-s"]["parameters"] = 2e8
     small["models"]["sim-decoder-s-untrained"]["parameters"] = 1e6
     return small
@@ -73,7 +73,7 @@ def cluster_run(
     profile = own_profile(study.folder / "profile")
     # A shell that starts tests in the background lets them, and what they start, ignore it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    log = (study.folder / "interrupted.log").open("w")
+    log = (study.folder / "interrupted.log").open("w", encoding="utf-8")
     started = study.start(log, "--profile", str(profile))
     try:
         wait_for_reading(cluster, started)
@@ -99,7 +99,7 @@ def own_profile(folder: Path) -> Path:
     The first attempt at pre-training gets less memory than the job takes (0.6 GB with Snakemake).
     """
     shutil.copytree(PROFILE, folder)
-    settings = yaml.safe_load((folder / "config.yaml").read_text())
+    settings = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     settings["default-resources"]["slurm_account"] = ACCOUNT
     settings.pop("report-stylesheet")  # its path is relative to the profile
     settings |= {
@@ -108,7 +108,7 @@ def own_profile(folder: Path) -> Path:
         "seconds-between-status-checks": 3,
         "set-resources": {"pretrain_model": {"mem_mb": "400 * attempt ** 2"}},
     }
-    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     return folder
 
 

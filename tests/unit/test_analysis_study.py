@@ -537,7 +537,7 @@ def test_profiles_find_the_best_layers_and_their_correlation():
 
 def published_reading_times(published, repository):
     """behaviors.csv whose legacy |r| / ceiling is the published one + .01, ceiling .858."""
-    study = yaml.safe_load((repository / "studies" / "aw2024.yaml").read_text())
+    study = yaml.safe_load((repository / "studies" / "aw2024.yaml").read_text(encoding="utf-8"))
     known = published[published["futrell2018"].notna()].set_index("model", drop=False)
     models = known[["model", "base", "family", "role", "parameters"]].assign(
         label=known.index, published=None, simulated=False

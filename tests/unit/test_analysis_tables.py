@@ -40,7 +40,7 @@ COLUMNS = {
     "arms": trajectory.ARM_COLUMNS,
 }
 FOLDER = REPOSITORY / "resources" / "published"
-TEXT = (REPOSITORY / "docs" / "outputs.md").read_text()
+TEXT = (REPOSITORY / "docs" / "outputs.md").read_text(encoding="utf-8")
 SECTIONS = dict(
     part.split("\n", 1) for part in re.split(r"^## ", TEXT, flags=re.MULTILINE)[1:]
 )  # heading → text

@@ -14,7 +14,9 @@ def test_answers_go_on_where_they_stopped(tmp_path: Path) -> None:
     path = tmp_path / "deep" / ".mmlu.partial.jsonl"
     with AnswerLog(path, ["model", 1]) as log:
         log.add(records("a", "b"))
-        assert len(path.read_text().splitlines()) == 3  # on disk before the next batch
+        assert (
+            len(path.read_text(encoding="utf-8").splitlines()) == 3
+        )  # on disk before the next batch
     with AnswerLog(path, ["model", 1]) as log:
         assert log.answered == {"a", "b"}
         assert log.records == records("a", "b")  # floats exact
@@ -35,7 +37,7 @@ def test_a_torn_last_line_is_dropped(tmp_path: Path) -> None:
         with AnswerLog(path, "key") as log:
             assert log.answered <= {"a", "b"}
             log.add(records("z"))
-        for line in path.read_text().splitlines():
+        for line in path.read_text(encoding="utf-8").splitlines():
             json.loads(line)
 
 

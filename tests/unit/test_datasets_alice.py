@@ -41,7 +41,7 @@ LABELS = ["sp", "Alice", "was", "sp", "sp", "", "very ", 'so "called"', "tired",
 def write_world(folder):
     rng = np.random.default_rng(0)
     (folder / "10mm").mkdir()
-    (folder / NAME).write_text(textgrid(LABELS))
+    (folder / NAME).write_text(textgrid(LABELS), encoding="utf-8")
     for subject in ("s18", "s22", "s33"):
         course = rng.normal(100, 5, (362, 6)) * (subject != "s33")
         np.savetxt(folder / f"10mm/{subject}-timecourses.txt", course)
@@ -150,7 +150,7 @@ def test_every_part_of_the_print_has_the_prints_sentences_and_marks():
 
 
 def overwrite(name, text):
-    return lambda folder: (folder / name).write_text(text)
+    return lambda folder: (folder / name).write_text(text, encoding="utf-8")
 
 
 def edited(name, edit):
@@ -162,7 +162,9 @@ def edited(name, edit):
 
 
 def another_movement(folder):
-    (folder / "s18-rp_other.txt").write_text((folder / "s18-rp_run05.e02.txt").read_text())
+    (folder / "s18-rp_other.txt").write_text(
+        (folder / "s18-rp_run05.e02.txt").read_text(encoding="utf-8"), encoding="utf-8"
+    )
 
 
 BAD = {

@@ -90,7 +90,9 @@ def bbh_hub(folder):
 
 
 def wikitext_files(folder):
-    (folder / "test.txt").write_text("".join(f" = Title {i} = \n\n Text .\n" for i in range(9)))
+    (folder / "test.txt").write_text(
+        "".join(f" = Title {i} = \n\n Text .\n" for i in range(9)), encoding="utf-8"
+    )
     return [record(folder / "test.txt", "wikitext2/test.txt")]
 
 

@@ -33,7 +33,7 @@ TABLES = QUESTIONS + TEXTS + INSTRUCTIONS
 def page(repository):
     """The text of each section and the rows of its two-column table."""
     found = {}
-    text = (repository / "docs/datasets.md").read_text()
+    text = (repository / "docs/datasets.md").read_text(encoding="utf-8")
     for heading, body in re.findall(r"^###? ([^\n]+)\n(.*?)(?=^##|\Z)", text, re.M | re.S):
         rows = re.findall(r"^\| ([^|]+) \| ([^|\n]+) \|$", body, re.M)
         found[heading] = body, dict(rows)
@@ -73,7 +73,7 @@ def test_published_hashes_are_on_the_page_or_in_the_table_that_it_names(name, pa
     if f"resources/raw/{name}.csv" in body:
         assert (RESOURCES / "raw" / f"{name}.csv").exists()
         return
-    with (RESOURCES / "raw" / f"{name}.csv").open(newline="") as file:
+    with (RESOURCES / "raw" / f"{name}.csv").open(newline="", encoding="utf-8") as file:
         digests = [row["sha256"] for row in csv.DictReader(file) if row["sha256"]]
     assert digests
     assert [digest for digest in digests if digest not in body] == []

@@ -29,17 +29,21 @@ def time_of(zone, item):
 
 def write_world(tmp_path):
     lines = ["word\tzone\titem", *(f"{w}\t{z}\t{i}" for w, z, i in WORDS)]
-    (tmp_path / "all_stories.tok").write_text("\n".join(lines) + "\n")
+    (tmp_path / "all_stories.tok").write_text("\n".join(lines) + "\n", encoding="utf-8")
     head = "word\tzone\titem\tnItem\tmeanItemRT\tsdItemRT"
     rows = [f"{w}\t{z}\t{i}\t{50 + z}\t{time_of(z, i)}\t{10.5 * i}" for w, z, i in sorted(WORDS)]
-    (tmp_path / "processed_wordinfo.tsv").write_text("\n".join([head, *rows]) + "\n")
+    (tmp_path / "processed_wordinfo.tsv").write_text(
+        "\n".join([head, *rows]) + "\n", encoding="utf-8"
+    )
     readers = [
         f"A{reader:02d}\t{w}\t{z}\t{i}\t{time_of(z, i) + reader - (49 + z) / 2}"
         for w, z, i in WORDS
         for reader in range(50 + z)
     ]
     head = "WorkerId\tword\tzone\titem\tRT"
-    (tmp_path / "processed_RTs.tsv").write_text("\n".join([head, *readers]) + "\n")
+    (tmp_path / "processed_RTs.tsv").write_text(
+        "\n".join([head, *readers]) + "\n", encoding="utf-8"
+    )
 
 
 @pytest.fixture
@@ -200,8 +204,8 @@ def test_a_corrected_release_that_is_shifted_gets_a_warning(folder, monkeypatch)
     for zone in range(1, 300):
         lines.append(f"{'x' * lengths[zone]}\t{zone}\t1")
         info.append(f"{'x' * lengths[zone]}\t{zone}\t1\t{300 + 10 * lengths[zone - 1]}\t9\t50")
-    (folder / "all_stories.tok").write_text("\n".join(lines) + "\n")
-    (folder / "processed_wordinfo.tsv").write_text("\n".join(info) + "\n")
+    (folder / "all_stories.tok").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "processed_wordinfo.tsv").write_text("\n".join(info) + "\n", encoding="utf-8")
     card = read(folder).card
     assert "the reading times are shifted" in card["notes"][-1]
     assert "1 word(s) later" in card["notes"][-1]
@@ -210,9 +214,9 @@ def test_a_corrected_release_that_is_shifted_gets_a_warning(folder, monkeypatch)
 
 def replaced(name, old, new, count=1):
     def apply(folder):
-        text = (folder / name).read_text()
+        text = (folder / name).read_text(encoding="utf-8")
         assert old in text
-        (folder / name).write_text(text.replace(old, new, count))
+        (folder / name).write_text(text.replace(old, new, count), encoding="utf-8")
 
     return apply
 
@@ -234,7 +238,11 @@ BAD = {
     "untimed": ("mean", replaced(INFO, "king\t3\t1", "king\t99\t1"), "32 timed words, 31 of them"),
     "no time": ("mean", replaced(INFO, "53\t313.0", "53\tNA"), "meanItemRT 'NA', expected milli"),
     "negative": ("mean", replaced(INFO, "53\t313.0", "53\t-1"), "expected milliseconds"),
-    "empty table": ("mean", lambda f: (f / INFO).write_text(""), "not a tab-separated table"),
+    "empty table": (
+        "mean",
+        lambda f: (f / INFO).write_text("", encoding="utf-8"),
+        "not a tab-separated table",
+    ),
     "reader twice": (
         "each",
         replaced(RTS, "A01\tThe", "A00\tThe"),

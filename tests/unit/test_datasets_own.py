@@ -21,7 +21,7 @@ from brainalign.study.check import config_faults
 def folder(tmp_path, monkeypatch, repository):
     """The files of docs/adding-a-dataset.md, made by its own example, in the working directory."""
     monkeypatch.chdir(tmp_path)
-    page = (repository / "docs/adding-a-dataset.md").read_text()
+    page = (repository / "docs/adding-a-dataset.md").read_text(encoding="utf-8")
     for example in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
         exec(compile(example, "docs/adding-a-dataset.md", "exec"), {})
     return tmp_path
@@ -52,7 +52,7 @@ def test_the_documented_reading_times_are_read_and_their_benchmark_is_a_good_con
     prepared = read(SOURCE | {"stimuli": "words.csv", "responses": "times.nc"})
     assert prepared.responses["responses"].shape == (120, 4)
     assert prepared.responses.attrs["kind"] == "reading-times"
-    page = (repository / "docs/adding-a-dataset.md").read_text()
+    page = (repository / "docs/adding-a-dataset.md").read_text(encoding="utf-8")
     study, times, _ = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
     config = {**study, **times, "datasets": study["datasets"] | times["datasets"]}
     assert config_faults(config, repository / "resources/config.schema.yaml") == []
@@ -201,7 +201,7 @@ def test_a_word_in_the_last_volume_is_inside_the_scan(folder):
 
 
 def test_the_documented_timed_benchmark_is_a_good_config_and_scores_timed_data(folder, repository):
-    page = (repository / "docs/adding-a-dataset.md").read_text()
+    page = (repository / "docs/adding-a-dataset.md").read_text(encoding="utf-8")
     study, _, timed_study = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
     study["alignment"] |= timed_study["alignment"]
     assert config_faults(study, repository / "resources/config.schema.yaml") == []
@@ -288,7 +288,7 @@ BAD = {
     "nan subject": (in_array(nan_subject), r"2 targets hold only NaN, first ben\.IFG"),
     "infinite": (in_array(infinite), "infinite responses in row 3"),
     "other order": (in_array(lambda d: d.isel(stimulus=range(119, -1, -1))), "row 0 is stimulus"),
-    "not netCDF": (lambda: Path("responses.nc").write_text("values"), "not a whole netCDF-4 file"),
+    "not netCDF": (lambda: Path("responses.nc").write_bytes(b"values"), "not a whole netCDF-4 file"),
 }  # fmt: skip
 
 

@@ -181,11 +181,13 @@ def write_bbh(folder, change=None):
         if change and name == "snarks":
             data = change(data)
         path = folder / f"{name}.json"
-        path.write_text(data if isinstance(data, str) else json.dumps(data))
+        path.write_text(data if isinstance(data, str) else json.dumps(data), encoding="utf-8")
         records.append(record(path, f"bbh/bbh/{name}.json"))
     for name in FILES:
         path = folder / f"{name}.txt"
-        path.write_text(f"canary\n-----\nDo {name}.\n\nQ: q\nA: Let's think step by step.\na")
+        path.write_text(
+            f"canary\n-----\nDo {name}.\n\nQ: q\nA: Let's think step by step.\na", encoding="utf-8"
+        )
         records.append(record(path, f"bbh/cot-prompts/{name}.txt"))
     return records
 
@@ -243,7 +245,7 @@ def test_a_missing_or_strange_file_of_bbh(tmp_path):
 
 def test_an_empty_prompt_of_bbh_is_named(tmp_path):
     records = write_bbh(tmp_path)
-    (tmp_path / "snarks.txt").write_text("\n")
+    (tmp_path / "snarks.txt").write_text("\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"snarks\.txt: the prompt is empty"):
         bbh.read(records, {}, seed=0)
 
@@ -335,14 +337,14 @@ def test_categories_are_the_papers_counts():
     ],
 )
 def test_bad_instruction_data_is_named(rows, says, tmp_path):
-    (tmp_path / "a.json").write_text(json.dumps(rows))
+    (tmp_path / "a.json").write_text(json.dumps(rows), encoding="utf-8")
     with pytest.raises(InputError, match=says):
         alpaca.read([record(tmp_path / "a.json")])
 
 
 def test_instruction_data_keep_their_three_fields(tmp_path):
     rows = [{"instruction": "a", "input": "", "output": "b", "text": "prompt"}]
-    (tmp_path / "a.json").write_text(json.dumps(rows))
+    (tmp_path / "a.json").write_text(json.dumps(rows), encoding="utf-8")
     assert alpaca.read([record(tmp_path / "a.json")]) == [
         {"instruction": "a", "input": "", "output": "b"}
     ]
@@ -350,10 +352,10 @@ def test_instruction_data_keep_their_three_fields(tmp_path):
 
 def test_wikitext_is_cut_at_titles_not_at_sections(tmp_path):
     text = "\n = One =\n\n Text a .\n\n = = Part = =\n\n More .\n\n = Two ( film ) =\n\n Text b .\n"
-    (tmp_path / "a.txt").write_text(text)
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
     articles = wikitext2.read([record(tmp_path / "a.txt")])
     assert [article.split("\n")[0] for article in articles] == [" = One =", " = Two ( film ) ="]
     assert "More" in articles[0]
-    (tmp_path / "b.txt").write_text("no title\n")
+    (tmp_path / "b.txt").write_text("no title\n", encoding="utf-8")
     with pytest.raises(InputError, match="no article title"):
         wikitext2.read([record(tmp_path / "b.txt")])

@@ -25,17 +25,17 @@ def outer(tmp_path: Path) -> Path:
     """A folder of packages that this Python does not have."""
     folder = tmp_path / "outer" / "site-packages"
     (folder / "foreign").mkdir(parents=True)
-    (folder / "foreign" / "__init__.py").write_text("")
-    (folder / "foreign" / "part.py").write_text("def function(): pass\n")
+    (folder / "foreign" / "__init__.py").write_text("", encoding="utf-8")
+    (folder / "foreign" / "part.py").write_text("def function(): pass\n", encoding="utf-8")
     return folder
 
 
 def run(outer: Path, top: str, inside: str = "pass") -> tuple[int, str]:
     script, log = outer.parent / "script.py", outer.parent / "job.log"
     preamble = PREAMBLE.format(outer=str(outer), scripts=str(REPOSITORY / "scripts"))
-    script.write_text(preamble + top + JOB.format(log=str(log), inside=inside))
+    script.write_text(preamble + top + JOB.format(log=str(log), inside=inside), encoding="utf-8")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
-    return done.returncode, log.read_text()
+    return done.returncode, log.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ ENVS = sorted((REPOSITORY / "envs").glob("*.yaml"))
 def rules() -> Iterator[tuple[str, str, str]]:
     """Name, environment file and script of every rule that runs a script."""
     for file in sorted((REPOSITORY / "rules").glob("*.smk")):
-        for name, body in RULE.findall(file.read_text()):
+        for name, body in RULE.findall(file.read_text(encoding="utf-8")):
             env = re.search(r'conda:\s*"\.\./(.+?)"', body)
             script = re.search(r'script:\s*"\.\./(.+?)"', body)
             assert env and script, f"{file.name}: rule {name} has no conda: or no script:"
@@ -29,7 +29,7 @@ def rules() -> Iterator[tuple[str, str, str]]:
 
 def packages(env: Path) -> dict[str, str]:
     """Package → version of an environment file, names as conda-forge has them."""
-    lines = yaml.safe_load(env.read_text())["dependencies"]
+    lines = yaml.safe_load(env.read_text(encoding="utf-8"))["dependencies"]
     return {_name(name): version for name, version in (line.split(" =") for line in lines)}
 
 
@@ -44,7 +44,7 @@ def third_party(script: Path) -> dict[str, str]:
     if readers / "registry.py" in files:  # it imports readers by name
         files |= reachable(script, *readers.glob("*.py"))
     for path in sorted(files):
-        for node in _run_time(ast.parse(path.read_text())):
+        for node in _run_time(ast.parse(path.read_text(encoding="utf-8"))):
             modules = (
                 [str(node.module)]
                 if isinstance(node, ast.ImportFrom)
@@ -72,7 +72,7 @@ def _name(package: str) -> str:
 
 def pinned(file: str) -> dict[str, str]:
     """Package → version of a pip requirements file."""
-    lines = (REPOSITORY / file).read_text().splitlines()
+    lines = (REPOSITORY / file).read_text(encoding="utf-8").splitlines()
     pairs = (line.split("==") for line in lines if "==" in line)
     return {_name(name): version.strip() for name, version in pairs}
 
@@ -105,7 +105,7 @@ def test_versions_are_those_of_pip(env: Path) -> None:
 
 
 def test_every_version_was_seen_on_conda_forge() -> None:
-    with (REPOSITORY / "envs" / "conda-forge.csv").open() as file:
+    with (REPOSITORY / "envs" / "conda-forge.csv").open(encoding="utf-8") as file:
         seen = {_name(row["package"]): row for row in csv.DictReader(file)}
     pins = {name: version for env in ENVS for name, version in packages(env).items()}
     assert pins == {name: row["version"] for name, row in seen.items()}

@@ -11,7 +11,11 @@ from jinja2 import StrictUndefined, Template
 
 CAPTIONS = sorted((REPOSITORY / "report").rglob("*.rst"))
 TABLES = set(
-    re.findall(r"^## (\w+)\.csv$", (REPOSITORY / "docs/outputs.md").read_text(), re.MULTILINE)
+    re.findall(
+        r"^## (\w+)\.csv$",
+        (REPOSITORY / "docs/outputs.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
 )
 FIGURES = {path.stem.removeprefix("plot_") for path in (REPOSITORY / "scripts").glob("plot_*.py")}
 
@@ -34,7 +38,7 @@ def test_caption_is_well_formed(path):
     snakemake = SimpleNamespace(
         wildcards=SimpleNamespace(benchmark="passages-legacy", dataset="passages"),
     )
-    text = Template(path.read_text(), undefined=StrictUndefined).render(
+    text = Template(path.read_text(encoding="utf-8"), undefined=StrictUndefined).render(
         snakemake=snakemake, files=[]
     )
     problems = Reporter.WARNING_LEVEL
@@ -50,4 +54,4 @@ def test_caption_is_well_formed(path):
     ids=lambda path: f"{path.parent.name}-{path.stem}",
 )
 def test_caption_says_what_cannot_be_shown(path):
-    assert "cannot show" in path.read_text()
+    assert "cannot show" in path.read_text(encoding="utf-8")

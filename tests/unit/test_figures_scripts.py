@@ -141,7 +141,7 @@ def test_missing_column_is_one_clear_line(files, tmp_path):
     snakemake = Job(tmp_path, {"scores": str(tmp_path / "scores.csv")})
     with pytest.raises(SystemExit):
         run("plot_alignment", snakemake)
-    lines = (tmp_path / "log.txt").read_text().splitlines()
+    lines = (tmp_path / "log.txt").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 and "column ceiling is missing" in lines[0]
     assert not (tmp_path / "out.svg").exists()
 
@@ -152,7 +152,7 @@ def test_headline_script_writes_a_table_and_a_text(files, tmp_path):
     inputs |= {name: files[name] for name in names}
     run("headline", Job(tmp_path, inputs, outputs=("headline", "text")))
     assert (tmp_path / "out.headline").stat().st_size > 500
-    said = (tmp_path / "out.text").read_text()
+    said = (tmp_path / "out.text").read_text(encoding="utf-8")
     assert "Does alignment grow with size?" in said
     assert "Does alignment go with next-word loss (held-out)?" in said
 
@@ -162,7 +162,7 @@ def test_scripts_import_no_heavy_library():
     code = ["import sys"]
     for script in ("headline", *SCRIPTS):
         heavy = ["torch", "transformers", "sklearn"] + ["matplotlib"] * (script == "headline")
-        text = (REPOSITORY / "scripts" / f"{script}.py").read_text()
+        text = (REPOSITORY / "scripts" / f"{script}.py").read_text(encoding="utf-8")
         code.append(text.split("with job")[0].split("if TYPE_CHECKING")[0])
         code.append(f"print('{script}', [m for m in {heavy} if m in sys.modules])")
     found = subprocess.run(

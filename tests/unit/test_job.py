@@ -43,14 +43,14 @@ def test_sigterm_leaves_nothing_half_written(tmp_path: Path, repository: Path) -
     process = start(tmp_path, repository / "scripts", seconds=60)
     process.terminate()
     assert process.wait(30) == 143
-    assert "stopped by SIGTERM" in (tmp_path / "job.log").read_text()
+    assert "stopped by SIGTERM" in (tmp_path / "job.log").read_text(encoding="utf-8")
     assert {path.name for path in tmp_path.iterdir()} == {"job.log", "ready"}
 
 
 def test_a_second_process_waits_for_the_first(tmp_path: Path, repository: Path) -> None:
     first = start(tmp_path, repository / "scripts", seconds=2)
     with job(tmp_path / "job.log"):
-        assert (tmp_path / "output").read_text() == "whole"
+        assert (tmp_path / "output").read_text(encoding="utf-8") == "whole"
     assert first.wait(30) == 0
 
 
@@ -79,12 +79,12 @@ def test_an_error_is_told_in_the_log(tmp_path: Path, error: Exception, message: 
     with pytest.raises(SystemExit) as ended, job(tmp_path / "logs" / "job.log"):
         raise error
     assert ended.value.code == 1
-    assert message in (tmp_path / "logs" / "job.log").read_text()
+    assert message in (tmp_path / "logs" / "job.log").read_text(encoding="utf-8")
     assert signal.getsignal(signal.SIGTERM) == handler
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "logs").write_text("no folder")
+    (tmp_path / "logs").write_text("no folder", encoding="utf-8")
     with pytest.raises(SystemExit) as ended, job(tmp_path / "logs" / "job.log"):
         os.abort()
     assert ended.value.code == 1
@@ -102,6 +102,6 @@ def test_the_terminal_hears_of_short_jobs_only_what_matters(
     said = capsys.readouterr().err
     assert "alignment gpt2 passages: a constant target" in said
     assert ("alignment gpt2 passages: layer 1" in said) == told
-    assert [line.split(" ", 1)[1] for line in path.read_text().splitlines()] == [
+    assert [line.split(" ", 1)[1] for line in path.read_text(encoding="utf-8").splitlines()] == [
         "layer 1", "a constant target",
     ]  # fmt: skip

@@ -178,7 +178,9 @@ def vector_file(folder, form):
         path.write_bytes(data)
     else:
         lines = [" ".join(map(str, [word, *numbers])) for word, numbers in VECTORS.items()]
-        path.write_text("\n".join((["4 3"] if form == "word2vec" else []) + lines) + "\n")
+        path.write_text(
+            "\n".join((["4 3"] if form == "word2vec" else []) + lines) + "\n", encoding="utf-8"
+        )
     return path
 
 
@@ -198,7 +200,7 @@ def test_vector_files(form, tmp_path):
 def test_bad_vector_files(tmp_path):
     with pytest.raises(InputError, match="no such file of word vectors"):
         read_vectors(tmp_path / "none.txt", {"a"})
-    (tmp_path / "odd.txt").write_text("a 1 2\nb 1 x\n")
+    (tmp_path / "odd.txt").write_text("a 1 2\nb 1 x\n", encoding="utf-8")
     with pytest.raises(InputError, match="line 2: not 2 numbers"):
         read_vectors(tmp_path / "odd.txt", {"b"})
     (tmp_path / "short.bin").write_bytes(b"2 3\na " + np.zeros(3, "<f4").tobytes())

@@ -80,9 +80,11 @@ def test_untied_t5_keeps_its_head(tmp_path):
     tensors["lm_head.weight"] = torch.randn(320, 16)
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
     # As on the hub, where configs were written by earlier versions of transformers.
-    config = json.loads((tmp_path / "config.json").read_text())
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
     config.pop("scale_decoder_outputs")
-    (tmp_path / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": False}))
+    (tmp_path / "config.json").write_text(
+        json.dumps(config | {"tie_word_embeddings": False}), encoding="utf-8"
+    )
     model = load(described(tmp_path)).model
     assert torch.equal(model.lm_head.weight, tensors["lm_head.weight"])
     assert torch.equal(model.shared.weight, tensors["shared.weight"])
@@ -149,7 +151,7 @@ def test_tokenizer_that_is_too_large_is_an_error(tmp_path):
 def test_unreadable_tokenizer_is_an_error(tmp_path):
     write("llama", tmp_path)
     manifest = described(tmp_path)
-    (tmp_path / "tokenizer.json").write_text("{}")
+    (tmp_path / "tokenizer.json").write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match="the tokenizer cannot be loaded"):
         load(manifest)
 
@@ -185,7 +187,7 @@ def test_sharded_computes_the_same(tmp_path):
 def test_scikit_learn_is_not_imported(tmp_path):
     write("llama", tmp_path)
     path = tmp_path / "manifest.json"
-    path.write_text(json.dumps(described(tmp_path)))
+    path.write_text(json.dumps(described(tmp_path)), encoding="utf-8")
     code = (
         "import json, sys; from brainalign.models.loading import load\n"
         f"load(json.load(open({str(path)!r})), threads=1)\n"
@@ -198,8 +200,10 @@ def test_scikit_learn_is_not_imported(tmp_path):
 
 def test_an_empty_network_has_the_names_shapes_and_dtype_of_the_loaded(tmp_path):
     write("llama", tmp_path)
-    config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}))
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    (tmp_path / "config.json").write_text(
+        json.dumps({**config, "dtype": "bfloat16"}), encoding="utf-8"
+    )
     manifest = {**described(tmp_path), "dtype": "float32"}
     whole, without = load(manifest).model, empty(manifest)
     assert {name: (p.shape, p.dtype) for name, p in without.named_parameters()} == {

@@ -46,9 +46,9 @@ def test_parameters_are_those_of_the_loaded_model(kind, tied, tmp_path):
 def test_early_conversions_had_other_keys(kind, now, before, tmp_path):
     write(kind, tmp_path)
     of_now = described(tmp_path)
-    config = json.loads((tmp_path / "config.json").read_text())
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
     config[before] = config.pop(now)
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     same = ("layers", "d_model", "max_context", "parameters")
     assert [described(tmp_path)[key] for key in same] == [of_now[key] for key in same]
     assert load(described(tmp_path)).model.config.num_hidden_layers == 3
@@ -121,8 +121,10 @@ def test_max_context(tmp_path):
 def edited(folder, drop=(), **keys):
     """Edit a checkpoint's config.json."""
     path = folder / "config.json"
-    config = {k: v for k, v in json.loads(path.read_text()).items() if k not in drop}
-    path.write_text(json.dumps(config | keys))
+    config = {
+        k: v for k, v in json.loads(path.read_text(encoding="utf-8")).items() if k not in drop
+    }
+    path.write_text(json.dumps(config | keys), encoding="utf-8")
 
 
 def test_the_context_of_llamas_first_conversions(tmp_path):
@@ -159,10 +161,10 @@ def test_a_special_token_without_an_embedding_is_no_mismatch(tmp_path):
     """Gemma 3's tokenizer has a token of images, which its text models lack."""
     write("llama", tmp_path)
     path = tmp_path / "tokenizer.json"
-    tokenizer = json.loads(path.read_text())
+    tokenizer = json.loads(path.read_text(encoding="utf-8"))
     token = {**tokenizer["added_tokens"][0], "id": 320, "content": "<image>", "special": True}
     tokenizer["added_tokens"].append(token)
-    path.write_text(json.dumps(tokenizer))
+    path.write_text(json.dumps(tokenizer), encoding="utf-8")
     load(described(tmp_path))
 
 
@@ -187,15 +189,18 @@ def _no_tokenizer(folder):
 
 def _foreign_tokenizer(folder):
     path = folder / "tokenizer.json"
-    tokenizer = json.loads(path.read_text())
+    tokenizer = json.loads(path.read_text(encoding="utf-8"))
     token = {**tokenizer["added_tokens"][0], "id": 320, "content": "<x>", "special": False}
     tokenizer["added_tokens"].append(token)
-    path.write_text(json.dumps(tokenizer))
+    path.write_text(json.dumps(tokenizer), encoding="utf-8")
 
 
 def _other_kind(folder):
     path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"model_type": "rwkv"}))
+    path.write_text(
+        json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"model_type": "rwkv"}),
+        encoding="utf-8",
+    )
 
 
 @pytest.mark.parametrize(
@@ -207,7 +212,10 @@ def _other_kind(folder):
         (_foreign_tokenizer, "token id 320, but the model has only 320 embeddings"),
         (_other_kind, "config.json: model_type 'rwkv' is not known"),
         (lambda folder: (folder / "config.json").unlink(), "config.json: no such file"),
-        (lambda folder: (folder / "config.json").write_text("{"), "config.json: not JSON"),
+        (
+            lambda folder: (folder / "config.json").write_text("{", encoding="utf-8"),
+            "config.json: not JSON",
+        ),
         (lambda folder: (folder / "model.safetensors").unlink(), "no model.safetensors"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"x"), "not a safetensors file"),
     ],

@@ -36,7 +36,7 @@ def fetch(tmp_path, source, **params):
         params=defaults | {"source": source} | params,
         log=[str(tmp_path / "log.txt")],
     )
-    return json.loads((tmp_path / "m" / "manifest.json").read_text())
+    return json.loads((tmp_path / "m" / "manifest.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(("dtype", "max_context"), [(None, None), ("float32", 16)])
@@ -63,7 +63,7 @@ def test_fetch_model_and_its_untrained_twin(tmp_path, dtype, max_context):
         },
         log=[str(tmp_path / "log.txt")],
     )
-    twin = json.loads(twin_path.read_text())
+    twin = json.loads(twin_path.read_text(encoding="utf-8"))
     assert twin["seed"] == 4
     assert twin["max_context"] == (max_context or 32)
     assert twin["dtype"] == (dtype or "bfloat16")
@@ -74,7 +74,10 @@ def test_an_error_is_one_line_and_leaves_no_manifest(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         fetch(tmp_path, {"type": "folder", "path": str(tmp_path / "nowhere")})
     assert stop.value.code == 1
-    assert "nowhere: there is no such folder" in (tmp_path / "log.txt").read_text().splitlines()[-1]
+    assert (
+        "nowhere: there is no such folder"
+        in (tmp_path / "log.txt").read_text(encoding="utf-8").splitlines()[-1]
+    )
     assert "Traceback" not in capsys.readouterr().err
     assert not (tmp_path / "m" / "manifest.json").exists()
 

@@ -74,9 +74,9 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 def hub(tmp_path):
     """A hub with the models owner/good, owner/pickled and owner/gated; yields its address."""
     write("gpt2", tmp_path / "site" / "good")
-    (tmp_path / "site" / "good" / "evil.py").write_text("raise SystemExit")
+    (tmp_path / "site" / "good" / "evil.py").write_text("raise SystemExit", encoding="utf-8")
     (tmp_path / "site" / "good" / "onnx").mkdir()
-    (tmp_path / "site" / "good" / "onnx" / "config.json").write_text("{}")
+    (tmp_path / "site" / "good" / "onnx" / "config.json").write_text("{}", encoding="utf-8")
     write("gpt2", tmp_path / "site" / "gated")
     pickled = tmp_path / "site" / "pickled"
     write("gpt2", pickled)
@@ -414,7 +414,9 @@ def test_delta_of_another_model(tmp_path):
 def test_a_mirrored_hub_model_is_gathered_and_found_without_the_mirror(tmp_path):
     mirror, downloads = tmp_path / "mirror", tmp_path / "downloads"
     write("gpt2", mirror / "models" / "owner--name")
-    (mirror / "models" / "owner--name" / "pytorch_model.bin").write_text("pickled")
+    (mirror / "models" / "owner--name" / "pytorch_model.bin").write_text(
+        "pickled", encoding="utf-8"
+    )
     source = {"type": "hub", "id": "owner/name", "revision": "main"}
     files = keep(source, mirror, downloads)
     folder = downloads / "models" / "owner--name"

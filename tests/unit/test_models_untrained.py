@@ -62,7 +62,7 @@ def test_dtype_and_t5_flavour_are_kept(tmp_path):
     write_untrained(manifest_of(tmp_path / "trained", dtype="bfloat16"), tmp_path / "twin", 1)
     tensors = load_file(tmp_path / "twin" / "model.safetensors")
     assert {tensor.dtype for tensor in tensors.values()} == {torch.bfloat16}
-    config = json.loads((tmp_path / "twin" / "config.json").read_text())
+    config = json.loads((tmp_path / "twin" / "config.json").read_text(encoding="utf-8"))
     assert config["feed_forward_proj"] == "gated-gelu"
     assert load(manifest_of(tmp_path / "twin")).model.config.scale_decoder_outputs is False
 

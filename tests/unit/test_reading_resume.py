@@ -61,10 +61,12 @@ def test_half_a_line_of_the_list_of_rows_counts_as_not_written(tmp_path):
     with pytest.raises(Killed):
         write(path, extraction, ids, batches=3)
     rows = tmp_path / ".a.safetensors.rows"
-    rows.write_text(rows.read_text() + "1")
+    rows.write_text(rows.read_text(encoding="utf-8") + "1", encoding="utf-8")
     with pytest.raises(Killed):
         write(path, extraction, ids, batches=1)
-    whole = [{int(row) for row in line.split()} for line in rows.read_text().splitlines()]
+    whole = [
+        {int(row) for row in line.split()} for line in rows.read_text(encoding="utf-8").splitlines()
+    ]
     assert sum(map(len, whole)) == len(set.union(*whole))
     assert set.union(*whole) <= set(range(len(ids)))
     write(path, extraction, ids)

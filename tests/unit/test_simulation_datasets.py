@@ -209,7 +209,7 @@ def test_unusable_sizes_are_named(kind, sizes, simulation, message):
 
 
 def test_the_defaults_are_the_default_studys(repository):
-    config = yaml.safe_load((repository / "config.yaml").read_text())
+    config = yaml.safe_load((repository / "config.yaml").read_text(encoding="utf-8"))
     assert Settings() == Settings.of(config["simulation"])
 
 

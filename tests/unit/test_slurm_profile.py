@@ -9,22 +9,34 @@ from conftest import REPOSITORY
 
 
 def rules(*files):
-    text = "".join((REPOSITORY / "rules" / f"{name}.smk").read_text() for name in files)
+    text = "".join(
+        (REPOSITORY / "rules" / f"{name}.smk").read_text(encoding="utf-8") for name in files
+    )
     return set(re.findall(r"^rule (\w+):", text, re.MULTILINE))
 
 
 def test_tables_and_figures_are_submitted_in_groups_and_groups_name_rules():
-    groups = yaml.safe_load((REPOSITORY / "profiles/slurm/config.yaml").read_text())["groups"]
+    groups = yaml.safe_load(
+        (REPOSITORY / "profiles/slurm/config.yaml").read_text(encoding="utf-8")
+    )["groups"]
     assert rules("analysis", "figures") <= set(groups)
     assert set(groups) <= rules(*(path.stem for path in (REPOSITORY / "rules").glob("*.smk")))
 
 
 def test_the_papers_trainings_fit_the_partition_with_gpus_at_every_attempt():
     profile = REPOSITORY / "profiles/slurm"
-    attempts = 1 + yaml.safe_load((profile / "config.yaml").read_text())["retries"]
-    partition = yaml.safe_load((profile / "partitions.yaml").read_text())["partitions"]["gpu"]
-    models = all_models(yaml.safe_load((REPOSITORY / "studies/aw2024.yaml").read_text()))
-    rule = (REPOSITORY / "rules/models.smk").read_text().partition("rule instruction_tune:")[2]
+    attempts = 1 + yaml.safe_load((profile / "config.yaml").read_text(encoding="utf-8"))["retries"]
+    partition = yaml.safe_load((profile / "partitions.yaml").read_text(encoding="utf-8"))[
+        "partitions"
+    ]["gpu"]
+    models = all_models(
+        yaml.safe_load((REPOSITORY / "studies/aw2024.yaml").read_text(encoding="utf-8"))
+    )
+    rule = (
+        (REPOSITORY / "rules/models.smk")
+        .read_text(encoding="utf-8")
+        .partition("rule instruction_tune:")[2]
+    )
     asked = re.search(r"runtime=run_time\((\d+), (\d+)\)", rule)
     minutes, per_billion = map(int, asked.groups())
     trained = [name for name, model in models.items() if model["source"]["type"] == "tune"]

@@ -23,12 +23,12 @@ DEEP = "def times(a, b):\n    return a * b\n"
 def tree(tmp_path: Path) -> Path:
     room = tmp_path / "brainalign" / "room"
     room.mkdir(parents=True)
-    (tmp_path / "brainalign" / "__init__.py").write_text("")
-    (room / "__init__.py").write_text("")
-    (room / "inner.py").write_text(INNER)
-    (room / "deep.py").write_text(DEEP)
-    (room / "other.py").write_text("x = 1\n")
-    (tmp_path / "script.py").write_text(SCRIPT)
+    (tmp_path / "brainalign" / "__init__.py").write_text("", encoding="utf-8")
+    (room / "__init__.py").write_text("", encoding="utf-8")
+    (room / "inner.py").write_text(INNER, encoding="utf-8")
+    (room / "deep.py").write_text(DEEP, encoding="utf-8")
+    (room / "other.py").write_text("x = 1\n", encoding="utf-8")
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     return tmp_path
 
 
@@ -51,8 +51,8 @@ def fresh_digest(tree: Path) -> str:
 def test_same_code_same_digest(tree: Path, file: str, old: str, new: str) -> None:
     before = fresh_digest(tree)
     path = tree / file
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
+    assert old in path.read_text(encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     assert fresh_digest(tree) == before
 
 
@@ -68,17 +68,20 @@ def test_same_code_same_digest(tree: Path, file: str, old: str, new: str) -> Non
 def test_other_code_other_digest(tree: Path, file: str, old: str, new: str) -> None:
     before = fresh_digest(tree)
     path = tree / file
-    path.write_text(path.read_text().replace(old, new) if old else new)
+    path.write_text(
+        path.read_text(encoding="utf-8").replace(old, new) if old else new, encoding="utf-8"
+    )
     assert fresh_digest(tree) != before
 
 
 def test_import_inside_a_function_counts(tree: Path) -> None:
     inner = tree / "brainalign" / "room" / "inner.py"
     inner.write_text(
-        "def double(x):\n    from brainalign.room.deep import times\n    return times(x, 2)\n"
+        "def double(x):\n    from brainalign.room.deep import times\n    return times(x, 2)\n",
+        encoding="utf-8",
     )
     before = fresh_digest(tree)
-    (tree / "brainalign" / "room" / "deep.py").write_text(DEEP.replace("*", "-"))
+    (tree / "brainalign" / "room" / "deep.py").write_text(DEEP.replace("*", "-"), encoding="utf-8")
     assert fresh_digest(tree) != before
 
 
@@ -90,10 +93,10 @@ def test_every_script_of_the_project_has_a_digest_of_its_own(repository: Path) -
 
 def test_modules_imported_by_name_and_tables_count(tree: Path) -> None:
     other, table = tree / "brainalign" / "room" / "other.py", tree / "table.csv"
-    table.write_text("a,b\n")
+    table.write_text("a,b\n", encoding="utf-8")
     digests = [source_digest(tree / "script.py", other, table)]
     for path, text in ((other, "x = 2\n"), (table, "a,c\n")):
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         fresh_digest(tree)  # forgets what was read
         digests.append(source_digest(tree / "script.py", other, table))
     assert len(set(digests)) == 3

@@ -297,7 +297,7 @@ def test_a_killed_run_of_another_recipe_is_begun_anew(samples, tokenizer, tmp_pa
     stale = tmp_path / "s" / "checkpoint-4"
     stale.mkdir(parents=True)
     (stale / "complete").touch()
-    (tmp_path / "s" / "training.json").write_text('"another"')
+    (tmp_path / "s" / "training.json").write_text('"another"', encoding="utf-8")
     tuned = tune(model, one, RECIPE, 3, scratch=tmp_path / "s", key="this")
     assert tuned.log["step"].tolist() == list(range(1, STEPS + 1))
 
@@ -376,7 +376,10 @@ def test_chats_become_a_sample_per_answer(tmp_path):
     said = [("system", "Be brief."), ("user", "Hi {x}"), ("assistant", "Yo"), ("user", "Why?"),
             ("assistant", "")]  # fmt: skip
     chat = {"messages": [{"role": role, "content": content} for role, content in said]}
-    path.write_text(json.dumps(chat) + "\n\n" + json.dumps({"messages": chat["messages"][1:3]}))
+    path.write_text(
+        json.dumps(chat) + "\n\n" + json.dumps({"messages": chat["messages"][1:3]}),
+        encoding="utf-8",
+    )
     first, second, third = read_samples(path)
     assert first == {
         "instruction": "Hi {x}", "input": "", "output": "Yo", "history": "Be brief."
@@ -399,6 +402,6 @@ def test_chats_become_a_sample_per_answer(tmp_path):
 )
 def test_bad_chats_are_named_by_their_line(tmp_path, line, message):
     path = tmp_path / "chats.jsonl"
-    path.write_text(line + "\n")
+    path.write_text(line + "\n", encoding="utf-8")
     with pytest.raises(InputError, match=message):
         read_samples(path)

@@ -34,7 +34,7 @@ def instructions(tmp_path_factory):
         {"instruction": " ".join(words[: i % 7 + 2]), "input": "", "output": words[i % 9] * (i % 3)}
         for i in range(1, 31)
     ]
-    file.write_text(json.dumps(samples))
+    file.write_text(json.dumps(samples), encoding="utf-8")
     return file
 
 
@@ -75,7 +75,9 @@ def test_two_processes_train_as_one(kind, settings, instructions, tmp_path):
         k: v for k, v in shared_facts.items() if k not in floats
     }
     for file in ("config.json", "generation_config.json"):
-        assert (tmp_path / "b" / file).read_text() == (tmp_path / "a" / file).read_text()
+        assert (tmp_path / "b" / file).read_text(encoding="utf-8") == (
+            tmp_path / "a" / file
+        ).read_text(encoding="utf-8")
     expected, found = weights(tmp_path / "a"), weights(tmp_path / "b")
     assert expected.keys() == found.keys()
     before = weights(tmp_path / "alone" / "base")
@@ -117,13 +119,15 @@ def test_states_of_other_samples_are_not_gone_on_from(instructions, tmp_path):
     samples = tmp_path / "samples.json"
     keys = []
     for output in ("fox", "dog", "fox"):
-        read = json.loads(instructions.read_text())
-        samples.write_text(json.dumps([dict(sample, output=output) for sample in read]))
+        read = json.loads(instructions.read_text(encoding="utf-8"))
+        samples.write_text(
+            json.dumps([dict(sample, output=output) for sample in read]), encoding="utf-8"
+        )
         short = replace(training("llama", instructions, tmp_path), instructions=samples)
         write_checkpoint(
             replace(short, source={**short.source, "checkpoint": 12}), tmp_path / output
         )
-        keys.append((short.scratch / "training.json").read_text())
+        keys.append((short.scratch / "training.json").read_text(encoding="utf-8"))
     assert keys[0] == keys[2] != keys[1]
 
 

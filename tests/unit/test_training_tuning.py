@@ -122,8 +122,10 @@ def test_span_corruption_hides_salient_words_first_and_loses_nothing(documents, 
 def test_span_corruption_needs_sentinels(documents, samples, tmp_path):
     plain = train_tokenizer(documents, samples)
     plain.save(str(tmp_path / "tokenizer.json"))
-    text = (tmp_path / "tokenizer.json").read_text().replace("<extra_id_", "<other_")
-    (tmp_path / "tokenizer.json").write_text(text)
+    text = (
+        (tmp_path / "tokenizer.json").read_text(encoding="utf-8").replace("<extra_id_", "<other_")
+    )
+    (tmp_path / "tokenizer.json").write_text(text, encoding="utf-8")
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(tmp_path / "tokenizer.json"))
     with pytest.raises(InputError, match="no <extra_id_0>"):
         Masking.of(tokenizer, [])
@@ -224,7 +226,7 @@ def test_long_samples_are_counted_and_dropped_when_no_label_is_left(tokenizer):
 )
 def test_bad_instruction_files_are_named(tmp_path, text, message):
     path = tmp_path / "instructions.json"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         read_samples(path)
 
@@ -236,7 +238,9 @@ def test_a_missing_instruction_file_is_named(tmp_path):
 
 def test_an_empty_output_teaches_to_end_at_once(tokenizer, tmp_path):
     path = tmp_path / "instructions.json"
-    path.write_text('[{"instruction": "Say nothing.", "input": "", "output": ""}]')
+    path.write_text(
+        '[{"instruction": "Say nothing.", "input": "", "output": ""}]', encoding="utf-8"
+    )
     (sample,) = read_samples(path)
     (row,) = encode(
         [example(sample, "alpaca")],

@@ -38,7 +38,7 @@ class Study:
     def start(self, output: int | IO[str], *arguments: str) -> subprocess.Popen[str]:
         """Start Snakemake on the study, with stdout and stderr each going to `output`."""
         path = self.folder / "study.yaml"
-        path.write_text(yaml.safe_dump(self.config, sort_keys=False))
+        path.write_text(yaml.safe_dump(self.config, sort_keys=False), encoding="utf-8")
         command = [
             *self.within, str(self.python), "-m", "snakemake",
             "--snakefile", str(self.code / "Snakefile"),
@@ -75,7 +75,7 @@ class Study:
 @pytest.fixture(scope="session")
 def small_config() -> dict[str, Any]:
     """The default study cut to one pair of models, their untrained twin and one baseline."""
-    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
     return cut(config)
 
 

@@ -306,12 +306,12 @@ def test_instruction_data_of_a_tuned_model(
 )
 def test_shipped_studies_are_valid(path) -> None:
     assert duplicate_keys(path) == []
-    assert config_faults(yaml.safe_load(path.read_text()), SCHEMA) == []
+    assert config_faults(yaml.safe_load(path.read_text(encoding="utf-8")), SCHEMA) == []
 
 
 def test_names_given_twice_are_found(tmp_path) -> None:
     path = tmp_path / "twice.yaml"
-    path.write_text("seed: 1\nmodels:\n  a: {source: 1}\n  b: {}\n  a: {}\n")
+    path.write_text("seed: 1\nmodels:\n  a: {source: 1}\n  b: {}\n  a: {}\n", encoding="utf-8")
     (fault,) = duplicate_keys(path)
     assert "models.a: given twice, in lines 3 and 5" in fault
 

@@ -46,7 +46,7 @@ def tables_of(study: Study) -> dict[str, pd.DataFrame]:
 
 def words(study: Study, figure: str) -> str:
     """The text of a figure, a blank between the lines."""
-    svg = (study.folder / "results" / "figures" / f"{figure}.svg").read_text()
+    svg = (study.folder / "results" / "figures" / f"{figure}.svg").read_text(encoding="utf-8")
     return " ".join(re.findall(r">([^<>\n]+)<", svg))
 
 

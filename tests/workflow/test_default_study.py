@@ -22,7 +22,9 @@ BRAIN_DATASETS = ("sim-passages", "sim-story", "sim-chapter")
 
 @pytest.fixture(scope="module")
 def default_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    config: dict[str, Any] = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    config: dict[str, Any] = yaml.safe_load(
+        (REPOSITORY / "config.yaml").read_text(encoding="utf-8")
+    )
     study = Study(tmp_path_factory.mktemp("default"), config)
     study.run("--quiet", "rules", "host")
     return study
@@ -150,4 +152,4 @@ def test_figures_and_report(default_study: Study) -> None:
     assert all(path.with_suffix(".png").exists() for path in figures.rglob("*.svg"))
     done = default_study.snakemake("--report", "report.html")
     assert done.returncode == 0, done.stderr[-4000:]
-    assert "layer_curves" in Path(default_study.folder / "report.html").read_text()
+    assert "layer_curves" in Path(default_study.folder / "report.html").read_text(encoding="utf-8")

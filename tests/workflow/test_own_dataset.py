@@ -19,7 +19,7 @@ TARGET = "results/mine/alignment/length/stories-controlled.parquet"
 
 def run(repository, folder):
     """The command of the page as it is written, in a folder that is not the project's."""
-    page = (repository / "docs/adding-a-dataset.md").read_text()
+    page = (repository / "docs/adding-a-dataset.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"```bash\n(.*?)\n```", page, re.DOTALL)
     program, *arguments = shlex.split(command)
     assert program == "snakemake"
@@ -34,14 +34,14 @@ def run(repository, folder):
 @pytest.fixture
 def study(tmp_path, repository, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    page = (repository / "docs/adding-a-dataset.md").read_text()
+    page = (repository / "docs/adding-a-dataset.md").read_text(encoding="utf-8")
     # The others are of reading times and of timed data.
     example, _ = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     config, _, _ = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     assert "this as `studies/mine.yaml`" in page
     exec(compile(example, "docs/adding-a-dataset.md", "exec"), {})
     (tmp_path / "studies").mkdir()
-    (tmp_path / "studies/mine.yaml").write_text(config)
+    (tmp_path / "studies/mine.yaml").write_text(config, encoding="utf-8")
     return tmp_path
 
 
@@ -51,7 +51,7 @@ def test_the_documented_study_runs_and_finds_what_it_says(study, repository):
     assert re.search(r"(\d+) of \1 jobs done in \d+:\d\d", done.stderr)
     assert "Finished jobid" not in done.stderr
     (own,) = (study / ".snakemake/log").glob("*.snakemake.log")
-    assert "Finished jobid" in own.read_text()
+    assert "Finished jobid" in own.read_text(encoding="utf-8")
     table = pd.read_parquet(study / TARGET)
     whole = table[(table["subject"] == "all") & (table["region"] == "all") & (table["fold"] == -1)]
     assert whole["r"].iloc[0] == pytest.approx(0.6, abs=0.05)  # the page says "about 0.6"
@@ -60,7 +60,7 @@ def test_the_documented_study_runs_and_finds_what_it_says(study, repository):
     pd.read_csv("stimuli.csv").iloc[:-1].to_csv("stimuli.csv", index=False)
     again = run(repository, study)
     assert again.returncode != 0
-    log = (study / "results/mine/logs/prepare_dataset/stories.log").read_text()
+    log = (study / "results/mine/logs/prepare_dataset/stories.log").read_text(encoding="utf-8")
     assert "120 rows of responses for 119 stimuli" in log
 
 
@@ -82,14 +82,14 @@ def test_the_planted_truth_is_not_asked_of_data_that_have_none(tmp_path, small_c
 def test_word_vectors_that_change_are_read_again(tmp_path, small_config):
     config = copy.deepcopy(small_config)
     vectors = tmp_path / "vectors.txt"
-    vectors.write_text("the 1.0 0.5\na 0.25 2.0\n")
+    vectors.write_text("the 1.0 0.5\na 0.25 2.0\n", encoding="utf-8")
     source = {"type": "baseline", "kind": "static", "path": "vectors.txt"}
     config["models"]["static"] = {"source": source}
     study = Study(tmp_path, config)
     target = ("--", "results/activations/static/sim-passages.safetensors")
     study.run("--quiet", "rules", "host", *target)
     assert study.jobs(*target) == set()
-    vectors.write_text("the 1.0 0.5\na 0.25 3.0\n")
+    vectors.write_text("the 1.0 0.5\na 0.25 3.0\n", encoding="utf-8")
     assert study.jobs(*target) == {"baseline_activations static,sim-passages"}
 
 
@@ -97,7 +97,7 @@ def test_files_that_do_not_fit_stop_the_run_with_one_line(study, repository):
     pd.read_csv("stimuli.csv").iloc[:-1].to_csv("stimuli.csv", index=False)
     done = run(repository, study)
     assert done.returncode != 0
-    log = (study / "results/mine/logs/prepare_dataset/stories.log").read_text()
+    log = (study / "results/mine/logs/prepare_dataset/stories.log").read_text(encoding="utf-8")
     assert "120 rows of responses for 119 stimuli" in log
     assert "Traceback" not in log
     prepared = study / "results/mine/data/stories"

@@ -121,9 +121,9 @@ def seen(
 
 def look(browser: str, report: Path, folder: Path) -> dict[str, Any]:
     """Open a report with LISTEN and LOOK put into it; what LOOK left."""
-    start, rest = report.read_text().split("<head>", 1)
+    start, rest = report.read_text(encoding="utf-8").split("<head>", 1)
     body, end = rest.rsplit("</body>", 1)  # the word is in scripts, too
-    report.write_text(f"{start}<head>{LISTEN}{body}{LOOK}</body>{end}")
+    report.write_text(f"{start}<head>{LISTEN}{body}{LOOK}</body>{end}", encoding="utf-8")
     command = [
         browser, "--headless", "--disable-gpu", "--window-size=1400,900", "--dump-dom",
         "--virtual-time-budget=300000", "--host-resolver-rules=MAP * ~NOTFOUND",
@@ -174,7 +174,11 @@ def test_every_table_is_shown_sorts_and_can_be_searched(
         about = seen["results"][f"results/pages/{name}.html"]
         assert about["shown"] and "cannot show" in about["caption"], name
         if name in tables:
-            header = (folder / f"results/tables/{name}.csv").read_text().split("\n", 1)[0]
+            header = (
+                (folder / f"results/tables/{name}.csv")
+                .read_text(encoding="utf-8")
+                .split("\n", 1)[0]
+            )
             assert about["columns"] == header.split(","), name
         up, down = (list(dict.fromkeys(about[way])) for way in ("up", "down"))
         if about["rows"] < 500:  # more are not drawn at once

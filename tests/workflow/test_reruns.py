@@ -318,11 +318,11 @@ def test_an_edit_of_a_tuning_experiment(tuned_study: Study, edit: str) -> None:
 @contextmanager
 def edited(path: Path, old: str, new: str) -> Iterator[None]:
     """A file in which the first `old` is `new`, until the end of the block; then as it was."""
-    text, stat = path.read_text(), path.stat()
+    text, stat = path.read_text(encoding="utf-8"), path.stat()
     assert old in text
-    path.write_text(text.replace(old, new, 1))
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
     try:
         yield
     finally:
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))

@@ -49,7 +49,7 @@ def test_a_cut_manifest_is_named_when_jobs_are_planned(study: Study) -> None:
     name = "results/models/sim-decoder-s-instruction-s1-64/manifest.json"
     manifest = study.folder / name
     manifest.parent.mkdir(parents=True)
-    manifest.write_text('{"continued_from": "sim-dec')
+    manifest.write_text('{"continued_from": "sim-dec', encoding="utf-8")
     done = study.snakemake("--dry-run")
     said = done.stdout + done.stderr
     assert done.returncode != 0

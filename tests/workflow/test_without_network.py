@@ -56,7 +56,8 @@ def test_a_study_gathered_on_one_machine_runs_on_one_without_network(fetched_stu
     study.run("fetch_everything")
     downloads = study.folder / "downloads"
     sums = dict(
-        line.split("  ")[::-1] for line in (downloads / "default.sha256").read_text().splitlines()
+        line.split("  ")[::-1]
+        for line in (downloads / "default.sha256").read_text(encoding="utf-8").splitlines()
     )
     assert {Path(name).parts[0] for name in sums} == {
         "natural_stories", "wikitext2", "bbh", "instructions", "models",

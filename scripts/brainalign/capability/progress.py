@@ -27,9 +27,9 @@ class AnswerLog:
         header = json.dumps({"answers_to": hashlib.sha256(text.encode()).hexdigest()})
         self.records = self._kept(header)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as file:  # without a torn line, were there one
+        with path.open("w", encoding="utf-8") as file:  # without a torn line, were there one
             file.writelines(line + "\n" for line in (header, *map(json.dumps, self.records)))
-        self._file = path.open("a")
+        self._file = path.open("a", encoding="utf-8")
 
     @property
     def answered(self) -> set[str]:
@@ -61,7 +61,7 @@ class AnswerLog:
     def _kept(self, header: str) -> list[Record]:
         if not self.path.exists():
             return []
-        lines = self.path.read_text().split("\n")
+        lines = self.path.read_text(encoding="utf-8").split("\n")
         if lines[0] != header:
             return []
         return [json.loads(line) for line in lines[1:-1]]

@@ -43,7 +43,7 @@ class RawFile:
 
 def raw_table(name: str, licence: str) -> dict[str, RawFile]:
     """The raw files listed in resources/raw/`name`.csv, by path."""
-    with (RESOURCES / "raw" / f"{name}.csv").open(newline="") as file:
+    with (RESOURCES / "raw" / f"{name}.csv").open(newline="", encoding="utf-8") as file:
         return {
             row["path"]: RawFile(
                 path=row["path"],

@@ -134,7 +134,7 @@ class ActivationWriter:
             _check_finite(layers[name], name, [self._ids[row] for row in rows], self._path)
         try:
             self._write(order, sorted_rows, layers)
-            with self._rows.open("a") as log:
+            with self._rows.open("a", encoding="utf-8") as log:
                 log.write(" ".join(str(row) for row in rows) + "\n")
         except OSError as error:
             with suppress(OSError):  # what is still buffered cannot be written either
@@ -207,14 +207,16 @@ class ActivationWriter:
         try:
             with self._partial.open("rb") as file:
                 header, length = _read_header(file)
-            lines = self._rows.read_text().split("\n")[:-1]  # the last one may be half a line
+            # The last line may be half a one.
+            lines = self._rows.read_text(encoding="utf-8").split("\n")[:-1]
             if header["__metadata__"] != self._header:
                 raise ValueError("another run's")
         except (OSError, ValueError, KeyError, struct.error):
             self._partial.unlink(missing_ok=True)
             self._rows.unlink(missing_ok=True)
             return set()
-        self._rows.write_text("".join(f"{line}\n" for line in lines))  # half a line would grow on
+        # Half a line would grow on.
+        self._rows.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         self._locate(header, 8 + length)
         self._file = self._partial.open("r+b")
         return {int(row) for line in lines for row in line.split()}

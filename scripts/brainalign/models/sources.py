@@ -264,7 +264,7 @@ def _wheel(name: str, version: str, mirror: Path | None, folder: Path) -> Path:
             sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:",
             "--quiet", "--disable-pip-version-check", "--dest", partial, f"{name}=={version}",
         ]  # fmt: skip
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        run = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
         for wheel in Path(partial).glob(pattern):
             return wheel.replace(folder / wheel.name)
     lines = [line for line in run.stderr.splitlines() if line.startswith("ERROR")]

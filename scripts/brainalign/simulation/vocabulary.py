@@ -48,4 +48,6 @@ def save_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:
     }
     with fresh_folder(folder) as partial:
         tokenizer.save(str(partial / "tokenizer.json"))
-        (partial / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
+        (partial / "tokenizer_config.json").write_text(
+            json.dumps(config, indent=2) + "\n", encoding="utf-8"
+        )

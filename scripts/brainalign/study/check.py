@@ -37,7 +37,7 @@ def config_faults(config: Config, schema_path: str | Path) -> list[str]:
     -------
     One line per fault: key path, the value found, what is allowed. Empty when the config is good.
     """
-    schema = yaml.safe_load(Path(schema_path).read_text())
+    schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
     form = sorted({line for error in validator.iter_errors(config) for line in _lines(error)})
     if form or (tuning := list(_tuning_faults(config))):
@@ -48,7 +48,7 @@ def config_faults(config: Config, schema_path: str | Path) -> list[str]:
 
 def duplicate_keys(config_path: str | Path) -> list[str]:
     """Keys that a YAML file gives twice in one mapping (YAML readers keep the last, silently)."""
-    root = yaml.compose(Path(config_path).read_text(), Loader=yaml.SafeLoader)
+    root = yaml.compose(Path(config_path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     return [f"{config_path}: {line}" for line in _duplicates(root, "")] if root else []
 
 
