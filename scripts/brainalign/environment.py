@@ -21,6 +21,7 @@ def leave_outer_packages() -> None:
     InputError : a package that the script or the library below it imports came from there already.
     """
     own = {*site.getsitepackages(), site.getusersitepackages()}
+    own |= {line for folder in own for line in _path_lines(Path(folder))}
     own |= set(os.environ.get("PYTHONPATH", "").split(os.pathsep))
     outer = [
         path
@@ -35,6 +36,12 @@ def leave_outer_packages() -> None:
                 f"package {package} is not in this job's environment ({sys.prefix}); add it to the "
                 f"rule's file in envs/ (it was found outside, in {Path(file).parent})"
             )
+
+
+def _path_lines(folder: Path) -> list[str]:
+    """The folders that an environment adds to its search path by files that end in .pth (`site`)."""
+    lines = [line for file in folder.glob("*.pth") for line in file.read_bytes().splitlines()]
+    return [os.fsdecode(line.rstrip()) for line in lines]
 
 
 def _imported_packages() -> set[str]:

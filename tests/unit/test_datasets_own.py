@@ -288,7 +288,7 @@ BAD = {
     "nan subject": (in_array(nan_subject), r"2 targets hold only NaN, first ben\.IFG"),
     "infinite": (in_array(infinite), "infinite responses in row 3"),
     "other order": (in_array(lambda d: d.isel(stimulus=range(119, -1, -1))), "row 0 is stimulus"),
-    "not netCDF": (lambda: Path("responses.nc").write_bytes(b"values"), "not a whole netCDF-4 file"),
+    "not netCDF": (lambda: Path("responses.nc").write_bytes(b"text"), "not a whole netCDF-4 file"),
 }  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """A job does not take packages from the Python that runs Snakemake."""
 
+import site
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -30,11 +32,13 @@ def outer(tmp_path: Path) -> Path:
     return folder
 
 
-def run(outer: Path, top: str, inside: str = "pass") -> tuple[int, str]:
+def run(
+    outer: Path, top: str, inside: str = "pass", python: str = sys.executable
+) -> tuple[int, str]:
     script, log = outer.parent / "script.py", outer.parent / "job.log"
     preamble = PREAMBLE.format(outer=str(outer), scripts=str(REPOSITORY / "scripts"))
     script.write_text(preamble + top + JOB.format(log=str(log), inside=inside), encoding="utf-8")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    done = subprocess.run([python, script], capture_output=True, text=True, check=False)
     return done.returncode, log.read_text(encoding="utf-8")
 
 
@@ -58,3 +62,14 @@ def test_packages_of_its_own_are_used(outer: Path) -> None:
     code, log = run(outer, "import yaml")
     assert code == 0
     assert "done" in log
+
+
+def test_packages_that_the_environment_names_in_a_path_file_are_its_own(
+    outer: Path, tmp_path: Path
+) -> None:
+    venv.create(tmp_path / "env")
+    (packages,) = (tmp_path / "env" / "lib").glob("python3*/site-packages")
+    shared = [*site.getsitepackages(), str(outer)]
+    (packages / "shared.pth").write_text("\n".join(shared) + "\n", encoding="utf-8")
+    code, log = run(outer, "import foreign", python=str(tmp_path / "env" / "bin" / "python"))
+    assert (code, log.split()[-1]) == (0, "done")
