@@ -39,7 +39,7 @@ def leave_outer_packages() -> None:
 
 
 def _path_lines(folder: Path) -> list[str]:
-    """The folders that an environment adds to its search path by files that end in .pth (`site`)."""
+    """The folders that files ending in .pth add to an environment's search path (module site)."""
     lines = [line for file in folder.glob("*.pth") for line in file.read_bytes().splitlines()]
     return [os.fsdecode(line.rstrip()) for line in lines]
 
