@@ -45,8 +45,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         or the per-reader times do not have the published means.
     """
     files, each = by_name(records), _each_of(source)
-    words = _table(files[WORDS], ("word", "zone", "item"))
-    stimuli = _stimuli(words, files[WORDS]["path"])
+    words, stimuli = story_words(files[WORDS])
     means = _means(words, files[MEANS])
     if each:
         values, targets = _each(words, files[READERS])
@@ -91,6 +90,17 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
             sentences=int(stimuli["sentence_id"].nunique()),
         ),
     )  # fmt: skip
+
+
+def story_words(record: Record) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The words of the ten stories: the raw table, and the stimuli table with covariates.
+
+    Raises
+    ------
+    InputError : a column is missing, a word is empty or out of order.
+    """
+    words = _table(record, ("word", "zone", "item"))
+    return words, _stimuli(words, record["path"])
 
 
 def _each_of(source: Mapping[str, Any]) -> bool:

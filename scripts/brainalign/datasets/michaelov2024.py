@@ -1,0 +1,148 @@
+"""Surprisal of 14 models on Natural Stories, as Michaelov et al. 2024 published it.
+
+Each word was read with the whole story before it. The first word of a story has no surprisal.
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from brainalign.datasets.published_surprisal import PublishedSurprisal, in_bits
+from brainalign.datasets.raw import RawFile, Record, raw_table, text
+from brainalign.errors import InputError
+
+CITATION = "Michaelov, Arnett & Bergen 2024, COLM"
+LICENCE = "MIT"
+FOLDER = "surprisal_michaelov2024"
+FIT_FOR = ("natural-stories", "natural-stories-maze")
+PRESENTATIONS = {"raw": ""}
+# The names of the stories, in the order of their numbers.
+STORIES = (
+    "Boar", "Aqua", "MatchstickSeller", "KingOfBirds", "Elvis", "MrSticky", "HighSchool",
+    "Roswell", "Tulips", "Tourettes",
+)  # fmt: skip
+_BEFORE, _AFTER = f"{FOLDER}/futrell_2018_dl.surprisal.", ".causal.output"
+
+
+def models() -> list[str]:
+    """Names of the models of the release."""
+    names = [path for path in raw_table("michaelov2024", LICENCE) if path.startswith(_BEFORE)]
+    return [name.removeprefix(_BEFORE).removesuffix(_AFTER).split("__")[1] for name in names]
+
+
+def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+    """The one file of a model."""
+    return [output_file(source["model"])]
+
+
+def output_file(model: str) -> RawFile:
+    """The published surprisal of a model.
+
+    Raises
+    ------
+    InputError : the release has no such model.
+    """
+    table = raw_table("michaelov2024", LICENCE)
+    for path, file in table.items():
+        if path.startswith(_BEFORE) and path.endswith(f"__{model}{_AFTER}"):
+            return file
+    raise InputError(f"michaelov2024 has no model {model!r}; it has {', '.join(models())}")
+
+
+def read(
+    records: Sequence[Record], source: Mapping[str, Any], stimuli: pd.DataFrame
+) -> PublishedSurprisal:
+    """Bits per word of `stimuli` (Natural Stories), NaN for the first word of each story.
+
+    Raises
+    ------
+    InputError : rows and words do not match, or a value is no surprisal.
+    """
+    (record,) = records
+    table = word_positions(record, stimuli)
+    nats = np.full(len(stimuli), np.nan)
+    n_tokens = np.full(len(stimuli), np.nan)
+    nats[table["row"]], n_tokens[table["row"]] = table["Surprisal"], table["NumTokens"]
+    return PublishedSurprisal(
+        bits=in_bits(nats, "nats", stimuli, record["path"]),
+        n_tokens=n_tokens,
+        record={
+            "citation": CITATION,
+            "unit": "nats, divided by ln 2",
+            "context": "story",
+            "first_word": "the first word of a story has no surprisal",
+        },
+    )
+
+
+def word_positions(record: Record, stimuli: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a published table with `row`, the row of `stimuli` that each is about.
+
+    The table numbers sentences, and words in a sentence, by a rule of its authors. Its rows are
+    the words of each story but the first, in order.
+
+    Raises
+    ------
+    InputError : a column is missing, a story is unknown, or a story has another number of words.
+    """
+    table = tab_table(record, ("docid", "sentid", "sentpos", "Surprisal", "NumTokens"))
+    first = {
+        story: int(rows[0]) for story, rows in stimuli.groupby("context_group").indices.items()
+    }
+    lengths = stimuli.groupby("context_group").size().to_dict()
+    rows = np.empty(len(table), dtype=int)
+    for name, where in table.groupby("docid").indices.items():
+        story = story_of(name, record)
+        if len(where) != lengths[story] - 1:
+            raise InputError(
+                f"{record['path']}: story {name} has {len(where)} words, expected "
+                f"{lengths[story] - 1} (all but the first)"
+            )
+        rows[where] = first[story] + 1 + np.arange(len(where))
+    missing = len(lengths) - table["docid"].nunique()
+    if missing:
+        raise InputError(f"{record['path']}: {missing} of {len(lengths)} stories are missing")
+    return table.assign(row=rows)
+
+
+def story_of(name: str, record: Record) -> str:
+    """The context group of a story, `story01` … `story10`, from its published name."""
+    if name not in STORIES:
+        raise InputError(
+            f"{record['path']}: docid {name!r} is no story; expected {', '.join(STORIES)}"
+        )
+    return f"story{STORIES.index(name) + 1:02d}"
+
+
+def tab_table(record: Record, columns: Sequence[str]) -> pd.DataFrame:
+    """A published tab-separated table: `docid` as text, all else as numbers.
+
+    Raises
+    ------
+    InputError : a column is missing, or a number is none.
+    """
+    table = pd.read_csv(
+        io.StringIO(text(record)), sep="\t", dtype=str, quoting=csv.QUOTE_NONE, na_filter=False
+    )
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"{record['path']}: column {', '.join(missing)} is missing; it has "
+            f"{', '.join(table.columns)}"
+        )
+    table = table[list(columns)].copy()
+    for name in columns:
+        if name not in ("docid", "subject"):
+            numbers = pd.to_numeric(table[name], errors="coerce")
+            if numbers.isna().any():
+                row = int(np.flatnonzero(numbers.isna())[0])
+                raise InputError(
+                    f"{record['path']}: line {row + 2}: {name} {table[name].iloc[row]!r}, "
+                    "expected a number"
+                )
+            table[name] = numbers
+    return table
