@@ -20,7 +20,7 @@ LOSS_FILES = [
     for model in TRAINED_MODELS
     for text in scored(model, TEXTS)
 ]
-MANIFESTS = expand(result("models", "{model}", "manifest.json"), model=LANGUAGE_MODELS)
+MANIFESTS = expand(result("models", "{model}", "manifest.json"), model=RUN_MODELS)
 TRAINED_MANIFESTS = expand(
     result("models", "{model}", "manifest.json"), model=TRAINED_MODELS
 )

@@ -12,7 +12,8 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from brainalign.datasets.registry import reader_files
+from brainalign.datasets.registry import reader_files, surprisal_kind
+from brainalign.datasets.registry import surprisal_fits as fits
 from brainalign.study.check import config_faults, duplicate_keys
 from brainalign.study.digest import source_digest
 from brainalign.study.models import (
@@ -115,8 +116,11 @@ def models_with(*roles):
 
 
 LANGUAGE_MODELS = models_with("vanilla", "tuned", "untrained")
+# Models without weights, whose surprisal others have published: scored on reading times alone.
+PUBLISHED_SURPRISAL = models_from("surprisal")
+RUN_MODELS = [name for name in LANGUAGE_MODELS if name not in PUBLISHED_SURPRISAL]
 # An untrained model can only guess: its answers and its loss are not worth the time they take.
-TRAINED_MODELS = models_with("vanilla", "tuned")
+TRAINED_MODELS = [name for name in RUN_MODELS if role(MODELS[name]) != "untrained"]
 SIMULATED_DATASETS = [
     n for n, d in DATASETS.items() if d["source"]["type"] == "simulated"
 ]
@@ -141,7 +145,8 @@ def model_key(key, default):
 
 def scored(model, names):
     """Those of `names` (benchmarks, tasks or texts) that a model is scored on: all, unless its
-    entry says which; the planted truth on simulated data only, as real data have none.
+    entry says which; the planted truth on simulated data only, as real data have none; published
+    surprisal on reading times of the words that it is of.
     """
     wanted = ALL_MODELS[model].get("scored_on", names)
     planted = role(ALL_MODELS[model]) == "truth"
@@ -150,7 +155,16 @@ def scored(model, names):
         for name in names
         if name in wanted
         and not (planted and ALIGNMENT[name]["dataset"] in REAL_DATASETS)
+        and (
+            model not in PUBLISHED_SURPRISAL
+            or (name in BEHAVIOR and surprisal_fits(model, BEHAVIOR[name]["dataset"]))
+        )
     ]
+
+
+def surprisal_fits(model, dataset):
+    """Whether a model's published surprisal is of the words of a dataset."""
+    return fits(ALL_MODELS[model]["source"], dataset, DATASETS[dataset]["source"])
 
 
 def dataset_key(key, default=None):
@@ -165,7 +179,9 @@ def own_paths(source):
         return [*own_paths(source["base"]), *own_paths(source["delta"])]
     if kind == "own":
         return [Path(source["stimuli"]), Path(source["responses"])]
-    if kind in ("gguf", "folder") or (kind == "baseline" and "path" in source):
+    if kind in ("gguf", "folder") or (
+        kind in ("baseline", "surprisal") and "path" in source
+    ):
         return [Path(source["path"])]
     return []
 

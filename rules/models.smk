@@ -204,6 +204,10 @@ rule fetch_everything:
                 result("instructions", "{name}.raw.json"),
                 name=sorted(FETCHED_INSTRUCTIONS),
             ),
+            *expand(
+                result("surprisal", "{name}.raw.json"),
+                name=[m for m in PUBLISHED_SURPRISAL if m in NARROWED],
+            ),
         ],
         manifests=expand(
             result("models", "{name}", "manifest.json"), name=FETCHED_MODELS

@@ -1,6 +1,17 @@
 """What a model contributes: hidden states and word probabilities for every stimulus."""
 
 
+def surprisal_code(script):
+    """The code of a rule that reads published surprisal: its release's reader, no other."""
+    return lambda wildcards: code(
+        script, *reader_files(surprisal_kind(model_entry(wildcards)["source"]))
+    )
+
+
+localrules:
+    fetch_surprisal,
+
+
 rule activations:
     input:
         manifest=result("models", "{model}", "manifest.json"),
@@ -12,7 +23,7 @@ rule activations:
     benchmark:
         benchmark_of("activations", "model", "dataset")
     wildcard_constraints:
-        model=one_of([*LANGUAGE_MODELS, *CHECKPOINTS]),
+        model=one_of([*RUN_MODELS, *CHECKPOINTS]),
         dataset=one_of(DATASETS),
     conda:
         "../envs/language-model.yaml"
@@ -68,7 +79,7 @@ rule surprisal:
     benchmark:
         benchmark_of("surprisal", "model", "dataset")
     wildcard_constraints:
-        model=one_of([*LANGUAGE_MODELS, *CHECKPOINTS]),
+        model=one_of([*RUN_MODELS, *CHECKPOINTS]),
         dataset=one_of(DATASETS),
     conda:
         "../envs/language-model.yaml"
@@ -89,6 +100,50 @@ rule surprisal:
         "../scripts/surprisal.py"
 
 
+rule fetch_surprisal:
+    input:
+        own=lambda wildcards: own_files(model_entry(wildcards)["source"]),
+    output:
+        raw=result("surprisal", "{model}.raw.json"),
+    log:
+        log_of("fetch_surprisal", "model"),
+    benchmark:
+        benchmark_of("fetch_surprisal", "model")
+    wildcard_constraints:
+        model=one_of(PUBLISHED_SURPRISAL),
+    conda:
+        "../envs/data.yaml"
+    params:
+        source=model_key("source", None),
+        downloads=config.get("downloads", "downloads"),
+        code=surprisal_code("fetch_dataset"),
+    script:
+        "../scripts/fetch_dataset.py"
+
+
+rule published_surprisal:
+    input:
+        raw=rules.fetch_surprisal.output.raw,
+        stimuli=result("data", "{dataset}", "stimuli.parquet"),
+    output:
+        surprisal=result("surprisal", "{model}", "{dataset}.parquet"),
+        record=result("surprisal", "{model}", "{dataset}.json"),
+    log:
+        log_of("published_surprisal", "model", "dataset"),
+    benchmark:
+        benchmark_of("published_surprisal", "model", "dataset")
+    wildcard_constraints:
+        model=one_of(PUBLISHED_SURPRISAL),
+        dataset=one_of(DATASETS),
+    conda:
+        "../envs/data.yaml"
+    params:
+        source=model_key("source", None),
+        code=surprisal_code("published_surprisal"),
+    script:
+        "../scripts/published_surprisal.py"
+
+
 rule next_word_loss:
     input:
         manifest=result("models", "{model}", "manifest.json"),
@@ -104,7 +159,7 @@ rule next_word_loss:
     benchmark:
         benchmark_of("next_word_loss", "model", "text")
     wildcard_constraints:
-        model=one_of([*LANGUAGE_MODELS, *CHECKPOINTS]),
+        model=one_of([*RUN_MODELS, *CHECKPOINTS]),
         text=one_of(TEXTS),
     conda:
         "../envs/language-model.yaml"

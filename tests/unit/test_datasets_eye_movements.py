@@ -1,8 +1,11 @@
 """Eye-movement measures against a direct reading of their definitions, word by word."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from brainalign.datasets.eye_movements import DURATIONS, MEASURES, word_measures
+from brainalign.datasets.eye_movements import word_measures
+from brainalign.datasets.measures import DURATIONS, MEASURES
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,9 +22,7 @@ def by_definition(fixations, word):
     nan = float("nan")
     on_word = [i for i, (where, _) in enumerate(fixations) if where == word]
     total = sum(fixations[i][1] for i in on_word) if on_word else nan
-    came_back = any(
-        a > word and b == word for (a, _), (b, _) in zip(fixations, fixations[1:], strict=False)
-    )
+    came_back = any(a > word and b == word for (a, _), (b, _) in pairwise(fixations))
     first = on_word[0] if on_word else None
     if first is None or any(where > word for where, _ in fixations[:first]):
         return dict.fromkeys(MEASURES, nan) | {

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from brainalign.analysis.records import describe
+from brainalign.datasets.measures import reported_as
 from brainalign.errors import InputError
 
 BEHAVIOR_COLUMNS = (
@@ -68,7 +69,7 @@ def _check_apart(benchmarks: Mapping[str, Mapping[str, Any]]) -> None:
     """Raise InputError where two benchmarks would give a dataset two values in one mode."""
     taken: dict[tuple[str, str], str] = {}
     for name, entry in benchmarks.items():
-        dataset, mode = entry.get("report_as") or entry["dataset"], entry["mode"]
+        dataset, mode = reported_as(entry), entry["mode"]
         other = taken.setdefault((dataset, mode), name)
         if other != name:
             raise InputError(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from brainalign.datasets.measures import reported_as
 from brainalign.errors import InputError
 
 MODES = ("legacy", "controlled")
@@ -53,7 +54,7 @@ def describe(
 ) -> dict[str, Any]:
     """The columns that identify a row: model, benchmark, dataset (as reported), mode, simulated.
 
-    `dataset` is the benchmark's `report_as`, or its dataset where none is given. A row is simulated
+    `dataset` is what the benchmark is reported as. A row is simulated
     when its model or its dataset is.
 
     Raises
@@ -68,7 +69,7 @@ def describe(
     entry = benchmarks[benchmark]
     return {
         **record,
-        "dataset": entry.get("report_as") or entry["dataset"],
+        "dataset": reported_as(entry),
         "benchmark": benchmark,
         "mode": entry["mode"],
         "simulated": record["simulated"] or entry["dataset"] in simulated_datasets,

@@ -5,9 +5,7 @@ Definitions: Rayner 1998, Psychological Bulletin 124:372-422; docs/methods/readi
 
 import numpy as np
 
-DURATIONS = ("first-fixation", "gaze", "go-past", "total")  # ms, of words that were fixated
-EVENTS = ("skipping", "regression-out", "regression-in")  # 0 or 1: their mean is a share
-MEASURES = (*DURATIONS, *EVENTS)
+from brainalign.datasets.measures import MEASURES
 
 
 def word_measures(words: np.ndarray, durations: np.ndarray, n_words: int) -> dict[str, np.ndarray]:

@@ -19,7 +19,6 @@ from brainalign.errors import InputError
 CITATION = "Kuribayashi, Oseki & Baldwin 2024, Findings of NAACL"
 LICENCE = "MIT"
 FOLDER = "surprisal_kuribayashi2024"
-FIT_FOR = ("natural-stories", "natural-stories-maze")
 SENTENCES = f"{FOLDER}/tokens.json"
 # Presentation → the folders of the prompts that stand for it.
 PRESENTATIONS = {
@@ -85,9 +84,7 @@ def read(
     for story, shown in words.items():
         lengths = [len(sentence) for sentence in shown]
         if [len(sentence) for sentence in nats.get(story, [])] != lengths:
-            raise InputError(
-                f"{where}: story {story} has other sentences than {sentences['path']}"
-            )
+            raise InputError(f"{where}: story {story} has other sentences than {sentences['path']}")
     values = np.array(_flat(nats), dtype=float)
     bits = in_bits(values, "nats", stimuli, where)
     first = np.cumsum([0, *(len(sentence) for story in words.values() for sentence in story)])

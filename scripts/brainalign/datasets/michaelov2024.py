@@ -18,8 +18,6 @@ from brainalign.errors import InputError
 CITATION = "Michaelov, Arnett & Bergen 2024, COLM"
 LICENCE = "MIT"
 FOLDER = "surprisal_michaelov2024"
-FIT_FOR = ("natural-stories", "natural-stories-maze")
-PRESENTATIONS = {"raw": ""}
 # The names of the stories, in the order of their numbers.
 STORIES = (
     "Boar", "Aqua", "MatchstickSeller", "KingOfBirds", "Elvis", "MrSticky", "HighSchool",
@@ -96,7 +94,7 @@ def word_positions(record: Record, stimuli: pd.DataFrame) -> pd.DataFrame:
     lengths = stimuli.groupby("context_group").size().to_dict()
     rows = np.empty(len(table), dtype=int)
     for name, where in table.groupby("docid").indices.items():
-        story = story_of(name, record)
+        story = story_of(str(name), record)
         if len(where) != lengths[story] - 1:
             raise InputError(
                 f"{record['path']}: story {name} has {len(where)} words, expected "

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from brainalign.datasets.eye_movements import DURATIONS, MEASURES, word_measures
+from brainalign.datasets.eye_movements import word_measures
+from brainalign.datasets.measures import DURATIONS, MEASURES
 from brainalign.datasets.prepared import Prepared, attributes, card, expect
 from brainalign.datasets.raw import RawFile, Record, raw_table, text
 from brainalign.datasets.words import covariates

@@ -16,6 +16,8 @@ from brainalign.errors import InputError
 BRAIN_AND_BEHAVIOR = (
     "alice",
     "natural-stories",
+    "natural-stories-maze",
+    "reading-brain",
     "pereira2018",
     "blank2014",
     "fedorenko2016",
@@ -25,7 +27,14 @@ BRAIN_AND_BEHAVIOR = (
     "own",
 )
 TIMED = ("alice", "wehbe2014")  # those whose rows are volumes of a scan
-READING = ("natural-stories", "futrell2018")  # those of reading times, not of brains
+# Those of reading times, not of brains.
+READING = ("natural-stories", "natural-stories-maze", "reading-brain", "futrell2018")
+# Those that hold several measures of each word, a region each; a benchmark names one.
+MEASURED = ("reading-brain",)
+# raw_files(source) -> list[RawFile]; read(records, source, stimuli) -> PublishedSurprisal
+SURPRISAL_RELEASES = ("kuribayashi2024", "michaelov2024")
+# Types of dataset whose words these releases are about.
+RELEASED_WORDS = ("natural-stories", "natural-stories-maze")
 # raw_files(source) -> list[RawFile]; read(records, source, seed) -> DataFrame
 QUESTIONS = ("mmlu", "bbh")
 # raw_files(source) -> list[RawFile]; read(records) -> list of articles
@@ -41,12 +50,26 @@ def reader(source: Mapping[str, Any], *kinds: Sequence[str]) -> ModuleType:
     ------
     InputError : the type is unknown; names the known ones.
     """
+    if source.get("type") == "surprisal" and not kinds:
+        return import_module(f"brainalign.datasets.{_stem(surprisal_kind(source))}")
     every = (BRAIN_AND_BEHAVIOR, QUESTIONS, TEXTS, INSTRUCTIONS)
     known = [kind for among in kinds or every for kind in among]
     if source.get("type") not in known:
         found, allowed = source.get("type"), ", ".join(sorted(known))
         raise InputError(f"source.type: {found!r} is not allowed; allowed: {allowed}")
     return import_module(f"brainalign.datasets.{_stem(source['type'])}")
+
+
+def surprisal_kind(source: Mapping[str, Any]) -> str:
+    """Which module reads a model's published surprisal: its release, or a table of one's own."""
+    return str(source.get("release", "surprisal-table"))
+
+
+def surprisal_fits(source: Mapping[str, Any], name: str, dataset: Mapping[str, Any]) -> bool:
+    """Whether a model's published surprisal is of the words of a dataset, by name and source."""
+    if "release" in source:
+        return dataset["type"] in RELEASED_WORDS
+    return bool(source["dataset"] == name)
 
 
 def reader_files(kind: str) -> list[Path]:

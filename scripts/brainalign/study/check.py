@@ -10,7 +10,9 @@ from typing import Any
 import jsonschema
 import yaml
 
-from brainalign.datasets.registry import READING, TIMED
+from brainalign.datasets.measures import MEASURES, reported_as
+from brainalign.datasets.registry import MEASURED, READING, TIMED, reader, surprisal_fits
+from brainalign.errors import InputError
 from brainalign.study.models import (
     PUBLISHED_INSTRUCTIONS,
     all_models,
@@ -116,6 +118,8 @@ def _reference_faults(config: Config) -> Iterator[str]:
                 yield f"models.{name}.{key}: {other!r} is the model itself; name another model"
             elif role(models[other]) in ("baseline", "truth"):
                 yield f"models.{name}.{key}: {other!r} is a baseline; name a language model"
+            elif key == "source.of" and models[other]["source"]["type"] == "surprisal":
+                yield f"models.{name}.{key}: {other!r} has no weights; name a model that has"
         chain, step = [name], parent(model)
         while step in models and step not in chain:
             chain.append(step)
@@ -133,6 +137,8 @@ def _reference_faults(config: Config) -> Iterator[str]:
             )
         if "experiment" not in model:
             yield from _scored_on_faults(f"models.{name}", model, config)
+        if model["source"]["type"] == "surprisal":
+            yield from _surprisal_faults(f"models.{name}", model, config)
     for name in config.get("only") or []:
         if name not in models:
             yield _unknown("only", name, models, "model of this study")
@@ -142,6 +148,8 @@ def _reference_faults(config: Config) -> Iterator[str]:
                 path = f"{section}.{name}.dataset"
                 yield _unknown(path, benchmark["dataset"], datasets, "dataset of this study")
             yield from _dataset_faults(section, name, benchmark, datasets)
+    for name, benchmark in config.get("behavior", {}).items():
+        yield from _measure_faults(f"behavior.{name}", benchmark, datasets)
     for name, task in config.get("capability", {}).items():
         yield from _task_faults(f"capability.{name}", task)
     for name, text in config.get("next_word", {}).items():
@@ -206,6 +214,18 @@ def _dataset_faults(section: str, name: str, benchmark: Config, datasets: Config
         )
 
 
+def _measure_faults(path: str, benchmark: Config, datasets: Config) -> Iterator[str]:
+    dataset = datasets.get(benchmark["dataset"])
+    kind = "own" if dataset is None else dataset["source"]["type"]
+    if kind in MEASURED and "measure" not in benchmark:
+        yield (
+            f"{path}: key 'measure' is missing; {benchmark['dataset']!r} holds several: "
+            f"{', '.join(MEASURES)}"
+        )
+    elif kind not in (*MEASURED, "own") and "measure" in benchmark:
+        yield f"{path}.measure: {benchmark['dataset']!r} holds one measure; leave the key out"
+
+
 def _task_faults(path: str, task: Config) -> Iterator[str]:
     kind, form, scoring = task["questions"]["type"], task["format"], task["scoring"]
     if form != FORMATS.get(kind, form):
@@ -268,6 +288,33 @@ def _scored_on_faults(path: str, entry: Config, config: Config) -> Iterator[str]
             yield _unknown(f"{path}.scored_on", scored, scorable, "benchmark, task or text here")
 
 
+def _surprisal_faults(path: str, model: Config, config: Config) -> Iterator[str]:
+    """A model of published surprisal: its release, what it is scored on, what is made of it."""
+    source, datasets = model["source"], config.get("datasets", {})
+    if "release" in source:
+        try:
+            reader(source).raw_files(source)
+        except InputError as error:
+            yield f"{path}.source: {error}"
+    elif source["dataset"] not in datasets:
+        yield _unknown(f"{path}.source.dataset", source["dataset"], datasets, "dataset here")
+    behavior = config.get("behavior", {})
+    fitting = [
+        name
+        for name, benchmark in behavior.items()
+        if (dataset := datasets.get(benchmark["dataset"])) is not None
+        and surprisal_fits(source, benchmark["dataset"], dataset["source"])
+    ]
+    if not fitting:
+        yield f"{path}: no benchmark of section behavior has the words of its surprisal"
+    for name in model.get("scored_on", ()):
+        if any(name in config.get(section, {}) for section in SCORED) and name not in fitting:
+            yield (
+                f"{path}.scored_on: {name!r} needs weights or other words; published surprisal is "
+                f"scored on {', '.join(fitting) or 'nothing here'}"
+            )
+
+
 def _is_timed(dataset: Mapping[str, Any] | None) -> bool | None:
     """Whether rows are volumes; None where only the files of one's own dataset tell."""
     if dataset is None or dataset["source"]["type"] == "own":
@@ -300,7 +347,7 @@ def _training_data_faults(config: Config) -> Iterator[str]:
         )
     told: dict[tuple[str, str], str] = {}
     for name, benchmark in config.get("behavior", {}).items():
-        key = (benchmark.get("report_as", benchmark["dataset"]), benchmark["mode"])
+        key = (reported_as(benchmark), benchmark["mode"])
         if key in told:
             yield (
                 f"behavior.{name}.report_as: {key[0]!r} is {told[key]}'s in mode {key[1]}; "
