@@ -1,0 +1,361 @@
+"""Published surprisal and the readers' data beside it, on small files of their structure."""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from brainalign.behavior.measures import of_measure
+from brainalign.datasets import (
+    kuribayashi2024,
+    michaelov2024,
+    natural_stories,
+    natural_stories_maze,
+    reading_brain,
+    surprisal_table,
+)
+from brainalign.datasets.measures import MEASURES, reported_as
+from brainalign.datasets.registry import reader, surprisal_fits
+from brainalign.errors import InputError
+from brainalign.formats.datasets import check_responses, check_stimuli
+from dataset_files import record
+
+# Ten stories of two sentences, as many words in each; a quote mark stands alone in none of them.
+SENTENCES = [["One", "fox", "ran."], ["It", "was", '"quick"', "too."]]
+LN2 = float(np.log(2))
+
+
+@pytest.fixture
+def stimuli(tmp_path):
+    lines = ["word\tzone\titem"]
+    for story in range(1, 11):
+        words = [word for sentence in SENTENCES for word in sentence]
+        lines += [f"{word}\t{zone}\t{story}" for zone, word in enumerate(words, start=1)]
+    path = tmp_path / "all_stories.tok"
+    path.write_text("\n".join(lines) + "\n")
+    return natural_stories.story_words(record(path))[1]
+
+
+def nats(story, sentence, word):
+    return story + sentence / 10 + word / 100
+
+
+def kuribayashi(tmp_path, words=SENTENCES, change=None):
+    tokens = {str(story): words for story in (1, 10, 2, 3, 4, 5, 6, 7, 8, 9)}
+    values = {
+        story: [[nats(int(story), i, j) for j in range(len(s))] for i, s in enumerate(words)]
+        for story in tokens
+    }
+    if change:
+        change(values)
+    paths = []
+    for name, content in (("tokens.json", tokens), ("gpt2/surprisal.json", values)):
+        path = tmp_path / f"{name.replace('/', '_')}.gz"
+        path.write_bytes(gzip.compress(json.dumps(content).encode()))
+        paths.append(record(path, f"{kuribayashi2024.FOLDER}/{name}"))
+    return paths
+
+
+def test_sentence_surprisal_is_joined_in_the_order_of_story_numbers(stimuli, tmp_path):
+    found = kuribayashi2024.read(kuribayashi(tmp_path), {"model": "gpt2"}, stimuli)
+    expected = [
+        np.nan if word == 0 else nats(story, sentence, word) / LN2
+        for story in range(1, 11)
+        for sentence, words in enumerate(SENTENCES)
+        for word in range(len(words))
+    ]
+    np.testing.assert_allclose(found.bits, expected, rtol=1e-12)
+    summary = found.summary()
+    assert (summary["words"], summary["undefined"]) == (70, 20)
+    assert summary["context"] == "sentence"
+    table = found.table(stimuli)
+    assert table["word"].tolist() == stimuli["text"].tolist()
+
+
+def other_word(values):
+    values["3"][1] = values["3"][1][:-1]
+
+
+def negative(values):
+    values["4"][1][2] = -0.5
+
+
+def infinite(values):
+    values["10"][0][1] = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (other_word, "story 3 has other sentences"),
+        (negative, r"story04, position 6, word '\"quick\"': surprisal -0.5"),
+        (infinite, "story10, position 2, word 'fox': surprisal inf"),
+        (lambda values: values.pop("7"), "story 7 has other sentences"),
+    ],
+)
+def test_values_that_are_no_surprisal_are_refused(change, message, stimuli, tmp_path):
+    with pytest.raises(InputError, match=message):
+        kuribayashi2024.read(kuribayashi(tmp_path, change=change), {"model": "gpt2"}, stimuli)
+
+
+def test_another_text_is_refused_with_both_words(stimuli, tmp_path):
+    other = [["One", "fox", "sat."], SENTENCES[1]]
+    with pytest.raises(InputError, match=r"story01, position 3 is 'sat\.', expected 'ran\.'"):
+        kuribayashi2024.read(kuribayashi(tmp_path, other), {"model": "gpt2"}, stimuli)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"model": "gpt3"}, "has no model 'gpt3'; it has .*gpt2-large"),
+        ({"model": "gpt2", "presentation": "chat"}, "gpt2 in presentation raw, not in chat"),
+        (
+            {"model": "text-davinci-003", "presentation": "chat"},
+            "in presentation raw, instruction, not in chat",
+        ),
+    ],
+)
+def test_what_a_release_has_not_is_named(source, message):
+    with pytest.raises(InputError, match=message):
+        kuribayashi2024.raw_files(source)
+
+
+def test_the_releases_hold_26_and_14_models_and_five_chat_prompts():
+    assert len(kuribayashi2024.models()) == 26
+    assert len(michaelov2024.models()) == 14
+    chat = []
+    for model in kuribayashi2024.models():
+        try:
+            kuribayashi2024.raw_files({"model": model, "presentation": "chat"})
+            chat.append(model)
+        except InputError:
+            continue
+    assert chat == ["Llama-2-13b-chat-hf", "Llama-2-70b-chat-hf", "Llama-2-7b-chat-hf"]
+
+
+def michaelov(tmp_path, rows=None):
+    """All words but each story's first; the authors' second sentence begins a word later."""
+    if rows is None:
+        rows = [
+            (name, sentence, place, nats(story, 0, zone), zone)
+            for story, name in enumerate(michaelov2024.STORIES, start=1)
+            for zone, (sentence, place) in enumerate(
+                [(0, 2), (0, 3), (0, 4), (1, 1), (1, 2), (1, 3)], start=2
+            )
+        ]
+    lines = ["docid\tsentid\tsentpos\tSurprisal\tNumTokens"]
+    lines += ["\t".join(map(str, row)) for row in rows]
+    path = tmp_path / "pythia.output"
+    path.write_text("\n".join(lines) + "\n")
+    name = f"{michaelov2024.FOLDER}/futrell_2018_dl.surprisal.EleutherAI__pythia-160m.causal.output"
+    return record(path, name)
+
+
+def test_story_surprisal_leaves_the_first_word_of_a_story_undefined(stimuli, tmp_path):
+    found = michaelov2024.read([michaelov(tmp_path)], {"model": "pythia-160m"}, stimuli)
+    first = stimuli["position"] == 1
+    assert np.isnan(found.bits[first]).all() and np.isnan(found.n_tokens[first]).all()
+    expected = [
+        nats(int(group[5:]), 0, zone) / LN2
+        for group, zone in zip(stimuli["context_group"], stimuli["position"], strict=True)
+        if zone > 1
+    ]
+    np.testing.assert_allclose(found.bits[~first], expected, rtol=1e-12)
+    assert found.n_tokens[1] == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("Boar", 0, 2, 1.0, 1)], "story Boar has 1 words, expected 6"),
+        ([("Bear", 0, 2, 1.0, 1)], "docid 'Bear' is no story"),
+        ([("Boar", 0, place, 1.0, 1) for place in range(2, 8)], "9 of 10 stories are missing"),
+        ([("Boar", 0, 2, "?", 1)], r"line 2: Surprisal '\?', expected a number"),
+    ],
+)
+def test_a_damaged_release_is_refused(rows, message, stimuli, tmp_path):
+    with pytest.raises(InputError, match=message):
+        michaelov2024.read([michaelov(tmp_path, rows)], {"model": "pythia-160m"}, stimuli)
+
+
+def maze(tmp_path, rows):
+    lines = ["rt\twlen\tunigramsurp\tsubject\tdocid\tsentid\tsentpos"]
+    lines += ["\t".join(map(str, row)) for row in rows]
+    path = tmp_path / "boyce_2023.tsv"
+    path.write_text("\n".join(lines) + "\n")
+    words = record(tmp_path / "all_stories.tok", natural_stories.WORDS)
+    return [words, record(path, natural_stories_maze.TIMES), michaelov(tmp_path)]
+
+
+def test_maze_times_are_joined_by_the_authors_sentences(stimuli, tmp_path):
+    rows = [
+        (700, 3, 5.5, "s2", "Boar", 0, 2), (800, 4, 5.5, "s1", "Boar", 0, 3),
+        (650, 7, 5.5, "s2", "Aqua", 1, 2), (900, 2, 5.5, "s2", "Boar", 0, 4),
+    ]  # fmt: skip
+    prepared = natural_stories_maze.read(maze(tmp_path, rows), {})
+    check_stimuli(prepared.stimuli, "stimuli")
+    check_responses(prepared.responses, prepared.stimuli, "responses")
+    assert prepared.responses["subject"].values.tolist() == ["s1", "s2"]
+    found = {
+        (prepared.stimuli["stimulus_id"][row], str(prepared.responses["subject"].values[column])): v
+        for (row, column), v in np.ndenumerate(prepared.responses["responses"].values)
+        if not np.isnan(v)
+    }
+    assert found == {
+        ("01.0002", "s2"): 700, ("01.0003", "s1"): 800, ("02.0006", "s2"): 650,
+        ("01.0004", "s2"): 900,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ((0, 3, 5.5, "s2", "Boar", 0, 2), "line 3: reader s2, story Boar.*milliseconds above 0"),
+        ((-5, 3, 5.5, "s2", "Boar", 0, 2), "milliseconds above 0"),
+        ((700, 4, 5.5, "s1", "Boar", 0, 3), "appears twice for this reader"),
+        ((700, 9, 5.5, "s2", "Boar", 0, 2), "another length than the word"),
+        ((700, 3, 5.5, "s2", "Boar", 7, 2), "is no word of the stories"),
+    ],
+)
+def test_maze_times_that_cannot_be_are_refused(row, message, stimuli, tmp_path):
+    rows = [(800, 4, 5.5, "s1", "Boar", 0, 3), row]
+    with pytest.raises(InputError, match=message):
+        natural_stories_maze.read(maze(tmp_path, rows), {})
+
+
+def own(tmp_path, stimuli, **more):
+    table = pd.DataFrame({"word": stimuli["text"], "surprisal": np.arange(len(stimuli)) / 2.0})
+    for name, value in more.items():
+        table[name] = value
+    path = tmp_path / "mine.csv"
+    table.to_csv(path, index=False)
+    return path
+
+
+def read_own(path, stimuli, unit="bits", **source):
+    return surprisal_table.read([record(path, str(path))], {"unit": unit, **source}, stimuli)
+
+
+def test_a_table_of_ones_own_in_bits_and_nats(stimuli, tmp_path):
+    path = own(tmp_path, stimuli)
+    in_bits = read_own(path, stimuli)
+    in_nats = read_own(path, stimuli, unit="nats")
+    np.testing.assert_allclose(in_bits.bits, np.arange(70) / 2)
+    np.testing.assert_allclose(in_nats.bits, np.arange(70) / 2 / LN2, rtol=1e-12)
+
+
+def test_other_columns_tabs_and_empty_cells(stimuli, tmp_path):
+    table = pd.DataFrame({"w": stimuli["text"], "s": ["", *["7.5"] * 69]})
+    path = tmp_path / "mine.tsv"
+    path.write_text("w\ts\n" + "\n".join("\t".join(row) for row in table.to_numpy()) + "\n")
+    found = read_own(path, stimuli, columns={"word": "w", "surprisal": "s"})
+    assert np.isnan(found.bits[0]) and (found.bits[1:] == 7.5).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.rename(columns={"word": "token"}), "column word is missing; it has token"),
+        (lambda t: t.iloc[:-1], "69 words, expected 70"),
+        (lambda t: t.iloc[::-1], r"story01, position 1 is 'too\.', expected 'One'"),
+        (lambda t: t.assign(surprisal="high"), "line 2: surprisal 'high', expected a number"),
+        (lambda t: t.assign(surprisal=-1.0), "surprisal -1, expected a number from 0 up"),
+        (lambda t: t.assign(surprisal=""), "no word has a surprisal"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(change, message, stimuli, tmp_path):
+    path = own(tmp_path, stimuli)
+    change(pd.read_csv(path)).to_csv(path, index=False)
+    with pytest.raises(InputError, match=message):
+        read_own(path, stimuli)
+
+
+def test_nats_called_bits_are_warned_about_with_the_number(stimuli, tmp_path, caplog):
+    path = own(tmp_path, stimuli, surprisal=3.6)
+    read_own(path, stimuli)
+    assert "3.60 bits per word on average" in caplog.text
+
+
+def test_sources_find_their_readers_and_datasets():
+    release = {"type": "surprisal", "release": "michaelov2024", "model": "pythia-160m"}
+    table = {"type": "surprisal", "path": "a.csv", "dataset": "mine", "unit": "bits"}
+    assert reader(release) is michaelov2024
+    assert reader(table) is surprisal_table
+    assert surprisal_fits(release, "x", {"type": "natural-stories-maze"})
+    assert not surprisal_fits(release, "x", {"type": "reading-brain"})
+    assert surprisal_fits(table, "mine", {"type": "own"})
+    assert not surprisal_fits(table, "other", {"type": "own"})
+
+
+EVENTS = "onset\tWords\tCURRENT_FIX_DURATION\tCURRENT_FIX_INTEREST_AREA_ID\tCURRENT_FIX_START"
+
+
+def events(tmp_path, subject, rows):
+    """A table of events; rows are (sentence, word number or '.', word, ms, start)."""
+    lines = [f"{EVENTS}\tSentenceID", "n/a\tn/a\t.\t.\t.\t."]
+    lines += [f"0\t{w}\t{ms}\t{number}\t{start}\t{s}" for s, number, w, ms, start in rows]
+    path = Path(tmp_path) / f"{subject}.tsv"
+    path.write_text("\n".join(lines) + "\n")
+    return record(path, f"reading_brain_l1/{subject}/func/{subject}_task-read_run-1_events.tsv")
+
+
+FIRST = [
+    ("t.01.01", 1, "A", 200, 0), ("t.01.01", 3, "n/a", 100, 300), ("t.01.01", ".", "n/a", 90, 450),
+    ("t.01.01", 2, "cat", 120, 600), ("t.01.02", 1, "B.", 150, 50),
+]  # fmt: skip
+
+
+def test_eye_movements_become_measures_by_reader(tmp_path):
+    second = [("t.01.01", 2, "cat", 300, 10)]
+    tables = [events(tmp_path, "sub-01", FIRST), events(tmp_path, "sub-02", second)]
+    prepared = reading_brain.read(tables, {})
+    check_stimuli(prepared.stimuli, "stimuli")
+    check_responses(prepared.responses, prepared.stimuli, "responses")
+    assert prepared.stimuli["text"].tolist() == ["A", "cat", "n/a", "B."]
+    assert prepared.stimuli["position"].tolist() == [1, 2, 3, 4]
+    assert prepared.stimuli["word_in_sentence"].tolist() == [1, 2, 3, 1]
+    nan = float("nan")
+    expected = {
+        "total": [[200, 120, 100, 150], [nan, 300, nan, nan]],
+        "gaze": [[200, nan, 100, 150], [nan, 300, nan, nan]],
+        # The second reader has no fixation on the second sentence: it is not known to be skipped.
+        "skipping": [[0, 1, 0, 0], [1, 0, 1, nan]],
+        "regression-out": [[0, nan, 1, 0], [nan, 0, nan, nan]],
+    }
+    for measure, values in expected.items():
+        found = of_measure(prepared.responses, measure)
+        np.testing.assert_equal(found["responses"].values.T, values, err_msg=measure)
+        assert found.attrs["units"] == ("ms" if measure in ("total", "gaze") else "share")
+    assert prepared.card["dropped"][0]["n"] == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (("t.01.01", 2, "cat", 0, 10), "line 3: ms '0', expected milliseconds above 0"),
+        (("t.01.01", "x", "cat", 90, 10), "line 3: word 'x', expected a number"),
+        (("t.01.01", 2, "dog", 90, 10), "sentence t.01.01, word 2 is 'dog' for one reader"),
+        (("t.01.02", 3, "end.", 90, 10), "no reader fixated the word before word 3"),
+    ],
+)
+def test_eye_movements_that_cannot_be_are_refused(row, message, tmp_path):
+    tables = [events(tmp_path, "sub-01", FIRST), events(tmp_path, "sub-02", [row])]
+    with pytest.raises(InputError, match=message):
+        reading_brain.read(tables, {})
+
+
+def test_a_measure_must_be_named_and_be_there(tmp_path):
+    responses = reading_brain.read([events(tmp_path, "sub-01", FIRST)], {}).responses
+    with pytest.raises(InputError, match="the benchmark must name one"):
+        of_measure(responses, None)
+    with pytest.raises(InputError, match="no measure 'pupil'; they hold first-fixation"):
+        of_measure(responses, "pupil")
+    assert set(responses["region"].values.tolist()) == set(MEASURES)
+
+
+def test_tables_call_a_measure_of_a_dataset_by_both_names():
+    assert reported_as({"dataset": "rb", "measure": "gaze"}) == "rb gaze"
+    assert reported_as({"dataset": "rb", "measure": "gaze", "report_as": "eyes"}) == "eyes"
+    assert reported_as({"dataset": "rb"}) == "rb"
