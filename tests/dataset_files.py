@@ -334,3 +334,77 @@ def wehbe_records(folder: Path) -> list[dict]:
         record(path, f"wehbe2014/{path.relative_to(folder)}")
         for path in sorted(folder.rglob("*.npy"))
     ]
+
+
+SENTENCES = [["One", "fox", "ran."], ["It", "was", '"quick"', "too."]]
+STORY_NAMES = (
+    "Boar", "Aqua", "MatchstickSeller", "KingOfBirds", "Elvis", "MrSticky", "HighSchool",
+    "Roswell", "Tulips", "Tourettes",
+)  # fmt: skip
+
+
+def write_ten_stories(folder):
+    """Natural Stories' words, small: ten stories of the same two sentences."""
+    lines = ["word\tzone\titem"]
+    for story in range(1, 11):
+        words = [word for sentence in SENTENCES for word in sentence]
+        lines += [f"{word}\t{zone}\t{story}" for zone, word in enumerate(words, start=1)]
+    path = folder / "all_stories.tok"
+    path.write_text("\n".join(lines) + "\n")
+    return record(path, "natural_stories/all_stories.tok")
+
+
+def write_story_surprisal(folder, rows=None):
+    """All words of the stories but each first; its sentences begin elsewhere than ours."""
+    if rows is None:
+        places = [(0, 2), (0, 3), (0, 4), (1, 1), (1, 2), (1, 3)]
+        rows = [
+            (name, *place, story + zone / 100, zone)
+            for story, name in enumerate(STORY_NAMES, start=1)
+            for zone, place in enumerate(places, start=2)
+        ]
+    lines = ["docid\tsentid\tsentpos\tSurprisal\tNumTokens"]
+    lines += ["\t".join(map(str, row)) for row in rows]
+    path = folder / "pythia.output"
+    path.write_text("\n".join(lines) + "\n")
+    name = "futrell_2018_dl.surprisal.EleutherAI__pythia-160m.causal.output"
+    return record(path, f"surprisal_michaelov2024/{name}")
+
+
+MAZE_ROWS = [
+    (700, 3, 5.5, "s2", "Boar", 0, 2), (800, 4, 5.5, "s1", "Boar", 0, 3),
+    (650, 7, 5.5, "s2", "Aqua", 1, 2), (900, 2, 5.5, "s2", "Boar", 0, 4),
+]  # fmt: skip
+
+
+def write_maze(folder, rows=MAZE_ROWS):
+    """Maze times of a few words, with the words and the numbering of sentences."""
+    lines = ["rt\twlen\tunigramsurp\tsubject\tdocid\tsentid\tsentpos"]
+    lines += ["\t".join(map(str, row)) for row in rows]
+    path = folder / "boyce_2023.tsv"
+    path.write_text("\n".join(lines) + "\n")
+    times = record(path, "surprisal_michaelov2024/boyce_2023.tsv")
+    return [write_ten_stories(folder), times, write_story_surprisal(folder)]
+
+
+# (sentence, word number or '.', word, ms, start) of one reader.
+FIXATIONS = [
+    ("t.01.01", 1, "A", 200, 0), ("t.01.01", 3, "n/a", 100, 300), ("t.01.01", ".", "n/a", 90, 450),
+    ("t.01.01", 2, "cat", 120, 600), ("t.01.02", 1, "B.", 150, 50),
+]  # fmt: skip
+
+
+def write_fixations(folder, subject="sub-01", rows=FIXATIONS):
+    """A table of events of the Reading Brain project."""
+    head = "onset\tWords\tCURRENT_FIX_DURATION\tCURRENT_FIX_INTEREST_AREA_ID\tCURRENT_FIX_START"
+    lines = [f"{head}\tSentenceID", "n/a\tn/a\t.\t.\t.\t."]
+    lines += [f"0\t{w}\t{ms}\t{number}\t{start}\t{s}" for s, number, w, ms, start in rows]
+    path = folder / f"{subject}.tsv"
+    path.write_text("\n".join(lines) + "\n")
+    return record(path, f"reading_brain_l1/{subject}/func/{subject}_task-read_run-1_events.tsv")
+
+
+def write_two_readers(folder):
+    """Two readers of one text; the second read its first sentence alone."""
+    second = [("t.01.01", 2, "cat", 300, 10)]
+    return [write_fixations(folder), write_fixations(folder, "sub-02", second)]

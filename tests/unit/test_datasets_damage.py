@@ -19,7 +19,9 @@ from brainalign.datasets import (
     futrell2018,
     mmlu,
     natural_stories,
+    natural_stories_maze,
     pereira2018,
+    reading_brain,
     tuckute2024,
     wehbe2014,
     wikitext2,
@@ -34,7 +36,9 @@ from dataset_files import (
     record,
     tuckute,
     write_hdf5,
+    write_maze,
     write_netcdf3,
+    write_two_readers,
     write_wehbe,
 )
 
@@ -119,6 +123,8 @@ KINDS = {
     "natural-stories, words": (stories_files("mean"), MEANS, "all_stories.tok"),
     "natural-stories, means": (stories_files("mean"), MEANS, "processed_wordinfo.tsv"),
     "natural-stories, readers": (stories_files("each"), EACH, "processed_RTs.tsv"),
+    "natural-stories-maze": (write_maze, prepared(natural_stories_maze, {}), "boyce_2023.tsv"),
+    "reading-brain": (write_two_readers, prepared(reading_brain, {}), "sub-01.tsv"),
     "wehbe2014, voxels": (write_wehbe, WEHBE, "fMRI/data_subject_N.npy"),
     "wehbe2014, scans": (write_wehbe, WEHBE, "fMRI/time_fmri.npy"),
     "wehbe2014, runs": (write_wehbe, WEHBE, "fMRI/runs_fmri.npy"),
@@ -135,8 +141,8 @@ KINDS = {
     "bbh, hub": (bbh_hub, questions(bbh, {"release": "hub"}), "snarks.parquet"),
     "wikitext2": (wikitext_files, wikitext2.read, "test.txt"),
 }
-# A text cut between two words is a text; only its hash, which is published, tells.
-UNNOTICED = {"wikitext2"}
+# Cut between two words or two rows it is a smaller file of the kind; its published hash tells.
+UNNOTICED = {"wikitext2", "natural-stories-maze", "reading-brain"}
 
 # A flip may make HDF5 ask for gigabytes. Each has a published hash; Tuckute's stands for all.
 HDF5 = {"pereira2018", "blank2014", "fedorenko2016", "futrell2018"}

@@ -24,6 +24,8 @@ CARDS = {
     "fedorenko2016": "fedorenko2016",
     "tuckute2024": "tuckute2024",
     "natural-stories": "natural-stories, means",
+    "natural-stories-maze": "natural-stories-maze",
+    "reading-brain": "reading-brain",
     "futrell2018": "futrell2018",
 }
 TABLES = QUESTIONS + TEXTS + INSTRUCTIONS

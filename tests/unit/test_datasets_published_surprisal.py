@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,22 +19,22 @@ from brainalign.datasets.measures import MEASURES, reported_as
 from brainalign.datasets.registry import reader, surprisal_fits
 from brainalign.errors import InputError
 from brainalign.formats.datasets import check_responses, check_stimuli
-from dataset_files import record
+from dataset_files import (
+    SENTENCES,
+    record,
+    write_fixations,
+    write_maze,
+    write_story_surprisal,
+    write_ten_stories,
+    write_two_readers,
+)
 
-# Ten stories of two sentences, as many words in each; a quote mark stands alone in none of them.
-SENTENCES = [["One", "fox", "ran."], ["It", "was", '"quick"', "too."]]
 LN2 = float(np.log(2))
 
 
 @pytest.fixture
 def stimuli(tmp_path):
-    lines = ["word\tzone\titem"]
-    for story in range(1, 11):
-        words = [word for sentence in SENTENCES for word in sentence]
-        lines += [f"{word}\t{zone}\t{story}" for zone, word in enumerate(words, start=1)]
-    path = tmp_path / "all_stories.tok"
-    path.write_text("\n".join(lines) + "\n")
-    return natural_stories.story_words(record(path))[1]
+    return natural_stories.story_words(write_ten_stories(tmp_path))[1]
 
 
 def nats(story, sentence, word):
@@ -135,30 +134,12 @@ def test_the_releases_hold_26_and_14_models_and_five_chat_prompts():
     assert chat == ["Llama-2-13b-chat-hf", "Llama-2-70b-chat-hf", "Llama-2-7b-chat-hf"]
 
 
-def michaelov(tmp_path, rows=None):
-    """All words but each story's first; the authors' second sentence begins a word later."""
-    if rows is None:
-        rows = [
-            (name, sentence, place, nats(story, 0, zone), zone)
-            for story, name in enumerate(michaelov2024.STORIES, start=1)
-            for zone, (sentence, place) in enumerate(
-                [(0, 2), (0, 3), (0, 4), (1, 1), (1, 2), (1, 3)], start=2
-            )
-        ]
-    lines = ["docid\tsentid\tsentpos\tSurprisal\tNumTokens"]
-    lines += ["\t".join(map(str, row)) for row in rows]
-    path = tmp_path / "pythia.output"
-    path.write_text("\n".join(lines) + "\n")
-    name = f"{michaelov2024.FOLDER}/futrell_2018_dl.surprisal.EleutherAI__pythia-160m.causal.output"
-    return record(path, name)
-
-
 def test_story_surprisal_leaves_the_first_word_of_a_story_undefined(stimuli, tmp_path):
-    found = michaelov2024.read([michaelov(tmp_path)], {"model": "pythia-160m"}, stimuli)
+    found = michaelov2024.read([write_story_surprisal(tmp_path)], {"model": "pythia-160m"}, stimuli)
     first = stimuli["position"] == 1
     assert np.isnan(found.bits[first]).all() and np.isnan(found.n_tokens[first]).all()
     expected = [
-        nats(int(group[5:]), 0, zone) / LN2
+        (int(group[5:]) + zone / 100) / LN2
         for group, zone in zip(stimuli["context_group"], stimuli["position"], strict=True)
         if zone > 1
     ]
@@ -177,24 +158,13 @@ def test_story_surprisal_leaves_the_first_word_of_a_story_undefined(stimuli, tmp
 )
 def test_a_damaged_release_is_refused(rows, message, stimuli, tmp_path):
     with pytest.raises(InputError, match=message):
-        michaelov2024.read([michaelov(tmp_path, rows)], {"model": "pythia-160m"}, stimuli)
-
-
-def maze(tmp_path, rows):
-    lines = ["rt\twlen\tunigramsurp\tsubject\tdocid\tsentid\tsentpos"]
-    lines += ["\t".join(map(str, row)) for row in rows]
-    path = tmp_path / "boyce_2023.tsv"
-    path.write_text("\n".join(lines) + "\n")
-    words = record(tmp_path / "all_stories.tok", natural_stories.WORDS)
-    return [words, record(path, natural_stories_maze.TIMES), michaelov(tmp_path)]
+        michaelov2024.read(
+            [write_story_surprisal(tmp_path, rows)], {"model": "pythia-160m"}, stimuli
+        )
 
 
 def test_maze_times_are_joined_by_the_authors_sentences(stimuli, tmp_path):
-    rows = [
-        (700, 3, 5.5, "s2", "Boar", 0, 2), (800, 4, 5.5, "s1", "Boar", 0, 3),
-        (650, 7, 5.5, "s2", "Aqua", 1, 2), (900, 2, 5.5, "s2", "Boar", 0, 4),
-    ]  # fmt: skip
-    prepared = natural_stories_maze.read(maze(tmp_path, rows), {})
+    prepared = natural_stories_maze.read(write_maze(tmp_path), {})
     check_stimuli(prepared.stimuli, "stimuli")
     check_responses(prepared.responses, prepared.stimuli, "responses")
     assert prepared.responses["subject"].values.tolist() == ["s1", "s2"]
@@ -222,7 +192,7 @@ def test_maze_times_are_joined_by_the_authors_sentences(stimuli, tmp_path):
 def test_maze_times_that_cannot_be_are_refused(row, message, stimuli, tmp_path):
     rows = [(800, 4, 5.5, "s1", "Boar", 0, 3), row]
     with pytest.raises(InputError, match=message):
-        natural_stories_maze.read(maze(tmp_path, rows), {})
+        natural_stories_maze.read(write_maze(tmp_path, rows), {})
 
 
 def own(tmp_path, stimuli, **more):
@@ -289,28 +259,8 @@ def test_sources_find_their_readers_and_datasets():
     assert not surprisal_fits(table, "other", {"type": "own"})
 
 
-EVENTS = "onset\tWords\tCURRENT_FIX_DURATION\tCURRENT_FIX_INTEREST_AREA_ID\tCURRENT_FIX_START"
-
-
-def events(tmp_path, subject, rows):
-    """A table of events; rows are (sentence, word number or '.', word, ms, start)."""
-    lines = [f"{EVENTS}\tSentenceID", "n/a\tn/a\t.\t.\t.\t."]
-    lines += [f"0\t{w}\t{ms}\t{number}\t{start}\t{s}" for s, number, w, ms, start in rows]
-    path = Path(tmp_path) / f"{subject}.tsv"
-    path.write_text("\n".join(lines) + "\n")
-    return record(path, f"reading_brain_l1/{subject}/func/{subject}_task-read_run-1_events.tsv")
-
-
-FIRST = [
-    ("t.01.01", 1, "A", 200, 0), ("t.01.01", 3, "n/a", 100, 300), ("t.01.01", ".", "n/a", 90, 450),
-    ("t.01.01", 2, "cat", 120, 600), ("t.01.02", 1, "B.", 150, 50),
-]  # fmt: skip
-
-
 def test_eye_movements_become_measures_by_reader(tmp_path):
-    second = [("t.01.01", 2, "cat", 300, 10)]
-    tables = [events(tmp_path, "sub-01", FIRST), events(tmp_path, "sub-02", second)]
-    prepared = reading_brain.read(tables, {})
+    prepared = reading_brain.read(write_two_readers(tmp_path), {})
     check_stimuli(prepared.stimuli, "stimuli")
     check_responses(prepared.responses, prepared.stimuli, "responses")
     assert prepared.stimuli["text"].tolist() == ["A", "cat", "n/a", "B."]
@@ -341,13 +291,13 @@ def test_eye_movements_become_measures_by_reader(tmp_path):
     ],
 )
 def test_eye_movements_that_cannot_be_are_refused(row, message, tmp_path):
-    tables = [events(tmp_path, "sub-01", FIRST), events(tmp_path, "sub-02", [row])]
+    tables = [write_fixations(tmp_path), write_fixations(tmp_path, "sub-02", [row])]
     with pytest.raises(InputError, match=message):
         reading_brain.read(tables, {})
 
 
 def test_a_measure_must_be_named_and_be_there(tmp_path):
-    responses = reading_brain.read([events(tmp_path, "sub-01", FIRST)], {}).responses
+    responses = reading_brain.read([write_fixations(tmp_path)], {}).responses
     with pytest.raises(InputError, match="the benchmark must name one"):
         of_measure(responses, None)
     with pytest.raises(InputError, match="no measure 'pupil'; they hold first-fixation"):

@@ -3,8 +3,6 @@
 Each word was read with the whole story before it. The first word of a story has no surprisal.
 """
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from brainalign.datasets.published_surprisal import PublishedSurprisal, in_bits
-from brainalign.datasets.raw import RawFile, Record, raw_table, text
+from brainalign.datasets.raw import RawFile, Record, raw_table, tab_separated
 from brainalign.errors import InputError
 
 CITATION = "Michaelov, Arnett & Bergen 2024, COLM"
@@ -87,7 +85,7 @@ def word_positions(record: Record, stimuli: pd.DataFrame) -> pd.DataFrame:
     ------
     InputError : a column is missing, a story is unknown, or a story has another number of words.
     """
-    table = tab_table(record, ("docid", "sentid", "sentpos", "Surprisal", "NumTokens"))
+    table = numbers(record, ("docid", "sentid", "sentpos", "Surprisal", "NumTokens"))
     first = {
         story: int(rows[0]) for story, rows in stimuli.groupby("context_group").indices.items()
     }
@@ -116,31 +114,22 @@ def story_of(name: str, record: Record) -> str:
     return f"story{STORIES.index(name) + 1:02d}"
 
 
-def tab_table(record: Record, columns: Sequence[str]) -> pd.DataFrame:
-    """A published tab-separated table: `docid` as text, all else as numbers.
+def numbers(record: Record, columns: Sequence[str]) -> pd.DataFrame:
+    """A published table: `docid` and `subject` as text, all other columns as numbers.
 
     Raises
     ------
     InputError : a column is missing, or a number is none.
     """
-    table = pd.read_csv(
-        io.StringIO(text(record)), sep="\t", dtype=str, quoting=csv.QUOTE_NONE, na_filter=False
-    )
-    missing = [name for name in columns if name not in table.columns]
-    if missing:
-        raise InputError(
-            f"{record['path']}: column {', '.join(missing)} is missing; it has "
-            f"{', '.join(table.columns)}"
-        )
-    table = table[list(columns)].copy()
+    table = tab_separated(record, columns)
     for name in columns:
         if name not in ("docid", "subject"):
-            numbers = pd.to_numeric(table[name], errors="coerce")
-            if numbers.isna().any():
-                row = int(np.flatnonzero(numbers.isna())[0])
+            cells = pd.to_numeric(table[name], errors="coerce")
+            if cells.isna().any():
+                row = int(np.flatnonzero(cells.isna())[0])
                 raise InputError(
                     f"{record['path']}: line {row + 2}: {name} {table[name].iloc[row]!r}, "
                     "expected a number"
                 )
-            table[name] = numbers
+            table[name] = cells
     return table

@@ -41,7 +41,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
     numbering = next(record for name, record in files.items() if NUMBERING_OF in name)
     rows = michaelov2024.word_positions(numbering, stimuli)[["docid", "sentid", "sentpos", "row"]]
     record = files[TIMES]
-    times = michaelov2024.tab_table(record, COLUMNS).merge(
+    times = michaelov2024.numbers(record, COLUMNS).merge(
         rows, on=["docid", "sentid", "sentpos"], how="left"
     )
     _refuse(times, times["row"].isna(), "is no word of the stories", record)

@@ -9,8 +9,8 @@ import pandas as pd
 
 from brainalign.errors import InputError
 
-# Models of 3e9 parameters that have read the story so far reach 4.3 bits per word on Natural Stories.
-# A good model's nats, called bits, lie below 3.8.
+# On Natural Stories, models of 3e9 parameters that read the story so far reach 4.3 bits per word. A
+# good model's nats, called bits, lie below 3.8.
 LEAST_BITS_PER_WORD = 3.8
 UNITS = {"bits": 1.0, "nats": 1 / np.log(2)}
 

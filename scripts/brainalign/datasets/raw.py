@@ -10,10 +10,13 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from brainalign.errors import InputError
 from brainalign.formats.atomic import atomic_path, sha256_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RESOURCES = Path(__file__).resolve().parents[3] / "resources"
 
@@ -140,6 +143,35 @@ def table_rows(record: Record, columns: Sequence[str]) -> list[Record]:
     if missing:
         raise InputError(f"{record['path']}: column {', '.join(missing)} is missing")
     return rows
+
+
+def tab_separated(record: Record, columns: Sequence[str]) -> "pd.DataFrame":
+    """`columns` of a located table of tab-separated text, every cell a string as it stands.
+
+    Quote marks and `n/a` are words like others.
+
+    Raises
+    ------
+    InputError : as `text`, or the table is cut short or lacks a column.
+    """
+    import pandas as pd
+
+    lines = text(record)
+    if not lines.endswith("\n"):
+        raise InputError(f"{record['path']}: cut short: its last line has no end")
+    try:
+        table = pd.read_csv(
+            io.StringIO(lines), sep="\t", dtype=str, quoting=csv.QUOTE_NONE, na_filter=False
+        )
+    except ValueError as error:  # of which pandas' errors of parsing are kinds
+        raise InputError(f"{record['path']}: not a tab-separated table ({error})") from error
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"{record['path']}: column {', '.join(missing)} is missing; it has "
+            f"{', '.join(table.columns)}"
+        )
+    return table[list(columns)].fillna("")
 
 
 def by_name(records: Iterable[Record]) -> dict[str, Record]:

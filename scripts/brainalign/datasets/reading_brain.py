@@ -1,7 +1,5 @@
 """The Reading Brain project, native readers: eye movements on five expository texts."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +10,7 @@ import xarray as xr
 from brainalign.datasets.eye_movements import word_measures
 from brainalign.datasets.measures import DURATIONS, MEASURES
 from brainalign.datasets.prepared import Prepared, attributes, card, expect
-from brainalign.datasets.raw import RawFile, Record, raw_table, text
+from brainalign.datasets.raw import RawFile, Record, raw_table, tab_separated
 from brainalign.datasets.words import covariates
 from brainalign.errors import InputError
 
@@ -100,17 +98,8 @@ def _fixations(record: Record) -> tuple[pd.DataFrame, int]:
     Columns `subject`, `sentence`, `word` (from 0; -1 off all words), `text`, `ms`.
     """
     where = record["path"]
-    # A word of the texts is "n/a"; quote marks belong to words.
-    table = pd.read_csv(
-        io.StringIO(text(record)), sep="\t", dtype=str, quoting=csv.QUOTE_NONE, na_filter=False
-    )
-    missing = [name for name in COLUMNS if name not in table.columns]
-    if missing:
-        raise InputError(
-            f"{where}: column {', '.join(missing)} is missing; it has {', '.join(table.columns)}"
-        )
+    table = tab_separated(record, list(COLUMNS)).rename(columns=COLUMNS)
     n_rows = len(table)
-    table = table[list(COLUMNS)].rename(columns=COLUMNS)
     table = table[table["sentence"].str.fullmatch(SENTENCE)]
     on_word = table["word"] != OFF_WORDS
     table["word"] = table["word"].where(on_word, "0")
