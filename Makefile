@@ -1,16 +1,20 @@
-# `make demo` runs the default study, `make test` the tests; both set up .venv by themselves.
+# `make demo` runs the default study, `make test` the tests; all set up .venv by themselves.
 
 PYTHON ?= python3
 CORES ?= all
+WORKERS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
+# Several test processes at once, each with whole files in their order, so that fixtures serve all of a file.
+TESTS := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test lint test-slurm test-conda test-faults bench-encoding bench-reading bench-capability bench-tuning bench-analysis bench-scaling clean
+.PHONY: help demo test test-all lint test-slurm test-conda test-faults bench-encoding bench-reading bench-capability bench-tuning bench-analysis bench-scaling clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   set up .venv, run the default study, write results/report.html"
-	@echo "make test   set up .venv, run the checks and the tests"
+	@echo "make test   set up .venv, run the checks and the tests, as many at once as there are cores"
+	@echo "make test-all  the same with the tests that take minutes, among them the default study"
 	@echo "make test-slurm  start a SLURM cluster here and run a study on it (root, Debian packages)"
 	@echo "make test-conda  run the study with --sdm conda, against a local channel of PyPI's wheels"
 	@echo "make test-faults  kill jobs and Snakemake, fill the disk, damage files: the results stay the same (Linux, root)"
@@ -43,7 +47,10 @@ lint: $(VENV)/installed-dev
 	$(VENV)/bin/mypy
 
 test: lint
-	$(VENV)/bin/python -m pytest
+	$(TESTS) -m "not long"
+
+test-all: lint
+	$(TESTS)
 
 $(VENV)/installed-slurm: $(VENV)/installed-dev requirements-slurm.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-slurm.txt -c constraints.txt

@@ -1,10 +1,14 @@
-"""Shared places: the repository, the mirror of real data."""
+"""What all tests share: one thread per process, the repository, the mirror of real data."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+# For this process, whose tests import libraries of numbers later, and for those that tests start:
+# several test processes run side by side, and threads that wait for each other spin.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -27,14 +31,3 @@ def mirror() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is not a folder (set BRAINALIGN_MIRROR)")
     return folder
-
-
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """torch on one thread, for results that are the same bit for bit."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

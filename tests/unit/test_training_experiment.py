@@ -25,7 +25,6 @@ from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
 from brainalign.simulation.world import build_world
 from transformers import PreTrainedTokenizerFast
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 ARCHITECTURES = ("decoder-only", "encoder-decoder")
 RECIPE = Recipe(prompt="plain", samples=48, epochs=1, learning_rate=5e-3, batch_size=8, held_out=8)
 STEPS = 6

@@ -55,7 +55,6 @@ def weights(folder) -> dict[str, torch.Tensor]:
     return load_file(folder / "model.safetensors")
 
 
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [("llama", {}), ("gpt2", {}), ("gpt2", {"lora": LORA}), ("t5", {}), ("t5", {"lora": LORA})],
@@ -87,7 +86,6 @@ def test_two_processes_train_as_one(kind, settings, instructions, tmp_path):
         torch.testing.assert_close(found[name], values, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("kind", ["llama", "t5"])
 def test_a_last_step_of_fewer_samples_than_micro_batches(kind, instructions, tmp_path):
     whole = training(kind, instructions, tmp_path / "whole", batch_size=26, micro_batch=None)

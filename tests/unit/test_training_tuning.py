@@ -27,7 +27,6 @@ from brainalign.simulation.world import build_world
 from transformers import PreTrainedTokenizerFast
 
 SIZES = {"layers": 1, "width": 16, "heads": 2, "batch_tokens": 256, "learning_rate": 0.01}
-pytestmark = pytest.mark.usefixtures("one_thread")
 ARCHITECTURES = ("decoder-only", "encoder-decoder")
 RECIPE = Recipe(prompt="plain", samples=64, epochs=2, learning_rate=5e-3, batch_size=8)
 SAMPLE = {"instruction": "Say {it}.", "input": "the {instruction}", "output": "merry"}

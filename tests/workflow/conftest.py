@@ -14,6 +14,7 @@ from typing import IO, Any
 import pytest
 import yaml
 from conftest import REPOSITORY
+from filelock import FileLock
 
 JOB = re.compile(r"^(?:local)?rule (?P<rule>\w+):$")
 WILDCARDS = re.compile(r"^\s+wildcards: (?P<wildcards>.+)$")
@@ -139,17 +140,21 @@ def study(tmp_path: Path, small_config: dict[str, Any]) -> Study:
 
 @pytest.fixture(scope="session")
 def finished_study(
-    tmp_path_factory: pytest.TempPathFactory, small_config: dict[str, Any]
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str, small_config: dict[str, Any]
 ) -> Callable[[], Study]:
-    """A factory of the small study, run to its end once by a copy of the project beside it.
+    """A factory of the small study, run to its end by a copy of the project beside it.
 
-    Tests must leave its files as they are.
+    It is run once in all; every test process has a copy, whose files tests must leave as they are.
     """
-    folder = tmp_path_factory.mktemp("finished")
-    unrelated = shutil.ignore_patterns(".*", "results", "downloads", "__pycache__")
-    shutil.copytree(REPOSITORY, folder / "code", ignore=unrelated)
-    study = Study(folder, copy.deepcopy(small_config), folder / "code")
-    study.run()
+    base = tmp_path_factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / "finished"
+    with FileLock(shared.with_suffix(".lock")):
+        if not (shared / "finished").exists():
+            unrelated = shutil.ignore_patterns(".*", "results", "downloads", "__pycache__")
+            shutil.copytree(REPOSITORY, shared / "code", ignore=unrelated)
+            Study(shared, small_config, shared / "code").run()
+            (shared / "finished").touch()
+    folder = shutil.copytree(shared, tmp_path_factory.mktemp("copies") / "study")
 
     def as_run() -> Study:
         return Study(folder, copy.deepcopy(small_config), folder / "code")

@@ -12,7 +12,7 @@ from conftest import REPOSITORY
 
 from workflow.conftest import Study
 
-pytestmark = [pytest.mark.workflow, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.workflow, pytest.mark.long, pytest.mark.timeout(2400)]
 
 DECODERS = ("sim-decoder-s", "sim-decoder-m", "sim-decoder-l")
 VANILLA = (*DECODERS, "sim-encdec-s")
