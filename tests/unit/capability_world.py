@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import torch
+from brainalign.models.architectures import attention
 from brainalign.models.loading import LanguageModel
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
@@ -118,7 +119,9 @@ _CONFIGS = {
     "gemma2": (
         "begin",
         "gemma2",
-        _LLAMA_LIKE | {"final_logit_softcapping": 2.0, "sliding_window": 4096},
+        _LLAMA_LIKE | {
+            "attn_logit_softcapping": 1.0, "final_logit_softcapping": 2.0, "sliding_window": 4096,
+        },
     ),
     "opt": (
         "begin",
@@ -174,7 +177,7 @@ def model(kind: str, max_context: int = 1024, scale: float = 0.25) -> LanguageMo
     auto = AutoModelForSeq2SeqLM if two else AutoModelForCausalLM
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = auto.from_config(config).eval().requires_grad_(False)
+        network = auto.from_config(config, attn_implementation=attention(config.to_dict())).eval().requires_grad_(False)
         for parameter in network.parameters():
             if parameter.ndim == 2:
                 parameter.normal_(0, scale)

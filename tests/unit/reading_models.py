@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pandas as pd
 import torch
-from brainalign.models.architectures import context, family, layer_names, width
+from brainalign.models.architectures import attention, context, family, layer_names, width
 from brainalign.models.loading import LanguageModel
 from tokenizers import (
     Tokenizer,
@@ -155,7 +155,11 @@ _CONFIGS = {
     "gemma2": (
         "metaspace",
         "gemma2",
-        _LLAMA_LIKE | {"num_key_value_heads": 1, "head_dim": 8, "final_logit_softcapping": 2.0},
+        _LLAMA_LIKE
+        | {
+            "num_key_value_heads": 1, "head_dim": 8, "sliding_window": 16,
+            "attn_logit_softcapping": 1.0, "final_logit_softcapping": 2.0,
+        },
     ),
     "gemma3": (
         "metaspace",
@@ -237,7 +241,8 @@ def tiny(name: str, max_context: int | None = None) -> LanguageModel:
         "masked": AutoModelForMaskedLM,
     }[architecture]
     torch.manual_seed(0)
-    model = make.from_config(config).eval().requires_grad_(False)
+    kernel = attention(record)
+    model = make.from_config(config, attn_implementation=kernel).eval().requires_grad_(False)
     for parameter in model.parameters():
         if parameter.ndim == 2:
             parameter.normal_(0, 0.25)

@@ -13,6 +13,7 @@ from brainalign.errors import InputError
 from brainalign.models.architectures import FAMILIES
 from brainalign.models.loading import LanguageModel
 from unit import capability_world as world
+from unit.eager_attention import eager
 
 
 def task(form: str, scoring: str, **options: object) -> Task:
@@ -55,14 +56,16 @@ def one_by_one(model: LanguageModel, text: str, continuation: str) -> float:
     if model.architecture == "encoder-decoder":
         new = model.tokenizer(continuation, add_special_tokens=False)["input_ids"]
         decoder = [model.model.config.decoder_start_token_id, *new[:-1]]
-        logits = model.model(
-            input_ids=torch.tensor([ids]), decoder_input_ids=torch.tensor([decoder])
-        ).logits[0]
+        with eager(model.model) as network:
+            logits = network(
+                input_ids=torch.tensor([ids]), decoder_input_ids=torch.tensor([decoder])
+            ).logits[0]
     else:
         whole = model.tokenizer(text + continuation)["input_ids"]
         assert whole[: len(ids)] == ids
         new = whole[len(ids) :]
-        logits = model.model(input_ids=torch.tensor([whole[:-1]]), use_cache=False).logits[0]
+        with eager(model.model) as network:
+            logits = network(input_ids=torch.tensor([whole[:-1]]), use_cache=False).logits[0]
     logp = logits.double().log_softmax(-1)[-len(new) :]
     return float(sum(logp[place, token] for place, token in enumerate(new)))
 
@@ -100,11 +103,13 @@ def greedy_one_by_one(model: LanguageModel, text: str, n: int) -> list[int]:
     for _ in range(n):
         if model.architecture == "encoder-decoder":
             decoder = [model.model.config.decoder_start_token_id, *new]
-            output = model.model(
-                input_ids=torch.tensor([ids]), decoder_input_ids=torch.tensor([decoder])
-            )
+            with eager(model.model) as network:
+                output = network(
+                    input_ids=torch.tensor([ids]), decoder_input_ids=torch.tensor([decoder])
+                )
         else:
-            output = model.model(input_ids=torch.tensor([ids + new]), use_cache=False)
+            with eager(model.model) as network:
+                output = network(input_ids=torch.tensor([ids + new]), use_cache=False)
         new.append(int(output.logits[0, -1].argmax()))
         if new[-1] == model.tokenizer.eos_token_id:
             break

@@ -14,11 +14,11 @@ from brainalign.reading.activations import extract
 from brainalign.reading.surprisal import word_surprisal
 from reading_models import stories, tiny, words
 from safetensors.torch import load_file, save_file
-from tiny_checkpoints import write
+from tiny_checkpoints import network, save, write
 from transformers import ByT5Tokenizer
 
 IDS = torch.tensor([[5, 9, 200, 31, 7, 120]])
-ROUNDING = 1e-6  # GPT-2's GELU is computed by torch's own kernel
+ROUNDING = 1e-6  # GPT-2's GELU is computed by torch's own kernel, attention mostly too
 
 
 def described(folder, **settings):
@@ -44,6 +44,91 @@ def test_what_is_loaded_computes_what_was_saved(kind, tmp_path):
     assert not any(module.training for module in loaded.model.modules())
     encoded = loaded.tokenizer("the lazy fox", return_offsets_mapping=True)
     assert encoded["offset_mapping"][-1][1] == len("the lazy fox")
+
+
+_WINDOW = {"sliding_window": 5}
+_ONE_WINDOWED = {"layer_types": ["sliding_attention", "full_attention", "full_attention"]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "kernel"),
+    [
+        ("gemma2", {"attn_logit_softcapping": 0.05, **_WINDOW}, "eager"),
+        ("gemma2", {"attn_logit_softcapping": None, **_WINDOW}, "sdpa"),
+        ("gemma2", {"attn_logit_softcapping": None, **_WINDOW, **_ONE_WINDOWED}, "sdpa"),
+        ("gemma3_text", {"final_logit_softcapping": 0.5, **_WINDOW, **_ONE_WINDOWED}, "sdpa"),
+        ("mistral", _WINDOW, "sdpa"),
+        ("mixtral", _WINDOW, "sdpa"),
+        ("phi3", _WINDOW, "sdpa"),
+        ("olmo3", {**_WINDOW, **_ONE_WINDOWED}, "sdpa"),
+        ("qwen2", {"use_sliding_window": True, "max_window_layers": 1, **_WINDOW}, "sdpa"),
+        ("qwen3", {"use_sliding_window": True, "max_window_layers": 1, **_WINDOW}, "sdpa"),
+        ("smollm3", {"use_sliding_window": True, "no_rope_layers": [0, 1, 1], **_WINDOW}, "sdpa"),
+        ("granite", {"attention_multiplier": 0.02}, "sdpa"),
+        ("olmo", {"clip_qkv": 0.01}, "sdpa"),
+        ("phi", {"qk_layernorm": True}, "sdpa"),
+        ("falcon", {"alibi": True}, "sdpa"),
+        ("falcon", {"new_decoder_architecture": True, "num_kv_heads": 1}, "sdpa"),
+        ("gpt2", {"scale_attn_by_inverse_layer_idx": True}, "sdpa"),
+        ("gpt2", {"scale_attn_weights": False}, "sdpa"),
+        ("gpt2", {"reorder_and_upcast_attn": True}, "eager"),
+        ("llama", {"attention_bias": True, "sliding_window": 64}, "sdpa"),
+    ],
+)
+def test_what_a_config_asks_of_attention_is_done(kind, settings, kernel, tmp_path):
+    """Scores are large, texts longer than the windows, one is padded; the truth is written out."""
+    saved = network(kind, **settings)
+    with torch.no_grad():
+        for name, parameter in saved.named_parameters():
+            if parameter.ndim == 2 and "embed" not in name and "wte" not in name:
+                parameter *= 4
+    save(saved, tmp_path)
+    manifest = described(tmp_path)
+    loaded = load(manifest).model
+    assert (manifest["attention"], loaded.config._attn_implementation) == (kernel, kernel)
+    assert saved.config._attn_implementation == "eager"
+    if settings == {"alibi": True}:
+        # transformers' eager Falcon adds the biases twice: to the scores, and in the mask.
+        for block in saved.transformer.h:
+            block.self_attention.register_forward_pre_hook(
+                lambda _, args, kwargs: (args, {**kwargs, "alibi": 0 * kwargs["alibi"]}),
+                with_kwargs=True,
+            )
+    ids = torch.arange(5, 45).reshape(2, 20)
+    mask = torch.ones_like(ids)
+    mask[1, 12:] = 0
+    with torch.no_grad():
+        found, expected = (
+            one(input_ids=ids, attention_mask=mask).logits[mask.bool()] for one in (loaded, saved)
+        )
+        plain = network(kind).eval()
+        plain.load_state_dict(saved.state_dict(), strict=False)
+        without = plain(input_ids=ids, attention_mask=mask).logits[mask.bool()]
+    torch.testing.assert_close(found, expected, rtol=0, atol=3e-5 * float(expected.abs().max()))
+    if not {"reorder_and_upcast_attn", "attention_bias"} & settings.keys():  # the same function
+        assert (without - expected).abs().max() > 1e-3 * expected.abs().max()
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [
+        ("gemma3_text", {"attn_logit_softcapping": 50.0}),
+        ("llama", {"attn_logit_softcapping": 30.0}),
+        ("llama", {"final_logit_softcapping": 30.0}),
+        ("llama", {"sliding_window": 32}),
+        ("qwen2", {"attention_sink_size": 4}),
+        ("gpt_neox", {"alibi": True}),
+        ("mistral", {"layer_types": ["sliding_attention", "full_attention", "full_attention"]}),
+        ("bert", {"position_embedding_type": "relative_key"}),
+        ("mpt", {"attn_config": {"alibi": False}}),
+    ],
+)
+def test_what_an_architecture_does_not_do_is_refused(kind, asked, tmp_path):
+    write(kind, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | asked))
+    with pytest.raises(InputError, match=rf"{next(iter(asked))}.*(does not do|always has it)"):
+        described(tmp_path)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

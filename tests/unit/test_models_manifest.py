@@ -84,7 +84,7 @@ def test_what_hub_checkpoints_hold_besides_is_not_counted(kind, copies, buffers,
 
 
 def test_shards(tmp_path):
-    model = write("llama", tmp_path, save={"max_shard_size": "20KB"})
+    model = write("llama", tmp_path, options={"max_shard_size": "20KB"})
     shards = sorted(tmp_path.glob("model-*.safetensors"))
     assert len(shards) > 1
     manifest = described(tmp_path)

@@ -365,7 +365,7 @@ def write_delta(base, tuned, folder, start):
     [("mean", lambda rows: rows.mean(0, keepdim=True)), ("zero", lambda rows: 0 * rows[:1])],
 )
 def test_delta(new_rows, start, tmp_path):
-    base = write("llama", tmp_path / "base", save={"max_shard_size": "20KB"})
+    base = write("llama", tmp_path / "base", options={"max_shard_size": "20KB"})
     tuned = network("llama", seed=1, vocab_size=323)
     write_delta(base, tuned, tmp_path / "delta", start)
     source = {

@@ -17,7 +17,7 @@ def manifest_of(folder, **settings):
 
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_twin_has_the_shape_and_none_of_the_weights(kind, tmp_path):
-    trained = write(kind, tmp_path / "trained", save={"max_shard_size": "20KB"})
+    trained = write(kind, tmp_path / "trained", options={"max_shard_size": "20KB"})
     original = manifest_of(tmp_path / "trained")
     write_untrained(original, tmp_path / "twin", seed=3)
     twin = manifest_of(tmp_path / "twin")

@@ -8,6 +8,7 @@ import torch
 from brainalign.errors import InputError
 from brainalign.models.architectures import FAMILIES
 from brainalign.reading.activations import extract
+from eager_attention import eager
 from reading_models import ALL, stories, tiny, words
 
 
@@ -54,7 +55,8 @@ def naive(model, stimuli, context, pooling="last", bos="none", decoder_input="sh
         if model.architecture == "encoder-decoder":
             decoder = [0, *ids] if decoder_input == "shifted" else [0]
             inputs["decoder_input_ids"] = torch.tensor([decoder])
-        output = model.model(**inputs, output_hidden_states=True)
+        with eager(model.model) as network:
+            output = network(**inputs, output_hidden_states=True)
         own = slice(stop - (1 if pooling == "last" else n_own), stop)
         if model.architecture == "encoder-decoder":
             width = len(decoder)

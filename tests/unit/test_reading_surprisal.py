@@ -10,6 +10,7 @@ from brainalign.reading.activations import extract
 from brainalign.reading.contexts import join
 from brainalign.reading.prediction import mass_bits
 from brainalign.reading.surprisal import word_surprisal
+from eager_attention import eager
 from reading_models import CAUSAL, ENCODER_DECODER, stories, tiny, words
 from test_reading_activations import naive_text
 
@@ -33,7 +34,8 @@ def naive(model, stimuli, context, bos="none", method=None):
             if len(ids) == n_own:
                 bits.append(np.nan)
                 continue
-            logits = model.model(input_ids=torch.tensor([ids])).logits[0, -n_own - 1 : -1]
+            with eager(model.model) as network:
+                logits = network(input_ids=torch.tensor([ids])).logits[0, -n_own - 1 : -1]
             bits.append(bits_of(logits, ids[-n_own:]))
             continue
         specials = 1 if method == "teacher-forcing" else 2
@@ -46,9 +48,10 @@ def naive(model, stimuli, context, bos="none", method=None):
             "infilling": ([*seen, sentinel, end], [0, sentinel, *own]),
             "teacher-forcing": ([end], [0, *ids]),
         }[method]
-        logits = model.model(
-            input_ids=torch.tensor([encoder]), decoder_input_ids=torch.tensor([decoder])
-        ).logits[0, -n_own - 1 : -1]
+        with eager(model.model) as network:
+            logits = network(
+                input_ids=torch.tensor([encoder]), decoder_input_ids=torch.tensor([decoder])
+            ).logits[0, -n_own - 1 : -1]
         bits.append(bits_of(logits, own))
     return np.array(bits, float)
 

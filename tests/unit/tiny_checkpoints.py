@@ -74,21 +74,31 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 
 def network(kind: str, seed: int = 0, **settings):
-    """A random model of a family, all of whose weights differ from their defaults."""
+    """A random model of a family, all of whose weights differ from their defaults.
+
+    Its attention is transformers' `eager` one, which is written out and leaves nothing aside.
+    """
     sizes = {**_SIZES.get(kind, _LLAMA_LIKE), "vocab_size": VOCABULARY}
     special = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2}
     config = AutoConfig.for_model(kind, **{**special, **sizes, **settings})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = CLASSES[FAMILIES[kind].architecture].from_config(config).eval()
+        auto = CLASSES[FAMILIES[kind].architecture]
+        model = auto.from_config(config, attn_implementation="eager").eval()
         for parameter in model.parameters():  # biases and norms too: a skipped one must show
             parameter.data += 0.1 * torch.randn_like(parameter)
     return model
 
 
-def write(kind: str, folder: Path, seed: int = 0, save: dict | None = None, **settings):
+def write(kind: str, folder: Path, seed: int = 0, options: dict | None = None, **settings):
     """Write a tiny checkpoint with its tokenizer; returns the model."""
     model = network(kind, seed, **settings)
-    model.save_pretrained(folder, **(save or {}))
+    model.save_pretrained(folder, **(options or {}))
     tokenizer().save_pretrained(folder)
     return model
+
+
+def save(model, folder: Path) -> None:
+    """Write a model and the tokenizer."""
+    model.save_pretrained(folder)
+    tokenizer().save_pretrained(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from brainalign.errors import InputError
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 ARCHITECTURES = ("decoder-only", "encoder-decoder", "masked")
+# What a config may ask of attention. Families that do not know a key ignore it in silence.
+_ATTENTION = re.compile(r"soft_?cap|sink|alibi$|sliding_window$|^layer_types$")
+_NOT_SDPA = ("attn_logit_softcapping", "reorder_and_upcast_attn")  # torch's kernel has neither
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,10 @@ class Family:
     them to the key that stands in where they are missing (early conversions had other names).
     `default_context` stands in where a config has no `context_key`; `fixed_positions` says that
     positions come from a table, so a longer context cannot run; `counts_places` that attention
-    counts distances in places, padding included, and not by the mask. `ignored` matches tensors of
-    a checkpoint that the language model does not use as parameters (buffers, other heads).
+    counts distances in places, padding included, and not by the mask. `kernel` is transformers' name
+    of the attention that is used, and `obeys` are the keys of `_ATTENTION` that the architecture
+    does something about. `ignored` matches tensors of a checkpoint that the language model does not
+    use as parameters (buffers, other heads).
     """
 
     architecture: str
@@ -51,6 +56,8 @@ class Family:
     default_context: int | None = None
     fixed_positions: bool = False
     counts_places: bool = False
+    kernel: str = "sdpa"
+    obeys: tuple[str, ...] = ()
     former: Mapping[str, str] = field(default_factory=dict)
     ignored: str = r"\.(inv_freq|position_ids)$"
 
@@ -64,6 +71,8 @@ _LLAMA_LIKE = Family(
     (_decoder_only("layers", "norm"),),
     former={"max_position_embeddings": "max_sequence_length"},
 )
+_WINDOWED = replace(_LLAMA_LIKE, obeys=("sliding_window",))
+_MIXED = replace(_LLAMA_LIKE, obeys=("sliding_window", "use_sliding_window", "layer_types"))
 _T5_LIKE = Family(
     "encoder-decoder",
     (
@@ -96,6 +105,7 @@ FAMILIES: Mapping[str, Family] = {
         width_key="n_embd",
         context_key="n_positions",
         fixed_positions=True,  # of rotations
+        kernel="eager",
         ignored=r"\.attn\.(bias|masked_bias|embed_positions)$",
     ),
     "gpt_neox": Family(
@@ -116,12 +126,15 @@ FAMILIES: Mapping[str, Family] = {
         # Distances have no end; 2,048 tokens is the length BLOOM was trained with.
         default_context=2048,
         width_key="n_embed",
+        kernel="eager",
+        obeys=("alibi",),
         former={"n_embed": "hidden_size"},
     ),
     "falcon": Family(
         "decoder-only",
         (_decoder_only("h", "ln_f"),),
         default_context=2048,
+        obeys=("alibi",),
     ),
     "mpt": Family(
         "decoder-only",
@@ -130,22 +143,26 @@ FAMILIES: Mapping[str, Family] = {
         context_key="max_seq_len",
         fixed_positions=True,  # distances, of a table
         counts_places=True,
+        kernel="eager",
+        obeys=("alibi",),
     ),
     "phi": Family("decoder-only", (_decoder_only("layers", "final_layernorm"),)),
-    "phi3": _LLAMA_LIKE,
+    "phi3": _WINDOWED,
     "llama": _LLAMA_LIKE,
-    "mistral": _LLAMA_LIKE,
-    "mixtral": _LLAMA_LIKE,
+    "mistral": _WINDOWED,
+    "mixtral": _WINDOWED,
     "olmo": _LLAMA_LIKE,
     "olmo2": _LLAMA_LIKE,
-    "olmo3": _LLAMA_LIKE,
+    "olmo3": _MIXED,
     "granite": _LLAMA_LIKE,
-    "qwen2": _LLAMA_LIKE,
-    "qwen3": _LLAMA_LIKE,
-    "smollm3": _LLAMA_LIKE,
+    "qwen2": _MIXED,
+    "qwen3": _MIXED,
+    "smollm3": _MIXED,
     "gemma": _LLAMA_LIKE,
-    "gemma2": _LLAMA_LIKE,
-    "gemma3_text": _LLAMA_LIKE,
+    "gemma2": replace(
+        _MIXED, obeys=(*_MIXED.obeys, "attn_logit_softcapping", "final_logit_softcapping")
+    ),
+    "gemma3_text": replace(_MIXED, obeys=(*_MIXED.obeys, "final_logit_softcapping")),
     "t5": _T5_LIKE,
     "mt5": _T5_LIKE,
     "bert": Family(
@@ -218,6 +235,40 @@ def steady_context(config: Mapping[str, Any]) -> int | None:
         return None
     key = "original_max_position_embeddings"
     return rope.get(key) or config.get(key) or config.get("max_position_embeddings")
+
+
+def attention(config: Mapping[str, Any], where: str = "config.json") -> str:
+    """The attention of transformers that does what a config asks for: `sdpa` (torch's) or `eager`.
+
+    Raises
+    ------
+    InputError : the config asks for something that its architecture does not do at all.
+    """
+    kind = family(config, where)
+    asked = {key for key, value in config.items() if value and _ATTENTION.search(key)}
+    if str(config.get("position_embedding_type")).startswith("relative"):
+        asked.add("position_embedding_type")
+    if config.get("use_sliding_window") is False or not _narrow(config):
+        asked.discard("sliding_window")
+    if set(config.get("layer_types") or ()) <= {"full_attention"}:
+        asked.discard("layer_types")
+    ignored = sorted(asked - set(kind.obeys))
+    if ignored:
+        raise InputError(
+            f"{where}: {ignored[0]} is {config[ignored[0]]!r}, which {config['model_type']} in "
+            "transformers does not do: the model would be another one"
+        )
+    if config["model_type"] == "mpt" and (config.get("attn_config") or {}).get("alibi") is False:
+        raise InputError(
+            f"{where}: attn_config.alibi is false, and MPT in transformers always has it"
+        )
+    return "eager" if any(config.get(key) for key in _NOT_SDPA) else kind.kernel
+
+
+def _narrow(config: Mapping[str, Any]) -> bool:
+    """Whether a sliding window is shorter than the context."""
+    window, longest = config.get("sliding_window"), config.get("max_position_embeddings")
+    return window is not None and (longest is None or window < longest)
 
 
 def integer(config: Mapping[str, Any], key: str, where: str) -> int:

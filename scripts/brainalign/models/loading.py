@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from brainalign.errors import REMAKE, InputError
 from brainalign.models import manifest as manifests
 from brainalign.models import startup
 from brainalign.models.architectures import capture, run_body
+from brainalign.models.weights import check_weights
 
 with startup.short():
     from accelerate import init_empty_weights
@@ -90,9 +92,9 @@ def load(
 
     Raises
     ------
-    InputError : files are missing or corrupt, weights of the model are absent from the
-        checkpoint, the tokenizer has no offsets or more tokens than the model, or float16 is too
-        small for the model's hidden states (T5).
+    InputError : files are missing or corrupt, the loaded weights are not those of the files
+        (`check_weights`), the tokenizer has no offsets or more tokens than the model, or float16
+        is too small for the model's hidden states (T5).
     """
     manifests.check(manifest)
     manifests.check_files(manifest)
@@ -143,6 +145,7 @@ def empty(manifest: Mapping[str, Any]) -> PreTrainedModel:
         network = CLASSES[manifest["architecture"]].from_config(
             config,
             dtype=getattr(torch, manifest["dtype"]),
+            attn_implementation=manifest["attention"],
             trust_remote_code=manifest["trust_remote_code"],
         )
     for module in network.modules():
@@ -176,23 +179,18 @@ def _load_network(
 ) -> Any:
     folder = manifest["folder"]
     try:
-        model, report = CLASSES[manifest["architecture"]].from_pretrained(
+        model = CLASSES[manifest["architecture"]].from_pretrained(
             folder,
             dtype=dtype,
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=manifest["trust_remote_code"],
-            output_loading_info=True,
+            attn_implementation=manifest["attention"],
             **placement,
         )
     except Exception as error:
         raise InputError(f"{folder}: the model cannot be loaded ({error}); {REMAKE}") from error
-    if report["missing_keys"]:
-        absent = sorted(report["missing_keys"])
-        raise InputError(
-            f"{folder}: {len(absent)} weights are not in the checkpoint, first {absent[0]}: they "
-            "would be random"
-        )
+    check_weights(model, Path(folder))
     return model.eval().requires_grad_(False)
 
 

@@ -1,7 +1,9 @@
 """The manifest of a model: what is loaded, measured without loading it."""
 
 import json
+import re
 import struct
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,14 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.j
 TEXT_SUFFIXES = frozenset({".json", ".txt", ".model", ".jinja"})
 KEYS = (
     "name", "source", "folder", "resolved_revision", "files", "architecture", "model_class",
-    "layers", "d_model", "parameters", "vocabulary", "max_context", "dtype", "trust_remote_code",
-    "simulated",
+    "attention", "tensors", "not_read", "layers", "d_model", "parameters", "vocabulary",
+    "max_context", "dtype", "trust_remote_code", "simulated",
 )  # fmt: skip
 MADE_HERE = ("pretrain", "tune", "untrained")  # source types
+_NOT_LOADED = {
+    "quantization_config": "quantised weights are not loaded; give the weights before quantisation",
+    "transformers_weights": "weights are in model.safetensors, or in shards with their index",
+}
 _CHUNK = 1 << 22  # bytes compared at a time
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
 
@@ -56,18 +62,28 @@ def describe(
     Raises
     ------
     InputError : a file is missing, truncated or pickled; the architecture is unknown; there is no
-        tokenizer, or it has more tokens than the model; `max_context` is more than the model has.
+        tokenizer, or it has more tokens than the model; `max_context` is more than the model has;
+        the weights are quantised, or an adapter lies beside them.
     """
     folder = Path(folder)
+    check_no_adapter(folder)
     config_path = folder / "config.json"
     config = read_json(config_path)
     where = str(config_path)
+    for key, remedy in _NOT_LOADED.items():
+        if config.get(key):
+            raise InputError(f"{where}: {key} is {json.dumps(config[key])}: {remedy}")
     family = architectures.family(config, where)
     if dtype not in DTYPES:
         raise InputError(f"model {name}: dtype {dtype!r}, expected one of {', '.join(DTYPES)}")
     vocabulary = architectures.integer(config, "vocab_size", where)
     weights = weight_files(folder)
     _check_tokenizer(folder, vocabulary)
+    names = [name for path in weights for name in safetensors_header(path)]
+    twice = [name for name, n in Counter(names).items() if n > 1]
+    if twice:
+        raise InputError(f"{folder}: tensor {twice[0]} is in two shards")
+    read = [name for name in names if architectures.is_parameter(name, config)]
     return {
         "name": name,
         "source": source,
@@ -76,6 +92,9 @@ def describe(
         "files": {path.name: sha256_of(path) for path in _loaded_files(folder, weights)},
         "architecture": family.architecture,
         "model_class": (config.get("architectures") or [None])[0],
+        "attention": architectures.attention(config, where),
+        "tensors": len(read),
+        "not_read": sorted({re.sub(r"\d+", "N", name) for name in set(names) - set(read)}),
         "layers": list(architectures.layer_names(config, where)),
         "d_model": architectures.width(config, where),
         "parameters": count_parameters(weights, config),
@@ -99,6 +118,7 @@ def check(manifest: Mapping[str, Any]) -> None:
             f"manifest of model {name}: dtype {manifest['dtype']!r}, expected one of {DTYPES}"
         )
     folder = Path(manifest["folder"])
+    check_no_adapter(folder)
     gone = [file for file in manifest["files"] if not (folder / file).is_file()]
     if gone:
         raise InputError(f"manifest of model {name}: {folder / gone[0]} does not exist")
@@ -119,23 +139,51 @@ def check_files(manifest: Mapping[str, Any]) -> None:
             )
 
 
+def check_no_adapter(folder: Path) -> None:
+    """Raise an InputError if an adapter lies in a checkpoint folder: which model is it?"""
+    if (folder / "adapter_config.json").exists():
+        raise InputError(
+            f"{folder}: adapter_config.json lies beside the weights, which say two models: with the "
+            "adapter and without. For the weights alone, use a folder without the adapter's files; "
+            "for both, merge the adapter into the weights (docs/adding-a-model.md)"
+        )
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a checkpoint, shards in order.
 
     Raises
     ------
-    InputError : there are none, only pickled weights, or a shard of the index is missing.
+    InputError : there are none, only pickled weights, only an adapter, a shard of the index is
+        missing or holds other tensors than the index says, or there is one file and an index.
     """
     index = folder / "model.safetensors.index.json"
+    single = folder / "model.safetensors"
     if index.exists():
-        shards = sorted(set(read_json(index)["weight_map"].values()))
+        weight_map = read_json(index)["weight_map"]
+        shards = sorted(set(weight_map.values()))
         gone = [shard for shard in shards if not (folder / shard).is_file()]
         if gone:
             raise InputError(f"{folder}: shard {gone[0]}, named in {index.name}, is missing")
+        if single.is_file() and shards != [single.name]:
+            raise InputError(
+                f"{folder}: {single.name} and {index.name} are two checkpoints: remove one"
+            )
+        for shard in shards:
+            named = {name for name, file in weight_map.items() if file == shard}
+            other = sorted(named ^ safetensors_header(folder / shard).keys())
+            if other:
+                raise InputError(
+                    f"{folder}: {shard} and {index.name} do not agree about tensor {other[0]}"
+                )
         return [folder / shard for shard in shards]
-    single = folder / "model.safetensors"
     if single.is_file():
         return [single]
+    if (folder / "adapter_model.safetensors").exists():
+        raise InputError(
+            f"{folder}: holds an adapter alone, and no model: merge it into the weights of its base "
+            "(docs/adding-a-model.md)"
+        )
     pickled = sorted(path.name for pattern in _PICKLED for path in folder.glob(pattern))
     if pickled:
         raise InputError(pickled_only(str(folder), pickled[0]))
