@@ -177,7 +177,8 @@ def model(kind: str, max_context: int = 1024, scale: float = 0.25) -> LanguageMo
     auto = AutoModelForSeq2SeqLM if two else AutoModelForCausalLM
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = auto.from_config(config, attn_implementation=attention(config.to_dict())).eval().requires_grad_(False)
+        kernel = attention(config.to_dict())
+        network = auto.from_config(config, attn_implementation=kernel).eval().requires_grad_(False)
         for parameter in network.parameters():
             if parameter.ndim == 2:
                 parameter.normal_(0, scale)

@@ -157,8 +157,11 @@ _CONFIGS = {
         "gemma2",
         _LLAMA_LIKE
         | {
-            "num_key_value_heads": 1, "head_dim": 8, "sliding_window": 16,
-            "attn_logit_softcapping": 1.0, "final_logit_softcapping": 2.0,
+            "num_key_value_heads": 1,
+            "head_dim": 8,
+            "sliding_window": 16,
+            "attn_logit_softcapping": 1.0,
+            "final_logit_softcapping": 2.0,
         },
     ),
     "gemma3": (

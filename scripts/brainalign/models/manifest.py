@@ -143,9 +143,9 @@ def check_no_adapter(folder: Path) -> None:
     """Raise an InputError if an adapter lies in a checkpoint folder: which model is it?"""
     if (folder / "adapter_config.json").exists():
         raise InputError(
-            f"{folder}: adapter_config.json lies beside the weights, which say two models: with the "
-            "adapter and without. For the weights alone, use a folder without the adapter's files; "
-            "for both, merge the adapter into the weights (docs/adding-a-model.md)"
+            f"{folder}: adapter_config.json lies beside the weights: is the model with or without "
+            "the adapter? For the weights alone, use a folder without the adapter's files; for "
+            "both, merge the adapter into the weights (docs/adding-a-model.md)"
         )
 
 
@@ -181,8 +181,8 @@ def weight_files(folder: Path) -> list[Path]:
         return [single]
     if (folder / "adapter_model.safetensors").exists():
         raise InputError(
-            f"{folder}: holds an adapter alone, and no model: merge it into the weights of its base "
-            "(docs/adding-a-model.md)"
+            f"{folder}: holds an adapter alone, and no model: merge it into the weights of its "
+            "base (docs/adding-a-model.md)"
         )
     pickled = sorted(path.name for pattern in _PICKLED for path in folder.glob(pattern))
     if pickled:

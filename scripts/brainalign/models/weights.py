@@ -164,9 +164,7 @@ def _check_ties(
                 "are not in the files, and tie_word_embeddings in config.json is false",
             )
     for first in set(group.values()):
-        matrices = [
-            names for names in one.values() if any(group[name] == first for name in names)
-        ]
+        matrices = [names for names in one.values() if any(group[name] == first for name in names)]
         if len([names for names in matrices if names - heads]) > 1:
             _refuse(
                 folder,
