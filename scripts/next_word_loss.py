@@ -1,9 +1,9 @@
 """Measure how well a model predicts the next words of a text."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brainalign.formats.tables import read_json, write_json
+from brainalign.formats.text import lines, read_text
 from brainalign.job import job
 from brainalign.models.loading import load
 from brainalign.reading.next_word import next_word_loss
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]) as log:
     settings = snakemake.params
-    text = Path(snakemake.input.text).read_text(encoding="utf-8")
+    text = read_text(snakemake.input.text)
     model = load(
         read_json(snakemake.input.manifest),
         snakemake.config.get("device", "auto"),
@@ -22,7 +22,7 @@ with job(snakemake.log[0]) as log:
     )
     loss = next_word_loss(
         model,
-        text.splitlines() if settings.documents == "lines" else [text],
+        lines(text) if settings.documents == "lines" else [text],
         bos=settings.bos,
         method=settings.method,
         window=settings.window,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from brainalign.formats.tables import check_text, read_json, write_json
+from brainalign.formats.text import lines, read_text
 from brainalign.job import job
 from brainalign.models.manifest import describe
 from brainalign.models.pretraining import pretrain, save_checkpoint, summary
@@ -19,7 +20,7 @@ with job(snakemake.log[0]) as log:
     name, source = snakemake.wildcards.model, dict(snakemake.params.source)
     check_text(snakemake.input.corpus)
     read_json(Path(snakemake.input.tokenizer, "tokenizer.json"))  # a damaged one is named
-    documents = Path(snakemake.input.corpus).read_text(encoding="utf-8").splitlines()
+    documents = lines(read_text(snakemake.input.corpus))
     tokenizer = PreTrainedTokenizerFast.from_pretrained(snakemake.input.tokenizer)
     sizes = {key: value for key, value in source.items() if key != "type"}
     facts = [value for values in VALUES.values() for value in values]

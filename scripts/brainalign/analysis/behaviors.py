@@ -100,12 +100,13 @@ def collect_capabilities(
         simulated = about.pop("simulated") or _simulated(tasks[task])
         table = summarise(answers).assign(**about, task=task, simulated=simulated)
         table = table.assign(scoring=answers["scoring"].iloc[0])
-        partner = by_name.get((str(about["base"]), task))
+        base = about["base"]  # missing for a vanilla model, which no name stands for
+        partner = by_name.get((base, task)) if isinstance(base, str) else None
         if partner is not None:
             try:
                 table = table.merge(compared(answers, partner), on="category")
             except InputError as error:
-                raise InputError(f"{task}: {model} and {about['base']} {error}") from error
+                raise InputError(f"{task}: {model} and {base} {error}") from error
         tables.append(table.reindex(columns=list(CAPABILITY_COLUMNS)))
     return pd.concat(tables, ignore_index=True)
 

@@ -31,9 +31,9 @@ def read(records: Sequence[Record]) -> list[dict[str, str]]:
     InputError : not a JSON list of such rows, or a row without instruction.
     """
     (record,) = records
-    where = record["path"]
+    where, content = record["path"], text(record)
     try:
-        rows = json.loads(text(record))
+        rows = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not JSON ({error})") from error
     if not isinstance(rows, list) or not rows:

@@ -10,6 +10,7 @@ from brainalign.datasets.prepared import expect
 from brainalign.datasets.raw import RESOURCES, RawFile, Record, raw_table, table_rows, text
 from brainalign.datasets.subset import per_subject, stratified
 from brainalign.errors import InputError
+from brainalign.formats.tables import read_table
 
 LICENCE = "MIT"
 RELEASES = ("json", "hub")
@@ -42,7 +43,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any], seed: int) -> pd.
     """
     n, release = per_subject(source), _release(source)
     reader = _from_json if release == "json" else _from_hub
-    lists = pd.read_csv(RESOURCES / "categories" / "bbh.csv").set_index("subject")
+    lists = read_table(RESOURCES / "categories" / "bbh.csv").set_index("subject")
     rows = []
     for record in records:
         subject = record["name"].split("/")[-1].rpartition(".")[0]

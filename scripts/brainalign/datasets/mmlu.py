@@ -12,6 +12,8 @@ from brainalign.datasets.prepared import expect
 from brainalign.datasets.raw import RESOURCES, RawFile, Record, content, raw_table, table_rows, text
 from brainalign.datasets.subset import per_subject, stratified
 from brainalign.errors import InputError
+from brainalign.formats.tables import read_table
+from brainalign.formats.text import decode
 
 LICENCE = "MIT"
 RELEASES = ("csv", "tar", "hub")
@@ -47,7 +49,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any], seed: int) -> pd.
         columns=["subject", "split", "question", "choices", "gold"],
     )
     where = records[0]["path"] if len(records) == 1 else f"mmlu ({release})"
-    categories = pd.read_csv(RESOURCES / "categories" / "mmlu.csv").set_index("subject")["category"]
+    categories = read_table(RESOURCES / "categories" / "mmlu.csv").set_index("subject")["category"]
     strange = sorted(set(table["subject"]) ^ set(categories.index))
     if strange:
         raise InputError(f"{where}: subjects {', '.join(strange[:5])} are unknown or missing")
@@ -102,7 +104,7 @@ def _from_tar(record: Record) -> Iterator[Row]:
                 where = f"{record['path']}: {member.name}"
                 file = archive.extractfile(member)
                 subject, split = _subject_and_split(member.name, where)
-                rows = _csv_rows(_decoded(file.read() if file else b"", where), where)
+                rows = _csv_rows(decode(file.read() if file else b"", where), where)
                 for number, row in enumerate(rows):
                     yield _row(subject, split, row, LETTERS, f"{where}: question {number}")
     except tarfile.TarError as error:
@@ -137,13 +139,6 @@ def _csv_rows(table: str, where: str) -> Iterator[list[str]]:
         yield from csv.reader(io.StringIO(table, newline=""), strict=True)
     except csv.Error as error:
         raise InputError(f"{where}: not a CSV table ({error})") from error
-
-
-def _decoded(data: bytes, where: str) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{where}: not UTF-8 text ({error})") from error
 
 
 def _row(subject: str, split: str, fields: list[str], answers: str, where: str) -> Row:

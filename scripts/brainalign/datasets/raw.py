@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from brainalign.errors import InputError
 from brainalign.formats.atomic import atomic_path, sha256_of
+from brainalign.formats.text import decode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,12 +115,9 @@ def text(record: Record) -> str:
 
     Raises
     ------
-    InputError : as `content`, or the bytes are not UTF-8.
+    InputError : as `content`, or as `decode`.
     """
-    try:
-        return content(record).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{record['path']}: not UTF-8 text ({error})") from error
+    return decode(content(record), record["path"])
 
 
 def table_rows(record: Record, columns: Sequence[str]) -> list[Record]:

@@ -1,27 +1,60 @@
 """Tables (Parquet, CSV) and records (JSON)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from brainalign.errors import REMAKE, InputError
 from brainalign.formats.atomic import atomic_path
 
+# The columns of CSV tables that hold text (docs/outputs.md). A model may be called NA, a subject
+# 007, a story 1e5: these columns are read as they stand. All others hold numbers or True and False.
+TEXT = {
+    "model", "label", "family", "role", "dataset", "benchmark", "mode", "layer_choice", "layer",
+    "region", "interval", "subject", "legacy_benchmark", "controlled_benchmark", "measure",
+    "ceiling_method", "note", "kind", "group", "task", "category", "subtask", "scoring", "level",
+    "text", "experiment", "arm", "quantity", "control", "vanilla", "test", "unit", "test_family",
+    "x", "y", "models", "subset", "method", "controlled_for", "term", "formula", "random",
+    "against", "against_role", "topic", "published_relation", "source", "published_model", "data",
+    "question", "legacy", "controlled", "tuning", "hub_id", "part", "p_relation",
+}  # fmt: skip
+# Those that hold text in tables that have one of the other columns, and numbers in the rest.
+TEXT_BESIDE = {
+    "base": {"family", "experiment"},
+    "tuned": {"vanilla"},
+    "published": {"label"},
+    "average": {"accuracy"},
+}
+
+
+def text_columns(columns: Iterable[str]) -> list[str]:
+    """Which of the columns of a CSV table hold text."""
+    every = set(columns)
+    beside = {name for name, others in TEXT_BESIDE.items() if others & every}
+    return sorted(every & (TEXT | beside))
+
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table as Parquet or CSV, by the ending of `path`, whole or not at all."""
     with atomic_path(path) as temporary:
         if Path(path).suffix == ".csv":
-            table.to_csv(temporary, index=False, float_format="%.10g")
+            # Without quotes a carriage return inside a name would end its row.
+            names = table[text_columns(table.columns)].astype("string")
+            returns = any(names[name].str.contains("\r", regex=False).any() for name in names)
+            quoting: Literal[0, 1] = 1 if returns else 0  # csv.QUOTE_ALL, csv.QUOTE_MINIMAL
+            table.to_csv(temporary, index=False, float_format="%.10g", quoting=quoting)
         else:
             table.to_parquet(temporary, index=False, write_page_checksum=True)
 
 
 def read_table(path: str | Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     """Read a Parquet or CSV table and check that it has `columns`.
+
+    Of a CSV table, `text_columns` are text whatever their cells look like, and an empty cell is the
+    only one that is missing (NaN).
 
     Raises
     ------
@@ -33,7 +66,14 @@ def read_table(path: str | Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     try:
         if path.suffix == ".csv":
             check_text(path)
-            table = pd.read_csv(path, float_precision="round_trip")
+            header = pd.read_csv(path, nrows=0).columns
+            table = pd.read_csv(
+                path,
+                dtype=dict.fromkeys(text_columns(header), str),
+                keep_default_na=False,
+                na_values=[""],
+                float_precision="round_trip",
+            )
         else:
             table = pd.read_parquet(path, page_checksum_verification=True)
     except InputError:

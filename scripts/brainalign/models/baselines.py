@@ -212,12 +212,18 @@ def read_vectors(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
 def _read_text(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
     vectors: dict[str, np.ndarray] = {}
     width = None
-    with path.open(encoding="utf-8", errors="replace") as file:
+    # A word may be any character but a line feed. Some files hold a few broken words.
+    with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as file:
         for number, line in enumerate(file, start=1):
-            parts = line.rstrip().split(" ")
-            if number == 1 and len(parts) == 2:
+            parts = line.rstrip("\r\n").rstrip(" ").split(" ")
+            if parts == [""] or (number == 1 and len(parts) == 2):
                 continue  # word2vec's "count width"
             width = width or len(parts) - 1
+            if len(parts) <= width or not width:
+                raise InputError(
+                    f"{path}: line {number}: {line[:40]!r}… expected a word and {width or 'its'} "
+                    "numbers, a blank between them (UTF-8)"
+                )
             # A word itself may hold spaces (GloVe 840B): the numbers count from the end.
             word = " ".join(parts[:-width])
             if word not in wanted:
@@ -226,6 +232,8 @@ def _read_text(path: Path, wanted: set[str]) -> dict[str, np.ndarray]:
                 vectors[word] = np.array(parts[-width:], np.float32)
             except ValueError as error:
                 raise InputError(f"{path}: line {number}: not {width} numbers ({error})") from error
+            if not np.isfinite(vectors[word]).all():
+                raise InputError(f"{path}: line {number}: numbers of {word!r} are not finite")
     return vectors
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from brainalign.errors import REMAKE, InputError
+from brainalign.formats.text import lines, read_text
 
 Sample = dict[str, str]
 """`instruction`, and `input`, `output`, `history` (what was said before), which may be empty."""
@@ -14,7 +15,7 @@ Sample = dict[str, str]
 def read_samples(path: str | Path) -> list[Sample]:
     """Read instruction samples: a JSON list as Alpaca's, or (`.jsonl`) a chat per line.
 
-    Alpaca's samples have `instruction`, `output`, and `input` if any. A chat is
+    Alpaca's samples have `instruction`, `output`, and `input` if any (null is none). A chat is
     `{"messages": [{"role": "system" | "user" | "assistant", "content": TEXT}, ...]}`; each of its
     answers is a sample, with all that was said before in its `history`.
 
@@ -25,10 +26,7 @@ def read_samples(path: str | Path) -> list[Sample]:
     InputError : no such file, not JSON, no list, or a sample without instruction or output, by
         its number or line.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
+    text = read_text(path)
     samples = list(_chats(text, path) if str(path).endswith(".jsonl") else _alpaca(text, path))
     if not samples:
         raise InputError(f"{path}: there are no samples")
@@ -41,19 +39,22 @@ def _alpaca(text: str, path: str | Path) -> Iterator[Sample]:
         raise InputError(f"{path}: expected a list of samples")
     for number, row in enumerate(rows):
         for key, empty in (("instruction", False), ("output", True), ("input", True)):
-            value = row.get(key, "" if key == "input" else None) if isinstance(row, dict) else None
+            value = row.get(key) if isinstance(row, dict) else None
+            if key == "input" and isinstance(row, dict) and value is None:
+                value = ""
             if not isinstance(value, str) or not (empty or value.strip()):
-                raise InputError(f"{path}: sample {number} has no {key}")
+                found = f": {value!r}, expected text" if value is not None else ""
+                raise InputError(f"{path}: sample {number} has no {key}{found}")
         yield {
             "instruction": row["instruction"],
-            "input": row.get("input", ""),
+            "input": row.get("input") or "",
             "output": row["output"],
             "history": "",
         }
 
 
 def _chats(text: str, path: str | Path) -> Iterator[Sample]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines(text), 1):
         if not line.strip():
             continue
         where = f"{path}: line {number}"
@@ -98,6 +99,16 @@ def _answers(messages: Sequence[dict[str, str]], where: str) -> Iterator[Sample]
 
 def _parsed(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
+        return json.loads(text, object_pairs_hook=lambda pairs: _unique(pairs, where))
+    except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{where}: not JSON ({error}); {REMAKE}") from error
+
+
+def _unique(pairs: Sequence[tuple[str, Any]], where: str) -> dict[str, Any]:
+    """A JSON object; of a key that stands twice, JSON readers keep the last in silence."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise InputError(f"{where}: key {twice!r} stands twice in one object")
+    return found

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from brainalign.formats.atomic import sha256_of
+from brainalign.formats.text import lines, read_text
 from brainalign.models.arms import course
 from brainalign.models.pretraining import save_checkpoint
 from brainalign.models.recipe import Recipe
@@ -50,7 +51,7 @@ def write_checkpoint(training: Training, folder: Path) -> tuple[pd.DataFrame, di
         tokenizer,
         training.seed,
         encoder_decoder=network.config.is_encoder_decoder,
-        documents=text.read_text(encoding="utf-8").splitlines() if text else (),
+        documents=lines(read_text(text)) if text else (),
     )
     seen = training.source.get("checkpoint")
     tuned = tune(
