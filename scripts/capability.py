@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 SECONDS_BETWEEN_LINES = 10
+UNANSWERED_SHARE = 0.05  # of written answers, above which the log warns
 
 with job(snakemake.log[0]) as log:
     settings = snakemake.params
@@ -55,3 +56,9 @@ with job(snakemake.log[0]) as log:
             "%s: accuracy %.3f (%.3f to %.3f) on %d questions; %d lost shots, %d ties",
             row.category, row.accuracy, row.low, row.high, row.n, row.n_truncated, row.n_ties,
         )  # fmt: skip
+        if row.category == "all" and row.unanswered > UNANSWERED_SHARE:
+            log.warning(
+                "no answer was found in %.0f %% of the texts, which count as wrong: %d hold none, "
+                "%d were cut at max_new_tokens, %d did not end to think",
+                100 * row.unanswered, row.n_nothing, row.n_cut, row.n_thinking,
+            )  # fmt: skip

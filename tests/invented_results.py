@@ -129,6 +129,6 @@ def _answers(
             "task": [f"task{i % 4}" for i in range(n)],
             "category": [categories[i % 2] for i in range(n)],
             "gold": 0 if choice else "yes", "correct": right, "tie": False, "truncated": False,
-            "scoring": entry.get("scoring", "loglikelihood"),
+            "unanswered": "", "scoring": entry.get("scoring", "loglikelihood"),
         }
     )  # fmt: skip

@@ -87,6 +87,7 @@ def study(plant: Plant, rng: np.random.Generator, modes: tuple[str, ...] = ("con
             _about(models).assign(
                 task="mmlu", category=category, average="questions", accuracy=accuracy,
                 low=accuracy - 0.02, high=accuracy + 0.02, n=2000, n_truncated=0, n_ties=0,
+                unanswered=0.0, n_nothing=0, n_cut=0, n_thinking=0,
                 scoring="loglikelihood", simulated=True,
             )
         )  # fmt: skip

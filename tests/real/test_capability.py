@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import torch
 from brainalign.capability.answering import answer
-from brainalign.capability.generation import normalise, published_examples, question_set
+from brainalign.capability.extraction import Form, extract
+from brainalign.capability.generation import published_examples, question_set
 from brainalign.capability.multiple_choice import question_set as choice_set
 from brainalign.capability.tasks import Task, check_questions
 from brainalign.datasets import bbh, mmlu
@@ -78,12 +79,55 @@ def test_published_prompts_have_three_examples_and_their_direct_answers(
 
 
 def test_every_target_matches_itself_and_no_other_of_its_file(bbh_questions: pd.DataFrame) -> None:
-    """Normalisation joins no two different targets of a file."""
-    for subject, rows in bbh_questions.groupby("subject"):
-        question = rows["input"].iloc[0]
-        targets = list(rows.loc[rows["split"] == "test", "target"].unique())
-        normal = [normalise(target, question) for target in targets]
-        assert len(set(normal)) == len(targets), subject
+    """No two different targets of a question are one when compared."""
+    for subject, rows in bbh_questions[bbh_questions["split"] == "test"].groupby("subject"):
+        for question, target in zip(rows["input"], rows["target"], strict=True):
+            form = Form.of(question, target)
+            same = {form.canonical(t) for t in (target, *form.options)}
+            assert len(same) == 1 + len(set(form.options) - {target.strip("()")}), (subject, target)
+        words = [t for t in rows["target"].unique() if Form.of("", t).kind != "option"]
+        assert len({Form.of("", t).canonical(t) for t in words}) == len(words), subject
+
+
+WORDINGS = (
+    " {}", "{}.", "**{}**", "The answer is {}.", "The correct answer is: {}", "Answer: {}",
+    "Let me see.\n\nThe final answer is **{}**.<|im_end|>",
+    "<think>\nIs the answer (A)? No.\n</think>\n\n{}", " {}\n\nQ: Another?\nA: The answer is none",
+)  # fmt: skip
+
+
+def test_every_target_is_found_however_it_is_worded(bbh_questions: pd.DataFrame) -> None:
+    """All 6,511 targets in nine wordings of chat models.
+
+    A preamble cannot be told from an answer that may be any text (word_sorting).
+    """
+    asked = bbh_questions[bbh_questions["split"] == "test"]
+    missed = []
+    for question, target in zip(asked["input"], asked["target"], strict=True):
+        form = Form.of(question, target)
+        for wording in WORDINGS:
+            if form.kind == "text" and wording.startswith("Let me see"):
+                continue
+            answer = extract(wording.format(target), form)
+            if answer is None or form.canonical(answer) != form.canonical(target):
+                missed.append((wording, target, answer))
+    assert not missed, (len(missed), missed[:5])
+
+
+def test_reasoned_answers_are_those_of_the_published_rule(
+    mirror: Path, bbh_questions: pd.DataFrame
+) -> None:
+    """The 81 worked examples of Suzgun et al.: what follows the last "the answer is"."""
+    for file in sorted((mirror / "bbh" / "cot-prompts").glob("*.txt")):
+        _, items = published_examples(file.read_text(), reasoned=True, where=file.stem)
+        rows = bbh_questions[bbh_questions["subject"] == file.stem]
+        target = rows.loc[rows["split"] == "test", "target"].iloc[0]
+        for item in items:
+            form = Form.of(item.body.rpartition("\nA:")[0], target)
+            published = item.answer.rpartition("the answer is")[2].strip().removesuffix(".")
+            answer = extract(item.answer, form, reasoned=True)
+            assert answer is not None, (file.stem, published)
+            assert form.canonical(answer) == form.canonical(published), file.stem
 
 
 @pytest.mark.parametrize("kind", ["llama", "t5"])

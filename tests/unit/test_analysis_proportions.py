@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from brainalign.analysis.behaviors import collect_capabilities
+from brainalign.analysis.behaviors import collect_capabilities, compared
 from brainalign.analysis.contrasts import contrasts
 from brainalign.analysis.proportions import mcnemar_p, paired_interval
 from brainalign.analysis.records import model_table
@@ -93,7 +93,7 @@ def answers(correct, categories=("a", "b")):
         {
             "question_id": [f"q{i}" for i in range(n)], "subject": "s", "task": "t",
             "category": np.resize(categories, n), "gold": 0, "correct": correct,
-            "truncated": False, "tie": False, "scoring": "loglikelihood",
+            "truncated": False, "tie": False, "unanswered": "", "scoring": "loglikelihood",
         }
     )  # fmt: skip
 
@@ -144,3 +144,10 @@ def test_other_questions_are_refused():
     own, other = drawn(np.random.default_rng(1))
     with pytest.raises(InputError, match=r"mmlu: t and v were not asked the same questions"):
         collected(t=answers(own), v=answers(other[:140]))
+
+
+def test_a_tie_is_gained_from_none_and_lost_to_full_credit() -> None:
+    ours = answers([1.0, 0.5, 0.5, 0.25, 0.0, 0.5])
+    theirs = answers([1.0, 0.5, 0.0, 1.0, 0.0, 1.0])
+    whole = compared(ours, theirs).set_index("category").loc["all"]
+    assert whole[["n_both", "n_gained", "n_lost"]].tolist() == [2, 1, 2]

@@ -6,9 +6,8 @@ import torch
 from brainalign.capability.answering import answer
 from brainalign.capability.decoding import Writer
 from brainalign.capability.generation import (
-    extract_direct,
-    extract_reasoned,
-    normalise,
+    judge_written,
+    published_answer,
     published_examples,
     question_set,
 )
@@ -122,43 +121,49 @@ def test_chain_of_thought_end_to_end() -> None:
         ("", "plausible?", "yes", False),
     ],
 )
-def test_normalised_exact_match(written: str, question: str, target: str, right: bool) -> None:
-    assert (normalise(extract_direct(written), question) == normalise(target, question)) is right
+def test_exact_match_of_the_extracted_answer(
+    written: str, question: str, target: str, right: bool
+) -> None:
+    row = {"input": question, "target": target}
+    assert judge_written(row, written, False, task("direct"))["correct"] == right
 
 
-def test_extraction_takes_the_last_answer_of_a_reasoning() -> None:
+def test_the_published_answer_follows_the_last_statement() -> None:
     text = "\nIf so, the answer is 4. But no.\nSo the answer is (C).\n\nQ: What"
-    assert extract_reasoned(text) == "(C)"
-    assert extract_reasoned("I do not know.") is None
-    assert extract_reasoned("So the answer is ] } ].") == "] } ]"
-    assert extract_direct("\n yes \nQ: more") == "yes"
+    assert published_answer(text) == "(C)"
+    assert published_answer("I do not know.") is None
+    assert published_answer("So the answer is ] } ].") == "] } ]"
 
 
 def test_legacy_is_a_prefix_match() -> None:
     """InstructEval's rule, with its known fault: 12 is right where 1 is."""
-    from brainalign.capability.generation import judge_written
-
     row = {"input": "How many?", "target": "1"}
     assert judge_written(row, " 12\n", False, task("legacy"))["correct"]
     assert not judge_written(row, " 12\n", False, task("direct"))["correct"]
 
 
-def test_an_answer_ends_with_its_line_or_the_end_token() -> None:
+def test_an_answer_ends_with_the_end_token_or_where_a_line_settles_it() -> None:
     model = world.model("gpt2")
-    writer = Writer(model.model, model.tokenizer, "\n")
+    writer = Writer(model.model, model.tokenizer)
 
-    def ends(text: str) -> bool:
-        return writer.ends(model.tokenizer(text, add_special_tokens=False)["input_ids"])
+    def ends(text: str, settled=lambda text: "\n" in text.lstrip()) -> bool:
+        return writer.ends(model.tokenizer(text, add_special_tokens=False)["input_ids"], settled)
 
     assert not ends(" river")
     assert ends(" river\n")
     assert not ends("\n")  # nothing is written yet
     assert ends("\n river\n")
-    assert writer.ends([*model.tokenizer(" river")["input_ids"], 1])
-    assert writer.text([*model.tokenizer(" river")["input_ids"], 1]) == " river"
-    two = Writer(model.model, model.tokenizer, "\n\n")
-    ids = model.tokenizer(" a\nb\n\n")["input_ids"]
-    assert [two.ends(ids[: n + 1]) for n in range(len(ids))] == [False] * (len(ids) - 1) + [True]
+    assert not ends(" river\n", lambda text: False)
+    with_end = [*model.tokenizer(" river")["input_ids"], 1]
+    assert writer.ends(with_end, lambda text: False)
+    assert writer.text(with_end) == " river"
+
+
+def test_a_turn_ends_with_its_mark_but_not_in_legacy() -> None:
+    """`<s>` stands for a chat model's end of turn, which its configs do not name."""
+    model = world.model("gpt2")
+    assert 2 in Writer(model.model, model.tokenizer, ("<s>", "<|im_end|>")).end_tokens
+    assert 2 not in Writer(model.model, model.tokenizer).end_tokens
 
 
 def test_a_file_without_questions_beside_the_examples_is_named() -> None:
@@ -179,7 +184,7 @@ def test_end_token_of_the_generation_config_counts_too() -> None:
     old = model.model.generation_config.eos_token_id
     model.model.generation_config.eos_token_id = [1, 77]
     try:
-        assert Writer(model.model, model.tokenizer, "\n").end_tokens == {1, 77}
+        assert Writer(model.model, model.tokenizer).end_tokens == {1, 77}
     finally:
         model.model.generation_config.eos_token_id = old
     assert torch.is_inference_mode_enabled() is False

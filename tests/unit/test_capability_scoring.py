@@ -7,6 +7,7 @@ import pytest
 import torch
 from brainalign.capability import batches
 from brainalign.capability.answering import answer
+from brainalign.capability.multiple_choice import judge_likeliest
 from brainalign.capability.prompts import LETTERS
 from brainalign.capability.tasks import Task
 from brainalign.errors import InputError
@@ -92,7 +93,7 @@ def test_loglikelihoods_equal_one_by_one(kind: str, scoring: str) -> None:
         sizes = [1 if letters else len(option) for option in options]
         weighed = [value / size for value, size in zip(truth, sizes, strict=True)]
         assert found["tie"] or found["prediction"] == weighed.index(max(weighed))
-        assert found["correct"] == (found["prediction"] == row["gold"])
+        assert found["tie"] or found["correct"] == (found["prediction"] == row["gold"])
         assert found["prompt_tokens"] == len(model.tokenizer(text)["input_ids"])
 
 
@@ -269,13 +270,19 @@ def test_answers_already_given_are_not_computed_again_and_change_nothing() -> No
     assert rest == [record for record in every if record["question_id"] not in done]
 
 
-def test_ties_go_to_the_first_and_are_counted() -> None:
-    """A model without weights finds all letters alike."""
+def test_ties_are_split_evenly_and_counted() -> None:
+    """A model without weights finds all letters alike: accuracy is chance, whatever the letters."""
     answers = table(
         world.model("gpt2", scale=0.0), world.multiple_choice(),
         task("multiple-choice", "loglikelihood"),
     )  # fmt: skip
-    assert answers["tie"].all() and (answers["prediction"] == 0).all()
+    assert answers["tie"].all() and (answers["prediction"] == -1).all()
+    assert (answers["correct"] == 0.25).all()
+    row, of = {"choices": list("abcd"), "gold": 2}, task("multiple-choice", "loglikelihood")
+    for values, credit in (
+        ([0, 0, 0, -1], 1 / 3), ([0, 0, -1, 0], 0), ([-1, -2, 0, -3], 1), ([-2, -2, -1, -1], 0.5),
+    ):  # fmt: skip
+        assert judge_likeliest(row, values, [1] * 4, of)["correct"] == credit
 
 
 def test_a_split_letter_is_scored_whole_and_recorded() -> None:
@@ -325,7 +332,7 @@ def test_normalisation_decides() -> None:
             }[normalisation]
             values = found["choice_loglikelihoods"]
             weighed = [value / size for value, size in zip(values, sizes, strict=True)]
-            assert weighed[found["prediction"]] == max(weighed)
+            assert found["tie"] or weighed[found["prediction"]] == max(weighed)
             assert found["normalisation"] == normalisation
 
 

@@ -32,6 +32,7 @@ def answers(rows: list[tuple[str, str, str, int, int]], gold: object) -> pd.Data
     frame["gold"] = gold
     frame["truncated"] = [i % 10 == 0 for i in range(len(frame))]
     frame["tie"] = [i % 20 == 0 for i in range(len(frame))]
+    frame["unanswered"] = [{1: "cut", 2: "nothing"}.get(i % 25, "") for i in range(len(frame))]
     return frame
 
 
@@ -70,6 +71,15 @@ def test_summary_averages_as_the_published_scores_do() -> None:
     assert list(choice.index) == ["all", "a", "b"]
     assert choice.loc["all", "n_truncated"] == 10
     assert choice.loc["all", "n_ties"] == 5
+    columns = ["unanswered", "n_nothing", "n_cut", "n_thinking"]
+    assert list(choice.loc["all", columns]) == [0.08, 4, 4, 0]
+
+
+def test_a_tie_counts_with_its_share() -> None:
+    table = answers([("a", "one", "one", 2, 2)], gold=1)
+    table["correct"] = [1.0, 0.5, 0.25, 0.0]
+    assert summarise(table).loc[0, "accuracy"] == 1.75 / 4
+    assert mean_of_groups(table["correct"], pd.Series([0, 0, 1, 1]))[0] == 1.75 / 4
 
 
 def test_interval_of_a_mean_over_files_covers_the_truth() -> None:

@@ -21,13 +21,14 @@ GROUP_COLUMNS = (
 CAPABILITY_COLUMNS = (
     "model", "label", "base", "family", "role", "parameters", "published", "task", "category",
     "average", "accuracy", "low", "high", "n", "n_both", "n_gained", "n_lost", "n_truncated",
-    "n_ties", "scoring", "simulated",
+    "n_ties", "unanswered", "n_nothing", "n_cut", "n_thinking", "scoring", "simulated",
 )  # fmt: skip
 
 
 ACCURACY_COLUMNS = (
     "model", "task", "scoring", "level", "category", "subtask", "subject", "average", "accuracy",
-    "low", "high", "n", "n_truncated", "n_ties", "simulated",
+    "low", "high", "n", "n_truncated", "n_ties", "unanswered", "n_nothing", "n_cut", "n_thinking",
+    "simulated",
 )  # fmt: skip
 LOSS_COLUMNS = (
     "model", "label", "base", "family", "role", "parameters", "published", "text", "bits_per_token",
@@ -121,6 +122,7 @@ def compared(answers: pd.DataFrame, partner: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     `category` (`all` and each), `n_both`, `n_gained` (the model only), `n_lost` (the partner only).
+    A tie that holds the right answer is right in part: gained from no credit, lost to full.
 
     Raises
     ------
@@ -133,13 +135,13 @@ def compared(answers: pd.DataFrame, partner: pd.DataFrame) -> pd.DataFrame:
             f"were not asked the same questions ({len(ours)} and {len(theirs)}, "
             f"{len(odd)} of them not shared)"
         )
-    right = ours["correct"].astype(bool)
-    partner_right = theirs["correct"].astype(bool).reindex(right.index)
+    credit = ours["correct"].astype(float)
+    partner_credit = theirs["correct"].astype(float).reindex(credit.index)
     counts = pd.DataFrame(
         {
-            "n_both": right & partner_right,
-            "n_gained": right & ~partner_right,
-            "n_lost": ~right & partner_right,
+            "n_both": (credit == partner_credit) & (credit > 0),
+            "n_gained": credit > partner_credit,
+            "n_lost": credit < partner_credit,
         }
     ).astype(int)
     parts = counts.groupby(ours["category"], sort=False, dropna=False).sum()

@@ -1,6 +1,6 @@
 """Greedy decoding of a batch, with ties broken by rule."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ TIE = 1e-4
 
 @torch.inference_mode()
 def greedy(
-    context: Context, max_new_tokens: int, ends: Callable[[list[int]], bool]
+    context: Context, max_new_tokens: int, ends: Callable[[int, list[int]], bool]
 ) -> tuple[list[list[int]], list[bool]]:
     """The most likely token, again and again, until a row ends.
 
@@ -22,7 +22,8 @@ def greedy(
     ----------
     context : what the rows have read.
     max_new_tokens : the most tokens of a row.
-    ends : whether a row ends with these new tokens (its last one included in the answer).
+    ends : whether a row (its number) ends with these new tokens, the last of which is included in
+        the answer.
 
     Returns
     -------
@@ -43,7 +44,7 @@ def greedy(
             if row in writing:
                 tokens[row].append(token)
                 tied[row] |= tie
-                if ends(tokens[row]):
+                if ends(row, tokens[row]):
                     writing.remove(row)
         if not writing or step == max_new_tokens - 1:
             break
@@ -63,26 +64,33 @@ class Writer:
     ----------
     network, tokenizer : the model's; its generation config and its tokenizer name the tokens that
         end a text.
-    stop : text that ends an answer once something other than white space stands before it.
+    turn_ends : further tokens that end one, where the vocabulary has them.
     """
 
-    def __init__(self, network: Any, tokenizer: Any, stop: str) -> None:
+    def __init__(self, network: Any, tokenizer: Any, turn_ends: Iterable[str] = ()) -> None:
         named = getattr(network.generation_config, "eos_token_id", None)
         named = named if isinstance(named, list) else [named]
-        self.end_tokens = {*named, tokenizer.eos_token_id} - {None}
+        vocabulary = tokenizer.get_vocab()
+        self.end_tokens = {
+            *named, tokenizer.eos_token_id, *(vocabulary.get(token) for token in turn_ends)
+        } - {None}  # fmt: skip
         self.tokenizer = tokenizer
-        self.stop = stop
         self._breaks: dict[int, bool] = {}
 
     def text(self, tokens: list[int]) -> str:
         """The text of an answer's tokens, without special tokens."""
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
 
-    def ends(self, tokens: list[int]) -> bool:
-        """Whether an answer with these tokens has ended."""
+    def ends(self, tokens: list[int], settled: Callable[[str], bool]) -> bool:
+        """Whether an answer with these tokens has ended: by an end token, or settled.
+
+        Parameters
+        ----------
+        settled : whether a text ends the answer; it is asked only where a token breaks the line.
+        """
         last = tokens[-1]
         if last in self.end_tokens:
             return True
         if last not in self._breaks:  # the whole text is decoded only where its end may be
-            self._breaks[last] = self.stop[-1] in self.tokenizer.decode([last])
-        return self._breaks[last] and self.stop in self.text(tokens).lstrip()
+            self._breaks[last] = "\n" in self.tokenizer.decode([last])
+        return self._breaks[last] and settled(self.text(tokens))

@@ -6,12 +6,11 @@ from typing import Any
 
 import pandas as pd
 
+from brainalign.capability.extraction import Form, extract, unanswered
 from brainalign.capability.prompts import Item, QuestionSet, instructeval_generation
 from brainalign.capability.tasks import Task
 from brainalign.errors import InputError
 
-# A letter in brackets, or alone: "(B) 12/24/1937", "B.", "(B".
-OPTION = re.compile(r"\(?([A-Z])(?:\)|[.:]|$|\s*$)")
 ANSWER = "the answer is"
 
 
@@ -78,7 +77,7 @@ def published_examples(text: str, *, reasoned: bool, where: str) -> tuple[str, l
     items: list[Item] = []
     for example in examples:
         question, cue, reasoning = example.partition("\nA: Let's think step by step.")
-        answer = extract_reasoned(reasoning)
+        answer = published_answer(reasoning)
         if not cue or answer is None:
             raise InputError(f"{where}: example {len(items)} of the published prompt has no answer")
         items.append(
@@ -89,12 +88,7 @@ def published_examples(text: str, *, reasoned: bool, where: str) -> tuple[str, l
     return f"{instruction}\n\n", items
 
 
-def extract_direct(text: str) -> str:
-    """The answer that a text begins with: its first line that is not empty."""
-    return text.strip().partition("\n")[0].strip()
-
-
-def extract_reasoned(text: str) -> str | None:
+def published_answer(text: str) -> str | None:
     """What stands after the last "the answer is", up to the end of its line; None: nowhere."""
     place = text.rfind(ANSWER)
     if place < 0:
@@ -103,39 +97,37 @@ def extract_reasoned(text: str) -> str | None:
     return answer.removesuffix(".").strip()
 
 
-def normalise(answer: str, question: str) -> str:
-    """An answer as it is compared.
-
-    A question with options (A), (B), … is answered by an option's letter, where the answer
-    begins with one. Else case, repeated white space, commas between words or digits, quotes and a
-    full stop at the end make no difference.
-    """
-    answer = answer.strip()
-    option = OPTION.match(answer)
-    if "\n(A) " in question and option:
-        return f"({option[1]})"
-    answer = re.sub(r"(?<=\w),", " " if re.search(r"[^\W\d]", answer) else "", answer)
-    return " ".join(answer.casefold().strip("\"'`").removesuffix(".").split())
+def form_of(row: Mapping[str, Any]) -> Form:
+    """What the answers to a question of the table look like."""
+    return Form.of(row["input"], row["target"])
 
 
-def judge_written(row: Mapping[str, Any], text: str, tied: bool, task: Task) -> dict[str, Any]:
+def judge_written(
+    row: Mapping[str, Any], text: str, tied: bool, task: Task, cut: bool = False
+) -> dict[str, Any]:
     """Whether the text is right.
 
     `legacy`: stripped, it starts with the target (InstructEval; "12" is right where 1 is).
-    Else the answer in it equals the target after `normalise`.
+    Else the answer in it (`extraction.extract`) equals the target as the question's form compares.
+
+    Parameters
+    ----------
+    tied : whether a choice of a token was a tie.
+    cut : whether the text ran into its length limit.
     """
-    target = row["target"]
+    form, target = form_of(row), row["target"]
+    answer = extract(text, form, reasoned=task.scoring == "chain-of-thought")
     if task.scoring == "legacy":
         prediction = text.strip()
         correct = prediction.startswith(target)
     else:
-        extract = extract_reasoned if task.scoring == "chain-of-thought" else extract_direct
-        prediction = extract(text) or ""
-        correct = normalise(prediction, row["input"]) == normalise(target, row["input"])
+        prediction = answer or ""
+        correct = answer is not None and form.canonical(answer) == form.canonical(target)
     return {
         "gold": target,
         "prediction": prediction,
-        "correct": correct,
+        "correct": float(correct),
         "tie": tied,
         "generated": text,
+        "unanswered": "" if correct else unanswered(text, answer, cut),
     }

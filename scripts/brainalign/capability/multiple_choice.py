@@ -8,6 +8,7 @@ import torch
 
 from brainalign.capability.batches import Context
 from brainalign.capability.decoding import TIE
+from brainalign.capability.extraction import Form, extract, unanswered
 from brainalign.capability.prompts import (
     LETTERS,
     QuestionSet,
@@ -96,7 +97,10 @@ def loglikelihoods(
 def judge_likeliest(
     row: Mapping[str, Any], values: Sequence[float], tokens: Sequence[int], task: Task
 ) -> dict[str, Any]:
-    """The answer of the largest log-likelihood; the first of those nearer than `TIE` to it.
+    """The answer of the largest log-likelihood.
+
+    Answers nearer than `TIE` to it tie with it: each of k has a k-th of the credit, so that no
+    letter is preferred, and `prediction` is -1.
 
     Parameters
     ----------
@@ -113,24 +117,46 @@ def judge_likeliest(
     near = [choice for choice, value in enumerate(weighed) if value >= max(weighed) - TIE]
     return {
         "gold": int(row["gold"]),
-        "prediction": near[0],
-        "correct": near[0] == row["gold"],
+        "prediction": near[0] if len(near) == 1 else -1,
+        "correct": (row["gold"] in near) / len(near),
         "tie": len(near) > 1,
+        "unanswered": "",
         "choice_loglikelihoods": list(values),
         "choice_tokens": list(tokens),
         "normalisation": task.normalisation,
     }
 
 
-def judge_written(row: Mapping[str, Any], text: str, tied: bool, task: Task) -> dict[str, Any]:
-    """Right if the text, stripped, starts with the right letter (InstructEval); -1: no letter."""
-    letter = text.strip()[:1]
-    letters = LETTERS[: len(row["choices"])]
+def form_of(row: Mapping[str, Any]) -> Form:
+    """What the answers to a question of the table look like."""
+    return Form.of_choices(row["choices"])
+
+
+def judge_written(
+    row: Mapping[str, Any], text: str, tied: bool, task: Task, cut: bool = False
+) -> dict[str, Any]:
+    """Whether the text is right; `prediction` is -1 where no letter was found.
+
+    `legacy`: stripped, it starts with the right letter (InstructEval). `direct`: the answer in it
+    (`extraction.extract`) is the right letter, or the text of the right choice.
+
+    Parameters
+    ----------
+    tied : whether a choice of a token was a tie.
+    cut : whether the text ran into its length limit.
+    """
+    letters, form = LETTERS[: len(row["choices"])], form_of(row)
+    if task.scoring == "legacy":
+        letter = text.strip()[:1]
+    else:
+        answer = extract(text, form)
+        letter = "" if answer is None else form.canonical(answer)[1]
     prediction = letters.index(letter) if letter and letter in letters else -1
     return {
         "gold": int(row["gold"]),
         "prediction": prediction,
-        "correct": prediction == row["gold"],
+        "correct": float(prediction == row["gold"]),
         "tie": tied,
         "generated": text,
+        "unanswered": unanswered(text, letter if prediction >= 0 else None, cut),
     }

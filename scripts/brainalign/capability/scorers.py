@@ -1,18 +1,19 @@
 """The two ways to answer: choose the likeliest of given answers, or write one."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from brainalign.capability import generation, multiple_choice
 from brainalign.capability.batches import Context
 from brainalign.capability.decoding import Writer, greedy
+from brainalign.capability.extraction import OPENED, TURN_ENDS, finished
 from brainalign.capability.prompts import Prompt, Prompter
 from brainalign.capability.tasks import Task
 from brainalign.models.loading import LanguageModel
 
 Row = Mapping[str, Any]
-STOPS = {"chain-of-thought": "\n\n"}  # any other answer is one line
 
 
 class Scorer(Protocol):
@@ -73,15 +74,21 @@ class Likeliest:
 
 
 class Written:
-    """Writes the answer, greedily."""
+    """Writes the answer, greedily.
+
+    A `legacy` answer is one line, and the model's own end token ends it, as in InstructEval. Any
+    other goes on until it is settled (`extraction.finished`) or the model ends its turn.
+    """
 
     enough = math.inf  # each pass over the weights writes one token of every row
 
     def __init__(self, model: LanguageModel, task: Task) -> None:
         self.task = task
-        self.writer = Writer(model.model, model.tokenizer, STOPS.get(task.scoring, "\n"))
+        self.form = multiple_choice if task.format == "multiple-choice" else generation
+        legacy = task.scoring == "legacy"
+        self.writer = Writer(model.model, model.tokenizer, () if legacy else TURN_ENDS)
         # InstructEval gives T5 a length that counts the decoder's start token.
-        counts_start = task.scoring == "legacy" and model.architecture == "encoder-decoder"
+        counts_start = legacy and model.architecture == "encoder-decoder"
         self.max_new_tokens = task.max_new_tokens - counts_start
 
     def room(self, row: Row) -> int:
@@ -93,13 +100,30 @@ class Written:
     def answers(
         self, context: Context, rows: Sequence[Row], prompts: Sequence[Prompt]
     ) -> list[dict[str, Any]]:
-        tokens, tied = greedy(context, self.max_new_tokens, self.writer.ends)
-        judge = (
-            multiple_choice.judge_written
-            if self.task.format == "multiple-choice"
-            else generation.judge_written
-        )
+        before = [_opening(prompt) for prompt in prompts]
+
+        def ends(row: int, tokens: list[int]) -> bool:
+            return self.writer.ends(
+                tokens, lambda text: self._settled(rows[row], before[row] + text)
+            )
+
+        tokens, tied = greedy(context, self.max_new_tokens, ends)
         return [
-            judge(row, self.writer.text(new), tie, self.task)
-            for row, new, tie in zip(rows, tokens, tied, strict=True)
-        ]
+            self.form.judge_written(
+                row, before[k] + self.writer.text(tokens[k]), tied[k], self.task,
+                cut=not ends(k, tokens[k]),
+            )
+            for k, row in enumerate(rows)
+        ]  # fmt: skip
+
+    def _settled(self, row: Row, text: str) -> bool:
+        if self.task.scoring == "legacy":
+            return "\n" in text.lstrip()
+        reasoned = self.task.scoring == "chain-of-thought"
+        return finished(text, self.form.form_of(row), reasoned=reasoned)
+
+
+def _opening(prompt: Prompt) -> str:
+    """The mark of reasoning that a chat template begins the reply with, or nothing."""
+    found = re.search(rf"(?:{OPENED.pattern})\s*$", prompt.text, re.I)
+    return found[0] if found else ""

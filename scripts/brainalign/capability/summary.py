@@ -9,9 +9,23 @@ from brainalign.errors import InputError
 
 Z95 = 1.959963984540054  # the normal distribution's 97.5 % quantile
 COLUMNS = (
-    "level", "category", "task", "subject", "average", "accuracy", "low", "high", "n",
-    "n_truncated", "n_ties",
-)  # fmt: skip
+    "level",
+    "category",
+    "task",
+    "subject",
+    "average",
+    "accuracy",
+    "low",
+    "high",
+    "n",
+    "n_truncated",
+    "n_ties",
+    "unanswered",
+    "n_nothing",
+    "n_cut",
+    "n_thinking",
+)
+UNANSWERED = ("nothing", "cut", "thinking")  # why a written text holds no answer  # fmt: skip
 
 
 def wilson(accuracy: float, n: float, z: float = Z95) -> tuple[float, float]:
@@ -41,7 +55,7 @@ def mean_of_groups(correct: pd.Series, group: pd.Series) -> tuple[float, float, 
 
     Parameters
     ----------
-    correct : bool, one per question.
+    correct : credit of each question, 0 to 1 (a tie of k answers that holds the right one: 1/k).
     group : the questions' groups (files, tasks or subjects).
 
     Returns
@@ -70,7 +84,8 @@ def accuracy_table(answers: pd.DataFrame) -> pd.DataFrame:
     One row per level and average: `level` (`all`, `category`, `task`, `subject`), `category`,
     `task`, `subject` (`all` above their level), `average` (`questions`: all questions alike;
     `files`, `tasks`: the plain mean over subjects or tasks), `accuracy`, `low`, `high` (95 %), `n`
-    questions, `n_truncated` (prompts that lost shots), `n_ties`.
+    questions, `n_truncated` (prompts that lost shots), `n_ties`, `unanswered` (share of texts in
+    which no answer was found), and by reason `n_nothing`, `n_cut`, `n_thinking`.
 
     Raises
     ------
@@ -97,7 +112,7 @@ def summarise(answers: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    Columns `category`, `average`, `accuracy`, `low`, `high`, `n`, `n_truncated`, `n_ties`.
+    The columns of `accuracy_table` without `level`, `task` and `subject`.
     """
     table = accuracy_table(answers)
     average = "questions" if pd.api.types.is_numeric_dtype(answers["gold"]) else "files"
@@ -118,7 +133,7 @@ def _averages(
         return [pooled]
     rows = [pooled]
     for average, column in (("files", "subject"), ("tasks", "task")):
-        mean, low, high = mean_of_groups(part["correct"].astype(bool), part[column])
+        mean, low, high = mean_of_groups(part["correct"].astype(float), part[column])
         rows.append({**pooled, "average": average, "accuracy": mean, "low": low, "high": high})
     return rows
 
@@ -126,7 +141,8 @@ def _averages(
 def _row(
     part: pd.DataFrame, average: str, level: str, category: str, task: str, subject: str
 ) -> dict[str, object]:
-    accuracy = float(part["correct"].astype(bool).mean())
+    accuracy = float(part["correct"].astype(float).mean())
+    reasons = {f"n_{reason}": int((part["unanswered"] == reason).sum()) for reason in UNANSWERED}
     low, high = wilson(accuracy, len(part))
     return {
         "level": level,
@@ -140,4 +156,6 @@ def _row(
         "n": len(part),
         "n_truncated": int(part["truncated"].sum()),
         "n_ties": int(part["tie"].sum()),
+        "unanswered": sum(reasons.values()) / len(part),
+        **reasons,
     }

@@ -9,13 +9,14 @@ import pandas as pd
 from brainalign.errors import InputError
 
 SCORINGS = {
-    "multiple-choice": ("loglikelihood", "loglikelihood-text", "legacy"),
+    "multiple-choice": ("loglikelihood", "loglikelihood-text", "legacy", "direct"),
     "generation": ("legacy", "direct", "chain-of-thought"),
 }
 SHOTS = {"multiple-choice": 5, "generation": 3}
 # InstructEval's lengths: 2 tokens for a letter, 32 for a BBH answer, prompts of up to 2048.
 NEW_TOKENS = {
     ("multiple-choice", "legacy"): 2,
+    ("multiple-choice", "direct"): 32,
     ("generation", "legacy"): 32,
     ("generation", "direct"): 32,
     ("generation", "chain-of-thought"): 512,
