@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -218,6 +219,19 @@ def test_a_flipped_byte_of_the_pickle_never_raises_anything_but_an_input_error(p
     broken[place] ^= flip
     with contextlib.suppress(InputError):
         load_object(bytes(broken), "masks.npy")
+
+
+def test_a_number_of_a_remembered_object_takes_no_gigabytes():
+    """Python's unpickler makes a table of its objects up to the largest number."""
+    broken = npy_with(b"\x80\x02Nr" + (2**24).to_bytes(4, "little") + b".")  # None, LONG_BINPUT
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="number 16777216"):
+            load_object(broken, "masks.npy")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**20
 
 
 @given(st.integers(0, len(MASKS) - 1))

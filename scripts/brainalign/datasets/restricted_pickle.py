@@ -2,12 +2,14 @@
 
 NumPy's own rebuilding of an array trusts the pickle's sizes, so a damaged file can crash the
 interpreter. Here the four names that NumPy writes stand for inert records, and the arrays are
-built from them after their sizes have been compared.
+built from them after their sizes have been compared. Python's unpickler trusts the numbers under
+which a pickle remembers objects: it makes a table up to the largest, so they are looked at first.
 """
 
 import io
 import math
 import pickle
+import pickletools
 from typing import Any
 
 import numpy as np
@@ -87,6 +89,7 @@ def load_object(data: bytes, where: str) -> Any:
     if shape != () or dtype != np.dtype(object):
         raise InputError(f"{where}: {dtype} of shape {shape}, expected one object (shape ())")
     try:
+        _check_memo(data[stream.tell() :])
         whole = _built(_Unpickler(stream, encoding="latin1").load())
     except pickle.UnpicklingError as error:
         raise InputError(f"{where}: its pickle is refused or damaged: {error}") from error
@@ -97,6 +100,18 @@ def load_object(data: bytes, where: str) -> Any:
     if not isinstance(whole, np.ndarray) or whole.shape != ():
         raise InputError(f"{where}: its pickle holds a {type(whole).__name__}, not one object")
     return whole.item()
+
+
+def _check_memo(pickled: bytes) -> None:
+    """Raise UnpicklingError where an object is remembered under a number that takes gigabytes.
+
+    Every remembered object takes at least a byte, and they are numbered from 0.
+    """
+    for opcode, argument, place in pickletools.genops(pickled):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > len(pickled):
+            raise pickle.UnpicklingError(
+                f"byte {place} remembers an object as number {argument}, of {len(pickled)} bytes"
+            )
 
 
 def _built(found: Any) -> Any:
