@@ -12,7 +12,7 @@ from brainalign.datasets.registry import (
     TEXTS,
     reader,
 )
-from test_datasets_damage import KINDS
+from worlds.raw_files import KINDS
 
 FIELDS = ("responses", "subjects", "units", "TR", "source", "licence", "hash", "left out")
 # name of the section and of the type → how tests of damage write it small

@@ -1,0 +1,136 @@
+"""Every kind of raw file in small: who writes it, who reads it."""
+
+import json
+
+import pandas as pd
+from brainalign.datasets import (
+    alice,
+    bbh,
+    blank2014,
+    fedorenko2016,
+    futrell2018,
+    mmlu,
+    natural_stories,
+    natural_stories_maze,
+    pereira2018,
+    reading_brain,
+    tuckute2024,
+    wehbe2014,
+    wikitext2,
+)
+from brainalign.formats.datasets import check_responses, check_stimuli
+from dataset_files import (
+    blank,
+    fedorenko,
+    futrell,
+    pereira,
+    record,
+    tuckute,
+    write_hdf5,
+    write_maze,
+    write_netcdf3,
+    write_two_readers,
+    write_wehbe,
+)
+
+from worlds import alice as alice_world
+from worlds import natural_stories as stories_world
+from worlds import questions as questions_world
+
+
+def prepared(module, source):
+    """Reads as the rule does: what comes out is checked before it is written."""
+
+    def read(records):
+        dataset = module.read(records, source)
+        check_stimuli(dataset.stimuli, "stimuli")
+        check_responses(dataset.responses, dataset.stimuli, "responses")
+        json.dumps(dataset.card, allow_nan=False)
+        return dataset
+
+    return read
+
+
+def questions(module, source):
+    return lambda records: module.read(records, source, seed=0)
+
+
+def assembly(module, world, write, source=None, dimension="neuroid"):
+    def files(folder):
+        return [record(write(folder / "a.nc", *world(), dimension))]
+
+    return files, prepared(module, source or {}), "a.nc"
+
+
+def alice_files(folder):
+    alice_world.write_world(folder)
+    return alice_world.records(folder)
+
+
+def stories_files(readers):
+    def files(folder):
+        stories_world.write_world(folder)
+        return stories_world.records(folder, readers)
+
+    return files
+
+
+def bbh_hub(folder):
+    prompts = [r for r in questions_world.write_bbh(folder) if "cot-prompts" in r["name"]]
+    hub = []
+    for name in questions_world.FILES:
+        path = folder / f"{name}.parquet"
+        rows = [{"input": f"{name} {i}?", "target": "(A)"} for i in range(6)]
+        pd.DataFrame(rows).to_parquet(path)
+        hub.append(record(path, f"bbh/hub/{name}.parquet"))
+    return [*hub, *prompts]
+
+
+def wikitext_files(folder):
+    (folder / "test.txt").write_text(
+        "".join(f" = Title {i} = \n\n Text .\n" for i in range(9)), encoding="utf-8"
+    )
+    return [record(folder / "test.txt", "wikitext2/test.txt")]
+
+
+ALICE = prepared(alice, {})
+MEANS = prepared(natural_stories, {"readers": "mean"})
+EACH = prepared(natural_stories, {"readers": "each"})
+WEHBE = prepared(wehbe2014, {})
+# name → (writer of the records, reader, the file that is damaged)
+KINDS = {
+    "pereira2018": assembly(pereira2018, pereira, write_hdf5, {"experiment": 243}),
+    "pereira2018, netCDF-3": assembly(pereira2018, pereira, write_netcdf3, {"experiment": 243}),
+    "blank2014": assembly(blank2014, blank, write_hdf5),
+    "blank2014, netCDF-3": assembly(blank2014, blank, write_netcdf3),
+    "fedorenko2016": assembly(fedorenko2016, fedorenko, write_hdf5),
+    "fedorenko2016, netCDF-3": assembly(fedorenko2016, fedorenko, write_netcdf3),
+    "tuckute2024": assembly(tuckute2024, tuckute, write_hdf5),
+    "tuckute2024, netCDF-3": assembly(tuckute2024, tuckute, write_netcdf3),
+    "futrell2018": assembly(futrell2018, futrell, write_hdf5, dimension="subject"),
+    "futrell2018, netCDF-3": assembly(futrell2018, futrell, write_netcdf3, dimension="subject"),
+    "alice, words": (alice_files, ALICE, alice_world.NAME),
+    "alice, courses": (alice_files, ALICE, "10mm/s18-timecourses.txt"),
+    "alice, movement": (alice_files, ALICE, "s22-rp_run05.e02.txt"),
+    "alice, word rate": (alice_files, ALICE, "s22-rate.txt"),
+    "natural-stories, words": (stories_files("mean"), MEANS, "all_stories.tok"),
+    "natural-stories, means": (stories_files("mean"), MEANS, "processed_wordinfo.tsv"),
+    "natural-stories, readers": (stories_files("each"), EACH, "processed_RTs.tsv"),
+    "natural-stories-maze": (write_maze, prepared(natural_stories_maze, {}), "boyce_2023.tsv"),
+    "reading-brain": (write_two_readers, prepared(reading_brain, {}), "sub-01.tsv"),
+    "wehbe2014, voxels": (write_wehbe, WEHBE, "fMRI/data_subject_N.npy"),
+    "wehbe2014, scans": (write_wehbe, WEHBE, "fMRI/time_fmri.npy"),
+    "wehbe2014, runs": (write_wehbe, WEHBE, "fMRI/runs_fmri.npy"),
+    "wehbe2014, times": (write_wehbe, WEHBE, "fMRI/time_words_fmri.npy"),
+    "wehbe2014, words": (write_wehbe, WEHBE, "stimuli_words.npy"),
+    "wehbe2014, masks": (write_wehbe, WEHBE, "HP_subj_roi_inds.npy"),
+    "mmlu, csv": (questions_world.write_mmlu_csv, questions(mmlu, {}), "anatomy_test.csv.gz"),
+    "mmlu, hub": (
+        questions_world.write_mmlu_hub,
+        questions(mmlu, {"release": "hub"}),
+        "test-00000-of-00001.parquet",
+    ),
+    "bbh, json": (questions_world.write_bbh, questions(bbh, {}), "snarks.json"),
+    "bbh, hub": (bbh_hub, questions(bbh, {"release": "hub"}), "snarks.parquet"),
+    "wikitext2": (wikitext_files, wikitext2.read, "test.txt"),
+}
