@@ -7,7 +7,7 @@ SCORE_FILES = [
 ]
 BEHAVIOR_FILES = [
     {"model": model, "benchmark": benchmark}
-    for model in LANGUAGE_MODELS
+    for model in [*LANGUAGE_MODELS, *TOKEN_COUNTS]
     for benchmark in scored(model, BEHAVIOR)
 ]
 CAPABILITY_FILES = [

@@ -20,6 +20,7 @@ from brainalign.study.models import (
     FETCHED,
     PUBLISHED_INSTRUCTIONS,
     all_models,
+    counts_tokens,
     instruction_data,
     is_simulated,
     lineage,
@@ -119,6 +120,8 @@ LANGUAGE_MODELS = models_with("vanilla", "tuned", "untrained")
 # Models without weights, whose surprisal others have published: scored on reading times alone.
 PUBLISHED_SURPRISAL = models_from("surprisal")
 RUN_MODELS = [name for name in LANGUAGE_MODELS if name not in PUBLISHED_SURPRISAL]
+# A baseline of reading times alone, each counting the tokens of a language model.
+TOKEN_COUNTS = [name for name, model in MODELS.items() if counts_tokens(model)]
 # An untrained model can only guess: its answers and its loss are not worth the time they take.
 TRAINED_MODELS = [name for name in RUN_MODELS if role(MODELS[name]) != "untrained"]
 SIMULATED_DATASETS = [
@@ -145,8 +148,8 @@ def model_key(key, default):
 
 def scored(model, names):
     """Those of `names` (benchmarks, tasks or texts) that a model is scored on: all, unless its
-    entry says which; the planted truth on simulated data only, as real data have none; published
-    surprisal on reading times of the words that it is of.
+    entry says which; the planted truth on simulated data only, as real data have none; a count of
+    tokens and published surprisal on reading times only, the latter of the words that it is of.
     """
     wanted = ALL_MODELS[model].get("scored_on", names)
     planted = role(ALL_MODELS[model]) == "truth"
@@ -154,6 +157,7 @@ def scored(model, names):
         name
         for name in names
         if name in wanted
+        and (name in BEHAVIOR or not counts_tokens(ALL_MODELS[model]))
         and not (planted and ALIGNMENT[name]["dataset"] in REAL_DATASETS)
         and (
             model not in PUBLISHED_SURPRISAL

@@ -79,7 +79,17 @@ rule surprisal:
     benchmark:
         benchmark_of("surprisal", "model", "dataset")
     wildcard_constraints:
-        model=one_of([*RUN_MODELS, *CHECKPOINTS]),
+        model=one_of(
+            [
+                *RUN_MODELS,
+                *CHECKPOINTS,
+                *(
+                    parent(ALL_MODELS[name])
+                    for name in TOKEN_COUNTS
+                    if parent(ALL_MODELS[name]) not in PUBLISHED_SURPRISAL
+                ),
+            ]
+        ),
         dataset=one_of(DATASETS),
     conda:
         "../envs/language-model.yaml"
@@ -142,6 +152,28 @@ rule published_surprisal:
         code=surprisal_code("published_surprisal"),
     script:
         "../scripts/published_surprisal.py"
+
+
+rule token_counts:
+    input:
+        surprisal=lambda wildcards: result(
+            "surprisal", parent(model_entry(wildcards)), f"{wildcards.dataset}.parquet"
+        ),
+    output:
+        counts=result("surprisal", "{model}", "{dataset}.parquet"),
+    log:
+        log_of("token_counts", "model", "dataset"),
+    benchmark:
+        benchmark_of("token_counts", "model", "dataset")
+    wildcard_constraints:
+        model=one_of(TOKEN_COUNTS),
+        dataset=one_of(DATASETS),
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        code=code("token_counts"),
+    script:
+        "../scripts/token_counts.py"
 
 
 rule next_word_loss:

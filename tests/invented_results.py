@@ -107,7 +107,8 @@ def _behavior(mode: str, value: float) -> pd.DataFrame:
         {
             "measure": measure, "kind": kind, "group": group, "value": value + 0.001 * i,
             "low": value - 0.1, "high": value + 0.1, "interval": "stories", "n": 1000,
-            "n_dropped": 10, "ceiling": 0.8, "ceiling_method": "split-half", "note": "",
+            "n_dropped": 10, "reason": "", "ceiling": 0.8, "ceiling_method": "split-half",
+            "note": "",
         }
         for measure in [*measures, "mean_bits"]
         for i, (kind, group) in enumerate(groups)

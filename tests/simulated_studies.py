@@ -290,6 +290,7 @@ def reading_findings(seed: list[int], stories: int = 10, words: int = 100) -> Fi
         attrs={"kind": "reading-times"},
     )
     surprisal = pd.DataFrame({"stimulus_id": ids, "bits": 6 - frequency + rng.normal(0, 2, n)})
+    stimuli["punctuation"] = rng.random(n) < 0.1
     table = fit_reading_times(surprisal, stimuli, responses, "controlled")
     rows = table[table["kind"] == "all"].set_index("measure")
     partial, gain = rows.loc["partial_r"], rows.loc["delta_loglik_per_word"]

@@ -162,7 +162,7 @@ def test_reading_times_reported_as_one_dataset_in_one_mode(other, collide):
     models = model_table(MODELS, [])
     row = {
         "measure": "r", "kind": "all", "group": "all", "low": 0.1, "high": 0.2, "interval": "none",
-        "n": 9, "n_dropped": 0, "ceiling": 0.8, "ceiling_method": "none", "note": "",
+        "n": 9, "n_dropped": 0, "reason": "", "ceiling": 0.8, "ceiling_method": "none", "note": "",
     }  # fmt: skip
     results = [
         (m, b, pd.DataFrame([row | {"value": 0.1 + 0.2 * (m == "t")}]))
@@ -535,6 +535,25 @@ def test_profiles_find_the_best_layers_and_their_correlation():
     assert layer_profiles(flat).iloc[0]["note"] == "not computable: x is constant"
 
 
+def test_a_bound_of_a_ceiling_gives_no_ratio_and_a_count_of_tokens_no_loss():
+    count = {"base": None, "family": None, "role": "baseline", "simulated": False}
+    models = model_table({**MODELS, "tokens": count}, [])
+    row = {
+        "kind": "all", "group": "all", "value": 0.2, "low": 0.1, "high": 0.3, "interval": "none",
+        "n": 9, "n_dropped": 0, "reason": "", "ceiling": 0.8, "note": "",
+    }  # fmt: skip
+    methods = {"r": "split-half", "partial_r": "at least root of analytic", "mean_bits": ""}
+    fit = pd.DataFrame([{**row, "measure": m, "ceiling_method": how} for m, how in methods.items()])
+    benchmarks = {"one": {"dataset": "a", "mode": "controlled"}}
+    results = [(model, "one", fit) for model in models.index]
+    table = collect_behaviors(results, models, benchmarks, [])["behaviors"]
+    ratios = table.set_index(["model", "measure"])["ratio"]
+    assert ratios["v", "r"] == pytest.approx(0.25)
+    assert np.isnan(ratios["v", "partial_r"])
+    assert ("v", "mean_bits") in ratios.index
+    assert ("tokens", "mean_bits") not in ratios.index
+
+
 def published_reading_times(published, repository):
     """behaviors.csv whose legacy |r| / ceiling is the published one + .01, ceiling .858."""
     study = yaml.safe_load((repository / "studies" / "aw2024.yaml").read_text(encoding="utf-8"))
@@ -546,7 +565,7 @@ def published_reading_times(published, repository):
         (name, benchmark, pd.DataFrame([{
             "measure": "abs_r" if entry["mode"] == "legacy" else "partial_r", "kind": "all",
             "group": "all", "value": (row["futrell2018"] + 0.01) * 0.858, "low": 0.1, "high": 0.2,
-            "interval": "stories", "n": 9, "n_dropped": 0, "ceiling": 0.858,
+            "interval": "stories", "n": 9, "n_dropped": 0, "reason": "", "ceiling": 0.858,
             "ceiling_method": "split-half", "note": "",
         }]))
         for name, row in known.iterrows()

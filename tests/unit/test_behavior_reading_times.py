@@ -8,8 +8,11 @@ import xarray as xr
 from brainalign.behavior.mixed import cross_validated_gain, fit, held_out_loglik, sums
 from brainalign.behavior.reading_times import fit_reading_times, regressors, word_table
 from brainalign.behavior.reliability import analytic_reliability, reliability, split_half
+from brainalign.behavior.terms import KNOTS, natural_spline, spills_over, values_of
+from brainalign.behavior.token_counts import token_counts
 from brainalign.errors import InputError
 from scipy import stats
+from scipy.interpolate import CubicSpline
 
 SLOPE, BACK, LENGTH = 4.0, 2.5, 3.0
 
@@ -39,6 +42,7 @@ class World:
                 "length": length,
                 "log_frequency": frequency,
                 "word_in_sentence": place % 15 + 1,
+                "punctuation": rng.random(n) < 0.15,
             }
         )
         mean = 300 + slope * bits + (BACK if slope else 0) * back + LENGTH * length - 0.1 * place
@@ -107,12 +111,10 @@ def test_controlled_measures_recover_the_planted_slopes(world):
 
 
 def test_partial_r_is_that_of_the_full_regression(world):
-    found = whole(world.fit("controlled"))
-    words = word_table(
-        world.surprisal, world.stimuli, world.responses(), ["length", "log_frequency", "position"],
-        True,
-    )  # fmt: skip
-    design, _, _ = regressors(words, ["length", "log_frequency", "position"], 2)
+    covariates = ["length", "log_frequency", "position"]
+    found = whole(world.fit("controlled", covariates=covariates))
+    words = word_table(world.surprisal, world.stimuli, world.responses(), covariates, True)
+    design, _, _ = regressors(words, covariates, 2)
     data = design.assign(rt=words["rt"])[words["scored"] & design.notna().all(axis=1)]
     ols = smf.ols("rt ~ " + " + ".join(design.columns), data).fit()
     t, freedom = ols.tvalues["bits"], ols.df_resid
@@ -264,7 +266,8 @@ def test_ceilings_of_readers_means_and_bare_means(world):
     sd = np.nanstd(world.times, axis=1, ddof=1, keepdims=True)
     assert reliability(world.responses(), None, {}, 0).method == "split-half"
     with_spread = reliability(world.responses(mean, sd=sd, n=n), None, {}, 0)
-    assert with_spread.method == "analytic"
+    assert with_spread.method == "at least analytic"
+    assert with_spread.root().method == "at least root of analytic"
     assert 0 < with_spread.value < 1
     bare = reliability(world.responses(mean), None, {}, 0)
     assert np.isnan(bare.value)
@@ -329,3 +332,187 @@ def test_bad_input_is_named(world, change, message):
     }
     with pytest.raises(InputError, match=message):
         fit_reading_times(**given)
+
+
+WORDS = pd.DataFrame(
+    {"story": ["a", "a", "a", "b", "b"], "x": [1.0, 2.0, 6.0, 4.0, 7.0], "y": [0.0, 1, 0, 1, 1]}
+)
+
+
+@pytest.mark.parametrize(
+    ("term", "expected"),
+    [
+        ("x", [1, 2, 6, 4, 7]),
+        ("x^2", [9, 4, 4, 0, 9]),  # around the mean, 4
+        ("x*y", [-3 * -0.6, -2 * 0.4, 2 * -0.6, 0, 3 * 0.4]),
+        ("next(x)", [2, 6, np.nan, 7, np.nan]),
+    ],
+)
+def test_terms_by_hand(term, expected):
+    np.testing.assert_allclose(values_of(term, WORDS)[term], expected)
+
+
+def test_a_spline_is_every_natural_cubic_through_its_knots():
+    """The natural interpolating spline of any heights at the knots is a sum of its columns."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=400)
+    x[3] = np.nan
+    basis = natural_spline(x)
+    known = ~np.isnan(x)
+    assert np.isnan(basis[3]).all()
+    assert basis.shape == (400, len(KNOTS) - 1)
+    np.testing.assert_allclose(basis[known, 0], x[known])
+    at = np.nanquantile(x, KNOTS, method="nearest")
+    inside = known & (x >= at[0]) & (x <= at[-1])
+    design = np.column_stack([np.ones(400), basis])
+    for _ in range(3):
+        curve = CubicSpline(at, rng.normal(size=len(at)), bc_type="natural")
+        weights, *_ = np.linalg.lstsq(design[inside], curve(x[inside]), rcond=None)
+        np.testing.assert_allclose(design[inside] @ weights, curve(x[inside]), atol=1e-8)
+        above = known & (x > at[-1])
+        straight = curve(at[-1]) + curve(at[-1], 1) * (x[above] - at[-1])
+        np.testing.assert_allclose(design[above] @ weights, straight, atol=1e-7)
+
+
+def test_a_spline_of_few_values_is_a_line():
+    x = np.array([0.0, 1.0] * 20)
+    np.testing.assert_array_equal(natural_spline(x), x[:, None])
+    assert list(values_of("spline(y)", WORDS)) == ["spline(y)"]
+
+
+def test_what_spills_over():
+    terms = ["x", "x^2", "spline(x)", "x*position"]
+    assert all(spills_over(term) for term in terms)
+    still = ["position", "position^2", "word_in_sentence", "position*word_in_sentence", "next(x)"]
+    assert not any(spills_over(term) for term in still)
+
+
+@pytest.mark.parametrize("term", ["", "x y", "x^3", "log(x)", "x*next(y)", "next(next(x))", "x**y"])
+def test_a_term_that_is_none_is_named(world, term):
+    with pytest.raises(InputError, match="is not allowed; allowed: NAME, NAME"):
+        world.fit("controlled", covariates=[term])
+
+
+def test_words_left_out_are_counted_by_reason(world):
+    stimuli = world.stimuli.copy()
+    stimuli.loc[100, "log_frequency"] = (
+        np.nan
+    )  # and the two words after it lack that of a neighbour
+    stimuli.loc[250, "length"] = np.nan
+    bits = world.surprisal["bits"].copy()
+    bits[[400, 450]] = np.nan  # 450 is the first word of a sentence: counted as that
+    surprisal = world.surprisal.assign(bits=bits)
+    times = world.times.copy()
+    times[500] = np.nan
+    assert (stimuli.loc[[100, 250, 400, 500], "word_in_sentence"] != 1).all()
+    assert stimuli.loc[450, "word_in_sentence"] == 1
+    table = whole(fit_reading_times(surprisal, stimuli, world.responses(times), "controlled"))
+    initial = (stimuli["word_in_sentence"] == 1).sum()
+    base = f"{initial} sentence-initial, 1 unread, 1 without surprisal"
+    assert table.loc["r", "reason"] == base
+    gain = table.loc["delta_loglik_per_word"]
+    # By brute force: the second word and the last of each of 6 stories; 2 words after 100, 250, 400
+    # and 450; and the word before 250, whose next word's length is not known.
+    alone = {s * 150 + 1 for s in range(6)} | {s * 150 + 149 for s in range(6)}
+    alone |= {101, 102, 249, 251, 252, 401, 402, 451, 452}
+    alone = [w for w in alone if stimuli.loc[w, "word_in_sentence"] != 1]
+    assert gain["reason"] == (
+        f"{base}, 1 without length, 1 without log_frequency, {len(alone)} without values of their "
+        "neighbours"
+    )
+    assert gain["n_dropped"] == initial + 4 + len(alone) == 900 - gain["n"]
+
+
+def test_log_times_are_the_logarithms_of_each_readers(world):
+    found = whole(world.fit("controlled", times="log", covariates=["length"], spillover=0))
+    logs = World()
+    logs.times = np.log(world.times)
+    expected = whole(logs.fit("controlled", covariates=["length"], spillover=0))
+    for measure in ("partial_r", "delta_loglik_per_word", "delta_loglik_per_observation"):
+        assert found.loc[measure, "value"] == pytest.approx(expected.loc[measure, "value"])
+    slope = found.loc["slope_log_ms_per_bit", "value"]
+    assert slope == pytest.approx(expected.loc["slope_ms_per_bit", "value"])
+    # About SLOPE ms of some 350.
+    assert slope == pytest.approx(SLOPE / np.nanmean(world.times), rel=0.25)
+
+
+def test_log_times_of_means_are_the_published_ones(world):
+    logs = np.log(world.times)
+    count = (~np.isnan(logs)).sum(1, keepdims=True).astype(float)
+    moments = {
+        "n": count,
+        "sd": np.nanstd(world.times, 1, ddof=1, keepdims=True),
+        "log_mean": np.nanmean(logs, 1, keepdims=True),
+        "log_sd": np.nanstd(logs, 1, ddof=1, keepdims=True),
+    }
+    mean = np.nanmean(world.times, 1, keepdims=True)
+    targets = {k: ("target", ["mean"]) for k in ("target_id", "subject", "region")}
+    responses = world.responses(mean, **moments).assign_coords(targets)
+    options = {"covariates": ["length"], "times": "log"}
+    found = fit_reading_times(world.surprisal, world.stimuli, responses, "controlled", **options)
+    expected = whole(world.fit("controlled", **options))
+    for measure in ("r", "partial_r", "delta_loglik_per_word"):
+        value = whole(found).loc[measure, "value"]
+        assert value == pytest.approx(expected.loc[measure, "value"])
+    assert whole(found).loc["r", "ceiling"] < expected.loc["r", "ceiling"]
+    bare = responses.drop_vars(["log_mean", "log_sd"])
+    with pytest.raises(InputError, match="mean times without the variables log_mean"):
+        fit_reading_times(world.surprisal, world.stimuli, bare, "controlled", times="log")
+
+
+def test_a_time_without_a_logarithm_is_named(world):
+    times = world.times.copy()
+    times[7, np.flatnonzero(~np.isnan(times[7]))[0]] = 0.0
+    with pytest.raises(InputError, match=r"stimulus w7, reader r\d: 0.0 ms has no logarithm"):
+        fit_reading_times(
+            world.surprisal, world.stimuli, world.responses(times), "controlled", times="log"
+        )
+    with pytest.raises(InputError, match="times 'square': expected one of raw, log"):
+        world.fit("controlled", times="square")
+
+
+@pytest.mark.parametrize("noise", [20.0, 60.0])
+def test_the_ceiling_of_partial_r_is_what_the_true_surprisal_reaches(noise):
+    ratios = []
+    for seed in range(8):
+        table = whole(World(seed, readers=40, noise=noise).fit("controlled"))
+        row = table.loc["partial_r"]
+        assert row["ceiling"] < table.loc["r", "ceiling"]
+        ratios.append(row["value"] / row["ceiling"])
+    error = np.std(ratios, ddof=1) / np.sqrt(len(ratios))
+    assert np.mean(ratios) == pytest.approx(1, abs=3 * error)
+    assert error < 0.03
+
+
+def test_the_ceiling_of_partial_r_is_of_what_the_covariates_leave():
+    """One covariate with variance 4, signal 1, noise 9/readers: beyond it 1 / (1 + 9/readers)."""
+    rng = np.random.default_rng(3)
+    n, readers = 6000, 12
+    covariate, signal = 2 * rng.normal(size=n), rng.normal(size=n)
+    times = (covariate + signal)[:, None] + rng.normal(0, 3, (n, readers))
+    expected = 1 / (1 + 9 / readers)
+    assert split_half(times, 10, 0, covariate[:, None]) == pytest.approx(expected, abs=0.02)
+    moments = times.mean(1), times.std(1, ddof=1), np.full(n, float(readers))
+    analytic = analytic_reliability(*moments, covariate[:, None])
+    assert analytic == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize("base_sd", [0.0, 100.0, 150.0])
+def test_published_spreads_give_a_bound_of_the_reliability(base_sd):
+    """All read every word: readers' base speeds shift all words alike, and take nothing away."""
+    rng = np.random.default_rng(4)
+    signal = 25 * rng.normal(size=2000)
+    times = signal[:, None] + base_sd * rng.normal(size=85) + rng.normal(0, 150, (2000, 85))
+    truth = np.corrcoef(signal, times.mean(1))[0, 1] ** 2
+    bound = analytic_reliability(times.mean(1), times.std(1, ddof=1), np.full(2000, 85.0))
+    assert split_half(times, 10, 0) == pytest.approx(truth, abs=0.03)
+    noise = (150**2 + base_sd**2) / 85
+    assert bound == pytest.approx(1 - noise / (625 + 150**2 / 85), abs=0.05)
+    assert bound < truth + 0.02
+
+
+def test_tokens_stand_in_for_surprisal():
+    table = pd.DataFrame({"stimulus_id": ["a", "b"], "word": ["x", "y"], "n_tokens": [2, 1]})
+    assert token_counts(table.assign(bits=5.0), "f")["bits"].tolist() == [2.0, 1.0]
+    with pytest.raises(InputError, match="f: n_tokens is empty"):
+        token_counts(table.assign(n_tokens=np.nan), "f")

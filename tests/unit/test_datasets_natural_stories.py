@@ -8,7 +8,7 @@ import pytest
 from brainalign.behavior.reliability import reliability
 from brainalign.datasets import natural_stories
 from brainalign.datasets.reading_times import lag_profile, lean, warn_if_misaligned
-from brainalign.datasets.words import covariates, sentences
+from brainalign.datasets.words import covariates, sentences, unknown_words
 from brainalign.errors import InputError
 from brainalign.formats.datasets import (
     check_responses,
@@ -17,6 +17,7 @@ from brainalign.formats.datasets import (
     read_stimuli,
     write_dataset,
 )
+from wordfreq import iter_wordlist, zipf_frequency
 from worlds.natural_stories import TEXT, WORDS, records, time_of, write_world
 
 
@@ -46,6 +47,8 @@ def test_means_come_with_their_spread_and_number_of_readers(folder, tmp_path):
     for name, expected in (
         ("sd", [10.5 * item for _, _, item in WORDS]),
         ("n", [50 + zone for _, zone, _ in WORDS]),
+        ("log_mean", [np.log(time_of(zone, item) - 5) for _, zone, item in WORDS]),
+        ("log_sd", [np.log(1 + item / 9) for _, _, item in WORDS]),
     ):
         assert prepared.responses[name].dims == ("stimulus", "target")
         assert prepared.responses[name].values[:, 0].tolist() == expected
@@ -53,7 +56,7 @@ def test_means_come_with_their_spread_and_number_of_readers(folder, tmp_path):
     write_dataset(prepared.stimuli, prepared.responses, *paths)
     responses = read_responses(paths[1], read_stimuli(paths[0]))
     found = reliability(responses, None, {}, 0)
-    assert (found.method, found.note) == ("analytic", "")
+    assert (found.method, found.note) == ("at least analytic", "")
     mean = prepared.responses["responses"].values[:, 0]
     noise = np.mean([(10.5 * item) ** 2 / (50 + zone) for _, zone, item in WORDS])
     assert found.value == pytest.approx(1 - noise / np.var(mean, ddof=1))
@@ -78,6 +81,14 @@ def test_a_spread_without_a_number_of_readers_is_refused(folder):
         check_responses(prepared.responses.drop_vars("n"), prepared.stimuli, "responses")
     wrong = prepared.responses.assign(n=("stimulus", np.full(len(WORDS), 50)))
     with pytest.raises(InputError, match="dimensions of n"):
+        check_responses(wrong, prepared.stimuli, "responses")
+    with pytest.raises(InputError, match="variable log_mean without log_sd"):
+        check_responses(prepared.responses.drop_vars("log_sd"), prepared.stimuli, "responses")
+    wrong = prepared.responses.copy(deep=True)
+    wrong["log_mean"][4, 0] = -np.inf
+    with pytest.raises(
+        InputError, match=r"log_mean of stimulus 01\.0005 is -inf, expected a finite"
+    ):
         check_responses(wrong, prepared.stimuli, "responses")
 
 
@@ -131,7 +142,12 @@ def test_covariates_of_words():
     assert table["length"].tolist() == [3, 11, 4, 5]
     assert table["punctuation"].tolist() == [False, False, True, False]
     assert table["log_frequency"][0] == table["log_frequency"][2] == pytest.approx(7.73, abs=0.05)
-    assert np.isnan(table["log_frequency"][3])
+    assert table["frequency_known"].tolist() == [True, False, True, False]
+    *_, rarest = iter_wordlist("en")
+    assert table["log_frequency"][3] == pytest.approx(zipf_frequency(rarest, "en"), abs=0.01)
+    assert unknown_words(table.assign(text="the")[:1]) == []
+    (note,) = unknown_words(table.assign(text=["the", "bradfordian", "the,", "zzqxv"]))
+    assert note.startswith("2 words outside wordfreq's list (first 'bradfordian')")
 
 
 def test_a_lag_profile_by_hand_stays_inside_the_stories():
@@ -165,11 +181,12 @@ def test_a_corrected_release_that_is_shifted_gets_a_warning(folder, monkeypatch)
     monkeypatch.setattr("brainalign.datasets.reading_times.log.warning", warned.append)
     rng = np.random.default_rng(2)
     lines = ["word\tzone\titem"]
-    info = ["word\tzone\titem\tmeanItemRT\tsdItemRT\tnItem"]
+    info = ["word\tzone\titem\tmeanItemRT\tsdItemRT\tnItem\tgmeanItemRT\tgsdItemRT"]
     lengths = rng.integers(1, 12, 300)
     for zone in range(1, 300):
         lines.append(f"{'x' * lengths[zone]}\t{zone}\t1")
-        info.append(f"{'x' * lengths[zone]}\t{zone}\t1\t{300 + 10 * lengths[zone - 1]}\t9\t50")
+        time = 300 + 10 * lengths[zone - 1]
+        info.append(f"{'x' * lengths[zone]}\t{zone}\t1\t{time}\t9\t50\t{time}\t1.1")
     (folder / "all_stories.tok").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "processed_wordinfo.tsv").write_text("\n".join(info) + "\n", encoding="utf-8")
     card = read(folder).card

@@ -13,8 +13,11 @@ def time_of(zone, item):
 def write_world(tmp_path):
     lines = ["word\tzone\titem", *(f"{w}\t{z}\t{i}" for w, z, i in WORDS)]
     (tmp_path / "all_stories.tok").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    head = "word\tzone\titem\tnItem\tmeanItemRT\tsdItemRT"
-    rows = [f"{w}\t{z}\t{i}\t{50 + z}\t{time_of(z, i)}\t{10.5 * i}" for w, z, i in sorted(WORDS)]
+    head = "word\tzone\titem\tnItem\tmeanItemRT\tsdItemRT\tgmeanItemRT\tgsdItemRT"
+    rows = [
+        f"{w}\t{z}\t{i}\t{50 + z}\t{time_of(z, i)}\t{10.5 * i}\t{time_of(z, i) - 5}\t{1 + i / 9}"
+        for w, z, i in sorted(WORDS)
+    ]
     (tmp_path / "processed_wordinfo.tsv").write_text(
         "\n".join([head, *rows]) + "\n", encoding="utf-8"
     )

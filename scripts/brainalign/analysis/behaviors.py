@@ -5,14 +5,16 @@ from typing import Any
 
 import pandas as pd
 
+from brainalign.analysis.predictors import READ_LOSS
 from brainalign.analysis.records import describe
+from brainalign.behavior.reliability import AT_LEAST
 from brainalign.datasets.measures import reported_as
 from brainalign.errors import InputError
 
 BEHAVIOR_COLUMNS = (
     "model", "label", "base", "family", "role", "parameters", "published", "dataset", "benchmark",
-    "mode", "measure", "value", "low", "high", "interval", "n", "n_dropped", "ceiling",
-    "ceiling_method", "ratio", "note", "simulated",
+    "mode", "measure", "value", "low", "high", "interval", "n", "n_dropped", "reason",
+    "ceiling", "ceiling_method", "ratio", "note", "simulated",
 )  # fmt: skip
 GROUP_COLUMNS = (
     "model", "base", "family", "role", "dataset", "benchmark", "mode", "measure", "kind", "group",
@@ -45,7 +47,8 @@ def collect_behaviors(
     """Collect behaviour files: `behaviors` (all words) and `stories` (single stories and readers).
 
     Parameters are those of `scores.collect_scores`; `ratio` is value / ceiling, NaN where there is
-    no positive ceiling.
+    no positive ceiling or only a bound of it (`at least`). A baseline's `bits` are no loss: it has
+    no `mean_bits`.
 
     Raises
     ------
@@ -58,7 +61,9 @@ def collect_behaviors(
         for model, benchmark, table in results
     ]
     whole = pd.concat(tables, ignore_index=True)
-    whole["ratio"] = whole["value"] / whole["ceiling"].where(whole["ceiling"] > 0)
+    whole = whole[(whole["measure"] != READ_LOSS) | (whole["role"] != "baseline")]
+    known = (whole["ceiling"] > 0) & ~whole["ceiling_method"].str.startswith(AT_LEAST)
+    whole["ratio"] = whole["value"] / whole["ceiling"].where(known)
     all_words = whole["kind"] == "all"
     return {
         "behaviors": whole.loc[all_words, list(BEHAVIOR_COLUMNS)],

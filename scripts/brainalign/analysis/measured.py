@@ -113,6 +113,7 @@ def _reading(behaviors: pd.DataFrame | None) -> list[dict]:
     if behaviors is None:
         return []
     chosen = behaviors[(behaviors["mode"] == "legacy") & (behaviors["measure"] == "abs_r")]
+    chosen = chosen.dropna(subset=["ratio"])  # the paper's: none where the ceiling is a bound
     return [
         _line(
             row,

@@ -8,15 +8,18 @@ import pandas as pd
 import xarray as xr
 
 from brainalign.behavior.mixed import cross_validated_gain
-from brainalign.behavior.reliability import Ceiling, reliability
+from brainalign.behavior.reliability import Ceiling, reliability, residual
+from brainalign.behavior.terms import STANDARD, columns_of, spills_over, values_of
 from brainalign.datasets.reading_times import at_lags
 from brainalign.errors import InputError
 from brainalign.intervals import correlation, jackknife, paired_sums, slope
 
 MINIMUM_WORDS = 10
+SCALES = ("raw", "log")
+ROUNDING = 1e-9  # of a regressor's norm: what the other regressors leave of one that they determine
 COLUMNS = (
-    "measure", "kind", "group", "value", "low", "high", "interval", "n", "n_dropped", "ceiling",
-    "ceiling_method", "note",
+    "measure", "kind", "group", "value", "low", "high", "interval", "n", "n_dropped", "reason",
+    "ceiling", "ceiling_method", "note",
 )  # fmt: skip
 
 Row = dict[str, Any]
@@ -27,9 +30,10 @@ def fit_reading_times(
     stimuli: pd.DataFrame,
     responses: xr.Dataset,
     mode: str,
-    covariates: Sequence[str] = ("length", "log_frequency", "position"),
+    covariates: Sequence[str] = STANDARD,
     spillover: int = 2,
     skip_sentence_initial: bool = True,
+    times: str = "raw",
     ceiling: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -40,13 +44,17 @@ def fit_reading_times(
     surprisal : `stimulus_id`, `bits` (NaN where undefined); a row per word of `stimuli`.
     stimuli : the stimuli table; `context_group` is the story.
     responses : `responses` (stimulus, target) in ms, a target per reader or the one target `mean`.
-        With means, optional variables `sd` (ms) and `n` (readers) give an analytic ceiling.
+        With means, optional variables `sd` (ms) and `n` (readers) give a bound of the ceiling,
+        `log_mean` and `log_sd` the same of log times.
     mode : `legacy`: r, |r| of surprisal with the mean over readers (Aw et al. 2024; Brain-Score
         Futrell2018). `controlled`: in addition r with covariates held fixed, slopes of the word and
         of the words before, and the gain in held-out log-likelihood.
-    covariates : numeric columns of `stimuli` (controlled).
+    covariates : terms of columns of `stimuli` (see terms.py; controlled).
     spillover : number of previous words whose surprisal and covariates are regressors too.
     skip_sentence_initial : leave out words with `word_in_sentence` 1.
+    times : `raw`, or `log`: the natural logarithm of each reader's times (controlled). A normal
+        likelihood of log times is a log-normal one of times; gains between models of one scale
+        are in nats on either.
     ceiling : `method` (`split-half` or `none`), `n` splits, `seed`.
     seed : of the splits where `ceiling` names none.
 
@@ -54,15 +62,17 @@ def fit_reading_times(
     -------
     Columns `measure`, `kind` (`all`, `story`, `reader` or `lag`), `group`, `value`, `low`, `high`
     (95 %), `interval` (over what units), `n` (words, or observations), `n_dropped` (words left out:
-    undefined, unread, sentence-initial), `ceiling`, `ceiling_method`, `note`.
+    undefined, unread, sentence-initial; of regressions also those without a covariate or without
+    neighbours), `reason` (of these, counted), `ceiling`, `ceiling_method`, `note`.
 
     Raises
     ------
-    InputError : the tables do not belong together, a covariate is missing, or fewer than 10 words
-        can be scored.
+    InputError : the tables do not belong together, a covariate is missing, a time has no logarithm,
+        or fewer than 10 words can be scored.
     """
     legacy = mode == "legacy"
     held_fixed = () if legacy else covariates
+    responses = on_scale(responses, times)
     words = word_table(surprisal, stimuli, responses, held_fixed, skip_sentence_initial)
     scored = words["scored"].to_numpy()
     if scored.sum() < MINIMUM_WORDS:
@@ -81,12 +91,46 @@ def fit_reading_times(
         *_lags(words),
     ]
     if not legacy:
-        rows += _controlled(words, responses, list(covariates), spillover, limit)
+        options = {**(ceiling or {}), "seed": (ceiling or {}).get("seed", seed)}
+        unit = "log_ms" if times == "log" else "ms"
+        rows += _controlled(words, responses, list(covariates), spillover, options, unit)
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     table["interval"] = table["interval"].fillna("none")
     table[["note", "ceiling_method"]] = table[["note", "ceiling_method"]].fillna("")
-    table["n_dropped"] = len(words) - int(scored.sum())
+    n_dropped, reason = dropped(words, scored)
+    table["n_dropped"] = table["n_dropped"].fillna(n_dropped).astype(int)
+    table["reason"] = table["reason"].fillna(reason)
     return table
+
+
+def on_scale(responses: xr.Dataset, times: str) -> xr.Dataset:
+    """The responses (and their `sd`) in ms (`raw`) or in natural logarithms of ms (`log`).
+
+    Raises
+    ------
+    InputError : an unknown scale; a time of 0 or less; means without `log_mean`, for the logarithm
+        of a mean is not the mean of logarithms.
+    """
+    if times not in SCALES:
+        raise InputError(f"times {times!r}: expected one of {', '.join(SCALES)}")
+    if times == "raw":
+        return responses
+    if "log_mean" in responses:
+        changed = {"responses": responses["log_mean"], "sd": responses["log_sd"]}
+        return responses.assign(changed)
+    if responses["target_id"].values.tolist() == ["mean"]:
+        raise InputError(
+            "times log: the responses are mean times without the variables log_mean and log_sd; "
+            "use times raw, or each reader's times"
+        )
+    values = responses["responses"].values.astype(float)
+    if (values <= 0).any():
+        word, reader = np.argwhere(values <= 0)[0]
+        raise InputError(
+            f"times log: stimulus {responses['stimulus_id'].values[word]}, reader "
+            f"{responses['target_id'].values[reader]}: {values[word, reader]} ms has no logarithm"
+        )
+    return responses.assign(responses=(("stimulus", "target"), np.log(values)))
 
 
 def word_table(
@@ -96,7 +140,11 @@ def word_table(
     covariates: Sequence[str],
     skip_sentence_initial: bool,
 ) -> pd.DataFrame:
-    """One row per word: `story`, `bits`, `rt` (mean over readers, ms), covariates, `scored`."""
+    """One row per word.
+
+    `story`, `bits`, `rt` (mean over readers), columns of terms, `initial` (of its sentence, where
+    these are skipped), `scored`.
+    """
     if responses.attrs["kind"] != "reading-times":
         raise InputError(f"responses of kind {responses.attrs['kind']!r} are no reading-times")
     if list(surprisal["stimulus_id"]) != list(stimuli["stimulus_id"]):
@@ -104,13 +152,14 @@ def word_table(
             f"surprisal has {len(surprisal)} words and stimuli {len(stimuli)}; their stimulus_id "
             "must be the same, in the same order"
         )
-    needed = [*covariates, *(["word_in_sentence"] if skip_sentence_initial else [])]
+    columns = list(dict.fromkeys(name for term in covariates for name in columns_of(term)))
+    needed = [*columns, *(["word_in_sentence"] if skip_sentence_initial else [])]
     missing = [name for name in needed if name not in stimuli or stimuli[name].isna().all()]
     if missing:
         raise InputError(
             f"stimuli have no column {missing[0]}; they have {', '.join(stimuli.columns)}"
         )
-    for name in covariates:
+    for name in columns:
         text = pd.to_numeric(stimuli[name], errors="coerce").isna() & stimuli[name].notna()
         if text.any():
             row = stimuli[text].iloc[0]
@@ -122,14 +171,37 @@ def word_table(
     read = ~np.isnan(times)
     with np.errstate(invalid="ignore"):
         mean = np.where(read, times, 0).sum(1) / np.where(read.any(1), read.sum(1), np.nan)
-    words = stimuli[list(dict.fromkeys(covariates))].astype(float)
+    words = stimuli[columns].astype(float)
     words.insert(0, "story", stimuli["context_group"].astype(str))
     words["bits"] = surprisal["bits"].to_numpy(float)
     words["rt"] = mean
-    words["scored"] = words["bits"].notna() & words["rt"].notna()
+    words["initial"] = False
     if skip_sentence_initial:
-        words["scored"] &= stimuli["word_in_sentence"].to_numpy() != 1
+        words["initial"] = stimuli["word_in_sentence"].to_numpy() == 1
+    words["scored"] = words["bits"].notna() & words["rt"].notna() & ~words["initial"]
     return words.reset_index(drop=True)
+
+
+def dropped(words: pd.DataFrame, used: np.ndarray) -> tuple[int, str]:
+    """How many words are not `used`, and why: each counted under the first reason that holds."""
+    table_columns = ["story", "bits", "rt", "initial", "scored"]
+    reasons = {
+        "sentence-initial": words["initial"],
+        "unread": words["rt"].isna(),
+        "without surprisal": words["bits"].isna(),
+        **{
+            f"without {name}": words[name].isna()
+            for name in words.columns
+            if name not in table_columns
+        },
+        "without values of their neighbours": pd.Series(True, words.index),
+    }
+    left, counts = ~used, []
+    for why, holds in reasons.items():
+        number = int((left & holds.to_numpy()).sum())
+        counts += [f"{number} {why}"] * (number > 0)
+        left = left & ~holds.to_numpy()
+    return int((~used).sum()), ", ".join(counts)
 
 
 def _correlations(words: pd.DataFrame, limit: Ceiling, legacy: bool) -> Iterator[Row]:
@@ -144,14 +216,13 @@ def _correlations(words: pd.DataFrame, limit: Ceiling, legacy: bool) -> Iterator
         low, high = sorted((sign * whole["low"], sign * whole["high"]))
         absolute = {**whole, "value": abs(whole["value"]), "low": low, "high": high}
         yield {"measure": "abs_r", "kind": "all", "group": "all", **absolute, **ceiling}
-    defined = words["bits"].notna()
+    defined = words["bits"].notna().to_numpy()
+    without = int((~defined).sum())
     yield {
-        "measure": "mean_bits",
-        "kind": "all",
-        "group": "all",
-        "value": words.loc[defined, "bits"].mean(),
-        "n": int(defined.sum()),
-    }
+        "measure": "mean_bits", "kind": "all", "group": "all",
+        "value": words.loc[defined, "bits"].mean(), "n": int(defined.sum()), "n_dropped": without,
+        "reason": f"{without} without surprisal" if without else "",
+    }  # fmt: skip
     for name, part in scored.groupby("story", sort=False):
         r = _r(part["bits"].to_numpy(), part["rt"].to_numpy())
         yield {"measure": "r", "kind": "story", "group": name, "value": r, "n": len(part)}
@@ -190,49 +261,59 @@ def _controlled(
     responses: xr.Dataset,
     covariates: list[str],
     spillover: int,
-    limit: Ceiling,
+    ceiling: Mapping[str, Any],
+    unit: str,
 ) -> Iterator[Row]:
     design, base, surprisals = regressors(words, covariates, spillover)
     usable = words["scored"].to_numpy() & design.notna().all(axis=1).to_numpy()
     x = _standardised(design[usable].to_numpy())
     times, story = words.loc[usable, "rt"].to_numpy(), words.loc[usable, "story"].to_numpy()
     columns = {name: i for i, name in enumerate(design.columns)}
-    n_stories = len(set(story))
+    left_out = dict(zip(("n_dropped", "reason"), dropped(words, usable), strict=True))
+    common = {"kind": "all", "group": "all", **left_out}
     if usable.sum() < len(columns) + MINIMUM_WORDS:
         note = f"not computable: {int(usable.sum())} words for {len(columns)} regressors"
-        yield {"measure": "partial_r", "kind": "all", "group": "all", "value": np.nan, "note": note}
+        yield {**common, "measure": "partial_r", "value": np.nan, "note": note}
         return
 
     scale = design[usable].std(ddof=0)
     for name in surprisals:
         others = np.delete(x, columns[name], axis=1)
-        own, rest = _residual(x[:, columns[name]], others), _residual(times, others)
+        rest = residual(np.column_stack([x[:, columns[name]], times]), others)
+        determined = np.linalg.norm(rest[:, 0]) < ROUNDING * np.sqrt(len(x))
+        measure = name.replace("bits", f"slope_{unit}_per_bit")
+        if determined:
+            note = "not computable: the covariates determine this regressor"
+            for row in ("partial_r",) * (name == "bits") + (measure,):
+                yield {**common, "measure": row, "value": np.nan, "note": note}
+            continue
         if name == "bits":
-            found = _with_interval(correlation, own, rest, story)
+            limit = reliability(responses, usable, ceiling, ceiling["seed"], others).root()
             yield {
-                "measure": "partial_r", "kind": "all", "group": "all", **found,
+                **common, "measure": "partial_r",
+                **_with_interval(correlation, rest[:, 0], rest[:, 1], story),
                 "ceiling": limit.value, "ceiling_method": limit.method, "note": limit.note,
             }  # fmt: skip
-        steepness = _with_interval(slope, own, rest, story)
+        steepness = _with_interval(slope, rest[:, 0], rest[:, 1], story)
         for end in ("value", "low", "high"):
             steepness[end] /= scale[name]
-        measure = name.replace("bits", "slope_ms_per_bit")
-        yield {"measure": measure, "kind": "all", "group": "all", **steepness}
+        yield {**common, "measure": measure, **steepness}
 
     full = np.column_stack([np.ones(len(x)), x])
     null = full[:, [0, *(1 + columns[name] for name in base)]]
-    if n_stories < 2:
+    if len(set(story)) < 2:
         note = "not computable: one story, cross-validation needs two"
         for measure in ("delta_loglik_per_word", "delta_loglik_per_observation"):
-            yield {"measure": measure, "kind": "all", "group": "all", "value": np.nan, "note": note}
+            yield {**common, "measure": measure, "value": np.nan, "note": note}
         return
     gain = _held_out(full, times, story) - _held_out(null, times, story)
-    yield from _gain_rows("delta_loglik_per_word", gain, story)
+    for row in _gain_rows("delta_loglik_per_word", gain, story):
+        yield {**row, **left_out}
     readers = responses["responses"].values[usable].astype(float)
     if readers.shape[1] > 1:
         per_word, counts = cross_validated_gain(full, null, readers, story)
-        measure = "delta_loglik_per_observation"
-        yield from _gain_rows(measure, per_word, story, counts)
+        for row in _gain_rows("delta_loglik_per_observation", per_word, story, counts):
+            yield {**row, **left_out}
 
 
 def regressors(
@@ -240,19 +321,23 @@ def regressors(
 ) -> tuple[pd.DataFrame, list[str], list[str]]:
     """The regressors of every word, and the names of the base model's and of the surprisal ones.
 
-    The base model holds the covariates of the word and of the `spillover` words before it (but not
-    the position before it, which follows from the word's own); the full model adds the surprisals
-    of the same words. Values before a story's first word are NaN.
+    The base model holds the covariates of the word and those that spill over of the `spillover`
+    words before it; the full model adds the surprisals of the same words. Values before a story's
+    first word are NaN, as are those of the word after its last.
     """
-    story = words["story"]
-    design = {name: words[name] for name in covariates}
-    surprisals = {"bits": words["bits"]}
-    for back in range(1, spillover + 1):
-        for name in covariates:
-            if name != "position":
-                design[f"{name}_{back}_back"] = words.groupby(story, sort=False)[name].shift(back)
-        surprisals[f"bits_{back}_back"] = words.groupby(story, sort=False)["bits"].shift(back)
-    return pd.DataFrame({**design, **surprisals}), list(design), list(surprisals)
+    story = words["story"].to_numpy()
+
+    def back(values: pd.DataFrame, by: int) -> pd.DataFrame:
+        return values.groupby(story, sort=False).shift(by).add_suffix(f"_{by}_back")
+
+    lags = range(1, spillover + 1)
+    base = []
+    for term in covariates:
+        values = values_of(term, words)
+        base += [values, *(back(values, by) for by in lags if spills_over(term))]
+    surprisals = pd.concat([words[["bits"]], *(back(words[["bits"]], by) for by in lags)], axis=1)
+    known = pd.concat(base, axis=1) if base else words[[]]
+    return pd.concat([known, surprisals], axis=1), list(known), list(surprisals)
 
 
 def _gain_rows(
@@ -303,11 +388,6 @@ def _standardised(x: np.ndarray) -> np.ndarray:
     centred = x - x.mean(0)
     spread = centred.std(0)
     return centred / np.where(spread > 0, spread, 1)
-
-
-def _residual(y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    design = np.column_stack([np.ones(len(x)), x])
-    return y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
 
 
 def _r(x: np.ndarray, y: np.ndarray) -> float:

@@ -9,6 +9,8 @@ import xarray as xr
 
 from brainalign.errors import InputError
 
+AT_LEAST = "at least"
+
 
 @dataclass(frozen=True)
 class Ceiling:
@@ -23,11 +25,17 @@ class Ceiling:
         if self.method == "none":
             return self
         value = float(np.sqrt(self.value)) if self.value > 0 else np.nan
-        return replace(self, value=value, method=f"root of {self.method}")
+        method = f"root of {self.method.removeprefix(f'{AT_LEAST} ')}"
+        bound = f"{AT_LEAST} " if self.method.startswith(AT_LEAST) else ""
+        return replace(self, value=value, method=f"{bound}{method}")
 
 
 def reliability(
-    responses: xr.Dataset, rows: np.ndarray | None, options: Mapping[str, Any], seed: int
+    responses: xr.Dataset,
+    rows: np.ndarray | None,
+    options: Mapping[str, Any],
+    seed: int,
+    beyond: np.ndarray | None = None,
 ) -> Ceiling:
     """Reliability of the mean over readers.
 
@@ -36,6 +44,14 @@ def reliability(
     responses : `responses` (stimulus, target); means may come with variables `sd` and `n`.
     rows : bool [stimulus], the words that count; None for all.
     options : `method` (`split-half`, the default, or `none`), `n` splits (10), `seed`.
+    beyond : regressors [row of `rows`, regressor]: the reliability of what they (and an intercept)
+        leave of the means, which is the ceiling of a partial correlation. None: of the means.
+
+    Returns
+    -------
+    From readers the split-half reliability. From published means, with `sd` and `n`, a bound from
+    below, `at least`: their spread counts readers' base speeds as noise (see
+    `analytic_reliability`).
     """
     method = options.get("method", "split-half")
     if method not in ("split-half", "none"):
@@ -45,15 +61,18 @@ def reliability(
     if method == "none":
         return Ceiling(np.nan, "none")
     if times.shape[1] > 1:
-        value = split_half(times[chosen], options.get("n", 10), options.get("seed", seed))
-        return Ceiling(value, "split-half")
+        draws = options.get("n", 10), options.get("seed", seed)
+        return Ceiling(split_half(times[chosen], *draws, beyond), "split-half")
     if "sd" in responses and "n" in responses:
         sd, n = (responses[name].values[:, 0].astype(float)[chosen] for name in ("sd", "n"))
-        return Ceiling(analytic_reliability(times[chosen, 0], sd, n), "analytic")
+        value = analytic_reliability(times[chosen, 0], sd, n, beyond)
+        return Ceiling(value, f"{AT_LEAST} analytic")
     return Ceiling(np.nan, "none", "no ceiling: only mean reading times, without sd and n")
 
 
-def split_half(times: np.ndarray, splits: int, seed: int) -> float:
+def split_half(
+    times: np.ndarray, splits: int, seed: int, beyond: np.ndarray | None = None
+) -> float:
     """Median Spearman-Brown corrected correlation of the means of two random halves of the readers.
 
     Parameters
@@ -61,6 +80,7 @@ def split_half(times: np.ndarray, splits: int, seed: int) -> float:
     times : [word, reader], NaN where unread.
     splits : number of random halvings.
     seed : of a `RandomState`, which Brain-Score's Futrell2018 draws from with seed 0.
+    beyond : [word, regressor]; what they leave of each half's means is correlated.
     """
     draw = np.random.RandomState(seed)
     n_readers = times.shape[1]
@@ -73,21 +93,41 @@ def split_half(times: np.ndarray, splits: int, seed: int) -> float:
         if both.sum() < 3 or np.ptp(one[both]) == 0 or np.ptp(other[both]) == 0:
             corrected.append(np.nan)
             continue
-        r = np.corrcoef(one[both], other[both])[0, 1]
+        halves = np.column_stack([one[both], other[both]])
+        if beyond is not None:
+            halves = residual(halves, beyond[both])
+        r = np.corrcoef(halves.T)[0, 1]
         corrected.append(2 * r / (1 + r))
     return float(np.median(corrected))
 
 
-def analytic_reliability(mean: np.ndarray, sd: np.ndarray, n: np.ndarray) -> float:
-    """Reliability of means [word] of `n` readers with standard deviation `sd`.
+def analytic_reliability(
+    mean: np.ndarray, sd: np.ndarray, n: np.ndarray, beyond: np.ndarray | None = None
+) -> float:
+    """Reliability of means [word] of `n` readers with standard deviation `sd`, at least.
 
-    1 − E(sd²/n) / var(mean): the share of the variance of the means that is not sampling noise.
+    1 − E(sd²/n) / var(mean): the share of the variance of the means that is not sampling noise, if
+    readers' times were independent. Readers differ in base speed, so `sd` is larger than the noise
+    of a word beside another that the same readers read: the reliability is at least this.
+
+    Parameters
+    ----------
+    beyond : [word, regressor]; the reliability of what they leave of the means.
     """
     known = ~np.isnan(mean + sd + n) & (n > 0)
-    if known.sum() < 3 or np.var(mean[known]) == 0:
+    if known.sum() < 3 or np.ptp(mean[known]) == 0:
         return np.nan
     noise = np.mean(sd[known] ** 2 / n[known])
-    return float(1 - noise / np.var(mean[known], ddof=1))
+    of = np.zeros((len(mean), 0)) if beyond is None else beyond
+    rest = residual(mean[known], of[known])
+    freedom = known.sum() - 1 - np.linalg.matrix_rank(of[known] - of[known].mean(0))
+    return float(1 - noise / ((rest @ rest) / freedom))
+
+
+def residual(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """What least squares on x [row, regressor] and an intercept leaves of y [row] or [row, y]."""
+    design = np.column_stack([np.ones(len(x)), x])
+    return y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
 
 
 def _mean(times: np.ndarray) -> np.ndarray:

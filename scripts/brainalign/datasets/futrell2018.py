@@ -16,7 +16,7 @@ from brainalign.datasets.assembly import (
 from brainalign.datasets.prepared import Prepared, attributes, card, expect
 from brainalign.datasets.raw import RawFile, Record
 from brainalign.datasets.reading_times import lag_profile
-from brainalign.datasets.words import covariates
+from brainalign.datasets.words import covariates, unknown_words
 
 CITATION = "Futrell et al. 2018, LREC; Futrell et al. 2021, Language Resources and Evaluation 55"
 SOURCE = "Brain-Score assembly Futrell2018 (the release before the correction of May 2025)"
@@ -100,6 +100,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
                 "reading times of the original release, misaligned by one word; kept for "
                 "comparison with published scores",
                 "source_row is the row of the file",
+                *unknown_words(stimuli),
             ],
             release="original",
             lag_profile=lag_profile(stimuli["length"].to_numpy(), mean, story.to_numpy()),

@@ -13,7 +13,7 @@ import xarray as xr
 from brainalign.datasets.prepared import Prepared, attributes, card, expect
 from brainalign.datasets.raw import RawFile, Record, by_name, raw_table, text
 from brainalign.datasets.reading_times import lag_profile, lean, warn_if_misaligned
-from brainalign.datasets.words import covariates, sentences
+from brainalign.datasets.words import covariates, sentences, unknown_words
 from brainalign.errors import InputError
 
 CITATION = "Futrell et al. 2021, Language Resources and Evaluation 55:63-77"
@@ -24,8 +24,11 @@ WORDS = f"{FOLDER}/all_stories.tok"
 MEANS = f"{FOLDER}/processed_wordinfo.tsv"
 READERS = f"{FOLDER}/processed_RTs.tsv"
 CHOICES = ("mean", "each")
-# Variable of responses.nc → column of the means.
-MOMENTS = {"responses": "meanItemRT", "sd": "sdItemRT", "n": "nItem"}
+# Variable of responses.nc → column of the means. Geometric moments are those of log times.
+MOMENTS = {
+    "responses": "meanItemRT", "sd": "sdItemRT", "n": "nItem",
+    "log_mean": "gmeanItemRT", "log_sd": "gsdItemRT",
+}  # fmt: skip
 
 log = logging.getLogger("brainalign")
 
@@ -77,6 +80,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
     notes = [
         "length counts a word's characters as shown, punctuation included",
         "sentences by the rule of Brain-Score's Futrell2018 (481); the paper counts 485",
+        *unknown_words(stimuli),
         lean(profile),
         *misaligned,
     ]
@@ -163,7 +167,7 @@ def _stimuli(words: pd.DataFrame, where: str) -> pd.DataFrame:
 
 
 def _means(words: pd.DataFrame, record: Record) -> dict[str, np.ndarray]:
-    """Mean over readers, their standard deviation (ms) and number: float64 [word, 1] each."""
+    """The moments over readers, of times (ms) and of log times: float64 [word, 1] each."""
     table = _table(record, ("word", "zone", "item", *MOMENTS.values()))
     _refuse_repeats(table, ["item", "zone"], record)
     joined = words.merge(table, on=["item", "zone"], how="left", suffixes=("", "_timed"))
@@ -182,15 +186,17 @@ def _means(words: pd.DataFrame, record: Record) -> dict[str, np.ndarray]:
     moments = {}
     for name, column in MOMENTS.items():
         values = pd.to_numeric(joined[column], errors="coerce").to_numpy(float)
-        valid = values >= 0 if name == "sd" else values > 0
+        valid = {"sd": values >= 0, "log_sd": values >= 1}.get(name, values > 0)
         if not valid.all():
             row = joined.iloc[int(np.flatnonzero(~valid)[0])]
-            expected = "a number of readers" if name == "n" else "milliseconds"
+            expected = {"n": "a number of readers", "log_sd": "a factor from 1 up"}.get(
+                name, "milliseconds"
+            )
             raise InputError(
                 f"{record['path']}: story {row['item']}, word {row['zone']}: {column} "
                 f"{str(row[column])!r}, expected {expected}"
             )
-        moments[name] = values[:, None]
+        moments[name] = (np.log(values) if name.startswith("log") else values)[:, None]
     return moments
 
 

@@ -14,22 +14,40 @@ def covariates(words: Sequence[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame with `length` (int, characters with punctuation), `log_frequency` (Zipf scale: log10
-    of occurrences per billion words in wordfreq's large English list; NaN for a word that it does
-    not know) and `punctuation` (bool: a character other than a letter or digit at its end).
+    of occurrences per billion words in wordfreq's large English list), `frequency_known` (bool)
+    and `punctuation` (bool: a character other than a letter or digit at its end). A word outside
+    the list has the frequency of its rarest word: it is that rare at least.
     """
-    from wordfreq import zipf_frequency
+    from wordfreq import freq_to_zipf, get_frequency_dict, zipf_frequency
 
     zipf = {word: zipf_frequency(word, "en") for word in set(words)}
     frequency = np.array([zipf[word] for word in words], dtype=float)
-    # wordfreq gives 0 to a word outside its list; that is a missing value, not a frequency.
-    frequency[frequency == 0] = np.nan
+    known = frequency > 0  # wordfreq gives 0 to a word outside its list
+    frequency[~known] = freq_to_zipf(min(get_frequency_dict("en").values()))
     return pd.DataFrame(
         {
             "length": np.array([len(word) for word in words], dtype=np.int64),
             "log_frequency": frequency,
+            "frequency_known": known,
             "punctuation": np.array([not word[-1].isalnum() for word in words], dtype=bool),
         }
     )
+
+
+def unknown_words(stimuli: pd.DataFrame) -> list[str]:
+    """A note for the data card on words without a frequency of their own; none if there are none.
+
+    Parameters
+    ----------
+    stimuli : `text` and the columns of `covariates`.
+    """
+    unknown = stimuli[~stimuli["frequency_known"]]
+    if unknown.empty:
+        return []
+    return [
+        f"{len(unknown)} words outside wordfreq's list (first {unknown['text'].iloc[0]!r}) have "
+        f"the log_frequency of its rarest word, {unknown['log_frequency'].iloc[0]:.2f}"
+    ]
 
 
 def text_covariates(texts: Sequence[str]) -> pd.DataFrame:

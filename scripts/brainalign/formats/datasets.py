@@ -17,7 +17,12 @@ STIMULUS_COLUMNS = (
 TARGET_COORDINATES = ("target_id", "subject", "region")
 RESPONSE_ATTRIBUTES = ("kind", "units", "source", "licence", "simulated")
 KINDS = ("brain", "reading-times")
-SPREAD = ("sd", "n")  # of the readers behind a mean; both or neither
+# Of the readers behind a mean: of their times, and of the logarithms of these; both or neither.
+# Each with its least value, and whether that itself is allowed.
+MOMENTS = (
+    {"sd": (0, True), "n": (0, False)},
+    {"log_mean": (-np.inf, False), "log_sd": (0, True)},
+)
 # responses.nc ends with a checksum of what is before it. HDF5 reads no further than its own end.
 _MARK = b"\ncrc32 "
 _CHECKSUM_SIZE = len(_MARK) + 8
@@ -146,7 +151,7 @@ def check_responses(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) ->
             raise InputError(f"{where}: attribute {name} is missing")
     if responses.attrs["kind"] not in KINDS:
         raise InputError(f"{where}: kind {responses.attrs['kind']!r}, expected one of {KINDS}")
-    _check_spread(responses, where)
+    _check_moments(responses, where)
     if is_timed(responses):
         _check_volumes(responses, stimuli, where)
     else:
@@ -162,27 +167,32 @@ def check_responses(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) ->
         raise InputError(f"{where}: {int(silent.sum())} targets hold only NaN, first {first}")
 
 
-def _check_spread(responses: xr.Dataset, where: str) -> None:
-    present = [name for name in SPREAD if name in responses]
-    if not present:
-        return
-    if len(present) < len(SPREAD):
-        absent = next(name for name in SPREAD if name not in present)
-        raise InputError(f"{where}: variable {present[0]} without {absent}")
-    for name in SPREAD:
-        if responses[name].dims != ("stimulus", "target"):
-            raise InputError(
-                f"{where}: dimensions of {name} are {responses[name].dims}, expected "
-                "(stimulus, target)"
-            )
-        values = responses[name].values
-        wrong = np.argwhere(values < 0 if name == "sd" else values <= 0)
-        if len(wrong):
-            row, column = wrong[0]
-            raise InputError(
-                f"{where}: {name} of stimulus {responses['stimulus_id'].values[row]} is "
-                f"{values[row, column]}, expected {'0 or more' if name == 'sd' else '1 or more'}"
-            )
+def _check_moments(responses: xr.Dataset, where: str) -> None:
+    for group in MOMENTS:
+        present = [name for name in group if name in responses]
+        absent = [name for name in group if name not in responses]
+        if present and absent:
+            raise InputError(f"{where}: variable {present[0]} without {absent[0]}")
+        for name in present:
+            _check_moment(responses, name, *group[name], where)
+
+
+def _check_moment(
+    responses: xr.Dataset, name: str, least: float, allowed: bool, where: str
+) -> None:
+    if responses[name].dims != ("stimulus", "target"):
+        raise InputError(
+            f"{where}: dimensions of {name} are {responses[name].dims}, expected (stimulus, target)"
+        )
+    values = responses[name].values
+    wrong = np.argwhere((values < least if allowed else values <= least) | np.isinf(values))
+    if len(wrong):
+        row, column = wrong[0]
+        expected = {"n": "1 or more", "log_mean": "a finite number"}.get(name, "0 or more")
+        raise InputError(
+            f"{where}: {name} of stimulus {responses['stimulus_id'].values[row]} is "
+            f"{values[row, column]}, expected {expected}"
+        )
 
 
 def _check_rows(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) -> None:

@@ -287,12 +287,26 @@ def _present(module: Any) -> AbstractContextManager[Any]:
     return align_module_device(module)
 
 
+def whitespace_of(model: LanguageModel, choice: str) -> str:
+    """What `by-tokenizer` means for a model: `trailing` where tokens begin with whitespace
+    (byte-level BPE, SentencePiece), so that a word's tokens do not say that it ends; else
+    `leading` (WordPiece, whole words). Other choices stay as they are.
+    """
+    if choice != "by-tokenizer":
+        return choice
+    return "trailing" if any(_spaced(model)) else "leading"
+
+
+def _spaced(model: LanguageModel) -> list[bool]:
+    """Which tokens begin with whitespace, by id."""
+    pieces = model.tokenizer.convert_ids_to_tokens(list(range(len(model.tokenizer))))
+    return [str(piece).startswith(SPACES) for piece in pieces]
+
+
 def _ends_word(model: LanguageModel) -> Tensor:
     """Which tokens show that the word before them has ended, bool [token id]."""
-    tokenizer = model.tokenizer
-    pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-    special = set(tokenizer.all_special_ids)
-    spaced = [str(piece).startswith(SPACES) for piece in pieces]
+    special = set(model.tokenizer.all_special_ids)
+    spaced = _spaced(model)
     if not any(spaced):
         raise InputError(
             f"model {model.name}: whitespace trailing needs tokens that begin with whitespace; "

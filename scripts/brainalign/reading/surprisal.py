@@ -7,7 +7,7 @@ import pandas as pd
 
 from brainalign.models.loading import LanguageModel
 from brainalign.reading.contexts import chains
-from brainalign.reading.prediction import predictor, read_bits
+from brainalign.reading.prediction import predictor, read_bits, whitespace_of
 from brainalign.reading.sequences import plan
 
 
@@ -33,14 +33,16 @@ def word_surprisal(
     method : for encoder-decoder models (see `prediction.predictor`).
     stride : approximation for contexts beyond the model's limit (see `sequences.plan`); None: each
         word is read after as much context as fits.
-    whitespace : `leading`, or `trailing` (see `prediction.read_bits`).
+    whitespace : `leading` or `trailing` (see `prediction.read_bits`), or `by-tokenizer` (see
+        `prediction.whitespace_of`).
     batch_tokens : padded tokens of a batch (default: `forward.batch_budget`).
 
     Returns
     -------
     A row per stimulus: `stimulus_id`, `word`, `bits` (float64; NaN where nothing precedes the
     word), `n_tokens`, `context_tokens` (text tokens in view before the word), `unknown_tokens`
-    (own ones that stand for text outside the vocabulary, whatever it is), `truncated`.
+    (own ones that stand for text outside the vocabulary, whatever it is), `truncated`,
+    `whitespace` (`leading` or `trailing`).
 
     Raises
     ------
@@ -58,14 +60,16 @@ def word_surprisal(
         stride=stride,
         specials=reader.specials,
     )
+    space = whitespace_of(model, whitespace)
     return pd.DataFrame(
         {
             "stimulus_id": ids,
             "word": stimuli["text"].to_numpy(),
-            "bits": read_bits(reader, reading.sequences, ids, batch_tokens, whitespace),
+            "bits": read_bits(reader, reading.sequences, ids, batch_tokens, space),
             "n_tokens": reading.n_tokens,
             "context_tokens": reading.context_tokens,
             "unknown_tokens": reading.unknown_tokens,
             "truncated": reading.truncated,
+            "whitespace": space,
         }
     )

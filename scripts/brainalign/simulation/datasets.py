@@ -175,6 +175,7 @@ def _reading(
                     {
                         **_stimulus(name, position, word, name),
                         "length": len(word),
+                        "punctuation": not word[-1].isalnum(),
                         "sentence_id": f"{name}-{number + 1}",
                         "word_in_sentence": place + 1,
                         "true_surprisal": float(of_tokens[tokens].sum()),
@@ -186,6 +187,7 @@ def _reading(
     times = readers.reading_times(
         stimuli["true_surprisal"].to_numpy(),
         stimuli["length"].to_numpy(),
+        stimuli["punctuation"].to_numpy(),
         stimuli["context_group"].to_numpy(),
         sizes["readers"],
         rng,
@@ -208,6 +210,8 @@ def _reading(
         ms_per_bit=readers.PER_BIT,
         ms_per_character=readers.PER_CHARACTER,
         ms_per_bit_of_the_word_before=readers.PER_BIT_BEFORE,
+        ms_at_punctuation=readers.AT_PUNCTUATION,
+        ms_per_character_of_the_next_word=readers.PER_CHARACTER_NEXT,
         noise_ms=readers.NOISE_SD,
     )
 

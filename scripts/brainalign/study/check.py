@@ -10,7 +10,8 @@ from typing import Any
 import jsonschema
 import yaml
 
-from brainalign.datasets.measures import MEASURES, reported_as
+from brainalign.behavior.terms import columns_of
+from brainalign.datasets.measures import EVENTS, MEASURES, reported_as
 from brainalign.datasets.registry import MEASURED, READING, TIMED, reader, surprisal_fits
 from brainalign.errors import InputError
 from brainalign.study.models import (
@@ -18,6 +19,7 @@ from brainalign.study.models import (
     all_models,
     checkpoint_name,
     checkpoints,
+    counts_tokens,
     instruction_data,
     parent,
     partner,
@@ -150,6 +152,7 @@ def _reference_faults(config: Config) -> Iterator[str]:
             yield from _dataset_faults(section, name, benchmark, datasets)
     for name, benchmark in config.get("behavior", {}).items():
         yield from _measure_faults(f"behavior.{name}", benchmark, datasets)
+        yield from _covariate_faults(f"behavior.{name}", benchmark)
     for name, task in config.get("capability", {}).items():
         yield from _task_faults(f"capability.{name}", task)
     for name, text in config.get("next_word", {}).items():
@@ -226,6 +229,20 @@ def _measure_faults(path: str, benchmark: Config, datasets: Config) -> Iterator[
         yield f"{path}.measure: {benchmark['dataset']!r} holds one measure; leave the key out"
 
 
+def _covariate_faults(path: str, benchmark: Config) -> Iterator[str]:
+    for term in benchmark.get("covariates", ()):
+        try:
+            columns_of(term)
+        except InputError as error:
+            yield f"{path}.covariates: {error}"
+    if benchmark["mode"] == "legacy":
+        for key in ("covariates", "spillover", "times"):
+            if key in benchmark:
+                yield f"{path}.{key}: of mode controlled; the paper's score has no such choice"
+    if benchmark.get("times") == "log" and benchmark.get("measure") in EVENTS:
+        yield f"{path}.times: log, but {benchmark['measure']} is 0 or 1, not a duration"
+
+
 def _task_faults(path: str, task: Config) -> Iterator[str]:
     kind, form, scoring = task["questions"]["type"], task["format"], task["scoring"]
     if form != FORMATS.get(kind, form):
@@ -247,7 +264,11 @@ def _nuisance_faults(path: str, benchmark: Config, models: Config) -> Iterator[s
     asked = benchmark.get("unique_variance")
     if asked is None:
         return
-    baselines = {name: model for name, model in models.items() if role(model) == "baseline"}
+    baselines = {
+        name: model
+        for name, model in models.items()
+        if role(model) == "baseline" and not counts_tokens(model)
+    }
     for other in asked["beyond"]:
         if other not in baselines:
             key = f"{path}.unique_variance.beyond"

@@ -56,6 +56,8 @@ def all_models(config: Mapping[str, Any]) -> dict[str, Model]:
 def _inherited(name: str, entries: Mapping[str, Model]) -> dict[str, Any]:
     """What an entry has from those that it is made from, the nearest first; {} if from none."""
     found: dict[str, Any] = {}
+    if role(entries[name]) == "baseline":
+        return {}
     oldest, made_from = name, parent(entries[name])
     seen = {name}  # a circle is told by the check of the study, which asks for its models first
     while made_from is not None and made_from in entries and made_from not in seen:
@@ -110,6 +112,11 @@ def role(model: Model) -> str:
     return "tuned" if partner(model) or model.get("tuned") else "vanilla"
 
 
+def counts_tokens(model: Model) -> bool:
+    """Whether this is the baseline of reading times: the number of tokens of each word."""
+    return bool(model["source"].get("kind") == "tokens")
+
+
 def partner(model: Model) -> str | None:
     """The vanilla model that a tuned model is compared with, or None."""
     if model.get("base"):
@@ -118,7 +125,8 @@ def partner(model: Model) -> str | None:
 
 
 def parent(model: Model) -> str | None:
-    """The model that this one is made from in the workflow (tuned or untrained twin), or None."""
+    """The model that this one is made from in the workflow (a tuned model, an untrained twin, a
+    count of tokens), or None."""
     return model["source"].get("of")
 
 

@@ -1,0 +1,122 @@
+"""Terms of reading-time regressions: columns, squares, products, splines, the next word's."""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import reduce
+
+import numpy as np
+import pandas as pd
+
+from brainalign.errors import InputError
+
+STANDARD = (
+    "length", "log_frequency", "length^2", "log_frequency^2", "length*log_frequency",
+    "position", "word_in_sentence", "punctuation", "next(length)",
+)  # fmt: skip
+"""The covariates of controlled mode. Long, rare and punctuated words have more tokens, and readers
+slow down before a long word; whatever surprisal adds is to be beyond all of these."""
+
+PLACES = ("position", "word_in_sentence")  # the previous word's follows from the word's own
+KNOTS = (0.05, 0.275, 0.5, 0.725, 0.95)  # quantiles (Harrell 2015, Regression Modeling Strategies)
+
+_COLUMN = r"[^\s^*()]+"
+_TERM = re.compile(
+    rf"(?P<call>next|spline)\((?P<inner>{_COLUMN})\)|(?P<column>{_COLUMN})(?P<square>\^2)?"
+)
+
+
+def columns_of(term: str) -> list[str]:
+    """The columns of the stimuli that a term is made of.
+
+    Raises
+    ------
+    InputError : it is no term.
+    """
+    return [column for _, column in _factors(term)]
+
+
+def values_of(term: str, words: pd.DataFrame) -> pd.DataFrame:
+    """The regressors of a term, a column each, named after it; NaN where a word lacks a value.
+
+    Parameters
+    ----------
+    term : `NAME` (a column), `NAME^2`, `NAME*NAME` (columns are centred first), `next(NAME)` (of
+        the next word in the story), or `spline(NAME)` (see `natural_spline`).
+    words : the columns, and `story`, in reading order.
+    """
+    factors = _factors(term)
+    if factors[0][0] == "spline":
+        x = words[factors[0][1]].to_numpy(float)
+        basis = natural_spline(x)
+        names = [term if i == 0 else f"{term} {i + 1}" for i in range(basis.shape[1])]
+        return pd.DataFrame(basis, columns=names, index=words.index)
+    parts = [_RULES[rule](words, column) for rule, column in factors]
+    if len(parts) > 1:
+        parts = [part - part.mean() for part in parts]
+    return reduce(lambda product, part: product * part, parts).to_frame(term)
+
+
+def spills_over(term: str) -> bool:
+    """Whether the previous words' values of a term are regressors too.
+
+    The place of the word before follows from the word's own; what comes after the word before is
+    the word itself.
+    """
+    factors = _factors(term)
+    return factors[0][0] != "next" and not all(column in PLACES for _, column in factors)
+
+
+def natural_spline(x: np.ndarray, knots: Sequence[float] = KNOTS) -> np.ndarray:
+    """Restricted cubic spline of x [word]: cubic between its knots, linear beyond the outer ones.
+
+    Durrleman & Simon 1989, Statistics in Medicine 8:551-561. The first column is x.
+
+    Parameters
+    ----------
+    knots : quantiles of x where knots lie; equal ones count once.
+
+    Returns
+    -------
+    float64 [word, number of distinct knots − 1], NaN where x is; x alone where fewer than three
+    knots differ.
+    """
+    at = np.unique(np.nanquantile(x, knots, method="nearest"))
+    if len(at) < 3:
+        return x[:, None].copy()
+    first, last, before_last = at[0], at[-1], at[-2]
+
+    def cubed(knot: float) -> np.ndarray:
+        return np.clip(x - knot, 0, None) ** 3
+
+    curved = [
+        cubed(knot)
+        - cubed(before_last) * (last - knot) / (last - before_last)
+        + cubed(last) * (before_last - knot) / (last - before_last)
+        for knot in at[:-2]
+    ]
+    return np.column_stack([x, *curved]) / np.array([1.0, *[(last - first) ** 2] * len(curved)])
+
+
+def _factors(term: str) -> list[tuple[str, str]]:
+    """The columns of a term, each with what is taken of it: `value`, `next` or `spline`."""
+    factors: list[tuple[str, str]] = []
+    for part in term.split("*"):
+        found = _TERM.fullmatch(part)
+        if found is None or (found["call"] and "*" in term):
+            raise InputError(
+                f"covariate {term!r} is not allowed; allowed: NAME, NAME^2, NAME*NAME, "
+                "next(NAME), spline(NAME), where NAME is a column of the stimuli"
+            )
+        if found["call"]:
+            factors.append((found["call"], found["inner"]))
+        else:
+            factors += [("value", found["column"])] * (2 if found["square"] else 1)
+    return factors
+
+
+_RULES: dict[str, Callable[[pd.DataFrame, str], pd.Series]] = {
+    "value": lambda words, column: words[column].astype(float),
+    "next": lambda words, column: (
+        words.groupby("story", sort=False)[column].shift(-1).astype(float)
+    ),
+}
