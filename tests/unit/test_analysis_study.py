@@ -542,14 +542,17 @@ def test_a_bound_of_a_ceiling_gives_no_ratio_and_a_count_of_tokens_no_loss():
         "kind": "all", "group": "all", "value": 0.2, "low": 0.1, "high": 0.3, "interval": "none",
         "n": 9, "n_dropped": 0, "reason": "", "ceiling": 0.8, "note": "",
     }  # fmt: skip
-    methods = {"r": "split-half", "partial_r": "at least root of analytic", "mean_bits": ""}
+    methods = {
+        "r": "split-half", "partial_r": "at least root of analytic", "abs_r": "weak root of it",
+        "mean_bits": "",
+    }  # fmt: skip
     fit = pd.DataFrame([{**row, "measure": m, "ceiling_method": how} for m, how in methods.items()])
     benchmarks = {"one": {"dataset": "a", "mode": "controlled"}}
     results = [(model, "one", fit) for model in models.index]
     table = collect_behaviors(results, models, benchmarks, [])["behaviors"]
     ratios = table.set_index(["model", "measure"])["ratio"]
     assert ratios["v", "r"] == pytest.approx(0.25)
-    assert np.isnan(ratios["v", "partial_r"])
+    assert np.isnan(ratios["v", "partial_r"]) and np.isnan(ratios["v", "abs_r"])
     assert ("v", "mean_bits") in ratios.index
     assert ("tokens", "mean_bits") not in ratios.index
 

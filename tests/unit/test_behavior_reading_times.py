@@ -484,6 +484,19 @@ def test_the_ceiling_of_partial_r_is_what_the_true_surprisal_reaches(noise):
     assert error < 0.03
 
 
+def test_a_ceiling_of_halves_that_hardly_agree_is_weak():
+    """r between halves of 10 readers is 1 / (1 + sd²/5); 2,000 words know it within .022."""
+    rng = np.random.default_rng(5)
+    signal = rng.normal(size=2000)
+    for sd, weak in ((5.0, False), (15.0, True)):
+        world = World(stories=4, words=500)
+        times = 300 + signal[:, None] + rng.normal(0, sd, (2000, 10))
+        found = reliability(world.responses(times), None, {}, 0)
+        assert found.weak is weak
+        assert found.root().method == f"{'weak ' * weak}root of split-half"
+        assert found.method == "split-half"
+
+
 def test_the_ceiling_of_partial_r_is_of_what_the_covariates_leave():
     """One covariate with variance 4, signal 1, noise 9/readers: beyond it 1 / (1 + 9/readers)."""
     rng = np.random.default_rng(3)

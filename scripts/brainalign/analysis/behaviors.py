@@ -7,7 +7,7 @@ import pandas as pd
 
 from brainalign.analysis.predictors import READ_LOSS
 from brainalign.analysis.records import describe
-from brainalign.behavior.reliability import AT_LEAST
+from brainalign.behavior.reliability import AT_LEAST, WEAK
 from brainalign.datasets.measures import reported_as
 from brainalign.errors import InputError
 
@@ -47,8 +47,8 @@ def collect_behaviors(
     """Collect behaviour files: `behaviors` (all words) and `stories` (single stories and readers).
 
     Parameters are those of `scores.collect_scores`; `ratio` is value / ceiling, NaN where there is
-    no positive ceiling or only a bound of it (`at least`). A baseline's `bits` are no loss: it has
-    no `mean_bits`.
+    no positive ceiling, only a bound of it (`at least`), or a `weak` one. A baseline's `bits` are
+    no loss: it has no `mean_bits`.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def collect_behaviors(
     ]
     whole = pd.concat(tables, ignore_index=True)
     whole = whole[(whole["measure"] != READ_LOSS) | (whole["role"] != "baseline")]
-    known = (whole["ceiling"] > 0) & ~whole["ceiling_method"].str.startswith(AT_LEAST)
+    known = (whole["ceiling"] > 0) & ~whole["ceiling_method"].str.startswith((AT_LEAST, WEAK))
     whole["ratio"] = whole["value"] / whole["ceiling"].where(known)
     all_words = whole["kind"] == "all"
     return {

@@ -10,15 +10,21 @@ import xarray as xr
 from brainalign.errors import InputError
 
 AT_LEAST = "at least"
+WEAK = "weak"
+LEAST_HALVES = 4.0  # standard errors of r between halves of readers, 1/√words, for a ceiling
 
 
 @dataclass(frozen=True)
 class Ceiling:
-    """A ceiling (NaN where there is none, `note` says why) and the method it comes from."""
+    """A ceiling (NaN where there is none, `note` says why) and the method it comes from.
+
+    `weak`: halves of the readers agree too little for the root of their reliability to be known.
+    """
 
     value: float
     method: str
     note: str = ""
+    weak: bool = False
 
     def root(self) -> "Ceiling":
         """The largest correlation with the measured mean that a perfect predictor can reach."""
@@ -27,7 +33,7 @@ class Ceiling:
         value = float(np.sqrt(self.value)) if self.value > 0 else np.nan
         method = f"root of {self.method.removeprefix(f'{AT_LEAST} ')}"
         bound = f"{AT_LEAST} " if self.method.startswith(AT_LEAST) else ""
-        return replace(self, value=value, method=f"{bound}{method}")
+        return replace(self, value=value, method=f"{f'{WEAK} ' if self.weak else bound}{method}")
 
 
 def reliability(
@@ -49,9 +55,10 @@ def reliability(
 
     Returns
     -------
-    From readers the split-half reliability. From published means, with `sd` and `n`, a bound from
-    below, `at least`: their spread counts readers' base speeds as noise (see
-    `analytic_reliability`).
+    From readers the split-half reliability (`weak` where r between halves is below four standard
+    errors: the ceiling is then known within no better than an eighth). From published means, with
+    `sd` and `n`, a bound from below, `at least`: their spread counts readers' base speeds as noise
+    (see `analytic_reliability`).
     """
     method = options.get("method", "split-half")
     if method not in ("split-half", "none"):
@@ -62,7 +69,10 @@ def reliability(
         return Ceiling(np.nan, "none")
     if times.shape[1] > 1:
         draws = options.get("n", 10), options.get("seed", seed)
-        return Ceiling(split_half(times[chosen], *draws, beyond), "split-half")
+        value = split_half(times[chosen], *draws, beyond)
+        read = np.isfinite(times[chosen]).any(1).sum()
+        halves = value / (2 - value)  # the correlation that Spearman and Brown correct
+        return Ceiling(value, "split-half", weak=not halves >= LEAST_HALVES / np.sqrt(read))
     if "sd" in responses and "n" in responses:
         sd, n = (responses[name].values[:, 0].astype(float)[chosen] for name in ("sd", "n"))
         value = analytic_reliability(times[chosen, 0], sd, n, beyond)
