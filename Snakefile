@@ -54,6 +54,15 @@ onstart:
         )
     if lines := missing_files(workflow.dag.needrun_jobs()):
         raise WorkflowError("\n".join(lines))
+    if workflow.local_exec:
+        forks.install(
+            {rule.name: kind_of_work(rule) for rule in workflow.rules}.get,
+            lambda kind: [
+                script_of(rule)
+                for rule in workflow.rules
+                if kind_of_work(rule) == kind
+            ],
+        )
     # Under a limit of job starts the scheduler wakes up once more a second for every job that has
     # ended: in a large study that takes a core. Snakemake's default limit is lifted, another kept.
     rate = getattr(workflow.scheduler, "job_rate_limiter", None)

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from brainalign.datasets.registry import reader_files, surprisal_kind
 from brainalign.datasets.registry import surprisal_fits as fits
+from brainalign.study import forks
 from brainalign.study.check import config_faults, duplicate_keys
 from brainalign.study.digest import source_digest
 from brainalign.study.models import (
@@ -97,6 +98,16 @@ def reader_code(script, source):
     code and tables of other readers do not count.
     """
     return lambda wildcards: code(script, *reader_files(source(wildcards)["type"]))
+
+
+def kind_of_work(rule):
+    """What a rule's scripts need, by the environment that it names; None of a rule without script."""
+    return Path(str(rule.conda_env)).stem if rule.script else None
+
+
+def script_of(rule):
+    """The file of a rule's script."""
+    return Path(workflow.basedir) / "scripts" / Path(rule.script).name
 
 
 def one_of(names):

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.timeout(2 * 3600)
 
 KILLS = int(os.environ.get("FAULT_KILLS", "50"))
 SECONDS = 6.0  # from a run's first job to a kill, on average
+SERVER = b"fork_server.py"
 AGAIN = "run the same command again"
 # What tells how long something took, and work that is taken up again.
 NOT_COMPARED = {"logs", "benchmarks", "training.csv", "trainer_state.json", "unfinished"}
@@ -81,18 +82,37 @@ def file_system(folder: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def jobs_of(study: Study) -> list[int]:
-    """Process ids of the study's running scripts, whoever their parent is."""
-    found = []
+def processes_of(study: Study) -> dict[int, tuple[int, list[bytes]]]:
+    """Process id → parent and command line, of all that run in the study's folder."""
+    found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            arguments = (process / "cmdline").read_bytes().split(b"\0")
+            if (process / "cwd").readlink() == study.folder:
+                parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+                found[int(process.name)] = parent, (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue  # it has ended
-        scripts = f"{study.folder}/.snakemake/scripts/".encode()
-        if len(arguments) > 1 and arguments[1].startswith(scripts):
-            found.append(int(process.name))
     return found
+
+
+def servers_of(study: Study) -> list[int]:
+    """Process ids of the servers that the study's scripts are forks of."""
+    found = processes_of(study)
+    serving = [pid for pid, (_, command) in found.items() if SERVER in b" ".join(command[:2])]
+    return [pid for pid in serving if found[pid][0] not in serving]
+
+
+def jobs_of(study: Study) -> list[int]:
+    """Process ids of the study's running scripts: forks of a server, or started by themselves."""
+    found = processes_of(study)
+    serving = [pid for pid, (_, command) in found.items() if SERVER in b" ".join(command[:2])]
+    scripts = f"{study.folder}/.snakemake/scripts/".encode()
+    return [
+        pid
+        for pid, (parent, command) in found.items()
+        if (pid in serving and parent in serving)
+        or (len(command) > 1 and command[1].startswith(scripts))
+    ]
 
 
 # --- killed ---------------------------------------------------------------------------------
@@ -115,11 +135,11 @@ def test_killed_at_random_moments(undisturbed: Undisturbed, tmp_path: Path) -> N
         assert digests(study) == expected
         assert not list((study.folder / "results").rglob(".*.partial*"))
         shutil.rmtree(study.folder)
-    print(f"\n{kills['job']} jobs and {kills['Snakemake']} Snakemakes killed in {runs} runs")
+    print(f"\nkilled in {runs} runs: {dict(kills)}")
 
 
 def finishes(study: Study, chance: random.Random, kills: Counter[str]) -> bool:
-    """Run; after a random time kill a job or Snakemake, unless the study has come to its end."""
+    """Run; after a random time kill a job, a server or Snakemake, unless the study has ended."""
     # A file, not a pipe: jobs that outlive their Snakemake write to it, too.
     path = study.folder / "said.txt"
     early = chance.random() < 0.1  # while it plans
@@ -129,10 +149,13 @@ def finishes(study: Study, chance: random.Random, kills: Counter[str]) -> bool:
         try:
             process.wait(chance.expovariate(1 / SECONDS))
         except subprocess.TimeoutExpired:
-            jobs = jobs_of(study)
-            victim = "job" if jobs and chance.random() < 0.6 else "Snakemake"
+            victims = {"job": jobs_of(study), "server": servers_of(study)}
+            victim = chance.choices(["job", "server", "Snakemake"], [0.5, 0.2, 0.3])[0]
+            if not victims.get(victim):
+                victim = "Snakemake"
             try:
-                os.kill(chance.choice(jobs) if victim == "job" else process.pid, signal.SIGKILL)
+                chosen = chance.choice(victims.get(victim, [process.pid]))
+                os.kill(chosen, signal.SIGKILL)
             except ProcessLookupError:
                 victim = ""  # it had just ended
             kills.update([victim] if victim else [])
@@ -141,7 +164,7 @@ def finishes(study: Study, chance: random.Random, kills: Counter[str]) -> bool:
         unlocked = study.snakemake("--unlock")
         assert unlocked.returncode == 0, unlocked.stderr
     elif process.returncode != 0:
-        assert "SIGKILL" in said and AGAIN in said, said[-4000:]
+        assert ("SIGKILL" in said or "was killed" in said) and AGAIN in said, said[-4000:]
     return process.returncode == 0
 
 
