@@ -284,8 +284,8 @@ def _controlled(
         measure = name.replace("bits", f"slope_{unit}_per_bit")
         if determined:
             note = "not computable: the covariates determine this regressor"
-            for row in ("partial_r",) * (name == "bits") + (measure,):
-                yield {**common, "measure": row, "value": np.nan, "note": note}
+            for undefined in ("partial_r",) * (name == "bits") + (measure,):
+                yield {**common, "measure": undefined, "value": np.nan, "note": note}
             continue
         if name == "bits":
             limit = reliability(responses, usable, ceiling, ceiling["seed"], others).root()
@@ -337,7 +337,11 @@ def regressors(
         base += [values, *(back(values, by) for by in lags if spills_over(term))]
     surprisals = pd.concat([words[["bits"]], *(back(words[["bits"]], by) for by in lags)], axis=1)
     known = pd.concat(base, axis=1) if base else words[[]]
-    return pd.concat([known, surprisals], axis=1), list(known), list(surprisals)
+    return (
+        pd.concat([known, surprisals], axis=1),
+        known.columns.tolist(),
+        surprisals.columns.tolist(),
+    )
 
 
 def _gain_rows(

@@ -108,7 +108,8 @@ def _check_memo(pickled: bytes) -> None:
     Every remembered object takes at least a byte, and they are numbered from 0.
     """
     for opcode, argument, place in pickletools.genops(pickled):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > len(pickled):
+        remembers = opcode.name in ("PUT", "BINPUT", "LONG_BINPUT")
+        if remembers and int(argument or 0) > len(pickled):
             raise pickle.UnpicklingError(
                 f"byte {place} remembers an object as number {argument}, of {len(pickled)} bytes"
             )

@@ -19,7 +19,7 @@ RESPONSE_ATTRIBUTES = ("kind", "units", "source", "licence", "simulated")
 KINDS = ("brain", "reading-times")
 # Of the readers behind a mean: of their times, and of the logarithms of these; both or neither.
 # Each with its least value, and whether that itself is allowed.
-MOMENTS = (
+MOMENTS: tuple[dict[str, tuple[float, bool]], ...] = (
     {"sd": (0, True), "n": (0, False)},
     {"log_mean": (-np.inf, False), "log_sd": (0, True)},
 )

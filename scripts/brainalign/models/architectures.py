@@ -43,10 +43,10 @@ class Family:
     them to the key that stands in where they are missing (early conversions had other names).
     `default_context` stands in where a config has no `context_key`; `fixed_positions` says that
     positions come from a table, so a longer context cannot run; `counts_places` that attention
-    counts distances in places, padding included, and not by the mask. `kernel` is transformers' name
-    of the attention that is used, and `obeys` are the keys of `_ATTENTION` that the architecture
-    does something about. `ignored` matches tensors of a checkpoint that the language model does not
-    use as parameters (buffers, other heads).
+    counts distances in places, padding included, and not by the mask. `kernel` is what
+    transformers calls the attention that is used, and `obeys` are the keys of `_ATTENTION` that the
+    architecture does something about. `ignored` matches tensors of a checkpoint that the language
+    model does not use as parameters (buffers, other heads).
     """
 
     architecture: str
