@@ -529,3 +529,42 @@ def test_tokens_stand_in_for_surprisal():
     assert token_counts(table.assign(bits=5.0), "f")["bits"].tolist() == [2.0, 1.0]
     with pytest.raises(InputError, match="f: n_tokens is empty"):
         token_counts(table.assign(n_tokens=np.nan), "f")
+
+
+def test_a_mixed_model_finds_the_planted_slope_and_what_it_adds(world):
+    options = {"covariates": ["length", "position"], "mixed_model": {"slopes": ["bits", "length"]}}
+    found = whole(world.fit("controlled", **options))
+    slope = found.loc["mixed_slope_ms_per_bit"]
+    assert slope["low"] < SLOPE < slope["high"]
+    assert slope["interval"] == "readers and items"
+    # Readers have one slope: the fixed one is about that of the mean times.
+    assert slope["value"] == pytest.approx(found.loc["slope_ms_per_bit", "value"], abs=0.5)
+    assert found.loc["mixed_aic", "n"] == found.loc["delta_loglik_per_observation", "n"]
+    gain = found.loc["mixed_delta_loglik_per_observation", "value"]
+    assert gain == pytest.approx(found.loc["delta_loglik_per_observation", "value"], rel=0.1)
+    stimuli = world.stimuli.assign(sentence_id=np.arange(900) // 15)
+    sentences = {**options, "mixed_model": {"items": "sentence"}}
+    table = fit_reading_times(
+        world.surprisal, stimuli, world.responses(), "controlled", **sentences
+    )
+    assert whole(table).loc["mixed_aic", "value"] != found.loc["mixed_aic", "value"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"slopes": ["rarity"]}, "mixed_model.slopes: 'rarity' is no regressor"),
+        ({"items": "sentence"}, "the stimuli have no sentence_id"),
+    ],
+)
+def test_a_mixed_model_of_what_is_not_there_is_refused(world, options, message):
+    with pytest.raises(InputError, match=message):
+        world.fit("controlled", mixed_model=options)
+
+
+def test_means_have_no_mixed_model(world):
+    mean = np.nanmean(world.times, 1, keepdims=True)
+    table = fit_reading_times(
+        world.surprisal, world.stimuli, world.responses(mean), "controlled", mixed_model={}
+    )
+    assert whole(table).loc["mixed_aic", "note"] == "not computable: no single readers' times"

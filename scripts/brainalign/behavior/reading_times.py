@@ -9,6 +9,7 @@ import xarray as xr
 
 from brainalign.behavior.mixed import cross_validated_gain
 from brainalign.behavior.reliability import Ceiling, reliability, residual
+from brainalign.behavior.single_times import mixed_model_rows
 from brainalign.behavior.terms import STANDARD, columns_of, spills_over, values_of
 from brainalign.datasets.reading_times import at_lags
 from brainalign.errors import InputError
@@ -35,6 +36,7 @@ def fit_reading_times(
     skip_sentence_initial: bool = True,
     times: str = "raw",
     ceiling: Mapping[str, Any] | None = None,
+    mixed_model: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Every measure of the fit of surprisal to reading times, a row each.
@@ -56,6 +58,8 @@ def fit_reading_times(
         likelihood of log times is a log-normal one of times; gains between models of one scale
         are in nats on either.
     ceiling : `method` (`split-half` or `none`), `n` splits, `seed`.
+    mixed_model : `slopes` and `items` of a mixed model of single times (see single_times.py;
+        controlled); None: no such model.
     seed : of the splits where `ceiling` names none.
 
     Returns
@@ -94,6 +98,10 @@ def fit_reading_times(
         options = {**(ceiling or {}), "seed": (ceiling or {}).get("seed", seed)}
         unit = "log_ms" if times == "log" else "ms"
         rows += _controlled(words, responses, list(covariates), spillover, options, unit)
+        if mixed_model is not None:
+            rows += _mixed(
+                words, stimuli, responses, list(covariates), spillover, mixed_model, unit
+            )
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     table["interval"] = table["interval"].fillna("none")
     table[["note", "ceiling_method"]] = table[["note", "ceiling_method"]].fillna("")
@@ -314,6 +322,31 @@ def _controlled(
         per_word, counts = cross_validated_gain(full, null, readers, story)
         for row in _gain_rows("delta_loglik_per_observation", per_word, story, counts):
             yield {**row, **left_out}
+
+
+def _mixed(
+    words: pd.DataFrame,
+    stimuli: pd.DataFrame,
+    responses: xr.Dataset,
+    covariates: list[str],
+    spillover: int,
+    options: Mapping[str, Any],
+    unit: str,
+) -> Iterator[Row]:
+    design, base, _ = regressors(words, covariates, spillover)
+    usable = words["scored"].to_numpy() & design.notna().all(axis=1).to_numpy()
+    left_out = dict(zip(("n_dropped", "reason"), dropped(words, usable), strict=True))
+    items = {"word": stimuli["stimulus_id"]}
+    if options.get("items") == "sentence":
+        if "sentence_id" not in stimuli:
+            raise InputError("mixed_model.items: sentence, but the stimuli have no sentence_id")
+        items["sentence"] = (
+            stimuli["context_group"].astype(str) + ":" + stimuli["sentence_id"].astype(str)
+        )
+    chosen = {name: labels.to_numpy()[usable] for name, labels in items.items()}
+    times = responses["responses"].values[usable].astype(float)
+    for row in mixed_model_rows(design[usable], base, times, chosen, options, unit):
+        yield {**row, **left_out}
 
 
 def regressors(

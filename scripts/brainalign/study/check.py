@@ -236,7 +236,7 @@ def _covariate_faults(path: str, benchmark: Config) -> Iterator[str]:
         except InputError as error:
             yield f"{path}.covariates: {error}"
     if benchmark["mode"] == "legacy":
-        for key in ("covariates", "spillover", "times"):
+        for key in ("covariates", "spillover", "times", "mixed_model"):
             if key in benchmark:
                 yield f"{path}.{key}: of mode controlled; the paper's score has no such choice"
     if benchmark.get("times") == "log" and benchmark.get("measure") in EVENTS:
