@@ -1,26 +1,25 @@
 """A dataset of your own: a stimuli table and a responses file in the project's own form."""
 
-import io
+import gzip
 import logging
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
+from brainalign.datasets.own_responses import check_values, read_responses
+from brainalign.datasets.own_table import Findings, read_stimuli
 from brainalign.datasets.prepared import Prepared, card
 from brainalign.datasets.raw import RawFile, Record, content
 from brainalign.encoding.timing import assign_volumes
 from brainalign.errors import InputError
-from brainalign.formats.datasets import STIMULUS_COLUMNS, check_responses, check_stimuli, is_timed
+from brainalign.formats.datasets import check_responses, check_stimuli, is_timed
 
 LOG = logging.getLogger("brainalign")
 BY_HAND = "the config names it"
-NAMES = ("stimulus_id", "context_group", "split_group")
-WORDS = (*NAMES, "text")  # columns that are read as they stand
-UNTIMED = ("onset", "offset")
 
 
 def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
@@ -37,31 +36,32 @@ def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
 def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
     """The two files, checked against each other; docs/adding-a-dataset.md gives their form.
 
-    Columns `onset` and `offset` may be left out of a stimuli table without times.
+    Columns `onset` and `offset` may be left out of a stimuli table without times. The card lists
+    what was changed (`changed`), left out (`dropped`) and noticed (`notes`).
 
     Raises
     ------
-    InputError : a file is unreadable, or the two do not fit docs/architecture.md, "Files".
+    InputError : a file is unreadable, or the two do not fit docs/architecture.md, "Files", or hold
+        what cannot have been measured.
     """
     table, array = records
-    stimuli = _stimuli(table)
-    try:
-        with xr.open_dataset(io.BytesIO(content(array)), engine="h5netcdf") as file:
-            responses = file.load()
-    # A damaged file makes the HDF5 layer fail in many ways; all mean the same.
-    except Exception as error:
-        raise InputError(f"{array['path']}: not a whole netCDF-4 file ({error})") from error
+    findings = Findings()
+    stimuli = read_stimuli(_unpacked(table), table["path"], findings)
+    responses = read_responses(_unpacked(array), array["path"], findings)
     check_stimuli(stimuli, table["path"])
     _check_places(stimuli, table["path"])
     check_responses(responses, stimuli, array["path"])
+    _check_offsets(stimuli, table["path"])
+    check_values(responses, stimuli, array["path"], findings)
     if responses.attrs["simulated"]:
         raise InputError(
             f"{array['path']}: attribute simulated is {responses.attrs['simulated']!r}, expected "
             "0: tables take own data for real"
         )
-    notes = _timing_notes(stimuli, responses) if is_timed(responses) else []
-    for note in notes:
-        LOG.warning("%s", note)
+    if is_timed(responses):
+        findings.notes += _timing_notes(stimuli, responses)
+    for line in (*findings.changed, *findings.notes):
+        LOG.warning("%s", line)
     return Prepared(
         stimuli,
         responses,
@@ -71,9 +71,30 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
             records,
             dataset="own",
             citation=str(source.get("citation", "")),
-            notes=notes,
+            dropped=findings.dropped,
+            changed=findings.changed,
+            notes=findings.notes,
         ),
     )
+
+
+def _unpacked(record: Record) -> bytes:
+    """The content of a file that its name or its first bytes say is packed with gzip, or is not."""
+    packed = content(record)
+    try:
+        return gzip.decompress(packed) if packed.startswith(b"\x1f\x8b") else packed
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{record['path']}: not a whole gzip file ({error})") from error
+
+
+def _check_offsets(stimuli: pd.DataFrame, where: str) -> None:
+    early = stimuli["offset"].to_numpy(float) < stimuli["onset"].to_numpy(float)
+    if early.any():
+        row = stimuli[early].iloc[0]
+        raise InputError(
+            f"{where}: stimulus {row['stimulus_id']}: offset {row['offset']:g} s is before its "
+            f"onset, {row['onset']:g} s; offsets are times, not durations"
+        )
 
 
 def _check_places(stimuli: pd.DataFrame, where: str) -> None:
@@ -104,32 +125,3 @@ def _timing_notes(stimuli: pd.DataFrame, responses: xr.Dataset) -> list[str]:
         f"{len(lost)} of {len(stimuli)} stimuli belong to no volume, first {lost.iloc[0]}: they "
         "begin between runs, or not after the first volume's onset"
     ]
-
-
-def _stimuli(record: Record) -> pd.DataFrame:
-    data, where = io.BytesIO(content(record)), record["path"]
-    try:
-        if where.removesuffix(".gz").endswith(".csv"):
-            columns = pd.read_csv(data, nrows=0).columns
-            data.seek(0)
-            stimuli = pd.read_csv(
-                data,
-                dtype=dict.fromkeys(WORDS, str),
-                keep_default_na=False,
-                na_values={name: [""] for name in columns if name not in WORDS},
-                float_precision="round_trip",
-            )
-        else:
-            stimuli = pd.read_parquet(data)
-    # A damaged Parquet file fails in many ways; all mean the same.
-    except Exception as error:
-        raise InputError(f"{where}: not a readable table ({error})") from error
-    for name in UNTIMED:
-        if name not in stimuli.columns:
-            stimuli[name] = np.nan
-    missing = [name for name in STIMULUS_COLUMNS if name not in stimuli.columns]
-    if missing:
-        raise InputError(f"{where}: column {', '.join(missing)} is missing")
-    for name in NAMES:  # of a Parquet table; a CSV table's are strings already
-        stimuli[name] = stimuli[name].map(str, na_action="ignore")
-    return stimuli

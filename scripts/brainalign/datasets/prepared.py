@@ -46,6 +46,7 @@ def card(
     dataset: str,
     citation: str,
     dropped: Sequence[Mapping[str, Any]] = (),
+    changed: Sequence[str] = (),
     notes: Sequence[str] = (),
     **checks: Any,
 ) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def card(
     Parameters
     ----------
     dropped : one entry per thing left out: `what`, `n`, `why`.
+    changed : a line per change of what the files say.
     notes : how the data were read where a reader could have read them otherwise.
     checks : further measured facts under their own names.
     """
@@ -79,6 +81,7 @@ def card(
         "mean": float(np.nanmean(array)),
         "sd": float(np.nanstd(array)),
         "dropped": [dict(entry) for entry in dropped],
+        "changed": list(changed),
         "notes": list(notes),
         "raw_files": len(records),
         "raw_verified": all(record["verified"] for record in records),

@@ -119,7 +119,7 @@ def summary_page(headline: pd.DataFrame) -> str:
 
 
 def cards_table(cards: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """A row per dataset: what it is, where from, how large, what was left out.
+    """A row per dataset: what it is, where from, how large, what was left out or changed.
 
     Parameters
     ----------
@@ -148,6 +148,7 @@ def cards_table(cards: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
                 "tr (s)": card["tr"],
                 "missing share": card["missing_share"],
                 "left out": "; ".join(dropped),
+                "changed": "; ".join(card.get("changed", [])),
                 "notes": "; ".join(card.get("notes", [])),
                 "raw files": card["raw_files"],
                 "raw files verified": card["raw_verified"],

@@ -26,6 +26,7 @@ MOMENTS: tuple[dict[str, tuple[float, bool]], ...] = (
 # responses.nc ends with a checksum of what is before it. HDF5 reads no further than its own end.
 _MARK = b"\ncrc32 "
 _CHECKSUM_SIZE = len(_MARK) + 8
+LONGEST_TR = 60.0  # seconds
 _PART = 1 << 22  # bytes read at a time
 
 
@@ -59,7 +60,9 @@ def read_responses(path: str | Path, stimuli: pd.DataFrame) -> xr.Dataset:
         raise InputError(f"{path}: no such responses file")
     _check_whole(path)
     try:
-        responses = xr.load_dataset(path, engine="h5netcdf")
+        responses = xr.load_dataset(
+            path, engine="h5netcdf", decode_times=False, decode_timedelta=False
+        )
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not a readable netCDF file ({error}); {REMAKE}") from error
     check_responses(responses, stimuli, str(path))
@@ -116,7 +119,11 @@ def check_stimuli(stimuli: pd.DataFrame, where: str) -> None:
             )
     for column in ("position", "onset", "offset"):
         if not pd.api.types.is_numeric_dtype(stimuli[column]):
-            raise InputError(f"{where}: column {column} holds other than numbers")
+            other = stimuli[column].map(lambda cell: not isinstance(cell, int | float))
+            first = (
+                f" ({stimuli[column][other].iloc[0]!r}, {ids[other].iloc[0]})" if any(other) else ""
+            )
+            raise InputError(f"{where}: column {column} holds other than numbers{first}")
     if stimuli["position"].isna().any():
         raise InputError(
             f"{where}: stimulus {ids[stimuli['position'].isna()].iloc[0]}: no position"
@@ -146,9 +153,9 @@ def check_responses(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) ->
         raise InputError(f"{where}: target_id {names[names.duplicated()].iloc[0]} appears twice")
     if values.dtype.kind != "f":
         raise InputError(f"{where}: responses are {values.dtype}, expected floating point")
-    for name in RESPONSE_ATTRIBUTES:
-        if name not in responses.attrs:
-            raise InputError(f"{where}: attribute {name} is missing")
+    absent = [name for name in RESPONSE_ATTRIBUTES if name not in responses.attrs]
+    if absent:
+        raise InputError(f"{where}: attribute {', '.join(absent)} is missing")
     if responses.attrs["kind"] not in KINDS:
         raise InputError(f"{where}: kind {responses.attrs['kind']!r}, expected one of {KINDS}")
     _check_moments(responses, where)
@@ -229,7 +236,18 @@ def _check_volumes(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) -> 
         raise InputError(
             f"{where}: attribute tr is {responses.attrs['tr']!r}, expected positive seconds"
         )
-    _check_clock(stimuli, onset, responses["run"].values.astype(str), tr, where)
+    runs = responses["run"].values.astype(str)
+    apart = np.diff(onset)[runs[1:] == runs[:-1]]
+    usual = float(np.median(apart)) if apart.size else tr
+    if abs(usual - tr) > 0.002 * tr + 0.001:  # onsets may be rounded to milliseconds
+        milli = abs(usual - tr / 1000) < 0.01 * usual or abs(usual / 1000 - tr) < 0.01 * tr
+        raise InputError(
+            f"{where}: attribute tr is {tr:g} s, but the volumes of a run begin {usual:g} s apart"
+            f"{' (is one of them in milliseconds?)' if milli else ''}"
+        )
+    if tr > LONGEST_TR:
+        raise InputError(f"{where}: tr is {tr:g} s; is it in milliseconds? Times are in seconds")
+    _check_clock(stimuli, onset, runs, tr, where)
 
 
 def _check_clock(
@@ -249,11 +267,13 @@ def _check_clock(
     outside = np.flatnonzero((words < onset[0]) | (words > onset[-1] + last))
     if outside.size:
         row = outside[0]
+        seconds = words[np.isfinite(words)].max() / 1000
+        milli = " (milliseconds?)" if onset[0] < seconds <= onset[-1] + last else ""
         side = "before the first volume" if words[row] < onset[0] else "after the last volume"
         raise InputError(
             f"{where}: stimulus {ids[row]}: onset {words[row]:g} s is {side}; the scan lasts from "
             f"{onset[0]:g} to {onset[-1] + tr:g} s, and {outside.size} of {len(words)} stimuli lie "
-            f"outside it; {clock}"
+            f"outside it{milli}; {clock}"
         )
     volume = np.searchsorted(onset, words, side="right") - 1
     heard = runs[volume[words <= onset[volume] + last]]
