@@ -28,11 +28,15 @@ $(VENV)/installed: requirements.txt constraints.txt
 	@echo "setting up $(VENV) from requirements.txt"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or 3.12 is needed, this is " + sys.version) if sys.version_info[:2] not in ((3, 11), (3, 12)) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
+	$(VENV)/bin/pip install --no-compile --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
+	PYTHONPATH=scripts env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/python -m brainalign.study.precompile
 	touch $@
 
+# Tests import more than jobs do: all is compiled. (compileall fails where any package has a file of
+# another Python's syntax; such files are never imported.)
 $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	$(VENV)/bin/pip install --no-compile --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	-$(VENV)/bin/python -m compileall -q -j 0 $(VENV)/lib >/dev/null
 	touch $@
 
 demo: $(VENV)/installed
