@@ -186,8 +186,9 @@ def test_the_level_of_folds_with_too_few_groups_is_named(n_groups, folds, inner,
 
 def test_a_benchmark_with_too_few_groups_names_its_key():
     """Three runs, nested layers and penalties: the innermost folds have one run left."""
-    stimuli = pd.DataFrame({"stimulus_id": list("abcdef"), "split_group": list("xxyyzz")})
-    dataset = xr.Dataset({"responses": (("stimulus", "target"), np.eye(6))})
+    rows = [f"r{i:02d}" for i in range(60)]
+    stimuli = pd.DataFrame({"stimulus_id": rows, "split_group": np.repeat(list("xyz"), 20)})
+    dataset = xr.Dataset({"responses": (("stimulus", "target"), np.eye(60))})
     regression = {
         "type": "ridge", "selection": "folds-per-target",
         "alphas": {"low": 1, "high": 10, "n": 2, "relative": False},
@@ -225,3 +226,22 @@ def test_a_group_of_one_row_is_no_fold():
 def test_a_bad_scheme_is_named(scheme, message):
     with pytest.raises(InputError, match=message):
         make_splits(scheme, list(range(12)), list("aaaabbbbcccc"))
+
+
+@pytest.mark.parametrize(
+    ("split", "remedy"),
+    [
+        ({"scheme": "grouped"}, "fewer folds test more rows at a time"),
+        ({"scheme": "contiguous", "folds": 5}, "fewer folds test more rows at a time"),
+        ({"scheme": "shuffled", "folds": 3, "train": 0.8}, "a smaller share of training rows"),
+    ],
+)
+def test_folds_of_few_rows_are_refused(split, remedy):
+    rows = [f"r{i:02d}" for i in range(45)]
+    stimuli = pd.DataFrame({"stimulus_id": rows, "split_group": np.repeat(list("abcde"), 9)})
+    dataset = xr.Dataset({"responses": (("stimulus", "target"), np.eye(45))})
+    entry = {"regression": {"type": "ols"}, "split": split}
+    with pytest.raises(InputError, match=rf"a fold of 9 test rows, expected 15 or more.*{remedy}"):
+        read_benchmark(entry, stimuli, dataset, 0)
+    entry["split"] = {"scheme": "grouped", "folds": 2}
+    assert len(read_benchmark(entry, stimuli, dataset, 0).splits) == 2

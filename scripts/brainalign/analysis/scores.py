@@ -12,8 +12,9 @@ from brainalign.intervals import mean_interval
 
 SCORE_COLUMNS = (
     "model", "label", "base", "family", "role", "tuned", "parameters", "published", "dataset",
-    "benchmark", "mode", "layer_choice", "layer", "depth", "region", "r", "ceiling", "ratio", "low",
-    "high", "interval", "r2", "unique_r2", "n_targets", "n_undefined", "n_subjects", "simulated",
+    "benchmark", "mode", "layer_choice", "layer", "depth", "region", "r", "r_stacked",
+    "ceiling", "ratio", "low", "high", "interval", "r2", "unique_r2", "n_targets", "n_undefined",
+    "n_subjects", "simulated",
 )  # fmt: skip
 SUBJECT_COLUMNS = (
     "model", "base", "family", "role", "dataset", "benchmark", "mode", "subject", "fold", "r",

@@ -131,34 +131,50 @@ def score_model(
     if isinstance(benchmark.regression, Similarity):
         matrices = ResponseMatrices(responses, aggregate, benchmark.regression)
 
-    def score(features: Features, splits: Sequence[Split]) -> pd.DataFrame:
+    def score(features: Features) -> tuple[pd.DataFrame, Scores | None]:
         if isinstance(benchmark.regression, Similarity):
-            return matrices.score(features.rows(splits[0].train), splits)
-        scores = score_layer(features, responses, benchmark, splits)
-        if nuisance is not None and splits is benchmark.splits:
+            rows = features.rows(benchmark.splits[0].train)
+            return matrices.score(rows, benchmark.splits), None
+        scores = score_layer(features, responses, benchmark, benchmark.splits)
+        if nuisance is not None:
             scores = replace(scores, unique_r2=nuisance.unique(features))
+        return summary(scores), scores
+
+    def summary(scores: Scores) -> pd.DataFrame:
         return summarise(scores, aggregate, benchmark.alphas, responses.unmeasured)
 
     def score_inside(features: Features, splits: Sequence[Split]) -> float:
         """The overall r alone, by which nested choice compares layers."""
         if isinstance(benchmark.regression, Similarity):
-            return float(_overall(score(features, splits))["r"].iloc[0])
+            table = matrices.score(features.rows(splits[0].train), splits)
+            return float(_overall(table)["r"].iloc[0])
         r = score_layer(features, responses, benchmark, splits).r
         return mean_of_defined(aggregate(r)["all", "all"])
 
+    best: Scores | None = None  # of each fold, the layer that its training rows choose so far
     for index, (name, features) in enumerate(layers):
-        table = score(features, benchmark.splits)
+        table, scores = score(features)
         table.insert(0, "layer", name)
         table.insert(1, "layer_index", index)
         table.insert(2, "depth", index / max(len(names) - 1, 1))
         tables.append(table)
         if benchmark.layers == "nested":
             inner.append([score_inside(features, parts) for parts in benchmark.inner_folds()])
+            if scores is not None and best is None:
+                best = scores
+            elif scores is not None and best is not None:
+                for fold in np.flatnonzero(_best_layers(np.asarray(inner)) == index).tolist():
+                    best.take(fold, scores)
         _report(name, index, len(names), table)
     result = pd.concat(tables, ignore_index=True)
     result["chosen"] = False
     if benchmark.layers == "nested":
-        result = pd.concat([result, _nested(result, np.asarray(inner))], ignore_index=True)
+        nested = _nested(result, np.asarray(inner))
+        if best is not None:  # the folds stacked, each from its chosen layer
+            keys = ["subject", "region", "fold"]
+            stacked = summary(best).set_index(keys)["r_stacked"]
+            nested["r_stacked"] = stacked.loc[pd.MultiIndex.from_frame(nested[keys])].to_numpy()
+        result = pd.concat([result, nested], ignore_index=True)
     else:
         result.loc[result["layer_index"] == _chosen_index(result, benchmark.layers), "chosen"] = (
             True
@@ -195,9 +211,14 @@ def _chosen_index(table: pd.DataFrame, layers: str | float) -> int:
     return int(overall["layer_index"].to_numpy()[best])
 
 
+def _best_layers(inner: np.ndarray) -> np.ndarray:
+    """The layer of the highest r in each fold (the first of equals); `inner` is [layer, fold]."""
+    return np.where(np.isnan(inner), -np.inf, inner).argmax(axis=0)
+
+
 def _nested(table: pd.DataFrame, inner: np.ndarray) -> pd.DataFrame:
     """Rows of the layer chosen in each fold by its training rows; `inner` is [layer, fold]."""
-    best = np.where(np.isnan(inner), -np.inf, inner).argmax(axis=0)
+    best = _best_layers(inner)
     folds, whole = table[table["fold"] >= 0], table[table["fold"] == -1]
     # What has no r in some fold has none there in any layer.
     undefined = whole.groupby(["subject", "region"])[["n_undefined", "reason"]].first()

@@ -26,11 +26,24 @@ class Prediction(NamedTuple):
     mean: Array
 
 
+class Sums(NamedTuple):
+    """Sums over test rows of products of a fold's centred columns, [..., target].
+
+    `constant` tells which responses vary by rounding alone.
+    """
+
+    covariance: Array
+    prediction: Array
+    response: Array
+    constant: Array
+
+
 class Agreement(NamedTuple):
-    """Pearson's r and R² of each target, [target]."""
+    """Pearson's r and R² of each target, [target], and the sums that r is made of."""
 
     r: Array
     r2: Array
+    sums: Sums
 
 
 class Spread(NamedTuple):
@@ -70,22 +83,13 @@ def _centred(columns: Array) -> Array:
     return shifted - array_namespace(columns).mean(shifted, axis=0)
 
 
-class _Sums(NamedTuple):
-    """Sums over rows of products of centred columns, [target]; which responses are constant."""
-
-    covariance: Array
-    prediction: Array
-    response: Array
-    constant: Array
-
-
-def _sums(p: Array, t: Array, mean: Array) -> _Sums:
+def _sums(p: Array, t: Array, mean: Array) -> Sums:
     """Of predictions that are centred and responses that are not, [row, target]."""
     squares, far, constant = spread(t, mean)
     covariance = column_products(p, t)
     if array_namespace(t).any(far):
         covariance[far] = column_products(p[:, far], _centred(t[:, far]))
-    return _Sums(covariance, column_products(p, p), squares, constant)
+    return Sums(covariance, column_products(p, p), squares, constant)
 
 
 def pearson(prediction: Array, response: Array, epsilon: float = 0.0) -> Array:
@@ -104,7 +108,7 @@ def pearson(prediction: Array, response: Array, epsilon: float = 0.0) -> Array:
     """
     xp = array_namespace(prediction, response)
     centred = prediction - xp.mean(prediction, axis=0)
-    return _correlation(_sums(centred, response, xp.mean(response, axis=0)), epsilon)
+    return correlation(_sums(centred, response, xp.mean(response, axis=0)), epsilon)
 
 
 def agreement(
@@ -124,10 +128,11 @@ def agreement(
     error = error + n_rows * (distance - prediction.mean) ** 2
     total = xp.where(sums.constant, 1.0, sums.response + n_rows * distance**2)
     r2 = xp.where(sums.constant, xp.nan, 1 - error / total)
-    return Agreement(_correlation(sums, epsilon), r2)
+    return Agreement(correlation(sums, epsilon), r2, sums)
 
 
-def _correlation(sums: _Sums, epsilon: float) -> Array:
+def correlation(sums: Sums, epsilon: float = 0.0) -> Array:
+    """Pearson's r [..., target] from sums of products, NaN for constant responses."""
     xp = array_namespace(sums.response)
     norm_p, norm_t = xp.sqrt(sums.prediction), xp.sqrt(sums.response)
     if epsilon:

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from brainalign.encoding.arrays import fetch
-from brainalign.encoding.correlation import Aggregate, Agreement
+from brainalign.encoding.correlation import Aggregate, Agreement, Sums, correlation
 
 COLUMNS = (
-    "layer", "layer_index", "depth", "subject", "region", "fold", "r", "r_sd", "r2", "unique_r2",
-    "n_targets", "n_undefined", "reason", "alpha", "alpha_at_edge", "chosen",
+    "layer", "layer_index", "depth", "subject", "region", "fold", "r", "r_sd", "r_stacked", "r2",
+    "unique_r2", "n_targets", "n_undefined", "reason", "alpha", "alpha_at_edge", "chosen",
 )  # fmt: skip
 
 Columns = dict[str, list[Any]]
@@ -24,12 +24,15 @@ Columns = dict[str, list[Any]]
 class Scores:
     """What each target scores in each fold, [fold, target] each.
 
-    `r` and `r2` are NaN where undefined, `alpha` is an index of the grid (None for least squares),
-    `unique_r2` what the features add to the nuisance's R² (None where it was not asked for).
+    `r` and `r2` are NaN where undefined, `sums` [3, fold, target] are the sums that r is made of
+    (`correlation.Sums`: covariance, prediction, response; zero where undefined), `alpha` is an
+    index of the grid (None for least squares), `unique_r2` what the features add to the nuisance's
+    R² (None where it was not asked for).
     """
 
     r: np.ndarray
     r2: np.ndarray
+    sums: np.ndarray
     alpha: np.ndarray | None
     unique_r2: np.ndarray | None = None
 
@@ -38,7 +41,8 @@ class Scores:
         """Scores to be `put`, NaN until then."""
         shape = (n_folds, n_targets)
         alpha = np.zeros(shape, dtype=np.int64) if penalties else None
-        return cls(np.full(shape, np.nan), np.full(shape, np.nan), alpha)
+        nothing = np.zeros((3, *shape))
+        return cls(np.full(shape, np.nan), np.full(shape, np.nan), nothing, alpha)
 
     @classmethod
     def of_folds(cls, folds: Sequence["Scores"]) -> "Scores":
@@ -47,18 +51,38 @@ class Scores:
         return cls(
             np.concatenate([fold.r for fold in folds]),
             np.concatenate([fold.r2 for fold in folds]),
+            np.concatenate([fold.sums for fold in folds], axis=1),
             np.concatenate(alphas) if alphas else None,
         )
 
     def put(self, fold: int, block: slice, found: Agreement) -> None:
         """Write down the scores of some targets in one fold."""
         self.r[fold, block], self.r2[fold, block] = fetch(found.r), fetch(found.r2)
+        varies = ~fetch(found.sums.constant)
+        for place, values in zip(self.sums, found.sums[:3], strict=True):
+            place[fold, block] = fetch(values) * varies
 
     def only(self, measured: np.ndarray) -> "Scores":
         """These scores, NaN for targets that are not `measured` [target]."""
         self.r[:, ~measured] = np.nan
         self.r2[:, ~measured] = np.nan
+        self.sums[:, :, ~measured] = 0.0
         return self
+
+    def take(self, fold: int, other: "Scores") -> None:
+        """Write down one fold's scores of `other`."""
+        for name in ("r", "r2", "alpha", "unique_r2"):
+            if getattr(self, name) is not None:
+                getattr(self, name)[fold] = getattr(other, name)[fold]
+        self.sums[:, fold] = other.sums[:, fold]
+
+    @property
+    def stacked(self) -> np.ndarray:
+        """r [target] of all folds' test rows one below the other, predictions and responses centred
+        in each fold. NaN where the response is constant in every fold.
+        """
+        sums = self.sums.sum(axis=1)
+        return correlation(Sums(sums[0], sums[1], sums[2], sums[2] == 0))
 
 
 def summarise(
@@ -73,11 +97,13 @@ def summarise(
     undefined = np.isnan(scores.r)
     explained = aggregate(scores.r2)
     unique = None if scores.unique_r2 is None else aggregate(scores.unique_r2)
+    stacked = aggregate(scores.stacked)
     parts = []
     for (subject, region), values in aggregate(scores.r).items():
         targets = aggregate.targets(subject, region)
         lost = undefined[:, targets]
         rows = fold_rows(subject, region, values, targets.size)
+        rows["r_stacked"][0] = float(stacked[subject, region])
         rows["r2"] = with_mean(explained[subject, region])
         if unique is not None:
             rows["unique_r2"] = with_mean(unique[subject, region])
@@ -113,6 +139,7 @@ def fold_rows(subject: str, region: str, values: np.ndarray, n_targets: int) -> 
         "fold": [-1, *range(values.size)],
         "r": with_mean(values),
         "r_sd": [spread_of_defined(values), *[np.nan] * values.size],
+        "r_stacked": [np.nan] * n_rows,
         "r2": [np.nan] * n_rows,
         "unique_r2": [np.nan] * n_rows,
         "n_targets": [n_targets] * n_rows,
