@@ -71,7 +71,9 @@ def write_results(
     names = ["all", *(f"region{i}" for i in range(regions))]
     for benchmark in config.get("alignment", {}):
         ceilings = pd.DataFrame({"target_id": "all", "subject": "all", "region": names})
-        ceilings = ceilings.assign(ceiling=0.4, low=0.35, high=0.45, method="extrapolation")
+        ceilings = ceilings.assign(
+            ceiling=0.4, low=0.35, high=0.45, method="extrapolation", note=""
+        )
         write_table(ceilings, root / "ceilings" / f"{benchmark}.parquet")
 
 
@@ -93,6 +95,7 @@ def _alignment(
             "layer_index": rows["layer_index"], "depth": depth[rows["layer_index"]],
             "subject": [parts[i][0] for i in rows["part"]], "region": rows["region"],
             "fold": [parts[i][1] for i in rows["part"]], "r": r, "r_sd": 0.02,
+            "r_stacked": 0.9 * r,
             "r2": r**2, "unique_r2": np.nan, "n_targets": 100,
             "n_undefined": 0, "alpha": np.nan, "alpha_at_edge": 0.0,
             "chosen": rows["layer_index"] == layers // 2,

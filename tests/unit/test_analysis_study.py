@@ -614,7 +614,7 @@ def alignment_table(r=0.3, chosen="layer.1"):
     columns = ["layer", "layer_index", "depth", "subject", "region", "fold", "r"]
     table = pd.DataFrame(rows, columns=columns)
     return table.assign(
-        r_sd=0.05, r2=0.01, unique_r2=np.nan, n_targets=7, n_undefined=0, alpha=1.0,
+        r_sd=0.05, r_stacked=0.1, r2=0.01, unique_r2=np.nan, n_targets=7, n_undefined=0, alpha=1.0,
         alpha_at_edge=0.0, chosen=table["layer"] == chosen,
     )  # fmt: skip
 
@@ -624,6 +624,7 @@ def ceiling_table(value=0.5):
         {
             "target_id": ["all", "all", "t1"], "subject": "all", "region": ["all", "LH", "LH"],
             "ceiling": [value, 0.0, 0.2], "low": 0.1, "high": 0.6, "method": "extrapolation",
+            "note": "",
         }
     )  # fmt: skip
 
@@ -638,6 +639,20 @@ BENCHMARKS = {
     "b-legacy": {"dataset": "d", "mode": "legacy", "layers": "best", "report_as": "D"},
     "b-controlled": {"dataset": "d", "mode": "controlled", "layers": {"depth": 0.66}},
 }
+
+
+def test_a_weak_ceiling_has_no_ratio():
+    models = model_table(MODELS, [{"name": "v", "parameters": 123}, {"name": "t", "parameters": 9}])
+    results = [("v", b, alignment_table()) for b in BENCHMARKS]
+    weak = {"b-legacy": ceiling_table().assign(note="weak: the interval holds 0")}
+    scores = collect_scores(results, weak, models, BENCHMARKS, [])["scores"]
+    scores = scores.set_index(["benchmark", "region"])
+    row = scores.loc[("b-legacy", "all")]
+    assert (row["ceiling"], row["ceiling_method"]) == (0.5, "extrapolation")
+    assert row["ceiling_note"] == "weak: the interval holds 0"
+    assert np.isnan(row["ratio"])
+    row = scores.loc[("b-controlled", "all")]
+    assert (row["ceiling_method"], row["ceiling_note"]) == ("none", "")
 
 
 def test_scores_keep_r_ceiling_and_ratio_apart():

@@ -382,7 +382,7 @@ def test_undefined_targets_are_counted_and_left_out(activation_file):
     features, y, _ = planted()
     y[3, 0] = np.nan  # of subject0, roi0
     y[:, 1] = 4.0
-    y[:10, 2] = 1.0  # constant in the first test fold only
+    y[:20, 2] = 1.0  # constant in the first test fold only
     stimuli, dataset = tables(y)
     file = activation_file({"f": features}, stimuli["stimulus_id"])
     table = align(file, stimuli, dataset, CONTROLLED, "cpu", 0)
@@ -614,7 +614,7 @@ def test_layers_are_scored_alike_as_tensors(monkeypatch, activation_file, regres
     features = np.random.default_rng(1).standard_normal((240, 300)) + features @ np.ones((6, 300))
     if repeated:  # no inverse of the Gram matrix
         features[1:10] = features[:1]
-    y[:10, 2] = 1.0  # constant in the first test fold
+    y[:20, 2] = 1.0  # constant in the first test fold
     y[:, 3] += 1000.0
     stimuli, dataset = tables(y)
     file = activation_file({"f": features}, stimuli["stimulus_id"])

@@ -12,9 +12,9 @@ from brainalign.intervals import mean_interval
 
 SCORE_COLUMNS = (
     "model", "label", "base", "family", "role", "tuned", "parameters", "published", "dataset",
-    "benchmark", "mode", "layer_choice", "layer", "depth", "region", "r", "r_stacked",
-    "ceiling", "ratio", "low", "high", "interval", "r2", "unique_r2", "n_targets", "n_undefined",
-    "n_subjects", "simulated",
+    "benchmark", "mode", "layer_choice", "layer", "depth", "region", "r", "r_stacked", "ceiling",
+    "ceiling_method", "ceiling_note", "ratio", "low", "high", "interval", "r2", "unique_r2",
+    "n_targets", "n_undefined", "n_subjects", "simulated",
 )  # fmt: skip
 SUBJECT_COLUMNS = (
     "model", "base", "family", "role", "dataset", "benchmark", "mode", "subject", "fold", "r",
@@ -47,7 +47,7 @@ def collect_scores(
     -------
     `scores` (the chosen layer, a row per region), `subjects` (the chosen layer per subject and per
     fold, all regions together), `layers` (every layer). `ratio` is r / ceiling, NaN where the
-    ceiling is not positive.
+    ceiling is weak or not positive.
 
     Raises
     ------
@@ -133,18 +133,26 @@ def _scores(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_ceilings(scores: pd.DataFrame, ceilings: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Scores with `ceiling` and `ratio`; NaN where a benchmark or a region has none."""
-    known = {
-        (benchmark, region): ceiling
-        for benchmark, table in ceilings.items()
-        for region, ceiling in table.loc[
-            table["target_id"] == "all", ["region", "ceiling"]
-        ].itertuples(index=False)
-    }
+    """Scores with `ceiling`, its method and note, and `ratio`.
+
+    NaN where a benchmark or a region has no ceiling; no ratio to a weak ceiling.
+    """
+    known: dict[tuple[str, str], tuple[float, str, str]] = {}
+    for benchmark, table in ceilings.items():
+        rows = table[table["target_id"] == "all"]
+        names = ("region", "ceiling", "method", "note")
+        for region, *found in zip(*(rows[name].tolist() for name in names), strict=True):
+            known[benchmark, region] = (found[0], found[1], found[2])
     places = zip(scores["benchmark"], scores["region"], strict=True)
-    ceiling = np.array([known.get(place, np.nan) for place in places], float)
+    nothing = (np.nan, "none", "")
+    values, method, note = zip(*(known.get(place, nothing) for place in places), strict=True)
+    ceiling = np.array(values, float)
+    usable = (ceiling > 0) & [not text.startswith("weak") for text in note]
     return scores.assign(
-        ceiling=ceiling, ratio=scores["r"] / np.where(ceiling > 0, ceiling, np.nan)
+        ceiling=ceiling,
+        ceiling_method=list(method),
+        ceiling_note=list(note),
+        ratio=scores["r"] / np.where(usable, ceiling, np.nan),
     )
 
 

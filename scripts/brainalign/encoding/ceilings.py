@@ -14,17 +14,21 @@ import xarray as xr
 from brainalign.encoding.alignment import score_design
 from brainalign.encoding.benchmark import Benchmark, read_benchmark, read_timing
 from brainalign.encoding.correlation import Aggregate, pearson
-from brainalign.encoding.operators import Design
+from brainalign.encoding.disattenuation import agreements, disattenuated
+from brainalign.encoding.pools import Space, joint, measured_subjects, only
 from brainalign.encoding.responses import Responses, Targets, gather_responses
 from brainalign.encoding.similarity import Similarity
 from brainalign.encoding.splits import Split
 from brainalign.errors import InputError
 
 LOG = logging.getLogger("brainalign")
-METHODS = ("extrapolation", "leave-one-subject-out", "split-half", "none")
+METHODS = ("disattenuation", "extrapolation", "leave-one-subject-out", "split-half", "none")
 INTERVAL = (2.5, 97.5)  # percentiles of `low` and `high`
 # Grid over tau (in subjects) of the extrapolation; larger ones are straight lines.
 TAUS = np.geomspace(0.05, 200.0, 120)
+WEAK = "weak: the interval holds 0"
+DISAGREE = "weak: predictions from different subjects do not agree"
+LEAK = "Brain-Score's formula; it counts what leaks from training to test rows, see oasm"
 
 
 def noise_ceiling(
@@ -32,7 +36,8 @@ def noise_ceiling(
 ) -> pd.DataFrame:
     """The ceiling table of a benchmark (docs/architecture.md, "ceilings").
 
-    `ceiling` of the entry: `{method: extrapolation, subsets: 10, bootstraps: 100}`,
+    `ceiling` of the entry: `{method: disattenuation, pairs: 5, bootstraps: 200}`,
+    `{method: extrapolation, subsets: 10, bootstraps: 100}` (legacy),
     `{method: leave-one-subject-out, folds: true, clean: true, bootstraps: 1000}`,
     `{method: split-half, folds: true, clean: true, splits: 100}`, or `{method: none}`. With
     `folds: false` the correlation is over all rows at once; with `clean: false` without the
@@ -41,8 +46,8 @@ def noise_ceiling(
     Raises
     ------
     InputError : an unknown method, any for rsa or cka, fewer than two subjects (three that have
-        measured targets, to extrapolate), or, for the methods that average subjects, targets that
-        do not correspond between subjects.
+        measured targets, where some predict others), or, for the methods that average subjects,
+        targets that do not correspond between subjects.
     """
     options = entry.get("ceiling") or {"method": "none"}
     method = options.get("method")
@@ -54,28 +59,79 @@ def noise_ceiling(
     random = np.random.default_rng(seed)
     if method == "none":
         samples = np.full((targets.ids.size, 1), np.nan)
-        return ceiling_table(samples[:, 0], samples, targets, benchmark.aggregate, method)
+        table = ceiling_table(samples[:, 0], samples, targets, benchmark.aggregate, method)
+        return _with_notes(table)
     if np.unique(targets.subjects).size < 2:
         raise InputError(f"ceiling.method: {method} needs 2 or more subjects, there is 1")
     if isinstance(benchmark.regression, Similarity):
         raise InputError(f"ceiling.method: {method} is of regressions, not of rsa or cka")
+    if method == "disattenuation":
+        found = agreements(responses, benchmark, options.get("pairs", 5), random)
+        values, agree = disattenuated(found, options.get("bootstraps", 200), random)
+        table = ceiling_table(values[0], values[1:].T, targets, benchmark.aggregate, method)
+        table = _subjects_resampled(table, values[1:], targets, benchmark.aggregate, random)
+        return _with_notes(table, "" if agree else DISAGREE)
     if method == "extrapolation":
         sizes, scores = pool_scores(responses, benchmark, options.get("subsets", 10), random)
         samples = extrapolate(sizes, scores, options.get("bootstraps", 100), random)
-        return ceiling_table(
+        table = ceiling_table(
             np.median(samples, axis=1), samples, targets, benchmark.aggregate, method
         )
+        return _with_notes(table, LEAK)
     if not options.get("clean", True) and responses.timing is not None:
         timing = replace(responses.timing, detrend=None, nuisance=False)
         responses = gather_responses(dataset, timing)
     folds = benchmark.splits if options.get("folds", True) else None
     if method == "leave-one-subject-out":
         values = leave_one_subject_out(responses, folds)
-        return _subject_bootstrap(
-            values, responses, benchmark.aggregate, method, options.get("bootstraps", 1000), random
+        bootstraps = options.get("bootstraps", 1000)
+        table = _subject_bootstrap(
+            values, responses, benchmark.aggregate, method, bootstraps, random
         )
+        return _with_notes(table)
     samples = split_half(responses, folds, options.get("splits", 100), random)
-    return ceiling_table(np.median(samples, axis=1), samples, targets, benchmark.aggregate, method)
+    table = ceiling_table(np.median(samples, axis=1), samples, targets, benchmark.aggregate, method)
+    return _with_notes(table)
+
+
+def _with_notes(table: pd.DataFrame, note: str = "") -> pd.DataFrame:
+    """The table with column `note`: `note`, or that a ceiling's interval holds 0."""
+    weak = (table["low"] <= 0).to_numpy() & (note != DISAGREE)
+    notes = np.where(table["ceiling"].isna(), "", np.where(weak, WEAK, note))
+    return table.assign(note=notes)
+
+
+def _subjects_resampled(
+    table: pd.DataFrame,
+    samples: np.ndarray,
+    targets: Targets,
+    aggregate: str,
+    random: np.random.Generator,
+) -> pd.DataFrame:
+    """The table with intervals of its summaries over resampled subjects.
+
+    `samples` [sample, target] are of resampled folds; each gets a draw of subjects of its own.
+    """
+    summarise = Aggregate(aggregate, targets.subjects.tolist(), targets.regions.tolist())
+    by_subject = summarise(samples)
+    for region in table.loc[table["target_id"] == "all", "region"].tolist():
+        members = [s for s, g in summarise.parts if g == region and s != "all"]
+        members = [s for s in members if not np.isnan(by_subject[s, region]).all()]
+        if not members:
+            continue
+        values = np.stack([by_subject[s, region] for s in members], axis=1)
+        draws = random.integers(len(members), size=values.shape)
+        if aggregate == "median-pooled":
+            parts = [summarise.targets(s, region) for s in members]
+            resampled = [
+                np.nanmedian(sample[np.concatenate([parts[i] for i in drawn])])
+                for sample, drawn in zip(samples, draws, strict=True)
+            ]
+        else:
+            resampled = np.take_along_axis(values, draws, axis=1).mean(axis=1)
+        row = (table["target_id"] == "all") & (table["region"] == region)
+        table.loc[row, ["low", "high"]] = np.percentile(resampled, INTERVAL)
+    return table
 
 
 def ceiling_table(
@@ -140,17 +196,9 @@ def pool_scores(
     ------
     InputError : fewer than three subjects have measured targets: one size makes no curve.
     """
-    everyone = np.unique(responses.targets.subjects).tolist()
-    own = {s: responses.targets.subjects == s for s in everyone}
-    subjects = [s for s in everyone if responses.measured[own[s]].any()]
-    if lost := sorted(set(everyone) - set(subjects)):
-        LOG.warning("left out, no target is measured: %s", ", ".join(lost))
-    if len(subjects) < 3:
-        raise InputError(
-            f"ceiling.method: extrapolation needs 3 or more subjects with measured targets, there "
-            f"are {len(subjects)}"
-        )
-    targets = {s: _only(responses, own[s]) for s in subjects}
+    own = measured_subjects(responses, "extrapolation")
+    subjects = list(own)
+    targets = {s: only(responses, own[s]) for s in subjects}
     sizes = np.arange(2, len(subjects) + 1)
     pools = {
         (int(n), s): _pools(
@@ -165,10 +213,10 @@ def pool_scores(
     }
     intercept = benchmark.intercept
     for fold, split in enumerate(benchmark.splits):
-        spaces = {s: _Space(targets[s], split) for s in subjects}
+        spaces = {s: Space(targets[s], split) for s in subjects}
         for (n, held_out), of in pools.items():
             for i, pool in enumerate(of):
-                design = _joint([spaces[s] for s in pool], intercept)
+                design = joint([spaces[s] for s in pool], intercept)
                 found = score_design(
                     design, spaces[held_out].rows, targets[held_out], benchmark, split
                 )
@@ -200,45 +248,6 @@ def _pools(
     while len(drawn) < subsets:
         drawn[tuple(sorted(random.choice(others, size, replace=False).tolist()))] = None
     return list(drawn)
-
-
-def _only(responses: Responses, columns: np.ndarray) -> Responses:
-    targets = responses.targets
-    return Responses(
-        responses.values[:, columns],
-        Targets(targets.ids[columns], targets.subjects[columns], targets.regions[columns]),
-        timing=responses.timing,
-        runs=responses.runs,
-        volumes=responses.volumes,
-        tr=responses.tr,
-        nuisance=responses.nuisance,
-    )
-
-
-class _Space:
-    """One subject's responses as features in one fold: training rows first, then test rows."""
-
-    def __init__(self, responses: Responses, split: Split) -> None:
-        units = np.concatenate(responses.fold(split, slice(None)))
-        self.units = units[:, responses.measured].astype(np.float64)
-        self.rows = Split(
-            np.arange(split.train.size), split.train.size + np.arange(split.test.size)
-        )
-        self._gram: np.ndarray | None = None
-
-    @property
-    def gram(self) -> np.ndarray:
-        if self._gram is None:
-            self._gram = self.units @ self.units.T
-        return self._gram
-
-
-def _joint(spaces: Sequence[_Space], intercept: bool) -> Design:
-    """Feature spaces side by side: their Gram matrices add up."""
-    n_rows = len(spaces[0].units)
-    if sum(space.units.shape[1] for space in spaces) < n_rows:
-        return Design.of_features(np.concatenate([s.units for s in spaces], axis=1), intercept)
-    return Design.of_gram(sum((s.gram for s in spaces), np.zeros((n_rows, n_rows))), intercept)
 
 
 def extrapolate(

@@ -195,6 +195,11 @@ def _combined_faults(path: str, benchmark: Config) -> Iterator[str]:
     ceiling = (benchmark.get("ceiling") or {}).get("method", "none")
     if ceiling != "none" and regression["type"] in ("rsa", "cka"):
         yield f"{path}.ceiling.method: {ceiling} is of regressions, not of {regression['type']}"
+    if ceiling == "extrapolation" and benchmark["mode"] == "controlled":
+        yield (
+            f"{path}.ceiling.method: extrapolation is Brain-Score's formula, of mode legacy; a "
+            "controlled benchmark takes disattenuation"
+        )
     timing = benchmark.get("timing") or {}
     if not regression.get("intercept", True) and "fold" not in timing.get("zscore", ()):
         yield (
