@@ -40,6 +40,11 @@ from brainalign.study.resources import (
     training_memory_mb,
 )
 
+if {"{", "}"} & {*str(workflow.basedir), *os.getcwd()}:
+    raise WorkflowError(
+        f"{os.getcwd()}: Snakemake cannot work in a folder whose path has braces; move or rename it"
+    )
+
 # Snakemake puts the path of its Python into shell commands as it is: one with a blank, a quote or a
 # bracket has to be quoted here.
 sys.executable = shlex.quote(sys.executable)

@@ -93,6 +93,8 @@ def _lines(error: jsonschema.ValidationError) -> Iterator[str]:
         hint = ""
         if isinstance(value, str) and "number" in types and _EXPONENT.fullmatch(value):
             hint = " (YAML takes an exponent for a number only after a point: 1.0e-4)"
+        elif types == "string" and not isinstance(value, dict | list):
+            hint = " (YAML takes it for no text; put a name in quotes)"
         yield f"{path}: {value!r} is of type {_type_name(value)}; allowed: {allowed}{hint}"
     elif kind == "propertyNames":
         yield f"{path}: name {value!r} is not allowed; {schema.get('description', '')}"

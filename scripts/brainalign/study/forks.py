@@ -25,6 +25,7 @@ from snakemake.script import PythonScript
 
 # SHA-256 of the source of the method that is replaced (Snakemake 9.27.1).
 KNOWN = "f8f5d2f25a6908fe7a34698ffea662a9107e32b3a44aa44c54d3b30e14fee3f5"
+PYTHON = sys.executable  # as a path: rules/common.smk quotes it for shells later
 SERVER = Path(__file__).with_name("fork_server.py")
 THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMEXPR")
 # What Snakemake's preamble of a script imports, and what models import when they are loaded.
@@ -92,7 +93,7 @@ class Server:
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, str(SERVER), str(theirs.fileno()), *modules],
+                [PYTHON, str(SERVER), str(theirs.fileno()), *modules],
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, "PYTHONPATH": _search_path(), **_one_thread()},
             )
@@ -126,7 +127,7 @@ class Server:
                 logger.error(f"the process that runs {script} was killed")
                 code = 1
         if code:
-            raise subprocess.CalledProcessError(code, f"{sys.executable} {script}")
+            raise subprocess.CalledProcessError(code, f"{PYTHON} {script}")
 
 
 def _one_thread() -> dict[str, str]:
