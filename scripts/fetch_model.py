@@ -31,6 +31,7 @@ with job(snakemake.log[0]) as log:
         simulated=False,
         resolved_revision=checkpoint.revision,
         base_revision=checkpoint.base_revision,
+        conversion=checkpoint.conversion,
         max_context=params.max_context,
         dtype=params.dtype,
         trust_remote_code=params.trust_remote_code,

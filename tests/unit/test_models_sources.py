@@ -8,7 +8,6 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from brainalign.errors import InputError
@@ -17,7 +16,7 @@ from brainalign.models import sources
 from brainalign.models.loading import load
 from brainalign.models.manifest import describe
 from brainalign.models.sources import from_package, keep, resolve
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from tiny_checkpoints import network, tokenizer, write
 
 IDS = torch.tensor([[5, 9, 200, 31, 7, 120]])
@@ -188,111 +187,6 @@ def test_hub_errors(hub, tmp_path):
     assert "HF_TOKEN" in gated
     assert "no such model" in nothing
     assert "no revision 'v9'" in revision
-
-
-# GGUF ------------------------------------------------------------------------------------------
-
-
-def write_gguf(path, model, pre="smollm", control=(0, 1, 2)):
-    """A LLaMA model as llama.cpp writes it: rotary halves interleaved, its own tensor names."""
-    import gguf
-
-    config, tokens = model.config, tokenizer()
-    writer = gguf.GGUFWriter(path, "llama")
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_rope_freq_base(10000.0)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_vocab_size(config.vocab_size)
-    writer.add_rope_dimension_count(config.head_dim)
-    pieces = tokens.convert_ids_to_tokens(list(range(len(tokens))))
-    pieces += [f"<unused{n}>" for n in range(config.vocab_size - len(pieces))]
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(pre)
-    writer.add_token_list(pieces)
-    writer.add_token_types([3 if n in control else 1 for n in range(len(pieces))])
-    merges = json.loads(tokens.backend_tokenizer.to_str())["model"]["merges"]
-    writer.add_token_merges([" ".join(merge) for merge in merges])
-    writer.add_pad_token_id(0)
-    writer.add_eos_token_id(1)
-    writer.add_bos_token_id(2)
-    heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
-    names = {
-        "model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output",
-        "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
-        "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
-        "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
-        "mlp.down_proj": "ffn_down",
-    }  # fmt: skip
-    for name, tensor in model.state_dict().items():
-        values = tensor.numpy()
-        for projection, n in heads.items():
-            if projection in name:
-                halves = values.reshape(n, 2, values.shape[0] // n // 2, -1)
-                values = np.ascontiguousarray(halves.swapaxes(1, 2)).reshape(values.shape)
-        short = name.removesuffix(".weight").replace("model.layers.", "blk.")
-        for theirs, ours in names.items():
-            short = short.replace(theirs, ours)
-        writer.add_tensor(f"{short}.weight", values)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-
-
-@pytest.fixture
-def gguf_file(tmp_path):
-    model = network("llama", num_key_value_heads=2, hidden_size=32, head_dim=16)
-    write_gguf(tmp_path / "tiny.gguf", model)
-    return tmp_path / "tiny.gguf", model
-
-
-def test_gguf(gguf_file, tmp_path):
-    path, model = gguf_file
-    source = {"type": "gguf", "path": str(path), "sha256": sha256_of(path)}
-    found = resolve(source, converted=tmp_path / "checkpoint")
-    assert found.folder == tmp_path / "checkpoint"
-    copy = loaded(found.folder)
-    with torch.no_grad():
-        torch.testing.assert_close(copy.model(IDS).logits, model(IDS).logits, rtol=0, atol=1e-6)
-    tokens = copy.tokenizer
-    assert (tokens.pad_token, tokens.eos_token, tokens.bos_token) == ("<pad>", "</s>", "<s>")
-    text = "The quick  brown fox's 1999 dogs\n\n jumped 7.5 times </s> é"
-    assert tokens.decode(tokens(text)["input_ids"]) == text
-    assert 1 in tokens(text)["input_ids"]  # a control token is one token in text
-    pieces = tokens("in  1999").tokens()
-    assert pieces[-4:] == ["1", "9", "9", "9"]
-    half = resolve(source, converted=tmp_path / "half", dtype="bfloat16")
-    assert load_file(half.folder / "model.safetensors")["model.norm.weight"].dtype == torch.bfloat16
-
-
-def test_gguf_with_another_tokenizer(gguf_file, tmp_path):
-    model = gguf_file[1]
-    write_gguf(tmp_path / "odd.gguf", model, pre="viking")
-    source = {"type": "gguf", "path": str(tmp_path / "odd.gguf")}
-    with pytest.raises(InputError, match=r"splits words as 'viking'.*`tokenizer` of the source"):
-        resolve(source, converted=tmp_path / "checkpoint")
-    assert not (tmp_path / "checkpoint").exists()
-    tokenizer().save_pretrained(tmp_path / "tokens")
-    resolve(source | {"tokenizer": str(tmp_path / "tokens")}, converted=tmp_path / "checkpoint")
-    ids = loaded(tmp_path / "checkpoint").tokenizer("the fox")["input_ids"]
-    assert ids == tokenizer()("the fox")["input_ids"]
-
-
-def test_gguf_errors(gguf_file, tmp_path):
-    path, _ = gguf_file
-    with pytest.raises(InputError, match="no such GGUF file"):
-        resolve({"type": "gguf", "path": "none.gguf"}, converted=tmp_path / "c")
-    with pytest.raises(InputError, match=r"tiny.gguf: sha256 is [0-9a-f]{64}, expected 0000"):
-        resolve({"type": "gguf", "path": str(path), "sha256": "0" * 64}, converted=tmp_path / "c")
-    path.write_bytes(b"GGUF" + b"\0" * 100)
-    with pytest.raises(InputError, match="transformers cannot read this GGUF file"):
-        resolve({"type": "gguf", "path": str(path)}, converted=tmp_path / "c")
-    assert not list(tmp_path.glob("*c*/")) + list(tmp_path.glob(".c*"))
 
 
 # Python package --------------------------------------------------------------------------------

@@ -30,12 +30,14 @@ LOG = logging.getLogger("brainalign")
 class Checkpoint:
     """Where a model's config, tokenizer and safetensors lie, and the commit that they are.
 
-    `base_revision` is the commit of what a weight delta was added to.
+    `base_revision` is the commit of what a weight delta was added to, `conversion` says what was
+    taken from a GGUF file.
     """
 
     folder: Path
     revision: str | None = None
     base_revision: str | None = None
+    conversion: Mapping[str, Any] | None = None
 
 
 def resolve(
@@ -288,11 +290,11 @@ def _unzip(archive: zipfile.ZipFile, member: str, folder: Path) -> None:
 
 
 def _convert(path: Path, source: Mapping[str, Any], converted: Path, dtype: str) -> Checkpoint:
-    from brainalign.models.conversion import convert_gguf
+    from brainalign.models.gguf_checkpoint import convert_gguf
 
     tokenizer = source.get("tokenizer")
-    convert_gguf(path, converted, dtype, tokenizer and Path(tokenizer))
-    return Checkpoint(converted)
+    facts = convert_gguf(path, converted, dtype, tokenizer and Path(tokenizer))
+    return Checkpoint(converted, conversion=facts)
 
 
 def _existing_folder(folder: Path) -> Path:
