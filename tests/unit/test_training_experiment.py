@@ -23,6 +23,7 @@ from brainalign.simulation.corpus import corpus
 from brainalign.simulation.instructions import instructions
 from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
 from brainalign.simulation.world import build_world
+from tiny_checkpoints import network
 from transformers import PreTrainedTokenizerFast
 
 ARCHITECTURES = ("decoder-only", "encoder-decoder")
@@ -357,6 +358,34 @@ def test_a_full_disk_is_one_error_and_the_last_good_state_is_kept(
 def test_a_lora_target_that_the_architecture_lacks_is_named(model):
     with pytest.raises(InputError, match=r"has no module 'c_attn'; it has .*lm_head"):
         adapted(model, Lora(targets=("c_attn",)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    [("gpt2", "wte"), ("gpt2", "lm_head"), ("llama", "model.embed_tokens"), ("t5", "shared"),
+     ("t5", "embed_tokens"), ("mt5", "lm_head")],
+)  # fmt: skip
+def test_a_lora_target_whose_matrix_is_tied_is_refused(kind, target):
+    tied = network(kind, tie_word_embeddings=True)
+    with pytest.raises(InputError, match=rf"'{target}' of \w+ has one matrix for .* and"):
+        adapted(tied, Lora(targets=(target,)))
+
+
+@pytest.mark.parametrize("target", ["lm_head", "embed_tokens", "all-linear"])
+def test_merged_adapters_compute_what_the_network_with_them_did(target):
+    model = network("llama", tie_word_embeddings=False)
+    tuned = adapted(model, Lora(rank=2, targets=target if target == "all-linear" else (target,)))
+    for parameter in tuned.parameters():
+        if parameter.requires_grad:
+            parameter.data += 0.3 * torch.randn_like(parameter)
+    ids = torch.arange(5, 25)[None]
+    with torch.no_grad():
+        expected = tuned.eval()(input_ids=ids).logits
+        merged = tuned.merge_and_unload()(input_ids=ids).logits
+        assert (
+            expected - network("llama", tie_word_embeddings=False)(ids).logits
+        ).abs().max() > 0.1
+    torch.testing.assert_close(merged, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_lora_trains_its_adapters_alone_and_is_merged(model, samples, tokenizer, tmp_path):

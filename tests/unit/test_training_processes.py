@@ -10,10 +10,11 @@ import torch
 from brainalign.errors import InputError
 from brainalign.models import processes
 from brainalign.models.manifest import describe
+from brainalign.models.pretraining import save_checkpoint
 from brainalign.models.tuned_checkpoint import Training, write_checkpoint
 from safetensors.torch import load_file
 from sharded_training import add, fail_in, write_on_cpus
-from tiny_checkpoints import write
+from tiny_checkpoints import network, save, write
 
 SOURCE = {
     "type": "tune", "arm": "instruction", "prompt": "plain", "batch_size": 6, "micro_batch": 2,
@@ -41,7 +42,12 @@ def instructions(tmp_path_factory):
 def training(kind, instructions, folder, **settings) -> Training:
     """A training of a tiny model of a family; `settings` change its source."""
     base = folder / "base"
-    if not base.exists():
+    if not base.exists() and kind == "t5-own-head":  # as T5 1.1
+        model = network("t5", tie_word_embeddings=False, dropout_rate=0.0)
+        torch.manual_seed(3)
+        model.lm_head.weight = torch.nn.Parameter(0.1 * torch.randn_like(model.lm_head.weight))
+        save(model, base)
+    elif not base.exists():
         write(kind, base, **NO_DROPOUT[kind])
     return Training(
         base=describe(base, kind, {"type": "folder"}, simulated=True),
@@ -57,8 +63,15 @@ def weights(folder) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize(
     ("kind", "settings"),
-    [("llama", {}), ("gpt2", {}), ("gpt2", {"lora": LORA}), ("t5", {}), ("t5", {"lora": LORA})],
-    ids=["untied", "tied", "tied, LoRA", "encoder-decoder", "encoder-decoder, LoRA"],
+    [
+        ("llama", {}),
+        ("gpt2", {}),
+        ("gpt2", {"lora": LORA}),
+        ("t5", {}),
+        ("t5", {"lora": LORA}),
+        ("t5-own-head", {}),
+    ],
+    ids=["untied", "tied", "tied, LoRA", "encoder-decoder", "encoder-decoder, LoRA", "own head"],
 )
 def test_two_processes_train_as_one(kind, settings, instructions, tmp_path):
     alone = training(kind, instructions, tmp_path / "alone", **settings)
@@ -69,7 +82,9 @@ def test_two_processes_train_as_one(kind, settings, instructions, tmp_path):
         assert shared_log[key].to_numpy() == pytest.approx(
             log[key].to_numpy(), abs=1e-4, nan_ok=True
         )
-    floats = {"held_out_loss", "first_loss", "last_loss"}
+    floats = {"held_out_loss", "first_loss", "last_loss", "checked_loss", "checkpoint_loss"}
+    for each in (facts, shared_facts):
+        assert each["checkpoint_loss"] == pytest.approx(each["checked_loss"], abs=1e-5)
     assert {k: v for k, v in facts.items() if k not in floats} == {
         k: v for k, v in shared_facts.items() if k not in floats
     }
@@ -84,6 +99,17 @@ def test_two_processes_train_as_one(kind, settings, instructions, tmp_path):
     for name, values in expected.items():
         # AdamW magnifies rounding where a gradient is 0, as that of keys' biases.
         torch.testing.assert_close(found[name], values, atol=1e-4, rtol=1e-4)
+
+
+def test_a_checkpoint_that_is_not_what_was_trained_is_an_error(instructions, tmp_path, monkeypatch):
+    def altered(model, tokenizer, folder):
+        with torch.no_grad():
+            model.lm_head.weight += 0.05
+        save_checkpoint(model, tokenizer, folder)
+
+    monkeypatch.setattr("brainalign.models.tuned_checkpoint.save_checkpoint", altered)
+    with pytest.raises(InputError, match="it is not what was trained"):
+        write_checkpoint(training("llama", instructions, tmp_path / "t"), tmp_path / "a")
 
 
 @pytest.mark.parametrize("kind", ["llama", "t5"])

@@ -153,6 +153,10 @@ def empty(manifest: Mapping[str, Any]) -> PreTrainedModel:
             held = torch.empty_like(parameter, device="cpu")
             module.register_parameter(name, nn.Parameter(held, requires_grad=False))
     network.tie_weights()
+    head = network.get_output_embeddings()
+    if sum(parameter.numel() for parameter in network.parameters()) < manifest["parameters"]:
+        # transformers ties every new T5; the checkpoint has a head of its own (T5 1.1).
+        head.weight = nn.Parameter(torch.empty_like(head.weight), requires_grad=False)
     _fuse(network)
     return network.eval()
 

@@ -10,10 +10,11 @@ import pandas as pd
 from brainalign.formats.atomic import sha256_of
 from brainalign.formats.text import lines, read_text
 from brainalign.models.arms import course
+from brainalign.models.loading import load
 from brainalign.models.pretraining import save_checkpoint
 from brainalign.models.recipe import Recipe
 from brainalign.models.samples import read_samples
-from brainalign.models.tuning import load_base, tune
+from brainalign.models.tuning import check_loss, load_base, tune
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ def write_checkpoint(training: Training, folder: Path) -> tuple[pd.DataFrame, di
     Returns
     -------
     The log (`tuning.LOG_COLUMNS`), and what the manifest says of the training.
+
+    Raises
+    ------
+    InputError : as `tune` has it, or the checkpoint, loaded again, has another loss than the
+        trained network.
     """
     recipe = Recipe.of(training.source)
     network, tokenizer = load_base(training.base, training.threads)
@@ -70,6 +76,11 @@ def write_checkpoint(training: Training, folder: Path) -> tuple[pd.DataFrame, di
             "code": training.code,
         },
     )
+    log, facts = tuned.log, tuned.facts
     if tuned.model is not None:
         save_checkpoint(tuned.model, tokenizer, folder)
-    return tuned.log, tuned.facts
+        del tuned, network  # before the checkpoint takes their room
+        here = {"folder": str(folder), "files": {}, "source": training.source, "dtype": "float32"}
+        written = load({**training.base, **here}, "cpu", training.threads)
+        facts["checkpoint_loss"] = check_loss(written.model, lessons.rows, facts)
+    return log, facts

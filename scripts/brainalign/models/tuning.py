@@ -4,6 +4,7 @@ import logging
 import math
 import shutil
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -42,6 +43,7 @@ with startup.short():
 LOG = logging.getLogger("brainalign")
 SAVE_SECONDS = 600  # between states that a killed training goes on from
 EVALUATIONS = 10  # of the held-out loss in a whole training
+CHECKED = 4  # rows whose loss the written checkpoint must have
 LOG_COLUMNS = (
     "step", "samples", "tokens", "learned_tokens", "loss", "learning_rate", "held_out_loss",
     "seconds", "tokens_per_second",
@@ -155,6 +157,8 @@ def tune(
     log = _table(trainer.state.log_history)
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
     facts = _facts(course, log, target, trained)
+    facts["checked_loss"] = trainer.loss_of(course.rows[:CHECKED])
+    facts["mixed_precision"] = arguments.bf16
     if processes.count() > 1:
         network = _gathered(trainer, model, recipe)
     if network is None:
@@ -172,7 +176,7 @@ def _gathered(trainer: "_Trainer", model: PreTrainedModel, recipe: Recipe) -> An
         bare: Any = type(model)(model.config)
         network = adapted(bare, recipe.lora) if recipe.lora else bare
     network.load_state_dict(weights, assign=True)
-    bare.tie_weights()
+    bare.tie_weights(missing_keys=set())  # those that are equal, as on loading
     bare.generation_config = model.generation_config
     return network
 
@@ -194,7 +198,8 @@ def adapted(model: PreTrainedModel, lora: Lora) -> Any:
 
     Raises
     ------
-    InputError : a target that the architecture lacks.
+    InputError : a target that the architecture lacks, or whose matrix is another module's too
+        (tied embeddings): the adapter of one would be merged into both.
     """
     targets = lora.targets if isinstance(lora.targets, str) else list(lora.targets)
     if not isinstance(targets, str):
@@ -212,6 +217,14 @@ def adapted(model: PreTrainedModel, lora: Lora) -> Any:
                     f"lora.targets: {type(model).__name__} has no module {one!r}; it has "
                     f"{', '.join(linear)}"
                 )
+        for names in _tied_modules(model):
+            for one in targets:
+                if any(name == one or name.endswith(f".{one}") for name in names):
+                    raise InputError(
+                        f"lora.targets: {one!r} of {type(model).__name__} has one matrix for "
+                        f"{' and '.join(sorted(names))}; merged, an adapter of one would change "
+                        "all: leave it out"
+                    )
     return get_peft_model(
         model,
         LoraConfig(
@@ -222,6 +235,41 @@ def adapted(model: PreTrainedModel, lora: Lora) -> Any:
             task_type="SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM",
         ),
     )
+
+
+def _tied_modules(model: PreTrainedModel) -> list[set[str]]:
+    """The names of modules that have one weight, group by group."""
+    names: dict[int, set[str]] = defaultdict(set)
+    for name, module in model.named_modules(remove_duplicate=False):
+        if isinstance(getattr(module, "weight", None), torch.Tensor):
+            names[id(module.weight)].add(name)
+    return [group for group in names.values() if len(group) > 1]
+
+
+def check_loss(model: Any, rows: Sequence[Row], facts: Mapping[str, Any]) -> float:
+    """The loss of a written checkpoint on the first rows, which must be the trained network's.
+
+    Parameters
+    ----------
+    model : as loaded from the checkpoint.
+    facts : of the training, with `checked_loss` and `mixed_precision`.
+
+    Raises
+    ------
+    InputError : it is another: the checkpoint is not what was trained.
+    """
+    batch = collate(rows[:CHECKED], model)
+    labels = batch.pop("labels")
+    with torch.no_grad():
+        outputs = model(**batch)
+    found = float(label_loss(outputs, labels, None, not model.config.is_encoder_decoder))
+    trained = facts["checked_loss"]
+    if abs(found - trained) > (0.05 if facts["mixed_precision"] else 1e-3) * max(1.0, trained):
+        raise InputError(
+            f"the checkpoint has a loss of {found:.4f} on the first {len(rows[:CHECKED])} samples, "
+            f"the trained network {trained:.4f}: it is not what was trained"
+        )
+    return found
 
 
 def collate(rows: Sequence[Row], model: Any) -> dict[str, torch.Tensor]:
@@ -349,7 +397,11 @@ class _Trainer(Trainer):
 
     def held_out_loss(self) -> float:
         """Mean loss per label of the held-out rows, in nats."""
-        rows = sorted(self.course.held_out, key=lambda row: len(row["input_ids"]))
+        return self.loss_of(self.course.held_out)
+
+    def loss_of(self, rows: Sequence[Row]) -> float:
+        """Mean loss per label of some rows, in nats, without dropout."""
+        rows = sorted(rows, key=lambda row: len(row["input_ids"]))
         size = self.args.per_device_train_batch_size
         total, labels = 0.0, 0
         self.model.eval()

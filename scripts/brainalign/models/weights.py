@@ -163,7 +163,7 @@ def _check_ties(
                 names & heads,
                 "are not in the files, and tie_word_embeddings in config.json is false",
             )
-    for first in set(group.values()):
+    for first in {first for name, first in group.items() if name != first}:
         matrices = [names for names in one.values() if any(group[name] == first for name in names)]
         if len([names for names in matrices if names - heads]) > 1:
             _refuse(
