@@ -9,6 +9,7 @@ import pytest
 import torch
 from brainalign.errors import InputError
 from brainalign.models import processes
+from brainalign.models.loading import empty
 from brainalign.models.manifest import describe
 from brainalign.models.pretraining import save_checkpoint
 from brainalign.models.tuned_checkpoint import Training, write_checkpoint
@@ -42,12 +43,7 @@ def instructions(tmp_path_factory):
 def training(kind, instructions, folder, **settings) -> Training:
     """A training of a tiny model of a family; `settings` change its source."""
     base = folder / "base"
-    if not base.exists() and kind == "t5-own-head":  # as T5 1.1
-        model = network("t5", tie_word_embeddings=False, dropout_rate=0.0)
-        torch.manual_seed(3)
-        model.lm_head.weight = torch.nn.Parameter(0.1 * torch.randn_like(model.lm_head.weight))
-        save(model, base)
-    elif not base.exists():
+    if not base.exists():
         write(kind, base, **NO_DROPOUT[kind])
     return Training(
         base=describe(base, kind, {"type": "folder"}, simulated=True),
@@ -63,15 +59,8 @@ def weights(folder) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize(
     ("kind", "settings"),
-    [
-        ("llama", {}),
-        ("gpt2", {}),
-        ("gpt2", {"lora": LORA}),
-        ("t5", {}),
-        ("t5", {"lora": LORA}),
-        ("t5-own-head", {}),
-    ],
-    ids=["untied", "tied", "tied, LoRA", "encoder-decoder", "encoder-decoder, LoRA", "own head"],
+    [("llama", {}), ("gpt2", {}), ("gpt2", {"lora": LORA}), ("t5", {}), ("t5", {"lora": LORA})],
+    ids=["untied", "tied", "tied, LoRA", "encoder-decoder", "encoder-decoder, LoRA"],
 )
 def test_two_processes_train_as_one(kind, settings, instructions, tmp_path):
     alone = training(kind, instructions, tmp_path / "alone", **settings)
@@ -104,12 +93,27 @@ def test_two_processes_train_as_one(kind, settings, instructions, tmp_path):
 def test_a_checkpoint_that_is_not_what_was_trained_is_an_error(instructions, tmp_path, monkeypatch):
     def altered(model, tokenizer, folder):
         with torch.no_grad():
-            model.lm_head.weight += 0.05
+            model.lm_head.weight *= 3
         save_checkpoint(model, tokenizer, folder)
 
     monkeypatch.setattr("brainalign.models.tuned_checkpoint.save_checkpoint", altered)
     with pytest.raises(InputError, match="it is not what was trained"):
         write_checkpoint(training("llama", instructions, tmp_path / "t"), tmp_path / "a")
+
+
+def test_a_t5_with_a_head_of_its_own_is_trained_in_one_process(instructions, tmp_path, monkeypatch):
+    model = network("t5", tie_word_embeddings=False)
+    model.lm_head.weight = torch.nn.Parameter(0.1 * torch.randn_like(model.lm_head.weight))
+    save(model, tmp_path / "t" / "base")
+    one = training("t5", instructions, tmp_path / "t")
+    write_checkpoint(one, tmp_path / "a")
+    head, embeddings = (weights(tmp_path / "a")[f"{name}.weight"] for name in ("lm_head", "shared"))
+    assert not torch.equal(head, embeddings)
+    empty_one = empty(one.base)
+    assert empty_one.lm_head.weight is not empty_one.shared.weight
+    monkeypatch.setattr(processes, "count", lambda: 2)
+    with pytest.raises(InputError, match=r"a head of its own .* give the job one"):
+        write_checkpoint(one, tmp_path / "b")
 
 
 @pytest.mark.parametrize("kind", ["llama", "t5"])

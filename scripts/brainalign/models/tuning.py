@@ -126,6 +126,15 @@ def tune(
     torch.manual_seed(seed)
     model.requires_grad_(True)  # a model loaded for reading is frozen
     if processes.count() > 1:
+        head = model.get_output_embeddings()
+        if (
+            model.config.tie_word_embeddings
+            and head.weight is not model.get_input_embeddings().weight
+        ):
+            raise InputError(
+                f"{type(model).__name__} with a head of its own (T5 1.1, Flan-T5) cannot be spread "
+                "over several GPUs by FSDP2: give the job one"
+            )
         # Stacks whose embeddings have one weight get one module: FSDP2 shards no weight twice.
         model.set_input_embeddings(model.get_input_embeddings())
     network: Any = adapted(model, recipe.lora) if recipe.lora else model
@@ -217,12 +226,12 @@ def adapted(model: PreTrainedModel, lora: Lora) -> Any:
                     f"lora.targets: {type(model).__name__} has no module {one!r}; it has "
                     f"{', '.join(linear)}"
                 )
-        for names in _tied_modules(model):
+        for tied in _tied_modules(model):
             for one in targets:
-                if any(name == one or name.endswith(f".{one}") for name in names):
+                if any(name == one or name.endswith(f".{one}") for name in tied):
                     raise InputError(
                         f"lora.targets: {one!r} of {type(model).__name__} has one matrix for "
-                        f"{' and '.join(sorted(names))}; merged, an adapter of one would change "
+                        f"{' and '.join(sorted(tied))}; merged, an adapter of one would change "
                         "all: leave it out"
                     )
     return get_peft_model(
