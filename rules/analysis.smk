@@ -83,7 +83,7 @@ ANALYSIS = {"seed": config["seed"], **config.get("analysis", {})}
 
 def tables():
     """The tables that a study of this config can have."""
-    names = ["published_check", "published_models", "headline"]
+    names = ["double_descent", "published_check", "published_models", "headline"]
     names += ["scores", "subjects", "layers"] if SCORE_FILES else []
     names += ["behaviors", "stories"] if BEHAVIOR_FILES else []
     names += ["capabilities", "accuracies"] if CAPABILITY_FILES else []
@@ -238,8 +238,26 @@ rule correlations:
         "../scripts/correlations.py"
 
 
+rule double_descent:
+    input:
+        models=f"{PUBLISHED}/models.csv",
+    output:
+        table=result("tables", "double_descent.csv"),
+    log:
+        log_of("double_descent"),
+    benchmark:
+        benchmark_of("double_descent")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        code=code("double_descent"),
+    script:
+        "../scripts/double_descent.py"
+
+
 rule published_check:
     input:
+        widths=rules.double_descent.output.table,
         models=f"{PUBLISHED}/models.csv",
         ceilings=f"{PUBLISHED}/ceilings.csv",
         categories=f"{PUBLISHED}/capability_categories.csv",

@@ -64,6 +64,7 @@ rule plot_published:
         models=rules.published_check.output.models,
         check=rules.published_check.output.check,
         categories=rules.published_check.input.categories,
+        widths=rules.double_descent.output.table,
     output:
         **drawn("published", "Published tables"),
     log:

@@ -35,7 +35,7 @@ rule activations:
     params:
         context=dataset_key("context", "none"),
         pooling=dataset_key("pooling", "last"),
-        bos=model_key("bos", "none"),
+        bos=model_key("bos", "default"),
         chat=model_key("chat", False),
         decoder_input=model_key("decoder_input", "shifted"),
         code=code("activations"),
@@ -102,7 +102,7 @@ rule surprisal:
         context=dataset_key("context", "story"),
         stride=dataset_key("stride"),
         whitespace=dataset_key("whitespace", "leading"),
-        bos=model_key("bos", "none"),
+        bos=model_key("bos", "default"),
         method=model_key("surprisal", "prefix"),
         chat=model_key("chat", False),
         code=code("surprisal"),
@@ -205,7 +205,7 @@ rule next_word_loss:
         window=lambda wildcards: TEXTS[wildcards.text].get("window"),
         stride=lambda wildcards: TEXTS[wildcards.text].get("stride"),
         max_tokens=lambda wildcards: TEXTS[wildcards.text].get("max_tokens"),
-        bos=model_key("bos", "none"),
+        bos=model_key("bos", "default"),
         method=model_key("surprisal", "prefix"),
         code=code("next_word_loss"),
     script:

@@ -6,6 +6,7 @@ from brainalign.figures.published import (
     CATEGORY_COLUMNS,
     CHECK_COLUMNS,
     MODEL_COLUMNS,
+    WIDTH_COLUMNS,
     published,
 )
 from brainalign.figures.style import drawing, save
@@ -19,5 +20,7 @@ with job(snakemake.log[0]) as log, drawing():
     models = read_table(snakemake.input.models, MODEL_COLUMNS)
     check = read_table(snakemake.input.check, CHECK_COLUMNS)
     log.info("%d published models, %d quantities", len(models), len(check))
-    figure = published(models, check, read_table(snakemake.input.categories, CATEGORY_COLUMNS))
+    categories = read_table(snakemake.input.categories, CATEGORY_COLUMNS)
+    widths = read_table(snakemake.input.widths, WIDTH_COLUMNS)
+    figure = published(models, check, categories, widths)
     save(figure, snakemake.output.svg, snakemake.output.png)

@@ -10,6 +10,7 @@ import xarray as xr
 from brainalign.analysis.baselines import against_baselines
 from brainalign.analysis.contrasts import contrasts
 from brainalign.analysis.correlations import correlations
+from brainalign.analysis.double_descent import double_descent
 from brainalign.analysis.measured import measured_beside_published
 from brainalign.analysis.mixed_effects import mixed_effects
 from brainalign.analysis.profiles import layer_profiles
@@ -270,13 +271,19 @@ def losses(
 PUBLISHED = Path(__file__).parents[2] / "resources" / "published"
 
 
-def published() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """published_models, published_check and the paper's Table 2, from resources/."""
+@functools.cache
+def widths() -> pd.DataFrame:
+    """tables/double_descent.csv."""
+    return double_descent(pd.read_csv(PUBLISHED / "models.csv"))
+
+
+def published() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """published_models, published_check, the paper's Table 2 and scores by width."""
     names = (
         "models", "ceilings", "capability_categories", "correlates", "improvement", "similarity",
     )  # fmt: skip
     tables = [pd.read_csv(PUBLISHED / f"{name}.csv") for name in names]
-    return published_models(tables[0]), published_check(*tables), tables[2]
+    return published_models(tables[0]), published_check(*tables, widths()), tables[2], widths()
 
 
 def alignment(

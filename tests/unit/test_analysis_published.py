@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from brainalign.analysis.association import correlation_p
+from brainalign.analysis.double_descent import double_descent
 from brainalign.analysis.published import published_check, published_models
 from brainalign.errors import InputError
 
@@ -24,7 +25,8 @@ FILES = {
 @pytest.fixture(scope="module")
 def tables(repository):
     folder = repository / "resources" / "published"
-    return {name: pd.read_csv(folder / f"{file}.csv") for name, file in FILES.items()}
+    read = {name: pd.read_csv(folder / f"{file}.csv") for name, file in FILES.items()}
+    return read | {"widths": double_descent(read["models"])}
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from brainalign.analysis import (
     behaviors,
     contrasts,
     correlations,
+    double_descent,
     headline,
     measured,
     mixed_effects,
@@ -18,6 +19,7 @@ from brainalign.analysis import (
     trajectory,
 )
 from conftest import REPOSITORY
+from figure_tables import widths
 
 COLUMNS = {
     "scores": scores.SCORE_COLUMNS,
@@ -34,6 +36,7 @@ COLUMNS = {
     "mixed_effects": mixed_effects.COLUMNS,
     "baselines": baselines.COLUMNS,
     "published_check": published.CHECK_COLUMNS,
+    "double_descent": double_descent.COLUMNS,
     "measured_published": measured.COLUMNS,
     "headline": headline.COLUMNS,
     "trajectory": trajectory.TRAJECTORY_COLUMNS,
@@ -84,7 +87,8 @@ def test_published_columns_are_those_of_the_tables_made():
                 "models", "ceilings", "capability_categories", "correlates", "improvement",
                 "similarity",
             )
-        )
+        ),
+        widths(),
     )  # fmt: skip
     assert listed("published_check") == tuple(check.columns)
 

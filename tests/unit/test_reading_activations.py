@@ -34,7 +34,7 @@ def naive_text(stimuli, row, context):
     return join(before), join([*before, own])
 
 
-def naive(model, stimuli, context, pooling="last", bos="none", decoder_input="shifted"):
+def naive(model, stimuli, context, pooling="last", bos="default", decoder_input="shifted"):
     """Layer name → [stimulus, unit], a loop over stimuli with transformers' own hidden states."""
     tokenizer = model.tokenizer
     rows = []
@@ -44,7 +44,8 @@ def naive(model, stimuli, context, pooling="last", bos="none", decoder_input="sh
         own = [k for k, (_, end) in enumerate(encoded["offset_mapping"]) if end > len(before)]
         n_own = len(encoded["input_ids"]) - own[0]
         if model.architecture == "decoder-only":
-            left, right = ([tokenizer.bos_token_id] if bos == "tokenizer" else []), []
+            begins = bos == "tokenizer" or tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
+            left, right = ([tokenizer.bos_token_id] if begins else []), []
         elif model.architecture == "masked":
             left, right = [tokenizer.cls_token_id], [tokenizer.sep_token_id]
         else:

@@ -15,6 +15,11 @@ from reading_models import stories, tiny, tokenizer, words
     ("kind", "architecture", "bos", "expected"),
     [
         ("bytes", "decoder-only", "none", Specials()),
+        ("bytes", "decoder-only", "default", Specials()),  # GPT-2 adds nothing by itself
+        ("metaspace", "decoder-only", "default", Specials((1,))),  # LLaMA adds its BOS
+        ("unigram", "decoder-only", "default", Specials()),  # no end token: the text goes on
+        ("unigram", "encoder-decoder", "default", Specials((), (1,))),
+        ("wordpiece", "masked", "default", Specials((2,), (3,))),
         ("bytes", "decoder-only", "tokenizer", Specials((0,))),
         ("metaspace", "decoder-only", "tokenizer", Specials((1,))),  # its template adds it, too
         ("metaspace", "decoder-only", "none", Specials()),

@@ -28,7 +28,9 @@ def naive(model, stimuli, context, bos="none", method=None):
         before, text = naive_text(stimuli, row, context)
         encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         n_own = sum(end > len(before) for _, end in encoded["offset_mapping"])
-        left = [tokenizer.bos_token_id] if bos == "tokenizer" else []
+        own_bos = tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id  # LLaMA's, not GPT-2's
+        begins = bos == "tokenizer" or (bos == "default" and own_bos)
+        left = [tokenizer.bos_token_id] if begins else []
         if method is None:
             ids = left + encoded["input_ids"][-(model.max_context - len(left)) :]
             if len(ids) == n_own:
@@ -56,12 +58,14 @@ def naive(model, stimuli, context, bos="none", method=None):
     return np.array(bits, float)
 
 
-@pytest.mark.parametrize("bos", ["none", "tokenizer"])
+@pytest.mark.parametrize("bos", ["none", "tokenizer", "default"])
 @pytest.mark.parametrize("name", CAUSAL)
 def test_equal_to_one_forward_per_word(name, bos):
     found = word_surprisal(tiny(name), words(), "story", bos)
     np.testing.assert_allclose(found["bits"], naive(tiny(name), words(), "story", bos), atol=1e-4)
-    assert found["bits"].isna().sum() == (2 if bos == "none" else 0)
+    begins = tiny(name).tokenizer("a")["input_ids"][0] == tiny(name).tokenizer.bos_token_id
+    first = 0 if bos == "tokenizer" or (bos == "default" and begins) else 2
+    assert found["bits"].isna().sum() == first
     assert len(found) == len(words())
 
 

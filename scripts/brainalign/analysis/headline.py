@@ -397,3 +397,14 @@ def _published(check: pd.DataFrame) -> Iterator[tuple[str, Answers]]:
             "controlled": f"at equal size: {partially('mmlu given log10_parameters')}",
         },
     )
+    what = "Pearson r over widths, blank2014 × features of time alone"
+    some, whole = f"{what}, up to 4096 units", f"{what}, all widths"
+    yield (
+        "Is the Blank2014 column about language?",
+        {
+            "legacy": f"states that hold time alone give it: r = {r_text(value(some))} over "
+            f"{by_name['n'].get(some, np.nan):.0f} widths up to 4096 units, "
+            f"{r_text(value(whole))} over all {by_name['n'].get(whole, np.nan):.0f}",
+            "controlled": f"{NONE} printed score with whole stories held out",
+        },
+    )

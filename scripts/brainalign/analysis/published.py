@@ -20,6 +20,7 @@ from brainalign.errors import InputError
 BRAIN_DATASETS = ("pereira2018", "blank2014", "wehbe2014")
 MEASURES = (*BRAIN_DATASETS, "average", "futrell2018")
 TABLES = "Tables 3-5, 7, 9"
+WIDEST = 4096  # units up to which more than one family has models
 CHECK_COLUMNS = (
     "topic", "quantity", "n", "published", "published_relation", "recomputed", "source", "note",
     "simulated",
@@ -60,10 +61,12 @@ def published_check(
     correlates: pd.DataFrame,
     improvement: pd.DataFrame,
     similarity: pd.DataFrame,
+    widths: pd.DataFrame,
 ) -> pd.DataFrame:
     """Every statistic that the published tables allow, beside the printed value if there is one.
 
-    Parameters are the tables of resources/published under the same names.
+    Parameters are the tables of resources/published under the same names, and `widths`, the table
+    of `double_descent.double_descent`.
 
     Returns
     -------
@@ -83,6 +86,7 @@ def published_check(
         *_behaviour(table, correlates, ceilings),
         *_consistency(table, ceilings, categories),
         *_similarity(similarity),
+        *_double_descent(table, widths),
     ]
     check = pd.DataFrame(rows)
     check["published"] = check["published"].astype(float)
@@ -341,3 +345,22 @@ def _similarity(similarity: pd.DataFrame) -> Iterator[Row]:
         ):
             quantity = f"Gemma and LLaMA-2 models that {what}, {measure}"
             yield _row("similarity", quantity, len(group), int(count), "Table 8")
+
+
+def _double_descent(table: pd.DataFrame, widths: pd.DataFrame) -> Iterator[Row]:
+    """How far features that hold time alone give the printed scores on Blank2014, by width."""
+    topic, source, by_width = "double descent", "Table 5", widths.set_index("width")["time_alone"]
+
+    def row(which: str, printed: pd.Series, note: str = "") -> Row:
+        found = pearson(by_width.reindex(printed.index).to_numpy(), printed.to_numpy())
+        quantity = f"Pearson r over widths, blank2014 × features of time alone, {which}"
+        return _row(topic, quantity, found.n, found.r, source, note=note)
+
+    means = table.groupby("width")["blank2014"].mean()
+    yield row(f"up to {WIDEST} units", means[means.index <= WIDEST])
+    yield row("all widths", means, "the two widest are of LLaMA alone")
+    for family, group in table.groupby("family", sort=False):
+        yield row(str(family), group.groupby("width")["blank2014"].mean())
+    least = by_width.idxmin()
+    yield _row(topic, "width at which features of time alone do worst", len(by_width), least)
+    yield _row(topic, "width at which the printed blank2014 is lowest", len(means), means.idxmin())

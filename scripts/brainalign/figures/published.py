@@ -25,10 +25,11 @@ from brainalign.figures.style import (
 
 MODEL_COLUMNS = (
     "model", "family", "role", "part", "average", "mmlu", "futrell2018", "log10_parameters",
-    "relative_pereira2018", "relative_blank2014", "relative_wehbe2014",
+    "relative_pereira2018", "relative_blank2014", "relative_wehbe2014", "width", "blank2014",
 )  # fmt: skip
 CHECK_COLUMNS = ("quantity", "n", "published", "recomputed")
 CATEGORY_COLUMNS = ("benchmark", "category", "n", "r")
+WIDTH_COLUMNS = ("width", "units_per_row", "published", "time_alone")
 GAINS = {
     "Pereira\n2018": "mean relative gain, pereira2018",
     "Blank\n2014": "mean relative gain, blank2014",
@@ -39,7 +40,9 @@ INDEPENDENT = "p: models as independent"  # a line below what it is about
 WIDTH = 43  # characters of a line above a panel
 
 
-def published(models: pd.DataFrame, check: pd.DataFrame, categories: pd.DataFrame) -> Figure:
+def published(
+    models: pd.DataFrame, check: pd.DataFrame, categories: pd.DataFrame, widths: pd.DataFrame
+) -> Figure:
     """Draw the published tables of Aw et al. 2024.
 
     Parameters
@@ -47,6 +50,7 @@ def published(models: pd.DataFrame, check: pd.DataFrame, categories: pd.DataFram
     models : tables/published_models.csv.
     check : tables/published_check.csv, where every r, p and N in the figure is taken from.
     categories : resources/published/capability_categories.csv (Table 2).
+    widths : tables/double_descent.csv.
 
     Raises
     ------
@@ -54,10 +58,11 @@ def published(models: pd.DataFrame, check: pd.DataFrame, categories: pd.DataFram
     """
     main = models[models["part"] == "main"]
     tuned = main[main["role"] == "tuned"]
-    markers = family_markers(main)
-    figure = sheet(PAGE, 5.2)
-    heading(figure, "Published tables, Aw et al. 2024: 25 real models, as printed and re-examined")
-    grid = figure.subplots(2, 3)
+    markers = family_markers(models)
+    figure = sheet(PAGE, 7.6)
+    heading(figure, "Published tables, Aw et al. 2024: real models, as printed and re-examined")
+    places = figure.add_gridspec(3, 3)
+    grid = np.array([[figure.add_subplot(places[i, j]) for j in range(3)] for i in range(2)])
     _gains(grid[0, 0], tuned, check, markers)
     _correlate(grid[0, 1], main, "log10_parameters", check, "all models", markers)
     grid[0, 1].set_xlabel("log10 parameters")
@@ -66,6 +71,8 @@ def published(models: pd.DataFrame, check: pd.DataFrame, categories: pd.DataFram
     _categories(grid[1, 0], categories, check)
     _given_size(grid[1, 1], tuned, check, markers)
     _behaviour(grid[1, 2], tuned, check, markers)
+    _by_width(figure.add_subplot(places[2, :2]), models, widths, markers)
+    _time_alone(figure.add_subplot(places[2, 2]), widths, check)
     legend(figure, list(main["role"].unique()), markers)
     return figure
 
@@ -195,5 +202,64 @@ def _categories(axes: Axes, categories: pd.DataFrame, check: pd.DataFrame) -> No
         axes, "Question categories",
         f"legacy, Table 2, Pearson, N = {categories['n'].iloc[0]}\n"
         f"filled: Benjamini-Hochberg p < .05\n{INDEPENDENT}",
+        width=WIDTH,
+    )  # fmt: skip
+
+
+def _by_width(
+    axes: Axes, models: pd.DataFrame, widths: pd.DataFrame, markers: dict[str, str]
+) -> None:
+    """The printed Blank2014 of every model by its width, and r of features of time alone."""
+    place = {width: i for i, width in enumerate(widths["width"])}
+    points = models.assign(place=models["width"].map(place)).sort_values(["place", "blank2014"])
+    # Dots of one width are spread, so that none hides another.
+    rank, size = (
+        points.groupby("place").cumcount(),
+        points.groupby("place")["place"].transform("size"),
+    )
+    points["place"] += 0.07 * (rank - (size - 1) / 2)
+    scatter(axes, points, "place", "blank2014", markers, line=False)
+    axes.plot(range(len(widths)), widths["published"], color=MUTED, linewidth=0.9, zorder=1)
+    axes.plot(range(len(widths)), widths["time_alone"], "--", color=INK, linewidth=0.9, zorder=2)
+    axes.annotate(
+        "features of time alone", (0, widths["time_alone"].iloc[0]), (0, 5),
+        textcoords="offset points", ha="left", va="bottom", color=INK,
+    )  # fmt: skip
+    axes.annotate(
+        "mean of the models, as printed", (len(widths) - 1, widths["published"].iloc[-1]), (0, -9),
+        textcoords="offset points", ha="right", va="top", color=MUTED,
+    )  # fmt: skip
+    ticks = [
+        f"{w}\n({q:.2f})" for w, q in zip(widths["width"], widths["units_per_row"], strict=True)
+    ]
+    axes.set_xticks(range(len(widths)), ticks)
+    axes.set_xlabel("units of a layer (units over training rows)")
+    axes.set_ylabel("Blank2014 (r)")
+    axes.set_ylim(bottom=0)
+    panel(
+        axes, "Blank2014 and the width of the model",
+        f"legacy, least squares, N = {len(points)}; dashed: simulated states without language",
+        width=2 * WIDTH,
+    )  # fmt: skip
+
+
+def _time_alone(axes: Axes, widths: pd.DataFrame, check: pd.DataFrame) -> None:
+    """The mean printed score of each width against that of features of time alone."""
+    axes.plot(widths["time_alone"], widths["published"], "o", color=INK, markersize=3)
+    for row in each(widths):
+        axes.annotate(
+            f"{row.width:.0f}", (row.time_alone, row.published), (3, 3),
+            textcoords="offset points", color=MUTED,
+        )  # fmt: skip
+    axes.margins(0.14)
+    axes.set_xlabel("features of time alone (r)")
+    axes.set_ylabel("Blank2014, mean per width (r)")
+    what = "Pearson r over widths, blank2014 × features of time alone"
+    r, whole = _value(check, f"{what}, up to 4096 units"), _value(check, f"{what}, all widths")
+    panel(
+        axes, "Blank2014 and time alone",
+        f"legacy, Pearson, N = {r['n']:.0f} widths\n"
+        f"to 4096: r = {r_text(r['recomputed'])}\n"
+        f"all {whole['n']:.0f}: r = {r_text(whole['recomputed'])}",
         width=WIDTH,
     )  # fmt: skip

@@ -11,8 +11,8 @@ from torch import nn
 
 from brainalign.devices import choose_device
 from brainalign.errors import REMAKE, InputError
+from brainalign.models import head, startup
 from brainalign.models import manifest as manifests
-from brainalign.models import startup
 from brainalign.models.architectures import capture, run_body
 from brainalign.models.weights import check_weights
 
@@ -109,6 +109,7 @@ def load(
     placement = {"device_map": "auto"} if device == "sharded" else {}
     model = _load_network(manifest, dtype, placement)
     _fuse(model)
+    head.use_float32(model)
     if placement:
         place = _entrance(model)
     else:

@@ -80,7 +80,7 @@ def prepare(
     stimuli: pd.DataFrame,
     context: str,
     pooling: str = "last",
-    bos: str = "none",
+    bos: str = "default",
     decoder_input: str = "shifted",
     chat: bool = False,
 ) -> Extraction:

@@ -15,7 +15,7 @@ from brainalign.reading.sequences import TokenSequence
 def next_word_loss(
     model: LanguageModel,
     documents: Sequence[str],
-    bos: str = "none",
+    bos: str = "default",
     method: str = "prefix",
     window: int | None = None,
     stride: int | None = None,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from brainalign.errors import InputError
 from brainalign.models.architectures import run_body
+from brainalign.models.head import logits_in_parts
 from brainalign.models.inputs import decoder_start, padded
 from brainalign.models.loading import LanguageModel
 from brainalign.reading.forward import batch_budget, in_batches
@@ -37,7 +38,6 @@ SPACES = (
     "<0x0D>",
     "<0x20>",
 )  # of SentencePiece, of byte-level BPE, plain
-_LOGITS_AT_ONCE = 2**23  # 32 MiB in float32: what is larger is taken from the system every time
 
 _Batch = list[TokenSequence]
 _States = Callable[[_Batch], tuple[Tensor, list[int]]]
@@ -63,7 +63,7 @@ class Predictor:
 
 
 def predictor(
-    model: LanguageModel, bos: str = "none", method: str = "prefix", chat: bool = False
+    model: LanguageModel, bos: str = "default", method: str = "prefix", chat: bool = False
 ) -> Predictor:
     """How `model` predicts tokens.
 
@@ -248,14 +248,11 @@ def _logits(model: LanguageModel, hidden: Tensor) -> Iterator[tuple[int, Tensor]
     head: Any = model.model.get_output_embeddings()  # type: ignore[operator]
     with _present(head):
         weight, bias = head.weight, getattr(head, "bias", None)
-        hidden = _scaled(model, hidden.to(weight.device))
-        size = max(1, _LOGITS_AT_ONCE // max(1, len(hidden)))
-        for first in range(0, len(weight), size):
-            part = slice(first, first + size)
-            logits = hidden @ weight[part].T
-            if bias is not None:
-                logits += bias[part]
-            yield first, _capped(model, logits).float()
+        hidden = _scaled(model, hidden.to(weight.device).float())
+        first = 0
+        for logits in logits_in_parts(hidden, weight, bias):
+            yield first, _capped(model, logits)
+            first += logits.shape[1]
 
 
 def _check_logits(model: LanguageModel) -> None:

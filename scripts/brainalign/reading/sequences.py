@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # Characters of left context that decide how a word is split. Tokenisers split at whitespace
 # before they merge, so this is generous; beyond it a prefix' tokens are not derived again.
 _REACH = 256
+BOS = ("default", "none", "tokenizer")
 UNKNOWN_SHARE = 0.05  # of the tokens, above which a log warns
 LOG = logging.getLogger("brainalign")
 
@@ -100,23 +101,26 @@ def special_tokens(
 
     Parameters
     ----------
-    bos : `none`, or `tokenizer`: the tokenizer's BOS token, once, if it has one. Encoders also get
-        what their tokenizer adds by itself ([CLS] and [SEP], </s>): no input that they were
-        trained on lacked it.
+    bos : `default`: what the tokenizer puts before a text by itself (GPT-2: nothing, LLaMA: its
+        BOS token), as training texts had it. `none`: nothing. `tokenizer`: the tokenizer's BOS
+        token, once, if it has one. Encoders always get what their tokenizer adds by itself ([CLS]
+        and [SEP], </s>): no input that they were trained on lacked it.
     chat : the text is the user's turn of the tokenizer's chat template, which stands for `bos`:
         decoder-only models get what the template puts before it.
 
     Raises
     ------
-    InputError : `bos` is neither; `chat` for a model without a chat template.
+    InputError : another `bos`; `chat` for a model without a chat template.
     """
-    if bos not in ("none", "tokenizer"):
-        raise InputError(f"bos {bos!r}: expected none or tokenizer")
+    if bos not in BOS:
+        raise InputError(f"bos {bos!r}: expected one of {', '.join(BOS)}")
     if chat:
         return _chat_opening(tokenizer, architecture)
-    added = Specials() if architecture == "decoder-only" else _added(tokenizer)
+    added = _added(tokenizer)
+    if architecture == "decoder-only":  # it goes on, so that no end token stands behind the text
+        added = Specials(added.before) if bos == "default" else Specials()
     begin = tokenizer.bos_token_id
-    if bos == "none" or begin is None or begin in added.before:
+    if bos != "tokenizer" or begin is None or begin in added.before:
         return added
     return Specials((begin, *added.before), added.after)
 

@@ -15,7 +15,7 @@ def word_surprisal(
     model: LanguageModel,
     stimuli: pd.DataFrame,
     context: str,
-    bos: str = "none",
+    bos: str = "default",
     method: str = "prefix",
     stride: int | None = None,
     chat: bool = False,
