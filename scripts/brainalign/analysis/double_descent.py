@@ -23,7 +23,8 @@ ROWS, SUBJECTS, REGIONS = sum(STORIES), 5, 12
 # A volume's correlation with the one before: of the responses' signal (half of their variance; the
 # other half is noise), and of a unit.
 SIGNAL, UNIT = 0.9, 0.7
-SPLIT = {"scheme": "shuffled", "folds": 3, "train": 0.9, "seed": 1}
+TRAIN = 0.9
+SPLIT = {"scheme": "shuffled", "folds": 3, "train": TRAIN, "seed": 1}
 COLUMNS = ("width", "units_per_row", "n_models", "published", "time_alone", "simulated")
 
 
@@ -45,7 +46,7 @@ def double_descent(models: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "width": widths,
-            "units_per_row": np.array(widths) / round(SPLIT["train"] * ROWS),
+            "units_per_row": np.array(widths) / round(TRAIN * ROWS),
             "n_models": means["size"].to_numpy(),
             "published": means["mean"].to_numpy(),
             "time_alone": time_alone(widths, seed),

@@ -361,6 +361,6 @@ def _double_descent(table: pd.DataFrame, widths: pd.DataFrame) -> Iterator[Row]:
     yield row("all widths", means, "the two widest are of LLaMA alone")
     for family, group in table.groupby("family", sort=False):
         yield row(str(family), group.groupby("width")["blank2014"].mean())
-    least = by_width.idxmin()
+    least, lowest = (float(str(part.idxmin())) for part in (by_width, means))
     yield _row(topic, "width at which features of time alone do worst", len(by_width), least)
-    yield _row(topic, "width at which the printed blank2014 is lowest", len(means), means.idxmin())
+    yield _row(topic, "width at which the printed blank2014 is lowest", len(means), lowest)

@@ -1,8 +1,8 @@
 """The language-model head in float32, whatever the dtype of the model.
 
 A 16-bit product rounds logits near 20 to steps of 1/8 (bfloat16) or 1/64 (float16): different
-tokens tie, and differences of log-probabilities are lost. The weights and the hidden states keep their
-dtype; what is computed from them is exact to float32.
+tokens tie, and differences of log-probabilities are lost. The weights and the hidden states keep
+their dtype; what is computed from them is exact to float32.
 """
 
 from collections.abc import Iterator
