@@ -78,7 +78,6 @@ def trajectory_files(kind):
 
 TRAJECTORY_FILES = {kind: trajectory_files(kind) for kind in SCORED}
 PUBLISHED = Path(workflow.basedir) / "resources" / "published"
-ANALYSIS = {"seed": config["seed"], **config.get("analysis", {})}
 
 
 def tables():
@@ -215,7 +214,6 @@ rule contrasts:
     conda:
         "../envs/encoding.yaml"
     params:
-        analysis=ANALYSIS,
         code=code("contrasts"),
     script:
         "../scripts/contrasts.py"
@@ -315,7 +313,7 @@ rule profiles:
 
 rule mixed_effects:
     input:
-        **table_inputs("scores"),
+        **table_inputs("scores", "subjects"),
     output:
         mixed_effects=result("tables", "mixed_effects.csv"),
     log:
@@ -340,6 +338,7 @@ rule headline:
             "capabilities",
             "losses",
             "behaviors",
+            "baselines",
         ),
     output:
         headline=result("tables", "headline.csv"),

@@ -11,12 +11,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]) as log:
-    analysis = snakemake.params.analysis
-    table = contrasts(
-        **{name: read_table(path) for name, path in snakemake.input.items()},
-        samples=analysis.get("bootstrap", 2000),
-        seed=analysis["seed"],
-    )
+    table = contrasts(**{name: read_table(path) for name, path in snakemake.input.items()})
     without = sum(said(note).startswith("not computable") for note in table["note"])
     log.info("%d contrasts, %d of them not computable", len(table), without)
     write_table(table, snakemake.output.contrasts)

@@ -93,6 +93,9 @@ def scores(
                             "high": r + 0.015,
                             "n_targets": 60,
                             "n_subjects": 5,
+                            "n_stimuli": 6 * (mode == "controlled"),
+                            "scope": "new subjects, "
+                            + ("new stimuli" if mode == "controlled" else "these stimuli"),
                             "simulated": simulated,
                         }
                     )
@@ -165,13 +168,18 @@ def subjects(table: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
     """The table `subjects` that fits a table of scores: five subjects around every score."""
     noise = np.random.default_rng(seed)
     whole = table[table["region"] == "all"]
+    whole = whole.assign(held_out=whole["mode"] == "controlled")
     parts = []
     for subject in ("s1", "s2", "s3", "s4", "s5"):
-        parts.append(
-            whole.assign(subject=subject, fold=-1, r=whole["r"] + noise.normal(0, 0.01, len(whole)))
-        )
+        level = whole["r"] + noise.normal(0, 0.01, len(whole))
+        parts += [
+            whole.assign(subject=subject, fold=fold, r=level + noise.normal(0, 0.01, len(whole)))
+            for fold in range(-1, 6)
+        ]
     columns = ["model", "base", "family", "role", "dataset", "benchmark", "mode", "subject", "fold"]
-    return pd.concat(parts, ignore_index=True)[[*columns, "r", "n_targets", "simulated"]]
+    return pd.concat(parts, ignore_index=True)[
+        [*columns, "held_out", "r", "n_targets", "simulated"]
+    ]
 
 
 TASKS = {
@@ -429,7 +437,7 @@ def _study(
             "layers": layers(families, datasets),
             "profiles": layer_profiles(layers(families, datasets)),
             "baselines": against_baselines(whole, subjects(whole)),
-            "mixed_effects": mixed_effects(whole),
+            "mixed_effects": mixed_effects(whole, subjects(whole)),
         }
     )
 
@@ -439,6 +447,6 @@ def analysed(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     more = {"subjects": subjects(tables["scores"])} if "scores" in tables else {}
     contrasted = {name: table for name, table in tables.items() if name != "losses"}
     return {
-        "contrasts": contrasts(**contrasted, **more, samples=50),
+        "contrasts": contrasts(**contrasted, **more),
         "correlations": correlations(**tables),
     }

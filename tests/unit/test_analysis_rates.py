@@ -83,7 +83,7 @@ def test_rates_are_those_of_the_tables():
         quick.append(averages(plant, np.random.default_rng(100 + seed))["r"].to_numpy())
     assert np.mean(quick) == pytest.approx(np.mean(whole), abs=0.01)
     assert np.std(quick) == pytest.approx(np.std(whole), rel=0.2)
-    found = contrasts(tables["scores"], tables["subjects"], samples=20)
+    found = contrasts(tables["scores"], tables["subjects"])
     found = found.query("level == 'overall' and dataset == 'average' and unit == 'bases'").iloc[0]
     models = averages(plant, np.random.default_rng(0)).assign(r=whole[-1])
     tuned = models[models["role"] == "tuned"]

@@ -49,7 +49,7 @@ def as_study(published):
         for dataset in BRAIN
     ]  # fmt: skip
     scores = pd.DataFrame(rows)
-    subjects = scores.assign(subject="all", fold=-1, n_targets=1).iloc[:0]
+    subjects = scores.assign(subject="all", fold=-1, held_out=False, n_targets=1).iloc[:0]
     answers = [
         {
             "model": m["model"], "label": m["model"], "base": m["base"], "family": m["family"],
@@ -74,7 +74,7 @@ def planted():
 
 
 def test_the_papers_scores_give_the_papers_gains(paper):
-    table = contrasts(**paper, samples=200)
+    table = contrasts(**paper)
     overall = table[(table["level"] == "overall") & (table["unit"] == "pairs")]
     overall = overall.set_index("dataset")
     for dataset, gain in (("pereira2018", 0.070), ("blank2014", 0.080), ("wehbe2014", 0.040)):
@@ -135,15 +135,15 @@ def reading_times(scores, seed=5):
 
 def test_reading_times_do_not_enter_the_average_of_brain_alignment(planted):
     tables = {name: planted[name] for name in ("scores", "subjects")}
-    alone = contrasts(**tables, samples=50)
-    both = contrasts(**tables, **reading_times(planted["scores"]), samples=50)
+    alone = contrasts(**tables)
+    both = contrasts(**tables, **reading_times(planted["scores"]))
     assert set(both["kind"]) == {"brain", "reading-times"}
     brain = both[both["kind"] == "brain"].reset_index(drop=True)
     pd.testing.assert_frame_equal(brain, alone, check_dtype=False)
     times = both[both["kind"] == "reading-times"]
     assert set(times["dataset"]) == {"times"}
     assert set(times["test_family"]).isdisjoint(brain["test_family"])
-    only_times = contrasts(**reading_times(planted["scores"]), samples=50)
+    only_times = contrasts(**reading_times(planted["scores"]))
     columns = [name for name in times.columns if not times[name].isna().all()]
     pd.testing.assert_frame_equal(
         times[columns].reset_index(drop=True), only_times[columns], check_dtype=False
@@ -175,86 +175,122 @@ def test_reading_times_reported_as_one_dataset_in_one_mode(other, collide):
             collect_behaviors(results, models, benchmarks, [])
         return
     behaviors = collect_behaviors(results, models, benchmarks, [])["behaviors"]
-    pairs = contrasts(behaviors=behaviors, samples=20).query("level == 'pair'")
+    pairs = contrasts(behaviors=behaviors).query("level == 'pair'")
     assert pairs["absolute"].to_numpy() == pytest.approx(0.2)
     assert set(pairs["benchmark"]) == {"one", "two"}
 
 
 def test_planted_gain_is_inside_the_intervals(planted):
-    table = contrasts(planted["scores"], planted["subjects"], samples=500)
+    table = contrasts(planted["scores"], planted["subjects"])
     overall = table[(table["level"] == "overall") & (table["unit"] == "pairs")]
     inside = (overall["low"] < 0.01) & (overall["high"] > 0.01)
-    assert len(inside) == 8 and inside.sum() >= 7  # 95 % intervals
+    assert len(inside) == 8 and inside.sum() >= 6  # 95 % intervals over the same models
     pairs = table[(table["level"] == "pair") & (table["dataset"] == "reading")]
     assert (pairs["n"] == 10).all()
     assert (pairs["unit"] == "subjects").all()
     assert (pairs["low"] <= pairs["absolute"]).all()
-    fit = mixed_effects(planted["scores"])
+    fit = mixed_effects(planted["scores"], planted["subjects"])
     tuned = fit[(fit["term"] == "tuned") & (fit["dataset"] == "average")]
-    assert ((tuned["low"] < 0.01) & (tuned["high"] > 0.01) & (tuned["p"] < 0.05)).all()
+    assert ((tuned["low"] < 0.01) & (tuned["high"] > 0.01)).all()
+    assert (tuned["p_these_stimuli"] < 0.05).all()
+    assert (tuned["p"].dropna() < 0.05).all()
 
 
-def test_pair_interval_is_students(planted):
-    """Against Student's interval of the paired mean over subjects."""
-    table = contrasts(planted["scores"], planted["subjects"], samples=4000)
-    row = table[(table["tuned"] == "A0-tuned0") & (table["dataset"] == "reading")].iloc[0]
-    subjects = planted["subjects"]
-    wide = subjects[(subjects["dataset"] == "reading") & (subjects["mode"] == row["mode"])]
-    wide = wide.pivot(index="subject", columns="model", values="r")
-    difference = wide["A0-tuned0"] - wide["A0"]
-    assert row["absolute"] == pytest.approx(difference.mean())
-    half = stats.t.ppf(0.975, 9) * stats.sem(difference)
-    assert row["high"] - row["low"] == pytest.approx(2 * half, rel=0.05)
+def cells(planted, model, dataset, mode):
+    """r of a model in every subject (rows) and fold (columns)."""
+    table = planted["subjects"].query("model == @model and dataset == @dataset and mode == @mode")
+    return table[table["fold"] >= 0].pivot(index="subject", columns="fold", values="r")
 
 
-def test_what_a_p_can_be_at_least_and_what_it_counts_as_independent(planted):
+def test_the_interval_of_a_pair_is_the_crossed_one(planted):
+    """Against the mean squares that statsmodels finds, and the formula of the docs."""
+    table = contrasts(planted["scores"], planted["subjects"])
+    pair = table[(table["tuned"] == "A0-tuned0") & (table["dataset"] == "reading")]
+    row = pair.set_index("mode").loc["controlled"]
+    names = ("A0-tuned0", "A0")
+    difference = np.subtract(*(cells(planted, m, "reading", "controlled") for m in names))
+    long = difference.stack().rename("d").reset_index()
+    fit = sm.stats.anova_lm(sm.OLS.from_formula("d ~ C(subject) + C(fold)", long).fit())
+    subjects, folds, residual = fit["sum_sq"] / fit["df"]
+    s, g = difference.shape
+    excess = (1 + g / (g - 1)) * max(folds - residual, 0)
+    value = max(subjects + excess, folds)
+    terms = subjects**2 / (s - 1)
+    if excess:
+        terms += (1 + g / (g - 1)) ** 2 * (folds**2 / (g - 1) + residual**2 / (s - 1) / (g - 1))
+    freedom = max(value**2 / terms, min(s, g) - 1)
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(value / (s * g))
+    assert row["absolute"] == pytest.approx(difference.to_numpy().mean())
+    assert (row["low"], row["high"]) == pytest.approx(
+        (row["absolute"] - half, row["absolute"] + half)
+    )
+    assert (row["n"], row["n_stimuli"], row["scope"]) == (10, 6, "new subjects, new stimuli")
+    over_subjects = stats.ttest_1samp(difference.mean(axis=1), 0).pvalue
+    assert row["p_these_stimuli"] == pytest.approx(over_subjects)
+
+
+def test_shuffled_folds_give_no_p_for_new_stimuli(planted):
+    table = contrasts(planted["scores"], planted["subjects"])
+    legacy = table[table["mode"] == "legacy"]
+    assert legacy["p"].isna().all() and (legacy["n_stimuli"] == 0).all()
+    assert legacy["scope"].str.endswith("new subjects, these stimuli").all()
+    assert legacy["note"].str.contains("no p for new stimuli").all()
+    row = legacy[(legacy["tuned"] == "A0-tuned0") & (legacy["dataset"] == "reading")].iloc[0]
+    names = ("A0-tuned0", "A0")
+    difference = np.subtract(*(cells(planted, m, "reading", "legacy") for m in names)).mean(axis=1)
+    test = stats.ttest_1samp(difference, 0)
+    assert row["p_these_stimuli"] == pytest.approx(test.pvalue)
+    assert (row["low"], row["high"]) == pytest.approx(tuple(test.confidence_interval()))
+
+
+def test_every_p_is_a_test_of_the_estimate_beside_it(planted):
+    """Below .05 where the interval, which is centred on the estimate, leaves out 0."""
+    table = contrasts(**planted)
+    rows = table[table["low"].notna() & (table["test"] != "mcnemar")]
+    np.testing.assert_allclose((rows["low"] + rows["high"]) / 2, rows["absolute"])
+    leaves_out = (rows["low"] > 0) | (rows["high"] < 0)
+    p = rows["p"].fillna(rows["p_these_stimuli"])
+    tested = p.notna()
+    assert ((p < 0.05) == leaves_out)[tested].all() and leaves_out[tested].nunique() == 2
+
+
+def test_a_base_with_several_tuned_models_counts_once_among_bases(planted):
     few = only(planted, ["B0", "B0-tuned0", "B0-tuned1", "B1", "B1-tuned0", "B2", "B2-tuned0"])
-    table = contrasts(**few, samples=20).query("dataset == 'average'")
+    table = contrasts(**few).query("dataset == 'average' and mode == 'controlled'")
     pairs, bases = (
         table[(table["level"] == "overall") & (table["unit"] == unit)].iloc[0]
         for unit in ("pairs", "bases")
     )
-    assert (bases["n"], bases["p_least"]) == (3, 0.25) and bases["p"] >= 0.25
-    assert pairs["n"] == 4
-    own = table[(table["level"] == "pair") & (table["mode"] == pairs["mode"])]
+    own = table[table["level"] == "pair"]
+    assert (pairs["n"], bases["n"]) == (4, 3)
     assert pairs["p_independent"] == stats.wilcoxon(own["absolute"]).pvalue
-    # A vanilla model is flipped with all models tuned from it.
-    sums = own.groupby("vanilla")["absolute"].sum()
-    flipped = [abs(np.dot(s, sums)) for s in itertools.product((-1, 1), repeat=3)]
-    expected = np.mean(np.array(flipped) >= abs(sums.sum()) - 1e-12)
-    assert pairs["p_permutation"] == expected
-
-
-def test_p_of_all_pairs_belongs_to_their_interval(planted):
-    table = contrasts(**planted, samples=200)
-    rows = table[(table["unit"] == "pairs") & (table["level"] != "pair")]
-    assert (rows["test"] == "hierarchical").all()
-    leaves_out = (rows["low"] > 0) | (rows["high"] < 0)
-    assert ((rows["p"] < 0.05) == leaves_out).all() and leaves_out.nunique() == 2
-    assert table.loc[table["unit"] != "pairs", "p_independent"].isna().all()
+    assert pairs["absolute"] == pytest.approx(own["absolute"].mean())
+    assert bases["absolute"] == pytest.approx(own.groupby("vanilla")["absolute"].mean().mean())
+    assert "3 vanilla models: a difference must be large" in bases["note"]
 
 
 def test_p_of_all_pairs_is_students_over_vanilla_models_where_units_do_not_vary(planted):
-    """Accuracy has no units: the mean over vanilla models of one family, against its spread."""
+    """Accuracy has no subjects: the mean over vanilla models of one family, against its spread."""
     family = planted["capabilities"].query("family == 'A'")
-    table = contrasts(capabilities=family, samples=20_000).query("dataset == 'facts'")
+    table = contrasts(capabilities=family).query("dataset == 'facts'")
     row = table[(table["level"] == "overall") & (table["unit"] == "pairs")].iloc[0]
     by_base = table[table["level"] == "pair"].groupby("vanilla")["absolute"].mean()
     assert len(by_base) == 5
     expected = stats.ttest_1samp(by_base, 0)
-    assert row["p"] == pytest.approx(expected.pvalue, abs=0.01)
-    interval = expected.confidence_interval()
-    assert (row["low"], row["high"]) == pytest.approx(tuple(interval), abs=2e-3)
+    assert row["p_these_stimuli"] == pytest.approx(expected.pvalue) and np.isnan(row["p"])
+    assert (row["low"], row["high"]) == pytest.approx(tuple(expected.confidence_interval()))
+    assert row["scope"] == "new vanilla models, these questions"
 
 
 def test_a_family_with_one_vanilla_model_gives_no_p_over_pairs(planted):
     few = only(planted, ["A0", "A0-tuned0", "A0-tuned1", "B0", "B0-tuned0", "B1", "B1-tuned0"])
-    table = contrasts(**few, samples=20)
+    table = contrasts(**few)
     rows = table[(table["unit"] == "pairs") & (table["family"] != "B")]
-    assert len(rows) and rows[["p", "p_adjusted"]].isna().all(axis=None)
+    assert len(rows) and rows[["p", "p_adjusted", "p_these_stimuli"]].isna().all(axis=None)
     assert rows["note"].str.contains("no p: one vanilla model of A").all()
     assert rows["p_independent"].notna().all() and (rows["test"] == "none").all()
-    assert table.loc[(table["unit"] == "pairs") & (table["family"] == "B"), "p"].notna().all()
+    other = table[(table["unit"] == "pairs") & (table["family"] == "B")]
+    assert other["p_these_stimuli"].notna().all()
 
 
 def scored(tables, models):
@@ -321,23 +357,27 @@ def test_too_few_vanilla_models_give_no_p_and_say_so(planted):
     assert set(rows["note"]) == {"no p: jackknife over vanilla models, 2 clusters, 3 are needed"}
 
 
-def test_a_relative_change_of_nothing_is_left_out_and_counted(planted):
+@pytest.mark.parametrize(("r", "low"), [(-0.01, -0.02), (0.02, -0.01), (0.02, np.nan)])
+def test_there_is_no_relative_change_where_a_pair_lacks_one(planted, r, low):
     scores = planted["scores"].copy()
     row = (scores["model"] == "A0") & (scores["dataset"] == "reading")
-    scores.loc[row, "r"] = -0.01
-    table = contrasts(scores, planted["subjects"], samples=20)
-    mean = table.query("level == 'overall' and unit == 'bases' and dataset == 'reading'").iloc[0]
-    assert "relative leaves out 2 of 24 pairs" in mean["note"]
-    pairs = table.query("level == 'pair' and dataset == 'reading' and mode == @mean['mode']")
-    by_base = pairs.groupby("vanilla")["relative"].mean()
-    assert by_base.isna().sum() == 1
-    assert mean["relative"] == pytest.approx(by_base.mean())
+    scores.loc[row, ["r", "low"]] = r, low
+    table = contrasts(scores, planted["subjects"]).query("mode == 'controlled'")
+    means = table[(table["level"] == "overall") & (table["dataset"] == "reading")]
+    assert means["relative"].isna().all() and means["absolute"].notna().all()
+    assert means["note"].str.contains("no relative change: 2 of 24 pairs").all()
+    average = table[(table["level"] == "overall") & (table["dataset"] == "average")]
+    assert average[["relative", "relative_by_dataset"]].isna().all(axis=None)
+    pairs = table.query("level == 'pair' and dataset == 'reading'").set_index("tuned")
+    assert set(pairs.index[pairs["relative"].isna()]) == {"A0-tuned0", "A0-tuned1"}
+    other = table[(table["level"] == "family") & (table["dataset"] == "reading")]
+    assert other.set_index("family").loc["B", "relative"].notna().all()
 
 
 def test_adjustment_stays_inside_its_family(planted):
-    both = contrasts(planted["scores"], planted["subjects"], samples=20)
+    both = contrasts(planted["scores"], planted["subjects"])
     legacy = planted["scores"]["mode"] == "legacy"
-    alone = contrasts(planted["scores"][legacy], planted["subjects"], samples=20)
+    alone = contrasts(planted["scores"][legacy], planted["subjects"])
     merged = alone.merge(
         both[both["mode"] == "legacy"], on=["tuned", "dataset", "level", "unit", "family"]
     )
@@ -365,7 +405,7 @@ def test_benchmarks_of_one_dataset_are_averaged_first():
             ("k", "Pereira", "a-243", 0.3), ("k", "Blank", "c", 0.1),
         ],
         columns=["model", "dataset", "benchmark", "r"],
-    ).assign(mode="legacy", simulated=False, region="all")  # fmt: skip
+    ).assign(low=0.0, mode="legacy", simulated=False, region="all")  # fmt: skip
     table = dataset_scores(scores).set_index(["model", "dataset"])
     assert table.loc[("m", "Pereira"), "r"] == pytest.approx(0.3)
     assert table.loc[("m", "average"), "r"] == pytest.approx(0.2)
@@ -391,7 +431,7 @@ def only(tables, models):
 )
 def test_small_studies_say_why_and_do_not_crash(planted, models):
     few = only(planted, models)
-    table = contrasts(**few, samples=20)
+    table = contrasts(**few)
     assert (table["p"].notna() | (table["note"] != "")).all()
     table = correlations(few["scores"], capabilities=few["capabilities"])
     undefined = table["r"].isna()
@@ -402,7 +442,7 @@ def test_small_studies_say_why_and_do_not_crash(planted, models):
     related &= (table["method"] != "within families") & table["p"].notna()
     assert table.loc[related, "note"].str.contains("families as independent").all()
     assert (table.loc[table["p"].notna() & ~related, "note"] == "").all()
-    fit = mixed_effects(few["scores"])
+    fit = mixed_effects(few["scores"], few["subjects"])
     assert (fit["estimate"].notna() | fit["note"].str.startswith("not computable: ")).all()
     against_baselines(few["scores"], few["subjects"])
 
@@ -410,14 +450,16 @@ def test_small_studies_say_why_and_do_not_crash(planted, models):
 def test_size_in_the_mixed_model_is_the_regression_over_vanilla_models(planted):
     scores = planted["scores"].query("mode == 'controlled'")
     scores = scores[scores["model"] != "A1-tuned1"]  # clusters of unequal size
-    fit = mixed_effects(scores)
+    fit = mixed_effects(scores, planted["subjects"].iloc[:0])  # no units: models alone
+    assert set(fit["scope"]) == {"new vanilla models, these subjects, these stimuli"}
     row = fit.query("term == 'log10_parameters' and dataset == 'reading'").iloc[0]
     r = scores[scores["dataset"] == "reading"].set_index("model")
     names = dict.fromkeys(r["base"].dropna())
     middle = [(r["r"][name] + r["r"][r["base"] == name].mean()) / 2 for name in names]
     size = np.log10([r["parameters"][name] for name in names])
     truth = sm.OLS(middle, sm.add_constant(size)).fit()
-    assert (row["estimate"], row["se"], row["t"], row["p"], row["df"]) == pytest.approx(
+    found = row[["estimate", "se", "t", "p_these_stimuli", "df"]]
+    assert tuple(found) == pytest.approx(
         (truth.params[1], truth.bse[1], truth.tvalues[1], truth.pvalues[1], truth.df_resid)
     )
     assert (row["low"], row["high"]) == pytest.approx(tuple(truth.conf_int()[1]))
@@ -427,13 +469,15 @@ def test_size_in_the_mixed_model_is_the_regression_over_vanilla_models(planted):
 def test_size_is_left_out_where_vanilla_models_are_of_one_size(planted):
     scores = planted["scores"]
     tuned = scores["role"] == "tuned"
-    fit = mixed_effects(scores.assign(parameters=np.where(tuned, 1.01e8, 1e8)))
+    sizes = np.where(tuned, 1.01e8, 1e8)
+    fit = mixed_effects(scores.assign(parameters=sizes), planted["subjects"])
     assert set(fit["term"]) == {"Intercept", "tuned"}
-    assert fit["p"].notna().all()
+    assert (fit["p"].notna() == (fit["mode"] == "controlled")).all()
+    assert fit["p_these_stimuli"].notna().all()
 
 
 def test_a_missing_partner_is_named(planted):
-    table = contrasts(**only(planted, ["A0-tuned0", "A1", "A1-tuned0"]), samples=20)
+    table = contrasts(**only(planted, ["A0-tuned0", "A1", "A1-tuned0"]))
     rows = table[table["tuned"] == "A0-tuned0"]
     assert (rows["note"].str.contains("no score of A0")).all()
     assert rows["absolute"].isna().all()
@@ -445,9 +489,9 @@ def test_a_tuned_model_without_a_partner_in_the_study_is_in_no_contrast(planted)
     few = only(planted, ["A0", "A0-tuned0", "A1-tuned0"])
     for table in few.values():
         table.loc[table["model"] == "A1-tuned0", "base"] = None
-    table = contrasts(**few, samples=20)
+    table = contrasts(**few)
     assert set(table.loc[table["level"] == "pair", "tuned"]) == {"A0-tuned0"}
-    fit = mixed_effects(few["scores"])
+    fit = mixed_effects(few["scores"], few["subjects"])
     assert (fit["note"].str.startswith("not computable: ")).all()
     found = correlations(few["scores"], capabilities=few["capabilities"])
     assert set(found.loc[found["models"] == "tuned", "n"]) == {2}
@@ -456,12 +500,12 @@ def test_a_tuned_model_without_a_partner_in_the_study_is_in_no_contrast(planted)
 def test_a_missing_benchmark_leaves_out_only_its_rows(planted):
     scores = planted["scores"]
     gone = (scores["model"] == "A0") & (scores["benchmark"] == "reading-legacy")
-    table = contrasts(scores[~gone], planted["subjects"], samples=20)
+    table = contrasts(scores[~gone], planted["subjects"])
     pair = table[(table["tuned"] == "A0-tuned0") & (table["mode"] == "legacy")].set_index("dataset")
     assert np.isnan(pair.loc["reading", "absolute"])
     assert "reading-legacy" in pair.loc["reading", "note"]
     assert np.isnan(pair.loc["average", "absolute"])
-    whole = contrasts(scores, planted["subjects"], samples=20)
+    whole = contrasts(scores, planted["subjects"])
     whole = whole[(whole["tuned"] == "A0-tuned0") & (whole["mode"] == "legacy")]
     expected = whole.set_index("dataset").loc["chapter", "absolute"]
     assert not np.isnan(expected)
@@ -472,37 +516,42 @@ def test_a_missing_benchmark_leaves_out_only_its_rows(planted):
 def test_constant_and_tied_scores(planted, value):
     flat = planted["scores"].assign(r=value)
     subjects = planted["subjects"].assign(r=value)
-    table = contrasts(flat, subjects, samples=20)
+    table = contrasts(flat, subjects)
     assert table["p"].isna().all()
-    assert (table["note"].str.contains("all differences are 0")).all()
+    controlled = table["mode"] == "controlled"
+    assert table.loc[controlled, "note"].str.contains("no p: the differences do not vary").all()
     found = correlations(flat, capabilities=planted["capabilities"])
     brain = found[(found["y"] == "brain average") & (found["models"] == "tuned")]
     assert brain["r"].isna().all()
     assert brain["note"].str.contains("constant|explained|needed").all()
-    assert mixed_effects(flat)["note"].str.contains("all scores are alike").all()
+    assert mixed_effects(flat, subjects)["note"].str.contains("all scores are alike").all()
 
 
 def test_a_study_without_scores_or_capability(planted):
     assert (
-        contrasts(capabilities=planted["capabilities"], samples=20)["measure"].eq("accuracy").all()
+        contrasts(capabilities=planted["capabilities"])["measure"].eq("accuracy").all()
     )
     assert correlations(planted["scores"])["x"].eq("log10_parameters").all()
     assert len(correlations()) == 0
 
 
-def test_baselines_are_paired_over_subjects(planted):
+def test_baselines_are_paired_in_every_subject_and_fold(planted):
     scores, subjects = planted["scores"].copy(), planted["subjects"].copy()
     for table in (scores, subjects):
-        table.loc[table["model"] == "C3", "role"] = "baseline"
+        table.loc[table["model"] == "A0", "role"] = "baseline"
     table = against_baselines(scores, subjects)
-    assert set(table["against"]) == {"C3"}
-    assert "C3" not in set(table["model"])
-    row = table.iloc[0]
-    wide = subjects[subjects["benchmark"] == row["benchmark"]]
-    wide = wide.pivot(index="subject", columns="model", values="r")
-    difference = wide[row["model"]] - wide["C3"]
-    assert row["difference"] == pytest.approx(difference.mean())
-    assert row["low"] < row["difference"] < row["high"]
+    assert set(table["against"]) == {"A0"}
+    assert "A0" not in set(table["model"])
+    # A baseline in the vanilla model's stead: the very difference of the contrasts.
+    found = table.set_index(["model", "benchmark"])
+    pairs = contrasts(planted["scores"], planted["subjects"]).query("tuned == 'A0-tuned0'")
+    pairs = pairs[(pairs["dataset"] != "average") & (pairs["kind"] == "brain")]
+    for row in pairs.to_dict("records"):
+        same = found.loc[("A0-tuned0", f"{row['dataset']}-{row['mode']}")]
+        assert same["difference"] == pytest.approx(row["absolute"])
+        for name in ("low", "high", "p", "p_these_stimuli"):
+            assert same[name] == pytest.approx(row[name], nan_ok=True)
+        assert same["scope"] == row["scope"]
 
 
 def curve(values, mode, dataset="D"):
@@ -602,6 +651,9 @@ def test_measured_models_meet_their_published_selves(published, paper, repositor
 # The tables of alignment files, and the scripts around them -------------------------------------
 
 
+SPREAD = {"s1": -0.1, "s2": 0.1, "s3": 0.0}  # subject → its r less the mean
+
+
 def alignment_table(r=0.3, chosen="layer.1"):
     rows = []
     for index, layer in enumerate(("embedding", "layer.1")):
@@ -609,6 +661,7 @@ def alignment_table(r=0.3, chosen="layer.1"):
             for subject, fold, value in (
                 ("all", -1, r), ("s1", -1, r - 0.1), ("s2", -1, r + 0.1), ("s3", -1, r),
                 ("all", 0, r - 0.05), ("all", 1, r + 0.05),
+                *((s, k, r + d + e / 20) for s, d in SPREAD.items() for k, e in enumerate((-1, 1))),
             ):  # fmt: skip
                 rows.append((layer, index, index / 1, subject, region, fold, value + index / 10))
     columns = ["layer", "layer_index", "depth", "subject", "region", "fold", "r"]
@@ -663,8 +716,10 @@ def test_scores_keep_r_ceiling_and_ratio_apart():
     row = scores.loc[("v", "b-legacy", "all")]
     assert (row["r"], row["ceiling"], row["ratio"]) == (0.4, 0.5, pytest.approx(0.8))
     assert (row["layer"], row["depth"], row["layer_choice"]) == ("layer.1", 1, "best")
-    assert (row["dataset"], row["n_subjects"], row["interval"]) == ("D", 3, "subjects")
-    assert row["low"] < 0.4 < row["high"]
+    assert (row["dataset"], row["n_subjects"], row["n_stimuli"]) == ("D", 3, 0)
+    assert row["scope"] == "new subjects, these stimuli"
+    half = stats.t.ppf(0.975, 2) * 0.1 / np.sqrt(3)  # over subjects, centred on the score
+    assert (row["low"], row["high"]) == pytest.approx((0.4 - half, 0.4 + half))
     assert row["parameters"] == 123
     assert scores.loc[("t", "b-legacy", "all"), "parameters"] == 5e6
     assert np.isnan(scores.loc[("v", "b-legacy", "LH"), "ratio"])
@@ -673,20 +728,34 @@ def test_scores_keep_r_ceiling_and_ratio_apart():
     assert other["dataset"] == "d"
     assert other["layer_choice"] == "depth 0.66"
     subjects = tables["subjects"]
-    assert len(subjects) == 4 * 5
+    assert len(subjects) == 4 * (3 + 2 + 3 * 2)
     assert set(subjects["subject"]) == {"s1", "s2", "s3", "all"}
     layers = tables["layers"]
     assert len(layers) == 4 * 2
     assert layers["r_sd_subjects"].to_numpy() == pytest.approx(0.1)
 
 
-def test_single_subjects_fall_back_to_folds_and_say_so():
-    table = alignment_table()
-    table = table[~table["subject"].isin(["s2", "s3"])]
+def test_a_single_subject_has_an_interval_over_held_out_groups_only():
+    rows = [("all", -1, 0.3), ("s1", -1, 0.3), *(("s1", k, 0.3 + k / 100) for k in range(-2, 3))]
+    rows = [(s, k + 2 if i > 1 else k, r) for i, (s, k, r) in enumerate(rows)]
+    table = alignment_table().iloc[:1].drop(columns=["subject", "fold", "r"])
+    table = table.assign(chosen=True).merge(
+        pd.DataFrame(rows, columns=["subject", "fold", "r"]), how="cross"
+    )
     models = model_table(MODELS, [])
-    scores = collect_scores([("v", "b-legacy", table)], {}, models, BENCHMARKS, ["d"])["scores"]
-    assert set(scores["interval"]) == {"folds"}
-    assert scores["simulated"].all()
+    found = {}
+    for scheme in ("shuffled", "grouped"):
+        benchmarks = {"b": {**BENCHMARKS["b-legacy"], "split": {"scheme": scheme}}}
+        scores = collect_scores([("v", "b", table)], {}, models, benchmarks, ["d"])["scores"]
+        assert scores["simulated"].all()
+        found[scheme] = scores.iloc[0]
+    assert found["shuffled"][["low", "high"]].isna().all()
+    assert found["shuffled"]["scope"] == "these subjects, these stimuli"
+    assert found["grouped"]["scope"] == "these subjects, new stimuli"
+    # Nadeau and Bengio's corrected t over folds.
+    error = np.sqrt((1 / 5 + 1 / 4) * np.var([-0.02, -0.01, 0, 0.01, 0.02], ddof=1))
+    half = stats.t.ppf(0.975, 4) * error
+    assert found["grouped"]["high"] == pytest.approx(0.3 + half)
 
 
 def test_a_real_model_on_a_simulated_dataset_is_simulated():
@@ -747,7 +816,6 @@ def test_scripts_run_from_files_to_tables(repository, tmp_path):
     manifests = [str(tmp_path / f"{m}.json") for m in MODELS]
     for name, path in zip(MODELS, manifests, strict=True):
         write_json({"name": name, "parameters": 1000}, path)
-    analysis = {"seed": 1, "bootstrap": 50}
 
     def table(name):
         return str(tmp_path / "tables" / f"{name}.csv")
@@ -763,7 +831,7 @@ def test_scripts_run_from_files_to_tables(repository, tmp_path):
         ("contrasts", both),
         ("correlations", Named(scores=table("scores"))),
         ("baselines", both),
-        ("mixed_effects", Named(scores=table("scores"))),
+        ("mixed_effects", both),
         ("profiles", Named(layers=table("layers"))),
     ):
         run_script(
@@ -772,8 +840,6 @@ def test_scripts_run_from_files_to_tables(repository, tmp_path):
             tmp_path,
             inputs,
             Named({name: table(name)}),
-            analysis=analysis,
-            seed=1,
         )
     folder = repository / "resources" / "published"
     run_script(

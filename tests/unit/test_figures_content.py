@@ -494,7 +494,7 @@ def figures_of_scores(study):
     against = against_baselines(whole, tables.subjects(whole))
     return {
         "baselines": baselines(against, whole),
-        "mixed_effects": mixed_effects(mixed_table(whole)),
+        "mixed_effects": mixed_effects(mixed_table(whole, tables.subjects(whole))),
         "alignment": alignment(study["scores"]),
         "legacy_controlled": legacy_controlled(study["scores"]),
         "improvement": improvement(study["contrasts"], study["scores"]),

@@ -98,7 +98,6 @@ def cut(config: Mapping[str, Any]) -> dict[str, Any]:
         small[section] = {n: b for n, b in small[section].items() if b["dataset"] in used}
     small["alignment"]["sim-passages-controlled"]["unique_variance"]["beyond"] = ["oasm"]
     small["simulation"] |= {"documents": 400, "instructions": 200, "items_per_task": 6}
-    small["analysis"]["bootstrap"] = 50
     return small
 
 

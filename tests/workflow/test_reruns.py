@@ -173,9 +173,6 @@ CONFIG_EDITS: dict[str, tuple[str, object, set[str]]] = {
             *every(reading_times, NETWORKS),
         },
     ),
-    "bootstrap samples": (
-        "analysis.bootstrap", 60, {"contrasts", "headline", "pages", "plot_improvement"},
-    ),
     "the seed": (
         "seed", 2,
         SIMULATED_WORLD | TABLES,

@@ -37,7 +37,7 @@ def fetched_study(study: Study, mirror: Path) -> Study:
     write("gpt2", study.folder / "mirror" / "models" / "owner--tiny", n_positions=256)
     behavior = study.config["behavior"]["sim-reading-legacy"]
     bbh = study.config["capability"]["bbh-sim"]
-    kept: dict[str, Any] = {key: study.config[key] for key in ("study", "seed", "analysis")}
+    kept: dict[str, Any] = {key: study.config[key] for key in ("study", "seed")}
     study.config = kept | {
         "mirror": "mirror",
         "models": {"tiny": MODEL, "tuned": TUNED},

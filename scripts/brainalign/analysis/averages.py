@@ -20,30 +20,35 @@ def dataset_scores(scores: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    `model`, `mode`, `simulated`, `dataset`, `r`, `note` (why r is NaN).
+    `model`, `mode`, `simulated`, `dataset`, `r`, `low` (the least lower end of the intervals of the
+    scores behind it, NaN where one has none), `note` (why r is NaN).
     """
     whole = scores[scores["region"] == "all"]
     expected: dict[tuple, dict[str, list[str]]] = {}  # mode, simulated → dataset → benchmarks
     found: dict[tuple, dict[str, float]] = {}  # model, mode, simulated → benchmark → r
-    columns = [*KEY, "dataset", "benchmark", "r"]
-    for *key, dataset, benchmark, r in whole[columns].itertuples(index=False, name=None):
+    ends: dict[tuple, dict[str, float]] = {}  # the same → low
+    columns = [*KEY, "dataset", "benchmark", "r", "low"]
+    for *key, dataset, benchmark, r, low in whole[columns].itertuples(index=False, name=None):
         benchmarks = expected.setdefault(tuple(key[1:]), {}).setdefault(dataset, [])
         if benchmark not in benchmarks:
             benchmarks.append(benchmark)
         found.setdefault(tuple(key), {})[benchmark] = r
+        ends.setdefault(tuple(key), {})[benchmark] = low
     rows: list[tuple] = []
     for key_of_model, scored in found.items():
-        means, notes = [], []
+        means, lows, notes = [], [], []
         for dataset, benchmarks in sorted(expected[key_of_model[1:]].items()):
             values = [scored.get(benchmark, np.nan) for benchmark in benchmarks]
             missing = [b for b, r in zip(benchmarks, values, strict=True) if np.isnan(r)]
             note = f"not computable: no score for {', '.join(missing)}" if missing else ""
             notes += [note] if note else []
             means.append(float(np.mean(values)))
-            rows.append((*key_of_model, dataset, means[-1], note))
+            low = [ends[key_of_model].get(benchmark, np.nan) for benchmark in benchmarks]
+            lows.append(float(np.min(low)))
+            rows.append((*key_of_model, dataset, means[-1], lows[-1], note))
         note = notes[0] if notes else ""
-        rows.append((*key_of_model, AVERAGE, float(np.mean(means)), note))
-    return pd.DataFrame(rows, columns=[*KEY, "dataset", "r", "note"])
+        rows.append((*key_of_model, AVERAGE, float(np.mean(means)), float(np.min(lows)), note))
+    return pd.DataFrame(rows, columns=[*KEY, "dataset", "r", "low", "note"])
 
 
 def model_facts(*tables: pd.DataFrame | None) -> pd.DataFrame:

@@ -5,14 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from brainalign.analysis.crossed import of_pair, tested, unit_tables
 from brainalign.analysis.multiplicity import adjust_within
-from brainalign.analysis.resampling import paired_tests
-from brainalign.intervals import mean_interval
 
 COLUMNS = (
     "model", "against", "against_role", "benchmark", "dataset", "mode", "r", "r_against",
-    "difference", "low", "high", "unit", "n", "p", "p_least", "p_adjusted",
-    "note", "simulated",
+    "difference", "low", "high", "scope", "n_subjects", "n_stimuli", "test", "p", "p_adjusted",
+    "p_these_stimuli", "note", "simulated",
 )  # fmt: skip
 TRAINED = ("vanilla", "tuned")
 
@@ -20,10 +19,9 @@ TRAINED = ("vanilla", "tuned")
 def against_baselines(scores: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
     """r of every vanilla and tuned model minus r of every baseline and untrained model.
 
-    Paired over subjects: Student's 95 % interval of the mean difference (centred on the difference
-    of the scores), Wilcoxon signed-rank p, adjusted within a benchmark. Without at least two
-    subjects there is neither. The difference is not unique variance: a baseline and a model may
-    explain the same or different parts of a response.
+    Paired in every subject and fold; interval and p of the difference of the scores by
+    `crossed.over_units`, p adjusted within a benchmark. The difference is not unique variance: a
+    baseline and a model may explain the same or different parts of a response.
 
     Parameters
     ----------
@@ -34,28 +32,29 @@ def against_baselines(scores: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFr
     COLUMNS (docs/outputs.md).
     """
     whole = scores[scores["region"] == "all"]
-    per_subject = subjects[subjects["fold"] == -1]
+    cells = subjects[(subjects["subject"] != "all") & (subjects["fold"] >= 0)]
     rows: list[dict[str, Any]] = []
     for benchmark, part in whole.groupby("benchmark", sort=False):
-        own = per_subject[per_subject["benchmark"] == benchmark]
-        table = own.pivot_table(index="model", columns="subject", values="r")
+        own = cells[cells["benchmark"] == benchmark]
+        held_out = bool(len(own)) and bool(own["held_out"].all())
         entries = part.to_dict("records")
+        names = [str(entry["model"]) for entry in entries]
+        tables = dict(zip(names, unit_tables(own, names), strict=True))
         for model in (entry for entry in entries if entry["role"] in TRAINED):
             for other in (entry for entry in entries if entry["role"] not in TRAINED):
-                pair = table.reindex([model["model"], other["model"]]).to_numpy(float)
-                difference = (pair[0] - pair[1])[~np.isnan(pair).any(axis=0)]
-                tests = paired_tests(difference)
-                low, high = mean_interval(difference)
+                units = tables[model["model"]] - tables[other["model"]]
+                known = ~np.isnan(units)
                 score = model["r"] - other["r"]
-                shift = score - difference.mean() if len(difference) > 1 else np.nan
+                variance, fixed = (of_pair(units, held) for held in (held_out, False))
                 rows.append(
                     {
                         "model": model["model"], "against": other["model"],
                         "against_role": other["role"], "benchmark": benchmark,
                         "dataset": model["dataset"], "mode": model["mode"], "r": model["r"],
-                        "r_against": other["r"], "difference": score, "low": low + shift,
-                        "high": high + shift, "unit": "subjects", "n": tests.n,
-                        "p": tests.p_wilcoxon, "p_least": tests.p_least, "note": tests.note,
+                        "r_against": other["r"], "difference": score,
+                        **tested(score, variance, fixed),
+                        "n_subjects": int(known.any(axis=1).sum()),
+                        "n_stimuli": int(known.any(axis=0).sum()) if held_out else 0,
                         "simulated": model["simulated"],
                     }
                 )  # fmt: skip

@@ -1,28 +1,43 @@
 """Does instruction tuning help? Tuned minus vanilla, per pair, per family and over all."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
+from brainalign.analysis.crossed import (
+    Variance,
+    complete,
+    of_pair,
+    over_units,
+    scaled,
+    scope_text,
+    shared_by_models,
+    tested,
+    together,
+    unit_tables,
+)
 from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.proportions import mcnemar_p, paired_interval
-from brainalign.analysis.resampling import PairedTests, cluster_weights, paired_tests, sign_flip_p
-from brainalign.intervals import Inference, student, welch_satterthwaite
+from brainalign.analysis.resampling import wilcoxon_p
 
 COLUMNS = (
     "level", "tuned", "vanilla", "family", "benchmark", "dataset", "mode", "kind", "measure",
-    "absolute", "relative", "relative_by_dataset", "low", "high", "interval", "test", "unit", "n",
-    "p", "p_least", "p_permutation", "p_adjusted", "p_independent", "test_family", "note",
+    "absolute", "relative", "relative_by_dataset", "low", "high", "scope", "test", "unit", "n",
+    "n_stimuli", "p", "p_adjusted", "p_these_stimuli", "p_independent", "test_family", "note",
     "simulated",
 )  # fmt: skip
 MEASURED = ["simulated", "mode", "kind", "measure"]
-VALUES = [*MEASURED, "dataset", "benchmark", "model", "value", "note"]
-UNITS = [*MEASURED, "dataset", "unit", "name", "model", "value"]
+VALUES = [*MEASURED, "dataset", "benchmark", "model", "value", "low", "note"]
+UNITS = [
+    *MEASURED, "dataset", "benchmark", "subject", "fold", "held_out", "fitted", "model", "value",
+]  # fmt: skip
 EVERY = "all"
+UNFITTED = ("r", "abs_r")  # measures of reading times whose stories share no fit
+FEW_BASES = 5
 FAMILIES = "p speaks for these {} families: too small for others where families respond differently"
 
 Row = dict[str, Any]
@@ -32,16 +47,19 @@ Row = dict[str, Any]
 class Pairs:
     """One measure on one dataset: every tuned model beside its vanilla partner.
 
-    `tuned`, `vanilla`: [pair]. `units`: differences [pair, unit] of what a single pair resamples
-    (subjects, folds, stories), NaN where a pair lacks a unit; `unit` names them. `notes` [pair]:
-    why a value is NaN.
+    `tuned`, `vanilla`: [pair]. `units`: differences [pair, subject, group of stimuli], NaN where a
+    pair lacks one; `held_out`: whether the groups stand for new stimuli, `fitted`: whether they
+    share training rows. `positive` [pair]: the vanilla value's interval lies above 0. `notes`
+    [pair]: why a value is NaN.
     """
 
     benchmark: str
     tuned: np.ndarray
     vanilla: np.ndarray
+    positive: np.ndarray
     units: np.ndarray
-    unit: str
+    held_out: bool
+    fitted: bool
     notes: list[str]
 
     @property
@@ -50,40 +68,27 @@ class Pairs:
 
     @property
     def relative(self) -> np.ndarray:
-        """Difference over the vanilla value; NaN where that is not positive."""
-        return self.absolute / np.where(self.vanilla > 0, self.vanilla, np.nan)
+        """Difference over the vanilla value; NaN where that is not clearly above 0."""
+        return self.absolute / np.where(self.positive, self.vanilla, np.nan)
 
-
-@dataclass(frozen=True)
-class Drawn:
-    """Bootstrapped differences of every pair [samples, pair], its units resampled.
-
-    `freedom` [pair]: degrees of freedom of their spread, 0 where they do not vary.
-    """
-
-    means: np.ndarray
-    freedom: np.ndarray
+    def variance(self, i: int, stimuli: bool = True) -> Variance:
+        """Of the difference of one pair; `stimuli`: over new stimuli where there are groups."""
+        return of_pair(self.units[i], self.held_out and stimuli, self.fitted)
 
 
 @dataclass(frozen=True)
 class Members:
-    """The tuned models of one measure, an entry per pair.
-
-    `weights` [samples, pair]: the weight of a pair when vanilla models are drawn within their
-    families, with all models tuned from them.
-    """
+    """The tuned models of one measure, an entry per pair."""
 
     tuned: np.ndarray
     bases: np.ndarray
     families: np.ndarray
-    weights: np.ndarray
 
     @classmethod
-    def of(cls, facts: pd.DataFrame, samples: int, seed: int) -> "Members":
-        bases, families = facts["base"].to_numpy(str), facts["family"].to_numpy(str)
-        rng = np.random.default_rng([seed, 0])
-        weights = cluster_weights(list(bases), list(families), samples, rng)
-        return cls(facts.index.to_numpy(str), bases, families, weights)
+    def of(cls, facts: pd.DataFrame) -> "Members":
+        return cls(
+            facts.index.to_numpy(str), facts["base"].to_numpy(str), facts["family"].to_numpy(str)
+        )
 
     def groups(self) -> Iterator[tuple[str, str, np.ndarray]]:
         """Level, name and members [pair] of every family, and of all."""
@@ -98,8 +103,6 @@ def contrasts(
     behaviors: pd.DataFrame | None = None,
     stories: pd.DataFrame | None = None,
     capabilities: pd.DataFrame | None = None,
-    samples: int = 2000,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Tuned minus vanilla for every measure that the study has.
 
@@ -108,14 +111,13 @@ def contrasts(
     scores, subjects : tables of `scores.collect_scores`.
     behaviors, stories : tables of `behaviors.collect_behaviors`.
     capabilities : table of `behaviors.collect_capabilities`.
-    samples, seed : of the bootstrap.
 
     Returns
     -------
     COLUMNS (docs/outputs.md). Level `pair`: one tuned model. Levels `family` and `overall`: means
-    over pairs (`unit` pairs), tested against the spread of vanilla models and their units, and in
-    the paper's way (`p_independent`, although pairs that share a vanilla model are not
-    independent); and over one mean per vanilla model (`unit` bases).
+    over pairs (`unit` pairs), vanilla models varying within family, and in the paper's way
+    (`p_independent`, although pairs that share a vanilla model are not independent); and over one
+    mean per vanilla model (`unit` bases). Interval and p of a row belong to its `absolute`.
     """
     facts = model_facts(scores, behaviors, capabilities)
     tuned = facts[(facts["role"] == "tuned") & facts["base"].notna()]
@@ -133,10 +135,9 @@ def contrasts(
                 str(name): _pairs(members, group, own[own["dataset"] == name])
                 for name, group in part.groupby("dataset", sort=False)
             }
-            group = Members.of(members, samples, seed)
-            rows += [{**about, **row} for row in _contrast(group, datasets, samples, seed)]
+            rows += [{**about, **row} for row in _contrast(Members.of(members), datasets)]
     if capabilities is not None:
-        rows += _capability(tuned, capabilities, samples, seed)
+        rows += _capability(tuned, capabilities)
     return _adjusted(pd.DataFrame(rows).reindex(columns=list(COLUMNS)))
 
 
@@ -163,7 +164,7 @@ def _adjusted(table: pd.DataFrame) -> pd.DataFrame:
 def _alignment(
     scores: pd.DataFrame | None, subjects: pd.DataFrame | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Values per dataset and for the average; units: subjects where there are, else folds."""
+    """Values per dataset and for the average; units: every subject in every fold."""
     if scores is None or subjects is None:
         return pd.DataFrame(columns=VALUES), pd.DataFrame(columns=UNITS)
     values = dataset_scores(scores).rename(columns={"r": "value"})
@@ -172,29 +173,25 @@ def _alignment(
     names = whole.groupby("dataset")["benchmark"].nunique()
     single = whole.drop_duplicates("dataset").set_index("dataset")["benchmark"][names == 1]
     values["benchmark"] = [single.get(name, "all") for name in values["dataset"]]
-
-    is_subject = subjects["fold"] == -1
-    has_subjects = subjects.assign(s=is_subject).groupby("benchmark")["s"].transform("any")
-    used = subjects[is_subject | ~has_subjects]
-    unit = np.where(used["fold"] == -1, "subjects", "folds")
-    name = np.where(used["fold"] == -1, used["subject"].astype(str), used["fold"].astype(str))
-    units = used.assign(unit=unit, name=name, kind="brain", measure="r")
-    units = units.rename(columns={"r": "value"})
-    # A subject of several benchmarks of one dataset counts once, with its mean.
-    key = [name for name in UNITS if name != "value"]
-    return values[VALUES], units.groupby(key, sort=False)["value"].mean().reset_index()
+    cells = subjects[(subjects["subject"] != "all") & (subjects["fold"] >= 0)]
+    units = cells.rename(columns={"r": "value"}).assign(kind="brain", measure="r", fitted=True)
+    return values[VALUES], units[UNITS]
 
 
 def _behavior(
     behaviors: pd.DataFrame | None, stories: pd.DataFrame | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Values, and stories as the units, of all readers together."""
     if behaviors is None:
         return pd.DataFrame(columns=VALUES), pd.DataFrame(columns=UNITS)
     values = behaviors.assign(kind="reading-times")[VALUES]
     if stories is None:
         return values, pd.DataFrame(columns=UNITS)
-    units = stories[stories["kind"] == "story"].rename(columns={"group": "name"})
-    units = units.assign(unit="stories", name=units["name"].astype(str), kind="reading-times")
+    units = stories[stories["kind"] == "story"].rename(columns={"group": "fold"})
+    units = units.assign(
+        subject=EVERY, fold=units["fold"].astype(str), kind="reading-times", held_out=True,
+        fitted=~units["measure"].isin(UNFITTED),
+    )  # fmt: skip
     return values, units[UNITS]
 
 
@@ -206,40 +203,31 @@ def _pairs(members: pd.DataFrame, values: pd.DataFrame, units: pd.DataFrame) -> 
         absent = [f"not computable: no score of {m}" for m in pair if m not in by_model.index]
         said = [by_model["note"].get(m) for m in pair]
         notes.append(next((n for n in [*absent, *said] if isinstance(n, str) and n), ""))
-    table = pd.DataFrame()
-    if len(units):
-        table = units.pivot_table(index="model", columns="name", values="value")
-    difference = table.reindex(members.index).to_numpy(float) - table.reindex(bases).to_numpy(float)
+    tables = unit_tables(units, [*members.index, *bases], "value")
+    vanilla = by_model.reindex(bases)
     return Pairs(
         benchmark=str(values["benchmark"].iloc[0]),
         tuned=by_model["value"].reindex(members.index).to_numpy(float),
-        vanilla=by_model["value"].reindex(bases).to_numpy(float),
-        units=difference,
-        unit=str(units["unit"].iloc[0]) if len(units) else "none",
+        vanilla=vanilla["value"].to_numpy(float),
+        positive=(vanilla[["low", "value"]].to_numpy(float) > 0).all(axis=1),
+        units=tables[: len(bases)] - tables[len(bases) :],
+        held_out=bool(len(units)) and bool(units["held_out"].all()),
+        fitted=not len(units) or bool(units["fitted"].all()),
         notes=notes,
     )
 
 
-def _contrast(
-    members: Members, datasets: dict[str, Pairs], samples: int, seed: int
-) -> Iterator[Row]:
+def _contrast(members: Members, datasets: dict[str, Pairs]) -> Iterator[Row]:
     """The rows of one measure: every pair, every family, all; dataset by dataset."""
     single = {name: pairs for name, pairs in datasets.items() if name != AVERAGE}
-    # A stream for each dataset: what is drawn alike would not be independent.
-    streams = (np.random.default_rng([seed, place]) for place in range(1, len(single) + 1))
-    drawn = {
-        name: _drawn_means(pairs, samples, rng)
-        for (name, pairs), rng in zip(single.items(), streams, strict=True)
-    }
-    if AVERAGE in datasets:
-        drawn[AVERAGE] = _drawn_average(datasets[AVERAGE], single, drawn)
-        datasets = {**datasets, AVERAGE: _with_all_units(datasets[AVERAGE], list(single.values()))}
     by_dataset = np.mean([pairs.relative for pairs in single.values()], axis=0)
     for name, pairs in datasets.items():
+        # The average over datasets varies as they do, each with subjects and stimuli of its own.
+        parts = list(single.values()) if name == AVERAGE else [pairs]
         of_datasets = by_dataset if name == AVERAGE else np.full(len(members.tuned), np.nan)
-        tests = _pair_rows(pairs, drawn[name], of_datasets, seed)
-        means = _mean_rows(pairs, members, drawn[name], of_datasets, seed)
-        for row in (*_of_pairs(members, tests), *means):
+        single_pairs = _pair_rows(pairs, parts, of_datasets)
+        means = _mean_rows(pairs, parts, members, of_datasets)
+        for row in (*_of_pairs(members, single_pairs), *means):
             yield {"dataset": name, "benchmark": pairs.benchmark, **row}
 
 
@@ -250,189 +238,179 @@ def _of_pairs(members: Members, rows: Iterator[Row]) -> Iterator[Row]:
         yield {"level": "pair", "tuned": tuned, "vanilla": base, "family": family, **row}
 
 
-def _with_all_units(average: Pairs, parts: list[Pairs]) -> Pairs:
-    """The average's units are those of all datasets side by side."""
-    kinds = sorted({part.unit for part in parts})
-    units = np.concatenate([part.units for part in parts], axis=1)
-    return Pairs(
-        average.benchmark, average.tuned, average.vanilla, units, " and ".join(kinds), average.notes
-    )
+def _averaged(variances: list[Variance]) -> Variance:
+    """Of the mean over datasets, from those of its parts."""
+    return together([scaled(part, 1 / len(variances) ** 2) for part in variances])
 
 
-def _drawn_average(average: Pairs, single: dict[str, Pairs], drawn: dict[str, Drawn]) -> Drawn:
-    """The bootstrapped differences averaged over datasets, each with units of its own."""
-    centred = [drawn[name].means - pairs.absolute for name, pairs in single.items()]
-    variances = np.array([part.var(axis=0) for part in centred])
-    freedom = welch_satterthwaite(variances, np.array([drawn[name].freedom for name in single]))
-    return Drawn(average.absolute + np.mean(centred, axis=0), freedom)
-
-
-def _drawn_means(pairs: Pairs, samples: int, rng: np.random.Generator) -> Drawn:
-    """Bootstrapped differences of every pair, its units resampled.
-
-    All pairs see the same draw of subjects (`cluster_weights`). The spread is the units', the
-    centre the score's difference (a median over pooled targets is not the mean of its subjects).
-    Without at least two units a difference does not vary.
-    """
-    units = pairs.units[:, ~np.isnan(pairs.units).all(axis=0)]
-    n = units.shape[1]
-    if n < 2:
-        return Drawn(np.tile(pairs.absolute, (samples, 1)), np.zeros(len(pairs.absolute)))
-    weights = cluster_weights([str(unit) for unit in range(n)], None, samples, rng)
-    present = ~np.isnan(units)
-    counts = weights @ present.T
-    with np.errstate(invalid="ignore"):
-        means = weights @ np.where(present, units, 0).T / np.where(counts > 0, counts, np.nan)
-        centre = np.where(present, units, 0).sum(1) / present.sum(1)
-    varies = present.sum(1) > 1
-    return Drawn(
-        pairs.absolute + np.where(varies, means - centre, 0), (present.sum(1) - 1) * varies
-    )
-
-
-def _pair_rows(pairs: Pairs, drawn: Drawn, by_dataset: np.ndarray, seed: int) -> Iterator[Row]:
+def _pair_rows(pairs: Pairs, parts: list[Pairs], by_dataset: np.ndarray) -> Iterator[Row]:
     for i, note in enumerate(pairs.notes):
-        units = pairs.units[i][~np.isnan(pairs.units[i])]
-        varies = not note and drawn.freedom[i] > 0
-        error = np.nanstd(drawn.means[:, i]) if varies else np.nan
-        own = student(float(pairs.absolute[i]), float(error), drawn.freedom[i])
-        tests = paired_tests(units, np.random.default_rng(seed))
-        if not note and "folds" in pairs.unit:
-            # Folds share training data: their differences are not independent observations.
-            tests = PairedTests.none(len(units), "folds are no test units")
-        yield {
+        row: Row = {
             "absolute": pairs.absolute[i],
             "relative": pairs.relative[i],
             "relative_by_dataset": by_dataset[i],
-            "low": own.low,
-            "high": own.high,
-            "interval": pairs.unit if varies else "none",
-            **_test(tests, pairs.unit, note),
+            "unit": "subjects",
+            "test": "none",
         }
+        if note:
+            yield {**row, "note": note}
+            continue
+        variance, fixed = (
+            _averaged([part.variance(i, stimuli) for part in parts]) for stimuli in (True, False)
+        )
+        row |= tested(float(pairs.absolute[i]), variance, fixed)
+        yield {**row, "unit": "subjects", **_counts(parts, i)}
+
+
+def _counts(parts: list[Pairs], i: int) -> Row:
+    """How many subjects and held-out groups of stimuli a pair's datasets have together."""
+    known = [~np.isnan(part.units[i]) for part in parts]
+    return {
+        "n": sum(int(each.any(axis=1).sum()) for each in known),
+        "n_stimuli": sum(
+            int(each.any(axis=0).sum()) for each, part in zip(known, parts, strict=True)
+            if part.held_out
+        ),
+    }  # fmt: skip
 
 
 def _mean_rows(
-    pairs: Pairs, members: Members, drawn: Drawn, by_dataset: np.ndarray, seed: int
+    pairs: Pairs, parts: list[Pairs], members: Members, by_dataset: np.ndarray
 ) -> Iterator[Row]:
-    """Mean over the pairs of every family and of all, and over one mean per vanilla model.
-
-    Interval and p of the mean over pairs are those of a hierarchical bootstrap: vanilla models
-    within family (with all their tuned models) and, inside each pair, subjects within dataset.
-    """
-    means = ["absolute", "relative", "relative_by_dataset"]
-    values = pd.DataFrame(
-        {
-            "absolute": pairs.absolute,
-            "relative": pairs.relative,
-            "relative_by_dataset": by_dataset,
-            "base": members.bases,
-        }
-    )
+    """Mean over the pairs of every family and of all, and over one mean per vanilla model."""
+    values = {
+        "absolute": pairs.absolute,
+        "relative": pairs.relative,
+        "relative_by_dataset": by_dataset,
+    }
     for level, family, inside in members.groups():
         known = inside & ~np.isnan(pairs.absolute)
         note = _left_out(pairs, inside, known)
         head = {"level": level, "tuned": EVERY, "vanilla": EVERY, "family": family}
-        own = values[known]
-        by_base = own.groupby("base", sort=False)
-        mean, resampled = _hierarchical(pairs, drawn, members, known)
-        independent = paired_tests(own["absolute"].to_numpy())
-        # Signs are flipped for whole vanilla models, as they are drawn.
-        sums = by_base["absolute"].sum().to_numpy()
-        flips = len(sums) > 1 and sums.any()
-        flipped = sign_flip_p(sums, np.random.default_rng(seed)) if flips else np.nan
-        why = independent.note if np.isnan(independent.p_wilcoxon) else mean.note
+        bases, n_pairs = np.unique(members.bases[known], return_inverse=True)
         of = len(set(members.families[known]))
         families = FAMILIES.format(of) if of > 1 else ""
-        yield {
-            **head,
-            **own[means].mean(),
-            "low": mean.low,
-            "high": mean.high,
-            "interval": resampled,
-            "test": "none" if np.isnan(mean.p) else "hierarchical",
-            "unit": "pairs",
-            "n": len(own),
-            "p": mean.p,
-            "p_permutation": flipped,
-            "p_independent": independent.p_wilcoxon,
-            "note": "; ".join(filter(None, (note, why or families))),
-        }
-        one_each = by_base[means].mean()
-        tests = paired_tests(one_each["absolute"].to_numpy(), np.random.default_rng(seed))
-        # The interval belongs to the mean over pairs.
-        said = (note, "" if np.isnan(tests.p_wilcoxon) else families)
-        row = _test(tests, "bases", "; ".join(filter(None, said)))
-        yield {**head, **one_each.mean(), "interval": "none", **row}
+        few = (
+            f"{len(bases)} vanilla models: a difference must be large to be found"
+            if 1 < len(bases) < FEW_BASES
+            else ""
+        )
+        n_stimuli = max((_counts(parts, i)["n_stimuli"] for i in np.flatnonzero(known)), default=0)
+        for unit, strata in (("pairs", members.families[known]), ("bases", None)):
+            if unit == "pairs":
+                weights = np.full(known.sum(), 1 / max(known.sum(), 1))
+            else:
+                weights = 1 / np.bincount(n_pairs)[n_pairs] / max(len(bases), 1)
+            means = {
+                name: float(weights @ each[known]) if known.any() else np.nan
+                for name, each in values.items()
+            }
+            row: Row = {
+                **head, **means, "unit": unit, "n_stimuli": n_stimuli,
+                "n": int(known.sum()) if unit == "pairs" else len(bases),
+            }  # fmt: skip
+            if unit == "pairs":
+                row["p_independent"] = _independent(pairs.absolute[known])
+            alone = _single(members, known) if strata is not None else ""
+            why = alone
+            if len(bases) < 2 and not why:
+                why = f"no p: {len(bases)} vanilla model, 2 are needed" if len(bases) else ""
+            if known.any():
+                variance, fixed = (
+                    _over_models(pairs, parts, known, members.bases[known], strata, weights, s)
+                    for s in (True, False)
+                )
+                row |= tested(means["absolute"], variance, fixed, models=len(bases) > 1)
+            if why:
+                row |= {"p": np.nan, "p_these_stimuli": np.nan, "test": "none"}
+            said = (note, why or row.get("note", ""), "" if why else few, "" if why else families)
+            yield {**row, "note": "; ".join(filter(None, said))}
 
 
-def _hierarchical(
-    pairs: Pairs, drawn: Drawn, members: Members, known: np.ndarray
-) -> tuple[Inference, str]:
-    """95 % interval and p of the mean over the pairs `known`, and what the interval resamples.
+def _independent(differences: np.ndarray) -> float:
+    """Wilcoxon's p over pairs, as the paper has it."""
+    return wilcoxon_p(differences) if len(differences) > 1 and differences.any() else np.nan
 
-    There is no p where a family has one vanilla model: what such ones differ by cannot be drawn.
+
+def _single(members: Members, known: np.ndarray) -> str:
+    """Why families of one vanilla model allow no p of the mean over pairs."""
+    counts = pd.Series(members.bases[known]).groupby(members.families[known]).nunique()
+    alone = ", ".join(counts.index[counts == 1])
+    return f"no p: one vanilla model of {alone} does not show how much they differ" if alone else ""
+
+
+def _over_models(
+    pairs: Pairs,
+    parts: list[Pairs],
+    known: np.ndarray,
+    bases: np.ndarray,
+    families: np.ndarray | None,
+    weights: np.ndarray,
+    stimuli: bool,
+) -> Variance:
+    """Variance of a weighted mean over pairs, for new vanilla models, subjects and stimuli.
+
+    The spread of vanilla models (with all models tuned from them; within families where these are
+    given), plus what they share by being scored on the same subjects and stimuli; not below either
+    source alone.
     """
-    if not known.any():
-        return Inference(), "none"
-    share = members.weights[:, known]
-    total = share.sum(1, keepdims=True)
-    share = share / np.where(total > 0, total, np.nan)
-    values, means = pairs.absolute[known], drawn.means[:, known]
-    # The degrees of freedom of either source of spread, were it the only one.
-    in_family = pd.Series(members.bases[known]).groupby(members.families[known]).nunique()
-    of_bases = float((in_family - 1).sum())
-    varying = drawn.freedom[known][drawn.freedom[known] > 0]
-    of_units = float(varying.min()) if len(varying) else 0.0
-    both = (means * share).sum(1)
-    by_source = np.array([np.nanvar(share @ values), np.nanvar(means.mean(1))])
-    freedom = float(welch_satterthwaite(by_source, np.array([of_bases, of_units])))
-    alone = ", ".join(in_family.index[in_family == 1])
-    lacking = f"no p: one vanilla model of {alone} does not show how much they differ"
-    if freedom == 0:
-        return Inference(note=lacking if alone else "no p: the differences do not vary"), "none"
-    # Drawing both counts what is neither of a vanilla model nor of a subject three times (Owen
-    # 2007), each source alone once: twice too often (two-way clusters, Cameron et al. 2011).
-    variance = max(2 * by_source.sum() - np.nanvar(both), by_source.max())
-    resampled = ["bases"] * (of_bases > 0) + ["units"] * bool(np.ptp(means, axis=0).max() > 0)
-    found = student(float(values.mean()), float(np.sqrt(variance)), freedom)
-    if alone:
-        found = replace(found, p=np.nan, note=lacking)
-    return found, " and ".join(resampled)
+    names, index = np.unique(bases, return_inverse=True)
+    share = np.bincount(index, weights)
+    mean = np.bincount(index, weights * pairs.absolute[known]) / share
+    family = np.zeros(len(names), int)
+    if families is not None:
+        family = np.unique(families, return_inverse=True)[1][np.unique(index, return_index=True)[1]]
+    spread = _spread(mean, share, family)
+    shared, totals = [], []
+    for part in parts:
+        tables = complete(part.units[known])
+        if not tables.size:
+            shared.append(Variance())
+            totals.append(Variance())
+            continue
+        of_base = np.stack([
+            np.tensordot(weights[index == b] / share[b], tables[index == b], 1)
+            for b in range(len(names))
+        ])  # fmt: skip
+        held_out = part.held_out and stimuli
+        shared.append(shared_by_models(of_base, share, held_out, part.fitted))
+        totals.append(over_units(np.tensordot(share, of_base, 1), held_out, part.fitted))
+    of_units, whole = _averaged(shared), _averaged(totals)
+    models = Variance(spread.value, spread.freedom, of_units.subjects, of_units.stimuli)
+    return max((together([models, of_units]), models, whole), key=lambda found: found.value)
+
+
+def _spread(mean: np.ndarray, share: np.ndarray, stratum: np.ndarray) -> Variance:
+    """Variance of Σ share · mean over clusters drawn within strata [cluster]."""
+    value = freedom = 0.0
+    for name in np.unique(stratum):
+        own, weight = mean[stratum == name], share[stratum == name]
+        n = len(own)
+        if n > 1:
+            centre = (weight @ own) / weight.sum()
+            value += n / (n - 1) * float(np.sum((weight * (own - centre)) ** 2))
+            freedom += n - 1
+    return Variance(value, freedom)
 
 
 def _left_out(pairs: Pairs, inside: np.ndarray, known: np.ndarray) -> str:
-    """What the mean over `inside` leaves out, and why."""
+    """What the mean over `inside` leaves out, and why there is no relative change."""
     if not known.any():
         return "not computable: no pair has both scores"
     notes = []
     missing = [n for n in np.array(pairs.notes)[inside] if n]
     if missing:
         notes.append(f"{len(missing)} of {inside.sum()} pairs left out: {missing[0]}")
-    without = int(np.isnan(pairs.relative[known]).sum())
+    without = int((~pairs.positive[known]).sum())
     if without:
         notes.append(
-            f"relative leaves out {without} of {known.sum()} pairs, whose vanilla value is not "
-            "positive"
+            f"no relative change: {without} of {known.sum()} pairs have a vanilla value whose "
+            "interval is not above 0"
         )
     return "; ".join(notes)
 
 
-def _test(tests: PairedTests, unit: str, note: str) -> Row:
-    computed = not np.isnan(tests.p_wilcoxon)
-    return {
-        "test": "wilcoxon" if computed else "none",
-        "unit": unit,
-        "n": tests.n,
-        "p": tests.p_wilcoxon,
-        "p_least": tests.p_least,
-        "p_permutation": tests.p_permutation,
-        "note": "; ".join(part for part in (note, tests.note) if part),
-    }
-
-
-def _capability(
-    tuned: pd.DataFrame, capabilities: pd.DataFrame, samples: int, seed: int
-) -> Iterator[Row]:
+def _capability(tuned: pd.DataFrame, capabilities: pd.DataFrame) -> Iterator[Row]:
     """Tuned minus vanilla accuracy of every task and category: pairs, families, all.
 
     A pair is tested over its questions, as both models answered the same ones; where a task is
@@ -443,7 +421,7 @@ def _capability(
         facts = tuned[tuned.index.isin(part["model"])]
         if facts.empty:
             continue
-        members = Members.of(facts, samples, seed)
+        members = Members.of(facts)
         values = part.assign(value=part["accuracy"], benchmark=str(task), note="")
         pairs = _pairs(facts, values, pd.DataFrame())
         about = {
@@ -451,19 +429,25 @@ def _capability(
             "mode": "legacy" if (part["scoring"] == "legacy").all() else "controlled",
             "simulated": simulated,
         }  # fmt: skip
-        drawn = Drawn(np.tile(pairs.absolute, (samples, 1)), np.zeros(len(facts)))
         unknown = np.full(len(facts), np.nan)
         answers = _of_pairs(members, _answer_rows(pairs, members, part.set_index("model")))
-        for row in (*answers, *_mean_rows(pairs, members, drawn, unknown, seed)):
+        means = _mean_rows(pairs, [pairs], members, unknown)
+        for row in (*answers, *({**row, **_these_questions(row)} for row in means)):
             yield {**about, **row}
+
+
+def _these_questions(row: Row) -> Row:
+    """Accuracy over vanilla models: new models, but the questions at hand."""
+    new = not np.isnan(row.get("p_these_stimuli", np.nan))
+    return {"scope": scope_text(**{"vanilla models": new, "questions": False}), "n_stimuli": 0}
 
 
 def _answer_rows(pairs: Pairs, members: Members, answers: pd.DataFrame) -> Iterator[Row]:
     """McNemar's test and Newcombe's interval of every pair, over questions."""
     for i, note in enumerate(pairs.notes):
         row: Row = {
-            "absolute": pairs.absolute[i], "relative": pairs.relative[i], "interval": "none",
-            "test": "none", "unit": "questions", "note": note,
+            "absolute": pairs.absolute[i], "relative": pairs.relative[i], "test": "none",
+            "unit": "questions", "scope": scope_text(questions=not note), "note": note,
         }  # fmt: skip
         if not note:
             own, other = (answers.loc[m] for m in (members.tuned[i], members.bases[i]))
@@ -472,9 +456,9 @@ def _answer_rows(pairs: Pairs, members: Members, answers: pd.DataFrame) -> Itera
             ends = [(m["accuracy"], m["low"], m["high"]) for m in (own, other)]
             counts = (both, gained, lost, int(own["n"]) - both - gained - lost)
             row["low"], row["high"] = paired_interval(ends[0], ends[1], counts)
-            row |= {"interval": "newcombe", "n": int(own["n"]), "p": p}
+            row |= {"n": int(own["n"]), "p": p}
             row |= (
                 {"note": "both models answer every question alike"} if np.isnan(p)
-                else {"test": "mcnemar", "p_least": 0.5 ** (gained + lost)}
+                else {"test": "mcnemar"}
             )  # fmt: skip
         yield row

@@ -21,7 +21,6 @@ NAMED = {
     "abs_r": "|r|",
     "delta_loglik_per_word": "Δ log-likelihood per word (nats)",
 }
-RESAMPLED = ("subjects", "folds", "stories")
 TRAINED = ["vanilla", "tuned"]
 NONE = "not computable: the study has no"
 
@@ -36,14 +35,15 @@ def headline(
     capabilities: pd.DataFrame | None = None,
     losses: pd.DataFrame | None = None,
     behaviors: pd.DataFrame | None = None,
+    baselines: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Put the study's answers into words.
 
     Parameters
     ----------
     check : tables/published_check.csv.
-    scores, contrasts, correlations, capabilities, losses, behaviors : tables of the same names, as
-        far as the study has them.
+    scores, contrasts, correlations, capabilities, losses, behaviors, baselines : tables of the same
+        names, as far as the study has them.
 
     Returns
     -------
@@ -56,7 +56,9 @@ def headline(
     for simulated in sorted(worlds, reverse=True):
         own = [
             None if table is None else table[table["simulated"] == simulated]
-            for table in (scores, contrasts, correlations, capabilities, losses, behaviors)
+            for table in (
+                scores, contrasts, correlations, capabilities, losses, behaviors, baselines,
+            )  # fmt: skip
         ]
         data = "this study, simulated data" if simulated else "this study, real data"
         rows += [
@@ -89,12 +91,13 @@ def _study(
     capabilities: pd.DataFrame | None,
     losses: pd.DataFrame | None,
     behaviors: pd.DataFrame | None,
+    baselines: pd.DataFrame | None,
 ) -> Iterator[tuple[str, Answers]]:
     """Questions and answers of what was measured on simulated data, or on real."""
     tasks = _names(capabilities, "task")
     if scores is not None and len(scores):
         yield from _alignment(
-            scores, contrasts, correlations, tasks, _names(losses, "text"), simulated
+            scores, contrasts, correlations, baselines, tasks, _names(losses, "text"), simulated
         )
     for dataset in _names(behaviors, "dataset"):
         yield (
@@ -114,6 +117,7 @@ def _alignment(
     scores: pd.DataFrame,
     contrasts: pd.DataFrame | None,
     correlations: pd.DataFrame | None,
+    baselines: pd.DataFrame | None,
     tasks: list[str],
     texts: list[str],
     simulated: bool,
@@ -127,7 +131,7 @@ def _alignment(
     )
     yield (
         "Do language models beat the baselines without a network?",
-        _each(partial(_against_baselines, aligned)),
+        _each(partial(_against_baselines, aligned, baselines)),
     )
     yield (
         "Do trained models beat untrained ones?",
@@ -162,10 +166,10 @@ def _gain(
     dataset: str,
     mode: str,
 ) -> str:
-    """Mean change over pairs with its interval, and the test over vanilla models.
+    """Mean change over vanilla models with its interval and test, and for whom these speak.
 
-    The relative change is the paper's: for an average, the mean over its datasets. It is left out
-    where a vanilla value is not positive or a change takes one below 0.
+    The relative change is the paper's, over pairs: for an average, the mean over its datasets. It
+    is left out where a pair has none or a change takes a score below 0.
     """
     if contrasts is None:
         return f"{NONE} table of contrasts"
@@ -179,28 +183,24 @@ def _gain(
     pairs = rows[(rows["level"] == "pair") & rows["absolute"].notna()]
     if not {"pairs", "bases"} <= set(overall) or pairs.empty:
         return "not computable: no pair of a tuned and a vanilla model"
-    mean, tested = overall["pairs"], overall["bases"]
+    mean = overall["bases"]
     text = f"change in {NAMED[measures[mode]]} {_change(mean['absolute'])}"
     if pd.notna(mean["low"]):
-        units = " or ".join(unit for unit in pairs["interval"].unique() if unit in RESAMPLED)
-        inside = f" and their {units}" if units else ""
-        text += f" [{_change(mean['low'])}, {_change(mean['high'])}] over vanilla models{inside}"
-    relative = "relative_by_dataset" if dataset == AVERAGE else "relative"
-    if (pairs[relative] > -1).all():
-        text += f", relative {_percent(mean[relative])}"
-    text += f"; {int((pairs['absolute'] > 0).sum())} of {len(pairs)} pairs gain"
-    return f"{text}; {_over_bases(tested)}"
+        text += f" [{_change(mean['low'])}, {_change(mean['high'])}]"
+    text += f"; {_over_bases(mean)}"
+    relative = overall["pairs"]["relative_by_dataset" if dataset == AVERAGE else "relative"]
+    if pd.notna(relative) and (pairs["relative"] > -1).all():
+        text += f"; relative {_percent(relative)}"
+    return f"{text}; {int((pairs['absolute'] > 0).sum())} of {len(pairs)} pairs gain"
 
 
 def _over_bases(tested: Mapping[Any, Any]) -> str:
-    """The test of a contrast over vanilla models, with the least p that so few can give."""
+    """The test of a contrast over vanilla models, and for whom it speaks."""
     n = f"{tested['n']:.0f} vanilla models"
-    if pd.isna(tested["p"]):
+    p = tested["p"] if pd.notna(tested["p"]) else tested["p_these_stimuli"]
+    if pd.isna(p):
         return f"not testable over {n}"
-    if tested["p_least"] < 0.05:
-        return f"Wilcoxon over {n} {p_text(tested['p'])}"
-    least = r_text(tested["p_least"], 3)
-    return f"Wilcoxon over {n} p = {r_text(tested['p'], 3)} (cannot be below {least})"
+    return f"{p_text(p)} over {n} ({tested['scope']})"
 
 
 def _change(value: Any) -> str:
@@ -211,35 +211,50 @@ def _percent(share: Any) -> str:
     return f"{100 * share:+.1f} %".replace("-", "−")
 
 
-def _against_baselines(aligned: pd.DataFrame, mode: str) -> str:
-    """The best model beside the best baseline: on average, and where the baseline is better."""
+def _against_baselines(aligned: pd.DataFrame, differences: pd.DataFrame | None, mode: str) -> str:
+    """Every model beside the best baseline, and the mean model: no maximum beside a maximum.
+
+    On single datasets those models are counted whose interval lies above every baseline (an
+    intersection-union test: each comparison at its level keeps the level of all).
+    """
     own = aligned[aligned["mode"] == mode]
     networks = own[own["role"].isin(TRAINED)]
-    baselines = own[own["role"] == "baseline"]
-    best, other = (
-        part.sort_values("r", ascending=False).drop_duplicates("dataset")
-        for part in (networks, baselines)
-    )
-    both = best.merge(other, on="dataset", suffixes=("", "_other")).sort_values("dataset")
-    rows = {row["dataset"]: row for row in both.to_dict("records")}
-    if AVERAGE not in rows:
+    best = own[own["role"] == "baseline"].sort_values("r", ascending=False)
+    best = best.drop_duplicates("dataset").set_index("dataset")
+    means = networks.groupby("dataset")["r"].mean()
+    if AVERAGE not in best.index or AVERAGE not in means.index:
         return _missing(
             aligned, mode, {"vanilla or tuned model": TRAINED, "baseline": ["baseline"]}
         )
-    average = rows.pop(AVERAGE)
+    level, name = best.loc[AVERAGE, ["r", "model"]]
     averages = networks.loc[networks["dataset"] == AVERAGE, "r"]
     text = (
-        f"{int((averages > average['r_other']).sum())} of {len(averages)} do, averaged over "
-        f"datasets; best model {r_text(average['r'], 3)} ({average['model']}), best baseline "
-        f"{r_text(average['r_other'], 3)} ({average['model_other']})"
+        f"{int((averages > level).sum())} of {len(averages)} do, averaged over datasets; mean "
+        f"model {r_text(means[AVERAGE], 3)}, best baseline {r_text(level, 3)} ({name})"
     )
+    if differences is not None:
+        text += _above_all(differences[differences["mode"] == mode])
     lost = [
-        f"{dataset} ({row['model_other']} {r_text(row['r_other'], 3)}, "
-        f"{row['model']} {r_text(row['r'], 3)})"
-        for dataset, row in rows.items()
-        if row["r_other"] > row["r"]
+        f"{dataset} ({best['model'][dataset]} {r_text(best['r'][dataset], 3)}, mean model "
+        f"{r_text(mean, 3)})"
+        for dataset, mean in means.items()
+        if dataset != AVERAGE and dataset in best.index and best["r"][dataset] > mean
     ]
-    return text + (f"; the best baseline beats the best model on {', '.join(lost)}" if lost else "")
+    return text + (f"; the best baseline beats the mean model on {', '.join(lost)}" if lost else "")
+
+
+def _above_all(differences: pd.DataFrame) -> str:
+    """On how many benchmarks the intervals of how many models lie above every baseline."""
+    rows = differences[differences["against_role"] == "baseline"]
+    counts = []
+    for benchmark, part in rows.groupby("benchmark", sort=False):
+        least = part.groupby("model")["low"].min()
+        if part["low"].notna().all():
+            stimuli = "new" if part["p"].notna().any() else "these"
+            counts.append(
+                f"{int((least > 0).sum())} of {len(least)} on {benchmark} ({stimuli} stimuli)"
+            )
+    return f"; intervals above every baseline: {', '.join(counts)}" if counts else ""
 
 
 def _missing(aligned: pd.DataFrame, mode: str, needed: Mapping[str, list[str]]) -> str:

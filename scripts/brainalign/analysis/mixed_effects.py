@@ -6,21 +6,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import statsmodels.formula.api as smf
-from scipy.special import stdtr
 from scipy.stats import linregress
 
-from brainalign.analysis.averages import dataset_scores, model_facts
-from brainalign.intervals import reach
+from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
+from brainalign.analysis.crossed import (
+    Variance,
+    complete,
+    scaled,
+    shared_by_models,
+    tested,
+    together,
+    unit_tables,
+)
 
 COLUMNS = (
-    "dataset", "mode", "term", "estimate", "se", "t", "df", "p", "low", "high", "n", "n_bases",
-    "formula", "random", "converged", "note", "simulated",
+    "dataset", "mode", "term", "estimate", "se", "t", "df", "p", "p_these_stimuli", "low", "high",
+    "scope", "n", "n_bases", "formula", "random", "converged", "note", "simulated",
 )  # fmt: skip
 MINIMUM_BASES = 3
 SIZE = "log10_parameters"
 
 
-def mixed_effects(scores: pd.DataFrame) -> pd.DataFrame:
+def mixed_effects(scores: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
     """r ~ tuned + log10 parameters, random over vanilla models; per mode and dataset.
 
     One value per model (its score on a dataset, or its average), so that a model's own deviation
@@ -30,11 +37,12 @@ def mixed_effects(scores: pd.DataFrame) -> pd.DataFrame:
     says which). Fitted by REML. With few clusters a normal approximation rejects too often, so t
     has (clusters − 1) degrees of freedom. Size varies between clusters only: its row is the
     regression over one value per cluster, exact where these are normal and alike in variance.
-
+    All models are scored on the same subjects and stimuli. What their effects therefore share
+    (`crossed.shared_by_models`) is added to the squared standard error.
 
     Parameters
     ----------
-    scores : the table `scores`.
+    scores, subjects : tables of `scores.collect_scores`.
 
     Returns
     -------
@@ -42,12 +50,16 @@ def mixed_effects(scores: pd.DataFrame) -> pd.DataFrame:
     """
     facts = model_facts(scores)
     levels = dataset_scores(scores)
+    cells = subjects[(subjects["subject"] != "all") & (subjects["fold"] >= 0)]
     rows: list[dict[str, Any]] = []
     for key, part in levels.groupby(["simulated", "mode", "dataset"], sort=False):
         data = part[part["r"].notna()].join(facts, on="model")
         data = data[data["role"].isin(("vanilla", "tuned"))]
         about = dict(zip(("simulated", "mode", "dataset"), key, strict=True))
-        rows += [{**about, **row} for row in _fit(_with_partner(data))]
+        own = cells[(cells["simulated"] == key[0]) & (cells["mode"] == key[1])]
+        if key[2] != AVERAGE:
+            own = own[own["dataset"] == key[2]]
+        rows += [{**about, **row} for row in _fit(_with_partner(data), own)]
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
 
 
@@ -61,7 +73,7 @@ def _with_partner(data: pd.DataFrame) -> pd.DataFrame:
     return data[roles == 2].copy()
 
 
-def _fit(data: pd.DataFrame) -> list[dict[str, Any]]:
+def _fit(data: pd.DataFrame, cells: pd.DataFrame) -> list[dict[str, Any]]:
     n_bases = data["cluster"].nunique()
     about = {"n": len(data), "n_bases": n_bases}
     if n_bases < MINIMUM_BASES:
@@ -97,17 +109,21 @@ def _fit(data: pd.DataFrame) -> list[dict[str, Any]]:
         return [{**about, "term": "tuned", "formula": formula, "converged": False,
                  "note": "not computable: the fit does not converge"}]  # fmt: skip
     rows = []
+    clusters = _Clusters(data, cells)
     for term, estimate, error in zip(found.fe_params.index, found.fe_params, errors, strict=True):
         if term == SIZE:
-            rows.append({**about, "term": SIZE, **_size(data, scale), "converged": True})
+            rows.append({**about, "term": SIZE, **_size(data, scale, clusters), "converged": True})
             continue
-        tested = _tested(estimate * scale, error * scale, n_bases - 1)
-        rows.append({**about, "term": term, **tested, "formula": formula, "random": random,
-                     "converged": True})  # fmt: skip
+        rows.append(
+            {
+                **about, "term": term, "formula": formula, "random": random, "converged": True,
+                **clusters.tested(estimate * scale, error * scale, n_bases - 1, term),
+            }
+        )  # fmt: skip
     return rows
 
 
-def _size(data: pd.DataFrame, scale: float) -> dict[str, Any]:
+def _size(data: pd.DataFrame, scale: float, clusters: "_Clusters") -> dict[str, Any]:
     """Least squares over clusters: the mean of vanilla and tuned r on that of their log10 sizes.
 
     The mean over a cluster's tuned models counts as much as its vanilla model, so that the number
@@ -116,19 +132,67 @@ def _size(data: pd.DataFrame, scale: float) -> dict[str, Any]:
     roles = data.groupby(["cluster", "role"])[["r", SIZE]].mean()
     r, size = (roles[name].groupby("cluster").mean() for name in ("r", SIZE))
     line = linregress(size, r)
+    deviation = (size - size.mean()).to_numpy()
+    weights = deviation / np.sum(deviation**2)
     return {
-        **_tested(line.slope * scale, line.stderr * scale, len(r) - 2),
+        **clusters.tested(line.slope * scale, line.stderr * scale, len(r) - 2, SIZE, weights),
         "formula": f"mean of vanilla and tuned r ~ {SIZE}",
         "random": "none: one value per vanilla model",
     }
 
 
-def _tested(estimate: float, error: float, freedom: int) -> dict[str, Any]:
-    """An estimate with Student's t test and 95 % interval."""
-    t = estimate / error if error > 0 else np.nan
-    half = reach(freedom) * error
-    return {
-        "estimate": estimate, "se": error, "t": t, "df": freedom,
-        "p": float(2 * stdtr(freedom, -abs(t))), "low": estimate - half, "high": estimate + half,
-        "note": "",
-    }  # fmt: skip
+class _Clusters:
+    """The scores of every cluster's vanilla model and (their mean) tuned ones, cell by cell.
+
+    `vanilla`, `tuned`: per dataset [cluster, subject, fold], clusters in sorted order.
+    """
+
+    def __init__(self, data: pd.DataFrame, cells: pd.DataFrame) -> None:
+        members = [part for _, part in data.groupby("cluster")]
+        self.n = len(members)
+        self.datasets = []
+        for _, own in cells.groupby("dataset", sort=False):
+            tables = complete(unit_tables(own, data["model"].to_list()))
+            of_model = dict(zip(data["model"], tables, strict=True))
+            vanilla, tuned = (
+                np.stack([
+                    np.mean([of_model[m] for m in part.loc[part["role"] == role, "model"]], axis=0)
+                    for part in members
+                ])
+                for role in ("vanilla", "tuned")
+            )  # fmt: skip
+            self.datasets.append((vanilla, tuned, bool(own["held_out"].all())))
+
+    def tested(
+        self, estimate: float, error: float, freedom: int, term: str,
+        weights: np.ndarray | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """An estimate with interval and test; `error` and `freedom` are those over clusters."""
+        weights = np.full(self.n, 1 / self.n) if weights is None else weights
+        variance, fixed = (
+            self._variance(Variance(error**2, freedom), term, weights, stimuli)
+            for stimuli in (True, False)
+        )
+        se = np.sqrt(variance.value)
+        row = tested(estimate, variance, fixed, models=True)
+        del row["test"]
+        return {
+            "estimate": estimate, "se": se, "t": estimate / se if se > 0 else np.nan,
+            "df": variance.freedom, **row,
+        }  # fmt: skip
+
+    def _variance(
+        self, over_clusters: Variance, term: str, weights: np.ndarray, stimuli: bool
+    ) -> Variance:
+        shared = []
+        for vanilla, tuned, held_out in self.datasets:
+            values = {"tuned": tuned - vanilla, SIZE: (tuned + vanilla) / 2}.get(term, vanilla)
+            part = Variance()
+            if values.size:
+                part = shared_by_models(values, weights, held_out and stimuli)
+            shared.append(scaled(part, 1 / len(self.datasets) ** 2))
+        of_units = together(shared) if shared else Variance()
+        own = Variance(
+            over_clusters.value, over_clusters.freedom, of_units.subjects, of_units.stimuli
+        )
+        return together([own, of_units])

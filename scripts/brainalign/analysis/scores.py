@@ -6,24 +6,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from brainalign.analysis.crossed import of_pair
 from brainalign.analysis.records import describe
 from brainalign.errors import InputError
-from brainalign.intervals import mean_interval
 
 SCORE_COLUMNS = (
     "model", "label", "base", "family", "role", "tuned", "parameters", "published", "dataset",
     "benchmark", "mode", "layer_choice", "layer", "depth", "region", "r", "r_stacked", "ceiling",
-    "ceiling_method", "ceiling_note", "ratio", "low", "high", "interval", "r2", "unique_r2",
-    "n_targets", "n_undefined", "n_subjects", "simulated",
+    "ceiling_method", "ceiling_note", "ratio", "low", "high", "scope", "r2", "unique_r2",
+    "n_targets", "n_undefined", "n_subjects", "n_stimuli", "simulated",
 )  # fmt: skip
 SUBJECT_COLUMNS = (
-    "model", "base", "family", "role", "dataset", "benchmark", "mode", "subject", "fold", "r",
-    "n_targets", "simulated",
+    "model", "base", "family", "role", "dataset", "benchmark", "mode", "subject", "fold",
+    "held_out", "r", "n_targets", "simulated",
 )  # fmt: skip
 LAYER_COLUMNS = (
     "model", "label", "base", "family", "role", "dataset", "benchmark", "mode", "layer",
     "layer_index", "depth", "r", "r_sd", "r_sd_subjects", "r2", "unique_r2", "chosen", "simulated",
 )  # fmt: skip
+
+HOLDING_OUT = ("grouped", "contiguous", "wehbe")
 
 
 def collect_scores(
@@ -40,14 +42,14 @@ def collect_scores(
     results : (model, benchmark, alignment table) of every file.
     ceilings : benchmark → ceiling table; a benchmark without one has ceiling NaN.
     models : `records.model_table`.
-    benchmarks : name → dataset, mode, layers, report_as.
+    benchmarks : name → dataset, mode, layers, split, report_as.
     simulated_datasets : datasets of the simulated world.
 
     Returns
     -------
-    `scores` (the chosen layer, a row per region), `subjects` (the chosen layer per subject and per
-    fold, all regions together), `layers` (every layer). `ratio` is r / ceiling, NaN where the
-    ceiling is weak or not positive.
+    `scores` (the chosen layer, a row per region), `subjects` (the chosen layer per subject, per
+    fold and per subject in each fold, all regions together), `layers` (every layer). `ratio` is
+    r / ceiling, NaN where the ceiling is weak or not positive.
 
     Raises
     ------
@@ -64,7 +66,8 @@ def collect_scores(
                 f"alignment of {model} with {benchmark}: no row of a chosen layer with "
                 "subject all, region all, fold -1"
             )
-        chosen.append(own.assign(file=file))
+        split = benchmarks[benchmark].get("split", {})
+        chosen.append(own.assign(file=file, held_out=holds_out(split.get("scheme"))))
         curves.append(_curve(table).assign(file=file))
     known = pd.DataFrame(about)
     rows = pd.concat(chosen, ignore_index=True)
@@ -85,48 +88,49 @@ def layer_choice(layers: Any) -> str:
     return str(layers or "best")
 
 
+def holds_out(scheme: str | None) -> bool:
+    """Whether each fold of a split holds out stimuli that the others do not test: groups, blocks or
+    runs. Shuffled folds mix the sentences of one text, so they do not stand for new stimuli.
+    """
+    return scheme in HOLDING_OUT
+
+
 def _summary(rows: pd.DataFrame) -> np.ndarray:
     """Which rows [n] are over all subjects and folds."""
     return (rows["subject"].to_numpy() == "all") & (rows["fold"].to_numpy() == -1)
 
 
-def _singles(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows [n] are single subjects (over all folds), and single folds (over all subjects)."""
-    whole, fold = rows["subject"].to_numpy() == "all", rows["fold"].to_numpy()
-    return ~whole & (fold == -1), whole & (fold >= 0)
-
-
 def _units(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the single subjects and of the single folds, all regions together."""
-    subject, fold = _singles(rows)
-    return rows[(rows["region"].to_numpy() == "all") & (subject | fold)]
+    """Rows of single subjects and of single folds, and of subjects in folds; all regions."""
+    return rows[(rows["region"].to_numpy() == "all") & ~_summary(rows)]
 
 
 def _scores(rows: pd.DataFrame) -> pd.DataFrame:
-    """The summary rows of chosen layers, with the interval from the units of file and region."""
-    single, fold = _singles(rows)
-    r, names = rows["r"].to_numpy(float), rows["subject"].to_numpy()
-    units = rows.groupby(["file", "region"], sort=False).indices
+    """The summary rows of chosen layers, with the interval over subjects and folds.
+
+    The aggregate need not be the mean of its units (a median over pooled targets is not): their
+    spread is taken, its centre is the score.
+    """
+    cells = rows[(rows["subject"] != "all") & (rows["fold"] >= 0)]
+    tables = {
+        key: part.pivot(index="subject", columns="fold", values="r")
+        for key, part in cells.groupby(["file", "region"], sort=False)
+    }
     summary = rows[_summary(rows)]
     found = []
-    for key, score in zip(zip(summary["file"], summary["region"], strict=True), summary["r"],
-                          strict=True):  # fmt: skip
-        own = units[key]
-        subjects, folds = (r[own[which[own]]] for which in (single, fold))
-        by_subject = np.count_nonzero(~np.isnan(subjects)) > 1
-        values = subjects if by_subject else folds
-        values = values[~np.isnan(values)]
-        low, high = mean_interval(values)
-        # The aggregate need not be the mean of its units (a median over pooled targets is not):
-        # their spread is taken, its centre is the score.
-        shift = score - values.mean() if len(values) > 1 else np.nan
-        kind = "subjects" if by_subject else "folds"
+    for file, region, r, held_out in summary[["file", "region", "r", "held_out"]].itertuples(
+        index=False, name=None
+    ):
+        table = tables.get((file, region), pd.DataFrame()).to_numpy(float)
+        variance = of_pair(table, held_out)
+        interval = variance.of(r)
         found.append(
             {
-                "low": low + shift,
-                "high": high + shift,
-                "interval": kind if len(values) > 1 else "none",
-                "n_subjects": len(set(names[own[single[own]]])),
+                "low": interval.low,
+                "high": interval.high,
+                "scope": variance.scope,
+                "n_subjects": table.shape[0],
+                "n_stimuli": table.shape[1] if held_out else 0,
             }
         )
     return summary.join(pd.DataFrame(found, index=summary.index))

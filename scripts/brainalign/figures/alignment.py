@@ -21,12 +21,13 @@ from brainalign.figures.style import (
     marker,
     panel,
     sheet,
+    units,
     world,
 )
 
 COLUMNS = (
     *MODEL_COLUMNS, "dataset", "benchmark", "mode", "region", "r", "ceiling", "low", "high",
-    "n_subjects", "simulated",
+    "scope", "n_subjects", "n_stimuli", "simulated",
 )  # fmt: skip
 ACROSS = (6, 4)  # panels side by side: one band of up to 6, or bands of 4
 ROW = 0.145  # inches per model
@@ -86,9 +87,8 @@ def _benchmark(
 ) -> None:
     """One panel: a dot and its interval per model, bands behind every other group."""
     scored = rows.set_index("model")
-    n_subjects = int(rows["n_subjects"].max()) if rows["n_subjects"].notna().any() else 0
     statement = [str(rows["mode"].iloc[0]), f"N = {rows['r'].notna().sum()} models"]
-    statement.append(f"{n_subjects} subjects" if n_subjects else "subjects pooled")
+    statement += units(rows)
     statement += world(rows)
     # Heads of the same number of lines keep the panels of a band level.
     panel(axes, str(rows["dataset"].iloc[0]), "\n".join(statement))

@@ -20,12 +20,13 @@ from brainalign.figures.style import (
     heading,
     panel,
     sheet,
+    units,
     world,
 )
 
 COLUMNS = (
     "model", "against", "against_role", "benchmark", "dataset", "mode", "difference", "low", "high",
-    "unit", "n", "simulated",
+    "scope", "n_subjects", "n_stimuli", "simulated",
 )  # fmt: skip
 SCORE_COLUMNS = (
     *MODEL_COLUMNS, "label", "benchmark", "dataset", "mode", "region", "r2", "unique_r2",
@@ -118,9 +119,8 @@ def _handles(signs: dict[str, str], untrained: bool, unique: bool) -> list[Line2
 def _benchmark(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, signs: dict[str, str]) -> None:
     """One panel: every difference of every model; left of 0 the model is the worse one."""
     count = rows.loc[rows["difference"].notna(), "model"].nunique()
-    units = rows.loc[rows["n"] > 0, ["unit", "n"]]
     lines = [str(rows["mode"].iloc[0]), f"N = {count} models"]
-    lines.append(f"{units['n'].max():.0f} {units['unit'].iloc[0]}" if len(units) else "no interval")
+    lines += units(rows)
     lines += world(rows)
     panel(axes, str(rows["dataset"].iloc[0]), "\n".join(lines))
     _rows(axes, order)

@@ -23,10 +23,13 @@ from brainalign.figures.style import (
 )
 
 COLUMNS = (
-    "level", "tuned", "vanilla", "family", "dataset", "mode", "kind", "absolute", "relative", "low",
-    "high", "unit", "n", "p", "p_least", "note", "simulated",
+    "level", "tuned", "vanilla", "family", "dataset", "mode", "kind", "absolute", "relative",
+    "relative_by_dataset", "low", "high", "scope", "unit", "n", "p", "p_these_stimuli", "note",
+    "simulated",
 )  # fmt: skip
-SCORE_COLUMNS = (*MODEL_COLUMNS, "dataset", "benchmark", "mode", "region", "r", "simulated")
+SCORE_COLUMNS = (
+    *MODEL_COLUMNS, "dataset", "benchmark", "mode", "region", "r", "low", "simulated",
+)  # fmt: skip
 BELOW, LINE = 32, 9.5  # points: from the axis to the first line of numbers below it, and per line
 MEAN = Line2D(
     [],
@@ -34,7 +37,7 @@ MEAN = Line2D(
     color=INK,
     marker="_",
     markersize=9,
-    label="mean over pairs and its 95 % interval (%: mean relative change)",
+    label="mean over vanilla models and its 95 % interval (%: mean relative change of pairs)",
 )
 
 
@@ -43,7 +46,7 @@ def improvement(contrasts: pd.DataFrame, scores: pd.DataFrame) -> Figure:
 
     A row of panels for simulated and one for real data, a panel per mode, a bar per dataset and
     one for their average. Below a bar: the mean relative change of the pairs (below the average's
-    that over pairs and datasets, the paper's measure), and as yardsticks, from `scores`
+    that over pairs and datasets, the paper's measure; none where a pair has none), and as yardsticks, from `scores`
     (tables/scores.csv), what untrained twins and baselines score above the vanilla models.
     """
     brain = contrasts[contrasts["kind"] == "brain"]
@@ -123,9 +126,12 @@ def _beside(axes: Axes, part: pd.DataFrame, yardsticks: pd.DataFrame, names: boo
             )  # fmt: skip
 
 
-def _least(p_least: float) -> str:
-    """The least p that the test can give, where that is above .05."""
-    return f"\n(p cannot be below {r_text(p_least, 3)})" if p_least > 0.05 else ""
+def _test(test: pd.Series) -> str:
+    """p of the average, and for whom it speaks."""
+    p = test["p_these_stimuli"] if pd.isna(test["p"]) else test["p"]
+    if pd.isna(p):
+        return f"not testable, {said(test['note'])}"
+    return f"{p_text(p)}, {test['scope']}"
 
 
 def _datasets(part: pd.DataFrame) -> list[str]:
@@ -139,18 +145,14 @@ def _bars(
 ) -> None:
     pairs = part[part["level"] == "pair"]
     overall = part[part["level"] == "overall"]
-    means = overall[overall["unit"] == "pairs"].set_index("dataset")
+    means = overall[overall["unit"] == "bases"].set_index("dataset")
+    of_pairs = overall[overall["unit"] == "pairs"].set_index("dataset")
     datasets = _datasets(part)
-    tested = overall[(overall["unit"] == "bases") & (overall["dataset"] == AVERAGE)]
     statement = mode + ", simulated" * simulated
-    if len(tested):
-        pair_count = means["n"].get(AVERAGE, 0)
-        test = tested.iloc[0]
-        statement += f" · N = {pair_count:.0f} pairs of {test['n']:.0f} vanilla models"
-        statement += "\naverage: " + (
-            f"not testable, {said(test['note'])}" if pd.isna(test["p"])
-            else f"Wilcoxon over vanilla models, {p_text(test['p'])}{_least(test['p_least'])}"
-        )  # fmt: skip
+    if AVERAGE in means.index:
+        test = means.loc[AVERAGE]
+        statement += f" · N = {of_pairs['n'][AVERAGE]:.0f} pairs of {test['n']:.0f} vanilla models"
+        statement += f"\naverage: {_test(test)}"
     panel(axes, f"Tuned minus vanilla, {mode}", statement, width=62)
     if not pairs["absolute"].notna().any():
         absent(axes, next(filter(None, map(said, pairs["note"])), "no pair has both scores"))
@@ -170,7 +172,7 @@ def _bars(
             )  # fmt: skip
         axes.vlines(place, mean["low"], mean["high"], color=INK, linewidth=1.2, zorder=3)
         axes.plot(place, mean["absolute"], "_", color=INK, markersize=9, zorder=3)
-        share = mean["relative_by_dataset" if dataset == AVERAGE else "relative"]
+        share = of_pairs["relative_by_dataset" if dataset == AVERAGE else "relative"][dataset]
         relative: str = "" if pd.isna(share) else f"{100 * share:+.1f} %".replace("-", "−")
         axes.text(place, floor, relative, ha="center", va="bottom")
     axes.axhline(0, color=INK, linewidth=0.5)

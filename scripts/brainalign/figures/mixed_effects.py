@@ -22,8 +22,8 @@ from brainalign.figures.style import (
 )
 
 COLUMNS = (
-    "dataset", "mode", "term", "estimate", "low", "high", "p", "n", "n_bases", "random", "note",
-    "simulated",
+    "dataset", "mode", "term", "estimate", "low", "high", "p", "p_these_stimuli", "scope", "n",
+    "n_bases", "random", "note", "simulated",
 )  # fmt: skip
 TERMS = {"tuned": "instruction tuning", "log10_parameters": "tenfold size"}
 ROW = 0.17  # inches per estimate
@@ -63,7 +63,7 @@ def _mode(axes: Axes, part: pd.DataFrame, mode: str, simulated: bool, names: boo
     panel(
         axes, f"Effects on r, {mode}",
         f"{mode}{', simulated' * simulated}, N = {counts['n']:.0f} models, "
-        f"{counts['n_bases']:.0f} vanilla\np: t test, df from the vanilla models",
+        f"{counts['n_bases']:.0f} vanilla\n{' / '.join(part['scope'].dropna().unique())}",
     )  # fmt: skip
     if not effects["estimate"].notna().any():
         notes = [said(note) for note in part["note"]]
@@ -96,5 +96,5 @@ def _effect(axes: Axes, row: Any, place: int) -> None:
     axes.hlines(place, row.low, row.high, color=colour, linewidth=1.1)
     axes.plot(row.estimate, place, "o", color=colour, markersize=4)
     axes.text(
-        1.02, place, p_text(row.p), transform=across, va="center", color=MUTED,
+        1.02, place, p_text(row.p if pd.notna(row.p) else row.p_these_stimuli), transform=across, va="center", color=MUTED,
     )  # fmt: skip

@@ -182,6 +182,23 @@ def world(rows: pd.DataFrame) -> list[str]:
     return ["simulated" if simulated.all() else "partly simulated"]
 
 
+def units(rows: pd.DataFrame) -> list[str]:
+    """What a panel says of its intervals: over how many subjects, and whether over stimuli too.
+
+    `rows`: `n_subjects`, `n_stimuli` (held-out folds) and `scope`.
+    """
+    known = rows[rows["n_subjects"] > 0]
+    if known.empty:
+        return ["no interval"]
+    row = known.loc[known["n_subjects"].idxmax()]
+    subjects = f"{row['n_subjects']:.0f} subject" + "s" * int(row["n_subjects"] > 1)
+    if "new" not in str(row["scope"]):
+        return [f"{subjects}, no interval"]
+    if "new stimuli" in str(row["scope"]):
+        return [f"{subjects} × {row['n_stimuli']:.0f} folds"]
+    return [f"{subjects}, these stimuli"]
+
+
 def absent(axes: Axes, why: str, width: int = 34) -> None:
     """Say in the axes' place why nothing can be shown."""
     axes.set(xticks=[], yticks=[], xlabel="", ylabel="")

@@ -1,0 +1,233 @@
+"""Variance of a mean over new subjects, new stimuli and new models: crossed random factors.
+
+Scores of held-out groups of stimuli (the folds of a benchmark) and of subjects make a table. The
+variance of its mean comes from the mean squares of both (Clark 1973, J Verbal Learning Verbal Behav
+12:335; Searle, Casella & McCulloch 1992, Variance Components, chapter 4). Folds share training
+stimuli, so what all subjects have in common in a fold is multiplied by 1 + G / (G − 1) (Nadeau &
+Bengio 2003, Machine Learning 52:239, section 4: 1 / G + test / train rows for G folds).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from brainalign.intervals import Inference, student
+
+MINIMUM_GROUPS = 4
+FILLING_STEPS = 200
+
+
+@dataclass(frozen=True)
+class Variance:
+    """Variance of a mean, its degrees of freedom, and whom it speaks for.
+
+    `subjects`, `stimuli`: whether new ones are reckoned with; the others are taken as they are.
+    """
+
+    value: float = 0.0
+    freedom: float = 0.0
+    subjects: bool = False
+    stimuli: bool = False
+
+    @property
+    def scope(self) -> str:
+        """new subjects, new stimuli; these subjects, these stimuli; …"""
+        return scope_text(subjects=self.subjects, stimuli=self.stimuli)
+
+    def of(self, value: float) -> Inference:
+        """Interval and p of `value`; neither where nothing varies."""
+        if self.freedom <= 0:
+            return Inference(note="no p: nothing varies that it could be over")
+        return student(value, float(np.sqrt(self.value)), self.freedom)
+
+
+def scope_text(**known: bool) -> str:
+    """`new` or `these` before each name, in the order given."""
+    return ", ".join(f"{'new' if new else 'these'} {name}" for name, new in known.items())
+
+
+def unit_tables(units: pd.DataFrame, models: Sequence[str], value: str = "r") -> np.ndarray:
+    """Scores [model, subject, group of stimuli] of rows of single subjects and folds, else NaN.
+
+    `units`: `model`, `subject`, `benchmark`, `fold` and `value`. Folds of several benchmarks that
+    are reported as one dataset stand side by side.
+    """
+    if not len(units):
+        return np.full((len(models), 0, 0), np.nan)
+    groups = pd.MultiIndex.from_frame(units[["benchmark", "fold"]])
+    places = [pd.factorize(each, sort=True) for each in (units["subject"], groups)]
+    (subject, subjects), (group, names) = places
+    rows = pd.Index(models).unique()
+    model = rows.get_indexer(units["model"])
+    known = model >= 0
+    tables = np.full((len(rows), len(subjects), len(names)), np.nan)
+    tables[model[known], subject[known], group[known]] = units[value].to_numpy(float)[known]
+    return tables[rows.get_indexer(models)]
+
+
+def complete(tables: np.ndarray) -> np.ndarray:
+    """Tables [model, subject, group] whose missing cells (NaN) are filled additively.
+
+    A missing cell becomes row mean + column mean − mean of its table, until that holds (Yates 1933,
+    Empire J Exp Agric 1:129), and so adds nothing to the residual. Subjects and groups of which a
+    table has nothing are left out of all tables.
+    """
+    present = ~np.isnan(tables)
+    rows, columns = (present.any(axis=axis).all(axis=0) for axis in (-1, -2))
+    tables = tables[:, rows][:, :, columns]
+    missing = np.isnan(tables)
+    if not missing.any() or not tables.size:
+        return tables
+    filled = np.where(missing, np.nanmean(tables, axis=(-2, -1), keepdims=True), tables)
+    for _ in range(FILLING_STEPS):
+        additive = (
+            filled.mean(-1, keepdims=True)
+            + filled.mean(-2, keepdims=True)
+            - filled.mean((-2, -1), keepdims=True)
+        )
+        filled = np.where(missing, additive, tables)
+    return filled
+
+
+def of_pair(table: np.ndarray, held_out: bool, fitted: bool = True) -> Variance:
+    """`over_units` of a table that may lack cells or be empty."""
+    return over_units(complete(table[None])[0], held_out, fitted)
+
+
+def tested(value: float, variance: Variance, fixed: Variance, models: bool = False) -> dict[str, Any]:
+    """`low`, `high`, `scope`, `test`, `p`, `p_these_stimuli` of a mean, and a `note` without any.
+
+    Parameters
+    ----------
+    variance : over new stimuli as far as there are groups of them; interval and `p` are its own.
+        Where it takes the stimuli as they are there is no `p`.
+    fixed : for the stimuli at hand.
+    models : new vanilla models are reckoned with too.
+    """
+    found, for_these = variance.of(value), fixed.of(value)
+    known = {"vanilla models": True} if models else {}
+    scope = scope_text(**known, subjects=variance.subjects, stimuli=variance.stimuli)
+    p = found.p if variance.stimuli else np.nan
+    speaks = fixed.subjects or models
+    return {
+        "low": found.low, "high": found.high, "scope": scope, "p": p,
+        "p_these_stimuli": for_these.p if speaks else np.nan,
+        "test": "none" if np.isnan(p) else "crossed",
+        "note": _why(variance) if np.isnan(p) else "",
+    }  # fmt: skip
+
+
+def _why(variance: Variance) -> str:
+    """Why there is no p for new stimuli."""
+    if variance.stimuli:
+        return "no p: the differences do not vary"
+    return f"no p for new stimuli: needs {MINIMUM_GROUPS} or more folds that hold out groups of them"
+
+
+def over_units(table: np.ndarray, held_out: bool, fitted: bool = True) -> Variance:
+    """Variance of the mean of a complete table [subject, group].
+
+    (MS_subjects + (1 + G / (G − 1)) (MS_groups − MS_residual)) / (S G), never below MS_subjects or
+    MS_groups alone, with Satterthwaite's degrees of freedom, never fewer than those of the smaller
+    factor.
+
+    Parameters
+    ----------
+    held_out : each fold holds out whole groups of stimuli, so that folds stand for new stimuli. If
+        not, or with fewer than 4 groups, subjects alone vary; a single subject is taken as it is.
+    fitted : the groups are folds, which share training rows; else they are independent.
+    """
+    s, g = table.shape
+    if not _by_group(table, held_out):
+        if s < 2:
+            return Variance()
+        return Variance(float(table.mean(1).var(ddof=1) / s), s - 1, subjects=True)
+    shared = _shared(g, fitted)
+    if s < 2:
+        value = shared * table.mean(0).var(ddof=1) / g
+        return Variance(float(value), g - 1, stimuli=True)
+    subjects, groups, residual = mean_squares(table)
+    excess = shared * max(groups - residual, 0.0)
+    value = max(subjects + excess, groups)
+    terms = subjects**2 / (s - 1)
+    if excess:
+        terms += shared**2 * (groups**2 / (g - 1) + residual**2 / ((s - 1) * (g - 1)))
+    freedom = max(value**2 / terms, min(s, g) - 1) if terms else 0
+    return Variance(float(value / table.size), freedom, subjects=True, stimuli=True)
+
+
+def _by_group(table: np.ndarray, held_out: bool) -> bool:
+    return held_out and table.shape[1] >= MINIMUM_GROUPS
+
+
+def _shared(groups: int, fitted: bool) -> float:
+    """How much more the mean of folds varies than that of independent groups."""
+    return 1 + fitted * groups / (groups - 1)
+
+
+def mean_squares(table: np.ndarray) -> tuple[float, float, float]:
+    """Mean squares of subjects, groups and residual of a table [subject, group]."""
+    s, g = table.shape
+    mean, row, column = table.mean(), table.mean(1), table.mean(0)
+    residual = table - row[:, None] - column + mean
+    return (
+        float(g * np.sum((row - mean) ** 2) / (s - 1)),
+        float(s * np.sum((column - mean) ** 2) / (g - 1)),
+        float(np.sum(residual**2) / ((s - 1) * (g - 1))),
+    )
+
+
+def together(parts: Sequence[Variance]) -> Variance:
+    """Variance of the sum of independent means; it speaks for what each of them speaks for.
+
+    Satterthwaite's degrees of freedom; those of a part that does not vary do not count.
+    """
+    value = sum(part.value for part in parts)
+    terms = sum(part.value**2 / part.freedom for part in parts if part.freedom > 0)
+    return Variance(
+        value,
+        value**2 / terms if terms else 0.0,
+        subjects=all(part.subjects for part in parts),
+        stimuli=all(part.stimuli for part in parts),
+    )
+
+
+def scaled(part: Variance, factor: float) -> Variance:
+    """The variance of a mean that is multiplied by a constant whose square is `factor`."""
+    return Variance(part.value * factor, part.freedom, part.subjects, part.stimuli)
+
+
+def shared_by_models(
+    tables: np.ndarray, weights: np.ndarray, held_out: bool, fitted: bool = True
+) -> Variance:
+    """The part of a weighted sum's variance that its models share, being scored on one dataset.
+
+    Of Σ w X over models the variance over subjects and groups, less Σ w² times that of a single
+    model's own deviations from the mean model: these the spread over models already holds.
+
+    Parameters
+    ----------
+    tables : [model, subject, group], complete.
+    weights : [model].
+    """
+    total = over_units(np.tensordot(weights, tables, 1), held_out, fitted)
+    if len(tables) < 2:
+        return total
+    deviations = tables - tables.mean(0)
+    # Degrees of freedom lost to the mean model.
+    inflated = deviations * np.sqrt(len(tables) / (len(tables) - 1))
+    own = np.mean([_unfloored(part, held_out, fitted) for part in inflated])
+    value = max(total.value - float(np.sum(weights**2)) * own, 0.0)
+    return Variance(value, total.freedom, total.subjects, total.stimuli)
+
+
+def _unfloored(table: np.ndarray, held_out: bool, fitted: bool) -> float:
+    """As `over_units`, but without bounds: unbiased, so that it may be subtracted."""
+    s, g = table.shape
+    if not _by_group(table, held_out) or s < 2:
+        return over_units(table, held_out, fitted).value
+    subjects, groups, residual = mean_squares(table)
+    return (subjects + _shared(g, fitted) * (groups - residual)) / table.size
