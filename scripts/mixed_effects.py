@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]) as log:
-    table = mixed_effects(
-        read_table(snakemake.input.scores), read_table(snakemake.input.subjects)
-    )
+    table = mixed_effects(read_table(snakemake.input.scores), read_table(snakemake.input.subjects))
     for row in table[table["term"] == "tuned"].to_dict("records"):
         log.info("%(mode)s: tuned %(estimate)s [%(low)s, %(high)s] %(note)s", row)
     write_table(table, snakemake.output.mixed_effects)

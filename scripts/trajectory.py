@@ -23,12 +23,12 @@ with job(snakemake.log[0]) as log:
         pairs = zip(params.files[kind], files[kind], strict=True)
         return [(*pair, read(path)) for pair, path in pairs]
 
-    tables = {}
+    tables, subjects = {}, None
     if params.files["alignment"]:
-        tables["scores"] = collect_scores(
-            results("alignment"), {}, models, params.alignment,
-            params.simulated_datasets,
-        )["scores"]  # fmt: skip
+        collected = collect_scores(
+            results("alignment"), {}, models, params.alignment, params.simulated_datasets
+        )
+        tables["scores"], subjects = collected["scores"], collected["subjects"]
     if params.files["behavior"]:
         tables["behaviors"] = collect_behaviors(
             results("behavior"), models, params.behavior,
@@ -42,6 +42,6 @@ with job(snakemake.log[0]) as log:
         tables["losses"] = collect_losses(results("next_word", read_json), models)
     table = trajectories(params.runs, manifests, tables, params.scored_on)
     write_table(table, snakemake.output.trajectory)
-    compared = arms(table)
+    compared = arms(table, subjects)
     log.info("%d checkpoints, %d comparisons of arms", len(params.runs), len(compared))
     write_table(compared, snakemake.output.arms)

@@ -177,8 +177,8 @@ def averages(plant: Plant, rng: np.random.Generator) -> pd.DataFrame:
 def _as_scores(models: pd.DataFrame) -> pd.DataFrame:
     """scores.csv of one dataset, of `averages`."""
     return _about(models).assign(
-        r=models["r"].to_numpy(), low=np.nan, dataset="d", benchmark="d", mode="controlled", region="all",
-        simulated=True,
+        r=models["r"].to_numpy(), low=np.nan, dataset="d", benchmark="d", mode="controlled",
+        region="all", simulated=True,
     )  # fmt: skip
 
 
@@ -189,33 +189,14 @@ def rates(found: Iterable[Findings]) -> dict[str, float]:
     return {name: counts[name] / len(studies) for name in studies[0]}
 
 
-def tuning_findings(plant: Plant, seed: list[int]) -> Findings:
-    """Which tests of the overall effect of tuning reject at .05."""
-    from brainalign.analysis.mixed_effects import mixed_effects
-    from brainalign.analysis.resampling import paired_tests
-
-    rng = np.random.default_rng(seed)
-    models = averages(plant, rng)
-    tuned = models[models["role"] == "tuned"]
-    change = tuned["r"] - models["r"].reindex(tuned["base"]).to_numpy()
-    pairs = paired_tests(change.to_numpy(), rng)
-    bases = paired_tests(change.groupby(tuned["base"]).mean().to_numpy(), rng)
-    fit = mixed_effects(_as_scores(models))
-    fit = fit[fit["dataset"] == "average"].set_index("term")
-    return {
-        "all pairs, Wilcoxon, pairs as independent": pairs.p_wilcoxon < 0.05,
-        "bases, Wilcoxon": bases.p_wilcoxon < 0.05,
-        "bases, sign flips": bases.p_permutation < 0.05,
-        "mixed model, tuned": fit["p"].get("tuned", np.nan) < 0.05,
-        "mixed model, size": fit["p"].get("log10_parameters", np.nan) < 0.05,
-    }
-
-
 def contrast_findings(plant: Plant, seed: list[int]) -> Findings:
     """What the whole table of contrasts says of the effect of tuning."""
     from brainalign.analysis.contrasts import contrasts
+    from brainalign.analysis.mixed_effects import mixed_effects
 
     tables = study(plant, np.random.default_rng(seed))
+    fit = mixed_effects(tables["scores"], tables["subjects"])
+    fit = fit[fit["dataset"] == "average"].set_index("term")["p"]
     table = contrasts(tables["scores"], tables["subjects"])
     overall = table[table["level"] == "overall"].set_index(["unit", "dataset"])
     pairs = overall.loc[("pairs", "average")]
@@ -226,6 +207,8 @@ def contrast_findings(plant: Plant, seed: list[int]) -> Findings:
         "one pair, 6 subjects": pair.loc["listening", "p"] < 0.05,
         "one pair, average of three datasets": pair.loc["average", "p"] < 0.05,
         "bases": overall.loc[("bases", "average"), "p"] < 0.05,
+        "mixed model, tuned": fit["tuned"] < 0.05,
+        "mixed model, size": fit["log10_parameters"] < 0.05,
         "bases, any dataset after adjustment": overall.loc["bases", "p_adjusted"].min() < 0.05,
         "all pairs": pairs["p"] < 0.05,
         "all pairs, Wilcoxon, pairs as independent": pairs["p_independent"] < 0.05,

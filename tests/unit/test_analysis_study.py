@@ -1,6 +1,5 @@
 """The study's tables: the paper's scores as a study, planted effects, studies that lack parts."""
 
-import itertools
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -528,9 +527,7 @@ def test_constant_and_tied_scores(planted, value):
 
 
 def test_a_study_without_scores_or_capability(planted):
-    assert (
-        contrasts(capabilities=planted["capabilities"])["measure"].eq("accuracy").all()
-    )
+    assert contrasts(capabilities=planted["capabilities"])["measure"].eq("accuracy").all()
     assert correlations(planted["scores"])["x"].eq("log10_parameters").all()
     assert len(correlations()) == 0
 

@@ -88,7 +88,8 @@ def test_arms_are_compared_over_seeds_at_the_same_checkpoint(study):
         assert row["control"] == "shuffled" and row["n_seeds"] == 3
         assert row["difference"] == pytest.approx((one - other).mean())
         assert (row["low"], row["high"]) == pytest.approx((interval.low, interval.high))
-        assert row["p"] == pytest.approx(truth.pvalue)
+        assert row["p_these_stimuli"] == pytest.approx(truth.pvalue) and np.isnan(row["p"])
+        assert row["scope"] == "new seeds, these stimuli"
         assert row["tokens"] == row["tokens_of_control"] == 30 * seen
 
 
@@ -97,7 +98,7 @@ def test_one_seed_has_a_difference_and_no_interval(study):
     single = [run for run in runs if run["seed"] == 1]
     compared = arms(trajectory(single, manifests, quantities(capabilities=capabilities)))
     assert compared["difference"].notna().all()
-    assert compared[["low", "high", "p"]].isna().all().all()
+    assert compared[["low", "high", "p", "p_these_stimuli"]].isna().all().all()
     assert (compared["note"] == "one seed: no interval").all()
 
 
@@ -120,7 +121,7 @@ def test_experiments_of_one_base_are_made_of_what_each_is_scored_on():
             for benchmark in names
             if benchmark in r
         ]
-    ).assign(mode="legacy", region="all", simulated=True)  # fmt: skip
+    ).assign(mode="legacy", region="all", low=0.0, simulated=True)  # fmt: skip
     capabilities = pd.DataFrame({"model": ["base", runs[1]["model"]], "accuracy": [0.2, 0.5]})
     capabilities = capabilities.assign(task="mmlu", category="all", simulated=True)
     tables = {"scores": scores, "capabilities": capabilities}

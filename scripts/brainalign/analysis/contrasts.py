@@ -10,14 +10,11 @@ import pandas as pd
 from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
 from brainalign.analysis.crossed import (
     Variance,
-    complete,
+    averaged,
     of_pair,
-    over_units,
-    scaled,
+    over_models,
     scope_text,
-    shared_by_models,
     tested,
-    together,
     unit_tables,
 )
 from brainalign.analysis.multiplicity import adjust_within
@@ -209,7 +206,7 @@ def _pairs(members: pd.DataFrame, values: pd.DataFrame, units: pd.DataFrame) -> 
         benchmark=str(values["benchmark"].iloc[0]),
         tuned=by_model["value"].reindex(members.index).to_numpy(float),
         vanilla=vanilla["value"].to_numpy(float),
-        positive=(vanilla[["low", "value"]].to_numpy(float) > 0).all(axis=1),
+        positive=np.asarray((vanilla[["low", "value"]].to_numpy(float) > 0).all(axis=1)),
         units=tables[: len(bases)] - tables[len(bases) :],
         held_out=bool(len(units)) and bool(units["held_out"].all()),
         fitted=not len(units) or bool(units["fitted"].all()),
@@ -238,11 +235,6 @@ def _of_pairs(members: Members, rows: Iterator[Row]) -> Iterator[Row]:
         yield {"level": "pair", "tuned": tuned, "vanilla": base, "family": family, **row}
 
 
-def _averaged(variances: list[Variance]) -> Variance:
-    """Of the mean over datasets, from those of its parts."""
-    return together([scaled(part, 1 / len(variances) ** 2) for part in variances])
-
-
 def _pair_rows(pairs: Pairs, parts: list[Pairs], by_dataset: np.ndarray) -> Iterator[Row]:
     for i, note in enumerate(pairs.notes):
         row: Row = {
@@ -256,7 +248,7 @@ def _pair_rows(pairs: Pairs, parts: list[Pairs], by_dataset: np.ndarray) -> Iter
             yield {**row, "note": note}
             continue
         variance, fixed = (
-            _averaged([part.variance(i, stimuli) for part in parts]) for stimuli in (True, False)
+            averaged([part.variance(i, stimuli) for part in parts]) for stimuli in (True, False)
         )
         row |= tested(float(pairs.absolute[i]), variance, fixed)
         yield {**row, "unit": "subjects", **_counts(parts, i)}
@@ -295,7 +287,9 @@ def _mean_rows(
             if 1 < len(bases) < FEW_BASES
             else ""
         )
-        n_stimuli = max((_counts(parts, i)["n_stimuli"] for i in np.flatnonzero(known)), default=0)
+        n_stimuli = max(
+            (_counts(parts, int(i))["n_stimuli"] for i in np.flatnonzero(known)), default=0
+        )
         for unit, strata in (("pairs", members.families[known]), ("bases", None)):
             if unit == "pairs":
                 weights = np.full(known.sum(), 1 / max(known.sum(), 1))
@@ -320,7 +314,7 @@ def _mean_rows(
                     _over_models(pairs, parts, known, members.bases[known], strata, weights, s)
                     for s in (True, False)
                 )
-                row |= tested(means["absolute"], variance, fixed, models=len(bases) > 1)
+                row |= tested(means["absolute"], variance, fixed, vanilla_models=len(bases) > 1)
             if why:
                 row |= {"p": np.nan, "p_these_stimuli": np.nan, "test": "none"}
             said = (note, why or row.get("note", ""), "" if why else few, "" if why else families)
@@ -360,24 +354,15 @@ def _over_models(
     family = np.zeros(len(names), int)
     if families is not None:
         family = np.unique(families, return_inverse=True)[1][np.unique(index, return_index=True)[1]]
-    spread = _spread(mean, share, family)
-    shared, totals = [], []
+    datasets = []
     for part in parts:
-        tables = complete(part.units[known])
-        if not tables.size:
-            shared.append(Variance())
-            totals.append(Variance())
-            continue
+        tables = part.units[known]
         of_base = np.stack([
             np.tensordot(weights[index == b] / share[b], tables[index == b], 1)
             for b in range(len(names))
         ])  # fmt: skip
-        held_out = part.held_out and stimuli
-        shared.append(shared_by_models(of_base, share, held_out, part.fitted))
-        totals.append(over_units(np.tensordot(share, of_base, 1), held_out, part.fitted))
-    of_units, whole = _averaged(shared), _averaged(totals)
-    models = Variance(spread.value, spread.freedom, of_units.subjects, of_units.stimuli)
-    return max((together([models, of_units]), models, whole), key=lambda found: found.value)
+        datasets.append((of_base, part.held_out and stimuli, part.fitted))
+    return over_models(_spread(mean, share, family), datasets, share)
 
 
 def _spread(mean: np.ndarray, share: np.ndarray, stratum: np.ndarray) -> Variance:
@@ -439,7 +424,7 @@ def _capability(tuned: pd.DataFrame, capabilities: pd.DataFrame) -> Iterator[Row
 def _these_questions(row: Row) -> Row:
     """Accuracy over vanilla models: new models, but the questions at hand."""
     new = not np.isnan(row.get("p_these_stimuli", np.nan))
-    return {"scope": scope_text(**{"vanilla models": new, "questions": False}), "n_stimuli": 0}
+    return {"scope": scope_text(vanilla_models=new, questions=False), "n_stimuli": 0}
 
 
 def _answer_rows(pairs: Pairs, members: Members, answers: pd.DataFrame) -> Iterator[Row]:

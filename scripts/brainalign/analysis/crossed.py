@@ -46,7 +46,8 @@ class Variance:
 
 def scope_text(**known: bool) -> str:
     """`new` or `these` before each name, in the order given."""
-    return ", ".join(f"{'new' if new else 'these'} {name}" for name, new in known.items())
+    words = ((name.replace("_", " "), new) for name, new in known.items())
+    return ", ".join(f"{'new' if new else 'these'} {name}" for name, new in words)
 
 
 def unit_tables(units: pd.DataFrame, models: Sequence[str], value: str = "r") -> np.ndarray:
@@ -61,11 +62,11 @@ def unit_tables(units: pd.DataFrame, models: Sequence[str], value: str = "r") ->
     places = [pd.factorize(each, sort=True) for each in (units["subject"], groups)]
     (subject, subjects), (group, names) = places
     rows = pd.Index(models).unique()
-    model = rows.get_indexer(units["model"])
+    model = rows.get_indexer(pd.Index(units["model"]))
     known = model >= 0
     tables = np.full((len(rows), len(subjects), len(names)), np.nan)
     tables[model[known], subject[known], group[known]] = units[value].to_numpy(float)[known]
-    return tables[rows.get_indexer(models)]
+    return tables[rows.get_indexer(pd.Index(models))]
 
 
 def complete(tables: np.ndarray) -> np.ndarray:
@@ -97,7 +98,7 @@ def of_pair(table: np.ndarray, held_out: bool, fitted: bool = True) -> Variance:
     return over_units(complete(table[None])[0], held_out, fitted)
 
 
-def tested(value: float, variance: Variance, fixed: Variance, models: bool = False) -> dict[str, Any]:
+def tested(value: float, variance: Variance, fixed: Variance, **models: bool) -> dict[str, Any]:
     """`low`, `high`, `scope`, `test`, `p`, `p_these_stimuli` of a mean, and a `note` without any.
 
     Parameters
@@ -105,13 +106,12 @@ def tested(value: float, variance: Variance, fixed: Variance, models: bool = Fal
     variance : over new stimuli as far as there are groups of them; interval and `p` are its own.
         Where it takes the stimuli as they are there is no `p`.
     fixed : for the stimuli at hand.
-    models : new vanilla models are reckoned with too.
+    models : what else varies (`vanilla_models`, `seeds`), and whether new ones are reckoned with.
     """
     found, for_these = variance.of(value), fixed.of(value)
-    known = {"vanilla models": True} if models else {}
-    scope = scope_text(**known, subjects=variance.subjects, stimuli=variance.stimuli)
+    scope = scope_text(**models, subjects=variance.subjects, stimuli=variance.stimuli)
     p = found.p if variance.stimuli else np.nan
-    speaks = fixed.subjects or models
+    speaks = fixed.subjects or any(models.values())
     return {
         "low": found.low, "high": found.high, "scope": scope, "p": p,
         "p_these_stimuli": for_these.p if speaks else np.nan,
@@ -124,7 +124,9 @@ def _why(variance: Variance) -> str:
     """Why there is no p for new stimuli."""
     if variance.stimuli:
         return "no p: the differences do not vary"
-    return f"no p for new stimuli: needs {MINIMUM_GROUPS} or more folds that hold out groups of them"
+    return (
+        f"no p for new stimuli: needs {MINIMUM_GROUPS} or more folds that hold out groups of them"
+    )
 
 
 def over_units(table: np.ndarray, held_out: bool, fitted: bool = True) -> Variance:
@@ -185,7 +187,7 @@ def together(parts: Sequence[Variance]) -> Variance:
 
     Satterthwaite's degrees of freedom; those of a part that does not vary do not count.
     """
-    value = sum(part.value for part in parts)
+    value = sum((part.value for part in parts), 0.0)
     terms = sum(part.value**2 / part.freedom for part in parts if part.freedom > 0)
     return Variance(
         value,
@@ -193,11 +195,6 @@ def together(parts: Sequence[Variance]) -> Variance:
         subjects=all(part.subjects for part in parts),
         stimuli=all(part.stimuli for part in parts),
     )
-
-
-def scaled(part: Variance, factor: float) -> Variance:
-    """The variance of a mean that is multiplied by a constant whose square is `factor`."""
-    return Variance(part.value * factor, part.freedom, part.subjects, part.stimuli)
 
 
 def shared_by_models(
@@ -219,9 +216,45 @@ def shared_by_models(
     deviations = tables - tables.mean(0)
     # Degrees of freedom lost to the mean model.
     inflated = deviations * np.sqrt(len(tables) / (len(tables) - 1))
-    own = np.mean([_unfloored(part, held_out, fitted) for part in inflated])
+    own = float(np.mean([_unfloored(part, held_out, fitted) for part in inflated]))
     value = max(total.value - float(np.sum(weights**2)) * own, 0.0)
     return Variance(value, total.freedom, total.subjects, total.stimuli)
+
+
+def over_models(
+    models: Variance, datasets: Sequence[tuple[np.ndarray, bool, bool]], weights: np.ndarray
+) -> Variance:
+    """Variance of a weighted mean over models that are scored on the same subjects and stimuli.
+
+    The spread of models plus what they share, but not below either of the spread and of the
+    variance over subjects and groups alone.
+
+    Parameters
+    ----------
+    models : the spread of models alone.
+    datasets : of each dataset over which scores are averaged the table [model, subject, group],
+        whether its groups are held out, and whether they are folds of a fit; `over_units`.
+    weights : [model].
+    """
+    shared, totals = [], []
+    for tables, held_out, fitted in datasets:
+        filled = complete(tables)
+        if filled.size:
+            shared.append(shared_by_models(filled, weights, held_out, fitted))
+            totals.append(over_units(np.tensordot(weights, filled, 1), held_out, fitted))
+        else:
+            shared.append(Variance())
+            totals.append(Variance())
+    of_units, alone = averaged(shared), averaged(totals)
+    spread = Variance(models.value, models.freedom, of_units.subjects, of_units.stimuli)
+    possible = (together([spread, of_units]), spread, alone)
+    return max(possible, key=lambda found: (found.value, found.freedom))
+
+
+def averaged(parts: Sequence[Variance]) -> Variance:
+    """The variance of a mean over datasets, from those of the datasets."""
+    shares = [Variance(p.value / len(parts) ** 2, p.freedom, p.subjects, p.stimuli) for p in parts]
+    return together(shares) if shares else Variance()
 
 
 def _unfloored(table: np.ndarray, held_out: bool, fitted: bool) -> float:

@@ -51,14 +51,12 @@ def headline(
     states N and test, or why there is none.
     """
     rows: list[dict[str, object]] = []
+    tables = (scores, contrasts, correlations, capabilities, losses, behaviors, baselines)
     measured = [table for table in (scores, behaviors, capabilities) if table is not None]
     worlds = {bool(simulated) for table in measured for simulated in table["simulated"]}
     for simulated in sorted(worlds, reverse=True):
         own = [
-            None if table is None else table[table["simulated"] == simulated]
-            for table in (
-                scores, contrasts, correlations, capabilities, losses, behaviors, baselines,
-            )  # fmt: skip
+            None if table is None else table[table["simulated"] == simulated] for table in tables
         ]
         data = "this study, simulated data" if simulated else "this study, real data"
         rows += [
@@ -226,19 +224,19 @@ def _against_baselines(aligned: pd.DataFrame, differences: pd.DataFrame | None, 
         return _missing(
             aligned, mode, {"vanilla or tuned model": TRAINED, "baseline": ["baseline"]}
         )
-    level, name = best.loc[AVERAGE, ["r", "model"]]
+    levels, names = best["r"].to_dict(), best["model"].to_dict()
+    level = levels[AVERAGE]
     averages = networks.loc[networks["dataset"] == AVERAGE, "r"]
     text = (
         f"{int((averages > level).sum())} of {len(averages)} do, averaged over datasets; mean "
-        f"model {r_text(means[AVERAGE], 3)}, best baseline {r_text(level, 3)} ({name})"
+        f"model {r_text(means[AVERAGE], 3)}, best baseline {r_text(level, 3)} ({names[AVERAGE]})"
     )
     if differences is not None:
         text += _above_all(differences[differences["mode"] == mode])
     lost = [
-        f"{dataset} ({best['model'][dataset]} {r_text(best['r'][dataset], 3)}, mean model "
-        f"{r_text(mean, 3)})"
-        for dataset, mean in means.items()
-        if dataset != AVERAGE and dataset in best.index and best["r"][dataset] > mean
+        f"{dataset} ({names[dataset]} {r_text(levels[dataset], 3)}, mean model {r_text(mean, 3)})"
+        for dataset, mean in means.to_dict().items()
+        if dataset != AVERAGE and levels.get(dataset, -1.0) > mean
     ]
     return text + (f"; the best baseline beats the mean model on {', '.join(lost)}" if lost else "")
 

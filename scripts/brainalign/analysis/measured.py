@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainalign.analysis.averages import dataset_scores
+from brainalign.analysis.averages import AVERAGE, dataset_scores
 
 COLUMNS = (
     "model", "published_model", "dataset", "measured", "low", "high", "published", "difference",
     "family_low", "family_high", "within_interval", "within_family", "note", "simulated",
 )  # fmt: skip
+AVERAGED = {"pereira2018", "blank2014", "wehbe2014"}  # by the paper's average
 DATASETS = ("pereira2018", "blank2014", "wehbe2014", "average", "futrell2018", "mmlu", "bbh")
 # The paper names the reading times of the Natural Stories after Futrell et al. 2018.
 PUBLISHED_NAMES = {"naturalstories": "futrell2018"}
@@ -26,7 +27,8 @@ def measured_beside_published(
 
     The measured number is the legacy one on the scale that the paper prints: raw r for brain
     datasets, |r| / ceiling for reading times, overall accuracy for MMLU and BBH (of a task whose
-    name begins so; the legacy scoring where there are several). A model is matched by the config's
+    name begins so) with the legacy scoring alone, as the paper's. An average over other datasets
+    than the paper's three is not compared. A model is matched by the config's
     `published`, else by its name; a dataset by its name without case and punctuation, the Natural
     Stories being the paper's `futrell2018`.
 
@@ -96,8 +98,10 @@ def _brain(scores: pd.DataFrame | None) -> list[dict]:
     whole = scores[scores["region"] == "all"]
     intervals = whole.groupby(["model", "mode", "simulated", "dataset"])
     lines = []
-    for row in dataset_scores(scores).to_dict("records"):
-        if row["mode"] != "legacy":
+    legacy = scores[scores["mode"] == "legacy"]
+    datasets = legacy.groupby("simulated")["dataset"].agg(lambda names: {*map(_plain, names)})
+    for row in dataset_scores(legacy).to_dict("records"):
+        if row["dataset"] == AVERAGE and datasets[row["simulated"]] != AVERAGED:
             continue
         key = (row["model"], row["mode"], row["simulated"], row["dataset"])
         low = high = np.nan
@@ -133,8 +137,8 @@ def _accuracy(capabilities: pd.DataFrame | None) -> list[dict]:
     lines = []
     for task in ("mmlu", "bbh"):
         same = overall[overall["task"].map(_plain).str.startswith(task)]
-        for _, rows in same.groupby("model", sort=False):
-            legacy = rows[rows["scoring"] == "legacy"]
-            row = (legacy if len(legacy) else rows).iloc[0].to_dict()
+        # One list of questions: a subset's accuracy is not the paper's.
+        legacy = same[(same["scoring"] == "legacy") & (same["n"] == QUESTIONS[task])]
+        for row in legacy.drop_duplicates("model").to_dict("records"):
             lines.append(_line(row, task, row["accuracy"], row["low"], row["high"]))
     return lines

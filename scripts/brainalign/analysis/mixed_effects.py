@@ -9,15 +9,7 @@ import statsmodels.formula.api as smf
 from scipy.stats import linregress
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
-from brainalign.analysis.crossed import (
-    Variance,
-    complete,
-    scaled,
-    shared_by_models,
-    tested,
-    together,
-    unit_tables,
-)
+from brainalign.analysis.crossed import Variance, over_models, tested, unit_tables
 
 COLUMNS = (
     "dataset", "mode", "term", "estimate", "se", "t", "df", "p", "p_these_stimuli", "low", "high",
@@ -38,7 +30,7 @@ def mixed_effects(scores: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
     has (clusters − 1) degrees of freedom. Size varies between clusters only: its row is the
     regression over one value per cluster, exact where these are normal and alike in variance.
     All models are scored on the same subjects and stimuli. What their effects therefore share
-    (`crossed.shared_by_models`) is added to the squared standard error.
+    (`crossed.over_models`) is added to the squared standard error.
 
     Parameters
     ----------
@@ -152,7 +144,7 @@ class _Clusters:
         self.n = len(members)
         self.datasets = []
         for _, own in cells.groupby("dataset", sort=False):
-            tables = complete(unit_tables(own, data["model"].to_list()))
+            tables = unit_tables(own, data["model"].to_list())
             of_model = dict(zip(data["model"], tables, strict=True))
             vanilla, tuned = (
                 np.stack([
@@ -174,7 +166,7 @@ class _Clusters:
             for stimuli in (True, False)
         )
         se = np.sqrt(variance.value)
-        row = tested(estimate, variance, fixed, models=True)
+        row = tested(estimate, variance, fixed, vanilla_models=True)
         del row["test"]
         return {
             "estimate": estimate, "se": se, "t": estimate / se if se > 0 else np.nan,
@@ -184,15 +176,8 @@ class _Clusters:
     def _variance(
         self, over_clusters: Variance, term: str, weights: np.ndarray, stimuli: bool
     ) -> Variance:
-        shared = []
+        datasets = []
         for vanilla, tuned, held_out in self.datasets:
             values = {"tuned": tuned - vanilla, SIZE: (tuned + vanilla) / 2}.get(term, vanilla)
-            part = Variance()
-            if values.size:
-                part = shared_by_models(values, weights, held_out and stimuli)
-            shared.append(scaled(part, 1 / len(self.datasets) ** 2))
-        of_units = together(shared) if shared else Variance()
-        own = Variance(
-            over_clusters.value, over_clusters.freedom, of_units.subjects, of_units.stimuli
-        )
-        return together([own, of_units])
+            datasets.append((values, held_out and stimuli, True))
+        return over_models(over_clusters, datasets, weights)

@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores
+from brainalign.analysis.crossed import Variance, over_models, scope_text, tested, unit_tables
 from brainalign.analysis.predictors import READING
-from brainalign.analysis.resampling import t_p
-from brainalign.intervals import mean_interval
 
 TRAJECTORY_COLUMNS = (
     "experiment", "base", "arm", "seed", "samples", "tokens", "learned_tokens", "model", "kind",
@@ -17,8 +16,8 @@ TRAJECTORY_COLUMNS = (
 )  # fmt: skip
 ARM_COLUMNS = (
     "experiment", "base", "control", "samples", "kind", "quantity", "mode", "measure",
-    "instruction", "of_control", "difference", "low", "high", "n_seeds", "p", "tokens",
-    "tokens_of_control", "note", "simulated",
+    "instruction", "of_control", "difference", "low", "high", "scope", "n_seeds", "p",
+    "p_these_stimuli", "tokens", "tokens_of_control", "note", "simulated",
 )  # fmt: skip
 TREATED = "instruction"
 # Table → the column of what its models are scored on.
@@ -159,50 +158,82 @@ def _rows(about: Mapping[str, Any], values: pd.DataFrame | None) -> list[dict[st
     return [{**about, **{str(key): value for key, value in row.items()}} for row in shown]
 
 
-def arms(table: pd.DataFrame) -> pd.DataFrame:
+def arms(table: pd.DataFrame, subjects: pd.DataFrame | None = None) -> pd.DataFrame:
     """Arm instruction minus every other arm at the same checkpoint, paired by seed.
 
     Parameters
     ----------
     table : `trajectory`.
+    subjects : of the checkpoints, `scores.collect_scores`; brain data vary over their subjects and
+        folds too.
 
     Returns
     -------
-    `ARM_COLUMNS`; `low`, `high`: Student's 95 % interval of the mean difference over seeds, `p`:
-    the paired t-test's, two-sided, uncorrected. What varies over seeds is the draw of samples and
-    their order: the base and the questions are the same.
+    `ARM_COLUMNS`; interval and p of the mean difference (`crossed.over_models`, seeds in the place
+    of vanilla models), p two-sided and uncorrected. What varies over seeds is the draw of samples
+    and their order: the base and the questions are the same.
     """
-    rows = [
-        {**dict(zip([*_WHAT, "samples"], key, strict=True)), **row}
-        for key, part in table[table["samples"] > 0].groupby([*_WHAT, "samples"], sort=False)
-        for row in _controls(part)
-    ]
+    cells = None
+    if subjects is not None:
+        cells = subjects[(subjects["subject"] != "all") & (subjects["fold"] >= 0)]
+    rows = []
+    for key, part in table[table["samples"] > 0].groupby([*_WHAT, "samples"], sort=False):
+        about = dict(zip([*_WHAT, "samples"], key, strict=True))
+        own = _cells(cells, about) if about["kind"] == "brain" and cells is not None else None
+        rows += [{**about, **row} for row in _controls(part, own)]
     return pd.DataFrame(rows, columns=list(ARM_COLUMNS))
 
 
-def _controls(part: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _cells(cells: pd.DataFrame, about: Mapping[str, Any]) -> list[pd.DataFrame]:
+    """The subjects and folds behind a quantity, dataset by dataset."""
+    own = cells[(cells["mode"] == about["mode"]) & (cells["simulated"] == about["simulated"])]
+    if about["quantity"] != AVERAGE:
+        own = own[own["dataset"] == about["quantity"]]
+    return [part for _, part in own.groupby("dataset", sort=False)]
+
+
+def _controls(part: pd.DataFrame, cells: list[pd.DataFrame] | None) -> Iterator[dict[str, Any]]:
     by_arm = {arm: rows.set_index("seed") for arm, rows in part.groupby("arm", sort=False)}
     treated = by_arm.pop(TREATED, None)
     if treated is None:
         return
     for control, rows in by_arm.items():
         pairs = treated.merge(rows, on="seed", suffixes=("", "_of_control"))
-        difference = pairs["value"] - pairs["value_of_control"]
-        differences = difference.dropna().to_numpy(float)
-        low, high = mean_interval(differences)
+        pairs = pairs.dropna(subset=["value", "value_of_control"])
         yield {
             "control": control,
             "instruction": pairs["value"].mean(),
             "of_control": pairs["value_of_control"].mean(),
-            "difference": difference.mean(),
-            "low": low,
-            "high": high,
-            "n_seeds": len(differences),
-            "p": t_p(differences),
+            "difference": (pairs["value"] - pairs["value_of_control"]).mean(),
+            "n_seeds": len(pairs),
             "tokens": pairs["tokens"].mean(),
             "tokens_of_control": pairs["tokens_of_control"].mean(),
-            "note": _untested(differences),
+            **_over_seeds(pairs, cells),
         }
+
+
+def _over_seeds(pairs: pd.DataFrame, cells: list[pd.DataFrame] | None) -> dict[str, Any]:
+    """Interval and test of the mean difference of the pairs of one seed each."""
+    differences = (pairs["value"] - pairs["value_of_control"]).to_numpy(float)
+    n = len(differences)
+    if not n:
+        return {"note": "no seed has both arms"}
+    varies = n > 1 and np.ptp(differences) > 1e-12 * np.abs(differences).max()
+    seeds = Variance(float(differences.var(ddof=1) / n) if varies else 0.0, n - 1)
+    variances = []
+    for stimuli in (True, False):
+        datasets = []
+        for part in cells or []:
+            tables = unit_tables(part, [*pairs["model"], *pairs["model_of_control"]])
+            held_out = bool(part["held_out"].all()) and stimuli
+            datasets.append((tables[:n] - tables[n:], held_out, True))
+        variances.append(over_models(seeds, datasets, np.full(n, 1 / n)))
+    row = tested(float(differences.mean()), *variances, seeds=n > 1)
+    del row["test"]
+    if not cells:
+        row |= {"scope": scope_text(seeds=n > 1, stimuli=False), "note": ""}
+    untested = np.isnan(row["p"]) and np.isnan(row["p_these_stimuli"])
+    return {**row, "note": _untested(differences) if untested else row["note"]}
 
 
 def _untested(differences: np.ndarray) -> str:

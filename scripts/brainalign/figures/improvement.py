@@ -46,8 +46,8 @@ def improvement(contrasts: pd.DataFrame, scores: pd.DataFrame) -> Figure:
 
     A row of panels for simulated and one for real data, a panel per mode, a bar per dataset and
     one for their average. Below a bar: the mean relative change of the pairs (below the average's
-    that over pairs and datasets, the paper's measure; none where a pair has none), and as yardsticks, from `scores`
-    (tables/scores.csv), what untrained twins and baselines score above the vanilla models.
+    that over pairs and datasets, the paper's measure; none where a pair has none), and as
+    yardsticks, from `scores` (tables/scores.csv), what untrained twins and baselines score above the vanilla models.
     """
     brain = contrasts[contrasts["kind"] == "brain"]
     kinds = sorted(brain["simulated"].unique(), reverse=True)
@@ -150,7 +150,7 @@ def _bars(
     datasets = _datasets(part)
     statement = mode + ", simulated" * simulated
     if AVERAGE in means.index:
-        test = means.loc[AVERAGE]
+        test = means.loc[[AVERAGE]].iloc[0]
         statement += f" · N = {of_pairs['n'][AVERAGE]:.0f} pairs of {test['n']:.0f} vanilla models"
         statement += f"\naverage: {_test(test)}"
     panel(axes, f"Tuned minus vanilla, {mode}", statement, width=62)

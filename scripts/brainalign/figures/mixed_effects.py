@@ -95,6 +95,5 @@ def _effect(axes: Axes, row: Any, place: int) -> None:
     colour = COLOUR["tuned"] if row.term == "tuned" else INK
     axes.hlines(place, row.low, row.high, color=colour, linewidth=1.1)
     axes.plot(row.estimate, place, "o", color=colour, markersize=4)
-    axes.text(
-        1.02, place, p_text(row.p if pd.notna(row.p) else row.p_these_stimuli), transform=across, va="center", color=MUTED,
-    )  # fmt: skip
+    p = row.p if pd.notna(row.p) else row.p_these_stimuli
+    axes.text(1.02, place, p_text(p), transform=across, va="center", color=MUTED)

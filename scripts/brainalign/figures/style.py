@@ -190,7 +190,7 @@ def units(rows: pd.DataFrame) -> list[str]:
     known = rows[rows["n_subjects"] > 0]
     if known.empty:
         return ["no interval"]
-    row = known.loc[known["n_subjects"].idxmax()]
+    row = known.sort_values("n_subjects").iloc[-1]
     subjects = f"{row['n_subjects']:.0f} subject" + "s" * int(row["n_subjects"] > 1)
     if "new" not in str(row["scope"]):
         return [f"{subjects}, no interval"]

@@ -14,7 +14,7 @@ from brainalign.formats.atomic import atomic_path
 # 007, a story 1e5: these columns are read as they stand. All others hold numbers or True and False.
 TEXT = {
     "model", "label", "family", "role", "dataset", "benchmark", "mode", "layer_choice", "layer",
-    "region", "interval", "subject", "legacy_benchmark", "controlled_benchmark", "measure",
+    "region", "interval", "scope", "subject", "legacy_benchmark", "controlled_benchmark", "measure",
     "ceiling_method", "note", "kind", "group", "task", "category", "subtask", "scoring", "level",
     "text", "experiment", "arm", "quantity", "control", "vanilla", "test", "unit", "test_family",
     "x", "y", "models", "subset", "method", "controlled_for", "term", "formula", "random",
