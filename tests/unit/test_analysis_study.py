@@ -645,6 +645,33 @@ def test_measured_models_meet_their_published_selves(published, paper, repositor
     assert measured_beside_published(published, scores.assign(simulated=True)).empty
 
 
+@pytest.mark.parametrize(
+    ("change", "compared"),
+    [(None, True), ("wehbe2014", False), ("tuckute2024", False)],
+    ids=["the paper's three", "one is lacking", "one more"],
+)
+def test_an_average_is_compared_only_over_the_papers_datasets(published, paper, change, compared):
+    scores = paper["scores"]
+    if change in BRAIN:
+        scores = scores[scores["dataset"] != change]
+    elif change:
+        more = scores[scores["dataset"] == "wehbe2014"].assign(dataset=change, benchmark=change)
+        scores = pd.concat([scores, more])
+    table = measured_beside_published(published, scores)
+    assert ("average" in set(table["dataset"])) == compared
+    assert {"pereira2018", "blank2014"} <= set(table["dataset"])
+
+
+@pytest.mark.parametrize("change", [{"scoring": "loglikelihood"}, {"n": 300}])
+def test_accuracies_of_another_scoring_or_of_few_questions_are_not_compared(
+    published, paper, change
+):
+    table = measured_beside_published(published, capabilities=paper["capabilities"])
+    assert set(table["dataset"]) == {"mmlu"}
+    other = paper["capabilities"].assign(**change)
+    assert measured_beside_published(published, capabilities=other).empty
+
+
 # The tables of alignment files, and the scripts around them -------------------------------------
 
 

@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores
+from brainalign.datasets.bbh import EXAMPLES as BBH
+from brainalign.datasets.mmlu import COUNTS as MMLU
 
 COLUMNS = (
     "model", "published_model", "dataset", "measured", "low", "high", "published", "difference",
     "family_low", "family_high", "within_interval", "within_family", "note", "simulated",
 )  # fmt: skip
 AVERAGED = {"pereira2018", "blank2014", "wehbe2014"}  # by the paper's average
+QUESTIONS = {"mmlu": MMLU["test"], "bbh": BBH}
 DATASETS = ("pereira2018", "blank2014", "wehbe2014", "average", "futrell2018", "mmlu", "bbh")
 # The paper names the reading times of the Natural Stories after Futrell et al. 2018.
 PUBLISHED_NAMES = {"naturalstories": "futrell2018"}
@@ -27,8 +30,8 @@ def measured_beside_published(
 
     The measured number is the legacy one on the scale that the paper prints: raw r for brain
     datasets, |r| / ceiling for reading times, overall accuracy for MMLU and BBH (of a task whose
-    name begins so) with the legacy scoring alone, as the paper's. An average over other datasets
-    than the paper's three is not compared. A model is matched by the config's
+    name begins so), in the published scoring and of all published questions alone. The average is
+    compared only where it is over the paper's three datasets. A model is matched by the config's
     `published`, else by its name; a dataset by its name without case and punctuation, the Natural
     Stories being the paper's `futrell2018`.
 
@@ -99,7 +102,10 @@ def _brain(scores: pd.DataFrame | None) -> list[dict]:
     intervals = whole.groupby(["model", "mode", "simulated", "dataset"])
     lines = []
     legacy = scores[scores["mode"] == "legacy"]
-    datasets = legacy.groupby("simulated")["dataset"].agg(lambda names: {*map(_plain, names)})
+    datasets = {
+        world: {_plain(name) for name in part["dataset"]}
+        for world, part in legacy.groupby("simulated")
+    }
     for row in dataset_scores(legacy).to_dict("records"):
         if row["dataset"] == AVERAGE and datasets[row["simulated"]] != AVERAGED:
             continue

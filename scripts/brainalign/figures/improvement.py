@@ -47,7 +47,8 @@ def improvement(contrasts: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     A row of panels for simulated and one for real data, a panel per mode, a bar per dataset and
     one for their average. Below a bar: the mean relative change of the pairs (below the average's
     that over pairs and datasets, the paper's measure; none where a pair has none), and as
-    yardsticks, from `scores` (tables/scores.csv), what untrained twins and baselines score above the vanilla models.
+    yardsticks, from `scores` (tables/scores.csv), what untrained twins and baselines score above
+    the vanilla models.
     """
     brain = contrasts[contrasts["kind"] == "brain"]
     kinds = sorted(brain["simulated"].unique(), reverse=True)
