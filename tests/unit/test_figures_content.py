@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from brainalign.analysis.averages import dataset_scores
 from brainalign.analysis.baselines import against_baselines
+from brainalign.analysis.contrasts import contrasts as contrasts_of
 from brainalign.analysis.correlations import correlations
 from brainalign.analysis.mixed_effects import mixed_effects as mixed_table
 from brainalign.analysis.wording import p_text, r_text
@@ -216,7 +217,9 @@ def test_mixed_effects_draw_the_estimates_and_write_p():
     axes = drawn("mixed_effects", "large").axes[0]
     effects = found[(found["mode"] == "legacy") & (found["term"] != "Intercept")]
     assert sorted(x for x, _, _ in points(axes)) == pytest.approx(sorted(effects["estimate"]))
-    assert {p_text(p) for p in effects["p"]} <= {text.get_text() for text in axes.texts}
+    assert {p_text(p) for p in effects["p_these_stimuli"]} <= {
+        text.get_text() for text in axes.texts
+    }
 
 
 def test_losses_draw_every_model():
@@ -306,6 +309,16 @@ def test_improvement_draws_means_intervals_and_pairs():
         assert f"{100 * share:+.1f} %".replace("-", "−") in percentages
 
 
+def test_improvement_prints_no_percentage_where_a_pair_lacks_one():
+    study = tables.study()
+    scores = study["scores"].copy()
+    first = (scores["role"] == "vanilla") & (scores["dataset"] == "chapter")
+    scores.loc[first & (scores["model"] == "sim-gpt-a"), "low"] = -0.01
+    table = contrasts_of(scores, tables.subjects(study["scores"]))
+    shown = [text.get_text() for text in improvement(table, scores).axes[0].texts]
+    assert sum(text.endswith(" %") for text in shown) == 2  # passages, stories; not the average
+
+
 def test_improvement_writes_a_loss_with_a_true_minus():
     contrasts = tables.study()["contrasts"].copy()
     contrasts[["relative", "relative_by_dataset"]] *= -1
@@ -334,9 +347,9 @@ def test_improvement_with_untrained_models_of_another_size_than_all_others():
     assert "oasm − vanilla" in drawn_texts and "untrained − vanilla" not in drawn_texts
 
 
-def test_improvement_states_the_least_possible_p_of_few_models():
-    assert "p cannot be below .125" in said(drawn("improvement"))
-    assert "cannot be below" not in said(drawn("improvement", "large"))
+def test_improvement_says_for_whom_its_p_speaks():
+    legacy, controlled = texts(drawn("improvement")).split("Tuned minus vanilla, controlled")
+    assert "these stimuli" in legacy + controlled and "new stimuli" in legacy + controlled
 
 
 def test_improvement_leaves_reading_times_out():
