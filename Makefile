@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 CORES ?= all
+PROFILE ?= long
 WORKERS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
@@ -14,7 +15,7 @@ TESTS := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadsco
 help:
 	@echo "make demo   set up .venv, run the default study, write results/report.html"
 	@echo "make test   set up .venv, run the checks and the tests, as many at once as there are cores"
-	@echo "make test-all  the same with the tests that take minutes, among them the default study"
+	@echo "make test-all  the same and the tests that take long or need real data, among them the default study"
 	@echo "make test-slurm  start a SLURM cluster here and run a study on it (root, Debian packages)"
 	@echo "make test-conda  run the study with --sdm conda, against a local channel of PyPI's wheels"
 	@echo "make test-faults  kill jobs and Snakemake, fill the disk, damage files: the results stay the same (Linux, root)"
@@ -51,10 +52,10 @@ lint: $(VENV)/installed-dev
 	$(VENV)/bin/mypy
 
 test: lint
-	$(TESTS) -m "not long"
+	$(TESTS) -m "not long and not real"
 
 test-all: lint
-	$(TESTS)
+	$(TESTS) --hypothesis-profile $(PROFILE)
 
 $(VENV)/installed-slurm: $(VENV)/installed-dev requirements-slurm.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-slurm.txt -c constraints.txt

@@ -4,11 +4,17 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # For this process, whose tests import libraries of numbers later, and for those that tests start:
 # several test processes run side by side, and threads that wait for each other spin.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
+
+# The same inputs on every run, or more of them and others on each (`make test-all`).
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("long", max_examples=300, deadline=None)
+settings.load_profile("ci")
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import REPOSITORY
-from unit.test_envs import rules, third_party
+from rule_environments import rules, third_party
 from workflow.conftest import Study, every_rule
 
 pytestmark = pytest.mark.timeout(3600)

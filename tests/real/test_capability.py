@@ -15,7 +15,7 @@ from brainalign.datasets import bbh, mmlu
 from brainalign.datasets.raw import locate
 from brainalign.models.loading import load
 from unit import capability_world as world
-from unit.test_capability_scoring import prompt
+from unit.capability_world import published_prompt
 
 pytestmark = pytest.mark.real
 LEGACY = {
@@ -159,7 +159,7 @@ def test_a_real_model_scores_real_questions_as_one_pass_each_does(
     assert len(records) == 4
     letters = [model.tokenizer(f" {letter}")["input_ids"] for letter in "ABCD"]
     for record in records:
-        text = prompt(some, rows.loc[record["question_id"]], 5, letters=True)
+        text = published_prompt(some, rows.loc[record["question_id"]], 5, letters=True)
         with torch.no_grad():
             logits = model.model(torch.tensor([model.tokenizer(text)["input_ids"]])).logits[0, -1]
         truth = [float(logits.log_softmax(-1)[token]) for [token] in letters]

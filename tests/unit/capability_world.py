@@ -42,6 +42,27 @@ def multiple_choice(n_test: int = 7, n_dev: int = 5, n_choices: int = 4) -> pd.D
     return pd.DataFrame(rows)
 
 
+def published_prompt(questions: pd.DataFrame, row: pd.Series, shots: int, letters: bool) -> str:
+    """The published format, written out independently."""
+    dev = questions[(questions["subject"] == row["subject"]) & (questions["split"] == "dev")]
+    if letters:
+        name = "  ".join(["about", row["subject"].replace("_", " ")])
+        text = f"The following are multiple choice questions (with answers) {name}.\n\n"
+    else:
+        name = row["subject"].replace("_", " ")
+        text = f"The following are questions (with answers) about {name}.\n\n"
+    for _, shot in pd.concat([dev.head(shots), row.to_frame().T]).iterrows():
+        text += shot["question"]
+        if letters:
+            for letter, choice in zip("ABCD", shot["choices"], strict=True):
+                text += f"\n{letter}. {choice}"
+        text += "\nAnswer:"
+        if shot["question_id"] != row["question_id"]:
+            right = "ABCD"[shot["gold"]] if letters else shot["choices"][shot["gold"]]
+            text += f" {right}\n\n"
+    return text
+
+
 def generation(n: int = 8) -> pd.DataFrame:
     """Two files of one task."""
     rng = np.random.default_rng(6)

@@ -11,12 +11,15 @@ from brainalign.models import processes
 from brainalign.models.tuned_checkpoint import Training, write_checkpoint
 
 
-def write_on_cpus(training: Training, folder: Path) -> Any:
-    """`write_checkpoint` in one of several processes."""
+def write_on_cpus(trainings: list[Training], folders: list[Path]) -> list[Any]:
+    """`write_checkpoint` of each training in one of several processes."""
     os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
     PartialState._prepare_backend = lambda *_: ("gloo", DistributedType.MULTI_GPU)
     torch.distributed.init_process_group("gloo")
-    return write_checkpoint(training, folder)
+    return [
+        write_checkpoint(training, folder)
+        for training, folder in zip(trainings, folders, strict=True)
+    ]
 
 
 def fail_in(rank: int) -> None:

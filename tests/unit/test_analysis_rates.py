@@ -29,6 +29,7 @@ def at_most(n, level=0.05):
     return stats.binom.ppf(0.999, n, level) / n
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("plant", "cause", "other"),
     [
@@ -45,6 +46,7 @@ def test_partial_correlations_tell_size_from_knowledge(plant, cause, other):
     assert found[f"bases: partial, {other}"] <= at_most(N_STUDIES)
 
 
+@pytest.mark.long
 def test_without_a_cause_every_p_keeps_its_level():
     found = rates(repeat(correlation_findings, N_STUDIES, 6, Plant()))
     for group in ("tuned", "bases", "all"):

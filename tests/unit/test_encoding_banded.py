@@ -12,7 +12,7 @@ from brainalign.encoding.splits import Split, contiguous, inner_splits
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
 from sklearn.linear_model import Ridge as SklearnRidge
-from test_encoding_alignment import CONTROLLED, content_free, overall, planted, tables
+from worlds.encoding import CONTROLLED, content_free, overall, planted, tables
 
 ALPHAS = tuple(np.geomspace(1e-4, 1e3, 8).tolist())
 

@@ -22,7 +22,7 @@ from brainalign.encoding.splits import contiguous, shuffled
 from brainalign.errors import InputError
 from scipy.optimize import curve_fit
 from sklearn.linear_model import LinearRegression
-from test_encoding_alignment import CONTROLLED, LEGACY, VOXELS, planted, tables
+from worlds.encoding import CONTROLLED, LEGACY, VOXELS, planted, tables
 
 
 def curve(n, v0, tau):

@@ -8,7 +8,7 @@ from brainalign.encoding.splits import shuffled
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
 from scipy.stats import ortho_group, spearmanr
-from test_encoding_alignment import overall, planted, tables
+from worlds.encoding import overall, planted, tables
 
 SPLIT = {"scheme": "shuffled", "folds": 10, "train": 0.1, "seed": 1}  # Brain-Score: 90 % subsets
 

@@ -6,7 +6,7 @@ from brainalign.encoding.alignment import align
 from brainalign.formats.activations import open_activations, write_activations
 from brainalign.models.baselines import features
 from brainalign.simulation.datasets import simulate
-from test_encoding_alignment import CONTROLLED, overall
+from worlds.encoding import CONTROLLED, overall
 
 
 def score(kind, tmp_path, made, entry):

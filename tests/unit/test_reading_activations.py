@@ -1,105 +1,17 @@
 """Activations equal those of a naive loop: one stimulus, one forward pass, its full context."""
 
-import re
-
 import numpy as np
 import pytest
 import torch
 from brainalign.errors import InputError
 from brainalign.models.architectures import FAMILIES
 from brainalign.reading.activations import extract
-from eager_attention import eager
 from reading_models import ALL, stories, tiny, words
+from worlds.families import REPRESENTATIVES, crossed
+from worlds.naive_reading import agree, naive, naive_text
 
 
-def naive_text(stimuli, row, context):
-    """Brain-Score's preparation of the text of one stimulus, and its context's."""
-    group = stimuli["context_group"].iloc[row]
-    before = [
-        stimuli["text"].iloc[k]
-        for k in range(row)
-        if context == "corpus" or stimuli["context_group"].iloc[k] == group
-    ]
-    own = stimuli["text"].iloc[row]
-    if context == "none":
-        before = []
-    if context.startswith("window:"):
-        limit = int(context.split(":")[1])
-        before = " ".join(before).split()
-        before = before[max(0, len(before) + len(own.split()) - limit) :]
-
-    def join(parts):
-        return re.sub(r"\s+([.,!?;:])", r"\1", " ".join(parts))
-
-    return join(before), join([*before, own])
-
-
-def naive(model, stimuli, context, pooling="last", bos="default", decoder_input="shifted"):
-    """Layer name → [stimulus, unit], a loop over stimuli with transformers' own hidden states."""
-    tokenizer = model.tokenizer
-    rows = []
-    for row in range(len(stimuli)):
-        before, text = naive_text(stimuli, row, context)
-        encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        own = [k for k, (_, end) in enumerate(encoded["offset_mapping"]) if end > len(before)]
-        n_own = len(encoded["input_ids"]) - own[0]
-        if model.architecture == "decoder-only":
-            begins = bos == "tokenizer" or tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
-            left, right = ([tokenizer.bos_token_id] if begins else []), []
-        elif model.architecture == "masked":
-            left, right = [tokenizer.cls_token_id], [tokenizer.sep_token_id]
-        else:
-            left, right = [], [tokenizer.eos_token_id]
-        ids = encoded["input_ids"][-(model.max_context - len(left) - len(right)) :]
-        stop = len(left) + len(ids)
-        inputs = {"input_ids": torch.tensor([left + ids + right])}
-        if model.architecture == "encoder-decoder":
-            decoder = [0, *ids] if decoder_input == "shifted" else [0]
-            inputs["decoder_input_ids"] = torch.tensor([decoder])
-        with eager(model.model) as network:
-            output = network(**inputs, output_hidden_states=True)
-        own = slice(stop - (1 if pooling == "last" else n_own), stop)
-        if model.architecture == "encoder-decoder":
-            width = len(decoder)
-            answer = slice(width - (own.stop - own.start), width)
-            stacks = [
-                ("encoder.", output.encoder_hidden_states, own),
-                ("decoder.", output.decoder_hidden_states, answer),
-            ]
-        else:
-            stacks = [("", output.hidden_states, own)]
-        reduce = torch.mean if pooling == "mean" else torch.sum
-        rows.append(
-            {
-                name: reduce(state[0, span], 0).numpy()
-                for prefix, states, span in stacks
-                for name, state in zip(_names(prefix, len(states) - 1), states, strict=True)
-            }
-        )
-    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-
-
-def _names(prefix, n_blocks):
-    """What transformers' hidden states are: the last is taken after the final norm."""
-    block = prefix + "{}" if prefix else "layer.{}"
-    return [f"{prefix}embedding", *(block.format(k) for k in range(1, n_blocks)), f"{prefix}final"]
-
-
-def agree(ours, theirs, tolerance=1e-5):
-    compared = 0
-    for name, expected in theirs.items():
-        name = "layer.3" if name == "final" and name not in ours else name  # no final norm
-        if name == "decoder.embedding":
-            continue  # the encoder's, shifted: not a layer
-        compared += 1
-        scale = max(1.0, float(np.abs(expected).max()))
-        difference = float(np.abs(ours[name] - expected).max())
-        assert difference <= tolerance * scale, (name, difference, scale)
-    assert compared > 3
-
-
-@pytest.mark.parametrize("pooling", ["last", "mean", "sum"])
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(("name", "pooling"), crossed(ALL, "mean", "last", "sum"))
 def test_equal_to_one_forward_per_stimulus(name, pooling):
     model = tiny(name)
     layers, metadata = extract(model, stories(), "story", pooling)
@@ -108,8 +20,7 @@ def test_equal_to_one_forward_per_stimulus(name, pooling):
     agree(layers, naive(model, stories(), "story", pooling))
 
 
-@pytest.mark.parametrize("context", ["story", "corpus"])
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(("name", "context"), crossed(ALL, "corpus", "story"))
 def test_equal_past_the_models_limit(name, context):
     model = tiny(name, 48)
     layers, metadata = extract(model, stories(), context, "mean")
@@ -144,7 +55,7 @@ def test_bos_and_a_decoder_that_reads_only_its_start(name):
         assert np.abs(without["layer.3"] - layers["layer.3"]).max() > 0.01
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", REPRESENTATIVES)
 def test_batches_change_nothing(name):
     alone, _ = extract(tiny(name), stories(), "window:7", "mean", batch_tokens=1)
     together, _ = extract(tiny(name), stories(), "window:7", "mean", batch_tokens=10**6)

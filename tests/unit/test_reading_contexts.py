@@ -7,7 +7,7 @@ from brainalign.reading.contexts import chains, join
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading_models import stories
-from test_reading_activations import naive_text
+from worlds.naive_reading import naive_text
 
 pieces = st.text(alphabet="ab ,.", min_size=1, max_size=8).filter(str.strip)
 

@@ -6,7 +6,7 @@ from brainalign.errors import InputError
 from brainalign.reading.activations import extract
 from brainalign.reading.forward import batch_budget, in_batches
 from reading_models import stories, tiny
-from test_reading_activations import agree
+from worlds.naive_reading import agree
 
 FULL = {
     "GPU": torch.OutOfMemoryError("CUDA out of memory"),

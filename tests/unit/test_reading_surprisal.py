@@ -12,7 +12,8 @@ from brainalign.reading.prediction import mass_bits
 from brainalign.reading.surprisal import word_surprisal
 from eager_attention import eager
 from reading_models import CAUSAL, ENCODER_DECODER, stories, tiny, words
-from test_reading_activations import naive_text
+from worlds.families import crossed
+from worlds.naive_reading import naive_text
 
 
 def bits_of(logits, tokens):
@@ -58,8 +59,7 @@ def naive(model, stimuli, context, bos="none", method=None):
     return np.array(bits, float)
 
 
-@pytest.mark.parametrize("bos", ["none", "tokenizer", "default"])
-@pytest.mark.parametrize("name", CAUSAL)
+@pytest.mark.parametrize(("name", "bos"), crossed(CAUSAL, "default", "none", "tokenizer"))
 def test_equal_to_one_forward_per_word(name, bos):
     found = word_surprisal(tiny(name), words(), "story", bos)
     np.testing.assert_allclose(found["bits"], naive(tiny(name), words(), "story", bos), atol=1e-4)
@@ -69,8 +69,7 @@ def test_equal_to_one_forward_per_word(name, bos):
     assert len(found) == len(words())
 
 
-@pytest.mark.parametrize("context", ["corpus", "window:3", "none"])
-@pytest.mark.parametrize("name", CAUSAL)
+@pytest.mark.parametrize(("name", "context"), crossed(CAUSAL, "corpus", "window:3", "none"))
 def test_equal_past_the_models_limit(name, context):
     model = tiny(name, 32)
     found = word_surprisal(model, words(), context, "tokenizer")

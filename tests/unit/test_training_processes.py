@@ -57,16 +57,38 @@ def weights(folder) -> dict[str, torch.Tensor]:
     return load_file(folder / "model.safetensors")
 
 
-@pytest.mark.parametrize(
-    ("kind", "settings"),
-    [("llama", {}), ("gpt2", {}), ("gpt2", {"lora": LORA}), ("t5", {}), ("t5", {"lora": LORA})],
-    ids=["untied", "tied", "tied, LoRA", "encoder-decoder", "encoder-decoder, LoRA"],
-)
-def test_two_processes_train_as_one(kind, settings, instructions, tmp_path):
+KINDS = {
+    "untied": ("llama", {}), "tied": ("gpt2", {}), "tied, LoRA": ("gpt2", {"lora": LORA}),
+    "encoder-decoder": ("t5", {}), "encoder-decoder, LoRA": ("t5", {"lora": LORA}),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shared(instructions, tmp_path_factory):
+    """Name → folder, log and facts of trainings in two processes, which start once for all.
+
+    Beside `KINDS` a training up to its half (`half`).
+    """
+    folder = tmp_path_factory.mktemp("shared")
+    trainings = {
+        name: training(kind, instructions, folder / f"{name}-base", **settings)
+        for name, (kind, settings) in KINDS.items()
+    }
+    trainings["half"] = training("llama", instructions, folder / "half-base", checkpoint=12)
+    folders = [folder / name for name in trainings]
+    made = processes.run(write_on_cpus, 2, list(trainings.values()), folders)
+    return {
+        name: (trainings[name], folder / name, *found)
+        for name, found in zip(trainings, made, strict=True)
+    }
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_two_processes_train_as_one(name, shared, instructions, tmp_path):
+    kind, settings = KINDS[name]
     alone = training(kind, instructions, tmp_path / "alone", **settings)
-    shared = training(kind, instructions, tmp_path / "shared", **settings)
     log, facts = write_checkpoint(alone, tmp_path / "a")
-    shared_log, shared_facts = processes.run(write_on_cpus, 2, shared, tmp_path / "b")
+    _, shared_folder, shared_log, shared_facts = shared[name]
     for key in ("loss", "learning_rate", "held_out_loss", "tokens"):
         assert shared_log[key].to_numpy() == pytest.approx(
             log[key].to_numpy(), abs=1e-4, nan_ok=True
@@ -78,10 +100,8 @@ def test_two_processes_train_as_one(kind, settings, instructions, tmp_path):
         k: v for k, v in shared_facts.items() if k not in floats
     }
     for file in ("config.json", "generation_config.json"):
-        assert (tmp_path / "b" / file).read_text(encoding="utf-8") == (
-            tmp_path / "a" / file
-        ).read_text(encoding="utf-8")
-    expected, found = weights(tmp_path / "a"), weights(tmp_path / "b")
+        assert (shared_folder / file).read_text() == (tmp_path / "a" / file).read_text()
+    expected, found = weights(tmp_path / "a"), weights(shared_folder)
     assert expected.keys() == found.keys()
     before = weights(tmp_path / "alone" / "base")
     assert any((expected[name] - before[name]).abs().max() > 1e-3 for name in before)
@@ -130,17 +150,18 @@ def test_a_last_step_of_fewer_samples_than_micro_batches(kind, instructions, tmp
         torch.testing.assert_close(found[name], values, atol=1e-5, rtol=1e-4)
 
 
-def test_a_training_over_processes_goes_on_where_it_was_stopped(instructions, tmp_path):
-    whole = training("llama", instructions, tmp_path / "whole")
-    processes.run(write_on_cpus, 2, whole, tmp_path / "a")
-    halved = training("llama", instructions, tmp_path / "halved")
-    first = replace(halved, source={**halved.source, "checkpoint": 12})
-    _, facts = processes.run(write_on_cpus, 2, first, tmp_path / "half")
-    rest = replace(halved, start=first.scratch / f"checkpoint-{facts['steps']}")
-    rest = replace(rest, scratch=tmp_path / "rest")
-    log, _ = processes.run(write_on_cpus, 2, rest, tmp_path / "b")
-    assert len(log) == 5
-    expected, found = weights(tmp_path / "a"), weights(tmp_path / "b")
+def test_a_training_over_processes_goes_on_where_it_was_stopped(shared, tmp_path):
+    _, whole, whole_log, _ = shared["untied"]
+    first, _, _, facts = shared["half"]
+    rest = replace(
+        first,
+        source={key: value for key, value in first.source.items() if key != "checkpoint"},
+        start=first.scratch / f"checkpoint-{facts['steps']}",
+        scratch=tmp_path / "rest",
+    )
+    ((log, _),) = processes.run(write_on_cpus, 2, [rest], [tmp_path / "b"])
+    assert len(log) == len(whole_log) == 5
+    expected, found = weights(whole), weights(tmp_path / "b")
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
@@ -168,7 +189,7 @@ def test_several_processes_do_not_go_on_from_the_state_of_one(instructions, tmp_
     rest = replace(whole, start=whole.scratch / f"checkpoint-{facts['steps']}")
     rest = replace(rest, scratch=tmp_path / "rest")
     with pytest.raises(InputError, match="nor several from what one has; there are 2 now"):
-        processes.run(write_on_cpus, 2, rest, tmp_path / "b")
+        processes.run(write_on_cpus, 2, [rest], [tmp_path / "b"])
 
 
 def test_a_clusters_own_variables_make_no_processes(monkeypatch):
@@ -188,7 +209,7 @@ def test_the_first_answers_and_its_log_is_ours(monkeypatch):
     assert dict(os.environ) == before
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.long), 1])
 def test_the_error_of_one_ends_all(rank):
     with pytest.raises(InputError, match=f"^process {rank} found a fault$"):
         processes.run(fail_in, 2, rank)

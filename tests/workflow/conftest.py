@@ -143,7 +143,8 @@ def finished_study(
 ) -> Callable[[], Study]:
     """A factory of the small study, run to its end by a copy of the project beside it.
 
-    It is run once in all; every test process has a copy, whose files tests must leave as they are.
+    It is run once in all; every test process has a copy of its files (not of the code, whose path
+    is that of inputs of jobs). Tests must leave them as they are.
     """
     base = tmp_path_factory.getbasetemp()
     shared = (base if worker_id == "master" else base.parent) / "finished"
@@ -156,6 +157,6 @@ def finished_study(
     folder = shutil.copytree(shared, tmp_path_factory.mktemp("copies") / "study")
 
     def as_run() -> Study:
-        return Study(folder, copy.deepcopy(small_config), folder / "code")
+        return Study(folder, copy.deepcopy(small_config), shared / "code")
 
     return as_run

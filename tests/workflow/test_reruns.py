@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
+from conftest import REPOSITORY
 
 from workflow.conftest import Study, with_tuning
 
@@ -291,13 +293,20 @@ TRAJECTORY = "results/tables/trajectory.csv"
 def tuned_study(
     finished_study: Callable[[], Study], tmp_path_factory: pytest.TempPathFactory
 ) -> Study:
-    """A copy of the finished study, with a tuning experiment run up to its table."""
+    """A copy of the finished study, with a tuning experiment run up to its table and figure."""
     study = finished_study()
     study.folder = tmp_path_factory.mktemp("tuned")
-    shutil.copytree(study.code.parent, study.folder, dirs_exist_ok=True)
+    shutil.copytree(finished_study().folder, study.folder, dirs_exist_ok=True)
     study.config = with_tuning(study.config)
-    study.run(TRAJECTORY)
+    study.run(TRAJECTORY, "results/figures/trajectory.svg")
     return study
+
+
+def test_what_ran_has_every_rule_of_the_default_study(tuned_study: Study, tmp_path: Path) -> None:
+    default = Study(tmp_path, yaml.safe_load((REPOSITORY / "config.yaml").read_text("utf-8")))
+    benchmarks = tuned_study.folder / "results" / "benchmarks"
+    ran = {path.name.removesuffix(".tsv") for path in benchmarks.iterdir()}
+    assert {job.split()[0] for job in default.jobs()} <= ran
 
 
 @pytest.mark.parametrize("edit", TUNING_EDITS)

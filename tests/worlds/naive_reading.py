@@ -1,0 +1,94 @@
+"""Reading as Brain-Score does it: a loop over stimuli, one forward pass each."""
+
+import re
+
+import numpy as np
+import torch
+from eager_attention import eager
+
+
+def naive_text(stimuli, row, context):
+    """Brain-Score's preparation of the text of one stimulus, and its context's."""
+    group = stimuli["context_group"].iloc[row]
+    before = [
+        stimuli["text"].iloc[k]
+        for k in range(row)
+        if context == "corpus" or stimuli["context_group"].iloc[k] == group
+    ]
+    own = stimuli["text"].iloc[row]
+    if context == "none":
+        before = []
+    if context.startswith("window:"):
+        limit = int(context.split(":")[1])
+        before = " ".join(before).split()
+        before = before[max(0, len(before) + len(own.split()) - limit) :]
+
+    def join(parts):
+        return re.sub(r"\s+([.,!?;:])", r"\1", " ".join(parts))
+
+    return join(before), join([*before, own])
+
+
+def naive(model, stimuli, context, pooling="last", bos="default", decoder_input="shifted"):
+    """Layer name → [stimulus, unit], a loop over stimuli with transformers' own hidden states."""
+    tokenizer = model.tokenizer
+    rows = []
+    for row in range(len(stimuli)):
+        before, text = naive_text(stimuli, row, context)
+        encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        own = [k for k, (_, end) in enumerate(encoded["offset_mapping"]) if end > len(before)]
+        n_own = len(encoded["input_ids"]) - own[0]
+        if model.architecture == "decoder-only":
+            begins = bos == "tokenizer" or tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
+            left, right = ([tokenizer.bos_token_id] if begins else []), []
+        elif model.architecture == "masked":
+            left, right = [tokenizer.cls_token_id], [tokenizer.sep_token_id]
+        else:
+            left, right = [], [tokenizer.eos_token_id]
+        ids = encoded["input_ids"][-(model.max_context - len(left) - len(right)) :]
+        stop = len(left) + len(ids)
+        inputs = {"input_ids": torch.tensor([left + ids + right])}
+        if model.architecture == "encoder-decoder":
+            decoder = [0, *ids] if decoder_input == "shifted" else [0]
+            inputs["decoder_input_ids"] = torch.tensor([decoder])
+        with eager(model.model) as network:
+            output = network(**inputs, output_hidden_states=True)
+        own = slice(stop - (1 if pooling == "last" else n_own), stop)
+        if model.architecture == "encoder-decoder":
+            width = len(decoder)
+            answer = slice(width - (own.stop - own.start), width)
+            stacks = [
+                ("encoder.", output.encoder_hidden_states, own),
+                ("decoder.", output.decoder_hidden_states, answer),
+            ]
+        else:
+            stacks = [("", output.hidden_states, own)]
+        reduce = torch.mean if pooling == "mean" else torch.sum
+        rows.append(
+            {
+                name: reduce(state[0, span], 0).numpy()
+                for prefix, states, span in stacks
+                for name, state in zip(_names(prefix, len(states) - 1), states, strict=True)
+            }
+        )
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def _names(prefix, n_blocks):
+    """What transformers' hidden states are: the last is taken after the final norm."""
+    block = prefix + "{}" if prefix else "layer.{}"
+    return [f"{prefix}embedding", *(block.format(k) for k in range(1, n_blocks)), f"{prefix}final"]
+
+
+def agree(ours, theirs, tolerance=1e-5):
+    """Assert that layers are those of `naive`, relative to the largest value of each."""
+    compared = 0
+    for name, expected in theirs.items():
+        name = "layer.3" if name == "final" and name not in ours else name  # no final norm
+        if name == "decoder.embedding":
+            continue  # the encoder's, shifted: not a layer
+        compared += 1
+        scale = max(1.0, float(np.abs(expected).max()))
+        difference = float(np.abs(ours[name] - expected).max())
+        assert difference <= tolerance * scale, (name, difference, scale)
+    assert compared > 3
