@@ -7,6 +7,7 @@ import sys
 
 import figure_tables as tables
 import pytest
+from brainalign.figures import style
 from brainalign.formats.datasets import write_dataset
 from brainalign.formats.tables import write_json, write_table
 from conftest import REPOSITORY
@@ -24,6 +25,14 @@ class Job:
         self.params = Params(fromdict=params or {})
         self.wildcards = Wildcards(fromdict=wildcards or {})
         self.log = Log(toclone=[str(folder / "log.txt")])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def coarse():
+    """Few pixels: what differs between two drawings differs in them, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(style.RC, "savefig.dpi", 72)
+        yield
 
 
 @pytest.fixture(scope="module")
