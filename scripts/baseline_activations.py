@@ -1,5 +1,6 @@
 """Write the features of a baseline without a network as an activation file."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from brainalign.formats.activations import write_activations
@@ -14,6 +15,10 @@ with job(snakemake.log[0]) as log:
     stimuli = read_stimuli(snakemake.input.stimuli)
     responses = read_responses(snakemake.input.responses, stimuli)
     source = dict(snakemake.params.source)
+    if isinstance(source.get("sigma"), Mapping):  # of single datasets
+        source["sigma"] = source["sigma"].get(
+            snakemake.wildcards.dataset, source["sigma"]["default"]
+        )
     baseline = features(source["kind"], stimuli, responses, source, snakemake.params.seed)
     log.info(
         "%s: %d rows (%s) × %d features %s",

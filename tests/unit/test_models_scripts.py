@@ -82,7 +82,8 @@ def test_an_error_is_one_line_and_leaves_no_manifest(tmp_path, capsys):
     assert not (tmp_path / "m" / "manifest.json").exists()
 
 
-def test_baseline_activations(tmp_path):
+@pytest.mark.parametrize("sigma", [1, {"default": 2.2, "here": 1}, {"default": 1, "there": 2.2}])
+def test_baseline_activations(tmp_path, sigma):
     stimuli = pd.DataFrame({
         "stimulus_id": ["a", "b", "c"], "text": ["One.", "Two.", "Three."], "context_group": "g",
         "position": [0, 1, 2], "split_group": "g", "onset": np.nan, "offset": np.nan,
@@ -102,8 +103,9 @@ def test_baseline_activations(tmp_path):
         input={name: str(path) for name, path in paths.items()},
         output={"activations": str(tmp_path / "a.safetensors")},
         params={
-            "name": "oasm", "source": {"type": "baseline", "kind": "oasm", "sigma": 1}, "seed": 1,
+            "name": "oasm", "source": {"type": "baseline", "kind": "oasm", "sigma": sigma}, "seed": 1,
         },
+        wildcards={"dataset": "here"},
         log=[str(tmp_path / "log.txt")],
     )  # fmt: skip
     written = open_activations(tmp_path / "a.safetensors")

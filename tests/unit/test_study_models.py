@@ -137,3 +137,21 @@ def test_the_t5_of_the_papers_study_have_room_for_its_windows():
             tiny("t5", model["max_context"]), method=model.get("surprisal", "prefix")
         )
         assert reader.room >= window
+
+
+def test_aw2024_has_one_dtype_but_for_one_twin_and_both_surprisals_of_t5(repository) -> None:
+    """Precision is part of no contrast: every pair, and every size, is read in one dtype."""
+    config = yaml.safe_load((repository / "studies" / "aw2024.yaml").read_text(encoding="utf-8"))
+    models = all_models(config)
+    networks = {k: m for k, m in models.items() if m["source"]["type"] not in ("baseline",)}
+    other = {name for name, model in networks.items() if model.get("dtype") != "bfloat16"}
+    assert other == {"gpt2-small-float32"}
+    twin, plain = networks["gpt2-small-float32"], networks["gpt2-small"]
+    assert twin["source"] == plain["source"]
+    for name, model in networks.items():
+        if model.get("base") and model["family"] == "T5":
+            assert model["surprisal"] == models[model["base"]]["surprisal"], name
+    of = {model["surprisal"] for model in networks.values() if model.get("family") == "T5"}
+    assert of == {"infilling", "prefix"}
+    assert not any("bos" in model for model in networks.values())  # as each tokenizer has it
+    assert models["oasm"]["source"]["sigma"] == {"default": 2.2, "blank2014": 1.5}

@@ -55,6 +55,8 @@ FAULTS = [
     ("models/a model", {"source": {"type": "folder", "path": "x"}}, ["'a model'", "letters"]),
     ("models/m", {"source": {"type": "hub", "id": "a/b"}}, ["models.m.source", "revision"]),
     ("models/m", {"source": {"type": "hub", "id": "gpt2", "revision": "main"}}, ["OWNER/NAME"]),
+    ("models/oasm/source/sigma", {"blank": 1.5}, ["oasm.source.sigma", "'default'", "missing"]),
+    ("models/oasm/source/sigma", {"default": 2, "x": 1}, ["oasm.source.sigma", "'x'", "dataset"]),
     ("models/oasm/scored_on", ["mmlu"], ["models.oasm.scored_on", "'mmlu'", "'mmlu-sim'"]),
     ("models/m", {"family": "x"}, ["models.m", "'source'", "missing"]),
     ("models/m", {"source": {"type": "untrained", "of": "m"}}, ["models.m.source.of", "itself"]),

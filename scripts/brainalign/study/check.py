@@ -130,6 +130,10 @@ def _reference_faults(config: Config) -> Iterator[str]:
             step = parent(models[step])
         if step == name and len(chain) > 1 and name == min(chain):  # a circle is told once
             yield f"models.{name}.source.of: {' → '.join([*chain, name])} is a circle"
+        sigma = model["source"].get("sigma")
+        for dataset in sorted(set(sigma if isinstance(sigma, dict) else ()) - {"default"}):
+            if dataset not in datasets:
+                yield _unknown(f"models.{name}.source.sigma", dataset, datasets, "dataset")
         vanilla = partner(model)
         if vanilla in models and role(models[vanilla]) == "untrained":
             yield f"models.{name}.base: {vanilla!r} is untrained; name a vanilla model"
