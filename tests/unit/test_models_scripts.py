@@ -103,7 +103,8 @@ def test_baseline_activations(tmp_path, sigma):
         input={name: str(path) for name, path in paths.items()},
         output={"activations": str(tmp_path / "a.safetensors")},
         params={
-            "name": "oasm", "source": {"type": "baseline", "kind": "oasm", "sigma": sigma}, "seed": 1,
+            "name": "oasm", "seed": 1,
+            "source": {"type": "baseline", "kind": "oasm", "sigma": sigma},
         },
         wildcards={"dataset": "here"},
         log=[str(tmp_path / "log.txt")],
