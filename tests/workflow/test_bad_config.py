@@ -176,6 +176,11 @@ FAULTS = [
         ["sim-passages-legacy.ceiling.method", "extrapolation is of regressions"],
     ),
     (
+        "alignment/sim-passages-controlled/ceiling",
+        {"method": "extrapolation"},
+        ["sim-passages-controlled.ceiling.method", "of mode legacy", "disattenuation"],
+    ),
+    (
         "alignment/sim-passages-controlled/regression",
         {"type": "ols", "intercept": False},
         ["sim-passages-controlled.regression.intercept", "z-scored by fold"],
