@@ -32,6 +32,7 @@ from simulated_studies import (  # noqa: E402
     answer_findings,
     contrast_findings,
     correlation_findings,
+    loss_findings,
     rates,
     reading_findings,
     tuning_findings,
@@ -40,7 +41,7 @@ from simulated_studies import (  # noqa: E402
 DIFFERING = Plant(model_sd=0, slope_sd=0.01)
 # name → what finds, its study, the share of the studies that it takes (a false-positive rate needs
 # more than a power).
-SCENARIOS: dict[str, tuple[Callable[..., Findings], tuple[Plant, ...], float]] = {
+SCENARIOS: dict[str, tuple[Callable[..., Findings], tuple[Any, ...], float]] = {
     "correlates, no cause": (correlation_findings, (Plant(),), 1),
     "correlates, cause size": (correlation_findings, (Plant(size=0.02),), 0.4),
     "correlates, cause knowledge": (correlation_findings, (Plant(knowledge=0.02),), 0.4),
@@ -67,6 +68,9 @@ SCENARIOS: dict[str, tuple[Callable[..., Findings], tuple[Plant, ...], float]] =
     ),
     "tuning, gain .005": (tuning_findings, (Plant(tuning=0.005, slope_sd=0.005),), 0.4),
     "reading times, surprisal has no part": (reading_findings, (), 1),
+    "reading times, tuning changes loss alone, 5 pairs": (loss_findings, (0.0, 5), 1),
+    "reading times, tuning changes loss alone, 8 pairs": (loss_findings, (0.0, 8), 1),
+    "reading times, tuning adds .002 nats beyond loss": (loss_findings, (0.002, 5), 0.4),
     "accuracy, equal models": (answer_findings, (), 1),
     "tables, tuning alike": (contrast_findings, (Plant(model_sd=0),), 1),
     "tables, 8 vanilla models respond differently": (

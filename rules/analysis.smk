@@ -84,7 +84,7 @@ def tables():
     """The tables that a study of this config can have."""
     names = ["double_descent", "published_check", "published_models", "headline"]
     names += ["scores", "subjects", "layers"] if SCORE_FILES else []
-    names += ["behaviors", "stories"] if BEHAVIOR_FILES else []
+    names += ["behaviors", "stories", "reading_loss"] if BEHAVIOR_FILES else []
     names += ["capabilities", "accuracies"] if CAPABILITY_FILES else []
     names += ["losses"] if LOSS_FILES else []
     names += ["contrasts"] if SCORE_FILES or BEHAVIOR_FILES or CAPABILITY_FILES else []
@@ -353,6 +353,23 @@ rule headline:
         code=code("headline"),
     script:
         "../scripts/headline.py"
+
+
+rule reading_loss:
+    input:
+        **table_inputs("behaviors", "stories", "losses"),
+    output:
+        reading_loss=result("tables", "reading_loss.csv"),
+    log:
+        log_of("reading_loss"),
+    benchmark:
+        benchmark_of("reading_loss")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        code=code("reading_loss"),
+    script:
+        "../scripts/reading_loss.py"
 
 
 rule measured_published:

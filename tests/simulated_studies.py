@@ -8,6 +8,7 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -311,6 +312,43 @@ def answer_findings(seed: list[int], questions: int = 300) -> Findings:
     }
 
 
-def repeat(findings: Callable[..., Findings], n: int, seed: int, *given: Plant) -> list[Findings]:
+def repeat(findings: Callable[..., Findings], n: int, seed: int, *given: Any) -> list[Findings]:
     """The findings of n studies of their own seeds."""
     return [findings(*given, [seed, i]) for i in range(n)]
+
+
+def loss_findings(tuning: float, pairs: int, seed: list[int]) -> Findings:
+    """What contrasts of reading times find where fit rises with next-word loss (.007 per bit).
+
+    Families of 3, 2, 4 and 8 vanilla models, as of one release of published surprisal; `pairs` of
+    them have tuned models, whose loss is higher by .2 to .6 bits, and whose fit is better by
+    `tuning` than that. A pair shares a deviation from the line, each model has one of its own.
+    """
+    from brainalign.analysis.reading_loss import reading_loss
+
+    rng = np.random.default_rng(seed)
+    rows = []
+    left = pairs
+    for family, size in (("A", 3), ("B", 2), ("C", 4), ("D", 8)):
+        level = rng.normal(0, 0.002)
+        for i in range(size):
+            loss, shared = rng.uniform(5.2, 6.9), rng.normal(0, 0.001)
+            models = [(f"{family}{i}", "vanilla", None, loss, 0.0)]
+            if left:
+                change = rng.uniform(0.2, 0.6)
+                models.append((f"{family}{i}t", "tuned", f"{family}{i}", loss + change, tuning))
+                left -= 1
+            for name, role, base, bits, effect in models:
+                fit = level + 0.007 * bits + shared + effect + rng.normal(0, 0.001)
+                about = {"model": name, "role": role, "base": base, "family": family}
+                rows += [
+                    {**about, "measure": measure, "value": value}
+                    for measure, value in (("mean_bits", bits), ("delta_loglik_per_word", fit))
+                ]
+    behaviors = pd.DataFrame(rows).assign(
+        dataset="reading", benchmark="reading", mode="controlled", simulated=True
+    )
+    stories = pd.DataFrame(columns=["model", "benchmark", "kind", "measure", "group", "value", "n"])
+    table = reading_loss(behaviors, stories)
+    table = table[table["model"] == "all"].set_index("method")
+    return {f"{method}: p < .05": bool(p < 0.05) for method, p in table["p"].items()}

@@ -15,6 +15,7 @@ from brainalign.analysis import (
     mixed_effects,
     profiles,
     published,
+    reading_loss,
     scores,
     trajectory,
 )
@@ -38,6 +39,7 @@ COLUMNS = {
     "published_check": published.CHECK_COLUMNS,
     "double_descent": double_descent.COLUMNS,
     "measured_published": measured.COLUMNS,
+    "reading_loss": reading_loss.COLUMNS,
     "headline": headline.COLUMNS,
     "trajectory": trajectory.TRAJECTORY_COLUMNS,
     "arms": trajectory.ARM_COLUMNS,

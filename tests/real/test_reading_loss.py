@@ -1,0 +1,66 @@
+"""Real pairs on Natural Stories: tuning raises the fit, by no more than their loss predicts."""
+
+import pytest
+from brainalign.analysis.behaviors import collect_behaviors
+from brainalign.analysis.reading_loss import reading_loss
+from brainalign.analysis.records import model_table
+from brainalign.behavior.reading_times import fit_reading_times
+from brainalign.datasets import kuribayashi2024, natural_stories
+from brainalign.datasets.raw import locate
+
+pytestmark = pytest.mark.real
+
+PAIRS = {
+    **{f"Llama-2-{size}-chat-hf": f"Llama-2-{size}-hf" for size in ("7b", "13b", "70b")},
+    **{f"falcon-{size}-instruct": f"falcon-{size}" for size in ("7b", "40b")},
+}
+NO_PAIR = ("text-davinci-002", "text-davinci-003")  # their base is not davinci-002
+
+
+def family(model):
+    return "OpenAI" if model.endswith("-002") else model.split("-")[0].removesuffix("2")
+
+
+@pytest.fixture(scope="module")
+def tables(mirror, tmp_path_factory):
+    if not (mirror / kuribayashi2024.FOLDER).exists():
+        pytest.skip(f"no real data: {mirror} has no {kuribayashi2024.FOLDER}")
+    downloads = tmp_path_factory.mktemp("downloads")
+    source = {"type": "natural-stories", "readers": "mean"}
+    files = locate(natural_stories.raw_files(source), mirror, downloads)
+    corpus = natural_stories.read(files, source)
+    models, results = {}, []
+    for model in kuribayashi2024.models():
+        if model in NO_PAIR:
+            continue
+        base = PAIRS.get(model)
+        role = "tuned" if base else "vanilla"
+        models[model] = {"base": base, "family": family(model), "role": role, "simulated": False}
+        source = {"type": "surprisal", "release": "kuribayashi2024", "model": model}
+        files = locate(kuribayashi2024.raw_files(source), mirror, downloads)
+        bits = kuribayashi2024.read(files, source, corpus.stimuli).table(corpus.stimuli)
+        fit = fit_reading_times(bits, corpus.stimuli, corpus.responses, "controlled")
+        results.append((model, "ns", fit))
+    benchmarks = {"ns": {"dataset": "natural-stories", "mode": "controlled"}}
+    found = collect_behaviors(results, model_table(models, []), benchmarks, [])
+    return found["behaviors"], reading_loss(found["behaviors"], found["stories"])
+
+
+def test_r_is_that_of_an_independent_analysis(tables):
+    r = tables[0][tables[0]["measure"] == "r"].set_index("model")["value"]
+    assert r["Llama-2-7b-hf"] == pytest.approx(0.206, abs=5e-4)
+    assert r["Llama-2-7b-chat-hf"] == pytest.approx(0.218, abs=5e-4)
+
+
+def test_all_five_pairs_gain_and_none_of_it_is_beyond_loss(tables):
+    table = tables[1][tables[1]["measure"] == "delta_loglik_per_word"]
+    raw = table[table["method"] == "as it is"].set_index("model")
+    assert (raw["difference"] > 0).all()
+    assert (raw.loc[list(PAIRS), "loss_difference"] > 0).all()
+    assert raw.loc["all", "difference"] == pytest.approx(0.0022, abs=1e-4)
+    assert raw.loc["all", "low"] > 0
+    given = table[table["method"] == "given loss"].set_index("model")
+    assert given.loc["all", "n_vanilla"] == 19
+    assert given.loc["all", "slope"] == pytest.approx(0.0070, abs=1e-4)
+    assert given.loc["all", "difference"] == pytest.approx(-0.0005, abs=1e-4)
+    assert given.loc["all", "low"] < 0 < given.loc["all", "high"]
