@@ -477,9 +477,9 @@ def test_published_states_printed_and_recomputed_values():
 
 
 def test_published_names_the_quantity_that_is_missing():
-    models, check, categories = tables.published()
+    models, check, categories, widths = tables.published()
     with pytest.raises(InputError, match="Wilcoxon p, one value per base model"):
-        published(models, check[~check["quantity"].str.startswith("Wilcoxon")], categories)
+        published(models, check[~check["quantity"].str.startswith("Wilcoxon")], categories, widths)
 
 
 # Bad input: one model, no pairs, one family, no answers, ties, constants, gaps -------------------

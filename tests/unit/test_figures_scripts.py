@@ -41,13 +41,14 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     paths = {}
     study = dict(tables.study(datasets=("passages",)))
-    models, check, categories = tables.published()
+    models, check, categories, widths = tables.published()
     study |= {
         "trajectory": tables.trajectory(),
         "measured_published": tables.measured(),
         "models": models,
         "check": check,
         "categories": categories,
+        "widths": widths,
     }
     for name, table in study.items():
         paths[name] = str(folder / f"{name}.csv")
@@ -92,7 +93,7 @@ def job(script, files, folder, **params):
         "improvement": ["contrasts", "scores"],
         "correlates": ["scores", "correlations", "capabilities", "behaviors", "losses"],
         "behavior": ["behaviors", "correlations", "capabilities", "losses"],
-        "published": ["models", "check", "categories"],
+        "published": ["models", "check", "categories", "widths"],
         "regions": ["alignment", "ceilings"],
         "training": ["logs"],
         "dataset": ["stimuli", "responses", "card"],
