@@ -23,7 +23,9 @@ os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "scripts"), str(HERE)]
 
+import numpy as np  # noqa: E402
 from analysis_study import timed_study  # noqa: E402
+from encoded_studies import Design, encoded_findings  # noqa: E402
 from scipy.stats import binom  # noqa: E402
 from simulated_studies import (  # noqa: E402
     EIGHT,
@@ -35,7 +37,6 @@ from simulated_studies import (  # noqa: E402
     loss_findings,
     rates,
     reading_findings,
-    tuning_findings,
 )
 
 DIFFERING = Plant(model_sd=0, slope_sd=0.01)
@@ -56,29 +57,48 @@ SCENARIOS: dict[str, tuple[Callable[..., Findings], tuple[Any, ...], float]] = {
     "correlates, no cause, one tuned model each": (
         correlation_findings, (Plant(tuned_per_base=1),), 1,
     ),
-    "tuning, none on average": (tuning_findings, (DIFFERING,), 1),
-    "tuning, none on average, 8 vanilla models": (
-        tuning_findings, (Plant(model_sd=0, slope_sd=0.01, families=EIGHT),), 1,
-    ),
-    "tuning, none on average, families respond differently": (
-        tuning_findings, (Plant(model_sd=0, family_slope_sd=0.01),), 1,
-    ),
-    "tuning, none on average, one tuned model each": (
-        tuning_findings, (Plant(model_sd=0, slope_sd=0.01, tuned_per_base=1),), 1,
-    ),
-    "tuning, gain .005": (tuning_findings, (Plant(tuning=0.005, slope_sd=0.005),), 0.4),
     "reading times, surprisal has no part": (reading_findings, (), 1),
     "reading times, tuning changes loss alone, 5 pairs": (loss_findings, (0.0, 5), 1),
     "reading times, tuning changes loss alone, 8 pairs": (loss_findings, (0.0, 8), 1),
     "reading times, tuning adds .002 nats beyond loss": (loss_findings, (0.002, 5), 0.4),
     "accuracy, equal models": (answer_findings, (), 1),
     "tables, tuning alike": (contrast_findings, (Plant(model_sd=0),), 1),
-    "tables, 8 vanilla models respond differently": (
+    "tables, stimuli favour models at random": (
+        contrast_findings, (Plant(model_sd=0, stimulus_sd=0.02),), 1,
+    ),
+    "tables, responding differently": (contrast_findings, (DIFFERING,), 1),
+    "tables, responding differently, 8 vanilla models": (
         contrast_findings, (Plant(model_sd=0, slope_sd=0.01, families=EIGHT),), 1,
     ),
-    "tables, one tuned model each, which respond differently": (
+    "tables, families respond differently": (
+        contrast_findings, (Plant(model_sd=0, family_slope_sd=0.01),), 1,
+    ),
+    "tables, responding differently, one tuned model each": (
         contrast_findings, (Plant(model_sd=0, slope_sd=0.01, tuned_per_base=1),), 1,
     ),
+    "tables, gain .005": (contrast_findings, (Plant(tuning=0.005, slope_sd=0.005),), 0.4),
+    **{
+        f"encoded pair, {name}": (encoded_findings, (design,), share)
+        for name, design, share in (
+            ("24 × 8 rows, 9 × 20 targets", Design(24, 8, 9, 20), 1),
+            ("8 × 24 rows, 10 × 12 targets", Design(8, 24, 10, 12), 1),
+            ("24 × 8 rows, 9 × 300 targets", Design(24, 8, 9, 300), 0.6),
+            ("12 × 8 rows, 27 × 60 targets", Design(12, 8, 27, 60), 0.6),
+            ("first design, better by .005", Design(24, 8, 9, 20, better=0.027), 0.4),
+            ("first design, better by .01", Design(24, 8, 9, 20, better=0.055), 0.4),
+            ("first design, better by .02", Design(24, 8, 9, 20, better=0.105), 0.4),
+        )
+    },
+    **{
+        f"encoded bases, {name}": (encoded_findings, (design,), share)
+        for name, design, share in (
+            ("shared 0", Design(12, 12, 6, 60, bases=6), 0.4),
+            ("shared .3", Design(12, 12, 6, 60, bases=6, shared=0.3), 0.4),
+            ("shared .7", Design(12, 12, 6, 60, bases=6, shared=0.7), 0.4),
+            ("3 bases, shared .7", Design(12, 12, 6, 60, bases=3, shared=0.7), 0.4),
+            ("shared .3, better by .02", Design(12, 12, 6, 60, 6, 0.105, 0.3), 0.2),
+        )
+    },
 }  # fmt: skip
 
 
@@ -105,8 +125,26 @@ def measure(name: str, seed: int, studies: int) -> dict[str, Any]:
     n = round(share * studies)
     with ProcessPoolExecutor() as pool:
         found = pool.map(partial(findings, *plants), [[seed, i] for i in range(n)], chunksize=5)
-        shares = rates(found)
-    return {"studies": n, "rates": shares}
+        studies = list(found)
+    numbers = _numbers(studies)
+    return {"studies": n, "rates": rates(studies), "numbers": numbers}
+
+
+def _numbers(studies: list[dict[str, Any]]) -> dict[str, float]:
+    """The mean difference of encoded studies, and how often a score's interval misses its mean."""
+    if "difference" not in studies[0]:
+        return {}
+    columns = {
+        name: np.array([study.pop(name) for study in studies])
+        for name in ("difference", "r", "low", "high")
+        if name in studies[0]
+    }
+    numbers = {"mean difference": float(columns["difference"].mean())}
+    if "r" in columns:
+        truth = columns["r"].mean()
+        outside = (columns["low"] > truth) | (columns["high"] < truth)
+        numbers["a score's interval misses its mean over studies"] = float(outside.mean())
+    return numbers
 
 
 def write(name: str, result: dict[str, Any]) -> None:
@@ -154,6 +192,9 @@ def _table(kind: str, names: list[str], results: dict[str, Any]) -> str:
             text = f"{value:.3f}".removeprefix("0")
             cells.append(text if low <= value <= high else f"**{text}**")
         lines.append(f"| {' | '.join([test, *cells])} |")
+    for number in results[names[0]].get("numbers", {}):
+        cells = [f"{results[name]['numbers'][number]:.4f}" for name in names]
+        lines.append(f"| {' | '.join([number, *cells])} |")
     return "\n".join(lines)
 
 
