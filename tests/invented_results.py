@@ -98,6 +98,7 @@ def _alignment(
             "r_stacked": 0.9 * r,
             "r2": r**2, "unique_r2": np.nan, "n_targets": 100,
             "n_undefined": 0, "alpha": np.nan, "alpha_at_edge": 0.0,
+            "units_per_row": 0.5,
             "chosen": rows["layer_index"] == layers // 2,
         }
     )  # fmt: skip

@@ -692,7 +692,7 @@ def alignment_table(r=0.3, chosen="layer.1"):
     table = pd.DataFrame(rows, columns=columns)
     return table.assign(
         r_sd=0.05, r_stacked=0.1, r2=0.01, unique_r2=np.nan, n_targets=7, n_undefined=0, alpha=1.0,
-        alpha_at_edge=0.0, chosen=table["layer"] == chosen,
+        alpha_at_edge=0.0, units_per_row=0.5, chosen=table["layer"] == chosen,
     )  # fmt: skip
 
 

@@ -293,6 +293,17 @@ def test_nested_choice_finds_the_layer_that_predicts(activation_file):
     assert overall(table, "nested")["layer_index"] == 1
 
 
+def test_units_per_row_are_columns_of_the_design_over_training_rows(activation_file):
+    features, y, _ = planted()
+    stimuli, dataset = tables(y)
+    entry = CONTROLLED | {"split": {"scheme": "contiguous", "folds": 4}, "layers": "nested"}
+    rows = len(y) * 3 / 4
+    for reduce, width in ((None, features.shape[1]), ({"method": "pca", "dimensions": 3}, 3)):
+        file = activation_file({"f": features}, stimuli["stimulus_id"])
+        table = align(file, stimuli, dataset, entry | {"reduce": reduce}, "cpu", 0)
+        assert table["units_per_row"].tolist() == pytest.approx([width / rows] * len(table))
+
+
 def test_nested_counts_what_has_no_r_in_some_fold(activation_file):
     """Two targets, each constant in another fold: two without r in some fold, one in each."""
     features, y, _ = planted()

@@ -14,7 +14,8 @@ SCORE_COLUMNS = (
     "model", "label", "base", "family", "role", "tuned", "parameters", "published", "dataset",
     "benchmark", "mode", "layer_choice", "layer", "depth", "region", "r", "r_stacked", "ceiling",
     "ceiling_method", "ceiling_note", "ratio", "low", "high", "scope", "r2", "unique_r2",
-    "n_targets", "n_undefined", "n_subjects", "n_stimuli", "simulated",
+    "n_targets", "n_undefined", "n_subjects", "n_stimuli", "units_per_row",
+    "simulated",
 )  # fmt: skip
 SUBJECT_COLUMNS = (
     "model", "base", "family", "role", "dataset", "benchmark", "mode", "subject", "fold",

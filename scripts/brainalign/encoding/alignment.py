@@ -134,11 +134,12 @@ def score_model(
     def score(features: Features) -> tuple[pd.DataFrame, Scores | None]:
         if isinstance(benchmark.regression, Similarity):
             rows = features.rows(benchmark.splits[0].train)
-            return matrices.score(rows, benchmark.splits), None
+            return matrices.score(rows, benchmark.splits).assign(units_per_row=np.nan), None
         scores = score_layer(features, responses, benchmark, benchmark.splits)
         if nuisance is not None:
             scores = replace(scores, unique_r2=nuisance.unique(features))
-        return summary(scores), scores
+        density = features.units_per_row(benchmark.splits)
+        return summary(scores).assign(units_per_row=density), scores
 
     def summary(scores: Scores) -> pd.DataFrame:
         return summarise(scores, aggregate, benchmark.alphas, responses.unmeasured)
@@ -239,6 +240,7 @@ def _nested(table: pd.DataFrame, inner: np.ndarray) -> pd.DataFrame:
             **undefined.loc[(subject, region)].to_dict(),
             "alpha": group["alpha"].median(),
             "alpha_at_edge": group["alpha_at_edge"].mean(),
+            "units_per_row": group["units_per_row"].median(),
         }
         parts.append(pd.DataFrame([row]))
     nested = pd.concat(parts, ignore_index=True)

@@ -1,6 +1,6 @@
 """From the activations of one layer to the design matrix of each fold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,13 @@ class Features:
         # Whether a fold's features depend on its training rows.
         self.fitted = self.by_fold or self.components is not None
         self.shared: Design | None = None
+
+    def units_per_row(self, splits: Sequence[Split]) -> float:
+        """Columns of the design over training rows (mean over folds); 1: least squares is worst."""
+        columns = min(self.components or self.values.shape[1], self.values.shape[1])
+        if self.words is not None and not self.per_volume and self.words.timing.features == "fir":
+            columns *= len(self.words.timing.delays)
+        return columns / float(np.mean([split.train.size for split in splits]))
 
     def rows(self, train: np.ndarray) -> np.ndarray:
         """Features [row, unit] of all scored rows; PCA, if any, by the training rows."""

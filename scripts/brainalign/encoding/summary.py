@@ -14,7 +14,8 @@ from brainalign.encoding.correlation import Aggregate, Agreement, Sums, correlat
 
 COLUMNS = (
     "layer", "layer_index", "depth", "subject", "region", "fold", "r", "r_sd", "r_stacked", "r2",
-    "unique_r2", "n_targets", "n_undefined", "reason", "alpha", "alpha_at_edge", "chosen",
+    "unique_r2", "n_targets", "n_undefined", "reason", "alpha", "alpha_at_edge",
+    "units_per_row", "chosen",
 )  # fmt: skip
 
 Columns = dict[str, list[Any]]
