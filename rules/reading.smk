@@ -12,6 +12,19 @@ localrules:
     fetch_surprisal,
 
 
+# Baselines that are a language model's word vectors.
+EMBEDDINGS = [
+    name
+    for name in models_from("baseline")
+    if ALL_MODELS[name]["source"]["kind"] == "embedding"
+]
+
+
+def parent_entry(wildcards):
+    """The entry of the model that a model is made from."""
+    return ALL_MODELS[parent(model_entry(wildcards))]
+
+
 rule activations:
     input:
         manifest=result("models", "{model}", "manifest.json"),
@@ -55,7 +68,7 @@ rule baseline_activations:
     benchmark:
         benchmark_of("baseline_activations", "model", "dataset")
     wildcard_constraints:
-        model=one_of(models_from("baseline")),
+        model=one_of([m for m in models_from("baseline") if m not in EMBEDDINGS]),
         dataset=one_of(DATASETS),
     conda:
         "../envs/encoding.yaml"
@@ -66,6 +79,37 @@ rule baseline_activations:
         code=code("baseline_activations"),
     script:
         "../scripts/baseline_activations.py"
+
+
+rule embedding_activations:
+    input:
+        manifest=lambda wildcards: result(
+            "models", parent(model_entry(wildcards)), "manifest.json"
+        ),
+        stimuli=result("data", "{dataset}", "stimuli.parquet"),
+    output:
+        activations=result("activations", "{model}", "{dataset}.safetensors"),
+    log:
+        log_of("embedding_activations", "model", "dataset"),
+    benchmark:
+        benchmark_of("embedding_activations", "model", "dataset")
+    wildcard_constraints:
+        model=one_of(EMBEDDINGS),
+        dataset=one_of(DATASETS),
+    conda:
+        "../envs/language-model.yaml"
+    threads: config.get("model_threads", 1)
+    resources:
+        mem_mb=model_memory,
+        runtime=run_time(30, 10),
+    params:
+        name="{model}",
+        context=dataset_key("context", "none"),
+        bos=lambda wildcards: parent_entry(wildcards).get("bos", "none"),
+        chat=lambda wildcards: parent_entry(wildcards).get("chat", False),
+        code=code("embedding_activations"),
+    script:
+        "../scripts/embedding_activations.py"
 
 
 rule surprisal:

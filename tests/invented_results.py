@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from brainalign.encoding.summary import OF_CHOSEN
 from brainalign.formats.tables import write_json, write_table
 from brainalign.study.models import role
 
@@ -96,7 +97,7 @@ def _alignment(
             "subject": [parts[i][0] for i in rows["part"]], "region": rows["region"],
             "fold": [parts[i][1] for i in rows["part"]], "r": r, "r_sd": 0.02,
             "r_stacked": 0.9 * r,
-            "r2": r**2, "unique_r2": np.nan, "n_targets": 100,
+            "r2": r**2, **dict.fromkeys(OF_CHOSEN, np.nan), "beyond": "", "n_targets": 100,
             "n_undefined": 0, "alpha": np.nan, "alpha_at_edge": 0.0,
             "units_per_row": 0.5,
             "chosen": rows["layer_index"] == layers // 2,

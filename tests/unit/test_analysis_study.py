@@ -20,6 +20,7 @@ from brainalign.analysis.mixed_effects import mixed_effects
 from brainalign.analysis.profiles import layer_profiles
 from brainalign.analysis.records import model_table
 from brainalign.analysis.scores import collect_scores
+from brainalign.encoding.summary import OF_CHOSEN
 from brainalign.errors import InputError
 from brainalign.formats.tables import read_table, write_json, write_table
 from scipy import stats
@@ -691,8 +692,9 @@ def alignment_table(r=0.3, chosen="layer.1"):
     columns = ["layer", "layer_index", "depth", "subject", "region", "fold", "r"]
     table = pd.DataFrame(rows, columns=columns)
     return table.assign(
-        r_sd=0.05, r_stacked=0.1, r2=0.01, unique_r2=np.nan, n_targets=7, n_undefined=0, alpha=1.0,
-        alpha_at_edge=0.0, units_per_row=0.5, chosen=table["layer"] == chosen,
+        r_sd=0.05, r_stacked=0.1, r2=0.01, **dict.fromkeys(OF_CHOSEN, np.nan), beyond="",
+        n_targets=7, n_undefined=0, alpha=1.0, alpha_at_edge=0.0, units_per_row=0.5,
+        chosen=table["layer"] == chosen,
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from brainalign.encoding.alignment import align
-from brainalign.encoding.banded import Nuisance, banded_r2, mixtures
+from brainalign.encoding.banded import SHARES, Nuisance, banded_r2, mixtures, with_copies
 from brainalign.encoding.benchmark import read_benchmark
 from brainalign.encoding.features import Features
 from brainalign.encoding.regression import Ridge
@@ -14,6 +14,12 @@ from brainalign.formats.activations import open_activations, write_activations
 from sklearn.linear_model import Ridge as SklearnRidge
 from worlds.encoding import CONTROLLED, content_free, overall, planted, tables
 
+FOLDS = CONTROLLED | {
+    "regression": {
+        "type": "ridge", "selection": "folds-per-target",
+        "alphas": {"low": 1e-2, "high": 1e3, "n": 6, "relative": True},
+    }
+}  # fmt: skip
 ALPHAS = tuple(np.geomspace(1e-4, 1e3, 8).tolist())
 
 
@@ -97,21 +103,22 @@ def test_one_band_is_ridge():
 
 def test_unique_variance_is_what_only_the_model_holds():
     model, nuisance, own, y = spaces()
-    beyond = Nuisance({"n": Features(nuisance)}, responses_of(y), benchmark_of(y), candidates=30)
+    beyond = Nuisance({"n": Features(nuisance)}, responses_of(y), benchmark_of(y))
     weights = np.linalg.lstsq(np.hstack([own, nuisance]), y, rcond=None)[0]
     unique = (own @ weights[:8]).var(axis=0) / y.var(axis=0)
-    added = beyond.unique(Features(model))
+    added = beyond.unique([Features(model)] * 4)
     assert added.shape == (4, 30)
     assert added.mean() == pytest.approx(unique.mean(), abs=0.05)
     assert beyond.alone.mean() > 0.1
-    assert abs(beyond.unique(Features(nuisance[:, :3])).mean()) < 0.02
+    assert abs(beyond.unique([Features(nuisance[:, :3])] * 4).mean()) < 0.02
 
 
 def test_targets_without_measurements_have_no_unique_variance():
     model, nuisance, _, y = spaces()
     y[3, 7] = np.nan
     beyond = Nuisance({"n": Features(nuisance)}, responses_of(y), benchmark_of(y), candidates=2)
-    assert (np.flatnonzero(np.isnan(beyond.unique(Features(model))).any(axis=0)) == [7]).all()
+    unique = beyond.unique([Features(model)] * 4)
+    assert (np.flatnonzero(np.isnan(unique).any(axis=0)) == [7]).all()
 
 
 def test_the_table_says_what_remains_of_each_layer_beyond_autocorrelation(tmp_path):
@@ -126,22 +133,28 @@ def test_the_table_says_what_remains_of_each_layer_beyond_autocorrelation(tmp_pa
         return open_activations(path)
 
     oasm = file("oasm", {"features": content_free()})
-    noise = np.random.default_rng(5).standard_normal((len(y), 10))
-    layers = {"true": features, "noise": np.hstack([noise, content_free()])}
+    known = np.hstack([np.random.default_rng(5).standard_normal((len(y), 10)), content_free()])
     split = {"scheme": "shuffled", "folds": 4, "train": 0.8, "seed": 1}
-    asked = {"beyond": ["oasm"], "candidates": 10}
+    asked = {"beyond": ["oasm"], "candidates": 1}
     entry = CONTROLLED | {"split": split, "layers": "best", "unique_variance": asked}
-    table = align(file("model", layers), stimuli, dataset, entry, "cpu", 0, {"oasm": oasm})
+    layers = {"true": features, "noise": known}
+    both = file("model", layers)
+    table = align(both, stimuli, dataset, entry, "cpu", 0, {"oasm": oasm})
     assert overall(table, "true")["unique_r2"] > 0.1
+    assert set(table.loc[table["unique_r2"].notna(), "layer"]) == {"true"}
+    assert set(table.loc[table["chosen"], "beyond"]) == {"oasm"}
+    each = table[table["chosen"] & (table["region"] == "all") & (table["subject"] != "all")]
+    assert each["unique_r2"].notna().all()
+    table = align(
+        file("noise", {"noise": known}), stimuli, dataset, entry, "cpu", 0, {"oasm": oasm}
+    )
     # What is left of features that hold the nuisance is less than the noise of the estimate.
     assert abs(overall(table, "noise")["unique_r2"]) < 0.02
     assert overall(table, "noise")["r"] > 0.2
-    each = table[(table["region"] == "all") & (table["subject"] != "all")]
-    assert each["unique_r2"].notna().all()
-    without = align(file("again", layers), stimuli, dataset, entry, "cpu", 0)
+    without = align(both, stimuli, dataset, entry, "cpu", 0)
     assert without["unique_r2"].isna().all()
     with pytest.raises(InputError, match="oasm has 2 layers, expected one"):
-        align(file("m", layers), stimuli, dataset, entry, "cpu", 0, {"oasm": file("o", layers)})
+        align(both, stimuli, dataset, entry, "cpu", 0, {"oasm": file("o", layers)})
 
 
 @pytest.mark.parametrize("method", ["pca", "projection"])
@@ -158,7 +171,7 @@ def test_fewer_dimensions_of_a_layer_leave_the_nuisance_whole(tmp_path, method):
         files[name] = open_activations(path)
     entry = CONTROLLED | {
         "split": {"scheme": "shuffled", "folds": 3},
-        "unique_variance": {"beyond": ["oasm"], "candidates": 5},
+        "unique_variance": {"beyond": ["oasm"], "candidates": 1},
         "reduce": {"method": method, "dimensions": 10},
     }
     table = align(files["layer"], stimuli, dataset, entry, "cpu", 0, {"oasm": files["oasm"]})
@@ -178,3 +191,101 @@ def test_a_space_that_is_constant_over_the_training_rows_changes_nothing():
     both = [Features(good), Features(flag)]
     found = banded_r2(both, responses, split, [], ridge, mixtures(2, 20, 0))
     np.testing.assert_allclose(found, alone, atol=1e-6)
+
+
+def test_a_copy_of_a_baseline_adds_nothing():
+    """Through few mixtures and many, selection by folds, three baselines, one of them noise."""
+    random = np.random.default_rng(0)
+    for candidates, seed in ((1, 0), (3, 1)):
+        _, nuisance, own, y = spaces(seed)
+        known = {"a": nuisance[:, :3], "b": nuisance[:, 3:], "c": random.standard_normal((200, 40))}
+        stimuli, dataset = tables(y)
+        split = {"scheme": "contiguous", "folds": 4, "gap": 5}
+        alphas = {"low": 0.1, "high": 100, "n": 4, "relative": True}
+        regression = FOLDS["regression"] | {"alphas": alphas, "inner_folds": 3}
+        entry = FOLDS | {"regression": regression, "split": split}
+        benchmark = read_benchmark(entry, stimuli, dataset, seed)
+        files = {name: Features(values) for name, values in known.items()}
+        beyond = Nuisance(files, responses_of(y), benchmark, candidates)
+        assert beyond.alone.mean() > 0.1
+        turned = np.linalg.qr(random.standard_normal((3, 3)))[0]
+        for copy in (known["a"], 7 * known["a"] @ turned + 2, known["c"]):
+            unique = beyond.unique([Features(copy)] * 4)
+            np.testing.assert_allclose(unique, 0, atol=5e-4)
+        assert beyond.unique([Features(own)] * 4).mean() > 0.3
+
+
+def test_mixtures_of_the_baselines_hold_what_a_copy_makes_of_them():
+    weights = mixtures(3, 4, 0)
+    every = with_copies(weights)
+    np.testing.assert_allclose(every.sum(axis=1), 1)
+    known = {tuple(row) for row in every.round(9)}
+    for row in weights:
+        for share in SHARES:
+            for space in np.eye(3):
+                assert tuple(((1 - share) * row + share * space).round(9)) in known
+    assert {tuple(row) for row in weights.round(9)} <= known
+
+
+def test_shifted_layers_are_a_null_distribution(tmp_path):
+    """Features of the responses are above all shifts, features of other drift rarely."""
+    alphas = {"low": 1, "high": 100, "n": 3, "relative": True}
+    entry = FOLDS | {
+        "regression": FOLDS["regression"] | {"alphas": alphas, "inner_folds": 2},
+        "split": {"scheme": "grouped", "folds": 2, "seed": 1},
+        "unique_variance": {"beyond": ["length"], "candidates": 1, "shifts": 19},
+    }
+    p_null = []
+    for seed in range(20):
+        features, y, _ = planted(seed)
+        features, y = features[:80], y[:80, :12]
+        stimuli, dataset = tables(y)
+        ids = list(stimuli["stimulus_id"])
+        other = planted(100 + seed)[1][:80, 60:70]
+        length = np.random.default_rng(seed).standard_normal((len(y), 2))
+        files = {}
+        for name, values in {"length": length, "other": other, "true": features}.items():
+            path = tmp_path / f"{name}.safetensors"
+            write_activations({name: values.astype(np.float32)}, ids, path, {})
+            files[name] = open_activations(path)
+        nuisance = {"length": files["length"]}
+        if seed < 3:
+            table = align(files["true"], stimuli, dataset, entry, "cpu", seed, nuisance)
+            found = overall(table, "true")
+            assert found["unique_p"] == 0.05
+            assert found["unique_r2"] > found["unique_null"] + 0.03
+        table = align(files["other"], stimuli, dataset, entry, "cpu", seed, nuisance)
+        p_null.append(overall(table, "other")["unique_p"])
+    assert np.sum(np.array(p_null) <= 0.05) <= 3  # more than 3 of 20: 1.6 % of draws at .05
+
+
+def test_autocorrelation_is_left_out_where_groups_are_held_out(tmp_path, caplog):
+    features, y, _ = planted()
+    stimuli, dataset = tables(y)
+    files = {}
+    known = {"oasm": content_free(), "length": features[:, :1] ** 2}
+    for name, values in {"layer": features, **known}.items():
+        path = tmp_path / f"{name}.safetensors"
+        said = {"baseline": name}
+        write_activations(
+            {name: values.astype(np.float32)}, list(stimuli["stimulus_id"]), path, said
+        )
+        files[name] = open_activations(path)
+    asked = {"beyond": ["oasm", "length"], "candidates": 1}
+    entry = FOLDS | {"split": {"scheme": "grouped", "folds": 3}, "unique_variance": asked}
+    nuisance = {name: files[name] for name in known}
+    with caplog.at_level("INFO", "brainalign"):
+        table = align(files["layer"], stimuli, dataset, entry, "cpu", 0, nuisance)
+    assert set(table.loc[table["chosen"], "beyond"]) == {"length"}
+    assert "oasm: left out of beyond" in caplog.text
+    with pytest.raises(InputError, match="oasm says nothing of held-out groups"):
+        align(files["layer"], stimuli, dataset, entry, "cpu", 0, {"oasm": files["oasm"]})
+
+
+def test_penalties_of_neighbours_are_not_chosen_as_if_they_were_independent():
+    stimuli, dataset = tables(planted()[1])
+    entry = CONTROLLED | {"unique_variance": {"beyond": ["length"]}}
+    with pytest.raises(InputError, match=r"regression.selection: gcv-per-target takes rows for"):
+        read_benchmark(entry, stimuli, dataset, 0)
+    isolated = stimuli.assign(context_group=stimuli["stimulus_id"])
+    assert read_benchmark(entry, isolated, dataset, 0).regression.selection == "gcv-per-target"

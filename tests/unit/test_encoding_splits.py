@@ -185,17 +185,20 @@ def test_the_level_of_folds_with_too_few_groups_is_named(n_groups, folds, inner,
 
 
 def test_a_benchmark_with_too_few_groups_names_its_key():
-    """Three runs, nested layers and penalties: the innermost folds have one run left."""
-    rows = [f"r{i:02d}" for i in range(60)]
-    stimuli = pd.DataFrame({"stimulus_id": rows, "split_group": np.repeat(list("xyz"), 20)})
+    """Two runs: the folds that choose layer and penalty have one run left; three are enough."""
+    rows, groups = [f"r{i:02d}" for i in range(60)], np.repeat(list("xyz"), 20)
+    columns = {"stimulus_id": rows, "context_group": groups, "split_group": groups}
+    stimuli = pd.DataFrame(columns)
     dataset = xr.Dataset({"responses": (("stimulus", "target"), np.eye(60))})
     regression = {
         "type": "ridge", "selection": "folds-per-target",
         "alphas": {"low": 1, "high": 10, "n": 2, "relative": False},
     }  # fmt: skip
     entry = {"regression": regression, "split": {"scheme": "grouped"}, "layers": "nested"}
-    with pytest.raises(InputError, match=r"^regression\.selection: folds-per-target: .* 4 or more"):
-        read_benchmark(entry, stimuli, dataset, 0)
+    two = dataset.isel(stimulus=slice(40))
+    with pytest.raises(InputError, match=r"^regression\.selection: folds-per-target: .* 3 or more"):
+        read_benchmark(entry, stimuli[:40], two, 0)
+    assert read_benchmark(entry, stimuli, dataset, 0).chooses_once
     loo = {**entry, "regression": {**regression, "selection": "gcv-per-target"}}
     assert len(read_benchmark(loo, stimuli, dataset, 0).inner_folds()[0]) == 2
     ols = {"regression": {"type": "ols"}, "unique_variance": {"beyond": []}}

@@ -96,7 +96,9 @@ def cut(config: Mapping[str, Any]) -> dict[str, Any]:
     used = set(small["datasets"])
     for section in ("alignment", "behavior"):
         small[section] = {n: b for n, b in small[section].items() if b["dataset"] in used}
-    small["alignment"]["sim-passages-controlled"]["unique_variance"]["beyond"] = ["oasm"]
+    controlled = small["alignment"]["sim-passages-controlled"]
+    controlled["unique_variance"] = {"beyond": ["oasm"], "candidates": 1, "shifts": 2}
+    controlled["split"] = {"scheme": "contiguous", "folds": 4}
     small["simulation"] |= {"documents": 400, "instructions": 200, "items_per_task": 6}
     return small
 

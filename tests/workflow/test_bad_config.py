@@ -48,7 +48,7 @@ FAULTS = [
         for missing in ("batch_tokens", "learning_rate")
     ),
     (
-        "alignment/sim-passages-controlled/regression",
+        "alignment/sim-passages-legacy/regression",
         {"type": "ridge", "selection": "gcv-per-target", "criterion": "r2"},
         ["regression.criterion", "folds-per-target", "gcv-per-target"],
     ),
@@ -90,12 +90,53 @@ FAULTS = [
         {
             "dataset": "sim-passages",
             "mode": "controlled",
-            "regression": {"type": "rsa"},
+            "regression": {"type": "rsa", "pairs": {"contexts": "apart"}, "permutations": 9},
             "split": {"scheme": "contiguous"},
             "unique_variance": {"beyond": ["oasm"]},
         },
         ["alignment.x.unique_variance", "rsa explains no variance"],
     ),
+    (
+        "alignment/sim-passages-controlled/regression",
+        {"type": "ridge", "selection": "gcv-per-target"},
+        ["regression.selection: gcv-per-target takes rows", "'sim-passages'", "folds-per-target"],
+    ),
+    (
+        "alignment/sim-passages-controlled/split",
+        {"scheme": "grouped", "folds": 4},
+        ["unique_variance.beyond: oasm says nothing of held-out groups", "further baselines"],
+    ),
+    (
+        "alignment/x",
+        {
+            "dataset": "sim-passages",
+            "mode": "controlled",
+            "regression": {"type": "cka", "estimator": "biased", "permutations": 9},
+            "split": {"scheme": "contiguous"},
+        },
+        ["alignment.x.regression.estimator: biased", "take debiased"],
+    ),
+    (
+        "alignment/x",
+        {
+            "dataset": "sim-passages",
+            "mode": "controlled",
+            "regression": {"type": "rsa", "permutations": 9},
+            "split": {"scheme": "contiguous"},
+        },
+        ["alignment.x.regression.pairs", "{contexts: apart}"],
+    ),
+    (
+        "alignment/x",
+        {
+            "dataset": "sim-passages",
+            "mode": "controlled",
+            "regression": {"type": "rsa", "pairs": {"gap": 3}},
+            "split": {"scheme": "contiguous"},
+        },
+        ["alignment.x.regression.permutations", "null distribution of rsa"],
+    ),
+    ("models/m", {"source": {"type": "baseline", "kind": "embedding"}}, ["m.source", "'of'"]),
     (
         "tuning",
         {"e": {"base": "sim-decoder-x", "arms": ["instruction"], "checkpoints": [1]}},

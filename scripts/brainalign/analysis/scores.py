@@ -13,9 +13,9 @@ from brainalign.errors import InputError
 SCORE_COLUMNS = (
     "model", "label", "base", "family", "role", "tuned", "parameters", "published", "dataset",
     "benchmark", "mode", "layer_choice", "layer", "depth", "region", "r", "r_stacked", "ceiling",
-    "ceiling_method", "ceiling_note", "ratio", "low", "high", "scope", "r2", "unique_r2",
-    "n_targets", "n_undefined", "n_subjects", "n_stimuli", "units_per_row",
-    "simulated",
+    "ceiling_method", "ceiling_note", "ratio", "low", "high", "scope", "r_null", "r_p", "r2",
+    "unique_r2", "unique_low", "unique_high", "unique_null", "unique_p", "beyond", "n_targets",
+    "n_undefined", "n_subjects", "n_stimuli", "units_per_row", "simulated",
 )  # fmt: skip
 SUBJECT_COLUMNS = (
     "model", "base", "family", "role", "dataset", "benchmark", "mode", "subject", "fold",
@@ -23,7 +23,7 @@ SUBJECT_COLUMNS = (
 )  # fmt: skip
 LAYER_COLUMNS = (
     "model", "label", "base", "family", "role", "dataset", "benchmark", "mode", "layer",
-    "layer_index", "depth", "r", "r_sd", "r_sd_subjects", "r2", "unique_r2", "chosen", "simulated",
+    "layer_index", "depth", "r", "r_sd", "r_sd_subjects", "r2", "chosen", "simulated",
 )  # fmt: skip
 
 HOLDING_OUT = ("grouped", "contiguous", "wehbe")
@@ -114,22 +114,27 @@ def _scores(rows: pd.DataFrame) -> pd.DataFrame:
     """
     cells = rows[(rows["subject"] != "all") & (rows["fold"] >= 0)]
     tables = {
-        key: part.pivot(index="subject", columns="fold", values="r")
+        key: part.pivot(index="subject", columns="fold", values=["r", "unique_r2"])
         for key, part in cells.groupby(["file", "region"], sort=False)
     }
     summary = rows[_summary(rows)]
     found = []
-    for file, region, r, held_out in summary[["file", "region", "r", "held_out"]].itertuples(
-        index=False, name=None
-    ):
-        table = tables.get((file, region), pd.DataFrame()).to_numpy(float)
+    columns = ["file", "region", "r", "unique_r2", "held_out"]
+    for file, region, r, unique_r2, held_out in summary[columns].itertuples(index=False, name=None):
+        both = tables.get((file, region))
+        table, added = (
+            np.empty((0, 0)) if both is None else both[name].to_numpy(float)
+            for name in ("r", "unique_r2")
+        )
         variance = of_pair(table, held_out)
-        interval = variance.of(r)
+        interval, unique = variance.of(r), of_pair(added, held_out).of(unique_r2)
         found.append(
             {
                 "low": interval.low,
                 "high": interval.high,
                 "scope": variance.scope,
+                "unique_low": unique.low,
+                "unique_high": unique.high,
                 "n_subjects": table.shape[0],
                 "n_stimuli": table.shape[1] if held_out else 0,
             }

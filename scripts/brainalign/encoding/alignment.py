@@ -1,9 +1,10 @@
 """Brain alignment: how well each layer of a model predicts the responses of a benchmark."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,11 @@ import xarray as xr
 from array_api_compat import array_namespace
 
 from brainalign.encoding.arrays import fetch, like, product, rows_of, runs_of
-from brainalign.encoding.banded import CANDIDATES, Nuisance
+from brainalign.encoding.banded import CANDIDATES, Nuisance, held_out_autocorrelation
 from brainalign.encoding.benchmark import Benchmark, read_benchmark, read_timing
 from brainalign.encoding.correlation import Aggregate, Prediction, agreement
 from brainalign.encoding.features import Features, check_finite, ordered_like
+from brainalign.encoding.inner_folds import FoldsFit
 from brainalign.encoding.operators import Design, least_squares_operators, row_weights
 from brainalign.encoding.regression import Fit, LeastSquares, LinearFit, Ridge, RidgeFit
 from brainalign.encoding.responses import (
@@ -27,11 +29,13 @@ from brainalign.encoding.similarity import ResponseMatrices, Similarity
 from brainalign.encoding.splits import Split
 from brainalign.encoding.summary import (
     COLUMNS,
+    OF_CHOSEN,
     Scores,
     mean_of_defined,
     reason,
     spread_of_defined,
     summarise,
+    with_mean,
 )
 from brainalign.encoding.timing import Timing, WordsToVolumes
 from brainalign.errors import InputError
@@ -55,9 +59,14 @@ def score_design(
         choice = fit.shared_choice(responses.gram(split))
         fit = fit.with_alpha(choice)
     scores = Scores.undefined(1, responses.measured.size, isinstance(regression, Ridge))
+    if benchmark.chooses_once:
+        scores = replace(scores, inner_r=np.full_like(scores.r, np.nan))
     for block in responses.blocks(TARGETS_AT_A_TIME):
         train, test = responses.fold(split, block)
         prediction, chosen = fit.predict(train)
+        if scores.inner_r is not None and isinstance(fit, FoldsFit) and chosen is not None:
+            each = fetch(fit.inner_r(train, chosen, benchmark.epsilon))
+            scores.inner_r[0, block] = np.ma.masked_invalid(each).mean(axis=0).filled(np.nan)
         baseline = array_namespace(train).mean(train, axis=0) * float(benchmark.intercept)
         scores.put(0, block, agreement(prediction, test, baseline, benchmark.epsilon))
         if scores.alpha is not None:
@@ -108,8 +117,14 @@ def _score_layer_at_once(
     return scores.only(responses.measured)
 
 
+class Layers(Protocol):
+    """The layers of a model, read one after the other."""
+
+    def __call__(self, names: Sequence[str]) -> Iterator[tuple[str, Features]]: ...
+
+
 def score_model(
-    layers: Iterable[tuple[str, Features]],
+    layers: Layers,
     names: Sequence[str],
     responses: Responses,
     benchmark: Benchmark,
@@ -119,14 +134,15 @@ def score_model(
 
     Parameters
     ----------
-    layers : (name, features) one after the other; only one is held at a time.
+    layers : gives (name, features) of the named layers; only one is held at a time, but for the
+        chosen ones (of each fold one) where they are compared with more than the responses.
     names : all layer names, in the model's order.
-    nuisance : what each layer's unique variance is beyond.
+    nuisance : what the unique variance of the chosen layer is beyond.
     """
     targets = responses.targets
     aggregate = Aggregate(benchmark.aggregate, targets.subjects.tolist(), targets.regions.tolist())
     tables: list[pd.DataFrame] = []
-    inner: list[list[float]] = []
+    inner: list[Sequence[float]] = []
 
     if isinstance(benchmark.regression, Similarity):
         matrices = ResponseMatrices(responses, aggregate, benchmark.regression)
@@ -136,8 +152,6 @@ def score_model(
             rows = features.rows(benchmark.splits[0].train)
             return matrices.score(rows, benchmark.splits).assign(units_per_row=np.nan), None
         scores = score_layer(features, responses, benchmark, benchmark.splits)
-        if nuisance is not None:
-            scores = replace(scores, unique_r2=nuisance.unique(features))
         density = features.units_per_row(benchmark.splits)
         return summary(scores).assign(units_per_row=density), scores
 
@@ -152,35 +166,79 @@ def score_model(
         r = score_layer(features, responses, benchmark, splits).r
         return mean_of_defined(aggregate(r)["all", "all"])
 
-    best: Scores | None = None  # of each fold, the layer that its training rows choose so far
-    for index, (name, features) in enumerate(layers):
+    stack: Scores | None = None  # of each fold, the layer that its training rows choose so far
+    for index, (name, features) in enumerate(layers(names)):
         table, scores = score(features)
         table.insert(0, "layer", name)
         table.insert(1, "layer_index", index)
         table.insert(2, "depth", index / max(len(names) - 1, 1))
         tables.append(table)
         if benchmark.layers == "nested":
-            inner.append([score_inside(features, parts) for parts in benchmark.inner_folds()])
-            if scores is not None and best is None:
-                best = scores
-            elif scores is not None and best is not None:
+            if scores is not None and scores.inner_r is not None:
+                inner.append(aggregate(scores.inner_r)["all", "all"].tolist())
+            else:
+                inner.append([score_inside(features, parts) for parts in benchmark.inner_folds()])
+            if scores is not None and stack is None:
+                stack = scores
+            elif scores is not None and stack is not None:
                 for fold in np.flatnonzero(_best_layers(np.asarray(inner)) == index).tolist():
-                    best.take(fold, scores)
+                    stack.take(fold, scores)
         _report(name, index, len(names), table)
     result = pd.concat(tables, ignore_index=True)
-    result["chosen"] = False
+    result = result.assign(chosen=False, beyond="", **dict.fromkeys(OF_CHOSEN, np.nan))
     if benchmark.layers == "nested":
-        nested = _nested(result, np.asarray(inner))
-        if best is not None:  # the folds stacked, each from its chosen layer
+        best = _best_layers(np.asarray(inner))
+        nested = _nested(result, best)
+        if stack is not None:  # the folds stacked, each from its chosen layer
             keys = ["subject", "region", "fold"]
-            stacked = summary(best).set_index(keys)["r_stacked"]
+            stacked = summary(stack).set_index(keys)["r_stacked"]
             nested["r_stacked"] = stacked.loc[pd.MultiIndex.from_frame(nested[keys])].to_numpy()
         result = pd.concat([result, nested], ignore_index=True)
     else:
-        result.loc[result["layer_index"] == _chosen_index(result, benchmark.layers), "chosen"] = (
-            True
-        )
+        best = np.full(len(benchmark.splits), _chosen_index(result, benchmark.layers))
+        result.loc[result["layer_index"] == best[0], "chosen"] = True
+    if isinstance(benchmark.regression, Similarity) and benchmark.regression.permutations:
+        chosen = _of_folds(layers, names, best)
+        rows = {layer: layer.rows(benchmark.splits[0].train) for layer in dict.fromkeys(chosen)}
+        drawn = matrices.null([rows[x] for x in chosen], benchmark.splits, benchmark.seed)
+        _put_null(result, "r", ("r_null", "r_p"), drawn)
+    if nuisance is not None:
+        _put_unique(result, nuisance, _of_folds(layers, names, best), aggregate)
     return result[list(COLUMNS)]
+
+
+def _put_unique(
+    result: pd.DataFrame, nuisance: Nuisance, chosen: Sequence[Features], aggregate: Aggregate
+) -> None:
+    """Unique variance of the layer `chosen` in each fold, in its rows of the table."""
+    unique = {key: with_mean(values) for key, values in aggregate(nuisance.unique(chosen)).items()}
+    rows = result["chosen"]
+    places = result.loc[rows, ["subject", "region", "fold"]].itertuples(index=False)
+    result.loc[rows, "unique_r2"] = [unique[who, where][fold + 1] for who, where, fold in places]
+    result.loc[rows, "beyond"] = " ".join(nuisance.names)
+    if nuisance.shifts:
+        shifted = (aggregate(values)["all", "all"] for values in nuisance.null(chosen))
+        drawn = np.array([mean_of_defined(values) for values in shifted])
+        _put_null(result, "unique_r2", ("unique_null", "unique_p"), drawn)
+
+
+def _put_null(result: pd.DataFrame, column: str, into: tuple[str, str], drawn: np.ndarray) -> None:
+    """The mean of a null distribution, and the p of a value so large, beside the overall value.
+
+    p counts the value itself among the draws (Phipson & Smyth 2010): it is never 0.
+    """
+    overall = _overall(result[result["chosen"]]).index[0]
+    value = result.loc[overall, column]
+    if not np.isnan(value) and not np.isnan(drawn).any():
+        p = (1 + (drawn >= value).sum()) / (1 + drawn.size)
+        result.loc[overall, list(into)] = drawn.mean(), p
+
+
+def _of_folds(layers: Layers, names: Sequence[str], best: np.ndarray) -> list[Features]:
+    """The features of the layer that is chosen in each fold; one object per layer."""
+    wanted = [names[index] for index in best]
+    read = dict(layers(list(dict.fromkeys(wanted))))
+    return [read[name] for name in wanted]
 
 
 def _report(name: str, index: int, n_layers: int, table: pd.DataFrame) -> None:
@@ -217,9 +275,8 @@ def _best_layers(inner: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(inner), -np.inf, inner).argmax(axis=0)
 
 
-def _nested(table: pd.DataFrame, inner: np.ndarray) -> pd.DataFrame:
-    """Rows of the layer chosen in each fold by its training rows; `inner` is [layer, fold]."""
-    best = _best_layers(inner)
+def _nested(table: pd.DataFrame, best: np.ndarray) -> pd.DataFrame:
+    """Rows of the layer chosen in each fold by its training rows, `best` [fold]."""
     folds, whole = table[table["fold"] >= 0], table[table["fold"] == -1]
     # What has no r in some fold has none there in any layer.
     undefined = whole.groupby(["subject", "region"])[["n_undefined", "reason"]].first()
@@ -236,7 +293,6 @@ def _nested(table: pd.DataFrame, inner: np.ndarray) -> pd.DataFrame:
             "r": mean_of_defined(values),
             "r_sd": spread_of_defined(values),
             "r2": mean_of_defined(group["r2"].to_numpy()),
-            "unique_r2": mean_of_defined(group["unique_r2"].to_numpy()),
             **undefined.loc[(subject, region)].to_dict(),
             "alpha": group["alpha"].median(),
             "alpha_at_edge": group["alpha_at_edge"].mean(),
@@ -324,11 +380,11 @@ def align(
     words = words_to_volumes(timing, stimuli, dataset)
 
     def layers(
-        file: ActivationFile, reduce: Mapping[str, Any] | None
+        file: ActivationFile, reduce: Mapping[str, Any] | None, names: Sequence[str]
     ) -> Iterator[tuple[str, Features]]:
         order = row_order(file, stimuli, dataset, words)
         ids = np.asarray(file.stimulus_ids)
-        for name in file.layers:
+        for name in names:
             values = file.layer(name)
             check_finite(values, ids, f"{file.path}: layer {name}")
             yield (
@@ -359,13 +415,26 @@ def align(
     )  # fmt: skip
     beyond = None
     if nuisance:
+        kinds = {name: file.metadata.get("baseline", "") for name, file in nuisance.items()}
+        empty = held_out_autocorrelation(kinds, benchmark.scheme)
+        if empty:
+            LOG.info("%s: left out of beyond, for groups are held out", ", ".join(empty))
         # Whole, whatever is left of a layer: what they explain is not the layer's own.
-        spaces = {name: _only_layer(layers(file, None), name) for name, file in nuisance.items()}
+        spaces = {
+            name: _only_layer(layers(file, None, file.layers), name)
+            for name, file in nuisance.items()
+            if name not in empty
+        }
+        asked = entry["unique_variance"]
         beyond = Nuisance(
-            spaces, responses, benchmark, entry["unique_variance"].get("candidates", CANDIDATES)
+            spaces,
+            responses,
+            benchmark,
+            asked.get("candidates", CANDIDATES),
+            asked.get("shifts", 0),
         )
         LOG.info("unique variance beyond %s", ", ".join(spaces))
-    own = layers(activations, benchmark.reduce)
+    own = partial(layers, activations, benchmark.reduce)
     return score_model(own, activations.layers, responses, benchmark, beyond)
 
 

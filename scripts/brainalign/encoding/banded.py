@@ -1,7 +1,7 @@
 """Variance partitioning: what a layer explains beyond nuisance features, by banded ridge."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -14,12 +14,17 @@ from brainalign.encoding.operators import Design
 from brainalign.encoding.regression import Ridge
 from brainalign.encoding.responses import TARGETS_AT_A_TIME, Responses
 from brainalign.encoding.splits import Split
+from brainalign.errors import InputError
 
-CANDIDATES = 20
+CANDIDATES = 5
 # For benchmarks whose own regression has no penalty per target.
 RIDGE = Ridge("folds-per-target", tuple(np.geomspace(1e-4, 1e4, 9).tolist()), relative=True)
 # Concentrations of the Dirichlet distribution, in turn: sparse mixtures and even ones.
 CONCENTRATIONS = (1.0, 0.1)
+# What a layer may have of a mixture, the rest being the nuisance's.
+SHARES = (0.1, 0.5, 0.9)
+# Layers are shifted against the responses by this part of all rows at least.
+LEAST_SHIFT = 0.1
 
 
 def mixtures(n_spaces: int, candidates: int, seed: int) -> np.ndarray:
@@ -34,6 +39,67 @@ def mixtures(n_spaces: int, candidates: int, seed: int) -> np.ndarray:
         for i in range(candidates - 1)
     ]
     return np.stack([np.full(n_spaces, 1 / n_spaces), *drawn])
+
+
+def with_copies(weights: np.ndarray) -> np.ndarray:
+    """`weights` [candidate, space] and all that they become by more of one space, each once.
+
+    A layer that is one of these spaces makes, at a share of `SHARES`, no mixture but these.
+    """
+    n_spaces = weights.shape[1]
+    more = [
+        (1 - share) * row + share * np.eye(n_spaces)[space]
+        for row in weights
+        for share in SHARES
+        for space in range(n_spaces)
+    ]
+    every = np.vstack([weights, *more])
+    _, first = np.unique(every.round(12), axis=0, return_index=True)
+    return every[np.sort(first)]
+
+
+@dataclass
+class Search:
+    """The best mixture of feature spaces so far: its loss and R² for each target, float64 [target].
+
+    `loss` is over training rows; infinite before the first mixture.
+    """
+
+    loss: np.ndarray
+    r2: np.ndarray
+
+    @classmethod
+    def start(cls, n_targets: int) -> "Search":
+        return cls(np.full(n_targets, np.inf), np.full(n_targets, np.nan))
+
+    def copy(self) -> "Search":
+        return Search(self.loss.copy(), self.r2.copy())
+
+    def extend(
+        self,
+        grams: Iterable[Array],
+        rows: Split,
+        responses: Responses,
+        split: Split,
+        inner: Sequence[Split],
+        ridge: Ridge,
+    ) -> None:
+        """Try further Gram matrices [row, row]; of equal ones the first tried stays."""
+        for gram in grams:
+            fit = ridge.fit(Design.of_gram(gram, ridge.intercept), rows, inner)
+            for block in responses.blocks(TARGETS_AT_A_TIME):
+                train, test = responses.fold(split, block)
+                xp = array_namespace(train)
+                losses = fit.losses(train)
+                least = fetch(xp.min(losses, axis=0))
+                better = least < self.loss[block]
+                if not better.any():
+                    continue
+                prediction, _ = fit.predict_with(train, xp.argmin(losses, axis=0))
+                baseline = xp.mean(train, axis=0) * float(ridge.intercept)
+                found = fetch(agreement(prediction, test, baseline).r2)
+                self.loss[block] = np.where(better, least, self.loss[block])
+                self.r2[block] = np.where(better, found, self.r2[block])
 
 
 def banded_r2(
@@ -60,48 +126,48 @@ def banded_r2(
     -------
     float64 [target], not clipped; NaN where the target is not measured or constant over test rows.
     """
+    grams, rows = _scaled_grams(spaces, split)
+    search = Search.start(responses.measured.size)
+    search.extend(_mixed(grams, weights), rows, responses, split, inner, ridge)
+    return np.where(responses.measured, search.r2, np.nan)
+
+
+def _mixed(grams: Sequence[Array], weights: np.ndarray) -> Iterable[Array]:
+    """Weighted sums of Gram matrices, one per row of `weights`."""
+    for row in weights:
+        yield sum(float(w) * gram for w, gram in zip(row, grams, strict=True) if w)
+
+
+def _scaled_grams(spaces: Sequence[Features], split: Split) -> tuple[list[Array], Split]:
+    """The spaces' Gram matrices [row, row], training parts of mean eigenvalue 1; the fold in them.
+
+    Zero where a space is constant over the training rows.
+    """
     designs = [features.design(split) for features in spaces]
     rows = designs[0][1]
-    grams = [_scaled_gram(design, rows) for design, _ in designs]
-    n_targets = responses.measured.size
-    loss, r2 = np.full(n_targets, np.inf), np.full(n_targets, np.nan)
-    for mixture in weights:
-        total = sum(float(w) * gram for w, gram in zip(mixture, grams, strict=True))
-        fit = ridge.fit(Design.of_gram(total, ridge.intercept), rows, inner)
-        for block in responses.blocks(TARGETS_AT_A_TIME):
-            train, test = responses.fold(split, block)
-            xp = array_namespace(train)
-            losses = fit.losses(train)
-            choice = xp.argmin(losses, axis=0)
-            prediction, _ = fit.predict_with(train, choice)
-            baseline = xp.mean(train, axis=0) * float(ridge.intercept)
-            found = fetch(agreement(prediction, test, baseline).r2)
-            least = fetch(xp.min(losses, axis=0))
-            better = least < loss[block]
-            loss[block] = np.where(better, least, loss[block])
-            r2[block] = np.where(better, found, r2[block])
-    return np.where(responses.measured, r2, np.nan)
-
-
-def _scaled_gram(design: Design, rows: Split) -> Array:
-    """The Gram matrix [row, row] of a space, its training part of mean eigenvalue 1.
-
-    Zero where the space is constant over the training rows.
-    """
-    unit = design.mean_eigenvalue(rows.train)
-    return design.whole_gram() * (1.0 / unit if unit else 0.0)
+    units = [design.mean_eigenvalue(rows.train) for design, _ in designs]
+    grams = [
+        design.whole_gram() * (1.0 / unit if unit else 0.0)
+        for (design, _), unit in zip(designs, units, strict=True)
+    ]
+    return grams, rows
 
 
 class Nuisance:
     """Nuisance feature spaces of a benchmark, and what they explain without a model.
 
     The penalties are chosen as the benchmark's own ridge regression chooses them, by inner folds
-    where it has none per target.
+    where it has none per target. A layer is added to `candidates` mixtures of the spaces at each
+    of `SHARES`; the spaces alone are tried in these mixtures and in all that a copy of a space
+    would make of them, and what is best without the layer stays where no mixture with it has less
+    loss. So the layer is compared with spaces that were mixed as well as it is: a copy of a space
+    adds nothing.
 
     Parameters
     ----------
     spaces : name → features of the rows that are scored.
-    candidates : mixtures of the spaces that are tried.
+    candidates : mixtures of the spaces that a layer is added to.
+    shifts : draws of the null distribution (`null`); 0: none.
     """
 
     def __init__(
@@ -110,10 +176,13 @@ class Nuisance:
         responses: Responses,
         benchmark: Benchmark,
         candidates: int = CANDIDATES,
+        shifts: int = 0,
     ) -> None:
+        self.names = tuple(spaces)
         self.spaces = list(spaces.values())
         self.responses = responses
         self.benchmark = benchmark
+        self.shifts = shifts
         own = benchmark.regression
         self.ridge = replace(RIDGE, intercept=benchmark.intercept)
         if isinstance(own, Ridge) and not own.shared:
@@ -123,23 +192,78 @@ class Nuisance:
             if self.ridge.selection == "folds-per-target"
             else [[] for _ in benchmark.splits]
         )
-        self.candidates = candidates
-        # R² [fold, target] of the nuisance alone: the same for every layer of a model.
-        self.alone = self._r2(self.spaces)
+        self.weights = mixtures(len(spaces), candidates, benchmark.seed)
+        self.searches = [self._alone(fold) for fold in range(len(benchmark.splits))]
 
-    def unique(self, features: Features) -> np.ndarray:
-        """What `features` add to the nuisance's R², float64 [fold, target].
+    @property
+    def alone(self) -> np.ndarray:
+        """R² of the nuisance alone, float64 [fold, target]: the same for every layer of a model."""
+        return self._measured([search.r2 for search in self.searches])
+
+    def unique(self, features: Sequence[Features]) -> np.ndarray:
+        """What the features of each fold add to the nuisance's R², float64 [fold, target].
 
         R²(features and nuisance) - R²(nuisance): negative where the features only add noise.
         """
-        return self._r2([*self.spaces, features]) - self.alone
+        parts = [self._joint(layer, fold) for fold, layer in enumerate(features)]
+        return self._measured(parts) - self.alone
 
-    def _r2(self, spaces: Sequence[Features]) -> np.ndarray:
-        weights = mixtures(len(spaces), self.candidates, self.benchmark.seed)
-        folds = zip(self.benchmark.splits, self.inner, strict=True)
-        return np.stack(
-            [
-                banded_r2(spaces, self.responses, split, inner, self.ridge, weights)
-                for split, inner in folds
-            ]
+    def null(self, features: Sequence[Features]) -> np.ndarray:
+        """`unique` of features that are shifted in a circle against the responses.
+
+        The shift leaves the features their autocorrelation and takes from them what they know of
+        the responses: float64 [shift, fold, target].
+        """
+        n_rows = len(features[0].values)
+        random = np.random.default_rng(self.benchmark.seed)
+        least = max(1, round(LEAST_SHIFT * n_rows))
+        lags = random.choice(np.arange(least, n_rows - least + 1), self.shifts).tolist()
+        drawn = []
+        for lag in lags:
+            moved = {layer: layer.shifted(lag) for layer in dict.fromkeys(features)}
+            drawn.append(self.unique([moved[layer] for layer in features]))
+        return np.stack(drawn)
+
+    def _alone(self, fold: int) -> Search:
+        split = self.benchmark.splits[fold]
+        grams, rows = _scaled_grams(self.spaces, split)
+        search = Search.start(self.responses.measured.size)
+        mixed = _mixed(grams, with_copies(self.weights))
+        search.extend(mixed, rows, self.responses, split, self.inner[fold], self.ridge)
+        return search
+
+    def _joint(self, features: Features, fold: int) -> np.ndarray:
+        """R² [target] of the nuisance with a layer in one fold."""
+        split = self.benchmark.splits[fold]
+        (own, *grams), rows = _scaled_grams([features, *self.spaces], split)
+        mixed = (
+            (1 - share) * nuisance + share * own
+            for nuisance in _mixed(grams, self.weights)
+            for share in SHARES
         )
+        search = self.searches[fold].copy()
+        search.extend(mixed, rows, self.responses, split, self.inner[fold], self.ridge)
+        return search.r2
+
+    def _measured(self, r2: Sequence[np.ndarray]) -> np.ndarray:
+        return np.where(self.responses.measured, np.stack(r2), np.nan)
+
+
+def held_out_autocorrelation(kinds: Mapping[str, str], scheme: Mapping[str, object]) -> list[str]:
+    """Names of nuisance spaces that can say nothing of held-out groups: `oasm`'s.
+
+    Its features of a group are zero in every other one. `kinds`: name → kind of baseline.
+
+    Raises
+    ------
+    InputError : none is left.
+    """
+    if scheme.get("scheme") != "grouped":
+        return []
+    empty = [name for name, kind in kinds.items() if kind == "oasm"]
+    if len(empty) == len(kinds):
+        raise InputError(
+            f"unique_variance.beyond: {', '.join(empty)} says nothing of held-out groups; name "
+            "further baselines"
+        )
+    return empty

@@ -11,7 +11,7 @@ import xarray as xr
 
 from brainalign.encoding.regression import LeastSquares, Ridge, make_regression
 from brainalign.encoding.responses import gather_responses
-from brainalign.encoding.similarity import METRICS, Similarity
+from brainalign.encoding.similarity import METRICS, Similarity, make_similarity
 from brainalign.encoding.splits import Split, inner_splits, make_splits, require_groups
 from brainalign.encoding.timing import Timing
 from brainalign.errors import InputError
@@ -51,6 +51,16 @@ class Benchmark:
             ]
             for split in self.splits
         ]
+
+    @property
+    def chooses_once(self) -> bool:
+        """Whether the folds that choose the penalty choose the layer, too."""
+        own = self.regression
+        return (
+            self.layers == "nested"
+            and isinstance(own, Ridge)
+            and own.selection == "folds-per-target"
+        )
 
     @property
     def alphas(self) -> tuple[float, ...]:
@@ -99,10 +109,11 @@ def read_benchmark(
         responses = gather_responses(dataset, read_timing(entry))
         assert responses.runs is not None and responses.volumes is not None
         ids: Sequence[Any] = responses.volumes.tolist()
-        groups = responses.runs
+        groups = contexts = responses.runs
     else:
         ids = stimuli["stimulus_id"].to_numpy().astype(str).tolist()
         groups = stimuli["split_group"].to_numpy().astype(str)
+        contexts = stimuli["context_group"].to_numpy().astype(str)
     reduce = entry.get("reduce")
     pca = (entry.get("timing") or {}).get("pca")
     if pca is not None:
@@ -117,7 +128,13 @@ def read_benchmark(
         layers = float(layers["depth"])
     elif layers not in ("best", "nested"):
         raise InputError(f"layers: {layers!r}, expected best, nested or {{depth: 0-1}}")
-    regression = Similarity(kind) if kind in METRICS else make_regression(entry["regression"])
+    regression: LeastSquares | Ridge | Similarity
+    if kind in METRICS:
+        regression = make_similarity(entry["regression"], contexts)
+    else:
+        regression = make_regression(entry["regression"])
+    if "unique_variance" in entry and scheme.get("scheme") != "shuffled":
+        _refuse_independence(regression, contexts)
     if scheme.get("scheme") == "grouped":
         require_groups(scheme.get("folds"), groups, _inner_levels(regression, layers, scheme))
         if "unique_variance" in entry and (not isinstance(regression, Ridge) or regression.shared):
@@ -154,14 +171,34 @@ def _of_enough_rows(splits: Sequence[Split], scheme: Mapping[str, Any]) -> None:
     )
 
 
+def _refuse_independence(
+    regression: LeastSquares | Ridge | Similarity, contexts: np.ndarray
+) -> None:
+    """Raise an InputError if penalties are chosen as if neighbouring rows were independent.
+
+    Their noise is shared: where no neighbour of a test row trains, penalties are then too small,
+    and R² with more features the lower for it.
+    """
+    if not isinstance(regression, Ridge) or regression.selection == "folds-per-target":
+        return
+    if np.unique(contexts).size < contexts.size:
+        raise InputError(
+            f"regression.selection: {regression.selection} takes rows for independent, and "
+            "these are neighbours in context groups or runs, so unique_variance would be of "
+            "penalties that are too small; take folds-per-target"
+        )
+
+
 def _inner_levels(
     regression: LeastSquares | Ridge | Similarity, layers: str | float, scheme: Mapping[str, Any]
 ) -> list[tuple[str, str, int]]:
-    """The levels of folds inside the training rows, as `require_groups` takes them."""
-    levels = []
-    if layers == "nested":
-        levels.append(("the layer", "layers: nested", scheme.get("inner_folds", INNER_FOLDS)))
+    """The levels of folds inside the training rows, as `require_groups` takes them.
+
+    There is one at most: the folds that choose the penalty choose the layer, too.
+    """
     if isinstance(regression, Ridge) and regression.selection == "folds-per-target":
         key = "regression.selection: folds-per-target"
-        levels.append(("the penalty", key, regression.inner_folds))
-    return levels
+        return [("the penalty", key, regression.inner_folds)]
+    if layers == "nested":
+        return [("the layer", "layers: nested", scheme.get("inner_folds", INNER_FOLDS))]
+    return []

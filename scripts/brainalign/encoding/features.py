@@ -1,5 +1,6 @@
 """From the activations of one layer to the design matrix of each fold."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -61,6 +62,12 @@ class Features:
         if self.words is not None and not self.per_volume and self.words.timing.features == "fir":
             columns *= len(self.words.timing.delays)
         return columns / float(np.mean([split.train.size for split in splits]))
+
+    def shifted(self, lag: int) -> "Features":
+        """The same with values moved in a circle by `lag` stimuli (or volumes, if per volume)."""
+        moved = copy.copy(self)
+        moved.values, moved.shared = np.roll(self.values, lag, axis=0), None
+        return moved
 
     def rows(self, train: np.ndarray) -> np.ndarray:
         """Features [row, unit] of all scored rows; PCA, if any, by the training rows."""

@@ -1,7 +1,8 @@
 """Ridge in one fold, the penalty of each target chosen by folds inside the training rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from brainalign.encoding.arrays import Array, column_products, fetch, like, product, rows_of
-from brainalign.encoding.correlation import Prediction, spread
+from brainalign.encoding.correlation import Prediction, pearson, spread
 from brainalign.encoding.operators import (
     Design,
     around_mean,
@@ -22,6 +23,8 @@ from brainalign.encoding.operators import (
 from brainalign.encoding.splits import Split
 
 ROWS_AT_A_TIME = 64  # of a triangle: its zeros are skipped by so many rows
+# Targets per training row from which a triangle saves more operations than it takes to make.
+TRIANGLE_PAYS = 2.5
 
 
 class Panel(NamedTuple):
@@ -44,23 +47,33 @@ class FoldsFit:
     alphas : absolute, decreasing.
     operators, levels : float64 [alpha, test, train], predictions relative to their mean over the
         test rows, and [alpha, train], that mean.
-    panels : the loss of an alpha is the sum of the squares of all panels' products with the
-        responses, which is the mean over inner folds of the mean squared error (or of 1 - R²).
+    inner : folds as positions in the training rows.
+    errors : of each inner fold, float64 [alpha, inner test, train]: truth minus prediction.
+    apart : whether the training rows of each inner fold tell its test rows apart.
+    criterion : what is minimised, `squared-error` or `r2`.
     """
 
     alphas: np.ndarray
     operators: Array
     levels: Array
-    panels: tuple[Panel, ...]
+    inner: tuple[Split, ...]
+    errors: tuple[Array, ...]
+    apart: tuple[bool, ...]
+    criterion: str
     intercept: bool
 
     def losses(self, responses: Array) -> Array:
-        """The loss [alpha, target], on training rows only."""
+        """The loss [alpha, target], on training rows only.
+
+        It is the mean over inner folds of the mean squared error (or of 1 - R²): the sum of the
+        squares of all panels' products with the responses.
+        """
         xp = array_namespace(responses)
         centred = responses - xp.mean(responses, axis=0) if self.intercept else responses
         total = xp.zeros((self.alphas.size, responses.shape[1]), dtype=responses.dtype,
                          device=device(responses))  # fmt: skip
-        for panel in self.panels:
+        many = responses.shape[1] > TRIANGLE_PAYS * responses.shape[0]
+        for panel in self._triangles if many and self.criterion != "r2" else self._folds:
             n_alphas, n_rows, n_columns = panel.operators.shape
             stacked = xp.reshape(panel.operators, (n_alphas * n_rows, n_columns))
             operator = like(responses, stacked, responses.dtype)
@@ -83,17 +96,70 @@ class FoldsFit:
     def predict_with(self, responses: Array, choice: Array) -> tuple[Prediction, Array]:
         """Predictions with the alpha of index `choice` [target]: one product per alpha."""
         xp = array_namespace(responses)
-        chosen = fetch(choice)
-        order = np.argsort(chosen, kind="stable")
-        grouped = xp.take(responses, like(responses, order), axis=1)
-        edges = np.searchsorted(chosen[order], np.arange(self.alphas.size + 1)).tolist()
-        parts = []
-        for index, (first, last) in enumerate(pairwise(edges)):
-            operators = (self.operators[index, ...], self.levels[index, ...][None, :])
-            both = like(responses, xp.concat(operators), responses.dtype)
-            parts.append(product(both, grouped[:, first:last]))
-        predicted = xp.take(xp.concat(parts, axis=1), like(responses, np.argsort(order)), axis=1)
+
+        def operator(index: int) -> Array:
+            return xp.concat((self.operators[index, ...], self.levels[index, ...][None, :]))
+
+        predicted = _by_choice(operator, responses, choice)
         return Prediction(predicted[:-1, :], predicted[-1, :]), choice
+
+    def inner_r(self, responses: Array, choice: Array, epsilon: float = 0.0) -> Array:
+        """Pearson's r [inner fold, target] of the inner folds' own predictions of their test rows.
+
+        With the alpha of index `choice` [target], and otherwise as `agreement` has it.
+        """
+        xp = array_namespace(responses)
+        scores = []
+        for part, errors, apart in zip(self.inner, self.errors, self.apart, strict=True):
+            rows = xp.eye(responses.shape[0], dtype=errors.dtype, device=device(errors))
+            truth = rows_of(rows, part.test)
+
+            def operator(
+                index: int, truth: Array = truth, errors: Array = errors, apart: bool = apart
+            ) -> Array:
+                return around_mean(truth - errors[index, ...], apart)
+
+            predicted = _by_choice(operator, responses, choice)
+            scores.append(pearson(predicted, rows_of(responses, part.test), epsilon))
+        return xp.stack(scores)
+
+    @cached_property
+    def _scaled(self) -> list[Array]:
+        """`errors` whose squares sum to the mean over inner folds of the mean squared error."""
+        shares = [1.0 / (len(self.inner) * part.test.size) ** 0.5 for part in self.inner]
+        return [fold * share for fold, share in zip(self.errors, shares, strict=True)]
+
+    @cached_property
+    def _folds(self) -> list[Panel]:
+        tests = [part.test if self.criterion == "r2" else None for part in self.inner]
+        return [Panel(0, fold, test) for fold, test in zip(self._scaled, tests, strict=True)]
+
+    @cached_property
+    def _triangles(self) -> list[Panel]:
+        # The squared errors of all folds are a quadratic form of the responses; a triangle takes
+        # half the operations.
+        xp = array_namespace(self.errors[0])
+        whole = xp.concat(self._scaled, axis=1)
+        factors = xp.stack([triangle(whole[k, ...], self.intercept) for k in range(len(whole))])
+        return [
+            Panel(start, factors[:, start : start + ROWS_AT_A_TIME, start:])
+            for start in range(0, factors.shape[1], ROWS_AT_A_TIME)
+        ]
+
+
+def _by_choice(operator: Callable[[int], Array], responses: Array, choice: Array) -> Array:
+    """Products [row, target] of each target's responses with the operator [row, train] it chose."""
+    xp = array_namespace(responses)
+    chosen = fetch(choice)
+    order = np.argsort(chosen, kind="stable")
+    grouped = xp.take(responses, like(responses, order), axis=1)
+    indices, first = np.unique(chosen[order], return_index=True)
+    edges = [*first.tolist(), chosen.size]
+    parts = [
+        product(like(responses, operator(int(index)), responses.dtype), grouped[:, start:stop])
+        for index, (start, stop) in zip(indices, pairwise(edges), strict=True)
+    ]
+    return xp.take(xp.concat(parts, axis=1), like(responses, np.argsort(order)), axis=1)
 
 
 def fit_by_folds(
@@ -119,11 +185,15 @@ def fit_by_folds(
         errors = [[leave_out_errors(inverse, part) for inverse in inverses] for part in inner]
     xp = array_namespace(predictions[0])
     apart = design.tells_apart(split)
+    folds = [Split(split.train[part.train], split.train[part.test]) for part in inner]
     return FoldsFit(
         alphas,
         xp.stack([around_mean(operator, apart) for operator in predictions]),
         xp.stack([xp.mean(operator, axis=0) for operator in predictions]),
-        tuple(_panels(errors, inner, criterion, design.intercept)),
+        tuple(inner),
+        tuple(xp.stack(list(fold)) for fold in errors),
+        tuple(design.tells_apart(fold) for fold in folds),
+        criterion,
         design.intercept,
     )
 
@@ -137,23 +207,4 @@ def _errors(design: Design, train: np.ndarray, part: Split, alphas: np.ndarray) 
     return [
         rows_of(rows, part.test) - (operator + mean) @ rows_of(rows, part.train)
         for operator in predictions
-    ]
-
-
-def _panels(
-    errors: Sequence[Sequence[Array]], inner: Sequence[Split], criterion: str, intercept: bool
-) -> list[Panel]:
-    """Of `errors` [inner fold][alpha], each [inner test, train]."""
-    xp = array_namespace(errors[0][0])
-    shares = [1.0 / (len(inner) * part.test.size) ** 0.5 for part in inner]
-    scaled = [xp.stack(list(fold)) * share for fold, share in zip(errors, shares, strict=True)]
-    if criterion == "r2":  # each fold's squares have a divisor of their own
-        return [Panel(0, fold, part.test) for fold, part in zip(scaled, inner, strict=True)]
-    # The squared errors of all folds are a quadratic form of the responses; a triangle takes half
-    # the operations.
-    whole = xp.concat(scaled, axis=1)
-    factors = xp.stack([triangle(whole[k, ...], intercept) for k in range(whole.shape[0])])
-    return [
-        Panel(start, factors[:, start : start + ROWS_AT_A_TIME, start:])
-        for start in range(0, factors.shape[1], ROWS_AT_A_TIME)
     ]

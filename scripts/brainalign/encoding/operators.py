@@ -260,12 +260,16 @@ def _bordered_inverse(gram: Array, intercept: bool) -> Array | None:
 def ridge_inverses(design: Design, train: np.ndarray, alphas: np.ndarray) -> list[Array] | None:
     """The training rows' Gram matrix with each alpha on its diagonal, bordered and inverted.
 
-    None where units are fewer than rows or an inverse has few digits: then `shrunken`, from an
+    None where units are far fewer than rows or an inverse has few digits: then `shrunken`, from an
     eigenbasis, is for each fold what these are for all of them.
     """
-    if design.gram is None:
+    if design.units is not None and 2 * design.units.shape[1] <= train.size:
         return None
-    gram = rows_of(rows_of(design.gram, train).T, train)
+    if design.units is None:
+        gram = rows_of(rows_of(design.gram, train).T, train)
+    else:
+        units = rows_of(design.units, train)
+        gram = units @ units.T
     xp = array_namespace(gram)
     unit = xp.eye(train.size, dtype=gram.dtype, device=device(gram))
     inverses = []

@@ -1,11 +1,12 @@
-"""Similarity of representations without a fit: RSA and linear CKA.
+"""Similarity of representations without a fit: RSA and linear CKA, over pairs of rows.
 
 Neither is compared with a noise ceiling here: CKA of noisy responses has no upper bound below 1
 that a ceiling estimated from other subjects would be (Aw et al. 2024 report "ceiled" CKA above 2).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,11 @@ import pandas as pd
 from brainalign.encoding.correlation import Aggregate
 from brainalign.encoding.responses import Responses
 from brainalign.encoding.splits import Split
-from brainalign.encoding.summary import fold_rows, reason, table_of
+from brainalign.encoding.summary import fold_rows, mean_of_defined, reason, table_of
 from brainalign.errors import InputError
 
 METRICS = ("rsa", "cka")
+ESTIMATORS = ("debiased", "biased")
 ROUNDING = 1e-12  # of distances, which lie between 0 and 2
 
 
@@ -33,17 +35,23 @@ def correlation_distance(values: np.ndarray) -> np.ndarray:
     return 1.0 - unit @ unit.T
 
 
-def rsa(distances: np.ndarray, others: np.ndarray) -> float:
-    """Spearman's r of the upper triangles of two dissimilarity matrices.
+def rsa(distances: np.ndarray, others: np.ndarray, apart: np.ndarray | None = None) -> float:
+    """Spearman's r of two dissimilarity matrices [row, row] over pairs of rows.
 
-    NaN if one has NaN, or is the same everywhere.
+    `apart` : bool [row, row], symmetric, the pairs that count; default: all of two different rows.
+    NaN if a pair is NaN, or all are the same.
     """
     from scipy.stats import rankdata
 
-    upper = np.triu_indices(len(distances), k=1)
-    a, b = distances[upper], others[upper]
+    first, second = np.triu_indices(len(distances), k=1)
+    if apart is not None:
+        counts = apart[first, second]
+        first, second = first[counts], second[counts]
+    a, b = distances[first, second], others[first, second]
     # (With no two distances apart, ranks would be those of rounding errors.)
-    if np.isnan(a).any() or np.isnan(b).any() or min(np.ptp(a), np.ptp(b)) < ROUNDING:
+    if a.size < 2 or np.isnan(a).any() or np.isnan(b).any():
+        return float("nan")
+    if min(np.ptp(a), np.ptp(b)) < ROUNDING:
         return float("nan")
     a, b = (rankdata(x) - (a.size + 1) / 2 for x in (a, b))
     norms = np.sqrt((a @ a) * (b @ b))
@@ -57,10 +65,11 @@ def gram_matrix(values: np.ndarray) -> np.ndarray:
 
 
 def cka(gram: np.ndarray, other: np.ndarray) -> float:
-    """Linear centred kernel alignment (Kornblith et al. 2019, eq. 4) of two Gram matrices."""
-    a, b = _double_centred(gram), _double_centred(other)
-    norms = np.linalg.norm(a) * np.linalg.norm(b)
-    return float((a * b).sum() / norms) if norms > 0 else float("nan")
+    """Linear centred kernel alignment (Kornblith et al. 2019, eq. 4) of two Gram matrices.
+
+    It is biased: with more units than rows it nears 1, whatever the representations hold.
+    """
+    return _cosine(_double_centred(gram), _double_centred(other))
 
 
 def _double_centred(gram: np.ndarray) -> np.ndarray:
@@ -68,22 +77,151 @@ def _double_centred(gram: np.ndarray) -> np.ndarray:
     return gram - mean - mean[:, None] + mean.mean()
 
 
+def debiased_cka(gram: np.ndarray, other: np.ndarray, apart: np.ndarray | None = None) -> float:
+    """Linear CKA from unbiased estimates of HSIC, over the pairs of rows that are `apart`.
+
+    With all pairs of two different rows it is made of HSIC as in Song et al. 2012, eq. 5: the
+    product of both matrices without their diagonal, each less what a sum of one number per row
+    explains of it (Székely & Rizzo 2014, definition 2). With fewer pairs the sums are fitted to
+    those, so that rows that are near each other, whose noise is shared, count for nothing, and
+    representations whose pairs in `apart` are independent still have an expected product of 0.
+
+    Returns
+    -------
+    -1 to 1; 0 where nothing of the first matrix is left, which tells no pairs apart, NaN where
+    nothing of the second is.
+    """
+    if apart is None:
+        apart = ~np.eye(len(gram), dtype=bool)
+    centring = PairCentring(apart)
+    return _explained(centring(gram), centring(other))
+
+
+class PairCentring:
+    """Takes out of a symmetric matrix [row, row] what a sum of one number per row explains.
+
+    Least squares over the pairs that are `apart` (bool [row, row], symmetric); other pairs are 0
+    afterwards. (Where only rows of two blocks are apart, the numbers are not unique, their sums
+    are.)
+    """
+
+    def __init__(self, apart: np.ndarray) -> None:
+        self.apart = apart
+        normal = np.diag(apart.sum(axis=0).astype(float)) + apart
+        self.inverse = np.linalg.pinv(normal, rcond=1e-10, hermitian=True)
+
+    def __call__(self, matrix: np.ndarray) -> np.ndarray:
+        kept = np.where(self.apart, matrix, 0.0)
+        numbers = self.inverse @ kept.sum(axis=0)
+        left = kept - np.where(self.apart, numbers + numbers[:, None], 0.0)
+        # What rounding leaves of a matrix that is such a sum is nothing.
+        small = len(matrix) * np.finfo(float).eps * np.linalg.norm(kept)
+        return np.zeros_like(left) if np.linalg.norm(left) <= small else left
+
+
+def _explained(features: np.ndarray, responses: np.ndarray) -> float:
+    return _cosine(features, responses) if features.any() or not responses.any() else 0.0
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> float:
+    norms = np.linalg.norm(a) * np.linalg.norm(b)
+    return float((a * b).sum() / norms) if norms > 0 else float("nan")
+
+
 @dataclass(frozen=True)
 class Similarity:
     """A metric `rsa` or `cka`, as two steps: a matrix per representation, a number per pair.
 
     The matrix of a subset of rows is a part of the matrix of all rows (CKA centres it anew).
+
+    estimator : of CKA, one of `ESTIMATORS`.
+    contexts : of each row, the context group (or run): pairs inside one do not count; None: all do.
+    gap : pairs of rows that are at most so far from each other do not count.
+    permutations : draws of the null distribution (`permuted`); 0: none.
     """
 
     name: str
+    estimator: str = "debiased"
+    contexts: np.ndarray | None = None
+    gap: int = 0
+    permutations: int = 0
 
     @property
     def matrix(self) -> Callable[[np.ndarray], np.ndarray]:
         return correlation_distance if self.name == "rsa" else gram_matrix
 
-    @property
-    def compare(self) -> Callable[[np.ndarray, np.ndarray], float]:
-        return rsa if self.name == "rsa" else cka
+    def apart(self, rows: np.ndarray) -> np.ndarray:
+        """The pairs that count among `rows` (row numbers of the benchmark), bool [row, row].
+
+        Raises
+        ------
+        InputError : there are too few to compare.
+        """
+        far = np.abs(rows[:, None] - rows) > self.gap
+        if self.contexts is not None:
+            labels = self.contexts[rows]
+            far &= labels[:, None] != labels
+        if far.sum() < 2 * rows.size:
+            raise InputError(
+                f"regression.pairs: {int(far.sum()) // 2} pairs of the {rows.size} test rows of a "
+                "fold are apart, expected at least as many as rows; hold out more groups at a time "
+                "(split.folds), or give a smaller gap"
+            )
+        return far
+
+    def comparison(self, rows: np.ndarray) -> Callable[[np.ndarray, np.ndarray], float]:
+        """The number of two matrices [row, row] of the given rows."""
+        if self.name == "cka" and self.estimator == "biased":
+            return cka
+        apart = self.apart(rows)
+        if self.name == "rsa":
+            return lambda one, other: rsa(one, other, apart)
+        centring = PairCentring(apart)
+        return lambda one, other: _explained(centring(one), centring(other))
+
+    def permuted(self, n_rows: int, random: np.random.Generator) -> np.ndarray:
+        """Row numbers in which blocks of rows have changed their order, int64 [row].
+
+        Blocks are the context groups where pairs inside one do not count, else runs of rows as long
+        as the gap (one row at least): what is alike in neighbouring rows stays together.
+        """
+        if self.contexts is not None:
+            labels = np.unique(self.contexts, return_inverse=True)[1]
+        else:
+            labels = np.arange(n_rows) // max(self.gap, 1)
+        blocks = [np.flatnonzero(labels == k) for k in range(labels.max() + 1)]
+        return np.concatenate([blocks[k] for k in random.permutation(len(blocks))])
+
+
+def make_similarity(entry: Mapping[str, Any], contexts: np.ndarray) -> Similarity:
+    """The similarity of a benchmark's `regression` entry.
+
+    `{type: rsa}` or `{type: cka, estimator: debiased or biased}`, with `pairs: {contexts: apart or
+    all, gap: rows}` and `permutations`.
+
+    Parameters
+    ----------
+    contexts : the context group (or run) of each row.
+
+    Raises
+    ------
+    InputError : an unknown estimator, or pairs left out of biased CKA, which has all.
+    """
+    estimator = entry.get("estimator", "debiased")
+    if estimator not in ESTIMATORS:
+        raise InputError(
+            f"regression.estimator: {estimator!r}, expected one of {', '.join(ESTIMATORS)}"
+        )
+    pairs = entry.get("pairs", {})
+    if pairs and estimator == "biased":
+        raise InputError("regression.pairs: the biased estimator of CKA takes all pairs")
+    return Similarity(
+        entry["type"],
+        estimator,
+        contexts if pairs.get("contexts", "all") == "apart" else None,
+        int(pairs.get("gap", 0)),
+        int(entry.get("permutations", 0)),
+    )
 
 
 class ResponseMatrices:
@@ -102,6 +240,7 @@ class ResponseMatrices:
         self.n_undefined: dict[tuple[str, str], int] = {}
         self.reasons: dict[tuple[str, str], str] = {}
         self.matrices: dict[tuple[str, str], np.ndarray] = {}
+        self._comparisons: dict[bytes, Callable[[np.ndarray, np.ndarray], float]] = {}
         for key in aggregate.parts:
             targets = aggregate.targets(*key)
             measured = targets[responses.measured[targets]]
@@ -115,20 +254,51 @@ class ResponseMatrices:
     def score(self, rows: np.ndarray, splits: Sequence[Split]) -> pd.DataFrame:
         """Similarity to features [row, unit] on each fold's test rows."""
         mine = self.metric.matrix(rows)
-        values: dict[tuple[str, str], np.ndarray] = {}
-        for key, matrix in self.matrices.items():
-            tests = [np.ix_(split.test, split.test) for split in splits]
-            values[key] = np.array([self.metric.compare(mine[t], matrix[t]) for t in tests])
+        found = {key: self._folds(key, mine, splits) for key in self.n_targets}
         parts = []
         for (subject, region), n_targets in self.n_targets.items():
-            if (subject, region) in values:
-                similarity = values[subject, region]
-            else:
-                each = [v for (s, g), v in values.items() if g == region and s != "all"]
-                similarity = np.mean(each, axis=0) if each else np.full(len(splits), np.nan)
-            part = fold_rows(subject, region, similarity, n_targets)
-            n_rows = len(part["fold"])
-            part["n_undefined"] = [self.n_undefined[subject, region]] * n_rows
-            part["reason"] = [self.reasons[subject, region]] * n_rows
-            parts.append(part)
+            table = fold_rows(subject, region, found[subject, region], n_targets)
+            table["n_undefined"] = [self.n_undefined[subject, region]] * len(table["r"])
+            table["reason"] = [self.reasons[subject, region]] * len(table["r"])
+            parts.append(table)
         return table_of(parts)
+
+    def null(self, rows: Sequence[np.ndarray], splits: Sequence[Split], seed: int) -> np.ndarray:
+        """The overall similarity [permutation] to features in another order of blocks of rows.
+
+        `rows`: features [row, unit] of each fold.
+        """
+        random = np.random.default_rng(seed)
+        matrices = {id(values): self.metric.matrix(values) for values in rows}
+        drawn = []
+        for _ in range(self.metric.permutations):
+            order = self.metric.permuted(len(rows[0]), random)
+            square = np.ix_(order, order)
+            moved = {name: matrix[square] for name, matrix in matrices.items()}
+            folds = [
+                self._folds(("all", "all"), moved[id(values)], [split])[0]
+                for values, split in zip(rows, splits, strict=True)
+            ]
+            drawn.append(mean_of_defined(np.array(folds)))
+        return np.array(drawn)
+
+    def _folds(self, key: tuple[str, str], mine: np.ndarray, splits: Sequence[Split]) -> np.ndarray:
+        """The similarity of one summary in each fold; `all` is the mean over subjects."""
+        subject, region = key
+        keys = [key] if key in self.matrices else []
+        if subject == "all" and not self.pooled:
+            keys = [(s, g) for s, g in self.matrices if g == region]
+        if not keys:
+            return np.full(len(splits), np.nan)
+        values = np.empty((len(keys), len(splits)))
+        for fold, split in enumerate(splits):
+            test, compare = np.ix_(split.test, split.test), self._comparison(split.test)
+            part = mine[test]
+            values[:, fold] = [compare(part, self.matrices[k][test]) for k in keys]
+        return values.mean(axis=0)
+
+    def _comparison(self, test: np.ndarray) -> Callable[[np.ndarray, np.ndarray], float]:
+        key = test.tobytes()
+        if key not in self._comparisons:
+            self._comparisons[key] = self.metric.comparison(test)
+        return self._comparisons[key]

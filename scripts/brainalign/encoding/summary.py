@@ -12,10 +12,12 @@ import pandas as pd
 from brainalign.encoding.arrays import fetch
 from brainalign.encoding.correlation import Aggregate, Agreement, Sums, correlation
 
+# What is only of the chosen layer.
+OF_CHOSEN = ("r_null", "r_p", "unique_r2", "unique_null", "unique_p")
 COLUMNS = (
-    "layer", "layer_index", "depth", "subject", "region", "fold", "r", "r_sd", "r_stacked", "r2",
-    "unique_r2", "n_targets", "n_undefined", "reason", "alpha", "alpha_at_edge",
-    "units_per_row", "chosen",
+    "layer", "layer_index", "depth", "subject", "region", "fold", "r", "r_sd", "r_stacked",
+    "r_null", "r_p", "r2", "unique_r2", "unique_null", "unique_p", "beyond", "n_targets",
+    "n_undefined", "reason", "alpha", "alpha_at_edge", "units_per_row", "chosen",
 )  # fmt: skip
 
 Columns = dict[str, list[Any]]
@@ -27,15 +29,15 @@ class Scores:
 
     `r` and `r2` are NaN where undefined, `sums` [3, fold, target] are the sums that r is made of
     (`correlation.Sums`: covariance, prediction, response; zero where undefined), `alpha` is an
-    index of the grid (None for least squares), `unique_r2` what the features add to the nuisance's
-    R² (None where it was not asked for).
+    index of the grid (None for least squares), `inner_r` is r inside the training rows of the fold,
+    the mean over the inner folds that choose the penalty (None of other regressions).
     """
 
     r: np.ndarray
     r2: np.ndarray
     sums: np.ndarray
     alpha: np.ndarray | None
-    unique_r2: np.ndarray | None = None
+    inner_r: np.ndarray | None = None
 
     @classmethod
     def undefined(cls, n_folds: int, n_targets: int, penalties: bool) -> "Scores":
@@ -49,11 +51,13 @@ class Scores:
     def of_folds(cls, folds: Sequence["Scores"]) -> "Scores":
         """The scores of several folds, in their order."""
         alphas = [fold.alpha for fold in folds if fold.alpha is not None]
+        inner = [fold.inner_r for fold in folds if fold.inner_r is not None]
         return cls(
             np.concatenate([fold.r for fold in folds]),
             np.concatenate([fold.r2 for fold in folds]),
             np.concatenate([fold.sums for fold in folds], axis=1),
             np.concatenate(alphas) if alphas else None,
+            inner_r=np.concatenate(inner) if inner else None,
         )
 
     def put(self, fold: int, block: slice, found: Agreement) -> None:
@@ -68,11 +72,13 @@ class Scores:
         self.r[:, ~measured] = np.nan
         self.r2[:, ~measured] = np.nan
         self.sums[:, :, ~measured] = 0.0
+        if self.inner_r is not None:
+            self.inner_r[:, ~measured] = np.nan
         return self
 
     def take(self, fold: int, other: "Scores") -> None:
         """Write down one fold's scores of `other`."""
-        for name in ("r", "r2", "alpha", "unique_r2"):
+        for name in ("r", "r2", "alpha"):
             if getattr(self, name) is not None:
                 getattr(self, name)[fold] = getattr(other, name)[fold]
         self.sums[:, fold] = other.sums[:, fold]
@@ -97,7 +103,6 @@ def summarise(
     grid = np.asarray(alphas)[::-1]
     undefined = np.isnan(scores.r)
     explained = aggregate(scores.r2)
-    unique = None if scores.unique_r2 is None else aggregate(scores.unique_r2)
     stacked = aggregate(scores.stacked)
     parts = []
     for (subject, region), values in aggregate(scores.r).items():
@@ -106,8 +111,6 @@ def summarise(
         rows = fold_rows(subject, region, values, targets.size)
         rows["r_stacked"][0] = float(stacked[subject, region])
         rows["r2"] = with_mean(explained[subject, region])
-        if unique is not None:
-            rows["unique_r2"] = with_mean(unique[subject, region])
         rows["n_undefined"] = [int(lost.any(axis=0).sum()), *lost.sum(axis=1).tolist()]
         rows["reason"] = [reason(unmeasured[targets[which]]) for which in (lost.any(axis=0), *lost)]
         scored = targets[~lost.all(axis=0)]
@@ -142,7 +145,6 @@ def fold_rows(subject: str, region: str, values: np.ndarray, n_targets: int) -> 
         "r_sd": [spread_of_defined(values), *[np.nan] * values.size],
         "r_stacked": [np.nan] * n_rows,
         "r2": [np.nan] * n_rows,
-        "unique_r2": [np.nan] * n_rows,
         "n_targets": [n_targets] * n_rows,
         "n_undefined": [0] * n_rows,
         "reason": [""] * n_rows,

@@ -31,6 +31,8 @@ Config = Mapping[str, Any]
 SCORED = ("alignment", "behavior", "capability", "next_word")  # sections that score models
 FORMATS = {"mmlu": "multiple-choice", "bbh": "generation"}  # of published questions
 
+ISOLATED = ("tuckute2024",)  # datasets whose rows are no neighbours: sentences without context
+
 _EXPONENT = re.compile(r"[-+]?\d+e[-+]?\d+", re.IGNORECASE)  # text to YAML
 
 
@@ -172,9 +174,11 @@ def _reference_faults(config: Config) -> Iterator[str]:
                 f"{source['width']}"
             )
     for name, benchmark in config.get("alignment", {}).items():
-        yield from _combined_faults(f"alignment.{name}", benchmark)
-        yield from _nuisance_faults(f"alignment.{name}", benchmark, models)
-        yield from _selection_faults(f"alignment.{name}", benchmark["regression"])
+        path, dataset = f"alignment.{name}", datasets.get(benchmark["dataset"])
+        yield from _combined_faults(path, benchmark)
+        yield from _nuisance_faults(path, benchmark, models)
+        yield from _selection_faults(path, benchmark, dataset)
+        yield from _similarity_faults(path, benchmark)
         timed = _is_timed(datasets.get(benchmark["dataset"]))
         given = benchmark.get("timing") is not None
         if timed is not None and timed != given:
@@ -264,11 +268,58 @@ def _task_faults(path: str, task: Config) -> Iterator[str]:
         yield f"{path}.normalisation: of scoring loglikelihood-text, not of {scoring}"
 
 
-def _selection_faults(path: str, regression: Config) -> Iterator[str]:
+def _selection_faults(path: str, benchmark: Config, dataset: Config | None) -> Iterator[str]:
+    regression = benchmark["regression"]
     selection = regression.get("selection", "folds-per-target")
     for key in ("criterion", "inner_folds"):
         if key in regression and selection != "folds-per-target":
             yield f"{path}.regression.{key}: of selection folds-per-target, not of {selection}"
+    if (
+        "unique_variance" in benchmark
+        and regression["type"] == "ridge"
+        and selection != "folds-per-target"
+        and benchmark["split"]["scheme"] != "shuffled"
+        and _are_neighbours(dataset)
+    ):
+        yield (
+            f"{path}.regression.selection: {selection} takes rows for independent, and those of "
+            f"{benchmark['dataset']!r} are neighbours in one text or scan, so unique_variance "
+            "would be of penalties that are too small; take folds-per-target"
+        )
+
+
+def _are_neighbours(dataset: Config | None) -> bool:
+    """Whether rows follow each other in a text or scan (only the run tells of one's own data)."""
+    return dataset is not None and dataset["source"]["type"] not in (*ISOLATED, "own")
+
+
+def _similarity_faults(path: str, benchmark: Config) -> Iterator[str]:
+    """What mode controlled asks of a similarity."""
+    regression = benchmark["regression"]
+    kind = regression["type"]
+    if kind not in ("rsa", "cka"):
+        return
+    pairs = regression.get("pairs", {})
+    if regression.get("estimator") == "biased":
+        if pairs:
+            yield f"{path}.regression.pairs: the biased estimator of CKA takes all pairs"
+        if benchmark["mode"] == "controlled":
+            yield (
+                f"{path}.regression.estimator: biased, but mode is controlled: CKA of independent "
+                "data is then near 1 where units exceed rows; take debiased"
+            )
+    if benchmark["mode"] != "controlled" or regression.get("estimator") == "biased":
+        return
+    if pairs.get("contexts", "all") == "all" and not pairs.get("gap", 0):
+        yield (
+            f"{path}.regression.pairs: mode controlled compares no neighbours, whose noise is "
+            "shared; give {contexts: apart}, or {gap: rows} longer than the autocorrelation"
+        )
+    if not regression.get("permutations", 0):
+        yield (
+            f"{path}.regression.permutations: mode controlled needs the null distribution of "
+            f"{kind}; give a number of permutations, for instance 99"
+        )
 
 
 def _nuisance_faults(path: str, benchmark: Config, models: Config) -> Iterator[str]:
@@ -284,6 +335,12 @@ def _nuisance_faults(path: str, benchmark: Config, models: Config) -> Iterator[s
         if other not in baselines:
             key = f"{path}.unique_variance.beyond"
             yield _unknown(key, other, baselines, "baseline of this study")
+    known = [baselines[other]["source"]["kind"] for other in asked["beyond"] if other in baselines]
+    if benchmark["split"]["scheme"] == "grouped" and known and set(known) == {"oasm"}:
+        yield (
+            f"{path}.unique_variance.beyond: oasm says nothing of held-out groups "
+            "(split.scheme grouped); name further baselines"
+        )
     kind = benchmark["regression"]["type"]
     if kind in ("rsa", "cka"):
         yield f"{path}.unique_variance: {kind} explains no variance; leave the key out"

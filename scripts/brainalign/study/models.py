@@ -126,7 +126,7 @@ def partner(model: Model) -> str | None:
 
 def parent(model: Model) -> str | None:
     """The model that this one is made from in the workflow (a tuned model, an untrained twin, a
-    count of tokens), or None."""
+    count of tokens, word vectors), or None."""
     return model["source"].get("of")
 
 
