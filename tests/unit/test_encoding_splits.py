@@ -241,7 +241,9 @@ def test_a_bad_scheme_is_named(scheme, message):
 )
 def test_folds_of_few_rows_are_refused(split, remedy):
     rows = [f"r{i:02d}" for i in range(45)]
-    stimuli = pd.DataFrame({"stimulus_id": rows, "split_group": np.repeat(list("abcde"), 9)})
+    groups = np.repeat(list("abcde"), 9)
+    columns = {"stimulus_id": rows, "context_group": groups, "split_group": groups}
+    stimuli = pd.DataFrame(columns)
     dataset = xr.Dataset({"responses": (("stimulus", "target"), np.eye(45))})
     entry = {"regression": {"type": "ols"}, "split": split}
     with pytest.raises(InputError, match=rf"a fold of 9 test rows, expected 15 or more.*{remedy}"):
