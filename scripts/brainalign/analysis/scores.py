@@ -122,10 +122,9 @@ def _scores(rows: pd.DataFrame) -> pd.DataFrame:
     columns = ["file", "region", "r", "unique_r2", "held_out"]
     for file, region, r, unique_r2, held_out in summary[columns].itertuples(index=False, name=None):
         both = tables.get((file, region))
-        table, added = (
-            np.empty((0, 0)) if both is None else both[name].to_numpy(float)
-            for name in ("r", "unique_r2")
-        )
+        nothing: np.ndarray = np.empty((0, 0))
+        table = nothing if both is None else both["r"].to_numpy(float)
+        added = nothing if both is None else both["unique_r2"].to_numpy(float)
         variance = of_pair(table, held_out)
         interval, unique = variance.of(r), of_pair(added, held_out).of(unique_r2)
         found.append(
