@@ -59,7 +59,7 @@ def published(
     main = models[models["part"] == "main"]
     tuned = main[main["role"] == "tuned"]
     markers = family_markers(models)
-    figure = sheet(PAGE, 7.6)
+    figure = sheet(PAGE, 8.4)
     heading(figure, "Published tables, Aw et al. 2024: real models, as printed and re-examined")
     places = figure.add_gridspec(3, 3)
     grid = np.array([[figure.add_subplot(places[i, j]) for j in range(3)] for i in range(2)])
@@ -246,12 +246,12 @@ def _by_width(
 def _time_alone(axes: Axes, widths: pd.DataFrame, check: pd.DataFrame) -> None:
     """The mean printed score of each width against that of features of time alone."""
     axes.plot(widths["time_alone"], widths["published"], "o", color=INK, markersize=3)
-    for row in each(widths):
+    for k, row in enumerate(each(widths)):  # neighbours in width lie close: left and right in turn
         axes.annotate(
-            f"{row.width:.0f}", (row.time_alone, row.published), (3, 3),
-            textcoords="offset points", color=MUTED,
+            f"{row.width:.0f}", (row.time_alone, row.published), (-4 if k % 2 else 4, 0),
+            textcoords="offset points", color=MUTED, va="center", ha="right" if k % 2 else "left",
         )  # fmt: skip
-    axes.margins(0.14)
+    axes.margins(0.22, 0.1)
     axes.set_xlabel("features of time alone (r)")
     axes.set_ylabel("Blank2014, mean per width (r)")
     what = "Pearson r over widths, blank2014 × features of time alone"
