@@ -169,15 +169,17 @@ def scored(model, names):
     """
     wanted = ALL_MODELS[model].get("scored_on", names)
     planted = role(ALL_MODELS[model]) == "truth"
+    counted = counts_tokens(ALL_MODELS[model])
+    read_by = parent(ALL_MODELS[model]) if counted else model
     return [
         name
         for name in names
         if name in wanted
-        and (name in BEHAVIOR or not counts_tokens(ALL_MODELS[model]))
+        and (name in BEHAVIOR or not counted)
         and not (planted and ALIGNMENT[name]["dataset"] in REAL_DATASETS)
         and (
-            model not in PUBLISHED_SURPRISAL
-            or (name in BEHAVIOR and surprisal_fits(model, BEHAVIOR[name]["dataset"]))
+            read_by not in PUBLISHED_SURPRISAL
+            or (name in BEHAVIOR and surprisal_fits(read_by, BEHAVIOR[name]["dataset"]))
         )
     ]
 

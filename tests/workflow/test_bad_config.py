@@ -74,6 +74,31 @@ FAULTS = [
         {"source": {"type": "tune", "of": "sim-decoder-s-instruct"}},
         ["models.m.base", "'sim-decoder-s-instruct' is itself tuned", "base: sim-decoder-s"],
     ),
+    (
+        "models/m",
+        {"source": {"type": "baseline", "kind": "tokens"}},
+        ["models.m.source", "'of'", "missing"],
+    ),
+    (
+        "models/oasm/source/of",
+        "sim-decoder-s",
+        ["models.oasm.source.of", "only kind tokens counts a model's tokens"],
+    ),
+    (
+        "behavior/sim-reading-controlled/covariates",
+        ["length", "log(length)"],
+        ["behavior.sim-reading-controlled.covariates", "'log(length)'", "spline(NAME)"],
+    ),
+    (
+        "behavior/sim-reading-legacy/times",
+        "log",
+        ["behavior.sim-reading-legacy.times", "of mode controlled"],
+    ),
+    (
+        "behavior/sim-reading-controlled/mixed_model",
+        {"items": "story"},
+        ["sim-reading-controlled.mixed_model.items", "'story'", "word, sentence"],
+    ),
     ("datasets/sim-passages/context", "window:0", ["context", "'window:0'", "window:L"]),
     ("datasets/sim-passages/pooling", "max", ["pooling", "'max'", "last"]),
     ("datasets/sim-passages/stride", 0, ["datasets.sim-passages.stride", "0", "from 1 up"]),

@@ -77,7 +77,9 @@ def reading_loss(
         facts = facts[facts["role"].isin(["vanilla", "tuned"])]
         parts = stories[(stories["benchmark"] == benchmark) & (stories["kind"] == "story")]
         for name, loss in _losses(part, losses):
-            for measure in MEASURES:
+            had = set(part["measure"])
+            # The paper's |r| and r are one measure.
+            for measure in [m for m in MEASURES if not (m == "r" and "abs_r" in had)]:
                 values = part[part["measure"] == measure].set_index("model")["value"]
                 table = facts.assign(score=values, loss=loss).dropna(subset=["score", "loss"])
                 of_stories = parts[parts["measure"] == measure] if measure in ADDITIVE else None

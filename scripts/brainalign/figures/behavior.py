@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from brainalign.analysis.predictors import LOSS, READ_LOSS, READING, SIZE, found_for, predictors
 from brainalign.analysis.wording import r_text
+from brainalign.behavior.reliability import AT_LEAST
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, model_order
 from brainalign.figures.scatter import GROUPS, name_extremes, scatter, stated
 from brainalign.figures.style import (
@@ -31,7 +32,7 @@ from brainalign.figures.style import (
 
 BEHAVIOR_COLUMNS = (
     *MODEL_COLUMNS, "dataset", "benchmark", "mode", "measure", "value", "low", "high", "n",
-    "ceiling", "simulated",
+    "ceiling", "ceiling_method", "simulated",
 )  # fmt: skip
 AXIS = {
     "abs_r": "|r| with reading times",
@@ -110,7 +111,8 @@ def _models(axes: Axes, part: pd.DataFrame, order: pd.DataFrame, markers: dict[s
     has_ceiling = part["ceiling"].notna().any()
     measure = str(part["measure"].iloc[0])
     if has_ceiling:
-        lines += f"\nnoise ceiling of this mode: {r_text(part['ceiling'].max())}"
+        bound = f"{AT_LEAST} " * part["ceiling_method"].astype(str).str.startswith(AT_LEAST).any()
+        lines += f"\nnoise ceiling of this mode: {bound}{r_text(part['ceiling'].max())}"
         axes.axvline(
             part["ceiling"].max(), color=INK, linestyle=CEILING.get_linestyle(), lw=0.9,
             label=str(CEILING.get_label()),

@@ -12,7 +12,14 @@ import yaml
 
 from brainalign.behavior.terms import columns_of
 from brainalign.datasets.measures import EVENTS, MEASURES, reported_as
-from brainalign.datasets.registry import MEASURED, READING, TIMED, reader, surprisal_fits
+from brainalign.datasets.registry import (
+    COUNTED_RELEASES,
+    MEASURED,
+    READING,
+    TIMED,
+    reader,
+    surprisal_fits,
+)
 from brainalign.errors import InputError
 from brainalign.study.models import (
     PUBLISHED_INSTRUCTIONS,
@@ -125,7 +132,14 @@ def _reference_faults(config: Config) -> Iterator[str]:
             elif role(models[other]) in ("baseline", "truth"):
                 yield f"models.{name}.{key}: {other!r} is a baseline; name a language model"
             elif key == "source.of" and models[other]["source"]["type"] == "surprisal":
-                yield f"models.{name}.{key}: {other!r} has no weights; name a model that has"
+                if not counts_tokens(model):
+                    yield f"models.{name}.{key}: {other!r} has no weights; name a model that has"
+                elif models[other]["source"].get("release") not in COUNTED_RELEASES:
+                    yield (
+                        f"models.{name}.{key}: the published surprisal of {other!r} does not say "
+                        "how many tokens a word has; name a model with weights, or of release "
+                        f"{', '.join(COUNTED_RELEASES)}"
+                    )
         chain, step = [name], parent(model)
         while step in models and step not in chain:
             chain.append(step)
