@@ -111,7 +111,8 @@ def _models(axes: Axes, part: pd.DataFrame, order: pd.DataFrame, markers: dict[s
     has_ceiling = part["ceiling"].notna().any()
     measure = str(part["measure"].iloc[0])
     if has_ceiling:
-        bound = f"{AT_LEAST} " * part["ceiling_method"].astype(str).str.startswith(AT_LEAST).any()
+        is_bound = part["ceiling_method"].astype(str).str.startswith(AT_LEAST).any()
+        bound = f"{AT_LEAST} " if is_bound else ""
         lines += f"\nnoise ceiling of this mode: {bound}{r_text(part['ceiling'].max())}"
         axes.axvline(
             part["ceiling"].max(), color=INK, linestyle=CEILING.get_linestyle(), lw=0.9,
