@@ -29,20 +29,21 @@ from encoded_studies import Design, encoded_findings  # noqa: E402
 from scipy.stats import binom  # noqa: E402
 from simulated_studies import (  # noqa: E402
     EIGHT,
-    Findings,
     Plant,
     answer_findings,
     contrast_findings,
     correlation_findings,
+    family_answer_findings,
     loss_findings,
     rates,
     reading_findings,
+    reading_pair_findings,
 )
 
 DIFFERING = Plant(model_sd=0, slope_sd=0.01)
 # name → what finds, its study, the share of the studies that it takes (a false-positive rate needs
 # more than a power).
-SCENARIOS: dict[str, tuple[Callable[..., Findings], tuple[Any, ...], float]] = {
+SCENARIOS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], float]] = {
     "correlates, no cause": (correlation_findings, (Plant(),), 1),
     "correlates, cause size": (correlation_findings, (Plant(size=0.02),), 0.4),
     "correlates, cause knowledge": (correlation_findings, (Plant(knowledge=0.02),), 0.4),
@@ -61,6 +62,11 @@ SCENARIOS: dict[str, tuple[Callable[..., Findings], tuple[Any, ...], float]] = {
     "reading times, tuning changes loss alone, 5 pairs": (loss_findings, (0.0, 5), 1),
     "reading times, tuning changes loss alone, 8 pairs": (loss_findings, (0.0, 8), 1),
     "reading times, tuning adds .002 nats beyond loss": (loss_findings, (0.002, 5), 0.4),
+    "reading pair, equal models": (reading_pair_findings, (0.0,), 0.4),
+    "reading pair, better by a fifth": (reading_pair_findings, (0.2,), 0.2),
+    "accuracy over models, no gain": (family_answer_findings, (0.0, 0.0), 1),
+    "accuracy over models, no gain, shared luck": (family_answer_findings, (0.0, 0.5), 1),
+    "accuracy over models, gain of .1 in skill": (family_answer_findings, (0.1, 0.0), 0.4),
     "accuracy, equal models": (answer_findings, (), 1),
     "tables, tuning alike": (contrast_findings, (Plant(model_sd=0),), 1),
     "tables, stimuli favour models at random": (

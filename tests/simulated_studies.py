@@ -251,14 +251,11 @@ def correlation_findings(plant: Plant, seed: list[int]) -> Findings:
     return found
 
 
-def reading_findings(seed: list[int], stories: int = 10, words: int = 100) -> Findings:
-    """Which measures of reading times that surprisal has no part in seem to show one.
-
-    The times follow word length, which surprisal goes with.
-    """
-    from brainalign.behavior.reading_times import fit_reading_times
-
-    rng = np.random.default_rng(seed)
+def _read(
+    rng: np.random.Generator, stories: int, words: int, slope: float = 0.0
+) -> tuple[pd.DataFrame, xr.Dataset, np.ndarray]:
+    """Stimuli, reading times that follow word length, and the bits that slow readers by `slope` ms
+    each."""
     n = stories * words
     story = np.repeat([f"story{s}" for s in range(stories)], words)
     length = rng.integers(1, 12, n).astype(float)
@@ -274,14 +271,27 @@ def reading_findings(seed: list[int], stories: int = 10, words: int = 100) -> Fi
     # Stories differ in pace, and successive times go together.
     noise = rng.normal(0, 20, n)
     noise[1:] += 0.3 * noise[:-1]
-    times = 300 + 3 * length + np.repeat(rng.normal(0, 10, stories), words) + noise
+    bits = 6 - frequency + rng.normal(0, 2, n)
+    times = 300 + 3 * length + slope * bits
+    times += np.repeat(rng.normal(0, 10, stories), words) + noise
     responses = xr.Dataset(
         {"responses": (("stimulus", "target"), times[:, None])},
         coords={"target_id": ("target", ["mean"])},
         attrs={"kind": "reading-times"},
     )
-    surprisal = pd.DataFrame({"stimulus_id": ids, "bits": 6 - frequency + rng.normal(0, 2, n)})
     stimuli["punctuation"] = rng.random(n) < 0.1
+    return stimuli, responses, bits
+
+
+def reading_findings(seed: list[int], stories: int = 10, words: int = 100) -> Findings:
+    """Which measures of reading times that surprisal has no part in seem to show one.
+
+    The times follow word length, which surprisal goes with.
+    """
+    from brainalign.behavior.reading_times import fit_reading_times
+
+    stimuli, responses, bits = _read(np.random.default_rng(seed), stories, words)
+    surprisal = stimuli[["stimulus_id"]].assign(bits=bits)
     table = fit_reading_times(surprisal, stimuli, responses, "controlled")
     rows = table[table["kind"] == "all"].set_index("measure")
     partial, gain = rows.loc["partial_r"], rows.loc["delta_loglik_per_word"]
@@ -290,6 +300,67 @@ def reading_findings(seed: list[int], stories: int = 10, words: int = 100) -> Fi
         "partial r, interval over stories excludes 0": partial["low"] > 0 or partial["high"] < 0,
         "slope, interval over stories excludes 0": slope["low"] > 0 or slope["high"] < 0,
         "Δ log-likelihood, interval over stories above 0": gain["low"] > 0,
+    }
+
+
+def reading_pair_findings(
+    better: float, seed: list[int], stories: int = 10, words: int = 100
+) -> Findings:
+    """Whether contrasts tell two models' fits to reading times apart.
+
+    Their surprisals have errors of their own, the tuned model's by the share `better` smaller.
+    """
+    from brainalign.analysis.behaviors import collect_behaviors
+    from brainalign.analysis.contrasts import contrasts
+    from brainalign.analysis.records import model_table
+    from brainalign.behavior.reading_times import fit_reading_times
+
+    rng = np.random.default_rng(seed)
+    stimuli, responses, bits = _read(rng, stories, words, slope=4)
+    models = {
+        name: {
+            "base": base, "family": "F", "role": "tuned" if base else "vanilla", "label": name,
+            "published": None, "parameters": 1e8, "simulated": True,
+        }
+        for name, base in (("v", None), ("t", "v"))
+    }  # fmt: skip
+    benchmarks = {mode: {"dataset": "d", "mode": mode} for mode in ("legacy", "controlled")}
+    results = []
+    for name, error in (("v", 3.0), ("t", 3.0 * (1 - better))):
+        surprisal = stimuli[["stimulus_id"]].assign(bits=bits + rng.normal(0, error, len(bits)))
+        results += [
+            (name, mode, fit_reading_times(surprisal, stimuli, responses, mode))
+            for mode in benchmarks
+        ]
+    table = contrasts(**collect_behaviors(results, model_table(models, []), benchmarks, []))
+    pair = table[table["level"] == "pair"].set_index(["mode", "measure"])["p"]
+    return {
+        "one pair, r": pair["legacy", "r"] < 0.05,
+        "one pair, Δ log-likelihood": pair["controlled", "delta_loglik_per_word"] < 0.05,
+    }
+
+
+def family_answer_findings(gain: float, shared: float, seed: list[int]) -> Findings:
+    """Whether accuracy over 12 vanilla models seems to gain: 300 questions, a tuned model each,
+    which share some of the luck with questions (standard deviation `shared`)."""
+    from brainalign.analysis.contrasts import contrasts
+
+    rng = np.random.default_rng(seed)
+    models = _models(Plant(tuned_per_base=1))
+    hard, luck = rng.normal(size=(1, 300)), shared * rng.normal(size=(1, 300))
+    tuned = (models["role"] == "tuned").to_numpy()[:, None]
+    skill = 0.3 + rng.normal(0, 0.2, (len(models), 1)) + tuned * (gain + luck)
+    own = np.sqrt(0.5 - shared**2 * tuned / 2)
+    correct = hard + own * rng.normal(size=(len(models), 300)) < skill
+    table = _about(models).assign(
+        task="mmlu", category="all", accuracy=correct.mean(1), low=correct.mean(1) - 0.05,
+        high=correct.mean(1) + 0.05, n=300, scoring="loglikelihood", simulated=True,
+    )  # fmt: skip
+    table = contrasts(capabilities=with_shared_answers(table))
+    overall = table[table["level"] == "overall"].set_index("unit")["p_these_stimuli"]
+    return {
+        "bases, these questions": overall["bases"] < 0.05,
+        "all pairs, these questions": overall["pairs"] < 0.05,
     }
 
 

@@ -16,7 +16,6 @@ from brainalign.analysis.association import (
 )
 from brainalign.analysis.multiplicity import benjamini_hochberg
 from brainalign.analysis.resampling import (
-    cluster_weights,
     paired_tests,
     sign_flip_p,
     wilcoxon_p,
@@ -179,22 +178,6 @@ def test_benjamini_hochberg_equals_scipy(p):
 def test_a_test_that_was_not_made_does_not_count():
     adjusted = benjamini_hochberg(np.array([0.01, np.nan, 0.04]))
     np.testing.assert_allclose(adjusted, [0.02, np.nan, 0.04])
-
-
-def test_weights_draw_whole_clusters_within_strata(rng):
-    clusters = ["a", "a", "b", "c", "c", "d"]
-    strata = ["1", "1", "1", "2", "2", "2"]
-    weights = cluster_weights(clusters, strata, 4000, rng)
-    assert (weights[:, 0] == weights[:, 1]).all()
-    assert (weights[:, 3] == weights[:, 4]).all()
-    assert (weights[:, 0] + weights[:, 2] == 2).all()
-    np.testing.assert_allclose(weights.mean(0), 1, atol=0.06)
-
-
-def test_weights_give_the_unbiased_variance_of_a_mean(rng):
-    x = rng.normal(size=6)
-    weights = cluster_weights([str(i) for i in range(6)], None, 100_000, rng)
-    assert (weights @ x / 6).std() == pytest.approx(stats.sem(x), rel=0.02)
 
 
 @given(

@@ -497,6 +497,15 @@ def test_a_tuned_model_without_a_partner_in_the_study_is_in_no_contrast(planted)
     assert set(found.loc[found["models"] == "tuned", "n"]) == {2}
 
 
+def test_a_note_on_a_value_that_is_there_hides_no_interval(planted):
+    times = reading_times(planted["scores"])
+    plain = contrasts(**times)
+    times["behaviors"] = times["behaviors"].assign(note="no ceiling: only means")
+    table = contrasts(**times)
+    assert not table["note"].str.contains("ceiling").any()
+    pd.testing.assert_frame_equal(table, plain)
+
+
 def test_a_missing_benchmark_leaves_out_only_its_rows(planted):
     scores = planted["scores"]
     gone = (scores["model"] == "A0") & (scores["benchmark"] == "reading-legacy")

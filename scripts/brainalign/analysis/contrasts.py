@@ -202,9 +202,13 @@ def _pairs(members: pd.DataFrame, values: pd.DataFrame, units: pd.DataFrame) -> 
         notes.append(next((n for n in [*absent, *said] if isinstance(n, str) and n), ""))
     tables = unit_tables(units, [*members.index, *bases], "value")
     vanilla = by_model.reindex(bases)
+    tuned = by_model["value"].reindex(members.index).to_numpy(float)
+    # A value may have a note of another kind, that its dataset has no ceiling.
+    undefined = np.isnan(tuned - vanilla["value"].to_numpy(float))
+    notes = [note if no else "" for note, no in zip(notes, undefined, strict=True)]
     return Pairs(
         benchmark=str(values["benchmark"].iloc[0]),
-        tuned=by_model["value"].reindex(members.index).to_numpy(float),
+        tuned=tuned,
         vanilla=vanilla["value"].to_numpy(float),
         positive=np.asarray((vanilla[["low", "value"]].to_numpy(float) > 0).all(axis=1)),
         units=tables[: len(bases)] - tables[len(bases) :],

@@ -1,6 +1,5 @@
-"""Bootstrap weights for data with clusters, and the tests of paired differences."""
+"""Tests of paired differences: signed ranks, random signs, Student's t."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,41 +11,6 @@ EXACT_UP_TO = 16
 EXACT_RANKS = 50  # with more differences Wilcoxon's test takes the normal approximation
 EXACT_TIES = 13  # and with more than these where some are 0 or tied; both as in SciPy
 FLIPS = 10_000
-
-
-def cluster_weights(
-    clusters: Sequence[str],
-    strata: Sequence[str] | None,
-    samples: int,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """The weight of each unit when whole clusters are drawn with replacement.
-
-    Of k clusters of a stratum k − 1 are drawn, each with the weight k / (k − 1): so the variance of
-    a mean over resampled clusters is the unbiased one, which k draws underestimate by (k − 1) / k
-    (Rao & Wu 1988, with k − 1 draws). The only cluster of a stratum is always there.
-
-    Parameters
-    ----------
-    clusters : name of each unit's cluster [n]; all units of a drawn cluster come along.
-    strata : name of each unit's stratum [n], or None; each stratum is drawn from by itself.
-    samples : number of bootstrap samples.
-
-    Returns
-    -------
-    float [samples, n]
-    """
-    stratum_of = ["" for _ in clusters] if strata is None else list(strata)
-    keys = list(zip(stratum_of, clusters, strict=True))
-    names = sorted(set(keys))
-    column = {key: i for i, key in enumerate(names)}
-    counts = np.zeros((samples, len(names)))
-    for stratum in sorted(set(stratum_of)):
-        members = [column[key] for key in names if key[0] == stratum]
-        k = len(members)
-        drawn = rng.multinomial(max(k - 1, 1), np.full(k, 1 / k), size=samples)
-        counts[:, members] = drawn * (k / max(k - 1, 1))
-    return counts[:, [column[key] for key in keys]]
 
 
 @dataclass(frozen=True)
