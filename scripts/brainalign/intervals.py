@@ -46,20 +46,6 @@ def student(value: float, error: float, freedom: float) -> Inference:
     return Inference(value - half, value + half, p, "" if error > 0 else "its standard error is 0")
 
 
-def mean_interval(values: np.ndarray) -> tuple[float, float]:
-    """Student's 95 % interval of the mean of `values` [n]; NaN with fewer than 2.
-
-    A percentile bootstrap of so few leaves out the mean of a normal distribution in 15 % of samples
-    of 6, in 10 % of 10 (Hesterberg 2015, section 3.3).
-    """
-    values = np.asarray(values, float)
-    values = values[~np.isnan(values)]
-    if len(values) < 2:
-        return np.nan, np.nan
-    half = reach(len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)
-
-
 def jackknife(
     sums: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray], bounded: bool = False
 ) -> Inference:

@@ -7,7 +7,6 @@ from brainalign.intervals import (
     Inference,
     correlation,
     jackknife,
-    mean_interval,
     paired_sums,
     slope,
     welch_satterthwaite,
@@ -27,18 +26,11 @@ def ends(found: Inference) -> tuple[float, float]:
     return found.low, found.high
 
 
-def test_interval_of_a_mean_is_students(rng):
-    x = rng.normal(size=7)
-    expected = stats.t.interval(0.95, 6, x.mean(), stats.sem(x))
-    np.testing.assert_allclose(mean_interval(np.append(x, np.nan)), expected)
-    assert np.isnan(mean_interval(x[:1])).all()
-
-
 def test_jackknife_of_a_mean_is_students(rng):
     x = rng.normal(size=7)
     sums = np.column_stack([x, np.ones(7)])
     found = jackknife(sums, lambda s: s[:, 0] / s[:, 1])
-    np.testing.assert_allclose(ends(found), mean_interval(x))
+    np.testing.assert_allclose(ends(found), stats.t.interval(0.95, 6, x.mean(), stats.sem(x)))
     assert found.p == pytest.approx(stats.ttest_1samp(x, 0).pvalue)
 
 
