@@ -253,6 +253,7 @@ def behaviors(
                         "interval": "stories",
                         "n": 2400,
                         "ceiling": 0.858 if "r" in measure.split("_") else np.nan,
+                        "ceiling_method": "split-half" if "r" in measure.split("_") else "",
                         "ratio": value / 0.858 if "r" in measure.split("_") else np.nan,
                         "note": "",
                         "simulated": simulated,
