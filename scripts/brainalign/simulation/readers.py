@@ -5,7 +5,7 @@ import numpy as np
 BASE, BASE_SD = 320.0, 40.0  # ms, over readers
 PER_BIT, PER_CHARACTER, PER_BIT_BEFORE = 6.0, 4.0, 3.0  # ms, of the mean reader
 # What real readers do and tokens go with: they pause at punctuation, and before a long word.
-AT_PUNCTUATION, PER_CHARACTER_NEXT = 30.0, 2.0  # ms, of the mean reader
+AT_PUNCTUATION, PER_CHARACTER_NEXT = 15.0, 2.0  # ms, of the mean reader
 SLOWEST, FASTEST = 1.5, 0.5  # readers' slopes, as multiples of the mean reader's
 NOISE_SD = 60.0  # ms, per word and reader
 UNREAD = 0.03  # share of times that are missing
@@ -22,9 +22,9 @@ def reading_times(
     """Reading times in ms, float64 [word, reader], NaN where a reader skipped a word (3 %).
 
     time = base of the reader + slope of the reader · (6 · bits + 4 · characters + 3 · bits of the
-    word before + 30 where the word ends with punctuation + 2 · characters of the next word) +
+    word before + 15 where the word ends with punctuation + 2 · characters of the next word) +
     normal noise of 60 ms. Nothing crosses stories. The readers' slopes are evenly spread over 0.5
-    to 1.5 with mean exactly 1, so the mean reader has the slopes 6, 4, 3, 30 and 2.
+    to 1.5 with mean exactly 1, so the mean reader has the slopes 6, 4, 3, 15 and 2.
 
     Parameters
     ----------
