@@ -28,8 +28,10 @@ from brainalign.study.models import (
     narrow,
     parent,
     partner,
+    presentation,
     previous_checkpoint,
     role,
+    weights_of,
 )
 from brainalign.study.progress import Progress, unsaid
 from brainalign.study.resources import (
@@ -69,7 +71,9 @@ ALL_MODELS = all_models(config)
 NARROWED = narrow(ALL_MODELS, config.get("only") or [])
 # Checkpoints of tuning experiments are read and scored as all models are, and have tables of their own.
 CHECKPOINTS = [name for name in NARROWED if role(NARROWED[name]) == "checkpoint"]
-MODELS = {name: m for name, m in NARROWED.items() if name not in CHECKPOINTS}
+# A model's further presentations are read and scored too, for a table of their own.
+PRESENTED = [name for name in NARROWED if role(NARROWED[name]) == "presentation"]
+MODELS = {n: m for n, m in NARROWED.items() if n not in (*CHECKPOINTS, *PRESENTED)}
 DATASETS = config.get("datasets", {})
 ALIGNMENT = config.get("alignment", {})
 BEHAVIOR = config.get("behavior", {})

@@ -1,6 +1,16 @@
 """What a model contributes: hidden states and word probabilities for every stimulus."""
 
 
+def presented(wildcards):
+    """How texts are presented to a model: of its presentations the first, or its role's own."""
+    return presentation(model_entry(wildcards))
+
+
+def weights_manifest(wildcards):
+    """The manifest of the model whose weights are read: a presentation has none of its own."""
+    return result("models", weights_of(wildcards.model, ALL_MODELS), "manifest.json")
+
+
 def surprisal_code(script):
     """The code of a rule that reads published surprisal: its release's reader, no other."""
     return lambda wildcards: code(
@@ -27,7 +37,7 @@ def parent_entry(wildcards):
 
 rule activations:
     input:
-        manifest=result("models", "{model}", "manifest.json"),
+        manifest=weights_manifest,
         stimuli=result("data", "{dataset}", "stimuli.parquet"),
     output:
         activations=result("activations", "{model}", "{dataset}.safetensors"),
@@ -36,7 +46,7 @@ rule activations:
     benchmark:
         benchmark_of("activations", "model", "dataset")
     wildcard_constraints:
-        model=one_of([*RUN_MODELS, *CHECKPOINTS]),
+        model=one_of(READ_MODELS),
         dataset=one_of(DATASETS),
     conda:
         "../envs/language-model.yaml"
@@ -49,7 +59,7 @@ rule activations:
         context=dataset_key("context", "none"),
         pooling=dataset_key("pooling", "last"),
         bos=model_key("bos", "default"),
-        chat=model_key("chat", False),
+        presentation=presented,
         decoder_input=model_key("decoder_input", "shifted"),
         code=code("activations"),
     script:
@@ -114,7 +124,7 @@ rule embedding_activations:
 
 rule surprisal:
     input:
-        manifest=result("models", "{model}", "manifest.json"),
+        manifest=weights_manifest,
         stimuli=result("data", "{dataset}", "stimuli.parquet"),
     output:
         surprisal=result("surprisal", "{model}", "{dataset}.parquet"),
@@ -125,8 +135,7 @@ rule surprisal:
     wildcard_constraints:
         model=one_of(
             [
-                *RUN_MODELS,
-                *CHECKPOINTS,
+                *READ_MODELS,
                 *(
                     parent(ALL_MODELS[name])
                     for name in TOKEN_COUNTS
@@ -148,7 +157,7 @@ rule surprisal:
         whitespace=dataset_key("whitespace", "leading"),
         bos=model_key("bos", "default"),
         method=model_key("surprisal", "prefix"),
-        chat=model_key("chat", False),
+        presentation=presented,
         code=code("surprisal"),
     script:
         "../scripts/surprisal.py"

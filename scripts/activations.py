@@ -30,7 +30,7 @@ with job(snakemake.log[0]) as log:
         context=settings.context,
         pooling=settings.pooling,
         bos=settings.bos,
-        chat=settings.chat,
+        presentation=settings.presentation,
         decoder_input=settings.decoder_input,
     )
     facts = extraction.metadata

@@ -25,7 +25,7 @@ with job(snakemake.log[0]) as log:
         stimuli,
         context=settings.context,
         bos=settings.bos,
-        chat=settings.chat,
+        presentation=settings.presentation,
         method=settings.method,
         stride=settings.stride,
         whitespace=settings.whitespace,

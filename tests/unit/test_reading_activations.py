@@ -103,7 +103,7 @@ def test_text_whose_tokens_depend_on_what_follows():
         ({"context": "story", "bos": "yes"}, "bos 'yes'"),
         ({"context": "story", "decoder_input": "none"}, "decoder_input 'none'"),
         ({"context": "story", "batch_tokens": 0}, "batch_tokens is 0"),
-        ({"context": "story", "chat": True}, "chat template"),
+        ({"context": "story", "presentation": "chat"}, "chat template"),
     ],
 )
 def test_settings_that_are_unknown(options, message):

@@ -188,14 +188,14 @@ def test_chat_text_is_tokenised_as_the_template_renders_it(name, template, monke
     )  # fmt: skip
     whole = rendered[: rendered.index(text) + len(text)]
     ids = model.tokenizer(whole, add_special_tokens=False)["input_ids"]
-    found = word_surprisal(model, stimuli, "story", chat=True)
+    found = word_surprisal(model, stimuli, "story", presentation="chat")
     own = found[stimuli["context_group"] == stimuli["context_group"][0]]
     n = int(own["n_tokens"].sum())
     logits = model.model(input_ids=torch.tensor([ids])).logits[0, :-1]
     each = [float(bits_of(logits[k : k + 1], ids[k + 1 : k + 2])) for k in range(len(ids) - 1)]
     expected = np.add.reduceat(each[-n:], np.cumsum([0, *own["n_tokens"][:-1]]))
     np.testing.assert_allclose(own["bits"], expected, atol=1e-4)
-    _, metadata = extract(model, stories(), "story", chat=True)
+    _, metadata = extract(model, stories(), "story", presentation="chat")
     assert metadata["opening"] == rendered[: rendered.index(text)]
 
 

@@ -82,7 +82,7 @@ def prepare(
     pooling: str = "last",
     bos: str = "default",
     decoder_input: str = "shifted",
-    chat: bool = False,
+    presentation: str = "raw",
 ) -> Extraction:
     """Lay out the reading of a dataset.
 
@@ -94,7 +94,7 @@ def prepare(
     stimuli : table with `stimulus_id`, `text` and `context_group`, in reading order.
     context : a rule of reading/contexts.py.
     pooling : `last`, `mean` or `sum` over the stimulus' own tokens (special tokens are no one's).
-    bos, chat : what stands before the text (see `sequences.special_tokens`).
+    bos, presentation : what stands before the text (see `sequences.special_tokens`).
     decoder_input : what an encoder-decoder model's decoder reads: `shifted`, the same text after
         the start token, pooled where the decoder reads the stimulus' own tokens; `start`, the
         start token alone.
@@ -105,7 +105,7 @@ def prepare(
     """
     _check(pooling, "pooling", POOLINGS)
     _check(decoder_input, "decoder_input", DECODER_INPUTS)
-    specials = special_tokens(model.tokenizer, model.architecture, bos, chat)
+    specials = special_tokens(model.tokenizer, model.architecture, bos, presentation)
     ids = stimuli["stimulus_id"].tolist()
     reading = plan(
         chains(stimuli, context),
@@ -120,8 +120,8 @@ def prepare(
         "context": context,
         "pooling": pooling,
         "bos": bos,
-        "chat": chat,
-        **({"opening": specials.opening} if chat else {}),
+        "presentation": presentation,
+        **({"opening": specials.opening} if specials.opening else {}),
         "max_context": model.max_context,
         "tokens_fed": reading.tokens,
         "unknown_tokens": sum(

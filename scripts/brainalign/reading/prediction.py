@@ -63,13 +63,13 @@ class Predictor:
 
 
 def predictor(
-    model: LanguageModel, bos: str = "default", method: str = "prefix", chat: bool = False
+    model: LanguageModel, bos: str = "default", method: str = "prefix", presentation: str = "raw"
 ) -> Predictor:
     """How `model` predicts tokens.
 
     Parameters
     ----------
-    bos, chat : what stands before the text (see `sequences.special_tokens`).
+    bos, presentation : what stands before the text (see `sequences.special_tokens`).
     method : for encoder-decoder models, others have one way. `prefix`: the encoder reads the
         context, the decoder says the word (prefix language models). `infilling`: the encoder
         reads the context and a sentinel, the decoder says the word after that sentinel (models
@@ -88,7 +88,7 @@ def predictor(
             f"model {model.name}: a masked model sees both sides of a word; it has no surprisal"
         )
     _check_logits(model)
-    specials = special_tokens(model.tokenizer, model.architecture, bos, chat)
+    specials = special_tokens(model.tokenizer, model.architecture, bos, presentation)
     room = model.max_context - len(specials)
     if model.architecture == "decoder-only":
         return Predictor(

@@ -22,6 +22,13 @@ from brainalign.reading.contexts import Chain
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+# How a text is presented: alone, as the user's turn of the chat template, after a plain instruction
+# (of Kuribayashi et al. 2024), or after as many tokens of a text that asks for nothing.
+PRESENTATIONS = ("raw", "chat", "instruction", "prefix")
+INSTRUCTION = "Please complete the following sentence: "
+UNRELATED = (
+    "The ferry to the outer islands leaves the harbour at nine and returns in the evening. " * 4
+)
 # Characters of left context that decide how a word is split. Tokenisers split at whitespace
 # before they merge, so this is generous; beyond it a prefix' tokens are not derived again.
 _REACH = 256
@@ -34,13 +41,16 @@ LOG = logging.getLogger("brainalign")
 class Specials:
     """Token ids that go before and after the text of every sequence.
 
-    `opening` is what `before` says in characters where it is text itself (a chat template's): a
-    text is then tokenised after it, as one with it.
+    `opening` is what `before` says in characters where it is text itself (a chat template's, an
+    instruction): a text is then tokenised after it, as one with it. The first `added` of `before`
+    are no part of the opening (BOS).
     """
 
     before: tuple[int, ...] = ()
     after: tuple[int, ...] = ()
     opening: str = ""
+    added: int = 0
+    presentation: str = "raw"
 
     def __len__(self) -> int:
         return len(self.before) + len(self.after)
@@ -95,9 +105,9 @@ class _Tokenised:
 
 
 def special_tokens(
-    tokenizer: PreTrainedTokenizerFast, architecture: str, bos: str, chat: bool = False
+    tokenizer: PreTrainedTokenizerFast, architecture: str, bos: str, presentation: str = "raw"
 ) -> Specials:
-    """The special tokens around a text.
+    """The special tokens around a text, and the text that it is presented after.
 
     Parameters
     ----------
@@ -105,17 +115,33 @@ def special_tokens(
         BOS token), as training texts had it. `none`: nothing. `tokenizer`: the tokenizer's BOS
         token, once, if it has one. Encoders always get what their tokenizer adds by itself ([CLS]
         and [SEP], </s>): no input that they were trained on lacked it.
-    chat : the text is the user's turn of the tokenizer's chat template, which stands for `bos`:
-        decoder-only models get what the template puts before it.
+    presentation : `raw`: the text alone. `chat`: the text is the user's turn of the tokenizer's
+        chat template, which stands for `bos`. `instruction`: after `INSTRUCTION`. `prefix`: after
+        as many tokens of `UNRELATED` as the instruction has.
 
     Raises
     ------
-    InputError : another `bos`; `chat` for a model without a chat template.
+    InputError : `bos` or `presentation` is none of these; a presentation other than `raw` for a
+        model that is not decoder-only; `chat` for a model without a chat template.
     """
     if bos not in BOS:
         raise InputError(f"bos {bos!r}: expected one of {', '.join(BOS)}")
-    if chat:
-        return _chat_opening(tokenizer, architecture)
+    if presentation not in PRESENTATIONS:
+        raise InputError(f"presentation {presentation!r}: expected {', '.join(PRESENTATIONS)}")
+    if presentation != "raw" and architecture != "decoder-only":
+        raise InputError(
+            f"presentation {presentation} needs a decoder-only model, this one is {architecture}"
+        )
+    if presentation == "chat":
+        return _opening(tokenizer, _chat_opening(tokenizer), presentation)
+    around = _around(tokenizer, architecture, bos)
+    if presentation == "raw":
+        return around
+    text = INSTRUCTION if presentation == "instruction" else _unrelated(tokenizer)
+    return _opening(tokenizer, text, presentation, around.before)
+
+
+def _around(tokenizer: PreTrainedTokenizerFast, architecture: str, bos: str) -> Specials:
     added = _added(tokenizer)
     if architecture == "decoder-only":  # it goes on, so that no end token stands behind the text
         added = Specials(added.before) if bos == "default" else Specials()
@@ -133,16 +159,27 @@ def _added(tokenizer: PreTrainedTokenizerFast) -> Specials:
     return Specials(tuple(ids[: text[0]]), tuple(ids[text[-1] + 1 :]))
 
 
-def _chat_opening(tokenizer: PreTrainedTokenizerFast, architecture: str) -> Specials:
-    if architecture != "decoder-only" or not tokenizer.chat_template:
-        raise InputError(
-            "chat: true needs a decoder-only model whose tokenizer has a chat template"
-        )
+def _chat_opening(tokenizer: PreTrainedTokenizerFast) -> str:
+    if not tokenizer.chat_template:
+        raise InputError("presentation chat: the model's tokenizer has no chat template")
     text = "\N{OBJECT REPLACEMENT CHARACTER}"
-    opening = as_user(tokenizer, text).partition(text)[0]
+    return as_user(tokenizer, text).partition(text)[0]
+
+
+def _unrelated(tokenizer: PreTrainedTokenizerFast) -> str:
+    """The beginning of `UNRELATED` that has as many tokens as the instruction."""
+    asked = _encode(tokenizer, [INSTRUCTION.rstrip()])[0]
+    ends = _encode(tokenizer, [UNRELATED])[0].ends
+    return UNRELATED[: ends[len(asked.ids) - 1]].rstrip() + " "
+
+
+def _opening(
+    tokenizer: PreTrainedTokenizerFast, opening: str, presentation: str, bos: tuple[int, ...] = ()
+) -> Specials:
     # A space that ends the opening is the first word's, as spaces between words are.
-    found = _encode(tokenizer, [f"{opening}a"])[0]
-    return Specials(tuple(found.ids[found.ends <= len(opening.rstrip(" "))].tolist()), (), opening)
+    encoded = _encode(tokenizer, [f"{opening}a"])[0]
+    ids = tuple(encoded.ids[encoded.ends <= len(opening.rstrip(" "))].tolist())
+    return Specials((*bos, *ids), (), opening, len(bos), presentation)
 
 
 def plan(
@@ -310,10 +347,12 @@ def _encode(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[_Encod
 
 def _after(whole: _Encoded, specials: Specials) -> _Encoded:
     """The tokens of a text that was tokenised after the opening."""
-    n = len(specials.before)
-    if tuple(whole.ids[:n].tolist()) != specials.before:
+    expected = specials.before[specials.added :]
+    n = len(expected)
+    if tuple(whole.ids[:n].tolist()) != expected:
         raise InputError(
-            "chat: true: the tokens of the template's opening change with the text after it"
+            f"presentation {specials.presentation}: the tokens of the text before a stimulus "
+            "change with the stimulus"
         )
     return _Encoded(whole.ids[n:], np.maximum(whole.ends[n:] - len(specials.opening), 0))
 

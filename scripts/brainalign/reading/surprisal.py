@@ -18,7 +18,7 @@ def word_surprisal(
     bos: str = "default",
     method: str = "prefix",
     stride: int | None = None,
-    chat: bool = False,
+    presentation: str = "raw",
     whitespace: str = "leading",
     batch_tokens: int | None = None,
 ) -> pd.DataFrame:
@@ -29,7 +29,7 @@ def word_surprisal(
     stimuli : table with `stimulus_id`, `text` and `context_group`, in reading order.
     context : a rule of reading/contexts.py; `story` starts afresh in each context group,
         `corpus` never does.
-    bos, chat : what stands before the text (see `sequences.special_tokens`).
+    bos, presentation : what stands before the text (see `sequences.special_tokens`).
     method : for encoder-decoder models (see `prediction.predictor`).
     stride : approximation for contexts beyond the model's limit (see `sequences.plan`); None: each
         word is read after as much context as fits.
@@ -49,7 +49,7 @@ def word_surprisal(
     InputError : an unknown setting; a masked model; a stimulus without tokens or longer than the
         model's limit; probabilities that are not finite.
     """
-    reader = predictor(model, bos, method, chat)
+    reader = predictor(model, bos, method, presentation)
     ids = stimuli["stimulus_id"].tolist()
     reading = plan(
         chains(stimuli, context),

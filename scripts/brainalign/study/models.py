@@ -16,8 +16,8 @@ PUBLISHED_INSTRUCTIONS = {
 # What a model has from the one it is made from, unless its entry says otherwise: whom it is
 # compared with, how large it is, how it is read, what it is scored on.
 INHERITED = (
-    "family", "parameters", "dtype", "max_context", "chat", "bos", "decoder_input", "surprisal",
-    "scored_on",
+    "family", "parameters", "dtype", "max_context", "chat", "presentations", "bos",
+    "decoder_input", "surprisal", "scored_on",
 )  # fmt: skip
 # Arm → the keys of an experiment that say what the arm is trained on.
 DATA_OF = {
@@ -50,7 +50,44 @@ def all_models(config: Mapping[str, Any]) -> dict[str, Model]:
                 "experiment": name,
                 "role": "tuned" if tuned else "checkpoint",
             }
-    return {name: {**_inherited(name, entries), **entry} for name, entry in entries.items()}
+    models: dict[str, Model] = {
+        name: {**_inherited(name, entries), **entry} for name, entry in entries.items()
+    }
+    for name, entry in list(models.items()):
+        for further in entry.get("presentations", ())[1:]:
+            models[presentation_name(name, further)] = _presented(name, entry, further)
+    return models
+
+
+def presentation_name(name: str, presentation: str) -> str:
+    """What a model in one of its further presentations is called in the study."""
+    return f"{name}-as-{presentation}"
+
+
+def presentation(model: Model) -> str:
+    """How texts are presented to a model: `raw`, `chat`, `instruction` or `prefix`."""
+    first = model.get("presentations", ["chat" if model.get("chat") else "raw"])[0]
+    return str(model.get("presentation", first))
+
+
+def weights_of(name: str, models: Mapping[str, Model]) -> str:
+    """The model that holds a model's weights: itself, or the one that it is a presentation of."""
+    source = models[name]["source"]
+    return str(source["of"]) if source["type"] == "presented" else name
+
+
+def _presented(name: str, entry: Model, presentation: str) -> Model:
+    """A further presentation of a model: its weights, or another published table."""
+    source = entry["source"]
+    if source["type"] == "surprisal":
+        source = {**source, "presentation": presentation}
+    else:
+        source = {"type": "presented", "of": name}
+    kept = {key: value for key, value in entry.items() if key not in ("presentations", "label")}
+    return {
+        **kept, "source": source, "role": "presentation", "presented": name,
+        "presentation": presentation,
+    }  # fmt: skip
 
 
 def _inherited(name: str, entries: Mapping[str, Model]) -> dict[str, Any]:
@@ -100,8 +137,8 @@ def _run(model: Model) -> tuple[Any, ...]:
 
 def role(model: Model) -> str:
     """`truth` (the planted features), `baseline` (no network), `untrained`, `tuned` (has a vanilla
-    partner, or says so), `checkpoint` (of a tuning experiment, on the way or of an ablation) or
-    `vanilla`."""
+    partner, or says so), `checkpoint` (of a tuning experiment, on the way or of an ablation),
+    `presentation` (a further presentation of a model) or `vanilla`."""
     if "role" in model:
         return str(model["role"])
     kind = model["source"]["type"]
@@ -158,5 +195,10 @@ def instruction_data(name: str, models: Mapping[str, Model]) -> str | None:
 
 
 def narrow(models: Mapping[str, Model], only: list[str]) -> dict[str, Model]:
-    """The models named in `only`, in the study's order (all of them when it is empty)."""
-    return {name: model for name, model in models.items() if not only or name in only}
+    """The models named in `only`, in all their presentations and in the study's order; all models
+    when it is empty."""
+    return {
+        name: model
+        for name, model in models.items()
+        if not only or name in only or model.get("presented") in only
+    }
