@@ -17,7 +17,7 @@ rule behavior:
     benchmark:
         benchmark_of("behavior", "model", "benchmark")
     wildcard_constraints:
-        model=one_of([*LANGUAGE_MODELS, *TOKEN_COUNTS, *CHECKPOINTS]),
+        model=one_of([*LANGUAGE_MODELS, *TOKEN_COUNTS, *CHECKPOINTS, *PRESENTED]),
         benchmark=one_of(BEHAVIOR),
     priority: 45  # what does not fit together is told after the first model, not after the last
     conda:

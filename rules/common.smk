@@ -142,6 +142,12 @@ PUBLISHED_SURPRISAL = models_from("surprisal")
 RUN_MODELS = [name for name in LANGUAGE_MODELS if name not in PUBLISHED_SURPRISAL]
 # A baseline of reading times alone, each counting the tokens of a language model.
 TOKEN_COUNTS = [name for name, model in MODELS.items() if counts_tokens(model)]
+# All whose weights are read: these, checkpoints, and further presentations of models with weights.
+READ_MODELS = [
+    *RUN_MODELS,
+    *CHECKPOINTS,
+    *(name for name in PRESENTED if name not in PUBLISHED_SURPRISAL),
+]
 # An untrained model can only guess: its answers and its loss are not worth the time they take.
 TRAINED_MODELS = [name for name in RUN_MODELS if role(MODELS[name]) != "untrained"]
 SIMULATED_DATASETS = [

@@ -9,6 +9,7 @@ from brainalign.errors import InputError
 from brainalign.reading.activations import extract
 from brainalign.reading.contexts import join
 from brainalign.reading.prediction import mass_bits
+from brainalign.reading.sequences import INSTRUCTION
 from brainalign.reading.surprisal import word_surprisal
 from eager_attention import eager
 from reading_models import CAUSAL, ENCODER_DECODER, stories, tiny, words
@@ -197,6 +198,53 @@ def test_chat_text_is_tokenised_as_the_template_renders_it(name, template, monke
     np.testing.assert_allclose(own["bits"], expected, atol=1e-4)
     _, metadata = extract(model, stories(), "story", presentation="chat")
     assert metadata["opening"] == rendered[: rendered.index(text)]
+
+
+@pytest.mark.parametrize("bos", ["none", "tokenizer"])
+@pytest.mark.parametrize("presentation", ["instruction", "prefix"])
+@pytest.mark.parametrize("name", ["gpt2", "llama", "gemma"])
+def test_text_after_an_instruction_or_a_prefix_equals_one_forward_pass(name, presentation, bos):
+    model = tiny(name)
+    tokenizer = model.tokenizer
+    stimuli = words()
+    text = join(stimuli["text"][stimuli["context_group"] == stimuli["context_group"][0]].tolist())
+    _, metadata = extract(model, stories(), "story", presentation=presentation, bos=bos)
+    opening = metadata["opening"]
+    asked = INSTRUCTION.strip()
+    if presentation == "instruction":
+        assert opening.strip() == asked
+    else:  # as many tokens, and nothing of the instruction
+        count = [
+            len(tokenizer(part, add_special_tokens=False)["input_ids"])
+            for part in (opening.strip(), asked)
+        ]
+        assert count[0] == count[1]
+        assert not set(asked.split()) & set(opening.split()) - {"the"}
+    begin = (
+        [tokenizer.bos_token_id]
+        if bos == "tokenizer" and tokenizer.bos_token_id is not None
+        else []
+    )
+    ids = begin + tokenizer(opening + text, add_special_tokens=False)["input_ids"]
+    found = word_surprisal(model, stimuli, "story", presentation=presentation, bos=bos)
+    own = found[stimuli["context_group"] == stimuli["context_group"][0]]
+    n = int(own["n_tokens"].sum())
+    logits = model.model(input_ids=torch.tensor([ids])).logits[0, :-1]
+    each = [float(bits_of(logits[k : k + 1], ids[k + 1 : k + 2])) for k in range(len(ids) - 1)]
+    expected = np.add.reduceat(each[-n:], np.cumsum([0, *own["n_tokens"][:-1]]))
+    np.testing.assert_allclose(own["bits"], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "presentation", "message"),
+    [
+        ("t5", "instruction", "needs a decoder-only model, this one is encoder-decoder"),
+        ("gpt2", "shouted", "expected raw, chat, instruction, prefix"),
+    ],
+)
+def test_a_presentation_that_cannot_be_is_refused(name, presentation, message):
+    with pytest.raises(InputError, match=message):
+        word_surprisal(tiny(name), words(), "story", presentation=presentation)
 
 
 def test_logits_that_are_changed_by_more_than_is_known_are_refused(monkeypatch):

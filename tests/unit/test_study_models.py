@@ -7,9 +7,12 @@ from brainalign.study.models import (
     all_models,
     instruction_data,
     is_simulated,
+    narrow,
     partner,
+    presentation,
     previous_checkpoint,
     role,
+    weights_of,
 )
 from conftest import REPOSITORY
 from reading_models import tiny
@@ -116,6 +119,36 @@ def test_what_is_made_from_a_model_is_read_as_it_is_unless_it_says_otherwise():
         "of-checkpoint": ("alone", "tokenizer", True),
     }
     assert "label" not in models["twin"]
+
+
+def test_further_presentations_are_models_of_the_same_weights():
+    both = ["raw", "chat"]
+    hub = {"type": "hub", "id": "a/b", "revision": "main"}
+    published = {"type": "surprisal", "release": "kuribayashi2024", "model": "x"}
+    models = all_models(
+        {
+            "models": {
+                "one": {"source": hub, "presentations": both, "label": "One"},
+                "tuned": {"source": {"type": "tune", "of": "one"}},
+                "table": {"source": published, "presentations": ["raw", "instruction"]},
+                "chatty": {"source": hub, "chat": True},
+            },
+            "tuning": {"e": {"base": "one", "arms": ["instruction"], "checkpoints": [8, 16]}},
+        }
+    )
+    further = {name: m for name, m in models.items() if role(m) == "presentation"}
+    assert set(further) == {
+        "one-as-chat", "tuned-as-chat", "table-as-instruction", "one-instruction-s1-16-as-chat",
+    }  # fmt: skip
+    assert further["one-as-chat"]["source"] == {"type": "presented", "of": "one"}
+    assert "label" not in further["one-as-chat"]
+    assert weights_of("one-as-chat", models) == "one" == weights_of("one", models)
+    assert further["table-as-instruction"]["source"] == {
+        **published, "presentation": "instruction",
+    }  # fmt: skip
+    read = {name: presentation(model) for name, model in models.items()}
+    assert (read["one"], read["one-as-chat"], read["chatty"]) == ("raw", "chat", "chat")
+    assert set(narrow(models, ["one"])) == {"one", "one-as-chat"}
 
 
 def test_a_checkpoint_goes_on_from_the_one_before_it_in_its_run():

@@ -54,6 +54,8 @@ def all_models(config: Mapping[str, Any]) -> dict[str, Model]:
         name: {**_inherited(name, entries), **entry} for name, entry in entries.items()
     }
     for name, entry in list(models.items()):
+        if role(entry) == "checkpoint":  # on the way, or of an ablation: its first one alone
+            continue
         for further in entry.get("presentations", ())[1:]:
             models[presentation_name(name, further)] = _presented(name, entry, further)
     return models
