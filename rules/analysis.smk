@@ -59,6 +59,12 @@ SCORED_ON = {
 }
 
 
+def has_presentations(name):
+    """Whether a model, or a model tuned from it, is read in several presentations."""
+    related = [m for m in MODELS.values() if partner(m) == name]
+    return any(len(m.get("presentations", [])) > 1 for m in (MODELS[name], *related))
+
+
 def trajectory_files(kind):
     """Model and benchmark, task or text of every file of a kind that trajectories are made of."""
     found = {}
@@ -76,6 +82,24 @@ def trajectory_files(kind):
     return list(found)
 
 
+# Every presentation of the models that have several, their vanilla partners beside them.
+IN_PRESENTATIONS = {
+    name: {
+        **model_records(ALL_MODELS)[name],
+        "presented": model.get("presented", name),
+        "presentation": presentation(model),
+    }
+    for name, model in NARROWED.items()
+    if name in PRESENTED or (name in LANGUAGE_MODELS and has_presentations(name))
+}
+PRESENTATION_FILES = {
+    kind: [
+        {"model": model, "benchmark": benchmark}
+        for model in IN_PRESENTATIONS
+        for benchmark in scored(model, SCORED[kind])
+    ]
+    for kind in ("alignment", "behavior")
+}
 TRAJECTORY_FILES = {kind: trajectory_files(kind) for kind in SCORED}
 PUBLISHED = Path(workflow.basedir) / "resources" / "published"
 
@@ -90,6 +114,7 @@ def tables():
     names += ["contrasts"] if SCORE_FILES or BEHAVIOR_FILES or CAPABILITY_FILES else []
     names += ["correlations"] if SCORE_FILES or BEHAVIOR_FILES else []
     names += ["baselines", "profiles", "mixed_effects"] if SCORE_FILES else []
+    names += ["presentations"] if PRESENTED else []
     names += ["trajectory", "arms"] if RUNS else []
     names += ["measured_published"] if models_from(*FETCHED) else []
     return [result("tables", f"{name}.csv") for name in names]
@@ -217,6 +242,34 @@ rule contrasts:
         code=code("contrasts"),
     script:
         "../scripts/contrasts.py"
+
+
+rule presentations:
+    input:
+        behavior=[
+            result("behavior", f["model"], f["benchmark"] + ".parquet")
+            for f in PRESENTATION_FILES["behavior"]
+        ],
+        alignment=[
+            result("alignment", f["model"], f["benchmark"] + ".parquet")
+            for f in PRESENTATION_FILES["alignment"]
+        ],
+    output:
+        presentations=result("tables", "presentations.csv"),
+    log:
+        log_of("presentations"),
+    benchmark:
+        benchmark_of("presentations")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        files=PRESENTATION_FILES,
+        models=IN_PRESENTATIONS,
+        benchmarks={"behavior": BEHAVIOR, "alignment": ALIGNMENT},
+        simulated_datasets=SIMULATED_DATASETS,
+        code=code("presentations"),
+    script:
+        "../scripts/presentations.py"
 
 
 rule correlations:

@@ -118,24 +118,43 @@ def contrasts(
     """
     facts = model_facts(scores, behaviors, capabilities)
     tuned = facts[(facts["role"] == "tuned") & facts["base"].notna()]
-    values, units = _alignment(scores, subjects)
-    more_values, more_units = _behavior(behaviors, stories)
-    values = _stacked(values, more_values)
-    units = _stacked(units, more_units)
-    rows: list[Row] = []
-    for key, part in values.groupby(MEASURED, sort=False):
-        about = dict(zip(MEASURED, key, strict=True))
-        members = tuned[tuned.index.isin(part["model"])]
-        own = units[(units[MEASURED] == list(key)).all(axis=1)]
-        if len(members):
-            datasets = {
-                str(name): _pairs(members, group, own[own["dataset"] == name])
-                for name, group in part.groupby("dataset", sort=False)
-            }
-            rows += [{**about, **row} for row in _contrast(Members.of(members), datasets)]
+    rows = list(paired(tuned, *values_and_units(scores, subjects, behaviors, stories)))
     if capabilities is not None:
         rows += _capability(tuned, capabilities)
     return _adjusted(pd.DataFrame(rows).reindex(columns=list(COLUMNS)))
+
+
+def values_and_units(
+    scores: pd.DataFrame | None,
+    subjects: pd.DataFrame | None,
+    behaviors: pd.DataFrame | None,
+    stories: pd.DataFrame | None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every measured value of every model (VALUES), and what each is a mean of (UNITS)."""
+    values, units = _alignment(scores, subjects)
+    more_values, more_units = _behavior(behaviors, stories)
+    return _stacked(values, more_values), _stacked(units, more_units)
+
+
+def paired(members: pd.DataFrame, values: pd.DataFrame, units: pd.DataFrame) -> Iterator[Row]:
+    """Model minus partner for every measure that both have: per pair, per family, over all.
+
+    Parameters
+    ----------
+    members : `base` (the partner) and `family`, a row per model, indexed by it.
+    values, units : of `values_and_units`.
+    """
+    for key, part in values.groupby(MEASURED, sort=False):
+        about = dict(zip(MEASURED, key, strict=True))
+        present = members[members.index.isin(part["model"])]
+        own = units[(units[MEASURED] == list(key)).all(axis=1)]
+        if len(present):
+            datasets = {
+                str(name): _pairs(present, group, own[own["dataset"] == name])
+                for name, group in part.groupby("dataset", sort=False)
+            }
+            for row in _contrast(Members.of(present), datasets):
+                yield {**about, **row}
 
 
 def _stacked(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
