@@ -30,11 +30,6 @@ EMBEDDINGS = [
 ]
 
 
-def parent_entry(wildcards):
-    """The entry of the model that a model is made from."""
-    return ALL_MODELS[parent(model_entry(wildcards))]
-
-
 rule activations:
     input:
         manifest=weights_manifest,
@@ -115,8 +110,6 @@ rule embedding_activations:
     params:
         name="{model}",
         context=dataset_key("context", "none"),
-        bos=lambda wildcards: parent_entry(wildcards).get("bos", "none"),
-        chat=lambda wildcards: parent_entry(wildcards).get("chat", False),
         code=code("embedding_activations"),
     script:
         "../scripts/embedding_activations.py"

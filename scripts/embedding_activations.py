@@ -16,7 +16,7 @@ with job(snakemake.log[0]) as log:
     settings = snakemake.params
     stimuli = read_stimuli(snakemake.input.stimuli)
     model = load(read_json(snakemake.input.manifest), "cpu", snakemake.threads)
-    values, facts = input_embeddings(model, stimuli, settings.context, settings.bos, settings.chat)
+    values, facts = input_embeddings(model, stimuli, settings.context)
     log.info("%s: %d stimuli × %d units of %s", settings.name, *values.shape, model.name)
     write_activations(
         {"features": values},

@@ -11,12 +11,12 @@ from brainalign.reading.activations import prepare
 
 
 def input_embeddings(
-    model: LanguageModel, stimuli: pd.DataFrame, context: str, bos: str = "none", chat: bool = False
+    model: LanguageModel, stimuli: pd.DataFrame, context: str
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """The mean input embedding of each stimulus' own tokens, and what the file should say of it.
 
-    The tokens are those that the model reads (`activations.prepare`, with the same arguments).
-    Vectors are the rows of its embedding table, without positions: no network runs.
+    The tokens are those that the model reads in its context (`activations.prepare`). Vectors are
+    the rows of its embedding table, without positions: no network runs.
 
     Returns
     -------
@@ -26,7 +26,7 @@ def input_embeddings(
     ------
     InputError : as `activations.prepare`.
     """
-    reading = prepare(model, stimuli, context, "mean", bos=bos, chat=chat)
+    reading = prepare(model, stimuli, context, "mean")
     table = model.model.get_input_embeddings()  # type: ignore[operator]
     place = table.weight.device
     rows: dict[int, torch.Tensor] = {}
