@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from brainalign.encoding.summary import OF_CHOSEN
 from brainalign.formats.tables import write_json, write_table
-from brainalign.study.models import role
+from brainalign.study.models import counts_tokens, role
 
 ANALYSIS_RULES = (
-    "scores", "behaviors", "capabilities", "losses", "contrasts", "correlations", "baselines",
-    "profiles", "mixed_effects", "published_check", "measured_published", "headline",
+    "scores", "behaviors", "reading_loss", "capabilities", "losses", "contrasts", "correlations",
+    "baselines", "profiles", "mixed_effects", "published_check", "measured_published", "headline",
 )  # fmt: skip
 FIGURE_RULES = (
     "plot_published", "plot_layer_curves", "plot_alignment", "plot_legacy_controlled",
@@ -45,9 +45,13 @@ def write_results(
         kind = role(model)
         level = spread * (rng.normal(0, 0.05) + 0.02 * (kind == "tuned"))
         depth = 1 if kind in ("baseline", "truth") else layers
-        for benchmark in config.get("alignment", {}):
+        for benchmark in {} if counts_tokens(model) else config.get("alignment", {}):
             table = _alignment(depth, subjects, regions, level, spread, rng)
             write_table(table, root / "alignment" / name / f"{benchmark}.parquet")
+        if counts_tokens(model) or kind not in ("baseline", "truth"):
+            for benchmark, entry in config.get("behavior", {}).items():
+                table = _behavior(entry["mode"], 0.3 + level)
+                write_table(table, root / "behavior" / name / f"{benchmark}.parquet")
         if kind in ("baseline", "truth"):
             continue
         write_json(
@@ -57,9 +61,6 @@ def write_results(
             },
             root / "models" / name / "manifest.json",
         )
-        for benchmark, entry in config.get("behavior", {}).items():
-            table = _behavior(entry["mode"], 0.3 + level)
-            write_table(table, root / "behavior" / name / f"{benchmark}.parquet")
         if kind == "untrained":
             continue
         for task, entry in config.get("capability", {}).items():

@@ -89,6 +89,9 @@ def cut(config: Mapping[str, Any]) -> dict[str, Any]:
         "source": {"type": "untrained", "of": "sim-decoder-s", "seed": 1},
         "family": "sim-decoder",
     }
+    small["models"]["tokens"] = {
+        "source": {"type": "baseline", "kind": "tokens", "of": "sim-decoder-s"}
+    }
     small["models"]["sim-decoder-s"]["source"]["steps"] = 20
     small["models"]["sim-decoder-s-instruct"]["source"]["samples"] = 64
     del small["tuning"]

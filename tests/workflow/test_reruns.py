@@ -1,8 +1,8 @@
 """What an edit reruns: exactly the jobs concerned, and nothing when nothing changed.
 
-The study behind it has one model (`sim-decoder-s`), its tuned partner, its untrained twin and a
-baseline; a dataset with two brain benchmarks, one with two of reading times; two tasks; a text.
-It is run once; each edit is planned by a dry run.
+The study behind it has one model (`sim-decoder-s`), its tuned partner, its untrained twin, a
+baseline of brains and one of reading times; a dataset with two brain benchmarks, one with two of
+reading times; two tasks; a text. It is run once; each edit is planned by a dry run.
 """
 
 import copy
@@ -37,11 +37,11 @@ SCORES = EFFECTS | {
     "scores", "baselines", "profiles", "mixed_effects", "plot_layer_curves", "plot_alignment",
     "plot_legacy_controlled", "plot_profiles", "plot_baselines", "plot_mixed_effects",
 }  # fmt: skip
-BEHAVIORS = EFFECTS | {"behaviors"}
+BEHAVIORS = EFFECTS | {"behaviors", "reading_loss"}
 CAPABILITIES = EFFECTS | {"capabilities"}
 LOSSES = {
-    "losses", "correlations", "headline", "pages", "plot_correlates", "plot_behavior",
-    "plot_losses",
+    "losses", "reading_loss", "correlations", "headline", "pages", "plot_correlates",
+    "plot_behavior", "plot_losses",
 }  # fmt: skip
 TABLES = SCORES | BEHAVIORS | CAPABILITIES | LOSSES
 PUBLISHED = {"published_check", "plot_published", "headline", "pages"}
@@ -56,15 +56,19 @@ def reading_times(model: str) -> set[str]:
     return {f"behavior {model},{benchmark}" for benchmark in READING}
 
 
+COUNTS = {"token_counts tokens,sim-reading", *reading_times("tokens")}
+
+
 def answers(model: str) -> set[str]:
     return set() if model == UNTRAINED else {f"capability {model},{task}" for task in TASKS}
 
 
 def reads(model: str) -> set[str]:
-    """All that a model does with text, and what is fitted to that."""
+    """All that a model does with text, and what is fitted to that (its tokens, too)."""
     loss = set() if model == UNTRAINED else {f"next_word_loss {model},sim-held-out"}
     own = {f"activations {model},sim-passages", f"surprisal {model},sim-reading"}
-    return own | loss | brain(model) | reading_times(model)
+    counts = COUNTS if model == VANILLA else set()
+    return own | loss | brain(model) | reading_times(model) | counts
 
 
 def every(jobs: Callable[[str], set[str]], models: tuple[str, ...]) -> set[str]:
@@ -139,7 +143,7 @@ CONFIG_EDITS: dict[str, tuple[str, object, set[str]]] = {
     ),
     "a benchmark of reading times": (
         f"behavior.{READING[1]}.spillover", 1,
-        {*(f"behavior {model},{READING[1]}" for model in NETWORKS), *BEHAVIORS},
+        {*(f"behavior {model},{READING[1]}" for model in (*NETWORKS, "tokens")), *BEHAVIORS},
     ),
     "a task's worked examples": (
         "capability.bbh-sim.shots", 2,
@@ -172,7 +176,7 @@ CONFIG_EDITS: dict[str, tuple[str, object, set[str]]] = {
         {
             "simulate_dataset sim-reading", "plot_dataset sim-reading", *BEHAVIORS,
             *(f"surprisal {model},sim-reading" for model in NETWORKS),
-            *every(reading_times, NETWORKS),
+            *every(reading_times, NETWORKS), *COUNTS,
         },
     ),
     "the seed": (
@@ -213,13 +217,13 @@ CODE_EDITS: dict[str, tuple[str, str, str, set[str]]] = {
     ),
     "a formula of reading times": (
         "behavior/reading_times.py", '\n\ndef ', "\n\nEDITED = 1\n\n\ndef ",
-        {*every(reading_times, NETWORKS), *BEHAVIORS},
+        {*every(reading_times, (*NETWORKS, "tokens")), *BEHAVIORS},
     ),
     "surprisal": (
         "reading/surprisal.py", "\n\ndef ", "\n\nEDITED = 1\n\n\ndef ",
         {
             *(f"surprisal {model},sim-reading" for model in NETWORKS),
-            *every(reading_times, NETWORKS), *BEHAVIORS,
+            *every(reading_times, NETWORKS), *COUNTS, *BEHAVIORS,
         },
     ),
     "prompts": (
