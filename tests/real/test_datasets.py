@@ -5,6 +5,7 @@ import io
 import json
 import re
 import tarfile
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 from brainalign.datasets import alice, alpaca, bbh, mmlu, natural_stories, pereira2018, wikitext2
 from brainalign.datasets.prepared import Prepared
-from brainalign.datasets.raw import locate
+from brainalign.datasets.raw import RESOURCES, locate
 from brainalign.figures.dataset_page import dataset_page
 from brainalign.figures.style import drawing, save
 from brainalign.formats.datasets import read_responses, read_stimuli, write_dataset
@@ -39,11 +40,11 @@ def alice_10mm(mirror, tmp_path_factory):
     return read(alice, {"radius": "10mm"}, mirror, tmp_path_factory.mktemp("alice"))
 
 
-def test_alice_has_27_subjects_6_regions_362_volumes_and_2127_words(alice_10mm, tmp_path):
+def test_alice_has_27_subjects_6_regions_362_volumes_and_2084_printed_words(alice_10mm, tmp_path):
     assert dict(alice_10mm.responses.sizes) == {
         "volume": 362, "target": 162, "subject_id": 27, "regressor": 8,
     }  # fmt: skip
-    assert len(alice_10mm.stimuli) == 2127
+    assert len(alice_10mm.stimuli) == 2084
     assert "s33" not in alice_10mm.card["subjects"]
     assert {"what": "subject", "n": 1, "why": "only zeros: s33"} in alice_10mm.card["dropped"]
     round_trip(alice_10mm, tmp_path)
@@ -86,15 +87,28 @@ def test_alice_has_the_covariates_of_the_printed_chapter(alice_10mm):
     assert stimuli["sentence_id"].nunique() == stimuli["sentence_id"].max() == 69
     assert stimuli["sentence_id"].is_monotonic_increasing
     by_sentence = stimuli.groupby("sentence_id")["text"].agg(" ".join)
-    assert by_sentence[15] == "Down down down"
-    assert by_sentence[33] == "I hope they 'll remember her saucer of milk at tea time"
+    assert by_sentence[15] == "Down, down, down."
+    assert by_sentence[33] == "'I hope they'll remember her saucer of milk at tea-time."
     # Every sentence ends with a mark, also the last one, which the recording cuts at a comma.
     assert stimuli.groupby("sentence_id")["punctuation"].last().all()
     # Readers pause at marks: most pauses follow one, and few words inside a clause do.
     last = stimuli["phrase_id"] != stimuli["phrase_id"].shift(-1)
     assert last[stimuli["punctuation"]].mean() > 0.5 > 0.2 > last[~stimuli["punctuation"]].mean()
-    (note,) = [note for note in alice_10mm.card["notes"] if "said otherwise" in note]
-    assert "15 words are said otherwise than printed" in note
+    joined, otherwise = alice_10mm.card["changed"]
+    assert "2127 spoken words are 2084 printed ones; 26 clitics and 17 other parts" in joined
+    assert otherwise.startswith("14 were said")
+
+
+def test_alice_is_the_printed_chapter_but_for_what_was_not_said(alice_10mm):
+    """The printed words and ours differ in stretches of one or two, and in the unread end."""
+    text = (RESOURCES / "texts" / "alice_chapter1.txt").read_text(encoding="utf-8")
+    chapter = re.sub(r"(?<=\w)--(?=\w)", "-- ", text).split()
+    ours = " ".join(alice_10mm.stimuli["text"]).split()
+    blocks = SequenceMatcher(None, chapter, ours, autojunk=False).get_opcodes()
+    *others, end = [block for block in blocks if block[0] != "equal"]
+    assert len(ours) - sum(d - c for _, _, _, c, d in others) > 2080
+    assert max(max(b - a, d - c) for _, a, b, c, d in others) <= 2
+    assert (end[0], end[2]) == ("delete", len(chapter))
 
 
 def test_alice_word_rate_rises_where_the_words_are(alice_10mm):

@@ -39,6 +39,29 @@ def test_words_pauses_and_times(folder):
     assert stimuli["word_in_sentence"].tolist() == [1, 2, 3, 4, 5]
 
 
+def test_text_is_printed_and_its_parts_are_one_row_from_first_onset_to_last_offset():
+    labels = ["sp", "making", "a", "daisy", "chain", "sp", "why", "I", "would", "n't", "sp", "say"]
+    stimuli, counts, changed = alice._words(textgrid(labels), "grid")
+    assert stimuli["text"].tolist() == [
+        "making",
+        "a",
+        "daisy-chain",
+        "Why,",
+        "I",
+        "wouldn't",
+        "say",
+    ]
+    assert stimuli["onset"].tolist() == [0.0, 0.5, 1.0, 2.5, 3.0, 3.5, 5.0]
+    assert stimuli["offset"].tolist() == [0.5, 1.0, 2.0, 3.0, 3.5, 4.5, 5.5]
+    assert stimuli["length"].tolist() == [6, 1, 11, 4, 1, 8, 3]
+    assert stimuli["punctuation"].tolist() == [False] * 3 + [True] + [False] * 3
+    assert stimuli["phrase_id"].tolist() == [1, 1, 1, 2, 2, 2, 3]
+    assert stimuli["word_in_phrase"].tolist() == [1, 2, 3, 1, 2, 3, 1]
+    assert counts == {"pauses": 3, "unlabelled": 0, "spoken": 9}
+    assert "9 spoken words are 7 printed ones; 1 clitics and 1 other parts" in changed[0]
+    assert changed[1].startswith("0 were said")
+
+
 def test_courses_nuisance_and_the_silent_subject(folder):
     prepared = read(folder)
     responses = prepared.responses
@@ -60,50 +83,68 @@ def test_courses_nuisance_and_the_silent_subject(folder):
 
 
 def spoken(text):
-    words, otherwise = printed(text.split(), PRINT)
-    shown = [
-        f"{word}{'*' * mark}" for word, mark in zip(text.split(), words["punctuation"], strict=True)
-    ]
-    by_sentence = words.assign(word=shown).groupby("sentence_id")["word"].agg(" ".join)
-    return by_sentence.to_dict(), words["word_in_sentence"].tolist(), otherwise
+    words = printed(text.split(), PRINT)
+    by_sentence = words.groupby("sentence_id")["text"].agg(" ".join)
+    return by_sentence.to_dict(), words["word_in_sentence"].tolist(), int(words["otherwise"].sum())
 
 
 PRINT = """'Why, I wouldn't fall off a rabbit-hole!' she said. (It was true.) Down it went--very
 far--and 'stop!' cried she. Who's there?"""
+TOKENS = PRINT.replace("--", "-- ").split()
 
 
-def test_printed_sentences_and_punctuation_of_what_is_said_word_by_word():
+def test_what_is_said_word_by_word_is_read_as_it_is_printed():
     said = "why I would n't fall off a rabbit hole she said It was true Down it went very far and "
     sentences, places, otherwise = spoken(said + "stop cried she who 's there")
     assert sentences == {
-        1: "why* I would n't fall off a rabbit hole* she said*", 2: "It was true*",
-        3: "Down it went* very far* and stop* cried she*", 4: "who 's there*",
+        1: "'Why, I wouldn't fall off a rabbit-hole!' she said.", 2: "(It was true.)",
+        3: "Down it went-- very far-- and 'stop!' cried she.", 4: "Who's there?",
     }  # fmt: skip
-    assert places == [*range(1, 12), *range(1, 4), *range(1, 10), *range(1, 4)]
+    assert places == [*range(1, 10), *range(1, 4), *range(1, 10), *range(1, 3)]
     assert otherwise == 0
 
 
-def test_words_that_are_not_in_print_go_with_the_word_before_them():
-    sentences, _, otherwise = spoken("why I would not fall it was very true up it went so who 's")
+def test_words_that_are_said_otherwise():
+    sentences, _, otherwise = spoken("why I would not fall it was very true up it went so whos")
     assert sentences == {
-        1: "why* I would not fall", 2: "it was very true*", 3: "up it went* so", 4: "who 's",
+        # would not: printed as one word. Not in print, as said: very, up, so. whos: as printed.
+        1: "'Why, I wouldn't fall", 2: "(It was very true.) up", 3: "it went-- so", 4: "Who's",
     }  # fmt: skip
-    assert otherwise == 5  # would, not, very, up, so
-    assert spoken("so nobody said")[0] == {1: "so nobody said*"}
+    assert otherwise == 4  # would not, very, up, so
+    assert spoken("so nobody said")[0] == {1: "so nobody said."}
+    assert spoken("I wood n't fall of a")[0] == {1: "I wouldn't fall off a"}
+    two_in_print = printed(["and", "its", "true"], "And it is true, 'was' it not?")
+    assert two_in_print["text"].tolist() == ["And", "it is", "true,"]
+    assert two_in_print["first"].tolist() == two_in_print["last"].tolist() == [0, 1, 2]
 
 
-def test_every_part_of_the_print_has_the_prints_sentences_and_marks():
-    tokens = PRINT.replace("--", "-- ").replace("-hole", " hole").split()
-    words = [re.sub(r"[^\w']", "", token).strip("'") for token in tokens]
-    whole, otherwise = printed(words, PRINT)
-    assert (otherwise, whole["sentence_id"].max()) == (0, 4)
-    columns = ["sentence_id", "punctuation"]
-    for cut in range(1, len(words)):
-        first, none = printed(words[:cut], PRINT)
-        pd.testing.assert_frame_equal(first[columns], whole[columns][:cut])
-        last, none_either = printed(words[cut:], PRINT)
+def test_every_part_of_the_print_has_the_prints_words_and_sentences():
+    said = [re.sub(r"[^\w'-]", "", token).strip("'-").split("-") for token in TOKENS]
+    words = [part for parts in said for part in parts]
+    whole = printed(words, PRINT)
+    assert whole["text"].tolist() == TOKENS
+    assert whole["sentence_id"].max() == 4
+    assert not whole["otherwise"].any()
+    columns = ["text", "sentence_id", "otherwise"]
+    for cut in range(1, len(TOKENS)):
+        first = whole["first"][cut]
+        pd.testing.assert_frame_equal(printed(words[:first], PRINT)[columns], whole[columns][:cut])
+        last = printed(words[first:], PRINT)
         pd.testing.assert_frame_equal(last[columns], whole[columns][cut:].reset_index(drop=True))
-        assert none == none_either == 0
+
+
+@given(st.lists(st.sampled_from([*"abc", "a'b", "'s", "why", "Who's", "rabbit", "hole", "went"])))
+@settings(max_examples=50, deadline=None)
+def test_every_spoken_word_is_in_one_row_and_no_printed_word_in_two(words):
+    if not words:
+        return
+    rows = printed(words, PRINT)
+    held = [i for row in rows.itertuples() for i in range(row.first, row.last + 1)]
+    assert held == list(range(len(words)))
+    assert rows["sentence_id"].is_monotonic_increasing
+    in_print = [word for text in rows["text"] for word in text.split() if word in TOKENS]
+    for word in set(in_print) - set(words):
+        assert in_print.count(word) <= TOKENS.count(word)
 
 
 def overwrite(name, text):
@@ -154,6 +195,7 @@ BAD = {
     "nan": (
         overwrite(NAME, textgrid(LABELS).replace("xmax = 20.5", "xmax = nan", 1)), "out of order"
     ),
+    "no words": (overwrite(NAME, textgrid(["sp", "", "sp"])), "no words, only pauses"),
     "infinite": (
         overwrite(NAME, textgrid(LABELS).replace("xmax = 24.5", "xmax = inf")), "out of order"
     ),
@@ -174,8 +216,8 @@ def test_a_bad_file_is_named(case, folder):
 @given(st.lists(st.sampled_from(["sp", "", "word", "a", "it's"]), min_size=1, max_size=40))
 @settings(max_examples=50, deadline=None)
 def test_phrases_are_the_runs_of_words_between_pauses(labels):
-    words, gaps = alice._words(textgrid(["sp", *labels, "end"]), "grid")
-    assert len(words) + gaps["pauses"] + gaps["unlabelled"] == len(labels) + 2
+    words, counts, _ = alice._words(textgrid(["sp", *labels, "end"]), "grid")
+    assert sum(counts.values()) == len(labels) + 2
     runs = " ".join(label or "_" for label in [*labels, "end"]).split("sp")
     lengths = [n for n in (len(run.replace("_", "").split()) for run in runs) if n]
     assert words.groupby("phrase_id").size().tolist() == lengths

@@ -10,16 +10,16 @@ import pandas as pd
 import xarray as xr
 
 from brainalign.datasets.prepared import Prepared, attributes, card, expect
-from brainalign.datasets.printed import printed
+from brainalign.datasets.printed import CLITIC, printed
 from brainalign.datasets.raw import RESOURCES, RawFile, Record, by_name, raw_table, text
-from brainalign.datasets.words import covariates
+from brainalign.datasets.words import covariates, unknown_words
 from brainalign.errors import InputError
 
 CITATION = "Brennan et al. 2016, Brain and Language 157-158:81-94"
 SOURCE = "Alice fMRI timecourses (University of Michigan, 2016)"
 LICENCE = "CC BY 4.0"
 FOLDER = "alice_fmri"
-# What is read aloud (Carroll 1865, public domain): sentences and punctuation are in print only.
+# What is read aloud (Carroll 1865, public domain): words as a reader knows them are in print only.
 PRINTED = RESOURCES / "texts" / "alice_chapter1.txt"
 TEXTGRID = f"{FOLDER}/DownTheRabbitHoleFinal_exp120_pad_1.TextGrid"
 
@@ -45,7 +45,7 @@ def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
 
 
 def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
-    """Words with their times, and the six regions' raw time courses of every usable subject.
+    """Printed words with their times, and the six regions' raw time courses of usable subjects.
 
     Onsets and offsets are seconds from the start of row 0 of the 362 volumes. Values stay in
     scanner units; z-scoring belongs to the encoding model, inside its training folds.
@@ -55,7 +55,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
     InputError : a file has another form or size than the release's, or words are out of order.
     """
     files, radius = by_name(records), _radius(source)
-    words, gaps = _words(text(files[TEXTGRID]), files[TEXTGRID]["path"])
+    words, counts, changed = _words(text(files[TEXTGRID]), files[TEXTGRID]["path"])
     courses, nuisance, silent = {}, {}, []
     for name in sorted(files):
         match = re.fullmatch(rf"{FOLDER}/{radius}/(s\d\d)-timecourses\.txt", name)
@@ -72,7 +72,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         where = f"{FOLDER} ({radius})"
         expect(silent, ["s33"], where, "subjects with time courses of zeros only")
         expect(len(courses), 27, where, "number of usable subjects")
-        expect(len(words), 2127, files[TEXTGRID]["path"], "number of words")
+        expect(counts["spoken"], 2127, files[TEXTGRID]["path"], "number of words")
 
     responses = _responses(courses, nuisance, records)
     return Prepared(
@@ -86,22 +86,22 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
             citation=CITATION,
             dropped=[
                 {"what": "subject", "n": len(silent), "why": f"only zeros: {', '.join(silent)}"},
-                {"what": "pauses", "n": gaps["pauses"], "why": "'sp' intervals are not words"},
-                {"what": "unlabelled intervals", "n": gaps["unlabelled"], "why": "no word given"},
+                {"what": "pauses", "n": counts["pauses"], "why": "'sp' intervals are not words"},
+                {"what": "unlabelled intervals", "n": counts["unlabelled"], "why": "no word given"},
                 {
                     "what": "movement rows",
                     "n": DISCARDED_VOLUMES,
                     "why": "they belong to the volumes that the release had discarded",
                 },
             ],
+            changed=changed,
             notes=[
                 "values are raw scanner units, neither z-scored nor cleaned",
                 f"row 0 starts at {FIRST_VOLUME:g} s of the TextGrid's clock",
-                "the TextGrid has no sentences and no punctuation: they are the printed chapter's; "
-                f"{gaps['otherwise']} words are said otherwise than printed",
+                "the TextGrid has no sentences and no punctuation: they are the printed chapter's",
                 "phrase_id counts the runs of words between pauses, word_in_phrase their place",
-                "clitics are words of their own where the TextGrid has them so ('s)",
                 "word rate is convolved with a haemodynamic response by the authors",
+                *unknown_words(words),
             ],
             radius=radius,
             regressors=list(REGRESSORS),
@@ -116,7 +116,8 @@ def _radius(source: Mapping[str, Any]) -> str:
     return radius
 
 
-def _words(textgrid: str, where: str) -> tuple[pd.DataFrame, dict[str, int]]:
+def _words(textgrid: str, where: str) -> tuple[pd.DataFrame, dict[str, int], list[str]]:
+    """Stimuli, counts of the TextGrid's labels, and what was changed of its words."""
     try:
         intervals = [
             (float(start), float(end), label.replace('""', '"').strip())
@@ -134,33 +135,59 @@ def _words(textgrid: str, where: str) -> tuple[pd.DataFrame, dict[str, int]]:
             raise InputError(
                 f"{where}: interval {i + 1} ({label!r}) is out of order: {start}-{end}"
             )
-    rows, phrase, within = [], 1, 0
+    rows, phrase, begun = [], 1, False
     for start, end, label in intervals:
         if label == PAUSE:
-            phrase, within = phrase + (within > 0), 0
+            phrase, begun = phrase + begun, False
         elif label:
-            within += 1
-            rows.append((label, start - FIRST_VOLUME, end - FIRST_VOLUME, phrase, within))
-    table = pd.DataFrame(rows, columns=["text", "onset", "offset", "phrase_id", "word_in_phrase"])
-    labels = [label for _, _, label in intervals]
-    n = len(table)
+            begun = True
+            rows.append((label, start - FIRST_VOLUME, end - FIRST_VOLUME, phrase))
+    if not rows:
+        raise InputError(f"{where}: no words, only pauses")
+    spoken = pd.DataFrame(rows, columns=["text", "onset", "offset", "phrase_id"])
+    in_print = printed(spoken["text"].tolist(), PRINTED.read_text(encoding="utf-8"))
+    n = len(in_print)
     stimuli = pd.DataFrame(
         {
             "stimulus_id": [f"alice.{i + 1:04d}" for i in range(n)],
-            "text": table["text"],
+            "text": in_print["text"],
             "context_group": "chapter1",
             "position": np.arange(1, n + 1),
             "split_group": "chapter1",
-            "onset": table["onset"],
-            "offset": table["offset"],
+            "onset": spoken["onset"].to_numpy()[in_print["first"]],
+            "offset": spoken["offset"].to_numpy()[in_print["last"]],
         }
     )
-    spoken = table["text"].tolist()
-    in_print, otherwise = printed(spoken, PRINTED.read_text(encoding="utf-8"))
-    words = covariates(spoken).drop(columns="punctuation")
-    phrases = table[["phrase_id", "word_in_phrase"]]
-    counts = {"pauses": labels.count(PAUSE), "unlabelled": labels.count(""), "otherwise": otherwise}
-    return pd.concat([stimuli, words, in_print, phrases], axis=1), counts
+    words = covariates(in_print["text"].tolist())
+    sentences = in_print[["sentence_id", "word_in_sentence"]]
+    phrases = pd.DataFrame({"phrase_id": spoken["phrase_id"].to_numpy()[in_print["first"]]})
+    phrases["word_in_phrase"] = phrases.groupby("phrase_id").cumcount() + 1
+    labels = [label for _, _, label in intervals]
+    counts = {
+        "pauses": labels.count(PAUSE), "unlabelled": labels.count(""), "spoken": len(spoken)
+    }  # fmt: skip
+    stimuli = pd.concat([stimuli, words, sentences, phrases], axis=1)
+    return stimuli, counts, _changed(spoken["text"].tolist(), in_print)
+
+
+def _changed(spoken: Sequence[str], in_print: pd.DataFrame) -> list[str]:
+    clitics = sum(CLITIC.fullmatch(word) is not None for word in spoken[1:])
+    parts = len(spoken) - len(in_print) - clitics
+    others = in_print[in_print["otherwise"]]
+    said = [
+        f"{' '.join(spoken[first : last + 1])} ({text})"
+        for first, last, text in zip(
+            others["first"].tolist(), others["last"].tolist(), others["text"].tolist(), strict=True
+        )
+    ]
+    return [
+        f"the text is the printed one, with punctuation: {len(spoken)} spoken words are "
+        f"{len(in_print)} printed ones; {clitics} clitics and {parts} other parts of printed "
+        "words are joined to the word before, from the onset of the first to the offset of the "
+        "last",
+        f"{len(said)} were said (in brackets: are read here) otherwise than printed, or are not "
+        f"in print and read as said: {', '.join(said)}",
+    ]
 
 
 def _nuisance(files: Mapping[str, Record], subject: str) -> np.ndarray:

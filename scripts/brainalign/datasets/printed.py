@@ -1,4 +1,4 @@
-"""Sentences and punctuation of spoken words, from the printed text that was read aloud."""
+"""Spoken words in their printed form, from the text that was read aloud."""
 
 import re
 from collections.abc import Sequence
@@ -10,55 +10,85 @@ import pandas as pd
 from brainalign.datasets.words import sentences
 
 CLITIC = re.compile(r"('\w+|n't)$")  # a word of its own in a transcript, a word's end in print
+ALIKE = 2 / 3  # share of letters in common, from which other words are the printed ones
 
 
-def printed(spoken: Sequence[str], text: str) -> tuple[pd.DataFrame, int]:
-    """What the printed text says of each spoken word.
+def printed(spoken: Sequence[str], text: str) -> pd.DataFrame:
+    """The words of the text that were said, as they are printed, with their punctuation.
 
-    Both are cut at blanks, hyphens and dashes; clitics join the word before them. Words are then
-    matched in order (Ratcliff & Obershelp, `difflib`); where as many words were said as are
-    printed, they stand for each other. A word that is not in print goes with the word before it.
+    A printed word ends at a blank, or at a dash between two letters. For the comparison clitics
+    join the spoken word before them, hyphens cut printed words, and case and marks are left out.
+    Words are then matched in order (Ratcliff & Obershelp, `difflib`). Where other words were said
+    than are printed, they stand for the printed ones if two thirds of the letters agree: word by
+    word where both are as many, else the stretch as one (`she'd`: `she had`). Spoken words that
+    stand for one printed word become one row. A word without a printed one stays as it was said,
+    and goes with the sentence before it.
 
     Returns
     -------
-    DataFrame [spoken word] with `sentence_id` and `word_in_sentence` (int64, from 1; a sentence
-    ends as in `sentences`, closing brackets aside) and `punctuation` (bool: a character other than
-    a letter or digit follows the word in print, before the next blank or dash); and the number of
-    words that were said otherwise than printed.
+    DataFrame, a row per printed word (or stretch, or word that is not in print), in the order of
+    speech: `text`, `sentence_id` and `word_in_sentence` (int64, from 1; a sentence ends as in
+    `sentences`, closing brackets aside), `first` and `last` (int64: the spoken words that it
+    holds, from 0), and `otherwise` (bool: other letters were said than are in `text`, or the word
+    is not in print).
     """
-    tokens = re.sub(r"\s*--", "-- ", text).split()
+    tokens = [token for token in re.sub(r"(?<=\w)--(?=\w)", "-- ", text).split() if _letters(token)]
     # A bracket closes a sentence in it; a quote mark before the end of the comma's clause does not.
     of_token, _ = sentences([token.rstrip("),") for token in tokens])
-    parts, sentence, marked = [], [], []
-    for token, number in zip(tokens, of_token, strict=True):
-        pieces = [piece for piece in token.split("-") if _letters(piece)]
-        parts += [_letters(piece) for piece in pieces]
-        sentence += [int(number)] * len(pieces)
-        marked += [False] * (len(pieces) - 1) + [not token[-1].isalnum()] * bool(pieces)
-
+    parts = [
+        (_letters(part), i)
+        for i, token in enumerate(tokens)
+        for part in token.split("-")
+        if _letters(part)
+    ]
     heads = [i for i, word in enumerate(spoken) if i == 0 or not CLITIC.fullmatch(word)]
     ends = [*heads[1:], len(spoken)]
     units = ["".join(map(_letters, spoken[a:b])) for a, b in zip(heads, ends, strict=True)]
-    place = np.full(len(units), -1)
-    for kind, a, b, c, d in SequenceMatcher(None, units, parts, autojunk=False).get_opcodes():
-        if kind == "equal" or (kind == "replace" and b - a == d - c):
-            place[a:b] = np.arange(c, d)
-    otherwise = sum(at < 0 or units[i] != parts[at] for i, at in enumerate(place))
-    known = np.maximum.accumulate(place)
+    first, last = _tokens_of(units, [letters for letters, _ in parts], [at for _, at in parts])
 
-    table = pd.DataFrame(
-        {
-            "sentence_id": np.repeat(
-                [sentence[at] if at >= 0 else 1 for at in known], np.subtract(ends, heads)
-            ),
-            "punctuation": False,
-        }
-    )
-    # The mark stands at the end of a word, so after its clitic.
-    table.loc[np.subtract(ends, 1), "punctuation"] = [at >= 0 and marked[at] for at in place]
-    table["sentence_id"] = table["sentence_id"].astype(np.int64)
-    table.insert(1, "word_in_sentence", table.groupby("sentence_id").cumcount() + 1)
-    return table, otherwise
+    # A row ends where no printed word is said on both sides.
+    before, after = np.maximum.accumulate(last), np.minimum.accumulate(first[::-1])[::-1]
+    begins = np.flatnonzero([True, *(before[:-1] < after[1:])])
+    rows = []
+    for a, b in zip(begins, [*begins[1:], len(units)], strict=True):
+        said = range(heads[a], ends[b - 1])
+        low, high = first[a:b].min(), last[a:b].max()
+        in_print = " ".join(tokens[low : high + 1])
+        rows.append(
+            {
+                "text": in_print or "".join(spoken[i] for i in said),
+                "sentence_id": of_token[low] if in_print else None,
+                "first": said[0],
+                "last": said[-1],
+                "otherwise": "".join(units[a:b]) != _letters(in_print),
+            }
+        )
+    table = pd.DataFrame(rows)
+    table["sentence_id"] = table["sentence_id"].astype("Int64").ffill().fillna(1).astype(np.int64)
+    table.insert(2, "word_in_sentence", table.groupby("sentence_id").cumcount() + 1)
+    return table
+
+
+def _tokens_of(
+    units: Sequence[str], parts: Sequence[str], token: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """First and last printed word of each spoken one; (number of parts, -1) if it has none."""
+    first, last = np.full(len(units), len(parts)), np.full(len(units), -1)
+    for kind, a, b, c, d in SequenceMatcher(None, units, parts, autojunk=False).get_opcodes():
+        if b - a == d - c:
+            pairs = [(slice(a + i, a + i + 1), slice(c + i, c + i + 1)) for i in range(b - a)]
+        elif kind == "replace":
+            pairs = [(slice(a, b), slice(c, d))]
+        else:
+            continue
+        for said, in_print in pairs:
+            if _alike("".join(units[said]), "".join(parts[in_print])):
+                first[said], last[said] = token[in_print][0], token[in_print][-1]
+    return first, last
+
+
+def _alike(said: str, in_print: str) -> bool:
+    return SequenceMatcher(None, said, in_print, autojunk=False).ratio() >= ALIKE
 
 
 def _letters(word: str) -> str:
