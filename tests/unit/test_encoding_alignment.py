@@ -592,13 +592,13 @@ def test_features_of_the_held_out_groups_alone_score_exactly_zero(
 ):
     """No training row has any unit of a test row: predictions are rounding errors, and say nothing.
 
-    In each fold eight groups of `rows` rows are held out, so that test rows differ.
+    In each fold sixteen groups of `rows` rows are held out, so that test rows differ.
     """
-    groups = np.repeat([f"g{i:02d}" for i in range(80)], rows)
+    groups = np.repeat([f"g{i:03d}" for i in range(160)], rows)
     y = np.random.default_rng(0).standard_normal((groups.size, 60)).astype(np.float32)
     stimuli, dataset = tables(y)
     stimuli["context_group"] = stimuli["split_group"] = groups
-    stimuli["position"] = np.tile(np.arange(rows), 80)
+    stimuli["position"] = np.tile(np.arange(rows), 160)
     if kind == "oasm":
         features = oasm(stimuli, dataset, 2.2).values
     else:  # one unit for each of the ten folds' groups

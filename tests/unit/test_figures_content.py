@@ -202,6 +202,12 @@ def test_baselines_draw_unique_variance_and_r2_where_there_is_any():
     expected = [*own.loc["sim-gpt-a", ["r2", "unique_r2"]], own["unique_r2"]["sim-gpt-a-untrained"]]
     found = [x for x, y, _ in points(with_unique[0]) if y == place]
     assert sorted(found) == pytest.approx(sorted(expected))
+    segments = [c.get_segments() for c in with_unique[0].collections if hasattr(c, "get_segments")]
+    drawn_at = [ends[:, 0] for ends in itertools.chain(*segments) if ends[0, 1] == place]
+    ends = own.loc["sim-gpt-a", ["unique_low", "unique_high"]].astype(float)
+    assert any(np.allclose(found, ends) for found in drawn_at)
+    heads = " ".join(text.get_text() for text in with_unique[0].texts).replace("\n", " ")
+    assert "5 subjects × 6 folds" in heads
     assert "unique R²" in said(figure)
 
 

@@ -82,7 +82,7 @@ FAULTS = [
     (
         "models/oasm/source/of",
         "sim-decoder-s",
-        ["models.oasm.source.of", "only kind tokens counts a model's tokens"],
+        ["models.oasm.source.of", "only kinds tokens and embedding are of one"],
     ),
     (
         "behavior/sim-reading-controlled/covariates",

@@ -30,12 +30,13 @@ COLUMNS = (
 )  # fmt: skip
 SCORE_COLUMNS = (
     *MODEL_COLUMNS, "label", "benchmark", "dataset", "mode", "region", "r2", "unique_r2",
-    "simulated",
+    "unique_low", "unique_high", "scope", "n_subjects", "n_stimuli", "simulated",
 )  # fmt: skip
 ROW = 0.19  # inches per model
 ACROSS = 5  # panels side by side at most
 OPEN: dict[str, Any] = {"markersize": 4, "markerfacecolor": "white", "markeredgewidth": 1}
 FILLED: dict[str, Any] = {"markersize": 4, "markeredgewidth": 0}
+BAR: dict[str, Any] = {"linestyle": "-", "linewidth": 1.1}
 HEADING = "What remains beyond baselines and untrained twins"
 SIGNS = ("P", "X", "d", "v", "*", "p", "h")  # a marker per baseline
 
@@ -46,7 +47,8 @@ def baselines(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     A panel per benchmark, a row per language model, a sign per baseline and one for the model's
     untrained twin (tables/scores.csv, `scores`, tells which that is). The interval belongs to the
     smallest of the differences: the comparison that the model comes out of worst. Then a panel
-    per benchmark with unique variance: R² and what of it the model adds to the baselines.
+    per benchmark with unique variance: R² and what of it the model adds to the baselines, with the
+    interval of the latter.
     """
     order = model_order(scores)
     order = order[order["model"].isin(table["model"]) & ~order["role"].isin(FEATURES)]
@@ -105,8 +107,8 @@ def _handles(signs: dict[str, str], untrained: bool, unique: bool) -> list[Line2
     handles.append(Line2D([], [], color=INK, linewidth=1, label="95 % interval of the smallest"))
     if unique:
         handles += [
-            Line2D([], [], color=INK, marker="o", linestyle="none", label=label, **look)
-            for label, look in (("R²", OPEN), ("unique R²", FILLED))
+            Line2D([], [], color=INK, marker="o", label=label, **{"linestyle": "none"} | look)
+            for label, look in (("R²", OPEN), ("unique R², 95 % interval", FILLED | BAR))
         ]
     if unique and untrained:
         handles.append(
@@ -143,14 +145,15 @@ def _benchmark(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, signs: dict[
 
 
 def _unique(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, twin_of: pd.Series) -> None:
-    """One panel: R² of every model and what of it is unique, with its untrained twins' mean.
+    """One panel: R² of every model, what of it is unique and its interval, its twins' mean.
 
     `twin_of`: untrained model → `group` of its twin.
     """
     scored = rows.dropna(subset=["unique_r2"]).set_index("model")
     untrained = scored["unique_r2"].groupby(twin_of.reindex(scored.index)).mean()
     count = order["model"].isin(scored.index).sum()
-    lines = [str(rows["mode"].iloc[0]), f"N = {count} models", "no interval"]
+    lines = [str(rows["mode"].iloc[0]), f"N = {count} models"]
+    lines += units(scored.dropna(subset=["unique_low"]))
     lines += world(rows)
     panel(axes, str(rows["dataset"].iloc[0]), "\n".join(lines))
     _rows(axes, order)
@@ -159,8 +162,13 @@ def _unique(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, twin_of: pd.Ser
             _no_score(axes, place)
             continue
         colour = COLOUR[model.role]
-        r2, unique = scored.loc[model.model, ["r2", "unique_r2"]]
-        axes.hlines(place, min(r2, unique), max(r2, unique), color=colour, linewidth=0.6, zorder=2)
+        r2, unique, low, high = scored.loc[
+            model.model, ["r2", "unique_r2", "unique_low", "unique_high"]
+        ]
+        axes.hlines(place, min(r2, unique), max(r2, unique), color=colour, linestyle=":",
+                    linewidth=0.8, zorder=2)  # fmt: skip
+        if pd.notna(low):
+            axes.hlines(place, low, high, color=colour, zorder=2, **BAR)
         if model.role != "untrained" and model.group in untrained.index:
             axes.plot(untrained[model.group], place, "o", color=COLOUR["untrained"], zorder=3,
                       **FILLED)  # fmt: skip

@@ -154,7 +154,7 @@ def _bars(
         test = means.loc[[AVERAGE]].iloc[0]
         statement += f" · N = {of_pairs['n'][AVERAGE]:.0f} pairs of {test['n']:.0f} vanilla models"
         statement += f"\naverage: {_test(test)}"
-    panel(axes, f"Tuned minus vanilla, {mode}", statement, width=62)
+    panel(axes, f"Tuned minus vanilla, {mode}", statement, width=54)
     if not pairs["absolute"].notna().any():
         absent(axes, next(filter(None, map(said, pairs["note"])), "no pair has both scores"))
         return

@@ -185,18 +185,19 @@ def world(rows: pd.DataFrame) -> list[str]:
 def units(rows: pd.DataFrame) -> list[str]:
     """What a panel says of its intervals: over how many subjects, and whether over stimuli too.
 
-    `rows`: `n_subjects`, `n_stimuli` (held-out folds) and `scope`.
+    `rows`: `n_subjects`, `n_stimuli` (held-out folds) and `scope`. Two short lines always, so that
+    narrow panels have room for them and heads stay level.
     """
     known = rows[rows["n_subjects"] > 0]
     if known.empty:
-        return ["no interval"]
+        return ["no interval", ""]
     row = known.sort_values("n_subjects").iloc[-1]
     subjects = f"{row['n_subjects']:.0f} subject" + "s" * int(row["n_subjects"] > 1)
     if "new" not in str(row["scope"]):
-        return [f"{subjects}, no interval"]
+        return [f"{subjects},", "no interval"]
     if "new stimuli" in str(row["scope"]):
-        return [f"{subjects} × {row['n_stimuli']:.0f} folds"]
-    return [f"{subjects}, these stimuli"]
+        return [f"{subjects} ×", f"{row['n_stimuli']:.0f} folds"]
+    return [f"{subjects},", "these stimuli"]
 
 
 def absent(axes: Axes, why: str, width: int = 34) -> None:
