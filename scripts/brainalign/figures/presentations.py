@@ -1,0 +1,89 @@
+"""How much the presentation of a text changes a model's scores, beside how much tuning does."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from brainalign.figures.style import (
+    COLOUR,
+    FAINT,
+    MUTED,
+    PAGE,
+    STRIPE,
+    absent,
+    heading,
+    panel,
+    sheet,
+    world,
+)
+
+COLUMNS = (
+    "comparison", "presentation", "level", "model", "reference", "dataset", "mode", "kind",
+    "measure", "absolute", "low", "high", "simulated",
+)  # fmt: skip
+SHOWN = {"reading-times": "delta_loglik_per_word", "brain": "r"}
+UNIT = {"reading-times": "change (nats per word)", "brain": "change in r"}
+ROW = 0.16  # inches
+ACROSS = 2
+
+
+def presentations(table: pd.DataFrame) -> Figure:
+    """Draw the pairs of `table` (tables/presentations.csv) in controlled mode, by dataset."""
+    rows = table[
+        (table["mode"] == "controlled")
+        & (table["level"] == "pair")
+        & (table["measure"] == table["kind"].map(SHOWN))
+    ].dropna(subset="absolute")
+    names = rows[["kind", "dataset"]].drop_duplicates()
+    sizes = rows.groupby(["kind", "dataset"], sort=False).size().to_list()
+    heights = [max(sizes[i : i + ACROSS], default=4) for i in range(0, len(sizes), ACROSS)]
+    inches = [0.9 + ROW * max(n, 3) for n in heights] or [1.5]
+    figure = sheet(PAGE, 0.7 + sum(inches), bool(table["simulated"].any()))
+    heading(figure, "Presentation beside tuning: what changes a model's score")
+    if names.empty:
+        absent(figure.subplots(), "no model is read in several presentations")
+        return figure
+    grid = figure.subplots(
+        len(inches), min(ACROSS, len(names)), squeeze=False, height_ratios=inches
+    )
+    for index, axes in enumerate(grid.flat):
+        if index >= len(names):
+            axes.set_axis_off()
+            continue
+        kind, dataset = names.iloc[index]
+        own = rows[(rows["kind"] == kind) & (rows["dataset"] == dataset)]
+        panel(axes, str(dataset), ", ".join(["controlled", *world(own)]))
+        _draw(axes, own.sort_values(["comparison", "presentation"], ascending=[False, True]))
+        axes.set_xlabel(UNIT[str(kind)])
+    figure.legend(
+        handles=[
+            _dot("tuned - vanilla, both read alike", COLOUR["tuned"]),
+            _dot("the same weights: this presentation - the first", MUTED),
+        ],
+        loc="outside lower left", ncols=2, borderaxespad=0.2,
+    )  # fmt: skip
+    return figure
+
+
+def _draw(axes: Axes, rows: pd.DataFrame) -> None:
+    labels = []
+    for index, row in enumerate(rows.itertuples()):
+        if index % 2:
+            axes.axhspan(index - 0.5, index + 0.5, color=STRIPE, linewidth=0, zorder=0)
+        tuning = str(row.comparison).startswith("tuned")
+        colour = COLOUR["tuned"] if tuning else MUTED
+        axes.hlines(index, row.low, row.high, color=colour, linewidth=0.9)
+        axes.plot(row.absolute, index, "o", color=colour)
+        model = str(row.model if tuning else row.reference)
+        labels.append(f"{model}: {row.presentation}" + (", tuning" if tuning else ""))
+    axes.axvline(0, color=FAINT, zorder=0.5)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.locator_params(axis="x", nbins=4)
+
+
+def _dot(label: str, colour: str) -> Line2D:
+    return Line2D([], [], color=colour, marker="o", label=label)

@@ -1,0 +1,138 @@
+"""Is it tuning, or a worse language model? Fit to reading times over surprisal, pairs as arrows."""
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from brainalign.analysis.wording import p_text
+from brainalign.figures.style import INK, MUTED, PAGE, absent, heading, panel, sheet, world
+
+COLUMNS = ("model", "base", "family", "role", "dataset", "mode", "measure", "value", "simulated")
+CONTRASTS = (
+    "dataset", "mode", "measure", "loss", "method", "model", "difference", "low", "high", "p",
+)  # fmt: skip
+GAIN, LOSS = "delta_loglik_per_word", "mean_bits"
+OTHER = "#B8B8B8"  # families without a tuned model
+ACROSS = 2
+
+
+def reading_loss(behaviors: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
+    """Draw controlled `behaviors` (tables/behaviors.csv), a panel per dataset that has pairs.
+
+    `contrasts` (tables/reading_loss.csv): the differences that each panel's heading states.
+    """
+    points = _points(behaviors)
+    pairs = points[points["role"].eq("tuned") & points["base"].isin(points["model"])]
+    datasets = list(pairs["dataset"].unique())
+    bands = max(1, -(-len(datasets) // ACROSS))
+    figure = sheet(PAGE, 0.7 + 3.1 * bands, bool(behaviors["simulated"].any()))
+    heading(figure, "Tuning, or a worse language model? Fit to reading times over surprisal")
+    if not datasets:
+        absent(figure.subplots(), "no pair of a tuned and a vanilla model has both values")
+        return figure
+    families = list(dict.fromkeys(pairs["family"]))
+    colours = dict(zip(families, sns.color_palette("colorblind", len(families)), strict=True))
+    grid = figure.subplots(bands, min(ACROSS, len(datasets)), squeeze=False)
+    for index, axes in enumerate(grid.flat):
+        if index >= len(datasets):
+            axes.set_axis_off()
+            continue
+        name = datasets[index]
+        own = points[points["dataset"] == name]
+        statement = _statement(contrasts[contrasts["dataset"] == name])
+        near = _near(own, families)
+        outside = [f"{(~near).sum()} of them outside the panel"] * bool((~near).any())
+        about = ", ".join([f"N = {len(own)} models", *outside, *world(own)])
+        panel(axes, str(name), f"{about}\n{statement}", width=70)
+        _draw(axes, own[near], colours)
+        axes.set_xlabel("mean surprisal (bits per word): a worse language model →")
+        axes.set_ylabel("Δ log-likelihood per word (nats)" if index % ACROSS == 0 else "")
+    figure.legend(
+        handles=_handles(colours, points), loc="outside lower left", ncols=4, borderaxespad=0.2
+    )
+    return figure
+
+
+def _points(behaviors: pd.DataFrame) -> pd.DataFrame:
+    """A row per model and dataset with both values, of networks that are trained."""
+    rows = behaviors[
+        (behaviors["mode"] == "controlled")
+        & behaviors["measure"].isin([GAIN, LOSS])
+        & behaviors["role"].isin(["vanilla", "tuned"])
+    ]
+    about = ["dataset", "model", "base", "family", "role", "simulated"]
+    wide = rows.pivot_table(index=["dataset", "model"], columns="measure", values="value")
+    wide = wide.reindex(columns=[GAIN, LOSS]).dropna().reset_index()
+    facts = rows[about].drop_duplicates(["dataset", "model"])
+    return facts.merge(wide, on=["dataset", "model"])
+
+
+def _near(points: pd.DataFrame, families: list[str]) -> pd.Series:
+    """Which models lie within half the range of the families with pairs, beyond it on each side.
+
+    Models that read with another context differ by far more than any pair does.
+    """
+    near = pd.Series(True, index=points.index)
+    for name in (GAIN, LOSS):
+        own = points.loc[points["family"].isin(families), name]
+        margin = 0.5 * (own.max() - own.min())
+        near &= points[name].between(own.min() - margin, own.max() + margin)
+    return near
+
+
+def _draw(axes: Axes, points: pd.DataFrame, colours: dict[str, tuple[float, ...]]) -> None:
+    named = points.set_index("model")
+    for family, members in points.groupby("family", sort=False):
+        vanilla = members[members["role"] == "vanilla"].sort_values(LOSS)
+        colour = colours.get(str(family), OTHER)
+        # The vanilla models of a family by their loss: what another loss alone would do.
+        axes.plot(vanilla[LOSS], vanilla[GAIN], color=colour, linewidth=0.8, alpha=0.6, zorder=1)
+        axes.plot(
+            vanilla[LOSS], vanilla[GAIN], "o", color="white", markeredgecolor=colour,
+            markersize=4 if family in colours else 2.5, zorder=2,
+        )  # fmt: skip
+    for row in points[points["role"] == "tuned"].itertuples():
+        colour = colours.get(str(row.family), OTHER)
+        tuned = named.loc[row.model]
+        axes.plot(tuned[LOSS], tuned[GAIN], "o", color=colour, markersize=4, zorder=4)
+        if row.base in named.index:
+            vanilla = named.loc[row.base]
+            axes.annotate(
+                "", (tuned[LOSS], tuned[GAIN]), (vanilla[LOSS], vanilla[GAIN]), zorder=3,
+                arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 1.3, "shrinkB": 2},
+            )  # fmt: skip
+    axes.margins(0.06)
+
+
+def _statement(contrasts: pd.DataFrame) -> str:
+    """Mean over vanilla models, as it is and at equal loss."""
+    rows = contrasts[
+        (contrasts["mode"] == "controlled")
+        & (contrasts["measure"] == GAIN)
+        & (contrasts["loss"] == LOSS)
+        & (contrasts["model"] == "all")
+    ].set_index("method")
+    parts = []
+    for method, said in (("as it is", "tuned − vanilla"), ("given loss", "at equal surprisal")):
+        if method in rows.index and pd.notna(rows.loc[method, "difference"]):
+            row = rows.loc[method]
+            text = f"{said} {row['difference']:+.4f}".replace("-", "−")
+            if pd.notna(row["low"]):
+                text += f" [{row['low']:.4f}, {row['high']:.4f}]".replace("-", "−")
+            parts.append(text + (f", {p_text(row['p'])}" if pd.notna(row["p"]) else ""))
+    return "\n".join(parts)
+
+
+def _handles(colours: dict[str, tuple[float, ...]], points: pd.DataFrame) -> list[Line2D]:
+    handles = [
+        Line2D([], [], color=colour, marker="o", label=family) for family, colour in colours.items()
+    ]
+    if not set(points["family"]) <= set(colours):
+        handles.append(Line2D([], [], color=OTHER, marker="o", mfc="white", label="other families"))
+    return [
+        *handles,
+        Line2D([], [], color=MUTED, marker="o", mfc="white", linestyle="none", label="vanilla"),
+        Line2D([], [], color=INK, marker="o", linestyle="none", label="instruction-tuned"),
+    ]
