@@ -10,6 +10,8 @@ OF_ONE_TABLE = [
     "trajectory",
     "losses",
     "measured_published",
+    "presentations",
+    "reading_loss",
 ]
 TUNED_HERE = [name for name in models_from("tune") if name in MODELS]
 
@@ -19,7 +21,7 @@ def figures():
     names = ["published"]
     names += ["layer_curves", "alignment", "legacy_controlled"] if SCORE_FILES else []
     names += ["improvement", "correlates"] if SCORE_FILES else []
-    names += ["behavior"] if BEHAVIOR_FILES else []
+    names += ["behavior", "reading_measures"] if BEHAVIOR_FILES else []
     names += ["training"] if TUNED_HERE else []
     names += [name for name in OF_ONE_TABLE if table_inputs(name)]
     names += [f"regions/{benchmark}" for benchmark in REGION_BENCHMARKS]
@@ -321,6 +323,57 @@ rule plot_behavior:
         code=code("plot_behavior"),
     script:
         "../scripts/plot_behavior.py"
+
+
+rule plot_reading_loss:
+    input:
+        **table_inputs("behaviors", "reading_loss"),
+    output:
+        **drawn("reading_loss", "Behaviour"),
+    log:
+        log_of("plot_reading_loss"),
+    benchmark:
+        benchmark_of("plot_reading_loss")
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("plot_reading_loss"),
+    script:
+        "../scripts/plot_reading_loss.py"
+
+
+rule plot_presentations:
+    input:
+        **table_inputs("presentations"),
+    output:
+        **drawn("presentations", "Behaviour"),
+    log:
+        log_of("plot_presentations"),
+    benchmark:
+        benchmark_of("plot_presentations")
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("plot_presentations"),
+    script:
+        "../scripts/plot_presentations.py"
+
+
+rule plot_reading_measures:
+    input:
+        **table_inputs("behaviors"),
+    output:
+        **drawn("reading_measures", "Behaviour"),
+    log:
+        log_of("plot_reading_measures"),
+    benchmark:
+        benchmark_of("plot_reading_measures")
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("plot_reading_measures"),
+    script:
+        "../scripts/plot_reading_measures.py"
 
 
 rule plot_measured_published:

@@ -16,8 +16,11 @@ from brainalign.figures.legacy_controlled import legacy_controlled
 from brainalign.figures.losses import losses
 from brainalign.figures.measured_published import measured_published
 from brainalign.figures.mixed_effects import mixed_effects
+from brainalign.figures.presentations import presentations
 from brainalign.figures.profiles import profiles
 from brainalign.figures.published import published
+from brainalign.figures.reading_loss import reading_loss
+from brainalign.figures.reading_measures import reading_measures
 from brainalign.figures.regions import regions
 from brainalign.figures.style import drawing
 from brainalign.figures.training import training
@@ -63,6 +66,11 @@ FIGURES = {
         study(size)["capabilities"],
         study(size)["losses"],
     ),
+    "reading_loss": lambda size: reading_loss(
+        study(size)["behaviors"], study(size)["reading_loss"]
+    ),
+    "presentations": lambda size: presentations(study(size)["presentations"]),
+    "reading_measures": lambda size: reading_measures(study(size)["behaviors"]),
     "published": lambda size: published(*tables.published()),
     "regions": lambda size: regions(
         tables.alignment(SIZES[size], ("LIFG", "LATL", "LPTL", "RATL")),

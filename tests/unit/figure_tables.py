@@ -13,8 +13,10 @@ from brainalign.analysis.correlations import correlations
 from brainalign.analysis.double_descent import double_descent
 from brainalign.analysis.measured import measured_beside_published
 from brainalign.analysis.mixed_effects import mixed_effects
+from brainalign.analysis.presentations import presentation_contrasts
 from brainalign.analysis.profiles import layer_profiles
 from brainalign.analysis.published import published_check, published_models
+from brainalign.analysis.reading_loss import reading_loss
 from simulated_studies import with_shared_answers
 
 SMALL = (("sim-gpt", 3, 1), ("sim-t5", 1, 1))
@@ -246,6 +248,7 @@ def behaviors(
                 rows.append(
                     row._asdict()
                     | {
+                        "label": row.model,
                         "dataset": "reading",
                         "benchmark": f"reading-{mode}",
                         "mode": mode,
@@ -263,6 +266,33 @@ def behaviors(
                     }
                 )
     return pd.DataFrame(rows).drop(columns="Index")
+
+
+def stories(table: pd.DataFrame, n: int = 6) -> pd.DataFrame:
+    """stories.csv of `behaviors`: each value in `n` stories around its own."""
+    noise = np.random.default_rng(6)
+    parts = []
+    for story in range(n):
+        around = table["value"] * (1 + noise.normal(0, 0.1, len(table)))
+        parts.append(table.assign(kind="story", group=f"story{story}", value=around))
+    return pd.concat(parts, ignore_index=True)
+
+
+def in_presentations(table: pd.DataFrame) -> pd.DataFrame:
+    """presentations.csv of `behaviors`: every model in its chat template too, a little better."""
+    facts = table.drop_duplicates("model").set_index("model")
+    chat = {name: f"{name}-as-chat" for name in facts.index}
+    models = {
+        name: {"presented": name, "presentation": "raw", **facts.loc[name, ["base", "family"]]}
+        for name in facts.index
+    }
+    models |= {
+        other: {**models[name], "presented": name, "presentation": "chat"}
+        for name, other in chat.items()
+    }
+    other = table.assign(model=table["model"].map(chat), value=1.1 * table["value"])
+    both = pd.concat([table, other], ignore_index=True)
+    return presentation_contrasts(models, behaviors=both, stories=stories(both))
 
 
 def losses(
@@ -442,6 +472,8 @@ def _study(
             "profiles": layer_profiles(layers(families, datasets)),
             "baselines": against_baselines(whole, subjects(whole)),
             "mixed_effects": mixed_effects(whole, subjects(whole)),
+            "reading_loss": reading_loss(tables["behaviors"], stories(tables["behaviors"])),
+            "presentations": in_presentations(tables["behaviors"]),
         }
     )
 

@@ -53,7 +53,8 @@ def presentations(table: pd.DataFrame) -> Figure:
             continue
         kind, dataset = names.iloc[index]
         own = rows[(rows["kind"] == kind) & (rows["dataset"] == dataset)]
-        panel(axes, str(dataset), ", ".join(["controlled", *world(own)]))
+        about = [f"N = {len(own)} contrasts", *world(own)]
+        panel(axes, str(dataset), f"controlled, {', '.join(about)}")
         _draw(axes, own.sort_values(["comparison", "presentation"], ascending=[False, True]))
         axes.set_xlabel(UNIT[str(kind)])
     figure.legend(

@@ -44,7 +44,7 @@ def reading_loss(behaviors: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
         statement = _statement(contrasts[contrasts["dataset"] == name])
         near = _near(own, families)
         outside = [f"{(~near).sum()} of them outside the panel"] * bool((~near).any())
-        about = ", ".join([f"N = {len(own)} models", *outside, *world(own)])
+        about = ", ".join(["controlled", f"N = {len(own)} models", *outside, *world(own)])
         panel(axes, str(name), f"{about}\n{statement}", width=70)
         _draw(axes, own[near], colours)
         axes.set_xlabel("mean surprisal (bits per word): a worse language model →")

@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from brainalign.figures.order import MODEL_COLUMNS, model_order
-from brainalign.figures.style import PAGE, absent, heading, sheet
+from brainalign.figures.style import PAGE, absent, heading, panel, sheet, world
 
 COLUMNS = (*MODEL_COLUMNS, "label", "dataset", "mode", "measure", "value", "low", "simulated")
 GAIN = "delta_loglik_per_word"
@@ -40,7 +40,7 @@ def reading_measures(behaviors: pd.DataFrame) -> Figure:
     share = gain.clip(lower=0) / gain.max().where(gain.max() > 0)
     sns.heatmap(
         share, ax=axes, annot=gain.map(_text), fmt="", cmap="Blues", vmin=0, vmax=1.6, cbar=False,
-        linewidths=0.5, annot_kws={"fontsize": 6.5},
+        linewidths=0.5, annot_kws={"fontsize": 7},
         yticklabels=order["label"], xticklabels=[fill(name, WIDTH) for name in datasets],
     )  # fmt: skip
     above = low.to_numpy() > 0
@@ -48,7 +48,8 @@ def reading_measures(behaviors: pd.DataFrame) -> Figure:
     for index in zip(*np.nonzero(share.notna().to_numpy()), strict=True):
         next(drawn).set_fontweight("bold" if above[index] else "normal")
     axes.set(xlabel="", ylabel="")
-    axes.xaxis.tick_top()
+    about = [f"N = {len(order)} models", *world(rows)]
+    panel(axes, "Δ log-likelihood", f"controlled, {', '.join(about)}")
     axes.tick_params(length=0)
     return figure
 
