@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from brainalign.figures.order import each
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
@@ -69,7 +70,7 @@ def presentations(table: pd.DataFrame) -> Figure:
 
 def _draw(axes: Axes, rows: pd.DataFrame) -> None:
     labels = []
-    for index, row in enumerate(rows.itertuples()):
+    for index, row in enumerate(each(rows)):
         if index % 2:
             axes.axhspan(index - 0.5, index + 0.5, color=STRIPE, linewidth=0, zorder=0)
         tuning = str(row.comparison).startswith("tuned")

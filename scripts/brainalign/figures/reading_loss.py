@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainalign.analysis.wording import p_text
+from brainalign.figures.order import each
 from brainalign.figures.style import INK, MUTED, PAGE, absent, heading, panel, sheet, world
 
 COLUMNS = ("model", "base", "family", "role", "dataset", "mode", "measure", "value", "simulated")
@@ -33,7 +34,9 @@ def reading_loss(behaviors: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
         absent(figure.subplots(), "no pair of a tuned and a vanilla model has both values")
         return figure
     families = list(dict.fromkeys(pairs["family"]))
-    colours = dict(zip(families, sns.color_palette("colorblind", len(families)), strict=True))
+    colours = dict(
+        zip(families, sns.color_palette("colorblind", len(families)).as_hex(), strict=True)
+    )
     grid = figure.subplots(bands, min(ACROSS, len(datasets)), squeeze=False)
     for index, axes in enumerate(grid.flat):
         if index >= len(datasets):
@@ -82,8 +85,8 @@ def _near(points: pd.DataFrame, families: list[str]) -> pd.Series:
     return near
 
 
-def _draw(axes: Axes, points: pd.DataFrame, colours: dict[str, tuple[float, ...]]) -> None:
-    named = points.set_index("model")
+def _draw(axes: Axes, points: pd.DataFrame, colours: dict[str, str]) -> None:
+    named = {row.model: row for row in each(points)}
     for family, members in points.groupby("family", sort=False):
         vanilla = members[members["role"] == "vanilla"].sort_values(LOSS)
         colour = colours.get(str(family), OTHER)
@@ -93,14 +96,14 @@ def _draw(axes: Axes, points: pd.DataFrame, colours: dict[str, tuple[float, ...]
             vanilla[LOSS], vanilla[GAIN], "o", color="white", markeredgecolor=colour,
             markersize=4 if family in colours else 2.5, zorder=2,
         )  # fmt: skip
-    for row in points[points["role"] == "tuned"].itertuples():
-        colour = colours.get(str(row.family), OTHER)
-        tuned = named.loc[row.model]
-        axes.plot(tuned[LOSS], tuned[GAIN], "o", color=colour, markersize=4, zorder=4)
-        if row.base in named.index:
-            vanilla = named.loc[row.base]
+    for tuned in each(points[points["role"] == "tuned"]):
+        colour = colours.get(str(tuned.family), OTHER)
+        end = getattr(tuned, LOSS), getattr(tuned, GAIN)
+        axes.plot(*end, "o", color=colour, markersize=4, zorder=4)
+        if vanilla := named.get(tuned.base):
+            begin = getattr(vanilla, LOSS), getattr(vanilla, GAIN)
             axes.annotate(
-                "", (tuned[LOSS], tuned[GAIN]), (vanilla[LOSS], vanilla[GAIN]), zorder=3,
+                "", end, begin, zorder=3,
                 arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 1.3, "shrinkB": 2},
             )  # fmt: skip
     axes.margins(0.06)
@@ -113,19 +116,20 @@ def _statement(contrasts: pd.DataFrame) -> str:
         & (contrasts["measure"] == GAIN)
         & (contrasts["loss"] == LOSS)
         & (contrasts["model"] == "all")
-    ].set_index("method")
+        & contrasts["difference"].notna()
+    ]
+    found = {row.method: row for row in each(rows)}
     parts = []
     for method, said in (("as it is", "tuned − vanilla"), ("given loss", "at equal surprisal")):
-        if method in rows.index and pd.notna(rows.loc[method, "difference"]):
-            row = rows.loc[method]
-            text = f"{said} {row['difference']:+.4f}".replace("-", "−")
-            if pd.notna(row["low"]):
-                text += f" [{row['low']:.4f}, {row['high']:.4f}]".replace("-", "−")
-            parts.append(text + (f", {p_text(row['p'])}" if pd.notna(row["p"]) else ""))
+        if row := found.get(method):
+            text = f"{said} {row.difference:+.4f}"
+            text += f" [{row.low:.4f}, {row.high:.4f}]" * (row.low == row.low)
+            text += f", {p_text(row.p)}" * (row.p == row.p)
+            parts.append(text.replace("-", "−"))
     return "\n".join(parts)
 
 
-def _handles(colours: dict[str, tuple[float, ...]], points: pd.DataFrame) -> list[Line2D]:
+def _handles(colours: dict[str, str], points: pd.DataFrame) -> list[Line2D]:
     handles = [
         Line2D([], [], color=colour, marker="o", label=family) for family, colour in colours.items()
     ]
