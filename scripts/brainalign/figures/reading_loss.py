@@ -100,8 +100,8 @@ def _draw(axes: Axes, points: pd.DataFrame, colours: dict[str, str]) -> None:
         colour = colours.get(str(tuned.family), OTHER)
         end = getattr(tuned, LOSS), getattr(tuned, GAIN)
         axes.plot(*end, "o", color=colour, markersize=4, zorder=4)
-        if vanilla := named.get(tuned.base):
-            begin = getattr(vanilla, LOSS), getattr(vanilla, GAIN)
+        if tuned.base in named:
+            begin = getattr(named[tuned.base], LOSS), getattr(named[tuned.base], GAIN)
             axes.annotate(
                 "", end, begin, zorder=3,
                 arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 1.3, "shrinkB": 2},
