@@ -15,10 +15,10 @@ with job(snakemake.log[0]) as log:
     params = snakemake.params
     manifests = [read_json(path) for path in snakemake.input.manifests]
     tables = collect_scores(
-        results=[
+        results=(
             (file["model"], file["benchmark"], read_table(path))
             for file, path in zip(params.files, snakemake.input.alignment, strict=True)
-        ],
+        ),
         ceilings={Path(path).stem: read_table(path) for path in snakemake.input.ceilings},
         models=model_table(params.models, manifests),
         benchmarks=params.benchmarks,

@@ -1,6 +1,6 @@
 """The study's alignment results as tidy tables: scores, their subjects and folds, layer curves."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ HOLDING_OUT = ("grouped", "contiguous", "wehbe")
 
 
 def collect_scores(
-    results: Sequence[tuple[str, str, pd.DataFrame]],
+    results: Iterable[tuple[str, str, pd.DataFrame]],
     ceilings: Mapping[str, pd.DataFrame],
     models: pd.DataFrame,
     benchmarks: Mapping[str, Mapping[str, Any]],
@@ -40,7 +40,8 @@ def collect_scores(
 
     Parameters
     ----------
-    results : (model, benchmark, alignment table) of every file.
+    results : (model, benchmark, alignment table) of every file, one after the other: a table is
+        let go before the next is taken, so that an iterator needs the memory of one.
     ceilings : benchmark → ceiling table; a benchmark without one has ceiling NaN.
     models : `records.model_table`.
     benchmarks : name → dataset, mode, layers, split, report_as.
@@ -57,7 +58,8 @@ def collect_scores(
     InputError : a file has no row of a chosen layer.
     """
     about, chosen, curves = [], [], []
-    for file, (model, benchmark, table) in enumerate(results):
+    for model, benchmark, table in results:
+        file = len(about)
         facts = describe(model, benchmark, models, benchmarks, simulated_datasets)
         facts["layer_choice"] = layer_choice(benchmarks[benchmark].get("layers"))
         about.append(facts)
@@ -70,6 +72,7 @@ def collect_scores(
         split = benchmarks[benchmark].get("split", {})
         chosen.append(own.assign(file=file, held_out=holds_out(split.get("scheme"))))
         curves.append(_curve(table).assign(file=file))
+        del table
     known = pd.DataFrame(about)
     rows = pd.concat(chosen, ignore_index=True)
     scores = _with_ceilings(_scores(rows).join(known, on="file"), ceilings)
