@@ -57,7 +57,8 @@ def collect_scores(
     ------
     InputError : a file has no row of a chosen layer.
     """
-    about, chosen, curves = [], [], []
+    about: list[dict[str, Any]] = []
+    chosen, curves = [], []
     for model, benchmark, table in results:
         file = len(about)
         facts = describe(model, benchmark, models, benchmarks, simulated_datasets)
