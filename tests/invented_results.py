@@ -100,7 +100,7 @@ def _alignment(
             "r_stacked": 0.9 * r,
             "r2": r**2, **dict.fromkeys(OF_CHOSEN, np.nan), "beyond": "", "n_targets": 100,
             "n_undefined": 0, "alpha": np.nan, "alpha_at_edge": 0.0,
-            "units_per_row": 0.5,
+            "units_per_row": 0.5, "reduction": "",
             "chosen": rows["layer_index"] == layers // 2,
         }
     )  # fmt: skip

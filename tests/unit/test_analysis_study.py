@@ -703,6 +703,7 @@ def alignment_table(r=0.3, chosen="layer.1"):
     return table.assign(
         r_sd=0.05, r_stacked=0.1, r2=0.01, **dict.fromkeys(OF_CHOSEN, np.nan), beyond="",
         n_targets=7, n_undefined=0, alpha=1.0, alpha_at_edge=0.0, units_per_row=0.5,
+        reduction="",
         chosen=table["layer"] == chosen,
     )  # fmt: skip
 

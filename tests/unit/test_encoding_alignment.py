@@ -326,6 +326,48 @@ def test_a_fixed_depth_chooses_the_nearest_layer(activation_file):
     assert set(table.loc[table["chosen"], "layer"]) == {"l3"}
 
 
+ENCODER = ["encoder.embedding", "encoder.1", "encoder.2", "encoder.3", "encoder.final"]
+DECODER = ["decoder.1", "decoder.2", "decoder.3", "decoder.final"]
+
+
+@pytest.mark.parametrize(
+    ("names", "layers", "expected"),
+    [
+        (ENCODER + DECODER, {"depth": 0.66}, "encoder.3"),
+        (ENCODER + DECODER, {"depth": 1.0}, "encoder.final"),
+        (ENCODER + DECODER, {"depth": 0.5, "stack": "decoder"}, "decoder.2"),
+        (ENCODER + DECODER, {"depth": 0.0, "stack": "decoder"}, "decoder.1"),
+        # A decoder-only model has one stack.
+        (["embedding", "layer.1", "layer.2", "layer.3", "final"], {"depth": 0.66}, "layer.3"),
+        (["embedding", "layer.1", "final"], {"depth": 0.5, "stack": "decoder"}, "layer.1"),
+    ],
+)
+def test_a_fixed_depth_is_that_of_one_stack(activation_file, names, layers, expected):
+    features, y, _ = planted()
+    stimuli, dataset = tables(y)
+    file = activation_file(dict.fromkeys(names, features), stimuli["stimulus_id"])
+    table = align(file, stimuli, dataset, LEGACY | {"layers": layers}, "cpu", 0)
+    assert set(table.loc[table["chosen"], "layer"]) == {expected}
+
+
+@pytest.mark.parametrize("method", ["pca", "projection"])
+@pytest.mark.parametrize("layers", ["best", "nested"])
+def test_layers_that_are_not_reduced_say_so(activation_file, caplog, method, layers):
+    features, y, _ = planted()
+    wide = np.random.default_rng(0).standard_normal((len(y), 40))
+    stimuli, dataset = tables(y)
+    file = activation_file({"narrow": features, "wide": wide}, stimuli["stimulus_id"])
+    entry = CONTROLLED | {"layers": layers, "reduce": {"method": method, "dimensions": 10}}
+    table = align(file, stimuli, dataset, entry, "cpu", 0)
+    found = table.groupby("layer")["reduction"].agg(set).to_dict()
+    assert found.pop("narrow") == {"none: 6 units"}
+    assert found.pop("wide") == {f"{method} 10"}
+    assert set(map(frozenset, found.values())) <= {frozenset({"none: 6 units"})}  # nested
+    assert "narrow: not reduced, 6 units" in caplog.text
+    whole = align(file, stimuli, dataset, CONTROLLED, "cpu", 0)
+    assert set(whole["reduction"]) == {""}
+
+
 def test_undefined_targets_are_counted_and_left_out(activation_file):
     features, y, _ = planted()
     y[3, 0] = np.nan  # of subject0, roi0

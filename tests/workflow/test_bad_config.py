@@ -251,6 +251,16 @@ FAULTS = [
         {"type": "ols", "intercept": False},
         ["sim-passages-controlled.regression.intercept", "z-scored by fold"],
     ),
+    (
+        "alignment/sim-passages-legacy/reduce",
+        {"method": "projection", "dimensions": 49},
+        ["sim-passages-legacy.reduce.dimensions", "49", "'sim-decoder-s'", "48 units"],
+    ),
+    (
+        "alignment/sim-passages-legacy/layers",
+        {"depth": 0.5, "stack": "middle"},
+        ["sim-passages-legacy.layers", "best, nested, or {depth: 0 to 1}"],
+    ),
     ("capability/mmlu-sim/questions", {"type": "bbh"}, ["mmlu-sim.format", "bbh are generation"]),
     ("capability/bbh-sim/scoring", "chain-of-thought", ["scoring", "no chains of thought"]),
     (

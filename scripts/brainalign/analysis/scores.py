@@ -15,7 +15,7 @@ SCORE_COLUMNS = (
     "benchmark", "mode", "layer_choice", "layer", "depth", "region", "r", "r_stacked", "ceiling",
     "ceiling_method", "ceiling_note", "ratio", "low", "high", "scope", "r_null", "r_p", "r2",
     "unique_r2", "unique_low", "unique_high", "unique_null", "unique_p", "beyond", "n_targets",
-    "n_undefined", "n_subjects", "n_stimuli", "units_per_row", "simulated",
+    "n_undefined", "n_subjects", "n_stimuli", "units_per_row", "reduction", "simulated",
 )  # fmt: skip
 SUBJECT_COLUMNS = (
     "model", "base", "family", "role", "dataset", "benchmark", "mode", "subject", "fold",
@@ -23,7 +23,8 @@ SUBJECT_COLUMNS = (
 )  # fmt: skip
 LAYER_COLUMNS = (
     "model", "label", "base", "family", "role", "dataset", "benchmark", "mode", "layer",
-    "layer_index", "depth", "r", "r_sd", "r_sd_subjects", "r2", "chosen", "simulated",
+    "layer_index", "depth", "r", "r_sd", "r_sd_subjects", "r2", "reduction", "chosen",
+    "simulated",
 )  # fmt: skip
 
 HOLDING_OUT = ("grouped", "contiguous", "wehbe")
@@ -87,9 +88,9 @@ def collect_scores(
 
 
 def layer_choice(layers: Any) -> str:
-    """A benchmark's `layers` entry as text: best, nested, or depth 0.66."""
+    """A benchmark's `layers` entry as text: best, nested, depth 0.66, or depth 0.66 decoder."""
     if isinstance(layers, Mapping):
-        return " ".join(f"{key} {value:g}" for key, value in layers.items())
+        return " ".join([f"depth {layers['depth']:g}", layers.get("stack", "")]).strip()
     return str(layers or "best")
 
 

@@ -172,6 +172,7 @@ def score_model(
         table.insert(0, "layer", name)
         table.insert(1, "layer_index", index)
         table.insert(2, "depth", index / max(len(names) - 1, 1))
+        table["reduction"] = features.reduction
         tables.append(table)
         if benchmark.layers == "nested":
             if scores is not None and scores.inner_r is not None:
@@ -195,7 +196,11 @@ def score_model(
             nested["r_stacked"] = stacked.loc[pd.MultiIndex.from_frame(nested[keys])].to_numpy()
         result = pd.concat([result, nested], ignore_index=True)
     else:
-        best = np.full(len(benchmark.splits), _chosen_index(result, benchmark.layers))
+        if isinstance(benchmark.layers, float):
+            index = nearest_in_depth(names, benchmark.layers, benchmark.stack)
+        else:
+            index = _best_layer(result)
+        best = np.full(len(benchmark.splits), index)
         result.loc[result["layer_index"] == best[0], "chosen"] = True
     if isinstance(benchmark.regression, Similarity) and benchmark.regression.permutations:
         chosen = _of_folds(layers, names, best)
@@ -246,6 +251,8 @@ def _report(name: str, index: int, n_layers: int, table: pd.DataFrame) -> None:
     LOG.info("layer %d/%d %s: r = %.4f", index + 1, n_layers, name, overall["r"])
     if overall["n_undefined"]:
         LOG.warning("%s: %d targets have no r in some fold", name, overall["n_undefined"])
+    if overall["reduction"].startswith("none"):
+        LOG.warning("%s: not reduced, %s", name, overall["reduction"].removeprefix("none: "))
     if overall["alpha_at_edge"] > 0.05:
         LOG.warning(
             "%s: %.0f %% of the targets choose an alpha at the edge of the grid",
@@ -259,15 +266,23 @@ def _overall(table: pd.DataFrame) -> pd.DataFrame:
     return table[everything]
 
 
-def _chosen_index(table: pd.DataFrame, layers: str | float) -> int:
-    """`best`: the layer of the highest r (the first of equals); a number: nearest in depth."""
+def _best_layer(table: pd.DataFrame) -> int:
+    """The layer of the highest r (the first of equals)."""
     overall = _overall(table)
-    if layers == "best":
-        r = overall["r"].to_numpy()
-        best = 0 if np.isnan(r).all() else int(np.nanargmax(r))
-    else:
-        best = int(np.abs(overall["depth"].to_numpy() - float(layers)).argmin())
-    return int(overall["layer_index"].to_numpy()[best])
+    r = overall["r"].to_numpy()
+    return int(overall["layer_index"].to_numpy()[0 if np.isnan(r).all() else np.nanargmax(r)])
+
+
+def nearest_in_depth(names: Sequence[str], depth: float, stack: str) -> int:
+    """The layer nearest to a relative depth: 0 enters the first block, 1 is the last layer.
+
+    `names`: all layers of a model in its order. Of an encoder-decoder model the layers `encoder.…`
+    or `decoder.…` count alone, as `stack` says; its decoder has no layer at depth 0.
+    """
+    inside = [index for index, name in enumerate(names) if name.startswith(f"{stack}.")]
+    places = np.arange(len(inside or names)) + int(stack == "decoder" and bool(inside))
+    nearest = int(np.abs(places / max(places[-1], 1) - depth).argmin())
+    return inside[nearest] if inside else nearest
 
 
 def _best_layers(inner: np.ndarray) -> np.ndarray:
@@ -297,6 +312,7 @@ def _nested(table: pd.DataFrame, best: np.ndarray) -> pd.DataFrame:
             "alpha": group["alpha"].median(),
             "alpha_at_edge": group["alpha_at_edge"].mean(),
             "units_per_row": group["units_per_row"].median(),
+            "reduction": ", ".join(sorted(set(group["reduction"]))),
         }
         parts.append(pd.DataFrame([row]))
     nested = pd.concat(parts, ignore_index=True)

@@ -25,7 +25,10 @@ LEAST_TEST_ROWS = 15
 
 @dataclass(frozen=True)
 class Benchmark:
-    """All that a benchmark says of how to score a layer, for the rows at hand."""
+    """All that a benchmark says of how to score a layer, for the rows at hand.
+
+    `layers`: best, nested, or a relative depth, in an encoder-decoder model that of `stack`.
+    """
 
     regression: LeastSquares | Ridge | Similarity
     scheme: Mapping[str, Any]
@@ -33,6 +36,7 @@ class Benchmark:
     groups: np.ndarray | None
     aggregate: str
     layers: str | float
+    stack: str
     reduce: Mapping[str, Any] | None
     epsilon: float
     seed: int
@@ -124,7 +128,9 @@ def read_benchmark(
     if kind in METRICS and reduce and reduce["method"] == "pca":
         raise InputError(f"reduce.method: pca is fitted to training rows, and {kind} has none")
     layers = entry.get("layers", "best")
+    stack = "encoder"
     if isinstance(layers, Mapping):
+        stack = layers.get("stack", stack)
         layers = float(layers["depth"])
     elif layers not in ("best", "nested"):
         raise InputError(f"layers: {layers!r}, expected best, nested or {{depth: 0-1}}")
@@ -151,6 +157,7 @@ def read_benchmark(
         groups,
         entry.get("aggregate", "median-within-subject"),
         layers,
+        stack,
         reduce,
         float(entry.get("epsilon", 0.0)),
         seed,

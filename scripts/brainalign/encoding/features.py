@@ -23,7 +23,12 @@ class Features:
     words : the map from words to volumes, for timed data.
     per_volume : features that are per volume already: neither averaged, delayed nor convolved.
     reduce : `{method: pca | projection, dimensions: k}` or None. PCA is fitted to the stimuli of
-        the training rows of each fold.
+        the training rows of each fold. A layer of no more than k units keeps its width.
+
+    Attributes
+    ----------
+    reduction : what became of the units: `pca 100`, or `none: 48 units` where these are no more
+        than asked for; '' where the benchmark does not reduce.
     """
 
     def __init__(
@@ -42,11 +47,14 @@ class Features:
         self.intercept = intercept
         self.device = device
         self.components: int | None = None
+        self.reduction = ""
         if reduce:
-            size = int(reduce["dimensions"])
-            if check_method(reduce["method"]) == "pca":
+            size, width = int(reduce["dimensions"]), values.shape[1]
+            method = check_method(reduce["method"])
+            self.reduction = f"{method} {size}" if width > size else f"none: {width} units"
+            if method == "pca":
                 self.components = size
-            elif values.shape[1] > size:
+            elif width > size:
                 values = random_projection(values, size, seed)
         self.values = values
         self.by_fold = words is not None and (

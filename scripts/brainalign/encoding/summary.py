@@ -17,7 +17,7 @@ OF_CHOSEN = ("r_null", "r_p", "unique_r2", "unique_null", "unique_p")
 COLUMNS = (
     "layer", "layer_index", "depth", "subject", "region", "fold", "r", "r_sd", "r_stacked",
     "r_null", "r_p", "r2", "unique_r2", "unique_null", "unique_p", "beyond", "n_targets",
-    "n_undefined", "reason", "alpha", "alpha_at_edge", "units_per_row", "chosen",
+    "n_undefined", "reason", "alpha", "alpha_at_edge", "units_per_row", "reduction", "chosen",
 )  # fmt: skip
 
 Columns = dict[str, list[Any]]

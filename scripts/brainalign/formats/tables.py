@@ -19,7 +19,7 @@ TEXT = {
     "text", "experiment", "arm", "quantity", "control", "vanilla", "test", "unit", "test_family",
     "x", "y", "models", "subset", "method", "controlled_for", "term", "formula", "random",
     "against", "against_role", "topic", "published_relation", "source", "published_model", "data",
-    "question", "legacy", "controlled", "tuning", "hub_id", "part", "p_relation",
+    "question", "legacy", "controlled", "tuning", "hub_id", "part", "p_relation", "reduction",
 }  # fmt: skip
 # Those that hold text in tables that have one of the other columns, and numbers in the rest.
 TEXT_BESIDE = {

@@ -190,6 +190,7 @@ def _reference_faults(config: Config) -> Iterator[str]:
     for name, benchmark in config.get("alignment", {}).items():
         path, dataset = f"alignment.{name}", datasets.get(benchmark["dataset"])
         yield from _combined_faults(path, benchmark)
+        yield from _reduction_faults(path, name, benchmark, models)
         yield from _nuisance_faults(path, benchmark, models)
         yield from _selection_faults(path, benchmark, dataset)
         yield from _similarity_faults(path, benchmark)
@@ -230,6 +231,22 @@ def _combined_faults(path: str, benchmark: Config) -> Iterator[str]:
             f"{path}.regression.intercept: false needs rows that are z-scored by fold "
             "(timing.zscore), for else the mean of test rows would be known"
         )
+
+
+def _reduction_faults(path: str, name: str, benchmark: Config, models: Config) -> Iterator[str]:
+    """Models that are pre-trained here with fewer units than every layer should be reduced to.
+
+    (Only the files tell the width of others, and then the table does.)
+    """
+    reduce = benchmark.get("reduce")
+    for model, entry in models.items() if reduce else ():
+        width = entry["source"].get("width", math.inf)
+        scored = name in entry.get("scored_on", [name])
+        if entry["source"]["type"] == "pretrain" and scored and width < reduce["dimensions"]:
+            yield (
+                f"{path}.reduce.dimensions: {reduce['dimensions']}, but layers of {model!r} have "
+                f"{width} units and would stay as they are; give no more than these"
+            )
 
 
 def _dataset_faults(section: str, name: str, benchmark: Config, datasets: Config) -> Iterator[str]:
