@@ -36,10 +36,10 @@ class Benchmark:
     groups: np.ndarray | None
     aggregate: str
     layers: str | float
-    stack: str
     reduce: Mapping[str, Any] | None
     epsilon: float
     seed: int
+    stack: str = "encoder"
 
     def inner(self, train: np.ndarray, folds: int) -> list[Split]:
         """Folds inside training rows, as positions in them."""
@@ -157,10 +157,10 @@ def read_benchmark(
         groups,
         entry.get("aggregate", "median-within-subject"),
         layers,
-        stack,
         reduce,
         float(entry.get("epsilon", 0.0)),
         seed,
+        stack,
     )
 
 

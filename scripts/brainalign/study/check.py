@@ -238,8 +238,8 @@ def _reduction_faults(path: str, name: str, benchmark: Config, models: Config) -
 
     (Only the files tell the width of others, and then the table does.)
     """
-    reduce = benchmark.get("reduce")
-    for model, entry in models.items() if reduce else ():
+    reduce = benchmark.get("reduce", {"dimensions": 0})
+    for model, entry in models.items():
         width = entry["source"].get("width", math.inf)
         scored = name in entry.get("scored_on", [name])
         if entry["source"]["type"] == "pretrain" and scored and width < reduce["dimensions"]:
