@@ -69,7 +69,7 @@ def encoded_study(design: Design, seed: list[int]) -> dict[str, pd.DataFrame]:
     )  # fmt: skip
     noise = _noise(design, n, rng)
     results = [
-        (name, "b", score_model([("l", Features(x))], ["l"], responses, benchmark))
+        (name, "b", score_model(lambda _, x=x: [("l", Features(x))], ["l"], responses, benchmark))
         for name, x in ((name, np.hstack([state + e, junk])) for name, (e, junk) in noise.items())
     ]
     roles = {"v": "vanilla", "t": "tuned", "b": "baseline"}

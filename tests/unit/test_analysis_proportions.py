@@ -115,7 +115,7 @@ def test_shared_answers_are_counted_by_question_and_tested():
     alone = table[table["model"].isin(["v", "u"])]
     assert alone[["n_both", "n_gained", "n_lost"]].isna().all().all()
 
-    pairs = contrasts(capabilities=table, samples=20)
+    pairs = contrasts(capabilities=table)
     pair = pairs[(pairs["tuned"] == "t") & (pairs["dataset"] == "all")].iloc[0]
     assert (pair["test"], pair["unit"], pair["n"]) == ("mcnemar", "questions", 150)
     assert pair["p"] == pytest.approx(mcnemar_p(*expected[1:]))
@@ -127,15 +127,15 @@ def test_shared_answers_are_counted_by_question_and_tested():
 
 def test_accuracy_has_means_over_families_and_vanilla_models():
     own, other = drawn(np.random.default_rng(1), shift=0.4)
-    table = contrasts(capabilities=collected(t=answers(own), v=answers(other)), samples=20)
+    table = contrasts(capabilities=collected(t=answers(own), v=answers(other)))
     overall = table[(table["level"] == "overall") & (table["dataset"] == "all")].set_index("unit")
     assert overall.loc["bases", "absolute"] == pytest.approx(own.mean() - other.mean())
-    assert overall.loc["bases", "note"] == "1 paired values, 2 are needed"
+    assert overall.loc["bases", "note"] == "no p: 1 vanilla model, 2 are needed"
 
 
 def test_models_that_never_differ_say_so():
     own, _ = drawn(np.random.default_rng(1))
-    table = contrasts(capabilities=collected(t=answers(own), v=answers(own)), samples=20)
+    table = contrasts(capabilities=collected(t=answers(own), v=answers(own)))
     pair = table[table["level"] == "pair"].iloc[0]
     assert (pair["test"], pair["note"]) == ("none", "both models answer every question alike")
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 import yaml
+from brainalign.behavior.terms import columns_of
 from brainalign.datasets import own
 from brainalign.datasets.raw import locate
 from brainalign.encoding.alignment import align
@@ -57,7 +58,8 @@ def test_the_documented_reading_times_are_read_and_their_benchmark_is_a_good_con
     config = {**study, **times, "datasets": study["datasets"] | times["datasets"]}
     assert config_faults(config, repository / "resources/config.schema.yaml") == []
     covariates = times["behavior"]["words-controlled"]["covariates"]
-    assert set(covariates) <= set(prepared.stimuli.columns)
+    needed = {column for term in covariates for column in columns_of(term)}
+    assert needed <= set(prepared.stimuli.columns)
 
 
 def test_words_of_a_sentence_are_counted_from_1(folder):

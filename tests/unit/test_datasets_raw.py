@@ -193,6 +193,8 @@ SOURCES = [
     {"type": "alice", "radius": "6mm"},
     {"type": "natural-stories"},
     {"type": "natural-stories", "readers": "each"},
+    {"type": "natural-stories-maze"},
+    {"type": "reading-brain"},
     {"type": "pereira2018", "experiment": 243},
     {"type": "blank2014"},
     {"type": "fedorenko2016"},

@@ -475,7 +475,7 @@ def test_onsets_in_other_units_are_refused(folder):
 
 BENCHMARK = {
     "dataset": "d", "mode": "controlled", "regression": {"type": "ols"},
-    "split": {"scheme": "grouped", "folds": 4, "seed": 1}, "aggregate": "median-within-subject",
+    "split": {"scheme": "grouped", "folds": 2, "seed": 1}, "aggregate": "median-within-subject",
     "layers": "best", "ceiling": {"method": "split-half", "splits": 4},
 }  # fmt: skip
 

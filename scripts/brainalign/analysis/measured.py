@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores
-from brainalign.datasets.bbh import EXAMPLES as BBH
-from brainalign.datasets.mmlu import COUNTS as MMLU
+from brainalign.datasets.question_counts import BBH, MMLU
 
 COLUMNS = (
     "model", "published_model", "dataset", "measured", "low", "high", "published", "difference",

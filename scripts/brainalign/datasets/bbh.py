@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from brainalign.datasets.prepared import expect
+from brainalign.datasets.question_counts import BBH
 from brainalign.datasets.raw import RESOURCES, RawFile, Record, raw_table, table_rows, text
 from brainalign.datasets.subset import per_subject, stratified
 from brainalign.errors import InputError
@@ -14,7 +15,7 @@ from brainalign.formats.tables import read_table
 
 LICENCE = "MIT"
 RELEASES = ("json", "hub")
-FILES, EXAMPLES = 27, 6511
+FILES, EXAMPLES = 27, BBH
 SHOTS = 3  # the first three examples of a file serve as worked examples of the legacy prompt
 PROMPTS = "bbh/cot-prompts/"
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from brainalign.datasets.prepared import expect
+from brainalign.datasets.question_counts import MMLU
 from brainalign.datasets.raw import RESOURCES, RawFile, Record, content, raw_table, table_rows, text
 from brainalign.datasets.subset import per_subject, stratified
 from brainalign.errors import InputError
@@ -18,7 +19,7 @@ from brainalign.formats.text import decode
 LICENCE = "MIT"
 RELEASES = ("csv", "tar", "hub")
 SPLITS = ("dev", "test")
-COUNTS = {"dev": 285, "test": 14042}
+COUNTS = MMLU
 HEADER = ["question", "choice0", "choice1", "choice2", "choice3", "answer"]
 COLUMNS = ("subject", "question", "choices", "answer")  # of the hub's release
 LETTERS = "ABCD"
