@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from brainalign.capability import generation, multiple_choice
-from brainalign.capability.batches import BATCH_TOKENS, contexts
+from brainalign.capability.batches import BATCH_TOKENS, Context, contexts
 from brainalign.capability.prompts import Prompt, Prompter, QuestionSet
 from brainalign.capability.scorers import Row, Scorer, scorer
 from brainalign.capability.tasks import Task, check_questions
@@ -104,17 +104,18 @@ def _answer_alike(
     stems = [way.stem(row, prompt) for row, prompt in put]
     finished = {place for place, (row, _) in enumerate(put) if row["question_id"] in done}
     room = max(way.room(row) for row, _ in put)
-    for places, context in contexts(
-        model, stems, batch_tokens=min(batch_tokens, way.enough), room=room, done=finished
-    ):
+
+    def judge(places: list[int], context: Context) -> list[Record]:
         batch = [put[place] for place in places]
         verdicts = way.answers(context, [row for row, _ in batch], [prompt for _, prompt in batch])
-        del context  # before the next batch is read: two would take twice the memory
-        yield [
+        return [
             _record(row, prompt, verdict, task)
             for (row, prompt), verdict in zip(batch, verdicts, strict=True)
             if row["question_id"] not in done
         ]
+
+    batch_tokens = int(min(batch_tokens, way.enough))
+    yield from contexts(model, stems, judge, batch_tokens=batch_tokens, room=room, done=finished)
 
 
 def _record(row: Row, prompt: Prompt, verdict: dict[str, Any], task: Task) -> Record:

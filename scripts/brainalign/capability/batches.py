@@ -7,10 +7,11 @@ masks, so that padding, batching and sharing change a value by rounding only.
 
 import copy
 import inspect
-from collections.abc import Container, Iterator, Sequence
+import logging
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, takewhile
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import torch
 
@@ -20,6 +21,11 @@ from brainalign.errors import InputError
 from brainalign.models.architectures import family
 from brainalign.models.inputs import decoder_start, padded
 from brainalign.models.loading import LanguageModel
+from brainalign.models.memory import cached_tokens, fits
+
+LOG = logging.getLogger("brainalign")
+
+Result = TypeVar("Result")
 
 BATCH_TOKENS = 8192
 # Tokens read at once: as many as a matrix product needs to be fast, few enough that rows of like
@@ -105,55 +111,96 @@ Context = DecoderContext | EncoderContext
 def contexts(
     model: LanguageModel,
     prompts: Sequence[Sequence[int]],
+    work: Callable[[list[int], Context], Result],
     *,
     batch_tokens: float = BATCH_TOKENS,
     room: int = 1,
     done: Container[int] = (),
-) -> Iterator[tuple[list[int], Context]]:
-    """Read prompts in batches, longest first, whatever they share once.
+) -> Iterator[Result]:
+    """Read prompts in batches, longest first, whatever they share once, and work on each batch.
 
     Parameters
     ----------
     model : decoder-only (the prompts' common prefix is shared) or encoder-decoder.
     prompts : token ids, none empty.
-    batch_tokens : tokens of a batch, padding included.
+    work : is given the positions in `prompts` of a batch's rows, and their context. When the memory
+        does not suffice to read or to work, half as many rows are tried, then and later.
+    batch_tokens : tokens of a batch, padding included; on a GPU fewer if the keys and values of so
+        many do not fit its free memory.
     room : how many tokens will be read after a prompt at most.
     done : prompts that are not needed; a batch of which all are done is not read. The batches
         depend on all prompts, so that what is already done changes no value of the others.
 
     Yields
     ------
-    The positions in `prompts` of the batch's rows, and their context.
+    What `work` returns for each batch.
 
     Raises
     ------
     InputError : the model is neither decoder-only nor encoder-decoder, or its memory is not keys
-        and values of every token.
+        and values of every token, or the memory does not suffice for one prompt.
     """
     if not prompts:
         return
-    if model.architecture == "encoder-decoder":
-        for rows in _batches([len(ids) for ids in prompts], batch_tokens):
-            if any(row not in done for row in rows):
-                yield rows, _encode(model, [prompts[row] for row in rows])
-        return
-    if model.architecture != "decoder-only":
+    shared, held, alike = 0, 0, False
+    if model.architecture == "decoder-only":
+        shared = _shared_length(prompts) if len(prompts) > 1 else 0
+        alike = _minds_padding(model.model, max(len(ids) for ids in prompts) + room)
+    elif model.architecture != "encoder-decoder":
         raise InputError(
             f"model {model.name}: architecture {model.architecture} generates no answers"
         )
-    shared = _shared_length(prompts) if len(prompts) > 1 else 0
-    lengths = [len(ids) - shared for ids in prompts]
-    alike = _minds_padding(model.model, max(len(ids) for ids in prompts) + room)
-    read, held = _read_whole, shared  # a row's own copy of the shared tokens counts
-    if shared and can_share(model.model):
-        read, held = _read_parts, 0
+    sharing = bool(shared) and can_share(model.model)
+    held = 0 if sharing else shared  # else a row's copy of the shared tokens counts
     first = None
-    for rows in _batches(lengths, batch_tokens, held=held, alike=alike):
-        if all(row in done for row in rows):
-            continue
-        if shared and first is None:
-            first = _read_first(model, prompts[0][:shared])
-        yield rows, read(model, first, [prompts[row][shared:] for row in rows], room)
+
+    def read(rows: Sequence[int]) -> Context:
+        rest = [prompts[row][shared:] for row in rows]
+        if model.architecture == "encoder-decoder":
+            return _encode(model, rest)
+        return (_read_parts if sharing else _read_whole)(model, first, rest, room)
+
+    def tried(rows: list[int]) -> list[Result]:
+        """The result; none where the memory does not suffice."""
+        results: list[Result] = []
+        return results if fits(lambda: results.append(work(rows, read(rows)))) else []
+
+    lengths = [len(ids) - shared for ids in prompts]
+    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
+    budget = batch_tokens
+    if model.device.type == "cuda":
+        budget = min(budget, cached_tokens(token_bytes(model, prompts[0][0])))
+    while order:
+        rows = _batch(order, lengths, budget, held=held, alike=alike)
+        if any(row not in done for row in rows):
+            if shared and first is None:
+                first = _read_first(model, prompts[0][:shared])
+            if result := tried(rows):
+                yield from result
+            elif len(rows) > 1:
+                budget = len(rows) // 2 * (held + lengths[rows[0]])
+                LOG.info("out of memory: batches of %d tokens from here on", budget)
+                continue
+            else:
+                raise InputError(
+                    f"model {model.name}: the memory does not suffice for one prompt of "
+                    f"{len(prompts[rows[0]])} tokens"
+                )
+        order = order[len(rows) :]
+
+
+@torch.inference_mode()
+def token_bytes(model: LanguageModel, token: int) -> dict[torch.device, int]:
+    """Bytes of the keys and values of one token, per device that holds some of them."""
+    if model.architecture == "encoder-decoder":
+        cache = _encode(model, [[token]]).cache.cross_attention_cache
+    else:
+        cache = _read_first(model, [token])
+    found: dict[torch.device, int] = {}
+    for layer in cache.layers:
+        for held in (layer.keys, layer.values):
+            found[held.device] = found.get(held.device, 0) + held.nbytes
+    return found
 
 
 def _shared_length(prompts: Sequence[Sequence[int]]) -> int:
@@ -163,19 +210,18 @@ def _shared_length(prompts: Sequence[Sequence[int]]) -> int:
     return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
 
 
-def _batches(
-    lengths: Sequence[int], batch_tokens: float, held: int = 0, alike: bool = False
-) -> Iterator[list[int]]:
-    """Rows by falling length, each with `held` tokens before it; `alike`: of one length."""
-    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
-    start = 0
-    while start < len(order):
-        width = lengths[order[start]]
-        rows = order[start : start + max(1, int(batch_tokens // (held + width)))]
-        if alike:
-            rows = [row for row in rows if lengths[row] == width]
-        yield rows
-        start += len(rows)
+def _batch(
+    order: Sequence[int],
+    lengths: Sequence[int],
+    batch_tokens: float,
+    held: int = 0,
+    alike: bool = False,
+) -> list[int]:
+    """The first rows of `order` (by falling length), each with `held` tokens before it; `alike`: of
+    one length."""
+    width = lengths[order[0]]
+    rows = list(order[: max(1, int(batch_tokens // max(1, held + width)))])
+    return [row for row in rows if lengths[row] == width] if alike else rows
 
 
 def _read_first(model: LanguageModel, ids: Sequence[int]) -> Any:

@@ -106,11 +106,14 @@ def load(
     dtype = getattr(torch, manifest["dtype"])
     place = torch.device(choose_device(device))
     tokenizer = load_tokenizer(manifest)
-    placement = {"device_map": "auto"} if device == "sharded" else {}
+    placement: dict[str, Any] = {"device_map": "auto"} if device == "sharded" else {}
+    if device != "sharded" and place.type == "cuda":
+        # Tensor by tensor to the GPU: the weights are never all in the host's memory.
+        placement = {"device_map": {"": place}}
     model = _load_network(manifest, dtype, placement)
     _fuse(model)
     head.use_float32(model)
-    if placement:
+    if device == "sharded":
         place = _entrance(model)
     else:
         model = model.to(place)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from tqdm import tqdm
 
 from brainalign.errors import InputError
+from brainalign.models.memory import fits
 
 log = logging.getLogger("brainalign")
-
-_CPU_IS_FULL = "DefaultCPUAllocator: can't allocate memory"  # a plain RuntimeError of torch's
 
 
 def batch_budget(device: torch.device, batch_tokens: int | None = None) -> int:
@@ -61,7 +61,7 @@ def in_batches(
             batch = order[: max(1, budget // longest)]
             if alike:
                 batch = [k for k in batch if lengths[k] == lengths[order[0]]]
-            if _fits(work, batch):
+            if fits(partial(work, batch)):
                 order = order[len(batch) :]
                 bar.update(len(batch))
             elif len(batch) > 1:
@@ -71,17 +71,3 @@ def in_batches(
                 raise InputError(
                     f"the memory does not suffice for one sequence of {longest} tokens"
                 )
-
-
-def _fits(work: Callable[[list[int]], None], batch: list[int]) -> bool:
-    """Do the work; False where the device's memory does not suffice."""
-    try:
-        work(batch)
-    except RuntimeError as error:
-        if not isinstance(error, torch.OutOfMemoryError) and _CPU_IS_FULL not in str(error):
-            raise
-    else:
-        return True
-    # Outside the handler: its traceback would keep the failed batch's tensors.
-    torch.cuda.empty_cache()
-    return False
