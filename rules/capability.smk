@@ -19,8 +19,9 @@ rule capability:
     threads: config.get("model_threads", 1)
     resources:
         mem_mb=model_memory,
-        runtime=run_time(240, 20),
+        runtime=reading_time((60, 4), (240, 20)),
         gpu=model_gpus,
+        gpu_mem_mb=model_gpu_memory,
     params:
         task=lambda wildcards: {
             key: value

@@ -35,6 +35,7 @@ from brainalign.study.models import (
 )
 from brainalign.study.progress import Progress, unsaid
 from brainalign.study.resources import (
+    gpu_memory_mb,
     gpus,
     memory_mb,
     parameter_count,
@@ -272,7 +273,9 @@ def memory(mb):
 
 def model_memory(wildcards, attempt):
     """Memory (MB) of a job that reads with a model."""
-    return memory_mb(wildcards.model, ALL_MODELS, attempt)
+    return memory_mb(
+        wildcards.model, ALL_MODELS, attempt, on_gpu=model_gpus(wildcards) == 1
+    )
 
 
 def initialising_memory(wildcards, attempt):
@@ -289,6 +292,11 @@ def tuning_memory(wildcards, attempt):
 def model_gpus(wildcards):
     """GPUs of a job that runs a model, for a cluster."""
     return gpus(wildcards.model, ALL_MODELS, config.get("device", "auto"))
+
+
+def model_gpu_memory(wildcards):
+    """Memory (MB) that each GPU of a job that reads with a model must have, for a cluster."""
+    return gpu_memory_mb(wildcards.model, ALL_MODELS, config.get("device", "auto"))
 
 
 def tuning_gpus(wildcards):
@@ -308,3 +316,28 @@ def run_time(minutes, per_billion=0):
         return int(attempt * (minutes + per_billion * billions))
 
     return allowed
+
+
+def reading_time(on_gpu, on_cpu):
+    """Minutes that a cluster gives a job that reads with a model, each as the arguments of
+    `run_time`: where it asks for a GPU, and where it does not.
+    """
+
+    def allowed(wildcards, attempt):
+        minutes = on_gpu if model_gpus(wildcards) else on_cpu
+        return run_time(*minutes)(wildcards, attempt)
+
+    return allowed
+
+
+def surprisal_time(wildcards, attempt):
+    """The same of surprisal. In one endless text each word beyond the model's window is a forward
+    pass over all of it, unless windows are strided.
+    """
+    dataset = DATASETS[wildcards.dataset]
+    endless = dataset.get("context") == "corpus" and not dataset.get("stride")
+    return reading_time((30, 10 if endless else 4), (240, 20))(wildcards, attempt)
+
+
+# `keep: scores` drops activations once all that reads them is done.
+kept_activations = temp if config.get("keep") == "scores" else lambda path: path

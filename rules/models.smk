@@ -29,18 +29,29 @@ def text_of(wildcards):
 def started_from(model):
     """The checkpoint that a tuned model is continued from; None: its base.
 
+    States go once no checkpoint that is planned needs them: a checkpoint that is added later goes
+    on from the last one before it whose state is still to come, or there, else from the base.
+
     A finished checkpoint stays with the one that it was continued from: one that is put in between
     later reruns nothing.
     """
     start = previous_checkpoint(model, ALL_MODELS)
     manifest = Path(result("models", model, "manifest.json"))
     if not manifest.exists():
+        while start and is_without_state(start):
+            start = previous_checkpoint(start, ALL_MODELS)
         return start
     try:
         known = json.loads(manifest.read_text("utf-8")).get("continued_from", start)
     except ValueError as error:
         raise WorkflowError(f"{manifest}: not JSON ({error}); {REMAKE}") from None
     return known if known is None or known in ALL_MODELS else start
+
+
+def is_without_state(model):
+    """Whether a checkpoint is finished, and its state gone."""
+    manifest = Path(result("models", model, "manifest.json"))
+    return manifest.exists() and not manifest.with_name("state").exists()
 
 
 # Looked up before any job is planned: an error in an input function would come with its traceback.
@@ -120,7 +131,7 @@ rule instruction_tune:
     output:
         manifest=result("models", "{model}", "manifest.json"),
         checkpoint=directory(result("models", "{model}", "checkpoint")),
-        state=directory(result("models", "{model}", "state")),
+        state=temp(directory(result("models", "{model}", "state"))),
         log=result("models", "{model}", "training.csv"),
     log:
         log_of("instruction_tune", "model"),

@@ -35,7 +35,9 @@ rule activations:
         manifest=weights_manifest,
         stimuli=result("data", "{dataset}", "stimuli.parquet"),
     output:
-        activations=result("activations", "{model}", "{dataset}.safetensors"),
+        activations=kept_activations(
+            result("activations", "{model}", "{dataset}.safetensors")
+        ),
     log:
         log_of("activations", "model", "dataset"),
     benchmark:
@@ -48,8 +50,9 @@ rule activations:
     threads: config.get("model_threads", 1)
     resources:
         mem_mb=model_memory,
-        runtime=run_time(60, 10),
+        runtime=reading_time((20, 1), (60, 10)),
         gpu=model_gpus,
+        gpu_mem_mb=model_gpu_memory,
     params:
         context=dataset_key("context", "none"),
         pooling=dataset_key("pooling", "last"),
@@ -67,7 +70,9 @@ rule baseline_activations:
         responses=result("data", "{dataset}", "responses.nc"),
         own=lambda wildcards: own_files(model_entry(wildcards)["source"]),
     output:
-        activations=result("activations", "{model}", "{dataset}.safetensors"),
+        activations=kept_activations(
+            result("activations", "{model}", "{dataset}.safetensors")
+        ),
     log:
         log_of("baseline_activations", "model", "dataset"),
     benchmark:
@@ -93,7 +98,9 @@ rule embedding_activations:
         ),
         stimuli=result("data", "{dataset}", "stimuli.parquet"),
     output:
-        activations=result("activations", "{model}", "{dataset}.safetensors"),
+        activations=kept_activations(
+            result("activations", "{model}", "{dataset}.safetensors")
+        ),
     log:
         log_of("embedding_activations", "model", "dataset"),
     benchmark:
@@ -142,8 +149,9 @@ rule surprisal:
     threads: config.get("model_threads", 1)
     resources:
         mem_mb=model_memory,
-        runtime=run_time(240, 20),
+        runtime=surprisal_time,
         gpu=model_gpus,
+        gpu_mem_mb=model_gpu_memory,
     params:
         context=dataset_key("context", "story"),
         stride=dataset_key("stride"),
@@ -244,8 +252,9 @@ rule next_word_loss:
     threads: config.get("model_threads", 1)
     resources:
         mem_mb=model_memory,
-        runtime=run_time(60, 10),
+        runtime=reading_time((20, 1), (60, 10)),
         gpu=model_gpus,
+        gpu_mem_mb=model_gpu_memory,
     params:
         documents=lambda wildcards: TEXTS[wildcards.text].get("documents", "whole"),
         window=lambda wildcards: TEXTS[wildcards.text].get("window"),

@@ -11,6 +11,7 @@ from brainalign.study.models import FETCHED, Model, parent
 UNKNOWN_PARAMETERS = 1e9
 TRAINING_BYTES = 16  # of a parameter: float32 weight, gradient and AdamW's two moments
 GPU_FROM = 1e8  # parameters above which a cluster is asked for a GPU (docs/scaling.md)
+LOADING_MB = 12000  # of the host's memory while weights go to a GPU, tensor by tensor
 SHARD_BYTES = 40e9  # that one GPU holds of a model sharded over several
 _SIZE = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([mb])(?![a-z0-9])", re.IGNORECASE)
 
@@ -56,10 +57,21 @@ def weight_bytes(name: str, models: Mapping[str, Model]) -> float:
     return parameter_count(name, models) * (2 if model.get("dtype", "float32") != "float32" else 4)
 
 
-def memory_mb(name: str, models: Mapping[str, Model], attempt: int = 1) -> int:
+def memory_mb(
+    name: str, models: Mapping[str, Model], attempt: int = 1, *, on_gpu: bool = False
+) -> int:
     """Memory of a job that reads with a model: 2 GB per attempt for torch and what is read, the
-    weights, and half as much again per attempt."""
-    return int(2000 * attempt + weight_bytes(name, models) * (1 + 0.5 * attempt) / 1e6)
+    weights, and half as much again per attempt. On one GPU, where the weights pass through the
+    host's memory only, the first attempt takes `LOADING_MB` at most."""
+    held = int(2000 * attempt + weight_bytes(name, models) * (1 + 0.5 * attempt) / 1e6)
+    return min(held, LOADING_MB) if on_gpu and attempt == 1 else held
+
+
+def gpu_memory_mb(name: str, models: Mapping[str, Model], device: str) -> int:
+    """Memory of each GPU that a job that reads with a model asks for: its part of the weights, an
+    eighth as much for batches, which shrink to what is free, and 2 GB for CUDA; 0 without GPU."""
+    n = gpus(name, models, device)
+    return int(2000 + 1.125 * weight_bytes(name, models) / n / 1e6) if n else 0
 
 
 def training_memory_mb(name: str, models: Mapping[str, Model], attempt: int = 1) -> int:
