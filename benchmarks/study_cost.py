@@ -3,14 +3,16 @@
     python benchmarks/study_cost.py
 
 prints the tables of docs/scaling.md: studies/aw2024.yaml, and 100 models × 10 datasets, each with
-the checkpoints of its tuning experiment. Sizes of files are exact (shapes × bytes; fetched weights
-in the dtype that they are loaded in). Tokens follow from the datasets' published sizes and from
-what questions and instructions were measured to have; 2 floating point operations per parameter
-and token that is read, 6 per one that is trained on. `USED` of a GPU's peak (half of it in float32)
-is an assumption: no run on GPUs was measured.
+the checkpoints of its tuning experiment.
+Sizes of files are exact (shapes × bytes; fetched weights as stored: T5's in float32, others in the
+dtype that they are loaded in). Tokens follow from the datasets' published sizes and from what
+questions and instructions were measured to have; 2 floating point operations per parameter and
+token that is read, 6 per one that is trained on. `USED` of a GPU's peak (half of it in float32) is
+an assumption: no run on GPUs was measured.
 """
 
 import math
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +26,7 @@ sys.path.insert(0, str(REPOSITORY / "scripts"))
 from brainalign.models.recipe import Recipe
 from brainalign.study.models import Model, all_models, parent, previous_checkpoint
 from brainalign.study.resources import (
+    gpus,
     memory_mb,
     training_gpus,
     training_memory_mb,
@@ -38,6 +41,7 @@ SHAPES = {
     "gpt2-xl": (1600, 48), "gemma-2b": (2048, 18), "gemma-7b": (3072, 28),
     "llama-2-7b": (4096, 32), "llama-2-13b": (5120, 40),
 }  # fmt: skip
+SIZE_SUFFIX = re.compile(r"(-copy-\d+|-lm|-float32)+$")  # of models that have another's shape
 WINDOW = {"GPT-2": 1024, "T5": 2048, "LLaMA": 2048, "LLaMA-2": 4096, "Gemma": 8192}
 ROWS = {  # stimuli whose activations are kept
     "pereira2018-384": 384, "pereira2018-243": 243, "pereira2018-243-by-label": 243,
@@ -118,11 +122,12 @@ def costs(study: dict[str, Any]) -> pd.DataFrame:
             continue
         kind = model["source"]["type"]
         base = parent(model) or model.get("base") or name
-        width, blocks = SHAPES[base.split("-copy-")[0]]
+        width, blocks = SHAPES[SIZE_SUFFIX.sub("", base)]
         layers = 2 * (blocks + 2) if model["family"] == "T5" else blocks + 2
         parameters = model["parameters"]
         loaded = weight_bytes(name, models)
-        written = FLOAT32 * parameters if kind == "tune" else loaded
+        stored = FLOAT32 * parameters
+        written = stored if kind == "tune" or model["family"] == "T5" else loaded
         work = tokens(model["family"])
         jobs = len(datasets) + len(texts)
         if kind == "untrained":
@@ -135,14 +140,17 @@ def costs(study: dict[str, Any]) -> pd.DataFrame:
         hours = {f"{kind} h": operations * n / speed / 3600 for kind, n in work.items()}
         trained = training(name, models) if kind == "tune" else {}
         hours |= {key: value for key, value in trained.items() if key.endswith(" h")}
-        memory = training_memory_mb if trained else memory_mb
+        on_gpu = gpus(name, models, "auto") == 1
+        memory = (
+            training_memory_mb(name, models) if trained else memory_mb(name, models, on_gpu=on_gpu)
+        )
         found.append(
             {
                 "model": name, "size": parameters / 1e9, "weights_gb": written / 1e9,
                 "activations_gb": rows * width * layers * 4 / 1e9,
                 "state_gb": trained.get("state_gb", 0.0),
                 "largest_file_gb": max(ROWS.values()) * width * layers * 4 / 1e9,
-                "memory_gb": memory(name, models) / 1e3, **hours, "gpu h": sum(hours.values()),
+                "memory_gb": memory / 1e3, **hours, "gpu h": sum(hours.values()),
                 "loading h": jobs * written / DISK / 3600,
             }
         )  # fmt: skip

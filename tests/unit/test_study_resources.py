@@ -2,7 +2,9 @@
 
 import pytest
 from brainalign.study.resources import (
+    LOADING_MB,
     UNKNOWN_PARAMETERS,
+    gpu_memory_mb,
     gpus,
     memory_mb,
     named_sizes,
@@ -78,6 +80,27 @@ def test_parameters_before_the_model_is_there(name, expected):
 )
 def test_memory_is_of_the_weights_in_their_dtype(name, attempt, expected):
     assert memory_mb(name, MODELS, attempt) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "attempt", "expected"),
+    [("named", 1, 5000), ("half", 1, LOADING_MB), ("half", 2, 4000 + 2 * 60000)],
+)
+def test_weights_pass_through_the_hosts_memory_on_their_path_to_a_gpu(name, attempt, expected):
+    assert memory_mb(name, MODELS, attempt, on_gpu=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "expected"),
+    [
+        ("half", "auto", 2000 + 1.125 * 60000),
+        ("half", "sharded", 2000 + 1.125 * 30000),
+        ("half", "cpu", 0),
+        ("small", "auto", 0),
+    ],
+)
+def test_each_gpu_holds_its_part_of_the_weights(name, device, expected):
+    assert gpu_memory_mb(name, MODELS, device) == expected
 
 
 def test_tuning_holds_gradients_and_moments_in_float32():

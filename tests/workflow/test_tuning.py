@@ -57,3 +57,19 @@ def test_a_cut_manifest_is_named_when_jobs_are_planned(study: Study) -> None:
     assert "remove it and run again" in said
     assert "Traceback" not in said
     assert "InputFunctionException" not in said
+
+
+def test_states_and_activations_go_once_nothing_needs_them(study: Study) -> None:
+    study.config = with_tuning(study.config) | {"keep": "scores"}
+    models = [f"sim-decoder-s-instruction-s1-{samples}" for samples in (32, 64)]
+    scores = [f"results/alignment/{name}/sim-passages-legacy.parquet" for name in models]
+    study.run(*scores)
+    results = study.folder / "results"
+    assert all((results / "models" / name / "checkpoint").exists() for name in models)
+    assert not list(results.glob("models/*/state"))
+    assert not list(results.glob("activations/*/*"))
+    assert study.jobs(*scores) == set()
+    # A later one is trained from the base again; those that are there stay.
+    study.config["tuning"]["sim"]["checkpoints"] = [32, 64, 80]
+    last = "sim-decoder-s-instruction-s1-80"
+    assert study.jobs(f"results/models/{last}/manifest.json") == {f"instruction_tune {last}"}
