@@ -75,7 +75,11 @@ def study(plant: Plant, rng: np.random.Generator, modes: tuple[str, ...] = ("con
             cells += rng.normal(0, plant.stimulus_sd, (len(models), 1, FOLDS))
             r = cells.mean(2)
             about = _about(models).assign(
-                dataset=dataset, benchmark=f"{dataset}-{mode}", mode=mode, simulated=True
+                dataset=dataset,
+                benchmark=f"{dataset}-{mode}",
+                mode=mode,
+                simulated=True,
+                companion=False,
             )
             scores.append(
                 about.assign(
@@ -179,7 +183,7 @@ def _as_scores(models: pd.DataFrame) -> pd.DataFrame:
     """scores.csv of one dataset, of `averages`."""
     return _about(models).assign(
         r=models["r"].to_numpy(), low=np.nan, dataset="d", benchmark="d", mode="controlled",
-        region="all", simulated=True,
+        region="all", simulated=True, companion=False,
     )  # fmt: skip
 
 

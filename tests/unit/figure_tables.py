@@ -79,6 +79,7 @@ def scores(
                             "parameters": row.parameters,
                             "dataset": dataset,
                             "benchmark": f"{dataset}-{mode}",
+                            "companion": False,
                             "mode": mode,
                             "layer_choice": "best" if mode == "legacy" else "nested",
                             "layer": "layer.2" if mode == "legacy" else "nested",

@@ -323,3 +323,15 @@ def test_an_answer_says_which_role_or_mode_is_absent(check, study):
     )
     untrained = answers(table, "Do trained models beat untrained ones?")["legacy"]
     assert "no untrained model with an alignment" in untrained
+
+
+def test_a_companion_is_in_no_answer(study, check):
+    scores, baselines = study["scores"], study["baselines"]
+    of = scores["dataset"].iloc[0]
+    turned = scores[scores["dataset"] == of].assign(companion=True, dataset="x", benchmark="x")
+    more = pd.concat([scores, turned.assign(r=-turned["r"], low=-turned["high"])])
+    rows = baselines[baselines["dataset"] == of].assign(dataset="x", benchmark="x", low=9.0)
+    rows = pd.concat([baselines, rows])
+    pd.testing.assert_frame_equal(
+        headline(check, more, baselines=rows), headline(check, scores, baselines=baselines)
+    )

@@ -42,8 +42,8 @@ def as_study(published):
             "model": m["model"], "label": m["model"], "base": m["base"], "family": m["family"],
             "role": m["role"], "parameters": m["parameters"], "published": None,
             "dataset": dataset, "benchmark": f"{dataset}-legacy", "mode": "legacy",
-            "region": "all", "r": m[dataset], "low": m[dataset] - 0.01, "high": m[dataset] + 0.01,
-            "simulated": False,
+            "companion": False, "region": "all", "r": m[dataset], "low": m[dataset] - 0.01,
+            "high": m[dataset] + 0.01, "simulated": False,
         }
         for m in main.to_dict("records")
         for dataset in BRAIN
@@ -405,7 +405,7 @@ def test_benchmarks_of_one_dataset_are_averaged_first():
             ("k", "Pereira", "a-243", 0.3), ("k", "Blank", "c", 0.1),
         ],
         columns=["model", "dataset", "benchmark", "r"],
-    ).assign(low=0.0, mode="legacy", simulated=False, region="all")  # fmt: skip
+    ).assign(low=0.0, mode="legacy", simulated=False, region="all", companion=False)  # fmt: skip
     table = dataset_scores(scores).set_index(["model", "dataset"])
     assert table.loc[("m", "Pereira"), "r"] == pytest.approx(0.3)
     assert table.loc[("m", "average"), "r"] == pytest.approx(0.2)
@@ -670,6 +670,35 @@ def test_an_average_is_compared_only_over_the_papers_datasets(published, paper, 
     table = measured_beside_published(published, scores)
     assert ("average" in set(table["dataset"])) == compared
     assert {"pereira2018", "blank2014"} <= set(table["dataset"])
+
+
+def with_companion(scores, subjects, of="blank2014"):
+    """The tables, and a companion of one dataset in which the models' ranks are turned round."""
+    more = scores[scores["dataset"] == of].assign(companion=True)
+    more = more.assign(r=-more["r"], low=-more["high"], high=-more["low"])
+    units = subjects[subjects["dataset"] == of]
+    units = units.assign(r=-units["r"])
+    name = {"dataset": f"{of} (64 units)", "benchmark": f"{of}-64"}
+    return pd.concat([scores, more.assign(**name)]), pd.concat([subjects, units.assign(**name)])
+
+
+def test_a_companion_changes_no_average_contrast_correlation_or_comparison(published, paper):
+    scores = paper["scores"]
+    more, _ = with_companion(scores, paper["subjects"])
+    pd.testing.assert_frame_equal(dataset_scores(more), dataset_scores(scores))
+    found = [measured_beside_published(published, table) for table in (more, scores)]
+    pd.testing.assert_frame_equal(*found)
+    assert "average" in set(found[0]["dataset"])
+    found = [correlations(table, capabilities=paper["capabilities"]) for table in (more, scores)]
+    pd.testing.assert_frame_equal(*found)
+
+
+def test_a_companion_changes_no_test_over_subjects_and_stimuli():
+    tables = study(Plant(), np.random.default_rng(0))
+    scores, subjects = tables["scores"], tables["subjects"]
+    more = with_companion(scores, subjects, scores["dataset"].iloc[0])
+    for analysis in (contrasts, mixed_effects):
+        pd.testing.assert_frame_equal(analysis(*more), analysis(scores, subjects))
 
 
 @pytest.mark.parametrize("change", [{"scoring": "loglikelihood"}, {"n": 300}])

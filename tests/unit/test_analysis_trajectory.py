@@ -121,7 +121,7 @@ def test_experiments_of_one_base_are_made_of_what_each_is_scored_on():
             for benchmark in names
             if benchmark in r
         ]
-    ).assign(mode="legacy", region="all", low=0.0, simulated=True)  # fmt: skip
+    ).assign(mode="legacy", region="all", low=0.0, simulated=True, companion=False)  # fmt: skip
     capabilities = pd.DataFrame({"model": ["base", runs[1]["model"]], "accuracy": [0.2, 0.5]})
     capabilities = capabilities.assign(task="mmlu", category="all", simulated=True)
     tables = {"scores": scores, "capabilities": capabilities}

@@ -278,6 +278,11 @@ FAULTS = [
         "sim-reading",
         ["alignment.sim-passages-legacy.dataset", "reading times", "behavior"],
     ),
+    (
+        "alignment/sim-passages-legacy/companion",
+        True,
+        ["alignment.sim-passages-legacy", "as sim-passages-controlled is", "report_as"],
+    ),
     ("alignment/sim-passages-legacy/report_as", "average", ["report_as", "'average'"]),
     ("capability/mmlu-sim/scoring", "vibes", ["scoring", "'vibes'", "loglikelihood"]),
     ("study", "a/b", ["study", "'a/b'", "letters"]),

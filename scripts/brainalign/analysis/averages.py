@@ -10,9 +10,11 @@ KEY = ["model", "mode", "simulated"]
 def dataset_scores(scores: pd.DataFrame) -> pd.DataFrame:
     """One row per model, mode and dataset, and one for the average over datasets.
 
-    Benchmarks that are reported as the same dataset are averaged first (Pereira2018 has two
-    experiments), then the datasets (Aw et al. 2024, Table 5). An average is defined only for models
-    that have every dataset of their mode and kind (simulated or real).
+    A `companion` of other benchmarks (the same at equal width, say) is left out, so that it counts
+    in no average, contrast, correlation or comparison with the paper. Other benchmarks that are
+    reported as the same dataset are averaged first (Pereira2018 has two experiments), then the
+    datasets (Aw et al. 2024, Table 5). An average is defined only for models that have every
+    dataset of their mode and kind (simulated or real).
 
     Parameters
     ----------
@@ -23,7 +25,7 @@ def dataset_scores(scores: pd.DataFrame) -> pd.DataFrame:
     `model`, `mode`, `simulated`, `dataset`, `r`, `low` (the least lower end of the intervals of the
     scores behind it, NaN where one has none), `note` (why r is NaN).
     """
-    whole = scores[scores["region"] == "all"]
+    whole = scores[(scores["region"] == "all") & ~scores["companion"]]
     expected: dict[tuple, dict[str, list[str]]] = {}  # mode, simulated → dataset → benchmarks
     found: dict[tuple, dict[str, float]] = {}  # model, mode, simulated → benchmark → r
     ends: dict[tuple, dict[str, float]] = {}  # the same → low

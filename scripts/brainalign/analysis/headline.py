@@ -232,7 +232,8 @@ def _against_baselines(aligned: pd.DataFrame, differences: pd.DataFrame | None, 
         f"model {r_text(means[AVERAGE], 3)}, best baseline {r_text(level, 3)} ({names[AVERAGE]})"
     )
     if differences is not None:
-        text += _above_all(differences[differences["mode"] == mode])
+        compared = (differences["mode"] == mode) & differences["dataset"].isin(own["dataset"])
+        text += _above_all(differences[compared])
     lost = [
         f"{dataset} ({names[dataset]} {r_text(levels[dataset], 3)}, mean model {r_text(mean, 3)})"
         for dataset, mean in means.to_dict().items()

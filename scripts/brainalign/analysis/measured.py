@@ -100,7 +100,7 @@ def _brain(scores: pd.DataFrame | None) -> list[dict]:
     whole = scores[scores["region"] == "all"]
     intervals = whole.groupby(["model", "mode", "simulated", "dataset"])
     lines = []
-    legacy = scores[scores["mode"] == "legacy"]
+    legacy = scores[(scores["mode"] == "legacy") & ~scores["companion"]]
     datasets = {
         world: {_plain(name) for name in part["dataset"]}
         for world, part in legacy.groupby("simulated")

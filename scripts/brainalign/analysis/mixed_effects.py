@@ -43,14 +43,14 @@ def mixed_effects(scores: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
     facts = model_facts(scores)
     levels = dataset_scores(scores)
     cells = subjects[(subjects["subject"] != "all") & (subjects["fold"] >= 0)]
+    averaged = levels["dataset"].unique()
     rows: list[dict[str, Any]] = []
     for key, part in levels.groupby(["simulated", "mode", "dataset"], sort=False):
         data = part[part["r"].notna()].join(facts, on="model")
         data = data[data["role"].isin(("vanilla", "tuned"))]
         about = dict(zip(("simulated", "mode", "dataset"), key, strict=True))
         own = cells[(cells["simulated"] == key[0]) & (cells["mode"] == key[1])]
-        if key[2] != AVERAGE:
-            own = own[own["dataset"] == key[2]]
+        own = own[own["dataset"].isin(averaged if key[2] == AVERAGE else [key[2]])]
         rows += [{**about, **row} for row in _fit(_with_partner(data), own)]
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
 

@@ -12,10 +12,11 @@ from brainalign.errors import InputError
 
 SCORE_COLUMNS = (
     "model", "label", "base", "family", "role", "tuned", "parameters", "published", "dataset",
-    "benchmark", "mode", "layer_choice", "layer", "depth", "region", "r", "r_stacked", "ceiling",
-    "ceiling_method", "ceiling_note", "ratio", "low", "high", "scope", "r_null", "r_p", "r2",
-    "unique_r2", "unique_low", "unique_high", "unique_null", "unique_p", "beyond", "n_targets",
-    "n_undefined", "n_subjects", "n_stimuli", "units_per_row", "reduction", "simulated",
+    "benchmark", "companion", "mode", "layer_choice", "layer", "depth", "region", "r", "r_stacked",
+    "ceiling", "ceiling_method", "ceiling_note", "ratio", "low", "high", "scope", "r_null", "r_p",
+    "r2", "unique_r2", "unique_low", "unique_high", "unique_null", "unique_p", "beyond",
+    "n_targets", "n_undefined", "n_subjects", "n_stimuli", "units_per_row", "reduction",
+    "simulated",
 )  # fmt: skip
 SUBJECT_COLUMNS = (
     "model", "base", "family", "role", "dataset", "benchmark", "mode", "subject", "fold",
@@ -45,7 +46,7 @@ def collect_scores(
         let go before the next is taken, so that an iterator needs the memory of one.
     ceilings : benchmark → ceiling table; a benchmark without one has ceiling NaN.
     models : `records.model_table`.
-    benchmarks : name → dataset, mode, layers, split, report_as.
+    benchmarks : name → dataset, mode, layers, split, report_as, companion.
     simulated_datasets : datasets of the simulated world.
 
     Returns
@@ -63,6 +64,7 @@ def collect_scores(
     for model, benchmark, table in results:
         file = len(about)
         facts = describe(model, benchmark, models, benchmarks, simulated_datasets)
+        facts["companion"] = bool(benchmarks[benchmark].get("companion", False))
         facts["layer_choice"] = layer_choice(benchmarks[benchmark].get("layers"))
         about.append(facts)
         own = table[table["chosen"].to_numpy(bool)]

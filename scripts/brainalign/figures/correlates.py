@@ -34,6 +34,7 @@ SCORE_COLUMNS = (
     "label",
     "dataset",
     "benchmark",
+    "companion",
     "mode",
     "region",
     "r",

@@ -28,7 +28,8 @@ COLUMNS = (
     "simulated",
 )  # fmt: skip
 SCORE_COLUMNS = (
-    *MODEL_COLUMNS, "dataset", "benchmark", "mode", "region", "r", "low", "simulated",
+    *MODEL_COLUMNS, "dataset", "benchmark", "companion", "mode", "region", "r", "low",
+    "simulated",
 )  # fmt: skip
 BELOW, LINE = 32, 9.5  # points: from the axis to the first line of numbers below it, and per line
 MEAN = Line2D(

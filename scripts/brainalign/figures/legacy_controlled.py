@@ -29,7 +29,9 @@ from brainalign.figures.style import (
     world,
 )
 
-COLUMNS = (*MODEL_COLUMNS, "dataset", "benchmark", "mode", "region", "r", "simulated")
+COLUMNS = (
+    *MODEL_COLUMNS, "dataset", "benchmark", "companion", "mode", "region", "r", "simulated",
+)  # fmt: skip
 ROW = 0.145  # inches per model
 ACROSS = 4
 EXTRA = (
@@ -42,9 +44,10 @@ def legacy_controlled(scores: pd.DataFrame) -> Figure:
     """Draw `scores` (tables/scores.csv): each model's r under both modes, and how the ranks move.
 
     A dataset's legacy benchmark is paired with its controlled one (the first with the first, and
-    so on). Ranks count all models that have both scores, baselines and untrained twins included.
+    so on); a `companion` has no other mode. Ranks count all models that have both
+    scores, baselines and untrained twins included.
     """
-    whole = scores[scores["region"] == "all"]
+    whole = scores[(scores["region"] == "all") & ~scores["companion"]]
     pairs = _pairs(whole)
     order = model_order(whole)
     across = max(1, min(len(pairs), ACROSS))

@@ -31,7 +31,9 @@ COLUMNS = (
     "experiment", "base", "arm", "seed", "samples", "kind", "quantity", "mode", "measure", "value",
     "simulated",
 )  # fmt: skip
-SCORE_COLUMNS = (*MODEL_COLUMNS, "dataset", "benchmark", "mode", "region", "r", "simulated")
+SCORE_COLUMNS = (
+    *MODEL_COLUMNS, "dataset", "benchmark", "companion", "mode", "region", "r", "simulated",
+)  # fmt: skip
 ACROSS = 3
 UNTRAINED = "untrained"
 WORDS = (0.04, 0.12)  # of a panel's height: round words in it, and per line of them

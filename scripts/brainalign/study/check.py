@@ -187,6 +187,7 @@ def _reference_faults(config: Config) -> Iterator[str]:
                 f"models.{name}.source.heads: {source['heads']} heads do not divide the width, "
                 f"{source['width']}"
             )
+    yield from _companion_faults(config.get("alignment", {}))
     for name, benchmark in config.get("alignment", {}).items():
         path, dataset = f"alignment.{name}", datasets.get(benchmark["dataset"])
         yield from _combined_faults(path, benchmark)
@@ -261,6 +262,22 @@ def _dataset_faults(section: str, name: str, benchmark: Config, datasets: Config
             f"{section}.{name}.dataset: {benchmark['dataset']!r} holds {found}; "
             f"put the benchmark into section {place}"
         )
+
+
+def _companion_faults(benchmarks: Config) -> Iterator[str]:
+    """Companions stand beside other benchmarks in the tables, under a name of their own."""
+    others = {
+        reported_as(entry): name for name, entry in benchmarks.items() if not entry.get("companion")
+    }
+    if benchmarks and not others:
+        yield "alignment: every benchmark is a companion, expected one without companion: true"
+    for name, entry in benchmarks.items():
+        reported = reported_as(entry)
+        if entry.get("companion") and reported in others:
+            yield (
+                f"alignment.{name}: tables would call it {reported!r}, as {others[reported]} is; "
+                "a companion needs a report_as of its own"
+            )
 
 
 def _measure_faults(path: str, benchmark: Config, datasets: Config) -> Iterator[str]:
