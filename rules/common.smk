@@ -15,6 +15,12 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from brainalign.datasets.registry import reader_files, surprisal_kind
 from brainalign.datasets.registry import surprisal_fits as fits
 from brainalign.study import forks
+from brainalign.study.alignment_size import (
+    activations_shape,
+    alignment_mb,
+    alignment_minutes,
+    responses_shape,
+)
 from brainalign.study.check import config_faults, duplicate_keys
 from brainalign.study.digest import source_digest
 from brainalign.study.models import (

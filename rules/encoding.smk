@@ -7,6 +7,28 @@ def nuisance_of(wildcards):
     return [] if wildcards.model in beyond else beyond
 
 
+def sizes_of(wildcards):
+    """Shapes of responses and of activations of a job, as far as they are there, and its benchmark."""
+    entry = ALIGNMENT[wildcards.benchmark]
+    dataset, model = entry["dataset"], wildcards.get("model")
+    activations = result("activations", str(model), f"{dataset}.safetensors")
+    return (
+        responses_shape(result("data", dataset, "responses.nc")),
+        activations_shape(activations) if model else None,
+        entry,
+    )
+
+
+def alignment_memory(wildcards, attempt):
+    """Memory (MB) of a job of this benchmark."""
+    return alignment_mb(*sizes_of(wildcards), attempt)
+
+
+def alignment_time(wildcards, attempt):
+    """Minutes that a cluster gives an alignment."""
+    return alignment_minutes(*sizes_of(wildcards), attempt)
+
+
 rule ceiling:
     input:
         stimuli=benchmark_dataset(ALIGNMENT, "stimuli.parquet"),
@@ -24,7 +46,9 @@ rule ceiling:
     conda:
         "../envs/encoding.yaml"
     resources:
-        mem_mb=memory(2500),
+        mem_mb=lambda wildcards, attempt: max(
+            2500 * attempt, alignment_memory(wildcards, attempt)
+        ),
         runtime=run_time(60),
     params:
         benchmark=lambda wildcards: ALIGNMENT[wildcards.benchmark],
@@ -63,8 +87,8 @@ rule alignment:
     conda:
         "../envs/encoding.yaml"
     resources:
-        mem_mb=memory(2000),
-        runtime=run_time(120),
+        mem_mb=alignment_memory,
+        runtime=alignment_time,
     params:
         benchmark=lambda wildcards: ALIGNMENT[wildcards.benchmark],
         seed=config["seed"],

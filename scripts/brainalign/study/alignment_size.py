@@ -1,0 +1,91 @@
+"""What an alignment or ceiling job asks a cluster for, by the size of its data."""
+
+import json
+import struct
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+# Of a job whose files are not there when it is planned.
+UNKNOWN_MB, UNKNOWN_MINUTES = 2000, 120
+BASE_MB = 1500  # packages, tables
+COPIES = {"gcv-per-target": 4, "folds-per-target": 14}  # of the responses, at the peak
+SECONDS = 5.5e-11  # per row, column and target of a fold, on one slow core
+INNER_FOLDS = 5
+HEADER_LIMIT = 100_000_000  # bytes, safetensors' limit
+MARGIN = 3  # of the run time
+
+
+@cache
+def responses_shape(path: str) -> tuple[int, int] | None:
+    """Rows and targets of a responses file; None: it is not there, or cannot be read, which its
+    job then says."""
+    if not Path(path).exists():
+        return None
+    try:
+        import h5py  # Snakemake's environment may lack it where jobs have environments of their own
+
+        with h5py.File(path) as file:
+            rows, targets = file["responses"].shape[:2]
+    except (ImportError, OSError, KeyError):
+        return None
+    return int(rows), int(targets)
+
+
+@cache
+def activations_shape(path: str) -> tuple[int, int] | None:
+    """Layers, and units of the widest, by the header of an activation file; None as above."""
+    if not Path(path).exists():
+        return None
+    try:
+        with Path(path).open("rb") as file:
+            (size,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(min(size, HEADER_LIMIT)))
+        shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
+    except (OSError, ValueError, struct.error, KeyError):
+        return None
+    return len(shapes), max(shape[1] for shape in shapes)
+
+
+def columns(units: int, entry: Mapping[str, Any]) -> int:
+    """Columns of a benchmark's design: units, times the delays of timed data."""
+    timing = entry.get("timing", {})
+    return min(units, timing.get("pca", units)) * len(timing.get("delays", [0]))
+
+
+def alignment_mb(
+    responses: tuple[int, int] | None,
+    activations: tuple[int, int] | None,
+    entry: Mapping[str, Any],
+    attempt: int = 1,
+) -> int:
+    """Memory (MB) of an alignment or a ceiling: copies of the responses, and of one layer's design
+    in float64, both half as much again per further attempt."""
+    if responses is None:
+        return UNKNOWN_MB * attempt
+    rows, targets = responses
+    width = columns(activations[1], entry) if activations else 0
+    regression = entry.get("regression", {})
+    copies = COPIES.get(regression.get("selection", ""), COPIES["gcv-per-target"])
+    held = (rows * targets * 4 * copies + 4 * rows * max(width, rows) * 8) / 1e6
+    return int(BASE_MB * attempt + held * (1 + 0.5 * (attempt - 1)))
+
+
+def alignment_minutes(
+    responses: tuple[int, int] | None,
+    activations: tuple[int, int] | None,
+    entry: Mapping[str, Any],
+    attempt: int = 1,
+) -> int:
+    """Minutes of an alignment: rows × columns × targets of every fold, inner fold and layer."""
+    if responses is None or activations is None:
+        return UNKNOWN_MINUTES * attempt
+    (rows, targets), (layers, units) = responses, activations
+    folds = entry.get("split", {}).get("folds", 10)
+    inner = 1 + INNER_FOLDS * (entry.get("layers") == "nested")
+    if entry.get("regression", {}).get("selection") == "folds-per-target":
+        inner *= 3
+    beyond = 7 if entry.get("unique_variance") else 1  # measured: docs/scaling.md
+    cells = rows * columns(units, entry) * targets * folds * layers * inner * beyond
+    return attempt * max(20, int(MARGIN * SECONDS * cells / 60))

@@ -1,0 +1,55 @@
+"""What alignments ask for follows the size of their files."""
+
+import h5py
+import numpy as np
+from brainalign.formats.activations import write_activations
+from brainalign.study import alignment_size as size
+
+GCV = {"regression": {"selection": "gcv-per-target"}, "split": {"folds": 5}}
+FOLDS = {"regression": {"selection": "folds-per-target"}, "split": {"folds": 5}}
+
+
+def test_shapes_are_read_from_the_files(tmp_path):
+    with h5py.File(tmp_path / "responses.nc", "w") as file:
+        file["responses"] = np.zeros((7, 3), np.float32)
+    values = np.zeros((7, 5), np.float32)
+    path = tmp_path / "a.safetensors"
+    write_activations({"l0": values, "l1": values}, list("abcdefg"), path, {})
+    assert size.responses_shape(str(tmp_path / "responses.nc")) == (7, 3)
+    assert size.activations_shape(str(path)) == (2, 5)
+    assert size.responses_shape(str(tmp_path / "none.nc")) is None
+    (tmp_path / "cut.nc").write_bytes((tmp_path / "responses.nc").read_bytes()[:50])
+    assert size.responses_shape(str(tmp_path / "cut.nc")) is None
+    (tmp_path / "cut.safetensors").write_bytes(path.read_bytes()[:20])
+    assert size.activations_shape(str(tmp_path / "cut.safetensors")) is None
+    assert size.activations_shape(str(tmp_path / "none.safetensors")) is None
+
+
+def test_memory_covers_what_was_measured():
+    """3,000 volumes, 20,000 voxels, 768 units at four delays: 1.18 and 3.88 GB at their peak."""
+    timing = {"timing": {"delays": [1, 2, 3, 4]}}
+    shapes = (3000, 20000), (1, 768)
+    assert 1180 < size.alignment_mb(*shapes, GCV | timing) < 2.5 * 1180
+    assert 3880 < size.alignment_mb(*shapes, FOLDS | timing) < 2.5 * 3880
+
+
+def test_run_time_covers_what_was_measured():
+    """34 layers of 4,096 units on Pereira2018-384, nested: 7 s a layer, 46 with unique variance."""
+    shapes = (384, 12195), (34, 4096)
+    nested = GCV | {"split": {"folds": 10}, "layers": "nested"}
+    assert size.alignment_minutes(*shapes, nested) > 34 * 7 / 60
+    beyond = nested | {"unique_variance": {"beyond": ["oasm"]}}
+    assert size.alignment_minutes(*shapes, beyond) > 34 * 46 / 60
+
+
+def test_more_of_anything_asks_for_more():
+    least = size.alignment_minutes((3000, 20000), (12, 7680), GCV)
+    assert size.alignment_minutes((6000, 20000), (12, 7680), GCV) > least
+    assert size.alignment_minutes((3000, 20000), (24, 7680), GCV) > least
+    assert size.alignment_minutes((3000, 20000), (12, 7680), GCV, attempt=2) == 2 * least
+    assert size.alignment_mb((3000, 40000), None, GCV) > size.alignment_mb((3000, 20000), None, GCV)
+
+
+def test_files_that_are_not_there_yet():
+    assert size.alignment_mb(None, None, GCV, 2) == 2 * size.UNKNOWN_MB
+    assert size.alignment_minutes((10, 10), None, GCV) == size.UNKNOWN_MINUTES
