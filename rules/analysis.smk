@@ -3,7 +3,12 @@
 SCORE_FILES = [
     {"model": model, "benchmark": benchmark}
     for model in MODELS
-    for benchmark in scored(model, ALIGNMENT)
+    for benchmark in scored(model, REGRESSIONS)
+]
+SIMILARITY_FILES = [
+    {"model": model, "benchmark": benchmark}
+    for model in MODELS
+    for benchmark in scored(model, SIMILARITIES)
 ]
 BEHAVIOR_FILES = [
     {"model": model, "benchmark": benchmark}
@@ -43,7 +48,7 @@ TUNING_MODELS = {
     if name in NARROWED
 }
 SCORED = {
-    "alignment": ALIGNMENT,
+    "alignment": REGRESSIONS,
     "behavior": BEHAVIOR,
     "capability": CAPABILITY,
     "next_word": TEXTS,
@@ -108,6 +113,7 @@ def tables():
     """The tables that a study of this config can have."""
     names = ["double_descent", "published_check", "published_models", "headline"]
     names += ["scores", "subjects", "layers"] if SCORE_FILES else []
+    names += ["similarities"] if SIMILARITY_FILES else []
     names += ["behaviors", "stories", "reading_loss"] if BEHAVIOR_FILES else []
     names += ["capabilities", "accuracies"] if CAPABILITY_FILES else []
     names += ["losses"] if LOSS_FILES else []
@@ -132,7 +138,9 @@ rule scores:
             result("alignment", f["model"], f["benchmark"] + ".parquet")
             for f in SCORE_FILES
         ],
-        ceilings=expand(result("ceilings", "{benchmark}.parquet"), benchmark=ALIGNMENT),
+        ceilings=expand(
+            result("ceilings", "{benchmark}.parquet"), benchmark=REGRESSIONS
+        ),
         manifests=MANIFESTS,
     output:
         scores=result("tables", "scores.csv"),
@@ -147,11 +155,36 @@ rule scores:
     params:
         files=SCORE_FILES,
         models=model_records(),
-        benchmarks=ALIGNMENT,
+        benchmarks=REGRESSIONS,
         simulated_datasets=SIMULATED_DATASETS,
         code=code("scores"),
     script:
         "../scripts/scores.py"
+
+
+rule similarities:
+    input:
+        alignment=[
+            result("alignment", f["model"], f["benchmark"] + ".parquet")
+            for f in SIMILARITY_FILES
+        ],
+        manifests=MANIFESTS,
+    output:
+        similarities=result("tables", "similarities.csv"),
+    log:
+        log_of("similarities"),
+    benchmark:
+        benchmark_of("similarities")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        files=SIMILARITY_FILES,
+        models=model_records(),
+        benchmarks=SIMILARITIES,
+        simulated_datasets=SIMULATED_DATASETS,
+        code=code("similarities"),
+    script:
+        "../scripts/similarities.py"
 
 
 rule behaviors:
@@ -265,7 +298,7 @@ rule presentations:
     params:
         files=PRESENTATION_FILES,
         models=IN_PRESENTATIONS,
-        benchmarks={"behavior": BEHAVIOR, "alignment": ALIGNMENT},
+        benchmarks={"behavior": BEHAVIOR, "alignment": REGRESSIONS},
         simulated_datasets=SIMULATED_DATASETS,
         code=code("presentations"),
     script:

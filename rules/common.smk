@@ -83,6 +83,11 @@ PRESENTED = [name for name in NARROWED if role(NARROWED[name]) == "presentation"
 MODELS = {n: m for n, m in NARROWED.items() if n not in (*CHECKPOINTS, *PRESENTED)}
 DATASETS = config.get("datasets", {})
 ALIGNMENT = config.get("alignment", {})
+# Similarities have another scale than r: a table of their own, and no part in any other.
+SIMILARITIES = {
+    n: b for n, b in ALIGNMENT.items() if b["regression"]["type"] in ("rsa", "cka")
+}
+REGRESSIONS = {n: b for n, b in ALIGNMENT.items() if n not in SIMILARITIES}
 BEHAVIOR = config.get("behavior", {})
 CAPABILITY = config.get("capability", {})
 

@@ -1,7 +1,7 @@
 """Figures, one rule each, the report's pages, and its captions."""
 
 # The simulated subjects' regions are names that mean nothing (docs/methods/simulation.md).
-REGION_BENCHMARKS = [n for n, b in ALIGNMENT.items() if b["dataset"] in REAL_DATASETS]
+REGION_BENCHMARKS = [n for n, b in REGRESSIONS.items() if b["dataset"] in REAL_DATASETS]
 # Figures that bear the name of the table that they draw.
 OF_ONE_TABLE = [
     "profiles",

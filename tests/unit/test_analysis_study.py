@@ -19,7 +19,7 @@ from brainalign.analysis.measured import measured_beside_published
 from brainalign.analysis.mixed_effects import mixed_effects
 from brainalign.analysis.profiles import layer_profiles
 from brainalign.analysis.records import model_table
-from brainalign.analysis.scores import collect_scores
+from brainalign.analysis.scores import collect_scores, collect_similarities
 from brainalign.encoding.summary import OF_CHOSEN
 from brainalign.errors import InputError
 from brainalign.formats.tables import read_table, write_json, write_table
@@ -771,6 +771,29 @@ def test_a_weak_ceiling_has_no_ratio():
     assert np.isnan(row["ratio"])
     row = scores.loc[("b-controlled", "all")]
     assert (row["ceiling_method"], row["ceiling_note"]) == ("none", "")
+
+
+def test_similarities_have_their_measure_and_a_table_apart():
+    models = model_table(MODELS, [{"name": "v", "parameters": 123}])
+    regressions = [
+        {"type": "rsa"}, {"type": "cka"}, {"type": "cka", "estimator": "biased"},
+    ]  # fmt: skip
+    benchmarks = {
+        f"s{i}": {"dataset": "d", "mode": "legacy", "layers": "best", "regression": regression}
+        for i, regression in enumerate(regressions)
+    }
+    drawn = alignment_table().assign(r_null=0.02, r_p=0.05)
+    table = collect_similarities([("v", b, drawn) for b in benchmarks], models, benchmarks, [])
+    whole = table[table["region"] == "all"]
+    assert list(whole["measure"]) == ["rsa", "cka", "cka-biased"]
+    assert not {"r", "ratio"} & set(table.columns)
+    assert set(whole["value"]) == {0.4}
+    assert set(whole["null"]) == {0.02}
+    assert set(whole["p_permutation"]) == {0.05}
+    half = stats.t.ppf(0.975, 2) * 0.1 / np.sqrt(3)
+    assert whole[["low", "high"]].to_numpy() == pytest.approx(
+        np.tile([0.4 - half, 0.4 + half], (3, 1))
+    )
 
 
 def test_scores_keep_r_ceiling_and_ratio_apart():

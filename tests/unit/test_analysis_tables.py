@@ -25,6 +25,7 @@ from figure_tables import widths
 
 COLUMNS = {
     "scores": scores.SCORE_COLUMNS,
+    "similarities": scores.SIMILARITY_COLUMNS,
     "subjects": scores.SUBJECT_COLUMNS,
     "layers": scores.LAYER_COLUMNS,
     "profiles": profiles.COLUMNS,

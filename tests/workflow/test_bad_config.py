@@ -8,7 +8,7 @@ import yaml
 from brainalign.study.check import config_faults, duplicate_keys
 from conftest import REPOSITORY
 
-from workflow.conftest import Study
+from workflow.conftest import Study, with_tuning
 
 SCHEMA = REPOSITORY / "resources" / "config.schema.yaml"
 
@@ -441,3 +441,17 @@ def test_files_that_are_not_there_stop_a_run_before_its_first_job(study: Study) 
     assert not (study.folder / "results/logs").exists()
     done = study.snakemake("--cores", "2", "--", "results/simulation/corpus.txt")
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_a_trajectory_is_of_no_similarity(small_config: dict[str, Any]) -> None:
+    similarity = {
+        "dataset": "sim-passages", "mode": "legacy", "regression": {"type": "rsa"},
+        "split": {"scheme": "shuffled", "folds": 10, "train": 0.1, "seed": 1},
+    }  # fmt: skip
+    config = with_tuning(small_config)
+    config["alignment"] = {**config["alignment"], "similarity": similarity}
+    assert config_faults(config, SCHEMA) == []
+    config["tuning"]["sim"]["scored_on"] = ["similarity"]
+    assert config_faults(config, SCHEMA) == [
+        "tuning.sim.scored_on: 'similarity' is a similarity; trajectories hold r alone"
+    ]

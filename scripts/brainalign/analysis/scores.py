@@ -13,10 +13,15 @@ from brainalign.errors import InputError
 SCORE_COLUMNS = (
     "model", "label", "base", "family", "role", "tuned", "parameters", "published", "dataset",
     "benchmark", "companion", "mode", "layer_choice", "layer", "depth", "region", "r", "r_stacked",
-    "ceiling", "ceiling_method", "ceiling_note", "ratio", "low", "high", "scope", "r_null", "r_p",
-    "r2", "unique_r2", "unique_low", "unique_high", "unique_null", "unique_p", "beyond",
+    "ceiling", "ceiling_method", "ceiling_note", "ratio", "low", "high", "scope", "r2", "unique_r2", "unique_low", "unique_high", "unique_null", "unique_p", "beyond",
     "n_targets", "n_undefined", "n_subjects", "n_stimuli", "units_per_row", "reduction",
     "simulated",
+)  # fmt: skip
+SIMILARITY_COLUMNS = (
+    "model", "label", "base", "family", "role", "tuned", "parameters", "published", "dataset",
+    "benchmark", "mode", "measure", "layer_choice", "layer", "depth", "region", "value", "low",
+    "high", "scope", "null", "p_permutation", "n_targets", "n_undefined", "n_subjects", "n_stimuli",
+    "reduction", "simulated",
 )  # fmt: skip
 SUBJECT_COLUMNS = (
     "model", "base", "family", "role", "dataset", "benchmark", "mode", "subject", "fold",
@@ -59,6 +64,52 @@ def collect_scores(
     ------
     InputError : a file has no row of a chosen layer.
     """
+    known, rows, curves = _read(results, models, benchmarks, simulated_datasets)
+    scores = _with_ceilings(_scores(rows).join(known, on="file"), ceilings)
+    subjects = _units(rows).join(known, on="file")
+    layers = curves.join(known, on="file")
+    return {
+        "scores": scores[list(SCORE_COLUMNS)].reset_index(drop=True),
+        "subjects": subjects[list(SUBJECT_COLUMNS)].reset_index(drop=True),
+        "layers": layers[list(LAYER_COLUMNS)],
+    }
+
+
+def collect_similarities(
+    results: Iterable[tuple[str, str, pd.DataFrame]],
+    models: pd.DataFrame,
+    benchmarks: Mapping[str, Mapping[str, Any]],
+    simulated_datasets: Collection[str],
+) -> pd.DataFrame:
+    """Collect alignment files of RSA and CKA into one table: the chosen layer, a row per region.
+
+    They stand apart from `scores`, for their scales are others than that of r: no average,
+    contrast or correlation may take them together. Parameters and errors as `collect_scores`.
+    """
+    known, rows, _ = _read(results, models, benchmarks, simulated_datasets)
+    measures = {name: measure_of(entry["regression"]) for name, entry in benchmarks.items()}
+    table = _scores(rows).join(known, on="file")
+    table = table.rename(columns={"r": "value", "r_null": "null", "r_p": "p_permutation"})
+    table = table.assign(measure=table["benchmark"].map(measures))
+    return table[list(SIMILARITY_COLUMNS)].reset_index(drop=True)
+
+
+def measure_of(regression: Mapping[str, Any]) -> str:
+    """A benchmark's similarity as tables name it: rsa, cka (debiased) or cka-biased."""
+    biased = regression.get("estimator") == "biased"
+    return str(regression["type"]) + "-biased" * biased
+
+
+def _read(
+    results: Iterable[tuple[str, str, pd.DataFrame]],
+    models: pd.DataFrame,
+    benchmarks: Mapping[str, Mapping[str, Any]],
+    simulated_datasets: Collection[str],
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """What identifies each file, the rows of its chosen layer, and its curve over layers.
+
+    Rows have `file`, the position of their file in the first table.
+    """
     about: list[dict[str, Any]] = []
     chosen, curves = [], []
     for model, benchmark, table in results:
@@ -77,16 +128,8 @@ def collect_scores(
         chosen.append(own.assign(file=file, held_out=holds_out(split.get("scheme"))))
         curves.append(_curve(table).assign(file=file))
         del table
-    known = pd.DataFrame(about)
-    rows = pd.concat(chosen, ignore_index=True)
-    scores = _with_ceilings(_scores(rows).join(known, on="file"), ceilings)
-    subjects = _units(rows).join(known, on="file")
-    layers = pd.concat(curves, ignore_index=True).join(known, on="file")
-    return {
-        "scores": scores[list(SCORE_COLUMNS)].reset_index(drop=True),
-        "subjects": subjects[list(SUBJECT_COLUMNS)].reset_index(drop=True),
-        "layers": layers[list(LAYER_COLUMNS)],
-    }
+    every = pd.concat(chosen, ignore_index=True)
+    return pd.DataFrame(about), every, pd.concat(curves, ignore_index=True)
 
 
 def layer_choice(layers: Any) -> str:

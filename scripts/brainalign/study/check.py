@@ -403,6 +403,10 @@ def _tuning_faults(config: Config) -> Iterator[str]:
         elif role(config["models"][base]) in ("baseline", "truth"):
             yield f"{path}.base: {base!r} is a baseline; name a language model"
         yield from _scored_on_faults(path, experiment, config)
+        for scored in experiment.get("scored_on", ()):
+            benchmark = config.get("alignment", {}).get(scored)
+            if benchmark and benchmark["regression"]["type"] in ("rsa", "cka"):
+                yield f"{path}.scored_on: {scored!r} is a similarity; trajectories hold r alone"
         recipe = experiment.get("recipe", {})
         end = recipe.get("samples", math.inf) * recipe.get("epochs", 3)
         for seen in experiment["checkpoints"]:
