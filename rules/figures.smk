@@ -166,6 +166,7 @@ rule plot_baselines:
         "../scripts/plot_baselines.py"
 
 
+REGION_FILES = [f for f in SCORE_FILES if f["benchmark"] in REGION_BENCHMARKS]
 REGION_FIGURES = {
     benchmark: drawn(f"regions/{benchmark}", "Regions", "regions", benchmark=benchmark)
     for benchmark in REGION_BENCHMARKS
@@ -175,10 +176,8 @@ REGION_FIGURES = {
 rule plot_regions:
     input:
         alignment=[
-            result("alignment", model, f"{benchmark}.parquet")
-            for benchmark in REGION_BENCHMARKS
-            for model in MODELS
-            if scored(model, [benchmark])
+            result("alignment", f["model"], f["benchmark"] + ".parquet")
+            for f in REGION_FILES
         ],
         ceilings=expand(
             result("ceilings", "{benchmark}.parquet"), benchmark=REGION_BENCHMARKS
@@ -193,6 +192,7 @@ rule plot_regions:
     conda:
         "../envs/figures.yaml"
     params:
+        files=REGION_FILES,
         models=model_records(),
         modes={name: ALIGNMENT[name]["mode"] for name in REGION_BENCHMARKS},
         code=code("plot_regions"),

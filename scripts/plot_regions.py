@@ -11,15 +11,18 @@ from brainalign.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+KEYS = ("family", "role")
+
 with job(snakemake.log[0]) as log, drawing():
     records = snakemake.params.models
+    files = list(zip(snakemake.params.files, snakemake.input.alignment, strict=True))
     for place, (benchmark, mode) in enumerate(snakemake.params.modes.items()):
-        paths = snakemake.input.alignment[place * len(records) : (place + 1) * len(records)]
         tables = [
             read_table(path, ALIGNMENT_COLUMNS).assign(
-                model=name, family=record["family"], role=record["role"]
+                model=file["model"], **{key: records[file["model"]][key] for key in KEYS}
             )
-            for (name, record), path in zip(records.items(), paths, strict=True)
+            for file, path in files
+            if file["benchmark"] == benchmark
         ]
         alignment = pd.concat(tables, ignore_index=True)
         log.info("%s: %d regions", benchmark, alignment["region"].nunique() - 1)

@@ -103,7 +103,13 @@ def job(script, files, folder, **params):
     }[name]
     wildcards = {}
     if name == "regions":
-        params |= {"models": files["records"], "modes": {"stories-controlled": "controlled"}}
+        # A model that is scored on reading times alone has a record and no file.
+        other = {"tokens": {"family": "tokens", "role": "baseline"}}
+        params |= {
+            "files": [{"model": m, "benchmark": "stories-controlled"} for m in files["records"]],
+            "models": other | files["records"],
+            "modes": {"stories-controlled": "controlled"},
+        }
         files = {**files, "ceilings": [files["ceilings"]]}
     if name == "dataset":
         wildcards = {"dataset": "my-own"}
