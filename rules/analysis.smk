@@ -425,6 +425,7 @@ rule headline:
             "losses",
             "behaviors",
             "baselines",
+            "reading_loss",
         ),
     output:
         headline=result("tables", "headline.csv"),

@@ -335,3 +335,26 @@ def test_a_companion_is_in_no_answer(study, check):
     pd.testing.assert_frame_equal(
         headline(check, more, baselines=rows), headline(check, scores, baselines=baselines)
     )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.001, 0.003, "yes"), (-0.003, -0.001, "no, by less"), (-0.001, 0.002, "no sign of it")],
+)
+def test_gain_beyond_loss_begins_with_its_verdict(low, high, verdict, study):
+    table = study["reading_loss"]
+    overall = table["model"] == "all"
+    changed = table.assign(
+        difference=table["difference"].where(~overall, (low + high) / 2),
+        low=table["low"].where(~overall, low), high=table["high"].where(~overall, high),
+        p=table["p"].where(~overall, 0.04),
+    )  # fmt: skip
+    found = headline(
+        tables.published()[1], contrasts=study["contrasts"], behaviors=study["behaviors"],
+        reading_loss=changed,
+    )  # fmt: skip
+    asked = "Does it raise the fit by more than its loss of prediction explains (reading)?"
+    text = answers(found, asked)["controlled"]
+    assert text.startswith(f"{verdict}: change in Δ log-likelihood per word (nats) at equal surp")
+    assert f"[{low:+.4f}, {high:+.4f}]".replace("-", "−") in text
+    assert "vanilla models, these stimuli" in text

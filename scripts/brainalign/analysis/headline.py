@@ -9,7 +9,7 @@ import pandas as pd
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores
 from brainalign.analysis.correlations import WITHIN
-from brainalign.analysis.predictors import LOSS, MODELS, READING, SIZE, WHOLE, found_for
+from brainalign.analysis.predictors import LOSS, MODELS, READ_LOSS, READING, SIZE, WHOLE, found_for
 from brainalign.analysis.records import MODES
 from brainalign.analysis.wording import p_text, r_text, said
 
@@ -36,14 +36,15 @@ def headline(
     losses: pd.DataFrame | None = None,
     behaviors: pd.DataFrame | None = None,
     baselines: pd.DataFrame | None = None,
+    reading_loss: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Put the study's answers into words.
 
     Parameters
     ----------
     check : tables/published_check.csv.
-    scores, contrasts, correlations, capabilities, losses, behaviors, baselines : tables of the same
-        names, as far as the study has them.
+    scores, contrasts, correlations, capabilities, losses, behaviors, baselines, reading_loss :
+        tables of the same names, as far as the study has them.
 
     Returns
     -------
@@ -51,7 +52,9 @@ def headline(
     states N and test, or why there is none.
     """
     rows: list[dict[str, object]] = []
-    tables = (scores, contrasts, correlations, capabilities, losses, behaviors, baselines)
+    tables = (
+        scores, contrasts, correlations, capabilities, losses, behaviors, baselines, reading_loss,
+    )  # fmt: skip
     measured = [table for table in (scores, behaviors, capabilities) if table is not None]
     worlds = {bool(simulated) for table in measured for simulated in table["simulated"]}
     for simulated in sorted(worlds, reverse=True):
@@ -90,6 +93,7 @@ def _study(
     losses: pd.DataFrame | None,
     behaviors: pd.DataFrame | None,
     baselines: pd.DataFrame | None,
+    reading_loss: pd.DataFrame | None,
 ) -> Iterator[tuple[str, Answers]]:
     """Questions and answers of what was measured on simulated data, or on real."""
     tasks = _names(capabilities, "task")
@@ -102,9 +106,41 @@ def _study(
             f"Does instruction tuning raise the fit to reading times ({dataset})?",
             _each(partial(_gain, contrasts, READING, simulated, dataset)),
         )
+        if reading_loss is not None and (reading_loss["dataset"] == dataset).any():
+            yield (
+                f"Does it raise the fit by more than its loss of prediction explains ({dataset})?",
+                _each(partial(_beyond_loss, reading_loss, dataset)),
+            )
     for task in tasks:
         answer = _accuracy(capabilities, contrasts, task)
         yield f"Are tuned models better at {task}?", dict.fromkeys(MODES, answer)
+
+
+def _beyond_loss(table: pd.DataFrame, dataset: str, mode: str) -> str:
+    """The verdict on tuning at equal surprisal, and the difference as it is."""
+    rows = table[
+        (table["dataset"] == dataset)
+        & (table["mode"] == mode)
+        & (table["measure"] == READING[mode])
+        & (table["loss"] == READ_LOSS)
+        & (table["model"] == "all")
+    ]
+    found = rows.set_index("method").to_dict("index")
+    equal = found.get("given loss")
+    if equal is None:
+        return "not computable: no pair of a tuned and a vanilla model"
+    if np.isnan(equal["low"]):
+        return f"not computable: {said(equal['note']) or 'too few vanilla models'}"
+    verdict = "yes" if equal["low"] > 0 else "no, by less" if equal["high"] < 0 else "no sign of it"
+    text = (
+        f"{verdict}: change in {NAMED[READING[mode]]} at equal surprisal "
+        f"{_change(equal['difference'])} [{_change(equal['low'])}, {_change(equal['high'])}], "
+        f"{p_text(equal['p'])} over {equal['n']:.0f} vanilla models, these stimuli"
+    )
+    if np.isnan(equal["low_stories"]):
+        return text
+    low, high = _change(equal["low_stories"]), _change(equal["high_stories"])
+    return f"{text}; over new stories, these models [{low}, {high}]"
 
 
 def _names(table: pd.DataFrame | None, column: str) -> list[str]:

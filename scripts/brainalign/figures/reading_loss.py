@@ -124,7 +124,7 @@ def _statement(contrasts: pd.DataFrame) -> str:
         if row := found.get(method):
             text = f"{said} {row.difference:+.4f}"
             text += f" [{row.low:.4f}, {row.high:.4f}]" * (row.low == row.low)
-            text += f", {p_text(row.p)}" * (row.p == row.p)
+            text += f", {p_text(row.p)}, these stories" * (row.p == row.p)
             parts.append(text.replace("-", "−"))
     return "\n".join(parts)
 
