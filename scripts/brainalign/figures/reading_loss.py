@@ -46,8 +46,10 @@ def reading_loss(behaviors: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
         own = points[points["dataset"] == name]
         statement = _statement(contrasts[contrasts["dataset"] == name])
         near = _near(own, families)
-        outside = [f"{(~near).sum()} of them outside the panel"] * bool((~near).any())
-        about = ", ".join(["controlled", f"N = {len(own)} models", *outside, *world(own)])
+        outside = [f"{(~near).sum()} outside"] * bool((~near).any())
+        about = ", ".join(
+            ["controlled, these stories", f"N = {len(own)} models", *outside, *world(own)]
+        )
         panel(axes, str(name), f"{about}\n{statement}", width=70)
         _draw(axes, own[near], colours)
         axes.set_xlabel("mean surprisal (bits per word): a worse language model →")
@@ -124,7 +126,7 @@ def _statement(contrasts: pd.DataFrame) -> str:
         if row := found.get(method):
             text = f"{said} {row.difference:+.4f}"
             text += f" [{row.low:.4f}, {row.high:.4f}]" * (row.low == row.low)
-            text += f", {p_text(row.p)}, these stories" * (row.p == row.p)
+            text += f", {p_text(row.p)}" * (row.p == row.p)
             parts.append(text.replace("-", "−"))
     return "\n".join(parts)
 
