@@ -37,14 +37,16 @@ SCORES = EFFECTS | {
     "scores", "baselines", "profiles", "mixed_effects", "plot_layer_curves", "plot_alignment",
     "plot_legacy_controlled", "plot_profiles", "plot_baselines", "plot_mixed_effects",
 }  # fmt: skip
-BEHAVIORS = EFFECTS | {"behaviors", "reading_loss"}
+BEHAVIORS = EFFECTS | {
+    "behaviors", "reading_loss", "plot_reading_loss", "plot_reading_measures",
+}  # fmt: skip
 CAPABILITIES = EFFECTS | {"capabilities"}
 LOSSES = {
     "losses", "reading_loss", "correlations", "headline", "pages", "plot_correlates",
-    "plot_behavior", "plot_losses",
+    "plot_behavior", "plot_losses", "plot_reading_loss",
 }  # fmt: skip
 TABLES = SCORES | BEHAVIORS | CAPABILITIES | LOSSES
-PUBLISHED = {"published_check", "plot_published", "headline", "pages"}
+PUBLISHED = {"double_descent", "published_check", "plot_published", "headline", "pages"}
 DATASET_FIGURES = {"plot_dataset sim-passages", "plot_dataset sim-reading"}
 
 
@@ -81,7 +83,8 @@ OASM_ALONE = {"baseline_activations oasm,sim-passages", *brain("oasm")}
 FIGURES = {
     "plot_published", "plot_layer_curves", "plot_alignment", "plot_legacy_controlled",
     "plot_improvement", "plot_training", "plot_correlates", "plot_behavior", "plot_profiles",
-    "plot_baselines", "plot_mixed_effects", "plot_losses", *DATASET_FIGURES,
+    "plot_baselines", "plot_mixed_effects", "plot_losses", "plot_reading_loss",
+    "plot_reading_measures", *DATASET_FIGURES,
 }  # fmt: skip
 VANILLA_ON = {
     f"pretrain_model {VANILLA}", *reads(VANILLA), *answers(VANILLA), *TRAINED_ALONE, *TWIN_ALONE,
@@ -213,7 +216,7 @@ CODE_EDITS: dict[str, tuple[str, str, str, set[str]]] = {
     ),
     "a formula of brain alignment": (
         "encoding/correlation.py", "column_products(p, t)", "column_products(t, p)",
-        {*every(brain, MODELS), *(f"ceiling {name}" for name in BRAIN), *SCORES},
+        {*every(brain, MODELS), *(f"ceiling {name}" for name in BRAIN), *SCORES, *PUBLISHED},
     ),
     "a formula of reading times": (
         "behavior/reading_times.py", '\n\ndef ', "\n\nEDITED = 1\n\n\ndef ",
@@ -297,11 +300,15 @@ TRAJECTORY = "results/tables/trajectory.csv"
 def tuned_study(
     finished_study: Callable[[], Study], tmp_path_factory: pytest.TempPathFactory
 ) -> Study:
-    """A copy of the finished study, with a tuning experiment run up to its table and figure."""
+    """A copy of the finished study, with a tuning experiment run up to its table and figure, and
+    with word vectors as a baseline.
+    """
     study = finished_study()
     study.folder = tmp_path_factory.mktemp("tuned")
     shutil.copytree(finished_study().folder, study.folder, dirs_exist_ok=True)
     study.config = with_tuning(study.config)
+    vectors = {"type": "baseline", "kind": "embedding", "of": VANILLA}
+    study.config["models"]["embedding"] = {"source": vectors}
     study.run(TRAJECTORY, "results/figures/trajectory.svg")
     return study
 
