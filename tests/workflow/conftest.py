@@ -129,7 +129,7 @@ def every_rule(config: Mapping[str, Any]) -> dict[str, Any]:
     del small["models"]["sim-decoder-s-instruct"]
     del small["behavior"]["sim-reading-controlled"], small["capability"]["bbh-sim"]
     for dataset, size in (
-        ("sim-passages", {"passages_per_topic": 2, "sentences": 3, "subjects": 3, "targets": 6}),
+        ("sim-passages", {"passages_per_topic": 5, "sentences": 3, "subjects": 3, "targets": 6}),
         ("sim-reading", {"stories": 3, "sentences": 6, "readers": 4}),
     ):
         small["datasets"][dataset]["source"] |= size
