@@ -27,7 +27,7 @@ BRAIN_AND_BEHAVIOR = (
     "own",
 )
 TIMED = ("alice", "wehbe2014")  # those whose rows are volumes of a scan
-# Those of reading times, not of brains.
+# Types that hold reading times.
 READING = ("natural-stories", "natural-stories-maze", "reading-brain", "futrell2018")
 # Those that hold several measures of each word, a region each; a benchmark names one.
 MEASURED = ("reading-brain",)
