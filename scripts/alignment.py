@@ -1,10 +1,13 @@
 """Score every layer of a model on one brain benchmark."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brainalign.devices import choose_device
 from brainalign.encoding.alignment import align
+from brainalign.encoding.finished_layers import FinishedLayers
 from brainalign.formats.activations import open_activations
+from brainalign.formats.atomic import sha256_of
 from brainalign.formats.datasets import read_responses, read_stimuli
 from brainalign.formats.tables import write_table
 from brainalign.job import job
@@ -13,20 +16,30 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]) as log:
+    output = Path(snakemake.output.alignment)
     stimuli = read_stimuli(snakemake.input.stimuli)
+    device = choose_device(snakemake.config.get("device", "auto"))
+    finished = FinishedLayers(
+        output.with_name(f".{output.stem}.layers"),
+        lambda: [
+            *(sha256_of(path) for path in snakemake.input), dict(snakemake.params.items()), device,
+        ],
+    )  # fmt: skip
     scores = align(
         open_activations(snakemake.input.activations),
         stimuli,
         read_responses(snakemake.input.responses, stimuli),
         snakemake.params.benchmark,
-        device=choose_device(snakemake.config.get("device", "auto")),
+        device=device,
         seed=snakemake.params.seed,
         nuisance={
             name: open_activations(path)
             for name, path in zip(snakemake.params.nuisance, snakemake.input.nuisance, strict=True)
         },
+        finished=finished,
     )
-    write_table(scores, snakemake.output.alignment)
+    write_table(scores, output)
+    finished.discard()
     chosen = scores[scores["chosen"] & (scores["fold"] == -1) & (scores["region"] == "all")]
     overall = chosen[chosen["subject"] == "all"].iloc[0]
     log.info("chosen layer %s: r = %.4f", overall["layer"], overall["r"])

@@ -16,6 +16,7 @@ from brainalign.encoding.banded import CANDIDATES, Nuisance, held_out_autocorrel
 from brainalign.encoding.benchmark import Benchmark, read_benchmark, read_timing
 from brainalign.encoding.correlation import Aggregate, Prediction, agreement
 from brainalign.encoding.features import Features, check_finite, ordered_like
+from brainalign.encoding.finished_layers import FinishedLayers, LayerScores
 from brainalign.encoding.inner_folds import FoldsFit
 from brainalign.encoding.operators import Design, least_squares_operators, row_weights
 from brainalign.encoding.regression import Fit, LeastSquares, LinearFit, Ridge, RidgeFit
@@ -129,6 +130,7 @@ def score_model(
     responses: Responses,
     benchmark: Benchmark,
     nuisance: Nuisance | None = None,
+    finished: FinishedLayers | None = None,
 ) -> pd.DataFrame:
     """The alignment table of a model (docs/architecture.md): every layer, and the chosen one.
 
@@ -138,6 +140,7 @@ def score_model(
         chosen ones (of each fold one) where they are compared with more than the responses.
     names : all layer names, in the model's order.
     nuisance : what the unique variance of the chosen layer is beyond.
+    finished : keeps the scores of each layer, and has those that a stopped run has kept.
     """
     targets = responses.targets
     aggregate = Aggregate(benchmark.aggregate, targets.subjects.tolist(), targets.regions.tolist())
@@ -147,13 +150,25 @@ def score_model(
     if isinstance(benchmark.regression, Similarity):
         matrices = ResponseMatrices(responses, aggregate, benchmark.regression)
 
-    def score(features: Features) -> tuple[pd.DataFrame, Scores | None]:
+    def score(name: str) -> LayerScores:
+        ((_, features),) = layers([name])
+        scores: Scores | None = None
         if isinstance(benchmark.regression, Similarity):
             rows = features.rows(benchmark.splits[0].train)
-            return matrices.score(rows, benchmark.splits).assign(units_per_row=np.nan), None
-        scores = score_layer(features, responses, benchmark, benchmark.splits)
-        density = features.units_per_row(benchmark.splits)
-        return summary(scores).assign(units_per_row=density), scores
+            table = matrices.score(rows, benchmark.splits).assign(units_per_row=np.nan)
+        else:
+            scores = score_layer(features, responses, benchmark, benchmark.splits)
+            density = features.units_per_row(benchmark.splits)
+            table = summary(scores).assign(units_per_row=density)
+        table = table.assign(reduction=features.reduction)
+        if benchmark.layers != "nested":
+            return LayerScores(table)
+        if scores is not None and scores.inner_r is not None:
+            return LayerScores(
+                table, tuple(aggregate(scores.inner_r)["all", "all"].tolist()), scores
+            )
+        inside = (score_inside(features, parts) for parts in benchmark.inner_folds())
+        return LayerScores(table, tuple(inside), scores)
 
     def summary(scores: Scores) -> pd.DataFrame:
         return summarise(scores, aggregate, benchmark.alphas, responses.unmeasured)
@@ -167,23 +182,18 @@ def score_model(
         return mean_of_defined(aggregate(r)["all", "all"])
 
     stack: Scores | None = None  # of each fold, the layer that its training rows choose so far
-    for index, (name, features) in enumerate(layers(names)):
-        table, scores = score(features)
-        table.insert(0, "layer", name)
-        table.insert(1, "layer_index", index)
-        table.insert(2, "depth", index / max(len(names) - 1, 1))
-        table["reduction"] = features.reduction
+    for index, name in enumerate(names):
+        found = finished.scores_of(name, partial(score, name)) if finished else score(name)
+        table = found.table.assign(layer=name, layer_index=index)
+        table["depth"] = index / max(len(names) - 1, 1)
         tables.append(table)
         if benchmark.layers == "nested":
-            if scores is not None and scores.inner_r is not None:
-                inner.append(aggregate(scores.inner_r)["all", "all"].tolist())
-            else:
-                inner.append([score_inside(features, parts) for parts in benchmark.inner_folds()])
-            if scores is not None and stack is None:
-                stack = scores
-            elif scores is not None and stack is not None:
+            inner.append(found.inner)
+            if found.scores is not None and stack is None:
+                stack = found.scores
+            elif found.scores is not None and stack is not None:
                 for fold in np.flatnonzero(_best_layers(np.asarray(inner)) == index).tolist():
-                    stack.take(fold, scores)
+                    stack.take(fold, found.scores)
         _report(name, index, len(names), table)
     result = pd.concat(tables, ignore_index=True)
     result = result.assign(chosen=False, beyond="", **dict.fromkeys(OF_CHOSEN, np.nan))
@@ -381,10 +391,14 @@ def align(
     device: str,
     seed: int,
     nuisance: Mapping[str, ActivationFile] | None = None,
+    finished: FinishedLayers | None = None,
 ) -> pd.DataFrame:
     """Score all layers of an activation file under a benchmark entry of the config.
 
-    `nuisance`: name → features beyond which each layer's unique variance is computed.
+    Parameters
+    ----------
+    nuisance : name → features beyond which the chosen layer's unique variance is computed.
+    finished : as of `score_model`.
 
     Raises
     ------
@@ -395,10 +409,15 @@ def align(
     benchmark = read_benchmark(entry, stimuli, dataset, seed)
     words = words_to_volumes(timing, stimuli, dataset)
 
+    def ordered(file: ActivationFile) -> np.ndarray:
+        return row_order(file, stimuli, dataset, words)
+
     def layers(
-        file: ActivationFile, reduce: Mapping[str, Any] | None, names: Sequence[str]
+        file: ActivationFile,
+        order: np.ndarray,
+        reduce: Mapping[str, Any] | None,
+        names: Sequence[str],
     ) -> Iterator[tuple[str, Features]]:
-        order = row_order(file, stimuli, dataset, words)
         ids = np.asarray(file.stimulus_ids)
         for name in names:
             values = file.layer(name)
@@ -437,7 +456,7 @@ def align(
             LOG.info("%s: left out of beyond, for groups are held out", ", ".join(empty))
         # Whole, whatever is left of a layer: what they explain is not the layer's own.
         spaces = {
-            name: _only_layer(layers(file, None, file.layers), name)
+            name: _only_layer(layers(file, ordered(file), None, file.layers), name)
             for name, file in nuisance.items()
             if name not in empty
         }
@@ -450,8 +469,8 @@ def align(
             asked.get("shifts", 0),
         )
         LOG.info("unique variance beyond %s", ", ".join(spaces))
-    own = partial(layers, activations, benchmark.reduce)
-    return score_model(own, activations.layers, responses, benchmark, beyond)
+    own = partial(layers, activations, ordered(activations), benchmark.reduce)
+    return score_model(own, activations.layers, responses, benchmark, beyond, finished)
 
 
 def _only_layer(layers: Iterator[tuple[str, Features]], name: str) -> Features:
