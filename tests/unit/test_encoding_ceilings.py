@@ -183,7 +183,7 @@ def test_subjects_without_measurements_count_for_nothing(folds):
     """One lost region A, another everything: the others' ceilings are those without them."""
     y, targets = regional()
     y[7, 10] = np.nan
-    y[:20, 8:10] = np.nan
+    y[:20, 8] = y[20:40, 9] = np.nan
     without = np.arange(8)
     rest = Targets(targets.ids[without], targets.subjects[without], targets.regions[without])
     found = leave_one_subject_out(Responses(y, targets), folds)
@@ -248,7 +248,8 @@ def test_a_lost_subject_is_left_out_of_an_extrapolation(caplog):
     stimuli, dataset = tables(np.concatenate([y, y[:, :VOXELS]], axis=1))
     entry = LEGACY | {"ceiling": {"method": "extrapolation", "subsets": 2, "bootstraps": 5}}
     entry["split"] = LEGACY["split"] | {"folds": 2}
-    dataset["responses"][5, -VOXELS:] = np.nan
+    for target in range(1, VOXELS + 1):
+        dataset["responses"][target, -target] = np.nan
     found = noise_ceiling(stimuli, dataset, entry, 0)
     three = noise_ceiling(stimuli, dataset.isel(target=slice(0, 3 * VOXELS)), entry, 0)
     assert "left out, no target is measured: subject3" in caplog.text

@@ -9,6 +9,7 @@ import xarray as xr
 
 from brainalign.datasets.own_table import Findings, without_edges
 from brainalign.errors import InputError
+from brainalign.formats.datasets import missed_rows
 
 NAMES = ("target_id", "subject", "region", "stimulus_id", "subject_id", "run")
 SECONDS = ("s", "sec", "secs", "second", "seconds")
@@ -183,6 +184,14 @@ def _check_brain(
             f"{where}: {rows[silent[0]]}: no target has a response ({silent.size} such rows of "
             f"{len(rows)}); leave the row out of both files"
         )
+    subjects = responses["subject"].values.astype(str)
+    missed = missed_rows(values, subjects, missing.any(axis=0))
+    for subject, absent in missed.items():
+        findings.notes.append(
+            f"{subject} missed {int(absent.sum())} of {absent.size} rows, first "
+            f"{rows[int(absent.argmax())]}: they count for the others alone"
+        )
+        missing[np.ix_(absent, subjects == subject)] = False
     gaps = missing.any(axis=0)
     if gaps.all():
         worst = int(missing.sum(axis=1).argmax())
@@ -191,7 +200,6 @@ def _check_brain(
             f"in {rows[worst]} ({int(missing[worst].sum())} of {missing.shape[1]} targets); leave "
             "such rows out of both files"
         )
-    subjects = responses["subject"].values.astype(str)
     counts = {name: int((subjects == name).sum()) for name in dict.fromkeys(subjects.tolist())}
     if gaps.any():
         lost = [name for name in counts if gaps[subjects == name].all()]

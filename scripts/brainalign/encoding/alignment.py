@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -59,9 +58,7 @@ def score_design(
     if isinstance(fit, RidgeFit) and isinstance(regression, Ridge) and regression.shared:
         choice = fit.shared_choice(responses.gram(split))
         fit = fit.with_alpha(choice)
-    scores = Scores.undefined(1, responses.measured.size, isinstance(regression, Ridge))
-    if benchmark.chooses_once:
-        scores = replace(scores, inner_r=np.full_like(scores.r, np.nan))
+    scores = _undefined(1, responses, benchmark)
     for block in responses.blocks(TARGETS_AT_A_TIME):
         train, test = responses.fold(split, block)
         prediction, chosen = fit.predict(train)
@@ -78,7 +75,30 @@ def score_design(
 def score_layer(
     features: Features, responses: Responses, benchmark: Benchmark, splits: Sequence[Split]
 ) -> Scores:
-    """Cross-validated r and R² of every target under every fold."""
+    """Cross-validated r and R² of every target under every fold.
+
+    What a subject missed neither trains nor tests its targets (`Benchmark.presented`).
+    """
+    if not responses.missed:
+        return _score_layer(features, responses, benchmark, splits)
+    scores = _undefined(len(splits), responses, benchmark)
+    for part in responses.parts:
+        presented = {k: benchmark.presented(split, part.missed) for k, split in enumerate(splits)}
+        kept = {fold: split for fold, split in presented.items() if split is not None}
+        if kept:
+            found = _score_layer(features, part.responses, benchmark, list(kept.values()))
+            scores.insert(list(kept), part.columns, found)
+    return scores
+
+
+def _undefined(n_folds: int, responses: Responses, benchmark: Benchmark) -> Scores:
+    penalties = isinstance(benchmark.regression, Ridge)
+    return Scores.undefined(n_folds, responses.measured.size, penalties, benchmark.chooses_once)
+
+
+def _score_layer(
+    features: Features, responses: Responses, benchmark: Benchmark, splits: Sequence[Split]
+) -> Scores:
     least_squares = isinstance(benchmark.regression, LeastSquares)
     if least_squares and not features.fitted and not responses.cleaned:
         return _score_layer_at_once(features, responses, benchmark, splits)
@@ -146,6 +166,7 @@ def score_model(
     aggregate = Aggregate(benchmark.aggregate, targets.subjects.tolist(), targets.regions.tolist())
     tables: list[pd.DataFrame] = []
     inner: list[Sequence[float]] = []
+    reasons = _reasons(responses, benchmark)
 
     if isinstance(benchmark.regression, Similarity):
         matrices = ResponseMatrices(responses, aggregate, benchmark.regression)
@@ -171,7 +192,7 @@ def score_model(
         return LayerScores(table, tuple(inside), scores)
 
     def summary(scores: Scores) -> pd.DataFrame:
-        return summarise(scores, aggregate, benchmark.alphas, responses.unmeasured)
+        return summarise(scores, aggregate, benchmark.alphas, reasons)
 
     def score_inside(features: Features, splits: Sequence[Split]) -> float:
         """The overall r alone, by which nested choice compares layers."""
@@ -197,6 +218,7 @@ def score_model(
         _report(name, index, len(names), table)
     result = pd.concat(tables, ignore_index=True)
     result = result.assign(chosen=False, beyond="", **dict.fromkeys(OF_CHOSEN, np.nan))
+    result["n_missed"] = 0
     if benchmark.layers == "nested":
         best = _best_layers(np.asarray(inner))
         nested = _nested(result, best)
@@ -217,9 +239,41 @@ def score_model(
         rows = {layer: layer.rows(benchmark.splits[0].train) for layer in dict.fromkeys(chosen)}
         drawn = matrices.null([rows[x] for x in chosen], benchmark.splits, benchmark.seed)
         _put_null(result, "r", ("r_null", "r_p"), drawn)
+    if responses.missed:
+        result["n_missed"] = _missed(result, responses, benchmark.splits)
     if nuisance is not None:
         _put_unique(result, nuisance, _of_folds(layers, names, best), aggregate)
     return result[list(COLUMNS)]
+
+
+def _reasons(responses: Responses, benchmark: Benchmark) -> np.ndarray:
+    """Why a target has no score in a fold, [fold, target]; '' where it should have one."""
+    why = np.tile(responses.unmeasured.astype(object), (len(benchmark.splits), 1))
+    if responses.missed:
+        for part in responses.parts:
+            columns = part.columns[responses.measured[part.columns]]
+            for fold, split in enumerate(benchmark.splits):
+                if benchmark.presented(split, part.missed) is None:
+                    why[fold, columns] = "missed in the fold"
+    return why
+
+
+def _missed(table: pd.DataFrame, responses: Responses, splits: Sequence[Split]) -> list[int]:
+    """How many test rows of its fold each row's subject missed; of all rows on fold -1.
+
+    Subject `all`: the most that one of them did.
+    """
+    folds = {-1: np.arange(responses.n_rows), **{k: split.test for k, split in enumerate(splits)}}
+    counts = {
+        (subject, fold): int(missed[rows].sum())
+        for subject, missed in responses.missed.items()
+        for fold, rows in folds.items()
+    }
+    most = {
+        ("all", fold): max(counts[subject, fold] for subject in responses.missed) for fold in folds
+    }
+    counts |= most
+    return [counts.get(key, 0) for key in zip(table["subject"], table["fold"], strict=True)]
 
 
 def _put_unique(
@@ -443,6 +497,8 @@ def align(
             lost, responses.measured.size, reason(responses.unmeasured[~responses.measured]),
             responses.targets.ids[first],
         )  # fmt: skip
+    for subject, missed in responses.missed.items():
+        LOG.warning("%s missed %d of %d rows", subject, missed.sum(), missed.size)
     LOG.info(
         "%d layers, %d rows, %d targets, %d folds on %s",
         len(activations.layers), responses.n_rows, responses.measured.size,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -56,6 +57,19 @@ def with_copies(weights: np.ndarray) -> np.ndarray:
     every = np.vstack([weights, *more])
     _, first = np.unique(every.round(12), axis=0, return_index=True)
     return every[np.sort(first)]
+
+
+class Cell(NamedTuple):
+    """A fold of the targets whose subjects saw the same of it, and the folds inside it.
+
+    `inner` : positions in the training rows; empty where the penalty is not chosen by folds.
+    """
+
+    fold: int
+    columns: np.ndarray
+    responses: Responses
+    split: Split
+    inner: list[Split]
 
 
 @dataclass
@@ -187,13 +201,9 @@ class Nuisance:
         self.ridge = replace(RIDGE, intercept=benchmark.intercept)
         if isinstance(own, Ridge) and not own.shared:
             self.ridge = own
-        self.inner = (
-            [benchmark.inner(split.train, self.ridge.inner_folds) for split in benchmark.splits]
-            if self.ridge.selection == "folds-per-target"
-            else [[] for _ in benchmark.splits]
-        )
+        self.cells = self._cells()
         self.weights = mixtures(len(spaces), candidates, benchmark.seed)
-        self.searches = [self._alone(fold) for fold in range(len(benchmark.splits))]
+        self.searches = [self._alone(cell) for cell in self.cells]
 
     @property
     def alone(self) -> np.ndarray:
@@ -205,8 +215,9 @@ class Nuisance:
 
         R²(features and nuisance) - R²(nuisance): negative where the features only add noise.
         """
-        parts = [self._joint(layer, fold) for fold, layer in enumerate(features)]
-        return self._measured(parts) - self.alone
+        pairs = zip(self.cells, self.searches, strict=True)
+        joint = [self._joint(features[cell.fold], cell, search) for cell, search in pairs]
+        return self._measured(joint) - self.alone
 
     def null(self, features: Sequence[Features]) -> np.ndarray:
         """`unique` of features that are shifted in a circle against the responses.
@@ -224,29 +235,45 @@ class Nuisance:
             drawn.append(self.unique([moved[layer] for layer in features]))
         return np.stack(drawn)
 
-    def _alone(self, fold: int) -> Search:
-        split = self.benchmark.splits[fold]
-        grams, rows = _scaled_grams(self.spaces, split)
-        search = Search.start(self.responses.measured.size)
+    def _cells(self) -> list[Cell]:
+        cells = []
+        for part in self.responses.parts:
+            for fold, split in enumerate(self.benchmark.splits):
+                rows = self.benchmark.presented(split, part.missed)
+                if rows is None:
+                    continue
+                inner: list[Split] = []
+                if self.ridge.selection == "folds-per-target":
+                    inner = self.benchmark.inner(rows.train, self.ridge.inner_folds)
+                cells.append(Cell(fold, part.columns, part.responses, rows, inner))
+        return cells
+
+    def _alone(self, cell: Cell) -> Search:
+        grams, rows = _scaled_grams(self.spaces, cell.split)
+        search = Search.start(cell.columns.size)
         mixed = _mixed(grams, with_copies(self.weights))
-        search.extend(mixed, rows, self.responses, split, self.inner[fold], self.ridge)
+        search.extend(mixed, rows, cell.responses, cell.split, cell.inner, self.ridge)
         return search
 
-    def _joint(self, features: Features, fold: int) -> np.ndarray:
-        """R² [target] of the nuisance with a layer in one fold."""
-        split = self.benchmark.splits[fold]
-        (own, *grams), rows = _scaled_grams([features, *self.spaces], split)
+    def _joint(self, features: Features, cell: Cell, alone: Search) -> np.ndarray:
+        """R² [target] of the nuisance with a layer in one cell."""
+        (own, *grams), rows = _scaled_grams([features, *self.spaces], cell.split)
         mixed = (
             (1 - share) * nuisance + share * own
             for nuisance in _mixed(grams, self.weights)
             for share in SHARES
         )
-        search = self.searches[fold].copy()
-        search.extend(mixed, rows, self.responses, split, self.inner[fold], self.ridge)
+        search = alone.copy()
+        search.extend(mixed, rows, cell.responses, cell.split, cell.inner, self.ridge)
         return search.r2
 
-    def _measured(self, r2: Sequence[np.ndarray]) -> np.ndarray:
-        return np.where(self.responses.measured, np.stack(r2), np.nan)
+    def _measured(self, of_cells: Sequence[np.ndarray]) -> np.ndarray:
+        """[fold, target], NaN of targets that are not measured or not presented in a fold."""
+        measured = self.responses.measured
+        r2 = np.full((len(self.benchmark.splits), measured.size), np.nan)
+        for cell, values in zip(self.cells, of_cells, strict=True):
+            r2[cell.fold, cell.columns] = values
+        return np.where(measured, r2, np.nan)
 
 
 def held_out_autocorrelation(kinds: Mapping[str, str], scheme: Mapping[str, object]) -> list[str]:

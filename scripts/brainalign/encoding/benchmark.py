@@ -12,15 +12,19 @@ import xarray as xr
 from brainalign.encoding.regression import LeastSquares, Ridge, make_regression
 from brainalign.encoding.responses import gather_responses
 from brainalign.encoding.similarity import METRICS, Similarity, make_similarity
-from brainalign.encoding.splits import Split, inner_splits, make_splits, require_groups
+from brainalign.encoding.splits import (
+    LEAST_TEST_ROWS,
+    Split,
+    inner_splits,
+    make_splits,
+    presented,
+    require_groups,
+)
 from brainalign.encoding.timing import Timing
 from brainalign.errors import InputError
 from brainalign.formats.datasets import is_timed
 
 INNER_FOLDS = 5
-# With fewer rows the median over targets of a fold's r is not that of their true r: with 10 it is
-# up to 9 % above, with 3 a third, with 2 it is ±1 (docs/methods/validity.md).
-LEAST_TEST_ROWS = 15
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ class Benchmark:
             ]
             for split in self.splits
         ]
+
+    def presented(self, split: Split, missed: np.ndarray) -> Split | None:
+        """A fold without the rows that a subject missed, bool [row]; as `splits.presented`."""
+        groups = self.groups if self.scheme.get("scheme") == "grouped" else None
+        return presented(split, missed, groups)
 
     @property
     def chooses_once(self) -> bool:

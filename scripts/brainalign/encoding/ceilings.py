@@ -5,6 +5,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from brainalign.encoding.alignment import score_design
 from brainalign.encoding.benchmark import Benchmark, read_benchmark, read_timing
 from brainalign.encoding.correlation import Aggregate, pearson
 from brainalign.encoding.disattenuation import agreements, disattenuated
-from brainalign.encoding.pools import Space, joint, measured_subjects, only
+from brainalign.encoding.pools import Space, joint, measured_subjects
 from brainalign.encoding.responses import Responses, Targets, gather_responses
 from brainalign.encoding.similarity import Similarity
 from brainalign.encoding.splits import Split
@@ -28,6 +29,7 @@ INTERVAL = (2.5, 97.5)  # percentiles of `low` and `high`
 TAUS = np.geomspace(0.05, 200.0, 120)
 WEAK = "weak: the interval holds 0"
 DISAGREE = "weak: predictions from different subjects do not agree"
+UNSHARED = "none: no fold has enough rows that all subjects saw"
 LEAK = "Brain-Score's formula; it counts what leaks from training to test rows, see oasm"
 
 
@@ -42,6 +44,8 @@ def noise_ceiling(
     `{method: split-half, folds: true, clean: true, splits: 100}`, or `{method: none}`. With
     `folds: false` the correlation is over all rows at once; with `clean: false` without the
     benchmark's detrending and nuisance regression.
+
+    Rows that a subject missed count for none: `note` says how many are left.
 
     Raises
     ------
@@ -58,45 +62,80 @@ def noise_ceiling(
     targets = responses.targets
     random = np.random.default_rng(seed)
     if method == "none":
-        samples = np.full((targets.ids.size, 1), np.nan)
-        table = ceiling_table(samples[:, 0], samples, targets, benchmark.aggregate, method)
-        return _with_notes(table)
+        return _no_ceiling(targets, benchmark.aggregate, method, "")
     if np.unique(targets.subjects).size < 2:
         raise InputError(f"ceiling.method: {method} needs 2 or more subjects, there is 1")
     if isinstance(benchmark.regression, Similarity):
         raise InputError(f"ceiling.method: {method} is of regressions, not of rsa or cka")
+    shared = _shared_rows(responses)
+    if shared.size < responses.n_rows:
+        missed = ~np.isin(np.arange(responses.n_rows), shared)
+        presented = (benchmark.presented(split, missed) for split in benchmark.splits)
+        benchmark = replace(benchmark, splits=tuple(filter(None, presented)))
+        if not benchmark.splits:
+            return _no_ceiling(targets, benchmark.aggregate, method, UNSHARED)
+    table, note = _estimated(responses, dataset, benchmark, options, shared, random)
+    if shared.size < responses.n_rows:
+        saw = f"over {shared.size} of {responses.n_rows} rows, which all subjects saw"
+        note = "; ".join(filter(None, (note, saw)))
+    return _with_notes(table, note)
+
+
+def _no_ceiling(targets: Targets, aggregate: str, method: str, note: str) -> pd.DataFrame:
+    """A ceiling table of NaN."""
+    samples = np.full((targets.ids.size, 1), np.nan)
+    table = ceiling_table(samples[:, 0], samples, targets, aggregate, method)
+    return table.assign(note=note)
+
+
+def _shared_rows(responses: Responses) -> np.ndarray:
+    """Numbers of the rows that no subject missed."""
+    nothing = np.zeros(responses.n_rows, dtype=bool)
+    return np.flatnonzero(~reduce(np.logical_or, responses.missed.values(), nothing))
+
+
+def _estimated(
+    responses: Responses,
+    dataset: xr.Dataset,
+    benchmark: Benchmark,
+    options: Mapping[str, Any],
+    shared: np.ndarray,
+    random: np.random.Generator,
+) -> tuple[pd.DataFrame, str]:
+    """The table of a ceiling method, without notes, and the note of all its ceilings."""
+    targets, method = responses.targets, str(options["method"])
     if method == "disattenuation":
         found = agreements(responses, benchmark, options.get("pairs", 5), random)
         values, agree = disattenuated(found, options.get("bootstraps", 200), random)
         table = ceiling_table(values[0], values[1:].T, targets, benchmark.aggregate, method)
         table = _subjects_resampled(table, values[1:], targets, benchmark.aggregate, random)
-        return _with_notes(table, "" if agree else DISAGREE)
+        return table, "" if agree else DISAGREE
     if method == "extrapolation":
         sizes, scores = pool_scores(responses, benchmark, options.get("subsets", 10), random)
         samples = extrapolate(sizes, scores, options.get("bootstraps", 100), random)
         table = ceiling_table(
             np.median(samples, axis=1), samples, targets, benchmark.aggregate, method
         )
-        return _with_notes(table, LEAK)
+        return table, LEAK
     if not options.get("clean", True) and responses.timing is not None:
         timing = replace(responses.timing, detrend=None, nuisance=False)
         responses = gather_responses(dataset, timing)
-    folds = benchmark.splits if options.get("folds", True) else None
+    folds = benchmark.splits if options.get("folds", True) else [Split(shared, shared)]
     if method == "leave-one-subject-out":
         values = leave_one_subject_out(responses, folds)
         bootstraps = options.get("bootstraps", 1000)
         table = _subject_bootstrap(
             values, responses, benchmark.aggregate, method, bootstraps, random
         )
-        return _with_notes(table)
+        return table, ""
     samples = split_half(responses, folds, options.get("splits", 100), random)
-    table = ceiling_table(np.median(samples, axis=1), samples, targets, benchmark.aggregate, method)
-    return _with_notes(table)
+    values = np.median(samples, axis=1)
+    return ceiling_table(values, samples, targets, benchmark.aggregate, method), ""
 
 
 def _with_notes(table: pd.DataFrame, note: str = "") -> pd.DataFrame:
     """The table with column `note`: `note`, or that a ceiling's interval holds 0."""
-    weak = (table["low"] <= 0).to_numpy() & (note != DISAGREE)
+    weak = (table["low"] <= 0).to_numpy() & (not note.startswith(DISAGREE))
     notes = np.where(table["ceiling"].isna(), "", np.where(weak, WEAK, note))
     return table.assign(note=notes)
 
@@ -198,7 +237,7 @@ def pool_scores(
     """
     own = measured_subjects(responses, "extrapolation")
     subjects = list(own)
-    targets = {s: only(responses, own[s]) for s in subjects}
+    targets = {s: responses.only(own[s]) for s in subjects}
     sizes = np.arange(2, len(subjects) + 1)
     pools = {
         (int(n), s): _pools(

@@ -187,13 +187,13 @@ class Aggregate:
             for key, parts in self.parts.items():
                 if self.name == "median-pooled":
                     parts = [np.concatenate(parts)]
-                each = np.stack([_defined(middle, values[..., part]) for part in parts])
-                summaries[key] = _defined(np.nanmean, np.moveaxis(each, 0, -1))
+                each = np.stack([over_defined(middle, values[..., part]) for part in parts])
+                summaries[key] = over_defined(np.nanmean, np.moveaxis(each, 0, -1))
         return summaries
 
 
-def _defined(reduce: Callable[..., np.ndarray], values: np.ndarray) -> np.ndarray:
-    """`reduce` over the last axis; NaN, without a warning, where nothing is defined."""
+def over_defined(reduce: Callable[..., np.ndarray], values: np.ndarray) -> np.ndarray:
+    """`reduce` (np.nanmean, …) over the last axis; NaN, without a warning, where all is NaN."""
     empty = np.isnan(values).all(axis=-1)
     if not empty.any():
         return reduce(values, axis=-1)

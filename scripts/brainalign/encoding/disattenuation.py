@@ -16,7 +16,7 @@ import numpy as np
 from brainalign.encoding.benchmark import Benchmark
 from brainalign.encoding.correlation import pearson
 from brainalign.encoding.operators import Design
-from brainalign.encoding.pools import Space, joint, measured_subjects, only
+from brainalign.encoding.pools import Space, joint, measured_subjects
 from brainalign.encoding.regression import Ridge, RidgeFit
 from brainalign.encoding.responses import Responses
 from brainalign.encoding.similarity import Similarity
@@ -52,7 +52,7 @@ def agreements(
     InputError : fewer than three subjects have measured targets.
     """
     own = measured_subjects(responses, "disattenuation")
-    targets = {s: only(responses, which) for s, which in own.items()}
+    targets = {s: responses.only(which) for s, which in own.items()}
     drawn = {s: _pairs([other for other in own if other != s], pairs, random) for s in own}
     shape = (len(benchmark.splits), responses.measured.size)
     found = Agreements(np.full(shape, np.nan), np.full(shape, np.nan))

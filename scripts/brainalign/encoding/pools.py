@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from brainalign.encoding.operators import Design
-from brainalign.encoding.responses import Responses, Targets
+from brainalign.encoding.responses import Responses
 from brainalign.encoding.splits import Split
 from brainalign.errors import InputError
 
@@ -31,19 +31,6 @@ def measured_subjects(responses: Responses, method: str) -> dict[str, np.ndarray
             f"are {len(subjects)}"
         )
     return subjects
-
-
-def only(responses: Responses, columns: np.ndarray) -> Responses:
-    targets = responses.targets
-    return Responses(
-        responses.values[:, columns],
-        Targets(targets.ids[columns], targets.subjects[columns], targets.regions[columns]),
-        timing=responses.timing,
-        runs=responses.runs,
-        volumes=responses.volumes,
-        tr=responses.tr,
-        nuisance=responses.nuisance,
-    )
 
 
 class Space:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -18,7 +19,7 @@ from brainalign.encoding.timing import (
     zscored,
 )
 from brainalign.errors import InputError
-from brainalign.formats.datasets import is_timed
+from brainalign.formats.datasets import is_timed, missed_rows
 
 # Targets multiplied at a time: wide enough for full matrix speed, small enough for the caches.
 TARGETS_AT_A_TIME = 4096
@@ -35,11 +36,25 @@ class Targets:
     regions: np.ndarray
 
 
+class Part(NamedTuple):
+    """Targets whose subjects missed the same rows.
+
+    columns : int64, of all responses. missed : bool [row]. responses : of these targets alone; they
+    mean nothing in the missed rows.
+    """
+
+    columns: np.ndarray
+    missed: np.ndarray
+    responses: "Responses"
+
+
 class Responses:
     """Responses [row, target] with a common order of targets, sorted by subject.
 
-    A target with NaN in any row, or constant over all rows, is not `measured` (`unmeasured` says
-    why, '' where it is): it gets no score and is counted as undefined.
+    Rows in which a subject has NaN in all its targets are `missed` (subject → bool [row]; only of
+    subjects who missed some): folds leave them out for this subject. A target with NaN in any other
+    row, or constant over all others, is not `measured` (`unmeasured` says why, '' where it is): it
+    gets no score and is counted as undefined.
 
     Parameters
     ----------
@@ -65,8 +80,11 @@ class Responses:
         self.targets = Targets(targets.ids[order], targets.subjects[order], targets.regions[order])
         if (order != np.arange(order.size)).any():
             values = values[:, order]
-        mean = values.mean(axis=0, dtype=np.float64)  # NaN where any row is
-        constant = ~(values != values[0]).any(axis=0)
+        mean, constant = _level(values)
+        self.missed = missed_rows(values, self.targets.subjects, np.isnan(mean))
+        for subject, missed in self.missed.items():
+            own = np.flatnonzero(self.targets.subjects == subject)
+            mean[own], constant[own] = _level(values[np.ix_(~missed, own)])
         self.unmeasured = np.where(np.isnan(mean), "NaN", np.where(constant, "constant", ""))
         self.measured = self.unmeasured == ""
         if not self.measured.any():
@@ -75,6 +93,8 @@ class Responses:
         self.mean = np.where(self.measured, mean, 0.0)
         self.values = values - mean.astype(values.dtype)
         self.values[:, ~self.measured] = 0.0
+        for subject, missed in self.missed.items():
+            self.values[np.ix_(missed, self.targets.subjects == subject)] = 0.0
         self.timing = timing
         self.runs = runs
         self.volumes = volumes
@@ -97,6 +117,36 @@ class Responses:
     @property
     def n_rows(self) -> int:
         return int(self.values.shape[0])
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """The measured subjects' targets by the rows that they missed."""
+        nothing = np.zeros(self.n_rows, dtype=bool)
+        if not self.missed:
+            return (Part(np.arange(self.measured.size), nothing, self),)
+        alike: dict[bytes, list[str]] = {}
+        for subject in np.unique(self.targets.subjects[self.measured]).tolist():
+            alike.setdefault(self.missed.get(subject, nothing).tobytes(), []).append(subject)
+        parts = []
+        for subjects in alike.values():
+            columns = np.flatnonzero(np.isin(self.targets.subjects, subjects))
+            missed = self.missed.get(subjects[0], nothing)
+            parts.append(Part(columns, missed, self.only(columns)))
+        return tuple(parts)
+
+    def only(self, columns: np.ndarray) -> "Responses":
+        """The responses of some targets."""
+        targets = self.targets
+        return Responses(
+            self.values[:, columns],
+            Targets(targets.ids[columns], targets.subjects[columns], targets.regions[columns]),
+            timing=self.timing,
+            runs=self.runs,
+            volumes=self.volumes,
+            tr=self.tr,
+            nuisance=self.nuisance,
+            device=self.device,
+        )
 
     def blocks(self, size: int) -> Iterator[slice]:
         """Slices of at most `size` targets."""
@@ -166,6 +216,11 @@ class Responses:
         assert self.runs is not None and self.volumes is not None
         detrend = self.timing.detrend
         return without_drift(values, self.volumes[rows], self.runs[rows], self.tr, detrend)
+
+
+def _level(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means [target] of values [row, target], NaN where any row is, and which are constant."""
+    return values.mean(axis=0, dtype=np.float64), ~(values != values[0]).any(axis=0)
 
 
 def _products(parts: Iterable[Array]) -> Array:

@@ -4,16 +4,16 @@ Neither is compared with a noise ceiling here: CKA of noisy responses has no upp
 that a ceiling estimated from other subjects would be (Aw et al. 2024 report "ceiled" CKA above 2).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from brainalign.encoding.correlation import Aggregate
+from brainalign.encoding.correlation import Aggregate, over_defined
 from brainalign.encoding.responses import Responses
-from brainalign.encoding.splits import Split
+from brainalign.encoding.splits import Split, presented
 from brainalign.encoding.summary import fold_rows, mean_of_defined, reason, table_of
 from brainalign.errors import InputError
 
@@ -157,16 +157,24 @@ class Similarity:
         ------
         InputError : there are too few to compare.
         """
-        far = np.abs(rows[:, None] - rows) > self.gap
-        if self.contexts is not None:
-            labels = self.contexts[rows]
-            far &= labels[:, None] != labels
-        if far.sum() < 2 * rows.size:
+        far = self._far(rows)
+        if not self.comparable(rows):
             raise InputError(
                 f"regression.pairs: {int(far.sum()) // 2} pairs of the {rows.size} test rows of a "
                 "fold are apart, expected at least as many as rows; hold out more groups at a time "
                 "(split.folds), or give a smaller gap"
             )
+        return far
+
+    def comparable(self, rows: np.ndarray) -> bool:
+        """Whether at least as many pairs count as there are rows."""
+        return bool(self._far(rows).sum() >= 2 * rows.size)
+
+    def _far(self, rows: np.ndarray) -> np.ndarray:
+        far = np.abs(rows[:, None] - rows) > self.gap
+        if self.contexts is not None:
+            labels = self.contexts[rows]
+            far &= labels[:, None] != labels
         return far
 
     def comparison(self, rows: np.ndarray) -> Callable[[np.ndarray, np.ndarray], float]:
@@ -237,15 +245,18 @@ class ResponseMatrices:
         self.metric = metric
         self.pooled = aggregate.name == "median-pooled"
         self.n_targets = {key: aggregate.targets(*key).size for key in aggregate.parts}
-        self.n_undefined: dict[tuple[str, str], int] = {}
-        self.reasons: dict[tuple[str, str], str] = {}
+        self.unmeasured: dict[tuple[str, str], list[str]] = {}
         self.matrices: dict[tuple[str, str], np.ndarray] = {}
+        self.missed: dict[tuple[str, str], np.ndarray] = {}
         self._comparisons: dict[bytes, Callable[[np.ndarray, np.ndarray], float]] = {}
         for key in aggregate.parts:
             targets = aggregate.targets(*key)
             measured = targets[responses.measured[targets]]
-            self.n_undefined[key] = targets.size - measured.size
-            self.reasons[key] = reason(responses.unmeasured[np.setdiff1d(targets, measured)])
+            without = np.setdiff1d(targets, measured)
+            self.unmeasured[key] = responses.unmeasured[without].tolist()
+            self.missed[key] = np.zeros(responses.n_rows, dtype=bool)
+            for subject in np.unique(responses.targets.subjects[measured]).tolist():
+                self.missed[key] |= responses.missed.get(subject, False)
             if measured.size and (key[0] != "all" or self.pooled):
                 self.matrices[key] = metric.matrix(
                     responses.values[:, measured] + responses.mean[measured]
@@ -254,14 +265,24 @@ class ResponseMatrices:
     def score(self, rows: np.ndarray, splits: Sequence[Split]) -> pd.DataFrame:
         """Similarity to features [row, unit] on each fold's test rows."""
         mine = self.metric.matrix(rows)
-        found = {key: self._folds(key, mine, splits) for key in self.n_targets}
         parts = []
-        for (subject, region), n_targets in self.n_targets.items():
-            table = fold_rows(subject, region, found[subject, region], n_targets)
-            table["n_undefined"] = [self.n_undefined[subject, region]] * len(table["r"])
-            table["reason"] = [self.reasons[subject, region]] * len(table["r"])
+        for key, n_targets in self.n_targets.items():
+            table = fold_rows(*key, self._folds(key, mine, splits), n_targets)
+            whys = [[*self.unmeasured[key], *lost] for lost in self._lost(key, splits)]
+            table["n_undefined"] = list(map(len, whys))
+            table["reason"] = [reason(np.array(why, dtype=object)) for why in whys]
             parts.append(table)
         return table_of(parts)
+
+    def _lost(self, key: tuple[str, str], splits: Sequence[Split]) -> Iterator[list[str]]:
+        """Why measured targets have no value: in any fold, then in each."""
+        gone = {
+            k: [self._rows(k, split) is None for split in splits] for k in self._matrices_of(key)
+        }
+        sizes = {k: self.n_targets[k] - len(self.unmeasured[k]) for k in gone}
+        anywhere = {k: [any(lost), *lost] for k, lost in gone.items()}
+        for place in range(1 + len(splits)):
+            yield ["missed in the fold"] * sum(sizes[k] for k in gone if anywhere[k][place])
 
     def null(self, rows: Sequence[np.ndarray], splits: Sequence[Split], seed: int) -> np.ndarray:
         """The overall similarity [permutation] to features in another order of blocks of rows.
@@ -284,18 +305,31 @@ class ResponseMatrices:
 
     def _folds(self, key: tuple[str, str], mine: np.ndarray, splits: Sequence[Split]) -> np.ndarray:
         """The similarity of one summary in each fold; `all` is the mean over subjects."""
-        subject, region = key
-        keys = [key] if key in self.matrices else []
-        if subject == "all" and not self.pooled:
-            keys = [(s, g) for s, g in self.matrices if g == region]
-        if not keys:
-            return np.full(len(splits), np.nan)
-        values = np.empty((len(keys), len(splits)))
-        for fold, split in enumerate(splits):
-            test, compare = np.ix_(split.test, split.test), self._comparison(split.test)
-            part = mine[test]
-            values[:, fold] = [compare(part, self.matrices[k][test]) for k in keys]
-        return values.mean(axis=0)
+        values = [
+            [self._similarity(k, mine, split) for k in self._matrices_of(key)] for split in splits
+        ]
+        return over_defined(np.nanmean, np.array(values))
+
+    def _matrices_of(self, key: tuple[str, str]) -> list[tuple[str, str]]:
+        """The matrices behind one summary."""
+        if key[0] == "all" and not self.pooled:
+            return [(s, g) for s, g in self.matrices if g == key[1]]
+        return [key] if key in self.matrices else []
+
+    def _similarity(self, key: tuple[str, str], mine: np.ndarray, split: Split) -> float:
+        rows = self._rows(key, split)
+        if rows is None:
+            return np.nan
+        test = np.ix_(rows, rows)
+        return self._comparison(rows)(mine[test], self.matrices[key][test])
+
+    def _rows(self, key: tuple[str, str], split: Split) -> np.ndarray | None:
+        """The test rows that nobody behind a matrix missed; None where these are too few."""
+        missed = self.missed[key]
+        if not missed[split.test].any():
+            return split.test
+        rest = presented(split, missed)
+        return rest.test if rest is not None and self.metric.comparable(rest.test) else None
 
     def _comparison(self, test: np.ndarray) -> Callable[[np.ndarray, np.ndarray], float]:
         key = test.tobytes()

@@ -10,6 +10,9 @@ import numpy as np
 from brainalign.errors import InputError
 
 SCHEMES = ("shuffled", "grouped", "contiguous", "wehbe")
+# With fewer rows the median over targets of a fold's r is not that of their true r: with 10 it is
+# up to 9 % above, with 3 a third, with 2 it is ±1 (docs/methods/validity.md).
+LEAST_TEST_ROWS = 15
 WEHBE_FOLDS = 4
 WEHBE_SKIP = 5  # volumes, between training and test (run_class_time_CV_fmri_crossval_ridge)
 
@@ -161,6 +164,26 @@ def wehbe(n_rows: int) -> list[Split]:
             test = test[WEHBE_SKIP:-WEHBE_SKIP]
         splits.append(Split(train, test))
     return splits
+
+
+def presented(
+    split: Split, missed: np.ndarray, groups: Sequence[Any] | np.ndarray | None = None
+) -> Split | None:
+    """A fold without the rows that a subject missed; None where too little is left of it.
+
+    That is, fewer than 15 of its test rows (or than all, where these are fewer), less than half of
+    its training rows, or fewer than two groups to train on.
+
+    Parameters
+    ----------
+    missed : bool [row]. groups : of each row, of grouped folds.
+    """
+    train, test = (rows[~missed[rows]] for rows in (split.train, split.test))
+    if test.size < min(split.test.size, LEAST_TEST_ROWS) or 2 * train.size < split.train.size:
+        return None
+    if groups is not None and np.unique(np.asarray(groups)[train]).size < 2:
+        return None
+    return Split(train, test)
 
 
 def require_groups(

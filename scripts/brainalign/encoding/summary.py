@@ -1,7 +1,7 @@
 """The rows of alignment tables: scores of targets as summaries per subject, region and fold."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 
 from brainalign.encoding.arrays import fetch
-from brainalign.encoding.correlation import Aggregate, Agreement, Sums, correlation
+from brainalign.encoding.correlation import Aggregate, Agreement, Sums, correlation, over_defined
 
 # What is only of the chosen layer.
 OF_CHOSEN = ("r_null", "r_p", "unique_r2", "unique_null", "unique_p")
 COLUMNS = (
     "layer", "layer_index", "depth", "subject", "region", "fold", "r", "r_sd", "r_stacked",
     "r_null", "r_p", "r2", "unique_r2", "unique_null", "unique_p", "beyond", "n_targets",
-    "n_undefined", "reason", "alpha", "alpha_at_edge", "units_per_row", "reduction", "chosen",
+    "n_undefined", "reason", "n_missed", "alpha", "alpha_at_edge", "units_per_row",
+    "reduction", "chosen",
 )  # fmt: skip
 
 Columns = dict[str, list[Any]]
@@ -40,12 +41,15 @@ class Scores:
     inner_r: np.ndarray | None = None
 
     @classmethod
-    def undefined(cls, n_folds: int, n_targets: int, penalties: bool) -> "Scores":
-        """Scores to be `put`, NaN until then."""
+    def undefined(
+        cls, n_folds: int, n_targets: int, penalties: bool, inner: bool = False
+    ) -> "Scores":
+        """Scores to be `put`, NaN until then; with `alpha` and `inner_r` if asked for."""
         shape = (n_folds, n_targets)
         alpha = np.zeros(shape, dtype=np.int64) if penalties else None
+        inner_r = np.full(shape, np.nan) if inner else None
         nothing = np.zeros((3, *shape))
-        return cls(np.full(shape, np.nan), np.full(shape, np.nan), nothing, alpha)
+        return cls(np.full(shape, np.nan), np.full(shape, np.nan), nothing, alpha, inner_r)
 
     @classmethod
     def of_folds(cls, folds: Sequence["Scores"]) -> "Scores":
@@ -76,6 +80,14 @@ class Scores:
             self.inner_r[:, ~measured] = np.nan
         return self
 
+    def insert(self, folds: Sequence[int], columns: np.ndarray, other: "Scores") -> None:
+        """Write down the scores of some targets (`columns`) in some folds."""
+        rows = np.asarray(folds)[:, None]
+        for name in ("r", "r2", "alpha", "inner_r"):
+            if getattr(self, name) is not None:
+                getattr(self, name)[rows, columns] = getattr(other, name)
+        self.sums[:, rows, columns] = other.sums
+
     def take(self, fold: int, other: "Scores") -> None:
         """Write down one fold's scores of `other`."""
         for name in ("r", "r2", "alpha"):
@@ -98,7 +110,7 @@ def summarise(
     """Rows of the alignment table for one layer: subject × region × fold, fold -1 the mean.
 
     `alphas`: the grid in increasing order; a score's alpha counts from its largest. `unmeasured`
-    says of each target why it has no score at all, or nothing.
+    says of each target in each fold [fold, target] why it has no score, or nothing.
     """
     grid = np.asarray(alphas)[::-1]
     undefined = np.isnan(scores.r)
@@ -112,22 +124,36 @@ def summarise(
         rows["r_stacked"][0] = float(stacked[subject, region])
         rows["r2"] = with_mean(explained[subject, region])
         rows["n_undefined"] = [int(lost.any(axis=0).sum()), *lost.sum(axis=1).tolist()]
-        rows["reason"] = [reason(unmeasured[targets[which]]) for which in (lost.any(axis=0), *lost)]
-        scored = targets[~lost.all(axis=0)]
+        why = unmeasured[:, targets]
+        anywhere = np.flatnonzero(lost.any(axis=0))
+        first = why[lost[:, anywhere].argmax(axis=0), anywhere]
+        rows["reason"] = list(map(reason, (first, *(w[k] for w, k in zip(why, lost, strict=True)))))
+        inside = ~lost.all(axis=0)
+        scored = targets[inside]
         if scores.alpha is not None and scored.size:
             index = scores.alpha[:, scored]
-            rows["alpha"] = [np.median(grid[index]), *np.median(grid[index], axis=1)]
+            rows["alpha"] = _with_whole(np.median, np.nanmedian, grid[index], lost[:, inside])
             if grid.size > 1:
                 edge = (index == 0) | (index == grid.size - 1)
-                rows["alpha_at_edge"] = [edge.mean(), *edge.mean(axis=1)]
+                rows["alpha_at_edge"] = _with_whole(np.mean, np.nanmean, edge, lost[:, inside])
         parts.append(rows)
     return table_of(parts)
+
+
+def _with_whole(
+    reduce: Callable[..., Any], of_defined: Callable[..., Any], values: np.ndarray, lost: np.ndarray
+) -> list[float]:
+    """`reduce` over all `values` [fold, target], then over each fold; `lost` ones do not count."""
+    if not lost.any():
+        return [reduce(values), *reduce(values, axis=1)]
+    values = np.where(lost, np.nan, values)
+    return [over_defined(of_defined, values.ravel()).item(), *over_defined(of_defined, values)]
 
 
 def reason(unmeasured: np.ndarray) -> str:
     """Why targets have no r, counted: `2 NaN, 1 constant in the fold`; '' where there are none.
 
-    `unmeasured` [target]: as `Responses` has it; what is measured and yet without r does not vary
+    `unmeasured` [target]: '' of what is measured and presented and yet without r: it does not vary
     over the test rows.
     """
     counted = Counter(str(why) or "constant in the fold" for why in unmeasured)

@@ -174,6 +174,25 @@ def check_responses(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) ->
         raise InputError(f"{where}: {int(silent.sum())} targets hold only NaN, first {first}")
 
 
+def missed_rows(
+    values: np.ndarray, subjects: np.ndarray, incomplete: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Subject → rows [row] in which all its targets are NaN, of subjects who have such rows.
+
+    A target that is NaN throughout does not count. `incomplete` [target]: which hold NaN anywhere.
+    """
+    missed = {}
+    for subject in np.unique(subjects[incomplete]).tolist():
+        own = subjects == subject
+        if not incomplete[own].all():
+            continue
+        absent = np.isnan(values[:, own])
+        rows = absent[:, ~absent.all(axis=0)].all(axis=1)
+        if rows.any() and not rows.all():
+            missed[subject] = rows
+    return missed
+
+
 def _check_moments(responses: xr.Dataset, where: str) -> None:
     for group in MOMENTS:
         present = [name for name in group if name in responses]
