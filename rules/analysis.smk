@@ -74,7 +74,8 @@ def trajectory_files(kind):
     """Model and benchmark, task or text of every file of a kind that trajectories are made of."""
     found = {}
     for run in RUNS:
-        names = SCORED_ON[run["experiment"]]
+        of_checkpoint = scored(run["model"], SCORED[kind])
+        names = [n for n in of_checkpoint if n in SCORED_ON[run["experiment"]]]
         for model in (run["base"], run["model"]):
             if model in TUNING_MODELS:
                 found.update(

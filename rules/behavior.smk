@@ -23,7 +23,7 @@ rule behavior:
     conda:
         "../envs/encoding.yaml"
     params:
-        benchmark=lambda wildcards: BEHAVIOR[wildcards.benchmark],
+        benchmark=scoring_of(BEHAVIOR),
         seed=config["seed"],
         code=code("behavior"),
     script:

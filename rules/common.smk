@@ -27,6 +27,7 @@ from brainalign.study.models import (
     FETCHED,
     PUBLISHED_INSTRUCTIONS,
     all_models,
+    scored_on,
     counts_tokens,
     instruction_data,
     is_simulated,
@@ -185,19 +186,18 @@ def model_key(key, default):
 
 
 def scored(model, names):
-    """Those of `names` (benchmarks, tasks or texts) that a model is scored on: all, unless its
-    entry says which; the planted truth on simulated data only, as real data have none; a count of
-    tokens and published surprisal on reading times only, the latter of the words that it is of.
+    """Those of `names` (benchmarks, tasks or texts → entry) that a model is scored on: all, unless
+    its entry says which, or theirs say for which models they are; the planted truth on simulated
+    data only, as real data have none; a count of tokens and published surprisal on reading times
+    only, the latter of the words that it is of.
     """
-    wanted = ALL_MODELS[model].get("scored_on", names)
     planted = role(ALL_MODELS[model]) == "truth"
     counted = counts_tokens(ALL_MODELS[model])
     read_by = parent(ALL_MODELS[model]) if counted else model
     return [
         name
-        for name in names
-        if name in wanted
-        and (name in BEHAVIOR or not counted)
+        for name in scored_on(model, names, ALL_MODELS)
+        if (name in BEHAVIOR or not counted)
         and not (planted and ALIGNMENT[name]["dataset"] in REAL_DATASETS)
         and (
             read_by not in PUBLISHED_SURPRISAL
@@ -209,6 +209,15 @@ def scored(model, names):
 def surprisal_fits(model, dataset):
     """Whether a model's published surprisal is of the words of a dataset."""
     return fits(ALL_MODELS[model]["source"], dataset, DATASETS[dataset]["source"])
+
+
+def scoring_of(section):
+    """A lookup of how a benchmark is scored: its entry, without the models that it is for."""
+    return lambda wildcards: {
+        key: value
+        for key, value in section[wildcards.benchmark].items()
+        if key != "models"
+    }
 
 
 def dataset_key(key, default=None):

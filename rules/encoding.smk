@@ -51,7 +51,7 @@ rule ceiling:
         ),
         runtime=run_time(60),
     params:
-        benchmark=lambda wildcards: ALIGNMENT[wildcards.benchmark],
+        benchmark=scoring_of(ALIGNMENT),
         seed=config["seed"],
         code=code("ceiling"),
     script:
@@ -90,7 +90,7 @@ rule alignment:
         mem_mb=alignment_memory,
         runtime=alignment_time,
     params:
-        benchmark=lambda wildcards: ALIGNMENT[wildcards.benchmark],
+        benchmark=scoring_of(ALIGNMENT),
         seed=config["seed"],
         nuisance=lambda wildcards: nuisance_of(wildcards),
         code=code("alignment"),

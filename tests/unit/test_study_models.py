@@ -1,5 +1,6 @@
 """What a study's entries say of its models before any of them is there."""
 
+import pandas as pd
 import pytest
 import yaml
 from brainalign.reading.prediction import predictor
@@ -188,3 +189,19 @@ def test_aw2024_has_one_dtype_but_for_one_twin_and_both_surprisals_of_t5(reposit
     assert of == {"infilling", "prefix"}
     assert not any("bos" in model for model in networks.values())  # as each tokenizer has it
     assert models["oasm"]["source"]["sigma"] == {"default": 2.2, "blank2014": 1.5}
+
+
+def test_aw2024_reads_in_one_endless_text_with_the_models_that_the_paper_prints(repository) -> None:
+    config = yaml.safe_load((repository / "studies" / "aw2024.yaml").read_text(encoding="utf-8"))
+    endless = {
+        name
+        for name, dataset in config["datasets"].items()
+        if dataset.get("context") == "corpus" and "stride" not in dataset
+    }
+    benchmarks = [b for b in config["behavior"].values() if b["dataset"] in endless]
+    models = all_models(config)
+    named = {model for b in benchmarks for model in b["models"]}
+    printed = pd.read_csv(repository / "resources" / "published" / "models.csv")
+    printed = set(printed.loc[printed["futrell2018"].notna(), "model"])
+    assert len(benchmarks) == 1
+    assert {name for name in named if models[name]["source"].get("kind") != "tokens"} == printed

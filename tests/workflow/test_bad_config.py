@@ -284,6 +284,10 @@ FAULTS = [
         ["alignment.sim-passages-legacy", "as sim-passages-controlled is", "report_as"],
     ),
     ("alignment/sim-passages-legacy/report_as", "average", ["report_as", "'average'"]),
+    ("behavior/sim-reading-legacy/models", ["gpt3"], ["sim-reading-legacy.models", "'gpt3'"]),
+    ("behavior/sim-reading-legacy/models", ["oasm"], ["'oasm' has no surprisal"]),
+    ("behavior/sim-reading-legacy/models", [], ["sim-reading-legacy.models", "one or more"]),
+    ("alignment/sim-passages-legacy/models", ["tokens"], ["'tokens'", "reading times alone"]),
     ("capability/mmlu-sim/scoring", "vibes", ["scoring", "'vibes'", "loglikelihood"]),
     ("study", "a/b", ["study", "'a/b'", "letters"]),
 ]
@@ -350,6 +354,15 @@ def test_timing_is_for_timed_data_and_only_for_them(
         (fault,) = faults
         assert fault.startswith("alignment.b")
         assert said in fault
+
+
+def test_a_model_is_scored_on_a_benchmark_that_is_for_it(small_config: dict[str, Any]) -> None:
+    config = copy.deepcopy(small_config)
+    config["models"]["sim-decoder-s"]["scored_on"] = ["sim-passages-legacy", "mmlu-sim"]
+    config["behavior"]["sim-reading-legacy"]["models"] = ["sim-decoder-s", "tokens"]
+    (fault,) = config_faults(config, SCHEMA)
+    assert fault.startswith("behavior.sim-reading-legacy.models: 'sim-decoder-s'")
+    assert "scored on sim-passages-legacy, mmlu-sim alone" in fault
 
 
 HUB = {"source": {"type": "hub", "id": "a/b", "revision": "main"}}

@@ -148,6 +148,12 @@ CONFIG_EDITS: dict[str, tuple[str, object, set[str]]] = {
         f"behavior.{READING[1]}.spillover", 1,
         {*(f"behavior {model},{READING[1]}" for model in (*NETWORKS, "tokens")), *BEHAVIORS},
     ),
+    "the models that a benchmark is for": (
+        f"behavior.{READING[0]}.models", [VANILLA, TUNED, "tokens"], BEHAVIORS,
+    ),
+    "the models that a brain benchmark is for": (
+        f"alignment.{BRAIN[0]}.models", [VANILLA, TUNED, "oasm"], SCORES,
+    ),
     "a task's worked examples": (
         "capability.bbh-sim.shots", 2,
         {f"capability {VANILLA},bbh-sim", f"capability {TUNED},bbh-sim", *CAPABILITIES},

@@ -31,6 +31,7 @@ from brainalign.study.models import (
     parent,
     partner,
     role,
+    scored_on,
 )
 
 Config = Mapping[str, Any]
@@ -168,6 +169,7 @@ def _reference_faults(config: Config) -> Iterator[str]:
             yield _unknown("only", name, models, "model of this study")
     for section in ("alignment", "behavior"):
         for name, benchmark in config.get(section, {}).items():
+            yield from _models_faults(section, name, benchmark, models)
             if benchmark["dataset"] not in datasets:
                 path = f"{section}.{name}.dataset"
                 yield _unknown(path, benchmark["dataset"], datasets, "dataset of this study")
@@ -242,12 +244,35 @@ def _reduction_faults(path: str, name: str, benchmark: Config, models: Config) -
     reduce = benchmark.get("reduce", {"dimensions": 0})
     for model, entry in models.items():
         width = entry["source"].get("width", math.inf)
-        scored = name in entry.get("scored_on", [name])
+        scored = scored_on(model, {name: benchmark}, models)
         if entry["source"]["type"] == "pretrain" and scored and width < reduce["dimensions"]:
             yield (
                 f"{path}.reduce.dimensions: {reduce['dimensions']}, but layers of {model!r} have "
                 f"{width} units and would stay as they are; give no more than these"
             )
+
+
+def _models_faults(section: str, name: str, benchmark: Config, models: Config) -> Iterator[str]:
+    """The models that a benchmark names: they are in the study and can be scored on it."""
+    path = f"{section}.{name}.models"
+    for model in benchmark.get("models", ()):
+        if model not in models:
+            yield _unknown(path, model, models, "model of this study")
+        elif name not in models[model].get("scored_on", [name]):
+            yield f"{path}: {model!r} is scored on {', '.join(models[model]['scored_on'])} alone"
+        elif section == "alignment" and _has_surprisal_alone(models[model]):
+            yield f"{path}: {model!r} is a model of reading times alone; leave it out"
+        elif section == "behavior" and not _has_surprisal(models[model]):
+            yield f"{path}: {model!r} has no surprisal; leave it out"
+
+
+def _has_surprisal_alone(model: Config) -> bool:
+    """Whether this is a count of tokens or published surprisal, which have no activations."""
+    return counts_tokens(model) or model["source"]["type"] == "surprisal"
+
+
+def _has_surprisal(model: Config) -> bool:
+    return counts_tokens(model) or role(model) not in ("baseline", "truth")
 
 
 def _dataset_faults(section: str, name: str, benchmark: Config, datasets: Config) -> Iterator[str]:

@@ -196,6 +196,21 @@ def instruction_data(name: str, models: Mapping[str, Model]) -> str | None:
     return source.get("instructions", default)
 
 
+def scored_on(
+    name: str, entries: Mapping[str, Mapping[str, Any]], models: Mapping[str, Model]
+) -> list[str]:
+    """Names of the benchmarks, tasks or texts that a model's `scored_on` and their own `models`
+    allow; without these keys, all. A presentation counts as the model that it is one of, too."""
+    model = models[name]
+    wanted = model.get("scored_on", entries)
+    called = {name, model.get("presented", name)}
+    return [
+        key
+        for key, entry in entries.items()
+        if key in wanted and not called.isdisjoint(entry.get("models", called))
+    ]
+
+
 def narrow(models: Mapping[str, Model], only: list[str]) -> dict[str, Model]:
     """The models named in `only`, in all their presentations and in the study's order; all models
     when it is empty."""
