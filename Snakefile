@@ -30,6 +30,11 @@ if workflow.is_main_process:
         if handler.name == "DefaultStreamHandler":
             handler.addFilter(unsaid)
     logger.addHandler(Progress())
+    if SURPRISAL_ALONE:
+        logger.info(
+            f"{len(SURPRISAL_ALONE)} models have published surprisal and no weights; they are "
+            f"scored on reading times alone: {', '.join(SURPRISAL_ALONE)}"
+        )
 
 
 report: "report/workflow.rst"

@@ -108,6 +108,18 @@ PRESENTATION_FILES = {
 }
 TRAJECTORY_FILES = {kind: trajectory_files(kind) for kind in SCORED}
 PUBLISHED = Path(workflow.basedir) / "resources" / "published"
+with open(PUBLISHED / "models.csv", newline="", encoding="utf-8") as table:
+    PRINTED_MODELS = {row["model"] for row in csv.DictReader(table)}
+
+
+def printed_models():
+    """The study's real models that the paper's tables have, by `published` or by their own name."""
+    return [
+        name
+        for name, model in MODELS.items()
+        if model.get("published", name) in PRINTED_MODELS
+        and not is_simulated(name, ALL_MODELS)
+    ]
 
 
 def tables():
@@ -122,8 +134,9 @@ def tables():
     names += ["correlations"] if SCORE_FILES or BEHAVIOR_FILES else []
     names += ["baselines", "profiles", "mixed_effects"] if SCORE_FILES else []
     names += ["presentations"] if PRESENTED else []
+    names += ["published_fits"] if PUBLISHED_FITS else []
     names += ["trajectory", "arms"] if RUNS else []
-    names += ["measured_published"] if models_from(*FETCHED) else []
+    names += ["measured_published"] if printed_models() else []
     return [result("tables", f"{name}.csv") for name in names]
 
 
@@ -458,6 +471,26 @@ rule reading_loss:
         code=code("reading_loss"),
     script:
         "../scripts/reading_loss.py"
+
+
+rule published_fits:
+    input:
+        **table_inputs("behaviors"),
+        fits=expand(result("published_fits", "{model}.parquet"), model=PUBLISHED_FITS),
+    output:
+        published_fits=result("tables", "published_fits.csv"),
+    log:
+        log_of("published_fits"),
+    benchmark:
+        benchmark_of("published_fits")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        models=PUBLISHED_FITS,
+        benchmarks=BEHAVIOR,
+        code=code("published_fits"),
+    script:
+        "../scripts/published_fits.py"
 
 
 rule measured_published:

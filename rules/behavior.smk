@@ -28,3 +28,32 @@ rule behavior:
         code=code("behavior"),
     script:
         "../scripts/behavior.py"
+
+
+rule published_fit:
+    input:
+        surprisal=result("surprisal", "{model}.raw.json"),
+        times=lambda wildcards: result(
+            "data", PUBLISHED_FITS[wildcards.model]["dataset"], "raw.json"
+        ),
+        stimuli=lambda wildcards: result(
+            "data", PUBLISHED_FITS[wildcards.model]["dataset"], "stimuli.parquet"
+        ),
+        responses=lambda wildcards: result(
+            "data", PUBLISHED_FITS[wildcards.model]["dataset"], "responses.nc"
+        ),
+    output:
+        fit=result("published_fits", "{model}.parquet"),
+    log:
+        log_of("published_fit", "model"),
+    benchmark:
+        benchmark_of("published_fit", "model")
+    wildcard_constraints:
+        model=one_of(PUBLISHED_FITS),
+    conda:
+        "../envs/data.yaml"
+    params:
+        source=model_key("source", None),
+        code=code("published_fit"),
+    script:
+        "../scripts/published_fit.py"

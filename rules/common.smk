@@ -1,5 +1,6 @@
 """From config to lookups: names, paths and the part of the config that each rule uses."""
 
+import csv
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from brainalign.datasets.registry import reader_files, surprisal_kind
+from brainalign.datasets.registry import FITTED_TIMES, reader_files, surprisal_kind
 from brainalign.datasets.registry import surprisal_fits as fits
 from brainalign.study import forks
 from brainalign.study.alignment_size import (
@@ -152,7 +153,17 @@ def models_with(*roles):
 LANGUAGE_MODELS = models_with("vanilla", "tuned", "untrained")
 # Models without weights, whose surprisal others have published: scored on reading times alone.
 PUBLISHED_SURPRISAL = models_from("surprisal")
+SURPRISAL_ALONE = [name for name in LANGUAGE_MODELS if name in PUBLISHED_SURPRISAL]
 RUN_MODELS = [name for name in LANGUAGE_MODELS if name not in PUBLISHED_SURPRISAL]
+# Those whose release gives a fit to reading times that the study has, too → release and dataset.
+PUBLISHED_FITS = {
+    name: {"release": release, "dataset": dataset}
+    for name in SURPRISAL_ALONE
+    for dataset, entry in DATASETS.items()
+    if presentation(MODELS[name]) == "raw"
+    and (release := MODELS[name]["source"].get("release")) in FITTED_TIMES
+    and entry["source"]["type"] == FITTED_TIMES[release]
+}
 # A baseline of reading times alone, each counting the tokens of a language model.
 TOKEN_COUNTS = [name for name, model in MODELS.items() if counts_tokens(model)]
 # All whose weights are read: these, checkpoints, and further presentations of models with weights.

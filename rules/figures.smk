@@ -12,6 +12,7 @@ OF_ONE_TABLE = [
     "measured_published",
     "presentations",
     "reading_loss",
+    "published_fits",
 ]
 TUNED_HERE = [name for name in models_from("tune") if name in MODELS]
 
@@ -340,6 +341,23 @@ rule plot_reading_loss:
         code=code("plot_reading_loss"),
     script:
         "../scripts/plot_reading_loss.py"
+
+
+rule plot_published_fits:
+    input:
+        **table_inputs("published_fits"),
+    output:
+        **drawn("published_fits", "Published tables"),
+    log:
+        log_of("plot_published_fits"),
+    benchmark:
+        benchmark_of("plot_published_fits")
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("plot_published_fits"),
+    script:
+        "../scripts/plot_published_fits.py"
 
 
 rule plot_presentations:

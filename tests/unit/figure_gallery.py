@@ -19,6 +19,7 @@ from brainalign.figures.mixed_effects import mixed_effects
 from brainalign.figures.presentations import presentations
 from brainalign.figures.profiles import profiles
 from brainalign.figures.published import published
+from brainalign.figures.published_fits import published_fits
 from brainalign.figures.reading_loss import reading_loss
 from brainalign.figures.reading_measures import reading_measures
 from brainalign.figures.regions import regions
@@ -72,6 +73,7 @@ FIGURES = {
     "presentations": lambda size: presentations(study(size)["presentations"]),
     "reading_measures": lambda size: reading_measures(study(size)["behaviors"]),
     "published": lambda size: published(*tables.published()),
+    "published_fits": lambda _: published_fits(tables.fits()),
     "regions": lambda size: regions(
         tables.alignment(SIZES[size], ("LIFG", "LATL", "LPTL", "RATL")),
         tables.ceilings(("LIFG", "LATL", "LPTL", "RATL")),
@@ -85,7 +87,7 @@ FIGURES = {
 
 
 # None depends on the size of a study.
-FIXED = ("published", "dataset_page", "measured_published")
+FIXED = ("published", "dataset_page", "measured_published", "published_fits")
 CASES = [(name, size) for name in FIGURES for size in SIZES if size == "small" or name not in FIXED]
 
 

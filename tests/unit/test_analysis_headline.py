@@ -58,9 +58,10 @@ def test_gain_is_the_contrast_s(table, study):
         p = mean["p"] if mode == "controlled" else mean["p_these_stimuli"]
         stimuli = {"legacy": "these", "controlled": "new"}[mode]
         scope = f"(new vanilla models, new subjects, {stimuli} stimuli)"
-        assert text.startswith(
-            f"{change}; {p_text(p)} over {mean['n']:.0f} vanilla models {scope}; relative "
-        )
+        verdict = "yes" if p < 0.05 else "not shown"
+        assert mean["absolute"] > 0
+        over = f"{p_text(p)} over {mean['n']:.0f} vanilla models {scope}"
+        assert text.startswith(f"{verdict}: {change}; {over}; relative ")
 
 
 @pytest.mark.parametrize(
@@ -226,10 +227,49 @@ def test_relative_change_is_left_out_where_the_sign_changes(check, study, tuned,
     text = answers(table, "Does instruction tuning raise the fit to reading times")["controlled"]
     change = f"{sum(tuned) / 2 - 0.03:+.4f}".replace("-", "−")
     assert text.startswith(
-        f"change in Δ log-likelihood per word (nats) {change} ["
+        f"not shown: change in Δ log-likelihood per word (nats) {change} ["
         "−0.0200, +0.0300]; p = .125 over 4 vanilla models "
         f"(new vanilla models, these subjects, new stimuli){relative}; "
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "p", "verdict"),
+    [
+        (0.01, 0.04, "yes"), (-0.01, 0.04, "no, it lowers it"), (0.01, 0.05, "not shown"),
+        (0.01, float("nan"), "not testable"),
+    ],
+)  # fmt: skip
+def test_gain_begins_with_its_verdict(check, study, change, p, verdict):
+    rows = contrast_rows((0.02, 0.04), (0.02 + change, 0.04 + change), 4)
+    rows[["p", "p_these_stimuli"]] = p
+    table = headline(check, study["scores"], rows, behaviors=READ)
+    row = answers(table, "Does instruction tuning raise the fit to reading times")
+    assert row["controlled"].startswith(f"{verdict}: change in ")
+    assert row["legacy"] == "not computable: the study has no legacy benchmark of reading"
+
+
+@pytest.mark.parametrize(
+    ("lows", "said"),
+    [
+        ((0.01,), "yes: Δ log-likelihood per word (nats) +0.0200 [+0.0100, +0.0300] over stories, "
+         "1 trained model; untrained +0.0050"),
+        ((-0.01,), "not shown: "),
+        ((0.01, -0.01), "some do: Δ log-likelihood per word (nats) +0.0200 on average, interval "
+         "over stories above 0 in 1 of 2 trained models; untrained +0.0050"),
+    ],
+)  # fmt: skip
+def test_times_without_a_pair_are_asked_what_they_can_answer(check, lows, said):
+    about = {
+        "dataset": "eyes gaze", "mode": "controlled", "measure": "delta_loglik_per_word",
+        "simulated": False,
+    }  # fmt: skip
+    rows = [{**about, "role": "tuned", "value": 0.02, "low": low, "high": 0.03} for low in lows]
+    rows.append({**about, "role": "untrained", "value": 0.005, "low": 0.001, "high": 0.01})
+    table = headline(check, behaviors=pd.DataFrame(rows))
+    row = answers(table, "Do models predict reading times (eyes gaze)?", "this study, real data")
+    assert row["controlled"].startswith(said)
+    assert row["legacy"] == "not computable: the study has no legacy benchmark of eyes gaze"
 
 
 def test_published_rows_hold_the_recomputed_values(table):
@@ -267,7 +307,13 @@ def test_study_of_one_kind_asks_what_it_measures(check, study, name, question, s
     assert said in answers(whole, question)["controlled"]
     assert whole["simulated"].sum() == 1
     without = headline(check, **{name: own[own["role"] == "vanilla"]})
-    assert answers(without, question)["controlled"].startswith("not computable: ")
+    if name == "behaviors":  # what a study without a pair can answer
+        answer = answers(without, "Do models predict reading times")["controlled"]
+        assert (
+            "above 0 in" in answer and not without["question"].str.contains("raise the fit").any()
+        )
+    else:
+        assert answers(without, question)["controlled"].startswith("not computable: ")
 
 
 def test_study_of_one_model_says_why_not(check):

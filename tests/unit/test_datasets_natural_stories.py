@@ -204,12 +204,22 @@ def replaced(name, old, new, count=1):
     return apply
 
 
+def in_seconds(folder, name, column):
+    """Times divided by 1000."""
+    head, *rows = (folder / name).read_text(encoding="utf-8").splitlines()
+    cells = [row.split("\t") for row in rows]
+    for row in cells:
+        row[column] = str(float(row[column]) / 1000)
+    lines = [head, *("\t".join(row) for row in cells)]
+    (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 TOK, INFO, RTS = "all_stories.tok", "processed_wordinfo.tsv", "processed_RTs.tsv"
 BAD = {
     "no column": ("mean", replaced(TOK, "zone", "place"), "column zone is missing; it has word"),
     "no times": ("mean", replaced(INFO, "meanItemRT", "mean"), "column meanItemRT is missing"),
     "no spread": ("mean", replaced(INFO, "sdItemRT", "sd"), "column sdItemRT is missing"),
-    "odd spread": ("mean", replaced(INFO, "313.0\t10.5", "313.0\t-2"), "sdItemRT '-2.0', expected"),
+    "odd spread": ("mean", replaced(INFO, "313.0\t10.5", "313.0\t-2"), "sdItemRT '-2', expected"),
     "odd number": ("mean", replaced(INFO, "53\t313.0", "x\t313.0"), "nItem 'x', expected"),
     "out of order": ("mean", replaced(TOK, "king\t3", "king\t9"), "word 4 is out of order"),
     "twice": ("mean", replaced(TOK, "king\t3", "king\t2"), "word 2 is out of order"),
@@ -224,7 +234,7 @@ BAD = {
     "empty table": (
         "mean",
         lambda f: (f / INFO).write_text("", encoding="utf-8"),
-        "not a tab-separated table",
+        "cut short: its last line has no end",
     ),
     "reader twice": (
         "each",
@@ -233,12 +243,22 @@ BAD = {
     ),
     "strange word": ("each", replaced(RTS, "king\t3\t1", "king\t99\t1"), "story 1 has no word 99"),
     "no RT": ("each", replaced(RTS, "313.0", "slow"), "RT 'slow', expected milliseconds"),
-    "negative RT": ("each", replaced(RTS, "313.0", "-5"), "RT '-5.0', expected milliseconds"),
+    "negative RT": ("each", replaced(RTS, "313.0", "-5"), "RT '-5', expected milliseconds"),
     "infinite RT": ("each", replaced(RTS, "313.0", "inf"), "has 51 readers with mean inf"),
     "fewer readers": (
         "each",
         replaced(RTS, "A52\tking\t3\t1\t339.0\n", ""),
         r"01\.0003 has 52 readers with mean .* expected 53 with 313\.00",
+    ),
+    "seconds": (
+        "mean",
+        lambda f: in_seconds(f, INFO, 4),
+        "the median reading time is 0.3.* ms; these",
+    ),
+    "seconds each": (
+        "each",
+        lambda f: in_seconds(f, RTS, 4),
+        "the median reading time is 0.3.* ms",
     ),
     "no reader": ("each", replaced(RTS, "WorkerId", "Worker"), "column WorkerId is missing"),
 }

@@ -21,6 +21,7 @@ from brainalign.errors import InputError
 from brainalign.formats.datasets import check_responses, check_stimuli
 from dataset_files import (
     SENTENCES,
+    STORY_NAMES,
     record,
     write_fixations,
     write_maze,
@@ -92,6 +93,9 @@ def infinite(values):
         (negative, r"story04, position 6, word '\"quick\"': surprisal -0.5"),
         (infinite, "story10, position 2, word 'fox': surprisal inf"),
         (lambda values: values.pop("7"), "story 7 has other sentences"),
+        (lambda values: values.update({"11": [[1.0]]}), "story 11 has other sentences"),
+        (lambda values: values["2"][0].__setitem__(1, "much"), "a surprisal is no number"),
+        (lambda values: values.update({"2": 5}), "not the release's JSON"),
     ],
 )
 def test_values_that_are_no_surprisal_are_refused(change, message, stimuli, tmp_path):
@@ -109,6 +113,7 @@ def test_another_text_is_refused_with_both_words(stimuli, tmp_path):
     ("source", "message"),
     [
         ({"model": "gpt3"}, "has no model 'gpt3'; it has .*gpt2-large"),
+        ({"model": "gpt2", "presentation": "prefix"}, "in presentation raw, not in prefix"),
         ({"model": "gpt2", "presentation": "chat"}, "gpt2 in presentation raw, not in chat"),
         (
             {"model": "text-davinci-003", "presentation": "chat"},
@@ -119,6 +124,12 @@ def test_another_text_is_refused_with_both_words(stimuli, tmp_path):
 def test_what_a_release_has_not_is_named(source, message):
     with pytest.raises(InputError, match=message):
         kuribayashi2024.raw_files(source)
+
+
+def test_a_release_of_one_presentation_has_no_other():
+    source = {"model": "pythia-160m", "presentation": "chat"}
+    with pytest.raises(InputError, match="pythia-160m in presentation raw, not in chat"):
+        michaelov2024.raw_files(source)
 
 
 def test_the_releases_hold_26_and_14_models_and_five_chat_prompts():
@@ -147,6 +158,15 @@ def test_story_surprisal_leaves_the_first_word_of_a_story_undefined(stimuli, tmp
     assert found.n_tokens[1] == 2
 
 
+def story_rows(value):
+    """All rows of a table, the surprisal of one of them `value`."""
+    return [
+        (name, 0, place, value if (name, place) == ("Aqua", 3) else 4.0, 1)
+        for name in STORY_NAMES
+        for place in range(2, 8)
+    ]
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
@@ -154,6 +174,8 @@ def test_story_surprisal_leaves_the_first_word_of_a_story_undefined(stimuli, tmp
         ([("Bear", 0, 2, 1.0, 1)], "docid 'Bear' is no story"),
         ([("Boar", 0, place, 1.0, 1) for place in range(2, 8)], "9 of 10 stories are missing"),
         ([("Boar", 0, 2, "?", 1)], r"line 2: Surprisal '\?', expected a number"),
+        (story_rows(-0.5), r"story02, position 3, word 'ran\.': surprisal -0.5, expected a number"),
+        (story_rows("inf"), r"story02, position 3, word 'ran\.': surprisal inf, expected a number"),
     ],
 )
 def test_a_damaged_release_is_refused(rows, message, stimuli, tmp_path):
@@ -195,6 +217,12 @@ def test_maze_times_that_cannot_be_are_refused(row, message, stimuli, tmp_path):
         natural_stories_maze.read(write_maze(tmp_path, rows), {})
 
 
+def test_maze_times_in_seconds_are_refused(stimuli, tmp_path):
+    rows = [(0.8, 4, 5.5, "s1", "Boar", 0, 3), (0.7, 3, 5.5, "s2", "Boar", 0, 2)]
+    with pytest.raises(InputError, match=r"median reading time is 0\.75 ms; these are seconds"):
+        natural_stories_maze.read(write_maze(tmp_path, rows), {})
+
+
 def own(tmp_path, stimuli, **more):
     table = pd.DataFrame({"word": stimuli["text"], "surprisal": np.arange(len(stimuli)) / 2.0})
     for name, value in more.items():
@@ -229,6 +257,13 @@ def test_other_columns_tabs_and_empty_cells(stimuli, tmp_path):
     [
         (lambda t: t.rename(columns={"word": "token"}), "column word is missing; it has token"),
         (lambda t: t.iloc[:-1], "69 words, expected 70"),
+        (lambda t: t.iloc[:-7], "63 words, expected 70"),  # the last story is missing
+        (lambda t: t.iloc[7:], "63 words, expected 70"),
+        (
+            lambda t: t.assign(word=t["word"].str.rstrip(".")),  # marks are tokens of their own
+            r"story01, position 3 is 'ran', expected 'ran\.': .* another tokenisation",
+        ),
+        (lambda t: t.assign(surprisal=float("inf")), "surprisal inf, expected a number from 0 up"),
         (lambda t: t.iloc[::-1], r"story01, position 1 is 'too\.', expected 'One'"),
         (lambda t: t.assign(surprisal="high"), "line 2: surprisal 'high', expected a number"),
         (lambda t: t.assign(surprisal=-1.0), "surprisal -1, expected a number from 0 up"),
@@ -288,12 +323,27 @@ def test_eye_movements_become_measures_by_reader(tmp_path):
         (("t.01.01", "x", "cat", 90, 10), "line 3: word 'x', expected a number"),
         (("t.01.01", 2, "dog", 90, 10), "sentence t.01.01, word 2 is 'dog' for one reader"),
         (("t.01.02", 3, "end.", 90, 10), "no reader fixated the word before word 3"),
+        (("t.01.01", 2, "cat", -90, 10), "line 3: ms '-90', expected milliseconds above 0"),
     ],
 )
 def test_eye_movements_that_cannot_be_are_refused(row, message, tmp_path):
     tables = [write_fixations(tmp_path), write_fixations(tmp_path, "sub-02", [row])]
     with pytest.raises(InputError, match=message):
         reading_brain.read(tables, {})
+
+
+def test_fixations_that_begin_at_one_time_are_refused(tmp_path):
+    rows = [("t.01.01", 1, "A", 200, 0), ("t.01.01", 1, "A", 200, 0)]
+    with pytest.raises(
+        InputError, match=r"line 4: sentence t\.01\.01 has two fixations .* at 0 ms"
+    ):
+        reading_brain.read([write_fixations(tmp_path, rows=rows)], {})
+
+
+def test_fixations_in_seconds_are_refused(tmp_path):
+    rows = [("t.01.01", 1, "A", 0.2, 0), ("t.01.01", 2, "cat", 0.1, 300)]
+    with pytest.raises(InputError, match=r"median reading time is .* ms; these are seconds"):
+        reading_brain.read([write_fixations(tmp_path, rows=rows)], {})
 
 
 def test_a_measure_must_be_named_and_be_there(tmp_path):

@@ -45,6 +45,7 @@ def files(tmp_path_factory):
     study |= {
         "trajectory": tables.trajectory(),
         "measured_published": tables.measured(),
+        "published_fits": tables.fits(),
         "models": models,
         "check": check,
         "categories": categories,
@@ -87,6 +88,7 @@ def job(script, files, folder, **params):
         "mixed_effects": ["mixed_effects"],
         "losses": ["losses"],
         "measured_published": ["measured_published"],
+        "published_fits": ["published_fits"],
         "trajectory": ["trajectory", "scores"],
         "alignment": ["scores"],
         "legacy_controlled": ["scores"],

@@ -144,12 +144,30 @@ def test_further_presentations_are_models_of_the_same_weights():
     assert further["one-as-chat"]["source"] == {"type": "presented", "of": "one"}
     assert "label" not in further["one-as-chat"]
     assert weights_of("one-as-chat", models) == "one" == weights_of("one", models)
+    assert models["table"]["source"] == {**published, "presentation": "raw"}
     assert further["table-as-instruction"]["source"] == {
         **published, "presentation": "instruction",
     }  # fmt: skip
     read = {name: presentation(model) for name, model in models.items()}
     assert (read["one"], read["one-as-chat"], read["chatty"]) == ("raw", "chat", "chat")
     assert set(narrow(models, ["one"])) == {"one", "one-as-chat"}
+
+
+def test_the_first_presentation_of_published_surprisal_is_the_file_that_is_read():
+    source = {"type": "surprisal", "release": "kuribayashi2024", "model": "x"}
+    models = all_models(
+        {
+            "models": {
+                "listed": {"source": source, "presentations": ["chat", "raw"]},
+                "named": {"source": {**source, "presentation": "instruction"}},
+            }
+        }
+    )
+    read = {name: (m["source"]["presentation"], presentation(m)) for name, m in models.items()}
+    assert read == {
+        "listed": ("chat", "chat"), "listed-as-raw": ("raw", "raw"),
+        "named": ("instruction", "instruction"),
+    }  # fmt: skip
 
 
 def test_a_checkpoint_goes_on_from_the_one_before_it_in_its_run():

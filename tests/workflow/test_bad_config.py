@@ -291,6 +291,50 @@ FAULTS = [
     ("capability/mmlu-sim/scoring", "vibes", ["scoring", "'vibes'", "loglikelihood"]),
     ("study", "a/b", ["study", "'a/b'", "letters"]),
 ]
+# The same of a study of published surprisal and eye movements.
+RELEASED = {"type": "surprisal", "release": "kuribayashi2024", "model": "gpt2"}
+TABLE = {"type": "surprisal", "path": "mine.csv", "dataset": "natural-stories", "unit": "bits"}
+READING_FAULTS = [
+    ("behavior/gaze/measure", "gase", ["behavior.gaze.measure: 'gase'", "did you mean 'gaze'"]),
+    ("behavior/times/measure", "gaze", ["behavior.times.measure", "holds one measure"]),
+    (
+        "behavior/gaze",
+        {"dataset": "reading-brain", "mode": "controlled"},
+        ["behavior.gaze: key 'measure' is missing", "first-fixation, gaze"],
+    ),
+    (
+        "models/m/presentations",
+        ["raw", "prefix"],
+        ["models.m.presentations", "gpt2 in presentation raw, not in prefix"],
+    ),
+    ("models/m/source/presentation", "chat", ["models.m.source", "not in chat"]),
+    (
+        "models/m",
+        {"source": {**RELEASED, "presentation": "raw"}, "presentations": ["raw"]},
+        ["models.m.source.presentation", "presentations are given, too"],
+    ),
+    ("models/m/chat", True, ["models.m.chat", "presentation: chat"]),
+    (
+        "models/m",
+        {"source": {"type": "surprisal", "release": "michaelov2024", "model": "pythia-160m",
+                    "presentation": "instruction"}},
+        ["models.m.source", "pythia-160m in presentation raw, not in instruction"],
+    ),
+    (
+        "models/m",
+        {"source": TABLE, "presentations": ["raw", "chat"]},
+        ["models.m.presentations", "a table of your own is of one presentation"],
+    ),
+    (
+        "models/m/source",
+        {**TABLE, "dataset": "natural-storys"},
+        ["models.m.source.dataset: 'natural-storys'", "did you mean 'natural-stories'"],
+    ),
+    ("models/m/source", {**TABLE, "unit": "shannons"}, ["models.m.source.unit", "bits, nats"]),
+    ("models/m/source/model", "gpt5", ["models.m.source", "has no model 'gpt5'"]),
+    ("models/m/source/release", "kuri", ["models.m.source.release", "kuribayashi2024"]),
+    ("models/m/scored_on", ["gaze"], ["models.m.scored_on", "'gaze' needs weights or other words"]),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("path", "value", "said"), FAULTS)
@@ -303,6 +347,46 @@ def test_fault_is_one_line(
     assert "\n" not in faults[0]
     for part in said:
         assert part in faults[0]
+
+
+@pytest.mark.parametrize(("path", "value", "said"), READING_FAULTS)
+def test_fault_of_a_study_of_reading_times_is_one_line(
+    path: str, value: object, said: list[str]
+) -> None:
+    config = {
+        "seed": 1,
+        "models": {"m": {"source": dict(RELEASED)}},
+        "datasets": {
+            name: {"source": {"type": name}} for name in ("natural-stories", "reading-brain")
+        },
+        "behavior": {
+            "times": {"dataset": "natural-stories", "mode": "controlled"},
+            "gaze": {"dataset": "reading-brain", "mode": "controlled", "measure": "gaze"},
+        },
+    }
+    assert config_faults(config, SCHEMA) == []
+    (fault,) = config_faults(edited(config, path, value), SCHEMA)
+    assert "\n" not in fault
+    for part in said:
+        assert part in fault
+
+
+@pytest.mark.workflow
+def test_the_plan_names_models_that_are_scored_on_reading_times_alone(study: Study) -> None:
+    study.config["datasets"]["natural-stories"] = {"source": {"type": "natural-stories"}}
+    study.config["behavior"]["times"] = {"dataset": "natural-stories", "mode": "controlled"}
+    study.config["models"]["released"] = {"source": dict(RELEASED)}
+    done = study.snakemake("--dry-run")
+    assert done.returncode == 0, done.stderr[-2000:]
+    said = (
+        "1 models have published surprisal and no weights; they are scored on reading times alone"
+    )
+    assert f"{said}: released" in done.stderr + done.stdout
+    jobs = study.jobs()
+    assert {job for job in jobs if "released" in job} == {
+        "fetch_surprisal released", "published_surprisal released,natural-stories",
+        "published_fit released", "behavior released,times",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["oasm", "truth"])

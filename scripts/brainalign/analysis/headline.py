@@ -23,6 +23,7 @@ NAMED = {
 }
 TRAINED = ["vanilla", "tuned"]
 NONE = "not computable: the study has no"
+LEVEL = 0.05  # of the tests behind a verdict
 
 Answers = dict[str, str]
 
@@ -102,6 +103,12 @@ def _study(
             scores, contrasts, correlations, baselines, tasks, _names(losses, "text"), simulated
         )
     for dataset in _names(behaviors, "dataset"):
+        if not _paired(contrasts, simulated, dataset):
+            yield (
+                f"Do models predict reading times ({dataset})?",
+                _each(partial(_prediction, behaviors, dataset)),
+            )
+            continue
         yield (
             f"Does instruction tuning raise the fit to reading times ({dataset})?",
             _each(partial(_gain, contrasts, READING, simulated, dataset)),
@@ -116,8 +123,45 @@ def _study(
         yield f"Are tuned models better at {task}?", dict.fromkeys(MODES, answer)
 
 
+def _paired(contrasts: pd.DataFrame | None, simulated: bool, dataset: str) -> bool:
+    """Whether the study has a pair of a tuned and a vanilla model with a fit to a dataset."""
+    if contrasts is None:
+        return False
+    rows = contrasts[(contrasts["kind"] == "reading-times") & (contrasts["dataset"] == dataset)]
+    return bool(((rows["simulated"] == simulated) & (rows["level"] == "pair")).any())
+
+
+def _prediction(behaviors: pd.DataFrame, dataset: str, mode: str) -> str:
+    """Which trained models have a fit whose interval lies above 0, beside untrained ones."""
+    rows = behaviors[
+        (behaviors["dataset"] == dataset)
+        & (behaviors["mode"] == mode)
+        & (behaviors["measure"] == READING[mode])
+    ].dropna(subset=["value"])
+    trained = rows[rows["role"].isin(TRAINED)]
+    if trained.empty:
+        return _no_benchmark(mode, dataset) if rows.empty else f"{NONE} trained model with a score"
+    above, n = int((trained["low"] > 0).sum()), len(trained)
+    verdict = "yes" if above == n else "not shown" if above == 0 else "some do"
+    name = NAMED[READING[mode]]
+    text = f"{verdict}: {name} {_change(trained['value'].mean())}"
+    if n == 1:
+        low, high = trained[["low", "high"]].iloc[0]
+        text += f" [{_change(low)}, {_change(high)}] over stories, 1 trained model"
+    else:
+        text += f" on average, interval over stories above 0 in {above} of {n} trained models"
+    untrained = rows.loc[rows["role"] == "untrained", "value"]
+    return text + (f"; untrained {_change(untrained.mean())}" if len(untrained) else "")
+
+
+def _no_benchmark(mode: str, dataset: str) -> str:
+    return f"{NONE} {mode} benchmark of {dataset}"
+
+
 def _beyond_loss(table: pd.DataFrame, dataset: str, mode: str) -> str:
-    """The verdict on tuning at equal surprisal, and the difference as it is."""
+    """The verdict on tuning at equal surprisal, and the difference."""
+    if not ((table["dataset"] == dataset) & (table["mode"] == mode)).any():
+        return _no_benchmark(mode, dataset)
     rows = table[
         (table["dataset"] == dataset)
         & (table["mode"] == mode)
@@ -200,7 +244,8 @@ def _gain(
     dataset: str,
     mode: str,
 ) -> str:
-    """Mean change over vanilla models with its interval and test, and for whom these speak.
+    """The verdict, then the mean change over vanilla models with its interval and test, and for
+    whom these speak.
 
     The relative change is the paper's, over pairs: for an average, the mean over its datasets. It
     is left out where a pair has none or a change takes a score below 0.
@@ -213,12 +258,14 @@ def _gain(
         & (contrasts["simulated"] == simulated)
         & (contrasts["dataset"] == dataset)
     ]
+    if rows.empty and _paired(contrasts, simulated, dataset):
+        return _no_benchmark(mode, dataset)
     overall = rows[rows["level"] == "overall"].set_index("unit").to_dict("index")
     pairs = rows[(rows["level"] == "pair") & rows["absolute"].notna()]
     if not {"pairs", "bases"} <= set(overall) or pairs.empty:
         return "not computable: no pair of a tuned and a vanilla model"
     mean = overall["bases"]
-    text = f"change in {NAMED[measures[mode]]} {_change(mean['absolute'])}"
+    text = f"{_verdict(mean)}: change in {NAMED[measures[mode]]} {_change(mean['absolute'])}"
     if pd.notna(mean["low"]):
         text += f" [{_change(mean['low'])}, {_change(mean['high'])}]"
     text += f"; {_over_bases(mean)}"
@@ -228,10 +275,25 @@ def _gain(
     return f"{text}; {int((pairs['absolute'] > 0).sum())} of {len(pairs)} pairs gain"
 
 
+def _verdict(tested: Mapping[Any, Any]) -> str:
+    """What a two-sided test at .05 says of a rise."""
+    p = _p(tested)
+    if pd.isna(p):
+        return "not testable"
+    if p >= LEVEL:
+        return "not shown"
+    return "yes" if tested["absolute"] > 0 else "no, it lowers it"
+
+
+def _p(tested: Mapping[Any, Any]) -> float:
+    """p for new stimuli, where there is none for these."""
+    return float(tested["p"] if pd.notna(tested["p"]) else tested["p_these_stimuli"])
+
+
 def _over_bases(tested: Mapping[Any, Any]) -> str:
     """The test of a contrast over vanilla models, and for whom it speaks."""
     n = f"{tested['n']:.0f} vanilla models"
-    p = tested["p"] if pd.notna(tested["p"]) else tested["p_these_stimuli"]
+    p = _p(tested)
     if pd.isna(p):
         return f"not testable over {n}"
     return f"{p_text(p)} over {n} ({tested['scope']})"

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import xarray as xr
 
 from brainalign.datasets.assembly import (
     assembly_file,
@@ -15,8 +13,12 @@ from brainalign.datasets.assembly import (
 )
 from brainalign.datasets.prepared import Prepared, attributes, card, expect
 from brainalign.datasets.raw import RawFile, Record
-from brainalign.datasets.reading_times import lag_profile
-from brainalign.datasets.words import covariates, unknown_words
+from brainalign.datasets.reading_times import (
+    check_milliseconds,
+    lag_profile,
+    reading_responses,
+)
+from brainalign.datasets.words import unknown_words, word_stimuli
 
 CITATION = "Futrell et al. 2018, LREC; Futrell et al. 2021, Language Resources and Evaluation 55"
 SOURCE = "Brain-Score assembly Futrell2018 (the release before the correction of May 2025)"
@@ -47,7 +49,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
 
     Raises
     ------
-    InputError : as `read_assembly`.
+    InputError : as `read_assembly`, or the times are no milliseconds.
     """
     (record,) = records
     assembly = read_assembly(record, ROW_LEVELS, TARGET_LEVELS, target_dimension="subject")
@@ -55,31 +57,16 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
     rows, values = assembly.rows.iloc[order].reset_index(drop=True), assembly.values[order]
     width = len(str(rows["story"].max()))
     story = rows["story"].map(lambda number: f"story{number:0{max(width, 2)}d}")
-    stimuli = pd.DataFrame(
-        {
-            "stimulus_id": sortable(rows["stimulus_id"]),
-            "text": rows["text"],
-            "context_group": story,
-            "position": rows["zone"],
-            "split_group": story,
-            "onset": np.nan,
-            "offset": np.nan,
-        }
-    )
-    stimuli = pd.concat([stimuli, covariates(rows["text"].tolist())], axis=1).assign(
-        sentence_id=rows["sentence"], word_in_sentence=rows["place"], source_row=order
-    )
+    stimuli = word_stimuli(
+        sortable(rows["stimulus_id"]), rows["text"].tolist(), story, rows["zone"],
+        rows["sentence"], rows["place"],
+    ).assign(source_row=order)  # fmt: skip
+    check_milliseconds(values, record["path"])
     readers = assembly.targets["target_id"].astype(str).tolist()
-    responses = xr.Dataset(
-        {"responses": (("stimulus", "target"), values)},
-        coords={
-            "stimulus_id": ("stimulus", stimuli["stimulus_id"].tolist()),
-            "target_id": ("target", readers),
-            "subject": ("target", readers),
-            "region": ("target", ["reading"] * len(readers)),
-        },
-        attrs=attributes("reading-times", "ms", SOURCE, LICENCE, records),
-    )
+    responses = reading_responses(
+        {"responses": values}, stimuli, readers,
+        attributes("reading-times", "ms", SOURCE, LICENCE, records),
+    )  # fmt: skip
     if record["verified"]:
         expect(values.shape, (10256, 180), record["path"], "shape")
         expect(stimuli["context_group"].nunique(), 10, record["path"], "number of stories")

@@ -5,6 +5,7 @@ Falcon 7B and 40B.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -20,6 +21,14 @@ CITATION = "Kuribayashi, Oseki & Baldwin 2024, Findings of NAACL"
 LICENCE = "MIT"
 FOLDER = "surprisal_kuribayashi2024"
 SENTENCES = f"{FOLDER}/tokens.json"
+SURPRISAL, FIT = "/surprisal.json", "/surprisal.json.result"
+# Statistic → what the published fit prints before it.
+PRINTED = {
+    "words": "No. Observations:",
+    "mean_bits": "average surprisal:",
+    "delta_loglik_per_word": "delta loglik per tokens:",
+    "slope_1_back": "surprisal_prev_1",
+}
 # Presentation → the folders of the prompts that stand for it.
 PRESENTATIONS = {
     "raw": "",
@@ -40,7 +49,7 @@ def models() -> list[str]:
 
 
 def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
-    """The sentences, and the surprisal of a model in one presentation.
+    """The sentences, the surprisal of a model in one presentation, and the fit of the raw one.
 
     Raises
     ------
@@ -56,7 +65,8 @@ def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
         raise InputError(
             f"kuribayashi2024 has {model} in presentation {', '.join(had)}, not in {presentation}"
         )
-    return [table[SENTENCES], table[path]]
+    fit = [table[f"{path}.result"]] if presentation == "raw" else []
+    return [table[SENTENCES], table[path], *fit]
 
 
 def _path(model: str, presentation: str, table: Mapping[str, RawFile]) -> str | None:
@@ -76,16 +86,10 @@ def read(
     ------
     InputError : sentences and words do not match, or a value is no surprisal.
     """
-    sentences, surprisal = records
-    words = _stories(sentences)
-    nats = _stories(surprisal)
-    where = surprisal["path"]
-    same_words(_flat(words), stimuli, sentences["path"])
-    for story, shown in words.items():
-        lengths = [len(sentence) for sentence in shown]
-        if [len(sentence) for sentence in nats.get(story, [])] != lengths:
-            raise InputError(f"{where}: story {story} has other sentences than {sentences['path']}")
-    values = np.array(_flat(nats), dtype=float)
+    words, nats = stories(records)
+    where = _ending(records, SURPRISAL)["path"]
+    same_words(_flat(words), stimuli, _ending(records, SENTENCES)["path"])
+    values = _numbers(_flat(nats), where)
     bits = in_bits(values, "nats", stimuli, where)
     first = np.cumsum([0, *(len(sentence) for story in words.values() for sentence in story)])
     bits[first[:-1]] = np.nan
@@ -103,13 +107,70 @@ def read(
     )
 
 
+def stories(
+    records: Sequence[Record],
+) -> tuple[dict[str, list[list[str]]], dict[str, list[list[float]]]]:
+    """The words that were read, and the nats of each: story → sentence → word.
+
+    Raises
+    ------
+    InputError : the two files have other stories or sentences.
+    """
+    sentences, surprisal = _ending(records, SENTENCES), _ending(records, SURPRISAL)
+    words, nats = _stories(sentences), _stories(surprisal)
+    for story in dict.fromkeys([*words, *nats]):
+        lengths = [[len(part) for part in had.get(story, [])] for had in (words, nats)]
+        if lengths[0] != lengths[1]:
+            raise InputError(
+                f"{surprisal['path']}: story {story} has other sentences than {sentences['path']}"
+            )
+    return words, nats
+
+
+def published_fit(records: Sequence[Record]) -> dict[str, float]:
+    """The numbers of the fit to mean reading times that was published beside the surprisal.
+
+    Returns
+    -------
+    `words` (that were fitted), `mean_bits` (of these words), `delta_loglik_per_word` (nats, in
+    sample), `slope_1_back` (ms per nat of the surprisal of the previous word, as they joined it).
+
+    Raises
+    ------
+    InputError : a number is not in the file.
+    """
+    record = _ending(records, FIT)
+    printed = text(record)
+    number = r"([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)"
+    found = {
+        name: re.search(rf"{re.escape(label)}\s+{number}", printed)
+        for name, label in PRINTED.items()
+    }
+    missing = [PRINTED[name] for name, match in found.items() if match is None]
+    if missing:
+        raise InputError(f"{record['path']}: no number after {missing[0]!r}")
+    return {name: float(match[1]) for name, match in found.items() if match}
+
+
+def _ending(records: Sequence[Record], end: str) -> Record:
+    """The one located file whose name ends so."""
+    return next(record for record in records if record["name"].endswith(end))
+
+
 def _stories(record: Record) -> dict[str, list[list[Any]]]:
     """The sentences of each story, in the order of the stories' numbers."""
     try:
         stories = json.loads(text(record))
-        return {key: stories[key] for key in sorted(stories, key=int)}
+        return {key: [list(part) for part in stories[key]] for key in sorted(stories, key=int)}
     except (ValueError, AttributeError, TypeError) as error:
         raise InputError(f"{record['path']}: not the release's JSON ({error})") from error
+
+
+def _numbers(values: list[Any], where: str) -> np.ndarray:
+    try:
+        return np.array(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}: a surprisal is no number ({error})") from error
 
 
 def _flat(stories: Mapping[str, list[list[Any]]]) -> list[Any]:

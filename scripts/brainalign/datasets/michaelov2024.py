@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from brainalign.datasets.published_surprisal import PublishedSurprisal, in_bits
-from brainalign.datasets.raw import RawFile, Record, raw_table, tab_separated
+from brainalign.datasets.raw import RawFile, Record, by_name, raw_table, tab_separated
 from brainalign.errors import InputError
 
 CITATION = "Michaelov, Arnett & Bergen 2024, COLM"
@@ -21,6 +21,8 @@ STORIES = (
     "Boar", "Aqua", "MatchstickSeller", "KingOfBirds", "Elvis", "MrSticky", "HighSchool",
     "Roswell", "Tulips", "Tourettes",
 )  # fmt: skip
+FITS = f"{FOLDER}/all_AICs.tsv"
+MAZE = "Boyce & Levy (2023): Maze RT"  # what that table calls the Maze times
 _BEFORE, _AFTER = f"{FOLDER}/futrell_2018_dl.surprisal.", ".causal.output"
 
 
@@ -31,8 +33,18 @@ def models() -> list[str]:
 
 
 def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
-    """The one file of a model."""
-    return [output_file(source["model"])]
+    """The surprisal of a model, and the table of all published fits.
+
+    Raises
+    ------
+    InputError : the release has no such model, or not in this presentation.
+    """
+    if source.get("presentation", "raw") != "raw":
+        raise InputError(
+            f"michaelov2024 has {source['model']} in presentation raw, not in "
+            f"{source['presentation']}"
+        )
+    return [output_file(source["model"]), raw_table("michaelov2024", LICENCE)[FITS]]
 
 
 def output_file(model: str) -> RawFile:
@@ -58,7 +70,7 @@ def read(
     ------
     InputError : rows and words do not match, or a value is no surprisal.
     """
-    (record,) = records
+    record = output_record(records)
     table = word_positions(record, stimuli)
     nats = np.full(len(stimuli), np.nan)
     n_tokens = np.full(len(stimuli), np.nan)
@@ -73,6 +85,30 @@ def read(
             "first_word": "the first word of a story has no surprisal",
         },
     )
+
+
+def output_record(records: Sequence[Record]) -> Record:
+    """The located file of a model's surprisal, among its raw files."""
+    return next(record for record in records if record["name"].endswith(_AFTER))
+
+
+def published_fit(records: Sequence[Record], source: Mapping[str, Any]) -> dict[str, float]:
+    """`aic` of the published mixed model of Maze times with a model's surprisal.
+
+    Raises
+    ------
+    InputError : the table has not one number for the model.
+    """
+    record = by_name(records)[FITS]
+    table = tab_separated(record, ("Dataset", "ModelName", "Surprisal_AIC"))
+    own = table[(table["Dataset"] == MAZE) & (table["ModelName"] == source["model"])]
+    aic = pd.to_numeric(own["Surprisal_AIC"], errors="coerce")
+    if len(aic) != 1 or aic.isna().any():
+        raise InputError(
+            f"{record['path']}: {len(own)} rows of {MAZE!r} and {source['model']!r}, expected one "
+            "with a number as Surprisal_AIC"
+        )
+    return {"aic": float(aic.iloc[0])}
 
 
 def word_positions(record: Record, stimuli: pd.DataFrame) -> pd.DataFrame:

@@ -1,19 +1,22 @@
 """Natural Stories: self-paced reading times, corrected release (Futrell et al. 2021)."""
 
-import csv
-import io
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from brainalign.datasets.prepared import Prepared, attributes, card, expect
-from brainalign.datasets.raw import RawFile, Record, by_name, raw_table, text
-from brainalign.datasets.reading_times import lag_profile, lean, warn_if_misaligned
-from brainalign.datasets.words import covariates, sentences, unknown_words
+from brainalign.datasets.raw import RawFile, Record, by_name, raw_table, tab_separated
+from brainalign.datasets.reading_times import (
+    check_milliseconds,
+    lag_profile,
+    lean,
+    reading_responses,
+    warn_if_misaligned,
+)
+from brainalign.datasets.words import sentences, unknown_words, word_stimuli
 from brainalign.errors import InputError
 
 CITATION = "Futrell et al. 2021, Language Resources and Evaluation 55:63-77"
@@ -44,8 +47,8 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
 
     Raises
     ------
-    InputError : a table lacks a column, a word is out of order, or words and times do not match;
-        or the per-reader times do not have the published means.
+    InputError : a table lacks a column, a word is out of order, words and times do not match, or
+        times are no milliseconds; or the per-reader times do not have the published means.
     """
     files, each = by_name(records), _each_of(source)
     words, stimuli = story_words(files[WORDS])
@@ -56,15 +59,8 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         variables = {"responses": values}
     else:
         variables, targets = means, ["mean"]
-    responses = xr.Dataset(
-        {name: (("stimulus", "target"), array) for name, array in variables.items()},
-        coords={
-            "stimulus_id": ("stimulus", stimuli["stimulus_id"].tolist()),
-            "target_id": ("target", targets),
-            "subject": ("target", targets),
-            "region": ("target", ["reading"] * len(targets)),
-        },
-        attrs=attributes("reading-times", "ms", SOURCE, LICENCE, records),
+    responses = reading_responses(
+        variables, stimuli, targets, attributes("reading-times", "ms", SOURCE, LICENCE, records)
     )
     if files[WORDS]["verified"]:
         where = files[WORDS]["path"]
@@ -118,24 +114,19 @@ def _each_of(source: Mapping[str, Any]) -> bool:
 
 
 def _table(record: Record, columns: Sequence[str]) -> pd.DataFrame:
-    """A tab-separated table without quoting, for words hold quote marks."""
-    try:
-        table = pd.read_csv(
-            io.StringIO(text(record)), sep="\t", quoting=csv.QUOTE_NONE, keep_default_na=False,
-            float_precision="round_trip",
-        )  # fmt: skip
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(f"{record['path']}: not a tab-separated table ({error})") from error
-    missing = [name for name in columns if name not in table.columns]
-    if missing:
-        raise InputError(
-            f"{record['path']}: column {', '.join(missing)} is missing; it has "
-            f"{', '.join(map(str, table.columns))}"
-        )
-    for name in columns:
-        if name in ("item", "zone") and not pd.api.types.is_integer_dtype(table[name]):
+    """The raw table, story (`item`) and word (`zone`) as whole numbers, all else as text."""
+    table = tab_separated(record, columns)
+    for name in ("item", "zone"):
+        if not table[name].str.fullmatch(r"\d+").all():
             raise InputError(f"{record['path']}: column {name} holds other than whole numbers")
+        table[name] = table[name].astype(np.int64)
     return table
+
+
+def _numbers(cells: pd.Series) -> np.ndarray:
+    """Text as float64, each the nearest to its digits; NaN where it is no number."""
+    known = pd.to_numeric(cells, errors="coerce").notna()
+    return cells.where(known, "nan").to_numpy(object).astype(float)
 
 
 def _stimuli(words: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -145,25 +136,13 @@ def _stimuli(words: pd.DataFrame, where: str) -> pd.DataFrame:
     if bad.size:
         item, zone = order[bad[0] + 1]
         raise InputError(f"{where}: row {bad[0] + 1}: story {item}, word {zone} is out of order")
-    shown = words["word"].astype(str).tolist()
+    shown = words["word"].tolist()
     if "" in shown:
         raise InputError(f"{where}: row {shown.index('')}: the word is empty")
     sentence, place = sentences(shown)
     story = words["item"].map(lambda item: f"story{item:02d}")
-    stimuli = pd.DataFrame(
-        {
-            "stimulus_id": [f"{item:02d}.{zone:04d}" for item, zone in order],
-            "text": shown,
-            "context_group": story,
-            "position": words["zone"],
-            "split_group": story,
-            "onset": np.nan,
-            "offset": np.nan,
-        }
-    )
-    return pd.concat([stimuli, covariates(shown)], axis=1).assign(
-        sentence_id=sentence, word_in_sentence=place
-    )
+    ids = [f"{item:02d}.{zone:04d}" for item, zone in order]
+    return word_stimuli(ids, shown, story, words["zone"], sentence, place)
 
 
 def _means(words: pd.DataFrame, record: Record) -> dict[str, np.ndarray]:
@@ -185,7 +164,7 @@ def _means(words: pd.DataFrame, record: Record) -> dict[str, np.ndarray]:
         )
     moments = {}
     for name, column in MOMENTS.items():
-        values = pd.to_numeric(joined[column], errors="coerce").to_numpy(float)
+        values = _numbers(joined[column])
         valid = {"sd": values >= 0, "log_sd": values >= 1}.get(name, values > 0)
         if not valid.all():
             row = joined.iloc[int(np.flatnonzero(~valid)[0])]
@@ -194,21 +173,23 @@ def _means(words: pd.DataFrame, record: Record) -> dict[str, np.ndarray]:
             )
             raise InputError(
                 f"{record['path']}: story {row['item']}, word {row['zone']}: {column} "
-                f"{str(row[column])!r}, expected {expected}"
+                f"{row[column]!r}, expected {expected}"
             )
         moments[name] = (np.log(values) if name.startswith("log") else values)[:, None]
+    check_milliseconds(moments["responses"], record["path"])
     return moments
 
 
 def _each(words: pd.DataFrame, record: Record) -> tuple[np.ndarray, list[str]]:
     table = _table(record, ("WorkerId", "item", "zone", "RT"))
     _refuse_repeats(table, ["WorkerId", "item", "zone"], record)
-    times = pd.to_numeric(table["RT"], errors="coerce")
+    times = _numbers(table["RT"])
     if not (times > 0).all():
         row = int(np.flatnonzero(~(times > 0))[0])
         raise InputError(
-            f"{record['path']}: row {row}: RT {str(table['RT'].iloc[row])!r}, expected milliseconds"
+            f"{record['path']}: row {row}: RT {table['RT'].iloc[row]!r}, expected milliseconds"
         )
+    check_milliseconds(times, record["path"])
     wide = table.assign(RT=times).pivot(index=["item", "zone"], columns="WorkerId", values="RT")
     places = pd.MultiIndex.from_frame(words[["item", "zone"]])
     strange = wide.index.difference(places)

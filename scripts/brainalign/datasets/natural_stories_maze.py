@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from brainalign.datasets import michaelov2024, natural_stories
 from brainalign.datasets.prepared import Prepared, attributes, card, expect
 from brainalign.datasets.raw import RawFile, Record, by_name, raw_table
-from brainalign.datasets.reading_times import lag_profile
+from brainalign.datasets.reading_times import (
+    check_milliseconds,
+    lag_profile,
+    reading_responses,
+)
 from brainalign.errors import InputError
 
 CITATION = "Boyce & Levy 2023, Glossa Psycholinguistics 2; Michaelov et al. 2024, COLM"
@@ -33,8 +36,8 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
 
     Raises
     ------
-    InputError : a time is not above 0, a reader has two times for a word, or a word is unknown or
-        of another length.
+    InputError : a time is not above 0, all are no milliseconds, a reader has two times for a
+        word, or a word is unknown or of another length.
     """
     files = by_name(records)
     _, stimuli = natural_stories.story_words(files[natural_stories.WORDS])
@@ -47,6 +50,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
     _refuse(times, times["row"].isna(), "is no word of the stories", record)
     _refuse(times, times["rt"] <= 0, "expected milliseconds above 0", record)
     _refuse(times, times.duplicated(["subject", "row"]), "appears twice for this reader", record)
+    check_milliseconds(times["rt"].to_numpy(float), record["path"])
     row = times["row"].to_numpy(int)
     length = stimuli["length"].to_numpy()[row]
     _refuse(times, times["wlen"] != length, "is of another length than the word", record)
@@ -54,21 +58,18 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
     column = times["subject"].map({reader: i for i, reader in enumerate(readers)})
     values = np.full((len(stimuli), len(readers)), np.nan)
     values[row, column.to_numpy(int)] = times["rt"]
-    responses = xr.Dataset(
-        {"responses": (("stimulus", "target"), values)},
-        coords={
-            "stimulus_id": ("stimulus", stimuli["stimulus_id"].tolist()),
-            "target_id": ("target", readers),
-            "subject": ("target", readers),
-            "region": ("target", ["reading"] * len(readers)),
-        },
-        attrs=attributes("reading-times", "ms", SOURCE, LICENCE, records),
-    )
+    responses = reading_responses(
+        {"responses": values}, stimuli, readers,
+        attributes("reading-times", "ms", SOURCE, LICENCE, records),
+    )  # fmt: skip
     read_by = (~np.isnan(values)).sum(axis=1)
     if record["verified"]:
         expect(len(times), 56447, record["path"], "number of times")
         expect(len(readers), 63, record["path"], "number of readers")
         expect(int((read_by > 0).sum()), 9304, record["path"], "number of words with a time")
+        per_story = times.groupby("docid")["subject"].nunique()
+        expect(int(per_story.min()), 3, record["path"], "least number of readers of a story")
+        expect(int(per_story.max()), 8, record["path"], "largest number of readers of a story")
     mean = np.nansum(values, axis=1) / np.where(read_by > 0, read_by, np.nan)
     return Prepared(
         stimuli,

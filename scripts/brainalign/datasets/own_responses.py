@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from brainalign.datasets.own_table import Findings, without_edges
+from brainalign.datasets.reading_times import check_milliseconds
 from brainalign.errors import InputError
 from brainalign.formats.datasets import missed_rows
 
@@ -18,7 +19,7 @@ ALL = "all"  # what tables call the mean over subjects or regions
 # What programs write for a value that is missing; netCDF's own is beyond FILL.
 CODES = (-9999.0, -99999.0, -999999.0, -999.0, 9999.0, 99999.0, 999999.0)
 FILL = 1e15
-LEAST_MEDIAN, SHORT, LONG = 10.0, 50.0, 10_000.0  # reading times, ms
+SHORT, LONG = 50.0, 10_000.0  # reading times, ms
 FEW = 0.5  # of the median number of targets of a subject
 _SIGNATURES = {
     b"\x93NUMPY": "a NumPy array",
@@ -143,12 +144,7 @@ def _check_reading_times(
             f"{values[row, column]:g} ms ({int(wrong.sum())} of 0 or below), expected above 0; "
             "NaN marks a word that was not read"
         )
-    median = float(np.nanmedian(values))
-    if median < LEAST_MEDIAN:
-        raise InputError(
-            f"{where}: the median reading time is {median:.3g} ms; these are seconds (multiply by "
-            "1000), logarithms or z-scores, expected milliseconds"
-        )
+    check_milliseconds(values, where)
     with np.errstate(invalid="ignore"):
         for what, odd in (
             (f"below {SHORT:g} ms", values < SHORT), (f"above {LONG:g} ms", values > LONG),

@@ -11,7 +11,8 @@ from brainalign.datasets.eye_movements import word_measures
 from brainalign.datasets.measures import DURATIONS, MEASURES
 from brainalign.datasets.prepared import Prepared, attributes, card, expect
 from brainalign.datasets.raw import RawFile, Record, raw_table, tab_separated
-from brainalign.datasets.words import covariates
+from brainalign.datasets.reading_times import check_milliseconds
+from brainalign.datasets.words import word_stimuli
 from brainalign.errors import InputError
 
 CITATION = "Li et al. 2019, OpenNeuro ds003974; Gao et al. 2025, Nature Computational Science 5"
@@ -44,19 +45,22 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
 
     Raises
     ------
-    InputError : a table lacks a column, a fixation has no number or no duration above 0, or two
-        readers have another word in the same place.
+    InputError : a table lacks a column, a fixation has no number or no duration above 0, all
+        are no milliseconds, two of a reader begin at one time, or two readers have another word in
+        the same place.
     """
     tables = [_fixations(record) for record in records]
     rows = sum(n for _, n in tables)
     fixations = pd.concat([table for table, _ in tables], ignore_index=True)
     on_words = fixations[fixations["word"] >= 0]
+    check_milliseconds(on_words["ms"].to_numpy(float), SOURCE)
     shown = _texts(on_words)
     responses = _responses(on_words, shown, records)
     stimuli = _stimuli(shown)
     values = responses["responses"]
     skipped = values[:, responses["region"].values == "skipping"].values
     never = np.isnan(values[:, responses["region"].values == "total"].values) & ~np.isnan(skipped)
+    never_fixated = float(never.sum() / (~np.isnan(skipped)).sum())
     counts = {
         "rows": rows,
         "fixations on words": len(on_words),
@@ -70,6 +74,9 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         for what, n in counts.items():
             expect(n, known[what], SOURCE, f"number of {what}")
         expect(float(np.nanmean(skipped)), 0.349, SOURCE, "share of words skipped", 0.0005)
+        expect(never_fixated, 0.255, SOURCE, "share of words never fixated", 0.0005)
+        expect(_backwards(on_words), (87175, 0.207), SOURCE, "moves between words, share back")
+        _expect_texts(shown)
     off = len(fixations) - len(on_words)
     return Prepared(
         stimuli,
@@ -86,10 +93,29 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
             ],
             measures=list(MEASURES),
             first_pass_skipping=float(np.nanmean(skipped)),
-            never_fixated=float(never.sum() / (~np.isnan(skipped)).sum()),
+            never_fixated=never_fixated,
             counts=counts,
         ),
     )  # fmt: skip
+
+
+def _backwards(on_words: pd.DataFrame) -> tuple[int, float]:
+    """How many moves from fixation to fixation a sentence has in all, and what share goes back."""
+    read = on_words.groupby(["subject", "sentence"], sort=False)
+    moves = read["word"].diff().dropna()
+    return len(moves), round(float((moves < 0).mean()), 3)
+
+
+def _expect_texts(shown: pd.DataFrame) -> None:
+    """The published texts: how many sentences, how many words in a sentence, and an odd word."""
+    texts = shown["sentence"].str.extract(SENTENCE)[0]
+    sentences = shown.groupby(texts)["sentence"].nunique().tolist()
+    expect(sentences, [31, 31, 28, 28, 30], SOURCE, "number of sentences of each text")
+    lengths = shown.groupby("sentence").size()
+    span = int(lengths.min()), int(lengths.max())
+    expect(span, (6, 16), SOURCE, "least and largest number of words of a sentence")
+    odd = shown.loc[(shown["sentence"] == "t.04.18") & (shown["word"] == 13), "text"].tolist()
+    expect(odd, ["n/a"], SOURCE, "word 14 of sentence t.04.18")
 
 
 def _fixations(record: Record) -> tuple[pd.DataFrame, int]:
@@ -114,6 +140,13 @@ def _fixations(record: Record) -> tuple[pd.DataFrame, int]:
             )
         table[name] = numbers
     table["word"] = table["word"].astype(int) - 1
+    twice = table.duplicated(["sentence", "start"])
+    if twice.any():
+        odd = table[twice].iloc[0]
+        raise InputError(
+            f"{where}: line {int(table.index[twice][0]) + 2}: sentence {odd['sentence']} has two "
+            f"fixations that begin at {odd['start']:g} ms"
+        )
     table = table.sort_values(["sentence", "start"], kind="stable")
     subject = record["name"].split("/")[1]
     return table.drop(columns="start").assign(subject=subject), n_rows
@@ -144,21 +177,9 @@ def _stimuli(shown: pd.DataFrame) -> pd.DataFrame:
     parts = shown["sentence"].str.extract(SENTENCE)
     story = "text" + parts[0]
     number = shown["word"] + 1
-    stimuli = pd.DataFrame(
-        {
-            "stimulus_id": shown["sentence"] + "." + number.map("{:02d}".format),
-            "text": shown["text"],
-            "context_group": story,
-            "position": shown.groupby(story).cumcount() + 1,
-            "split_group": story,
-            "onset": np.nan,
-            "offset": np.nan,
-        }
-    )
-    words = covariates(shown["text"].tolist())
-    return pd.concat([stimuli, words], axis=1).assign(
-        sentence_id=shown["sentence"], word_in_sentence=number
-    )
+    ids = shown["sentence"] + "." + number.map("{:02d}".format)
+    position = shown.groupby(story).cumcount() + 1
+    return word_stimuli(ids, shown["text"].tolist(), story, position, shown["sentence"], number)
 
 
 def _responses(

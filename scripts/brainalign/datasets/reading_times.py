@@ -1,13 +1,61 @@
-"""The lag profile that tells an aligned release of reading times from a shifted one."""
+"""What all releases of reading times share: their responses, their unit, their lag profile.
+
+The lag profile tells an aligned release from a shifted one.
+"""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import xarray as xr
 
+from brainalign.errors import InputError
+
+LEAST_MEDIAN = 10.0  # ms: below it times are in another unit
 LAGS = (-2, -1, 0, 1, 2)
 
 log = logging.getLogger("brainalign")
+
+
+def reading_responses(
+    variables: Mapping[str, np.ndarray],
+    stimuli: pd.DataFrame,
+    targets: Sequence[str],
+    attributes: Mapping[str, Any],
+) -> xr.Dataset:
+    """responses.nc of one reading time per word and target (a reader, or `mean`).
+
+    Parameters
+    ----------
+    variables : `responses` and further ones, each float [word, target].
+    """
+    return xr.Dataset(
+        {name: (("stimulus", "target"), values) for name, values in variables.items()},
+        coords={
+            "stimulus_id": ("stimulus", stimuli["stimulus_id"].tolist()),
+            "target_id": ("target", list(targets)),
+            "subject": ("target", list(targets)),
+            "region": ("target", ["reading"] * len(targets)),
+        },
+        attrs=dict(attributes),
+    )
+
+
+def check_milliseconds(times: np.ndarray, where: str) -> None:
+    """Check that times can be milliseconds.
+
+    Raises
+    ------
+    InputError : their median is below 10.
+    """
+    median = float(np.nanmedian(times))
+    if median < LEAST_MEDIAN:
+        raise InputError(
+            f"{where}: the median reading time is {median:.3g} ms; these are seconds (multiply by "
+            "1000), logarithms or z-scores, expected milliseconds"
+        )
 
 
 def at_lags(

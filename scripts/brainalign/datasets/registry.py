@@ -36,6 +36,8 @@ SURPRISAL_RELEASES = ("kuribayashi2024", "michaelov2024")
 COUNTED_RELEASES = ("michaelov2024",)  # those that say how many tokens each word has
 # Types of dataset whose words these releases are about.
 RELEASED_WORDS = ("natural-stories", "natural-stories-maze")
+# Release → the type of dataset whose times its published fits are of.
+FITTED_TIMES = {"kuribayashi2024": "natural-stories", "michaelov2024": "natural-stories-maze"}
 # raw_files(source) -> list[RawFile]; read(records, source, seed) -> DataFrame
 QUESTIONS = ("mmlu", "bbh")
 # raw_files(source) -> list[RawFile]; read(records) -> list of articles

@@ -34,6 +34,38 @@ def covariates(words: Sequence[str]) -> pd.DataFrame:
     )
 
 
+def word_stimuli(
+    stimulus_id: Sequence[str] | pd.Series,
+    text: Sequence[str],
+    story: pd.Series,
+    position: pd.Series,
+    sentence: pd.Series | np.ndarray,
+    place: pd.Series | np.ndarray,
+) -> pd.DataFrame:
+    """stimuli.parquet of words without times of their own: a row per word, with covariates.
+
+    Parameters
+    ----------
+    story : what context does not cross and grouped folds hold out.
+    position : of the word in its story.
+    sentence, place : of the word, and its place in the sentence from 1.
+    """
+    stimuli = pd.DataFrame(
+        {
+            "stimulus_id": list(stimulus_id),
+            "text": list(text),
+            "context_group": story.to_numpy(),
+            "position": position.to_numpy(),
+            "split_group": story.to_numpy(),
+            "onset": np.nan,
+            "offset": np.nan,
+        }
+    )
+    return pd.concat([stimuli, covariates(text)], axis=1).assign(
+        sentence_id=np.asarray(sentence), word_in_sentence=np.asarray(place)
+    )
+
+
 def unknown_words(stimuli: pd.DataFrame) -> list[str]:
     """A note for the data card on words without a frequency of their own; none if there are none.
 

@@ -56,6 +56,8 @@ def config_faults(config: Config, schema_path: str | Path) -> list[str]:
     form = sorted({line for error in validator.iter_errors(config) for line in _lines(error)})
     if form or (tuning := list(_tuning_faults(config))):
         return form or tuning
+    if presented := list(_presentation_faults(config["models"])):
+        return presented
     whole = {**config, "models": all_models(config)}
     return list(_reference_faults(whole)) or list(_training_data_faults(whole))
 
@@ -313,6 +315,9 @@ def _measure_faults(path: str, benchmark: Config, datasets: Config) -> Iterator[
             f"{path}: key 'measure' is missing; {benchmark['dataset']!r} holds several: "
             f"{', '.join(MEASURES)}"
         )
+    elif kind in MEASURED and benchmark["measure"] not in MEASURES:
+        known = dict.fromkeys(MEASURES)
+        yield _unknown(f"{path}.measure", benchmark["measure"], known, "measure of eye movements")
     elif kind not in (*MEASURED, "own") and "measure" in benchmark:
         yield f"{path}.measure: {benchmark['dataset']!r} holds one measure; leave the key out"
 
@@ -454,16 +459,44 @@ def _scored_on_faults(path: str, entry: Config, config: Config) -> Iterator[str]
             yield _unknown(f"{path}.scored_on", scored, scorable, "benchmark, task or text here")
 
 
+def _presentation_faults(models: Config) -> Iterator[str]:
+    """Published surprisal has a file for each presentation, and its source may name one."""
+    for name, model in models.items():
+        source, presented = model["source"], model.get("presentations", ())
+        if source["type"] != "surprisal":
+            continue
+        if "chat" in model:
+            yield (
+                f"models.{name}.chat: of models with weights; of published surprisal the source "
+                "says it (presentation: chat)"
+            )
+        if presented and "presentation" in source:
+            yield (
+                f"models.{name}.source.presentation: {source['presentation']!r}, but "
+                "presentations are given, too; give one of them"
+            )
+        if len(presented) > 1 and "path" in source:
+            yield (
+                f"models.{name}.presentations: a table of your own is of one presentation; make a "
+                "model of each table"
+            )
+
+
 def _surprisal_faults(path: str, model: Config, config: Config) -> Iterator[str]:
     """A model of published surprisal: its release, what it is scored on, what is made of it."""
     source, datasets = model["source"], config.get("datasets", {})
+    further = "presented" in model
     if "release" in source:
         try:
             reader(source).raw_files(source)
         except InputError as error:
-            yield f"{path}.source: {error}"
-    elif source["dataset"] not in datasets:
+            where = f"models.{model['presented']}.presentations" if further else f"{path}.source"
+            yield f"{where}: {error}"
+    if further:  # the rest is said of its first presentation
+        return
+    if "release" not in source and source["dataset"] not in datasets:
         yield _unknown(f"{path}.source.dataset", source["dataset"], datasets, "dataset here")
+        return
     behavior = config.get("behavior", {})
     fitting = [
         name

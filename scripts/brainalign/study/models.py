@@ -56,8 +56,11 @@ def all_models(config: Mapping[str, Any]) -> dict[str, Model]:
     for name, entry in list(models.items()):
         if role(entry) == "checkpoint":  # on the way, or of an ablation: its first one alone
             continue
-        for further in entry.get("presentations", ())[1:]:
-            models[presentation_name(name, further)] = _presented(name, entry, further)
+        first, *further = entry.get("presentations", (presentation(entry),))
+        if entry["source"]["type"] == "surprisal":  # each presentation is a file of its own
+            models[name] = {**entry, "source": {**entry["source"], "presentation": first}}
+        for other in further:
+            models[presentation_name(name, other)] = _presented(name, entry, other)
     return models
 
 
@@ -68,7 +71,8 @@ def presentation_name(name: str, presentation: str) -> str:
 
 def presentation(model: Model) -> str:
     """How texts are presented to a model: `raw`, `chat`, `instruction` or `prefix`."""
-    first = model.get("presentations", ["chat" if model.get("chat") else "raw"])[0]
+    own = "chat" if model.get("chat") else model["source"].get("presentation", "raw")
+    first = model.get("presentations", [own])[0]
     return str(model.get("presentation", first))
 
 
