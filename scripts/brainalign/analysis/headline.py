@@ -131,8 +131,10 @@ def _paired(contrasts: pd.DataFrame | None, simulated: bool, dataset: str) -> bo
     return bool(((rows["simulated"] == simulated) & (rows["level"] == "pair")).any())
 
 
-def _prediction(behaviors: pd.DataFrame, dataset: str, mode: str) -> str:
+def _prediction(behaviors: pd.DataFrame | None, dataset: str, mode: str) -> str:
     """Which trained models have a fit whose interval lies above 0, beside untrained ones."""
+    if behaviors is None:
+        return _no_benchmark(mode, dataset)
     rows = behaviors[
         (behaviors["dataset"] == dataset)
         & (behaviors["mode"] == mode)

@@ -57,7 +57,7 @@ def _points(
     identity: bool = True,
 ) -> None:
     shown = rows.dropna(subset=["published", *columns])
-    panel(axes, title, f"N = {len(shown)} models; {statement}" if len(shown) else "", width=70)
+    panel(axes, title, f"N = {len(shown)} models; {statement}" if len(shown) else "", width=56)
     if shown.empty:
         absent(axes, "the study has no model with both numbers")
         return
@@ -89,12 +89,14 @@ def _correlation(rows: pd.DataFrame, column: str = "ours") -> str:
 
 
 def _handles(table: pd.DataFrame) -> list[Line2D]:
-    def dot(label: str, colour: str, **more: str) -> Line2D:
-        return Line2D([], [], color=colour, marker="o", linestyle="none", label=label, **more)
+    def dot(label: str, colour: str, filling: str | None = None) -> Line2D:
+        return Line2D(
+            [], [], color=colour, marker="o", linestyle="none", label=label, mfc=filling or colour
+        )
 
     named = {"vanilla": "vanilla", "tuned": "instruction-tuned"}
     return [
         *(dot(label, COLOUR[role]) for role, label in named.items() if role in set(table["role"])),
-        dot("the word before, joined in place", MUTED, mfc="white"),
+        dot("the word before, joined in place", MUTED, "white"),
         Line2D([], [], color=FAINT, linewidth=1.5, label="equal"),
     ]
