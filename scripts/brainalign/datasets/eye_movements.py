@@ -1,6 +1,6 @@
 """Reading measures of each word from the fixations on a text, in their order.
 
-Definitions: Rayner 1998, Psychological Bulletin 124:372-422; docs/methods/eye-movements.md.
+Definitions: Rayner 1998, Psychological Bulletin 124:372-422; docs/methods/reading-times.md.
 """
 
 import numpy as np
