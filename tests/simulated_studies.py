@@ -392,17 +392,22 @@ def repeat(findings: Callable[..., Findings], n: int, seed: int, *given: Any) ->
     return [findings(*given, [seed, i]) for i in range(n)]
 
 
-def loss_findings(tuning: float, pairs: int, seed: list[int]) -> Findings:
+def loss_findings(
+    tuning: float, pairs: int, stimulus_sd: float, seed: list[int], stories: int = 10
+) -> Findings:
     """What contrasts of reading times find where fit rises with next-word loss (.007 per bit).
 
     Families of 3, 2, 4 and 8 vanilla models, as of one release of published surprisal; `pairs` of
     them have tuned models, whose loss is higher by .2 to .6 bits, and whose fit is better by
-    `tuning` than that. A pair shares a deviation from the line, each model has one of its own.
+    `tuning` than that. A pair shares a deviation from the line, each model has one of its own, and
+    each story has one for all models and one for tuned models (`stimulus_sd`).
     """
     from brainalign.analysis.reading_loss import reading_loss
 
     rng = np.random.default_rng(seed)
-    rows = []
+    easy, favours = rng.normal(0, 0.02, stories), rng.normal(0, stimulus_sd, stories)
+    words = rng.integers(800, 1200, stories)
+    whole, parts = [], []
     left = pairs
     for family, size in (("A", 3), ("B", 2), ("C", 4), ("D", 8)):
         level = rng.normal(0, 0.002)
@@ -415,15 +420,23 @@ def loss_findings(tuning: float, pairs: int, seed: list[int]) -> Findings:
                 left -= 1
             for name, role, base, bits, effect in models:
                 fit = level + 0.007 * bits + shared + effect + rng.normal(0, 0.001)
+                fits = fit + easy + (role == "tuned") * favours + rng.normal(0, 0.003, stories)
                 about = {"model": name, "role": role, "base": base, "family": family}
-                rows += [
-                    {**about, "measure": measure, "value": value}
-                    for measure, value in (("mean_bits", bits), ("delta_loglik_per_word", fit))
+                values = {
+                    "mean_bits": bits, "delta_loglik_per_word": np.average(fits, weights=words),
+                }  # fmt: skip
+                whole += [{**about, "measure": m, "value": value} for m, value in values.items()]
+                parts += [
+                    {**about, "measure": "delta_loglik_per_word", "group": s, "value": v, "n": n}
+                    for s, (v, n) in enumerate(zip(fits, words, strict=True))
                 ]
-    behaviors = pd.DataFrame(rows).assign(
-        dataset="reading", benchmark="reading", mode="controlled", simulated=True
+    same = {"dataset": "reading", "benchmark": "reading", "mode": "controlled", "simulated": True}
+    table = reading_loss(
+        pd.DataFrame(whole).assign(**same), pd.DataFrame(parts).assign(kind="story", **same)
     )
-    stories = pd.DataFrame(columns=["model", "benchmark", "kind", "measure", "group", "value", "n"])
-    table = reading_loss(behaviors, stories)
     table = table[table["model"] == "all"].set_index("method")
-    return {f"{method}: p < .05": bool(p < 0.05) for method, p in table["p"].items()}
+    return {
+        f"{method}{scope}": bool(table.loc[method, column] < 0.05)
+        for method in ("as it is", "given loss")
+        for scope, column in (("", "p"), (", these stories", "p_these_stimuli"))
+    }

@@ -19,6 +19,23 @@ class Inference:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Crossed:
+    """The part that further units, crossed with the clusters, have in a statistic's variance.
+
+    `added`: variance beyond that over clusters; `alone`: variance over these units alone, which the
+    whole is not below; `freedom`: degrees of freedom of either.
+    """
+
+    added: float
+    alone: float
+    freedom: float
+
+    def scaled(self, factor: float) -> "Crossed":
+        """That of a statistic whose derivative by this one is `factor`."""
+        return Crossed(self.added * factor**2, self.alone * factor**2, self.freedom)
+
+
 def reach(freedom: float) -> float:
     """How many standard errors a 95 % interval with `freedom` degrees of freedom reaches."""
     return float(stdtrit(freedom, 0.975))
@@ -47,18 +64,23 @@ def student(value: float, error: float, freedom: float) -> Inference:
 
 
 def jackknife(
-    sums: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray], bounded: bool = False
+    sums: np.ndarray,
+    statistic: Callable[[np.ndarray], np.ndarray],
+    bounded: bool = False,
+    crossed: Crossed | None = None,
 ) -> Inference:
     """Interval and test of a statistic of summed data, leaving out one cluster after another.
 
     The standard error is the jackknife's (Efron & Tibshirani 1993, section 11.3), its reach
-    Student's t with m − 1 degrees of freedom.
+    Student's t with m − 1 degrees of freedom; where units are crossed with clusters, Welch and
+    Satterthwaite's, never fewer than those of the smaller of both.
 
     Parameters
     ----------
     sums : [m, k], the sums of every cluster.
     statistic : sums [rows, k] → values [rows].
     bounded : the statistic is a correlation: all is computed on Fisher's z = artanh r.
+    crossed : the part of further units, on the scale of the statistic.
 
     Returns
     -------
@@ -79,7 +101,17 @@ def jackknife(
     error = np.sqrt((m - 1) / m * np.sum((without - without.mean()) ** 2))
     if error <= 1e-12 * abs(value):
         error = 0.0  # what rounding leaves
-    result = student(float(value), float(error), m - 1)
+    freedom = float(m - 1)
+    if crossed is not None and error > 0:
+        # dz / dr = 1 / (1 − r²)
+        part = crossed.scaled(float(np.cosh(value) ** 2) if bounded else 1.0)
+        variances = np.array([error**2, part.added])
+        joint = float(welch_satterthwaite(variances, np.array([m - 1, part.freedom])))
+        freedom = max(joint, min(m - 1, part.freedom))
+        if part.alone > variances.sum():
+            variances, freedom = np.array([part.alone]), part.freedom
+        error = np.sqrt(variances.sum())
+    result = student(float(value), float(error), freedom)
     if bounded:
         low, high = float(np.tanh(result.low)), float(np.tanh(result.high))
         return replace(result, low=low, high=high)

@@ -403,4 +403,5 @@ def test_gain_beyond_loss_begins_with_its_verdict(low, high, verdict, study):
     text = answers(found, asked)["controlled"]
     assert text.startswith(f"{verdict}: change in Δ log-likelihood per word (nats) at equal surp")
     assert f"[{low:+.4f}, {high:+.4f}]".replace("-", "−") in text
-    assert "vanilla models, these stimuli" in text
+    assert "p = .040 over" in text
+    assert "vanilla models (new vanilla models, these subjects, " in text

@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
-from brainalign.behavior.mixed_model import CrossedModel, crossed_sums, fit, loglik
+from brainalign.behavior.mixed_model import (
+    CrossedModel,
+    combined,
+    crossed_sums,
+    fit,
+    item_sums,
+    loglik,
+)
+from brainalign.behavior.single_times import held_out_logliks
 from brainalign.errors import InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -163,6 +171,33 @@ def test_what_is_known_of_readers_helps_to_predict_them():
         gain @ residual[known], v[new, new] - gain @ v[known, new]
     ).logpdf(residual[new])
     assert loglik(model, sums[0]) - loglik(model, sums[1]) == pytest.approx(expected)
+
+
+def test_held_out_stories_have_the_conditional_density_of_a_fit_to_the_others():
+    """Each story against the dense normal; the first reader reads the last story only."""
+    rng = np.random.default_rng(10)
+    n = 240
+    x, z, reader, _ = design(rng, n, 6, 1)
+    story = np.arange(n) // 60
+    reader[(reader == 0) & (story < 3)] = 1
+    item = 100 * story + rng.integers(0, 12, n)
+    truth = model_of([1.0, 0.5, -0.3], 1.0, [0.8, 0.4], 0.5)
+    y = x @ truth.weights
+    y = y + rng.multivariate_normal(np.zeros(n), covariance(z, reader, item, truth))
+    columns = (x, y, z, reader, item)
+    parts = [item_sums(*(c[story == s] for c in columns), np.unique(reader)) for s in range(4)]
+    whole = crossed_sums(*columns)
+    assert loglik(truth, combined(parts)) == pytest.approx(loglik(truth, whole))
+    found = held_out_logliks(parts, fit(whole))
+    for s in range(4):
+        known, new = story != s, story == s
+        model = fit(crossed_sums(*(c[known] for c in columns)))
+        v, residual = covariance(z, reader, item, model), y - x @ model.weights
+        gain = v[np.ix_(new, known)] @ np.linalg.inv(v[np.ix_(known, known)])
+        expected = stats.multivariate_normal(
+            gain @ residual[known], v[np.ix_(new, new)] - gain @ v[np.ix_(known, new)]
+        ).logpdf(residual[new])
+        assert found[s] == pytest.approx(expected, abs=2e-4)
 
 
 def test_scales_of_response_and_regressors_do_not_matter():

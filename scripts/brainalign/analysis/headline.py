@@ -178,15 +178,11 @@ def _beyond_loss(table: pd.DataFrame, dataset: str, mode: str) -> str:
     if np.isnan(equal["low"]):
         return f"not computable: {said(equal['note']) or 'too few vanilla models'}"
     verdict = "yes" if equal["low"] > 0 else "no, by less" if equal["high"] < 0 else "no sign of it"
-    text = (
+    return (
         f"{verdict}: change in {NAMED[READING[mode]]} at equal surprisal "
         f"{_change(equal['difference'])} [{_change(equal['low'])}, {_change(equal['high'])}], "
-        f"{p_text(equal['p'])} over {equal['n']:.0f} vanilla models, these stimuli"
+        f"{_over_bases(equal)}"
     )
-    if np.isnan(equal["low_stories"]):
-        return text
-    low, high = _change(equal["low_stories"]), _change(equal["high_stories"])
-    return f"{text}; over new stories, these models [{low}, {high}]"
 
 
 def _names(table: pd.DataFrame | None, column: str) -> list[str]:

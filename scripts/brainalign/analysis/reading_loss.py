@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from brainalign.analysis.crossed import Variance, over_models, tested
 from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.predictors import LOSS, READ_LOSS
-from brainalign.intervals import jackknife, student, welch_satterthwaite
+from brainalign.intervals import jackknife, welch_satterthwaite
 
 METHODS = ("as it is", "given loss", "closest in loss")
 MEASURES = (
@@ -23,11 +24,14 @@ MEASURES = (
     "mixed_delta_loglik_per_observation",
 )  # fmt: skip
 # A mean over words or observations: what stories contribute to it adds up.
-ADDITIVE = ("delta_loglik_per_word", "delta_loglik_per_observation")
+ADDITIVE = (
+    "delta_loglik_per_word", "delta_loglik_per_observation", "mixed_delta_loglik_per_observation",
+)  # fmt: skip
 COLUMNS = (
     "dataset", "mode", "measure", "loss", "method", "model", "base", "against", "difference", "low",
-    "high", "unit", "n", "p", "p_adjusted", "low_stories", "high_stories", "loss_difference",
-    "slope", "slope_error", "n_vanilla", "extrapolated", "note", "simulated",
+    "high", "unit", "n", "scope", "test", "p", "p_adjusted", "p_these_stimuli", "low_stories",
+    "high_stories", "loss_difference", "slope", "slope_error", "n_vanilla", "extrapolated", "note",
+    "simulated",
 )  # fmt: skip
 
 Row = dict[str, Any]
@@ -198,41 +202,56 @@ def _mean(
 ) -> Row:
     """The mean over vanilla models of the differences of their tuned models.
 
-    The standard error holds the spread between vanilla models and, given loss, the uncertainty of
-    the slope times the mean change in loss; Student's t with Welch and Satterthwaite's degrees of
-    freedom. The closest model has another loss still, so that its mean has no test (at a true
-    difference of 0 one would reject in .13 to .20).
+    Its variance over new vanilla models is their spread and, given loss, the uncertainty of the
+    slope times the mean change in loss (Welch and Satterthwaite's degrees of freedom); new stories
+    are reckoned with as in contrasts of alignment (`crossed.over_models`), where the measure is a
+    mean over words. The closest model has another loss still, so that its mean has no test (at a
+    true difference of 0 one would reject in .13 to .20).
     """
     table = pd.DataFrame([_shown(pair) for pair in pairs]).groupby("base", sort=False)
     means = table[["difference", "loss_difference"]].mean()
     value, change = means.mean()
     m = len(means)
-    weights = pd.DataFrame([p["weights"] for p in pairs])
-    weights = weights.groupby([pair["base"] for pair in pairs]).mean()
+    by_base = pd.DataFrame([p["weights"] for p in pairs])
+    weights = by_base.groupby([pair["base"] for pair in pairs], sort=False).mean().to_numpy()
     row: Row = {
         "method": method, "model": "all", "difference": value, "loss_difference": change,
         "unit": "vanilla models", "n": m, "simulated": pairs[0]["simulated"],
-        **_over_stories(weights.mean().to_numpy(), sums, ("low_stories", "high_stories")),
+        **_over_stories(weights.mean(0), sums, ("low_stories", "high_stories")),
     }  # fmt: skip
+    notes = []
     outside = sum(pair["extrapolated"] for pair in pairs)
     if outside and method == "given loss":
-        row["note"] = (
+        notes.append(
             f"{outside} of {len(pairs)} beyond the losses of their family's vanilla models"
         )
     if method == "closest in loss":
-        row["note"] = f"no test: their losses still differ by {change:+.2f} bits on average"
-        return row
+        note = f"no test: their losses still differ by {change:+.2f} bits on average"
+        return {**row, "note": note}
     if m < 2:
-        return row
+        return {**row, "note": "; ".join(notes)}
     variances = np.array([means["difference"].var(ddof=1) / m, 0.0])
     free = np.array([m - 1, 0])
     if method == "given loss":
         if np.isnan(slope_error):
-            row["note"] = "no interval: the slope has no residual degree of freedom"
-            return row
+            return {**row, "note": "no interval: the slope has no residual degree of freedom"}
         variances[1], free[1] = (change * slope_error) ** 2, freedom
-    found = student(value, np.sqrt(variances.sum()), float(welch_satterthwaite(variances, free)))
-    return {**row, "low": found.low, "high": found.high, "p": found.p}
+    models = Variance(float(variances.sum()), float(welch_satterthwaite(variances, free)))
+    datasets = [] if sums is None else [(_by_story(weights, sums), True, True)]
+    variance = over_models(models, datasets, np.full(m, 1 / m))
+    found = tested(float(value), variance, models, vanilla_models=True)
+    if sums is None:
+        found["note"] = "no p for new stories: the measure is no mean over words"
+    return {**row, **found, "note": "; ".join([*notes, *filter(None, [found["note"]])])}
+
+
+def _by_story(weights: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Weighted sums of scores [row, 1, story], from weights [row, model]: a story's deviation from
+    a model's score counts by the story's share of words, so that the mean is the score itself."""
+    totals, counts = sums[:, 0], sums[:, 1]
+    score = totals.sum(0) / counts.sum(0)
+    units = score + (totals - counts * score) / counts.mean(0)
+    return np.asarray((weights @ units.T)[:, None, :])
 
 
 def _shown(pair: Row) -> Row:

@@ -81,7 +81,7 @@ def fit(s: Sums) -> RandomIntercept:
 def held_out_loglik(
     model: RandomIntercept, trained: Sums, x: np.ndarray, times: np.ndarray
 ) -> np.ndarray:
-    """Log-likelihood (nats) of new times [word, reader], summed over readers; [word].
+    """Log-likelihood (nats) of new times [word, reader]; NaN where unread.
 
     A reader's intercept is predicted from the training times; its uncertainty widens the variance
     (a reader without training times has the prior's).
@@ -90,13 +90,12 @@ def held_out_loglik(
     intercept = shrink * (trained.y - trained.x @ model.weights)
     variance = model.variance * (1 + shrink)
     error = times - (x @ model.weights)[:, None] - intercept
-    loglik = -0.5 * (np.log(2 * np.pi * variance) + error**2 / variance)
-    return np.nansum(loglik, axis=1)
+    return -0.5 * (np.log(2 * np.pi * variance) + error**2 / variance)
 
 
 def cross_validated_gain(
     full: np.ndarray, null: np.ndarray, times: np.ndarray, story: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     """Held-out log-likelihood of the full model minus the null model's, by leaving out stories.
 
     Parameters
@@ -107,15 +106,15 @@ def cross_validated_gain(
 
     Returns
     -------
-    gain [word] in nats, summed over the word's readers, and the number of readers [word].
+    Gain in nats [word, reader], NaN where unread.
     """
     centre = np.nanmean(times)  # the sums of squares stay small next to the residuals
     times = times - centre
-    gain = np.zeros(len(times))
+    gain = np.where(np.isnan(times), np.nan, 0.0)
     for design, sign in ((full, 1), (null, -1)):
         everything = sums(design, times)
         for name in np.unique(story):
             test = story == name
             trained = everything - sums(design[test], times[test])
             gain[test] += sign * held_out_loglik(fit(trained), trained, design[test], times[test])
-    return gain, (~np.isnan(times)).sum(1).astype(float)
+    return gain

@@ -6,6 +6,7 @@ section 3). Items have an intercept each and nothing else, so they are eliminate
 (Woodbury); what is left is dense and as small as the readers' effects.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,15 +17,35 @@ from scipy.optimize import minimize
 from brainalign.errors import InputError
 
 START = 0.5  # of each ratio of standard deviations
+NEAR = 0.02  # how far the ratios of nearly the same observations are expected to lie
 LARGEST = 100.0
 TOLERANCE = 1e-5  # of a ratio: the deviance is then known far better than it is reported
 
 
 @dataclass(frozen=True)
-class CrossedSums:
-    """What the likelihood needs of a set of observations.
+class ItemSums:
+    """Sums over observations of some items.
 
     Columns: the effects of every reader (reader by reader), the regressors, the response.
+
+    Attributes
+    ----------
+    products : float64 [column, column], sums of products over observations.
+    totals : float64 [item, column], sums over an item's observations. sizes : float64 [item], how
+        many these are.
+    n_effects (all readers'), effects_per_reader : int.
+    """
+
+    products: np.ndarray
+    totals: np.ndarray
+    sizes: np.ndarray
+    n_effects: int
+    effects_per_reader: int
+
+
+@dataclass(frozen=True)
+class CrossedSums:
+    """What the likelihood needs of a set of observations, with the columns of `ItemSums`.
 
     Attributes
     ----------
@@ -69,6 +90,11 @@ class CrossedModel:
     n: int
 
     @property
+    def ratios(self) -> np.ndarray:
+        """Standard deviations [effect, then items] over sigma."""
+        return np.append(self.reader_sd, self.item_sd) / self.sigma
+
+    @property
     def aic(self) -> float:
         """Akaike's criterion."""
         parameters = len(self.weights) + len(self.reader_sd) + 2
@@ -78,7 +104,19 @@ class CrossedModel:
 def crossed_sums(
     x: np.ndarray, y: np.ndarray, z: np.ndarray, reader: np.ndarray, item: np.ndarray
 ) -> CrossedSums:
-    """Sums over observations.
+    """Sums over observations: `combined` of a single part, whose parameters these are."""
+    return combined([item_sums(x, y, z, reader, item)])
+
+
+def item_sums(
+    x: np.ndarray,
+    y: np.ndarray,
+    z: np.ndarray,
+    reader: np.ndarray,
+    item: np.ndarray,
+    readers: np.ndarray | None = None,
+) -> ItemSums:
+    """Sums over observations, and over those of every item.
 
     Parameters
     ----------
@@ -87,6 +125,7 @@ def crossed_sums(
     z : float64 [observation, effect], the regressors whose slopes differ between readers; a column
         of ones for their intercepts.
     reader, item : labels [observation].
+    readers : labels, sorted, of the readers whose effects are columns (default: those of `reader`).
 
     Raises
     ------
@@ -100,7 +139,8 @@ def crossed_sums(
         if not np.isfinite(values).all():
             row = int(np.argwhere(~np.isfinite(values))[0][0])
             raise InputError(f"mixed model: {name} of observation {row} is not finite")
-    readers, which = np.unique(reader, return_inverse=True)
+    readers = np.unique(reader) if readers is None else readers
+    which = np.searchsorted(readers, reader)
     items, of = np.unique(item, return_inverse=True)
     effects = z.shape[1]
     n_effects = len(readers) * effects
@@ -111,38 +151,52 @@ def crossed_sums(
     )
     columns = scipy.sparse.hstack([of_readers, np.column_stack([x, y])], format="csr")
     member = scipy.sparse.csr_array((np.ones(n), (of, np.arange(n))), shape=(len(items), n))
-    totals = member @ columns
-    size = np.bincount(of).astype(float)
-    # Items of one size are shrunk alike: one matrix stands for all of them.
-    kinds, kind, counts = np.unique(size, return_inverse=True, return_counts=True)
-    many = counts > columns.shape[1] / 8
-    grams = []
-    for k in np.flatnonzero(many):
-        members = totals[np.flatnonzero(kind == k)]
-        grams.append((members.T @ members).toarray())
-    alone = ~many[kind]
-    width = columns.shape[1]
-    return CrossedSums(
+    return ItemSums(
         products=(columns.T @ columns).toarray(),
-        grams=np.array(grams).reshape(-1, width, width),
-        gram_sizes=kinds[many],
-        gram_items=counts[many].astype(float),
-        totals=totals[np.flatnonzero(alone)].toarray(),
-        sizes=size[alone],
-        n_observations=n,
+        totals=(member @ columns).toarray(),
+        sizes=np.bincount(of).astype(float),
         n_effects=n_effects,
         effects_per_reader=effects,
     )
 
 
-def fit(sums: CrossedSums) -> CrossedModel:
+def combined(parts: Sequence[ItemSums]) -> CrossedSums:
+    """Sums over the observations of parts that have the same readers and share no item."""
+    first = parts[0]
+    totals = np.concatenate([part.totals for part in parts])
+    sizes = np.concatenate([part.sizes for part in parts])
+    # Items of one size are shrunk alike: one matrix stands for all of them.
+    width = totals.shape[1]
+    kinds, kind, counts = np.unique(sizes, return_inverse=True, return_counts=True)
+    many = counts > width / 8
+    members = (totals[kind == k] for k in np.flatnonzero(many))
+    grams = [each.T @ each for each in members]
+    alone = ~many[kind]
+    return CrossedSums(
+        products=np.sum([part.products for part in parts], axis=0),
+        grams=np.array(grams).reshape(-1, width, width),
+        gram_sizes=kinds[many],
+        gram_items=counts[many].astype(float),
+        totals=totals[alone],
+        sizes=sizes[alone],
+        n_observations=int(sizes.sum()),
+        n_effects=first.n_effects,
+        effects_per_reader=first.effects_per_reader,
+    )
+
+
+def fit(sums: CrossedSums, near: CrossedModel | None = None) -> CrossedModel:
     """Maximum likelihood over the ratios of standard deviations to sigma; the rest is closed form.
+
+    Parameters
+    ----------
+    near : a model fitted to nearly the same observations, whose ratios the search starts from.
 
     Raises
     ------
     InputError : a regressor is a linear combination of the others.
     """
-    ratios = _best_ratios(sums)
+    ratios = _best_ratios(sums, near)
     inner, logdet = _generalised_products(sums, ratios)
     weights, rest = _least_squares(inner)
     n = sums.n_observations
@@ -167,15 +221,14 @@ def loglik(model: CrossedModel, sums: CrossedSums) -> float:
     log-likelihood of the others given these: readers' effects are predicted from what is known of
     them, and their uncertainty counts.
     """
-    ratios = np.append(model.reader_sd, model.item_sd) / model.sigma
-    inner, logdet = _generalised_products(sums, ratios)
+    inner, logdet = _generalised_products(sums, model.ratios)
     residual = np.append(-model.weights, 1.0)
     squares = residual @ inner @ residual / model.sigma**2
     constant = sums.n_observations * np.log(2 * np.pi * model.sigma**2)
     return float(-0.5 * (constant + logdet + squares))
 
 
-def _best_ratios(sums: CrossedSums) -> np.ndarray:
+def _best_ratios(sums: CrossedSums, near: CrossedModel | None) -> np.ndarray:
     """Ratios (readers' effects, then items) of least profiled deviance."""
 
     def deviance(ratios: np.ndarray) -> float:
@@ -183,9 +236,12 @@ def _best_ratios(sums: CrossedSums) -> np.ndarray:
         return _profiled_deviance(_least_squares(inner)[1], logdet, sums.n_observations)
 
     n = sums.effects_per_reader + 1
+    start, step = np.full(n, START), START / 2
+    if near is not None:
+        start, step = near.ratios, NEAR
     found = minimize(
-        deviance, np.full(n, START), method="COBYQA", bounds=[(0, LARGEST)] * n,
-        options={"final_tr_radius": TOLERANCE, "initial_tr_radius": START / 2},
+        deviance, start, method="COBYQA", bounds=[(0, LARGEST)] * n,
+        options={"final_tr_radius": TOLERANCE, "initial_tr_radius": step},
     )  # fmt: skip
     return np.asarray(found.x, float)
 

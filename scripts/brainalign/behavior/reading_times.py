@@ -7,7 +7,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from brainalign.behavior.gains import gain_rows, units
+from brainalign.behavior.held_out import held_out_loglik
 from brainalign.behavior.mixed import cross_validated_gain
+from brainalign.behavior.readers import of_mean_observation, of_mean_times
 from brainalign.behavior.reliability import Ceiling, reliability, residual
 from brainalign.behavior.single_times import mixed_model_rows
 from brainalign.behavior.terms import STANDARD, columns_of, spills_over, values_of
@@ -90,7 +93,7 @@ def fit_reading_times(
     if not legacy:
         limit = limit.root()
     rows = [
-        *_correlations(words, limit, legacy),
+        *_correlations(words, responses, limit, legacy),
         *_readers(words, responses),
         *_lags(words),
     ]
@@ -212,10 +215,13 @@ def dropped(words: pd.DataFrame, used: np.ndarray) -> tuple[int, str]:
     return int((~used).sum()), ", ".join(counts)
 
 
-def _correlations(words: pd.DataFrame, limit: Ceiling, legacy: bool) -> Iterator[Row]:
+def _correlations(
+    words: pd.DataFrame, responses: xr.Dataset, limit: Ceiling, legacy: bool
+) -> Iterator[Row]:
     scored = words[words["scored"]]
     bits, times, story = (scored[name].to_numpy() for name in ("bits", "rt", "story"))
-    whole = _with_interval(correlation, bits, times, story)
+    single = responses["responses"].values[words["scored"].to_numpy()].astype(float)
+    whole = _with_interval(correlation, bits, times, story, single)
     ceiling = {"ceiling": limit.value, "ceiling_method": limit.method, "note": limit.note}
     yield {"measure": "r", "kind": "all", "group": "all", **whole, **ceiling}
     if legacy:
@@ -276,6 +282,7 @@ def _controlled(
     usable = words["scored"].to_numpy() & design.notna().all(axis=1).to_numpy()
     x = _standardised(design[usable].to_numpy())
     times, story = words.loc[usable, "rt"].to_numpy(), words.loc[usable, "story"].to_numpy()
+    single = responses["responses"].values[usable].astype(float)
     columns = {name: i for i, name in enumerate(design.columns)}
     left_out = dict(zip(("n_dropped", "reason"), dropped(words, usable), strict=True))
     common = {"kind": "all", "group": "all", **left_out}
@@ -299,10 +306,10 @@ def _controlled(
             limit = reliability(responses, usable, ceiling, ceiling["seed"], others).root()
             yield {
                 **common, "measure": "partial_r",
-                **_with_interval(correlation, rest[:, 0], rest[:, 1], story),
+                **_with_interval(correlation, rest[:, 0], rest[:, 1], story, single),
                 "ceiling": limit.value, "ceiling_method": limit.method, "note": limit.note,
             }  # fmt: skip
-        steepness = _with_interval(slope, rest[:, 0], rest[:, 1], story)
+        steepness = _with_interval(slope, rest[:, 0], rest[:, 1], story, single)
         for end in ("value", "low", "high"):
             steepness[end] /= scale[name]
         yield {**common, "measure": measure, **steepness}
@@ -314,13 +321,18 @@ def _controlled(
         for measure in ("delta_loglik_per_word", "delta_loglik_per_observation"):
             yield {**common, "measure": measure, "value": np.nan, "note": note}
         return
-    gain = _held_out(full, times, story) - _held_out(null, times, story)
-    for row in _gain_rows("delta_loglik_per_word", gain, story):
+    (gain, by_times), (less, less_by_times) = (
+        held_out_loglik(x, times, story) for x in (full, null)
+    )
+    readers = of_mean_times((by_times - less_by_times) / len(times), single, story)
+    for row in gain_rows("delta_loglik_per_word", gain - less, story, readers=readers):
         yield {**row, **left_out}
-    readers = responses["responses"].values[usable].astype(float)
-    if readers.shape[1] > 1:
-        per_word, counts = cross_validated_gain(full, null, readers, story)
-        for row in _gain_rows("delta_loglik_per_observation", per_word, story, counts):
+    if single.shape[1] > 1:
+        per_time = cross_validated_gain(full, null, single, story)
+        counts = (~np.isnan(per_time)).sum(1).astype(float)
+        readers = of_mean_observation(per_time, story)
+        sums = np.nansum(per_time, axis=1)
+        for row in gain_rows("delta_loglik_per_observation", sums, story, counts, readers):
             yield {**row, **left_out}
 
 
@@ -345,7 +357,8 @@ def _mixed(
         )
     chosen = {name: labels.to_numpy()[usable] for name, labels in items.items()}
     times = responses["responses"].values[usable].astype(float)
-    for row in mixed_model_rows(design[usable], base, times, chosen, options, unit):
+    story = words.loc[usable, "story"].to_numpy()
+    for row in mixed_model_rows(design[usable], base, times, chosen, story, options, unit):
         yield {**row, **left_out}
 
 
@@ -377,48 +390,33 @@ def regressors(
     )
 
 
-def _gain_rows(
-    measure: str,
-    gain: np.ndarray,
-    story: np.ndarray,
-    counts: np.ndarray | None = None,
-) -> Iterator[Row]:
-    """Mean gain (nats) per count, for all words (with its interval over stories) and per story."""
-    counts = np.ones(len(gain)) if counts is None else counts
-    names, index = np.unique(story, return_inverse=True)
-    sums, totals = np.bincount(index, gain), np.bincount(index, counts)
-    per_story = np.column_stack([sums, totals])
-    found = jackknife(per_story, lambda s: s[:, 0] / s[:, 1])
-    yield {
-        "measure": measure, "kind": "all", "group": "all", "value": sums.sum() / totals.sum(),
-        "low": found.low, "high": found.high, "interval": "stories", "n": int(totals.sum()),
-    }  # fmt: skip
-    for name, total, count in zip(names, sums, totals, strict=True):
-        value = total / count if count else np.nan
-        yield {"measure": measure, "kind": "story", "group": name, "value": value, "n": int(count)}
-
-
-def _held_out(x: np.ndarray, y: np.ndarray, story: np.ndarray) -> np.ndarray:
-    """Log-likelihood (nats) of each y under least squares fitted to the other stories."""
-    loglik = np.empty(len(y))
-    for name in np.unique(story):
-        test = story == name
-        weights = np.linalg.lstsq(x[~test], y[~test], rcond=None)[0]
-        variance = np.mean((y[~test] - x[~test] @ weights) ** 2)
-        error = y[test] - x[test] @ weights
-        loglik[test] = -0.5 * (np.log(2 * np.pi * variance) + error**2 / variance)
-    return loglik
-
-
 def _with_interval(
-    statistic: Callable[[np.ndarray], np.ndarray], x: np.ndarray, y: np.ndarray, story: np.ndarray
+    statistic: Callable[[np.ndarray], np.ndarray],
+    x: np.ndarray,
+    y: np.ndarray,
+    story: np.ndarray,
+    single: np.ndarray,
 ) -> Row:
-    """r or slope of y on x with its 95 % interval over stories."""
+    """r or slope of y [word] on x with its 95 % interval over stories, and over readers where
+    `single` [word, reader] has their times (of which y is the mean, or what is left of it)."""
     sums = paired_sums(x, y, story)
     value = float(statistic(sums.sum(0)[None])[0])
-    found = jackknife(sums, statistic, bounded=statistic is correlation)
-    interval = "none" if np.isnan(found.low) else "stories"
+    of_r = statistic is correlation
+    gradient = _by_y(x, y, value if of_r else None)
+    readers = of_mean_times(gradient, single, story)
+    found = jackknife(sums, statistic, bounded=of_r, crossed=readers)
+    interval = "none" if np.isnan(found.low) else units(readers)
     return {"value": value, "low": found.low, "high": found.high, "interval": interval, "n": len(x)}
+
+
+def _by_y(x: np.ndarray, y: np.ndarray, r: float | None) -> np.ndarray:
+    """Derivatives [word] of r of x and y, or (None) of the slope on x, by each y."""
+    x, y = x - x.mean(), y - y.mean()
+    length = np.linalg.norm(y)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if r is None:
+            return np.asarray(x / (x @ x))
+        return np.asarray((x / np.linalg.norm(x) - r * y / length) / length)
 
 
 def _standardised(x: np.ndarray) -> np.ndarray:

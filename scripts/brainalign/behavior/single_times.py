@@ -1,16 +1,38 @@
 """Measures of single readers' times: a mixed model of crossed readers and items."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from brainalign.behavior.mixed_model import CrossedModel, crossed_sums, fit
+from brainalign.behavior.gains import gain_rows
+from brainalign.behavior.mixed_model import CrossedModel, ItemSums, combined, fit, item_sums, loglik
 from brainalign.errors import InputError
 
 SURPRISAL = "bits"
+GAIN = "mixed_delta_loglik_per_observation"
 NORMAL = 1.959963984540054  # the .975 quantile
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Single times: y [observation] with regressors x and readers' regressors z [observation, …];
+    labels `reader`, `item` and `story` [observation]."""
+
+    x: np.ndarray
+    z: np.ndarray
+    y: np.ndarray
+    reader: np.ndarray
+    item: np.ndarray
+    story: np.ndarray
+
+    def by_story(self) -> list[ItemSums]:
+        """Sums over the observations of every story (sorted), with columns for all readers."""
+        columns, readers = (self.x, self.y, self.z, self.reader, self.item), np.unique(self.reader)
+        members = (self.story == name for name in np.unique(self.story))
+        return [item_sums(*(column[one] for column in columns), readers) for one in members]
 
 
 def mixed_model_rows(
@@ -18,6 +40,7 @@ def mixed_model_rows(
     base: Sequence[str],
     times: np.ndarray,
     items: Mapping[str, np.ndarray],
+    story: np.ndarray,
     options: Mapping[str, Any],
     unit: str,
 ) -> Iterator[dict[str, Any]]:
@@ -32,14 +55,17 @@ def mixed_model_rows(
     base : the regressors of the model without surprisal.
     times : float64 [word, reader], NaN where unread, in `unit`.
     items : `word` and `sentence`, labels [word].
-    options : `slopes`, the regressors whose slopes differ between readers (default: `bits`), and
-        `items`, a key of `items` (default: `word`).
+    story : labels [word].
+    options : `slopes`, the regressors whose slopes differ between readers (default: `bits`),
+        `items`, a key of `items` (default: `word`), and `held_out` (default: true), whether the
+        gain is computed (two fits per story).
 
     Yields
     ------
-    `mixed_delta_loglik_per_observation` (nats, in sample), `mixed_aic` (of the model with
-    surprisal), `mixed_slope_UNIT_per_bit` with Wald's 95 % interval, which holds for readers and
-    items like these.
+    `mixed_aic` (of the model with surprisal), `mixed_slope_UNIT_per_bit` with Wald's 95 % interval,
+    which holds for readers and items like these; `mixed_delta_loglik_per_observation`: the gain
+    by surprisal in the log-likelihood (nats) of each story given the others, both models fitted to
+    the others; for every story and for all.
 
     Raises
     ------
@@ -55,27 +81,57 @@ def mixed_model_rows(
     common = {"kind": "all", "group": "all"}
     if times.shape[1] < 2:
         note = "not computable: no single readers' times"
-        yield {**common, "measure": "mixed_aic", "value": np.nan, "note": note}
+        for measure in (GAIN, "mixed_aic"):
+            yield {**common, "measure": measure, "value": np.nan, "note": note}
         return
     word, reader = np.nonzero(~np.isnan(times))
     item = np.asarray(items[options.get("items", "word")])[word]
     spread = design.std(ddof=0)
     scaled = (design - design.mean()) / spread.where(spread > 0, 1.0)
 
-    def fitted(names: Sequence[str]) -> CrossedModel:
+    def observations(names: Sequence[str]) -> Observations:
         x = np.column_stack([np.ones(len(word)), scaled[list(names)].to_numpy()[word]])
         effects = [0, *(1 + list(names).index(name) for name in slopes if name in names)]
-        return fit(crossed_sums(x, times[word, reader], x[:, effects], reader, item))
+        return Observations(x, x[:, effects], times[word, reader], reader, item, story[word])
 
-    full, null = fitted(list(design.columns)), fitted(list(base))
-    n = {"n": full.n}
-    gain = (full.loglik - null.loglik) / full.n
-    yield {**common, **n, "measure": "mixed_delta_loglik_per_observation", "value": gain}
-    yield {**common, **n, "measure": "mixed_aic", "value": full.aic}
+    full = observations(list(design.columns)).by_story()
+    model = fit(combined(full))
+    n = {"n": model.n}
+    yield {**common, **n, "measure": "mixed_aic", "value": model.aic}
     place = 1 + list(design.columns).index(SURPRISAL)
-    value, error = (a[place] / spread[SURPRISAL] for a in (full.weights, full.standard_errors))
+    value, error = (a[place] / spread[SURPRISAL] for a in (model.weights, model.standard_errors))
     yield {
         **common, **n, "measure": f"mixed_slope_{unit}_per_bit", "value": value,
         "low": value - NORMAL * error, "high": value + NORMAL * error,
         "interval": "readers and items",
     }  # fmt: skip
+    if not options.get("held_out", True):
+        return
+    if len(set(story)) < 2:
+        note = "not computable: one story, cross-validation needs two"
+        yield {**common, "measure": GAIN, "value": np.nan, "note": note}
+        return
+    null = observations(list(base)).by_story()
+    gain = held_out_logliks(full, model) - held_out_logliks(null, fit(combined(null)))
+    counts = np.array([part.sizes.sum() for part in full])
+    yield from gain_rows(GAIN, gain, np.unique(story[word]), counts)
+
+
+def held_out_logliks(stories: Sequence[ItemSums], model: CrossedModel) -> np.ndarray:
+    """Log-likelihood (nats) [story] of each story given the others, as fitted to these.
+
+    What the other stories say of a reader predicts that reader's times; an item of the story is
+    known from its own times alone, so that these are scored together.
+
+    Parameters
+    ----------
+    stories : the sums of every story; no item is in two.
+    model : fitted to all of them; the searches start from it.
+    """
+    every = combined(stories)
+    result = []
+    for left_out in range(len(stories)):
+        trained = combined([part for i, part in enumerate(stories) if i != left_out])
+        fitted = fit(trained, near=model)
+        result.append(loglik(fitted, every) - loglik(fitted, trained))
+    return np.array(result)
