@@ -6,6 +6,7 @@ import torch
 from brainalign.errors import InputError
 from brainalign.models.architectures import FAMILIES
 from brainalign.reading.activations import extract
+from brainalign.reading.contexts import join
 from reading_models import ALL, stories, tiny, words
 from worlds.families import REPRESENTATIVES, crossed
 from worlds.naive_reading import agree, naive, naive_text
@@ -91,6 +92,29 @@ def test_text_whose_tokens_depend_on_what_follows():
     layers, metadata = extract(model, stimuli, "story", "mean")
     agree(layers, naive(model, stimuli, "story", "mean"))
     assert metadata["sequences"] > 1
+
+
+@pytest.mark.parametrize("name", ["bert", "t5"])
+def test_encoders_read_an_instruction_inside_their_special_tokens(name):
+    model = tiny(name)
+    tokenizer = model.tokenizer
+    stimuli = stories().iloc[:3]
+    layers, metadata = extract(model, stimuli, "story", presentation="instruction")
+    text = join(stimuli["text"].tolist())
+    whole = tokenizer(metadata["opening"] + text)["input_ids"]
+    inputs = {"input_ids": torch.tensor([whole])}
+    n = len(whole) - len(tokenizer(metadata["opening"].strip())["input_ids"])
+    if name == "t5":
+        inputs["decoder_input_ids"] = torch.tensor([[0, *whole[-n - 1 : -1]]])
+    with torch.no_grad():
+        output = model.model(**inputs, output_hidden_states=True)
+    if name == "t5":
+        last = output.encoder_hidden_states[-1][0, -2], output.decoder_hidden_states[-1][0, -1]
+        found = layers["encoder.final"][2], layers["decoder.final"][2]
+    else:
+        last, found = (output.hidden_states[-1][0, -2],), (layers["layer.3"][2],)
+    for ours, theirs in zip(found, last, strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize(

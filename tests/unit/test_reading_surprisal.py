@@ -235,10 +235,43 @@ def test_text_after_an_instruction_or_a_prefix_equals_one_forward_pass(name, pre
     np.testing.assert_allclose(own["bits"], expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("method", ["prefix", "infilling", "teacher-forcing"])
+@pytest.mark.parametrize("presentation", ["instruction", "prefix"])
+def test_an_encoder_reads_what_is_before_the_text(presentation, method):
+    """The decoder says the word, or all words so far; one forward pass per word."""
+    model = tiny("t5")
+    tokenizer = model.tokenizer
+    stimuli = words().iloc[:6]
+    _, metadata = extract(model, stories(), "story", presentation=presentation)
+    opening = metadata["opening"]
+    begin = tokenizer(opening.strip(), add_special_tokens=False)["input_ids"]
+    end, sentinel = tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<extra_id_0>")
+    expected = []
+    for row in range(len(stimuli)):
+        before, text = naive_text(stimuli, row, "story")
+        encoded = tokenizer(opening + text, add_special_tokens=False, return_offsets_mapping=True)
+        ids = encoded["input_ids"][len(begin) :]
+        offsets = encoded["offset_mapping"][len(begin) :]
+        n_own = sum(stop > len(opening + before) for _, stop in offsets)
+        own, seen = ids[-n_own:], ids[:-n_own]
+        encoder, decoder = {
+            "prefix": ([*begin, *seen, end], [0, *own]),
+            "infilling": ([*begin, *seen, sentinel, end], [0, sentinel, *own]),
+            "teacher-forcing": ([*begin, end], [0, *ids]),
+        }[method]
+        with eager(model.model) as network:
+            logits = network(
+                input_ids=torch.tensor([encoder]), decoder_input_ids=torch.tensor([decoder])
+            ).logits[0, -n_own - 1 : -1]
+        expected.append(bits_of(logits, own))
+    found = word_surprisal(model, stimuli, "story", method=method, presentation=presentation)
+    np.testing.assert_allclose(found["bits"], np.array(expected, float), atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("name", "presentation", "message"),
     [
-        ("t5", "instruction", "needs a decoder-only model, this one is encoder-decoder"),
+        ("t5", "chat", "the model's tokenizer has no chat template"),
         ("gpt2", "shouted", "expected raw, chat, instruction, prefix"),
     ],
 )

@@ -117,28 +117,28 @@ def special_tokens(
         and [SEP], </s>): no input that they were trained on lacked it.
     presentation : `raw`: the text alone. `chat`: the text is the user's turn of the tokenizer's
         chat template, which stands for `bos`. `instruction`: after `INSTRUCTION`. `prefix`: after
-        as many tokens of `UNRELATED` as the instruction has.
+        as many tokens of `UNRELATED` as the instruction has. An encoder reads these, a decoder
+        beside it goes on with the text alone.
 
     Raises
     ------
-    InputError : `bos` or `presentation` is none of these; a presentation other than `raw` for a
-        model that is not decoder-only; `chat` for a model without a chat template.
+    InputError : `bos` or `presentation` is none of these; `chat` for a model without a chat
+        template.
     """
     if bos not in BOS:
         raise InputError(f"bos {bos!r}: expected one of {', '.join(BOS)}")
     if presentation not in PRESENTATIONS:
         raise InputError(f"presentation {presentation!r}: expected {', '.join(PRESENTATIONS)}")
-    if presentation != "raw" and architecture != "decoder-only":
-        raise InputError(
-            f"presentation {presentation} needs a decoder-only model, this one is {architecture}"
-        )
-    if presentation == "chat":
-        return _opening(tokenizer, _chat_opening(tokenizer), presentation)
     around = _around(tokenizer, architecture, bos)
     if presentation == "raw":
         return around
-    text = INSTRUCTION if presentation == "instruction" else _unrelated(tokenizer)
-    return _opening(tokenizer, text, presentation, around.before)
+    if presentation == "chat":
+        if architecture == "decoder-only":
+            around = NO_SPECIALS
+        text = _chat_opening(tokenizer)
+    else:
+        text = INSTRUCTION if presentation == "instruction" else _unrelated(tokenizer)
+    return _opening(tokenizer, text, presentation, around)
 
 
 def _around(tokenizer: PreTrainedTokenizerFast, architecture: str, bos: str) -> Specials:
@@ -174,12 +174,13 @@ def _unrelated(tokenizer: PreTrainedTokenizerFast) -> str:
 
 
 def _opening(
-    tokenizer: PreTrainedTokenizerFast, opening: str, presentation: str, bos: tuple[int, ...] = ()
+    tokenizer: PreTrainedTokenizerFast, opening: str, presentation: str, around: Specials
 ) -> Specials:
     # A space that ends the opening is the first word's, as spaces between words are.
     encoded = _encode(tokenizer, [f"{opening}a"])[0]
     ids = tuple(encoded.ids[encoded.ends <= len(opening.rstrip(" "))].tolist())
-    return Specials((*bos, *ids), (), opening, len(bos), presentation)
+    begin = around.before
+    return Specials((*begin, *ids), around.after, opening, len(begin), presentation)
 
 
 def plan(
