@@ -97,7 +97,9 @@ def test_a_negative_correlation_shows_in_r_and_its_interval(world):
 
 
 def test_controlled_measures_recover_the_planted_slopes():
-    found = whole(World(readers=24).fit("controlled", covariates=["length", "log_frequency", "position"]))
+    found = whole(
+        World(readers=24).fit("controlled", covariates=["length", "log_frequency", "position"])
+    )
     for measure, planted in (
         ("slope_ms_per_bit", SLOPE),
         ("slope_ms_per_bit_1_back", BACK),
