@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from simulated_studies import Findings, Plant, _about, _models
+from simulated_studies import Findings, Plant, _models
 
 MODEL = {"slopes": ["bits"], "items": "word"}
 MEASURES = ("delta_loglik_per_word", "delta_loglik_per_observation")
