@@ -30,9 +30,13 @@ class Observations:
 
     def by_story(self) -> list[ItemSums]:
         """Sums over the observations of every story (sorted), with columns for all readers."""
-        columns, readers = (self.x, self.y, self.z, self.reader, self.item), np.unique(self.reader)
-        members = (self.story == name for name in np.unique(self.story))
-        return [item_sums(*(column[one] for column in columns), readers) for one in members]
+        readers = np.unique(self.reader)
+
+        def sums(one: np.ndarray) -> ItemSums:
+            x, y, z = self.x[one], self.y[one], self.z[one]
+            return item_sums(x, y, z, self.reader[one], self.item[one], readers)
+
+        return [sums(self.story == name) for name in np.unique(self.story)]
 
 
 def mixed_model_rows(
