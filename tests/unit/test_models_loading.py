@@ -269,16 +269,14 @@ def test_sharded_computes_the_same(tmp_path):
         torch.testing.assert_close(logits.cpu(), saved(IDS).logits, rtol=1e-5, atol=1e-6)
 
 
-def test_scikit_learn_is_not_imported(tmp_path):
+def test_a_network_is_loaded_with_the_threads_that_it_is_given(tmp_path):
     write("llama", tmp_path)
     path = tmp_path / "manifest.json"
     path.write_text(json.dumps(described(tmp_path)), encoding="utf-8")
     code = (
-        "import json, sys; from brainalign.models.loading import load\n"
+        "import json; from brainalign.models.loading import load\n"
         f"load(json.load(open({str(path)!r})), threads=1)\n"
-        "assert 'sklearn' not in sys.modules\n"
-        "import torch; assert torch.get_num_threads() == 1\n"
-        "import importlib.util; assert importlib.util.find_spec('sklearn')"
+        "import torch; assert torch.get_num_threads() == 1"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": "scripts"})
 

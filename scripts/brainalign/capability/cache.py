@@ -4,11 +4,7 @@ import copy
 from typing import Any
 
 import torch
-
-from brainalign.models import startup
-
-with startup.short():
-    from transformers.cache_utils import DynamicLayer
+from transformers.cache_utils import DynamicLayer
 
 
 def copied(cache: Any) -> Any:

@@ -8,13 +8,10 @@ copy of the prefix's keys and values.
 from typing import Any
 
 import torch
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, eager_mask
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from brainalign.errors import InputError
-from brainalign.models import startup
-
-with startup.short():
-    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, eager_mask
-    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 NAME = "shared_prefix"
 

@@ -8,18 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import init_empty_weights
+from gguf import GGUFReader, dequantize
+from huggingface_hub import save_torch_state_dict
 
 from brainalign.errors import InputError
 from brainalign.formats.atomic import fresh_folder, sha256_of
-from brainalign.models import startup
 from brainalign.models.gguf_config import SAFETENSORS, config_of
 from brainalign.models.gguf_tokenizer import tokenizer_of
 from brainalign.models.loading import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-
-with startup.short():
-    from accelerate import init_empty_weights
-    from gguf import GGUFReader, dequantize
-    from huggingface_hub import save_torch_state_dict
 
 _DIVISORS = "rope_freqs.weight"
 _NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}

@@ -7,28 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import init_empty_weights
 from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+from transformers.activations import NewGELUActivation
+from transformers.utils import logging as transformers_logging
 
 from brainalign.devices import choose_device
 from brainalign.errors import REMAKE, InputError
-from brainalign.models import head, startup
+from brainalign.models import head
 from brainalign.models import manifest as manifests
 from brainalign.models.architectures import capture, run_body
 from brainalign.models.weights import check_weights
-
-with startup.short():
-    from accelerate import init_empty_weights
-    from transformers import (
-        AutoConfig,
-        AutoModelForCausalLM,
-        AutoModelForMaskedLM,
-        AutoModelForSeq2SeqLM,
-        AutoTokenizer,
-        PreTrainedModel,
-        PreTrainedTokenizerFast,
-    )
-    from transformers.activations import NewGELUActivation
-    from transformers.utils import logging as transformers_logging
 
 __all__ = [
     "CLASSES",

@@ -10,20 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from brainalign.errors import InputError
 from brainalign.formats.atomic import fresh_folder
-from brainalign.models import startup
-
-with startup.short():
-    from transformers import (
-        LlamaConfig,
-        LlamaForCausalLM,
-        PreTrainedModel,
-        PreTrainedTokenizerFast,
-        T5Config,
-        T5ForConditionalGeneration,
-    )
 
 LOG = logging.getLogger("brainalign")
 ARCHITECTURES = ("decoder-only", "encoder-decoder")

@@ -12,33 +12,31 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import pandas as pd
 import torch
+from accelerate import init_empty_weights
+from accelerate.utils import broadcast_object_list
+from accelerate.utils.constants import FSDP_MODEL_NAME
+from peft import LoraConfig, get_peft_model
 from safetensors import SafetensorError
 from torch.utils.data import DataLoader, Dataset
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from transformers.loss.loss_utils import ForCausalLMLoss, fixed_cross_entropy
 
 from brainalign.errors import REMAKE, InputError
 from brainalign.formats.tables import read_json, write_json
-from brainalign.models import processes, startup
+from brainalign.models import processes
 from brainalign.models.arms import Course
 from brainalign.models.labelling import IGNORED, Row
 from brainalign.models.loading import empty, load, load_tokenizer
 from brainalign.models.recipe import Lora, Recipe
-
-with startup.short():
-    from accelerate import init_empty_weights
-    from accelerate.utils import broadcast_object_list
-    from accelerate.utils.constants import FSDP_MODEL_NAME
-    from peft import LoraConfig, get_peft_model
-    from transformers import (
-        PreTrainedModel,
-        PreTrainedTokenizerFast,
-        PrinterCallback,
-        Trainer,
-        TrainerCallback,
-        TrainerControl,
-        TrainerState,
-        TrainingArguments,
-    )
-    from transformers.loss.loss_utils import ForCausalLMLoss, fixed_cross_entropy
 
 LOG = logging.getLogger("brainalign")
 SAVE_SECONDS = 600  # between states that a killed training goes on from
