@@ -24,6 +24,7 @@ from brainalign.study.alignment_size import (
 )
 from brainalign.study.check import config_faults, duplicate_keys
 from brainalign.study.digest import source_digest
+from brainalign.study.figure_pages import families_of, figure_pages
 from brainalign.study.models import (
     FETCHED,
     PUBLISHED_INSTRUCTIONS,

@@ -2,6 +2,20 @@
 
 # The simulated subjects' regions are names that mean nothing (docs/methods/simulation.md).
 REGION_BENCHMARKS = [n for n, b in REGRESSIONS.items() if b["dataset"] in REAL_DATASETS]
+# Figures with a row per model, in pages where models are many.
+PAGED = {
+    "layer_curves",
+    "alignment",
+    "legacy_controlled",
+    "profiles",
+    "baselines",
+    "losses",
+    "behavior",
+    "reading_measures",
+    "presentations",
+}
+SHOWN = {name: NARROWED[name] for name in (*MODELS, *PRESENTED)}
+PAGES = figure_pages(SHOWN)
 # Figures that bear the name of the table that they draw.
 OF_ONE_TABLE = [
     "profiles",
@@ -29,7 +43,8 @@ def figures():
     names += [f"datasets/{dataset}" for dataset in DATASETS]
     return [
         result("figures", f"{name}.{ending}")
-        for name in names
+        for figure in names
+        for name in (files_of(figure) if figure in PAGED else [figure])
         for ending in ("svg", "png")
     ]
 
@@ -62,6 +77,23 @@ def drawn(name, category, caption=None, **labels):
     }
 
 
+def files_of(name):
+    """The names of the files of a figure with a row per model: its own, or one per page."""
+    if len(PAGES) == 1:
+        return [name]
+    return [f"{name}-{number}" for number in range(1, len(PAGES) + 1)]
+
+
+def drawn_pages(name, category):
+    """The outputs of a rule whose figure may have pages: an svg and a png of each."""
+    pages = []
+    for number, (file, page) in enumerate(zip(files_of(name), PAGES), start=1):
+        families = ", ".join(families_of(page, SHOWN))
+        label = f"{name}, page {number}: {families}" if len(PAGES) > 1 else name
+        pages.append(drawn(file, category, caption=name, figure=label))
+    return {kind: [page[kind] for page in pages] for kind in ("svg", "png")}
+
+
 rule plot_published:
     input:
         models=rules.published_check.output.models,
@@ -86,7 +118,7 @@ rule plot_layer_curves:
     input:
         **table_inputs("layers", "scores"),
     output:
-        **drawn("layer_curves", "Brain alignment"),
+        **drawn_pages("layer_curves", "Brain alignment"),
     log:
         log_of("plot_layer_curves"),
     benchmark:
@@ -94,6 +126,7 @@ rule plot_layer_curves:
     conda:
         "../envs/figures.yaml"
     params:
+        pages=PAGES,
         code=code("plot_layer_curves"),
     script:
         "../scripts/plot_layer_curves.py"
@@ -103,7 +136,7 @@ rule plot_profiles:
     input:
         **table_inputs("profiles", "scores"),
     output:
-        **drawn("profiles", "Brain alignment"),
+        **drawn_pages("profiles", "Brain alignment"),
     log:
         log_of("plot_profiles"),
     benchmark:
@@ -111,6 +144,7 @@ rule plot_profiles:
     conda:
         "../envs/figures.yaml"
     params:
+        pages=PAGES,
         code=code("plot_profiles"),
     script:
         "../scripts/plot_profiles.py"
@@ -120,7 +154,7 @@ rule plot_alignment:
     input:
         **table_inputs("scores"),
     output:
-        **drawn("alignment", "Brain alignment"),
+        **drawn_pages("alignment", "Brain alignment"),
     log:
         log_of("plot_alignment"),
     benchmark:
@@ -128,6 +162,7 @@ rule plot_alignment:
     conda:
         "../envs/figures.yaml"
     params:
+        pages=PAGES,
         code=code("plot_alignment"),
     script:
         "../scripts/plot_alignment.py"
@@ -137,7 +172,7 @@ rule plot_legacy_controlled:
     input:
         **table_inputs("scores"),
     output:
-        **drawn("legacy_controlled", "Brain alignment"),
+        **drawn_pages("legacy_controlled", "Brain alignment"),
     log:
         log_of("plot_legacy_controlled"),
     benchmark:
@@ -145,6 +180,7 @@ rule plot_legacy_controlled:
     conda:
         "../envs/figures.yaml"
     params:
+        pages=PAGES,
         code=code("plot_legacy_controlled"),
     script:
         "../scripts/plot_legacy_controlled.py"
@@ -154,7 +190,7 @@ rule plot_baselines:
     input:
         **table_inputs("baselines", "scores"),
     output:
-        **drawn("baselines", "Brain alignment"),
+        **drawn_pages("baselines", "Brain alignment"),
     log:
         log_of("plot_baselines"),
     benchmark:
@@ -162,6 +198,7 @@ rule plot_baselines:
     conda:
         "../envs/figures.yaml"
     params:
+        pages=PAGES,
         code=code("plot_baselines"),
     script:
         "../scripts/plot_baselines.py"
@@ -279,7 +316,7 @@ rule plot_losses:
     input:
         **table_inputs("losses"),
     output:
-        **drawn("losses", "Correlates"),
+        **drawn_pages("losses", "Correlates"),
     log:
         log_of("plot_losses"),
     benchmark:
@@ -287,6 +324,7 @@ rule plot_losses:
     conda:
         "../envs/figures.yaml"
     params:
+        pages=PAGES,
         code=code("plot_losses"),
     script:
         "../scripts/plot_losses.py"
@@ -313,7 +351,7 @@ rule plot_behavior:
     input:
         **table_inputs("behaviors", "correlations", "capabilities", "losses"),
     output:
-        **drawn("behavior", "Behaviour"),
+        **drawn_pages("behavior", "Behaviour"),
     log:
         log_of("plot_behavior"),
     benchmark:
@@ -321,6 +359,7 @@ rule plot_behavior:
     conda:
         "../envs/figures.yaml"
     params:
+        pages=PAGES,
         code=code("plot_behavior"),
     script:
         "../scripts/plot_behavior.py"
@@ -364,7 +403,7 @@ rule plot_presentations:
     input:
         **table_inputs("presentations"),
     output:
-        **drawn("presentations", "Behaviour"),
+        **drawn_pages("presentations", "Behaviour"),
     log:
         log_of("plot_presentations"),
     benchmark:
@@ -372,6 +411,7 @@ rule plot_presentations:
     conda:
         "../envs/figures.yaml"
     params:
+        pages=PAGES,
         code=code("plot_presentations"),
     script:
         "../scripts/plot_presentations.py"
@@ -381,7 +421,7 @@ rule plot_reading_measures:
     input:
         **table_inputs("behaviors"),
     output:
-        **drawn("reading_measures", "Behaviour"),
+        **drawn_pages("reading_measures", "Behaviour"),
     log:
         log_of("plot_reading_measures"),
     benchmark:
@@ -389,6 +429,7 @@ rule plot_reading_measures:
     conda:
         "../envs/figures.yaml"
     params:
+        pages=PAGES,
         code=code("plot_reading_measures"),
     script:
         "../scripts/plot_reading_measures.py"

@@ -1,9 +1,11 @@
 """Draw every model's alignment with every dataset, vanilla beside tuned."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from brainalign.figures.alignment import COLUMNS, alignment
-from brainalign.figures.style import drawing, save
+from brainalign.figures.paging import save_pages
+from brainalign.figures.style import drawing
 from brainalign.formats.tables import read_table
 from brainalign.job import job
 
@@ -13,5 +15,4 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log, drawing():
     scores = read_table(snakemake.input.scores, COLUMNS)
     log.info("%d models, %d benchmarks", scores["model"].nunique(), scores["benchmark"].nunique())
-    figure = alignment(scores)
-    save(figure, snakemake.output.svg, snakemake.output.png)
+    save_pages(partial(alignment, scores), snakemake.params.pages, **snakemake.output)

@@ -1,9 +1,11 @@
 """Draw the same scores under the legacy and the controlled mode."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from brainalign.figures.legacy_controlled import COLUMNS, legacy_controlled
-from brainalign.figures.style import drawing, save
+from brainalign.figures.paging import save_pages
+from brainalign.figures.style import drawing
 from brainalign.formats.tables import read_table
 from brainalign.job import job
 
@@ -13,5 +15,4 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log, drawing():
     scores = read_table(snakemake.input.scores, COLUMNS)
     log.info("%d models, %d benchmarks", scores["model"].nunique(), scores["benchmark"].nunique())
-    figure = legacy_controlled(scores)
-    save(figure, snakemake.output.svg, snakemake.output.png)
+    save_pages(partial(legacy_controlled, scores), snakemake.params.pages, **snakemake.output)

@@ -1,9 +1,11 @@
 """Draw what the presentation of a text changes, beside what tuning changes."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from brainalign.figures.paging import save_pages
 from brainalign.figures.presentations import COLUMNS, presentations
-from brainalign.figures.style import drawing, save
+from brainalign.figures.style import drawing
 from brainalign.formats.tables import read_table
 from brainalign.job import job
 
@@ -13,4 +15,4 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log, drawing():
     table = read_table(snakemake.input.presentations, COLUMNS)
     log.info("%d contrasts", len(table))
-    save(presentations(table), snakemake.output.svg, snakemake.output.png)
+    save_pages(partial(presentations, table), snakemake.params.pages, **snakemake.output)

@@ -1,9 +1,11 @@
 """Draw where the best layer of every model lies, legacy and controlled."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from brainalign.figures.paging import save_pages
 from brainalign.figures.profiles import COLUMNS, SCORE_COLUMNS, profiles
-from brainalign.figures.style import drawing, save
+from brainalign.figures.style import drawing
 from brainalign.formats.tables import read_table
 from brainalign.job import job
 
@@ -13,5 +15,5 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log, drawing():
     table = read_table(snakemake.input.profiles, COLUMNS)
     log.info("%d models, %d datasets", table["model"].nunique(), table["dataset"].nunique())
-    figure = profiles(table, read_table(snakemake.input.scores, SCORE_COLUMNS))
-    save(figure, snakemake.output.svg, snakemake.output.png)
+    scores = read_table(snakemake.input.scores, SCORE_COLUMNS)
+    save_pages(partial(profiles, table, scores), snakemake.params.pages, **snakemake.output)

@@ -1,9 +1,11 @@
 """Draw the fit of every model to every kind of reading time."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from brainalign.figures.paging import save_pages
 from brainalign.figures.reading_measures import COLUMNS, reading_measures
-from brainalign.figures.style import drawing, save
+from brainalign.figures.style import drawing
 from brainalign.formats.tables import read_table
 from brainalign.job import job
 
@@ -13,4 +15,4 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log, drawing():
     behaviors = read_table(snakemake.input.behaviors, COLUMNS)
     log.info("%d models", behaviors["model"].nunique())
-    save(reading_measures(behaviors), snakemake.output.svg, snakemake.output.png)
+    save_pages(partial(reading_measures, behaviors), snakemake.params.pages, **snakemake.output)

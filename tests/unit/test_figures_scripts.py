@@ -14,6 +14,10 @@ from conftest import REPOSITORY
 from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, Wildcards
 
 SCRIPTS = sorted(path.stem for path in (REPOSITORY / "scripts").glob("plot_*.py"))
+PAGED = [
+    name for name in SCRIPTS
+    if "save_pages" in (REPOSITORY / "scripts" / f"{name}.py").read_text(encoding="utf-8")
+]  # fmt: skip
 
 
 class Job:
@@ -119,8 +123,11 @@ def job(script, files, folder, **params):
         params |= {"scored_on": {"arms": ["passages-legacy", "passages-controlled"]}}
     if name == "training":
         params |= {"models": files["tuned"]}
+    paged = script in PAGED
+    if paged:
+        params |= {"pages": [[]]}
     made = Job(folder, {key: files[key] for key in inputs}, params, wildcards)
-    if name == "regions":  # a figure for each benchmark
+    if paged or name == "regions":  # a figure for each page, or benchmark
         one = {kind: [str(folder / f"out.{kind}")] for kind in ("svg", "png")}
         made.output = OutputFiles(fromdict=one)
     return made

@@ -7,6 +7,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from brainalign.figures.order import MODEL_COLUMNS, benchmark_order, each, model_order
+from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
@@ -35,7 +36,7 @@ CEILING = Line2D([], [], color=INK, linestyle=(0, (5, 2)), linewidth=1, label="n
 INTERVAL = Line2D([], [], color=MUTED, linewidth=1.1, label="95 % interval")
 
 
-def alignment(scores: pd.DataFrame) -> Figure:
+def alignment(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
     """Draw `scores` (tables/scores.csv): one row per model, one panel per benchmark.
 
     A tuned model stands under the vanilla model that it was made from; the two modes of a dataset
@@ -43,13 +44,13 @@ def alignment(scores: pd.DataFrame) -> Figure:
     """
     whole = scores[scores["region"] == "all"]
     benchmarks = benchmark_order(whole)
-    order = model_order(whole)
+    order = page.rows(model_order(whole))
     across = max(1, min(len(benchmarks), ACROSS[0] if len(benchmarks) <= ACROSS[0] else ACROSS[1]))
     bands = max(1, -(-len(benchmarks) // across))
     figure = sheet(
         PAGE, 1 + bands * (0.75 + ROW * max(len(order), 4)), bool(whole["simulated"].any())
     )
-    heading(figure, "Brain alignment by model")
+    heading(figure, page.title("Brain alignment by model"))
     grid = figure.subplots(bands, across, squeeze=False)
     if whole.empty:
         absent(grid[0, 0], "the study has no alignment benchmark")
@@ -70,7 +71,12 @@ def alignment(scores: pd.DataFrame) -> Figure:
             axes.set_yticks([])
         if place + across >= len(benchmarks):
             axes.set_xlabel("Pearson r")
-    legend(figure, order["role"].unique(), markers, drawn(figure, [CEILING, INTERVAL]))
+    legend(
+        figure,
+        order["role"].unique(),
+        page.markers(markers, order),
+        drawn(figure, [CEILING, INTERVAL]),
+    )
     return figure
 
 

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from brainalign.figures.order import MODEL_COLUMNS, benchmark_order, each, model_order, twins
+from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.style import (
     COLOUR,
     FEATURES,
@@ -41,7 +42,7 @@ HEADING = "What remains beyond baselines and untrained twins"
 SIGNS = ("P", "X", "d", "v", "*", "p", "h")  # a marker per baseline
 
 
-def baselines(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
+def baselines(table: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
     """Draw `table` (tables/baselines.csv): r of a language model minus r of what has no language.
 
     A panel per benchmark, a row per language model, a sign per baseline and one for the model's
@@ -60,12 +61,13 @@ def baselines(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     benchmarks = benchmark_order(table)
     if not benchmarks:
         figure = sheet(PAGE, 2.6, bool(scores["simulated"].any()))
-        heading(figure, HEADING)
+        heading(figure, page.title(HEADING))
         absent(
             figure.subplots(), "the study has no baseline and no untrained model to compare with"
         )
         return figure
     whole = scores[scores["region"] == "all"]
+    networks, order = order["model"], page.rows(order)
     with_unique = benchmark_order(whole[whole["unique_r2"].notna()])
     count = len(benchmarks) + len(with_unique)
     bands = -(-count // ACROSS)
@@ -73,14 +75,18 @@ def baselines(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     figure = sheet(
         PAGE, 1.0 + bands * (0.8 + ROW * max(len(order), 4)), bool(table["simulated"].any())
     )
-    heading(figure, HEADING)
+    heading(figure, page.title(HEADING))
     names = sorted(table.loc[table["against_role"] == "baseline", "against"].unique())
     signs = {name: SIGNS[i % len(SIGNS)] for i, name in enumerate(names)}
     grid = figure.subplots(bands, across, squeeze=False)
     for axes, benchmark in zip(grid.flat, benchmarks, strict=False):
-        _benchmark(axes, table[table["benchmark"] == benchmark], order, signs)
+        rows = table[table["benchmark"] == benchmark]
+        _benchmark(axes, rows, order, signs)
+        page.span(axes, rows[["difference", "low", "high"]])
     for axes, benchmark in zip(grid.flat[len(benchmarks) :], with_unique, strict=False):
-        _unique(axes, whole[whole["benchmark"] == benchmark], order, known.map(base))
+        rows = whole[(whole["benchmark"] == benchmark) & whole["unique_r2"].notna()]
+        _unique(axes, rows, order, networks, known.map(base))
+        page.span(axes, rows[["r2", "unique_r2", "unique_low", "unique_high"]])
     for axes in grid.flat[count:]:
         axes.set_axis_off()
     for axes in grid[:, 0]:
@@ -126,7 +132,7 @@ def _benchmark(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, signs: dict[
     lines += world(rows)
     panel(axes, str(rows["dataset"].iloc[0]), "\n".join(lines))
     _rows(axes, order)
-    own = rows[rows["difference"].notna()]
+    own = rows[rows["difference"].notna() & rows["model"].isin(order["model"])]
     place = pd.Series(order.index, index=order["model"])
     for missing in place[~place.index.isin(own["model"])]:
         _no_score(axes, missing)
@@ -144,15 +150,17 @@ def _benchmark(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, signs: dict[
     axes.set_xlabel("difference in r")
 
 
-def _unique(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, twin_of: pd.Series) -> None:
+def _unique(
+    axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, networks: pd.Series, twin_of: pd.Series
+) -> None:
     """One panel: R² of every model, what of it is unique and its interval, its twins' mean.
 
-    `twin_of`: untrained model → `group` of its twin.
+    `rows`: scores with unique R². `networks`: names of the models of all pages. `twin_of`:
+    untrained model → `group` of its twin.
     """
-    scored = rows.dropna(subset=["unique_r2"]).set_index("model")
+    scored = rows.set_index("model")
     untrained = scored["unique_r2"].groupby(twin_of.reindex(scored.index)).mean()
-    count = order["model"].isin(scored.index).sum()
-    lines = [str(rows["mode"].iloc[0]), f"N = {count} models"]
+    lines = [str(rows["mode"].iloc[0]), f"N = {networks.isin(scored.index).sum()} models"]
     lines += units(scored.dropna(subset=["unique_low"]))
     lines += world(rows)
     panel(axes, str(rows["dataset"].iloc[0]), "\n".join(lines))

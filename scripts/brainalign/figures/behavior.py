@@ -10,6 +10,7 @@ from brainalign.analysis.predictors import LOSS, READ_LOSS, READING, SIZE, found
 from brainalign.analysis.wording import r_text
 from brainalign.behavior.reliability import AT_LEAST
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, model_order
+from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.scatter import GROUPS, name_extremes, scatter, stated
 from brainalign.figures.style import (
     COLOUR,
@@ -49,6 +50,7 @@ def behavior(
     correlations: pd.DataFrame,
     capabilities: pd.DataFrame | None = None,
     losses: pd.DataFrame | None = None,
+    page: Page = WHOLE,
 ) -> Figure:
     """Draw `behaviors` (tables/behaviors.csv), a column of models per benchmark.
 
@@ -64,10 +66,11 @@ def behavior(
         for name in shown.loc[shown["mode"] == mode, "benchmark"].unique()
     ]
     order = model_order(behaviors)
-    above, below = max(0.7 + ROW * len(order), 1.8), 2.0
+    rows = page.rows(order)
+    above, below = max(0.7 + ROW * len(rows), 1.8), 2.0
     bands = max(1, len(benchmarks))
     figure = sheet(PAGE, 0.9 + above + below * bands, bool(behaviors["simulated"].any()))
-    heading(figure, "Behavioural alignment: surprisal and reading times")
+    heading(figure, page.title("Behavioural alignment: surprisal and reading times"))
     if not benchmarks:
         absent(figure.subplots(), "the study has no benchmark of reading times")
         return figure
@@ -81,7 +84,8 @@ def behavior(
     lower = outer[1].subgridspec(bands, ACROSS).subplots(squeeze=False, sharey="row")
     for place, name in enumerate(benchmarks):
         part = shown[shown["benchmark"] == name]
-        _models(upper[0, place], part, order, markers)
+        _models(upper[0, place], part, rows, markers)
+        page.span(upper[0, place], part[["value", "low", "high"]])
         if place:
             upper[0, place].set_yticklabels([])
         for axes, (title, column) in zip(lower[place], columns.items(), strict=True):

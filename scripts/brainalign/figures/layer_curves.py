@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from brainalign.figures.curves import PICKED, SPREAD, network
 from brainalign.figures.order import MODEL_COLUMNS, benchmark_order, each, model_order
+from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.style import (
     COLOUR,
     FAMILY_MARKERS,
@@ -36,7 +37,7 @@ MANY = 8
 FEW = 3  # up to so many networks of a row, the spread over folds is drawn as a band
 
 
-def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame) -> Figure:
+def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
     """Draw `layers` (tables/layers.csv): r against relative depth.
 
     A row of panels holds a vanilla model with what was tuned from it and its untrained twins, which
@@ -49,11 +50,12 @@ def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     bands = [benchmarks[i : i + ACROSS] for i in range(0, len(benchmarks), ACROSS)] or [[]]
     order = model_order(scores)
     order = order[order["model"].isin(layers["model"]) & ~order["role"].isin(FEATURES)]
+    order = page.rows(order)
     groups = [group for _, group in order.groupby("group", sort=False)]
     row_height = ROW[len(groups) > MANY]
     heights = [max(row_height, 0.1 + LINE_HEIGHT * len(group)) for group in groups]
     figure = sheet(PAGE, 1.2 + len(bands) * (0.9 + sum(heights)), bool(layers["simulated"].any()))
-    heading(figure, "Brain alignment by layer")
+    heading(figure, page.title("Brain alignment by layer"))
     if not benchmarks or not groups:
         absent(figure.subplots(), "the study has no alignment benchmark of a language model")
         return figure
@@ -78,6 +80,9 @@ def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame) -> Figure:
                 _cell(axes, models, group, last=row == len(groups) - 1)
                 for baseline in each(levels.dropna(subset=["r"])):
                     level(axes, baseline.r, "baseline", dashes[baseline.model])
+            spread = rows[["r_sd", "r_sd_subjects"]].max(axis=1).fillna(0)
+            reached = pd.DataFrame({"low": rows["r"] - spread, "high": rows["r"] + spread})
+            page.span(panels[0, column], reached, vertical=True)
             _head(panels[0, column], rows)
         for row, group in enumerate(groups):
             _names(panels[row, across], group, heights[row])

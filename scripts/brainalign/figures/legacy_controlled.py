@@ -12,6 +12,7 @@ from brainalign.analysis.association import spearman
 from brainalign.analysis.records import MODES
 from brainalign.analysis.wording import p_text, r_text
 from brainalign.figures.order import MODEL_COLUMNS, each, model_order
+from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
@@ -40,7 +41,7 @@ EXTRA = (
 )
 
 
-def legacy_controlled(scores: pd.DataFrame) -> Figure:
+def legacy_controlled(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
     """Draw `scores` (tables/scores.csv): each model's r under both modes, and how the ranks move.
 
     A dataset's legacy benchmark is paired with its controlled one (the first with the first, and
@@ -52,9 +53,9 @@ def legacy_controlled(scores: pd.DataFrame) -> Figure:
     order = model_order(whole)
     across = max(1, min(len(pairs), ACROSS))
     bands = max(1, -(-len(pairs) // across))
-    dots, ranks = 0.6 + ROW * max(len(order), 4), 2.0
+    dots, ranks = 0.6 + ROW * max(len(page.rows(order)), 4), 2.0
     figure = sheet(PAGE, 0.9 + bands * (dots + ranks), bool(whole["simulated"].any()))
-    heading(figure, "The same score, legacy and controlled")
+    heading(figure, page.title("The same score, legacy and controlled"))
     grid = figure.subplots(2 * bands, across, squeeze=False, height_ratios=[dots, ranks] * bands)
     for axes in grid.flat:
         axes.set_axis_off()
@@ -74,7 +75,9 @@ def legacy_controlled(scores: pd.DataFrame) -> Figure:
             continue
         wide = _both(whole, order, names)
         lower.set_axis_on()
-        _dumbbells(upper, wide, markers)
+        rows = page.rows(wide)
+        _dumbbells(upper, rows, markers)
+        page.span(upper, wide[list(MODES)])
         panel(
             upper, dataset,
             ", ".join(
@@ -85,7 +88,7 @@ def legacy_controlled(scores: pd.DataFrame) -> Figure:
             ),
         )  # fmt: skip
         if column == 0:
-            upper.set_yticks(range(len(wide)), list(wide["label"]))
+            upper.set_yticks(range(len(rows)), list(rows["label"]))
         else:
             upper.set_yticks([])
         _ranks(lower, wide, markers)

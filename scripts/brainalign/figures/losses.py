@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from brainalign.figures.order import MODEL_COLUMNS, each, model_order
+from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.style import (
     COLOUR,
     MUTED,
@@ -26,18 +27,18 @@ ROW = 0.155  # inches per model
 ACROSS = 3
 
 
-def losses(table: pd.DataFrame) -> Figure:
+def losses(table: pd.DataFrame, page: Page = WHOLE) -> Figure:
     """Draw `table` (tables/losses.csv): bits per byte, a panel per text, tuned below vanilla.
 
     Untrained models and baselines are not in the table: they predict no words.
     """
     texts = list(table["text"].unique())
-    order = model_order(table)
+    order = page.rows(model_order(table))
     bands = max(1, -(-len(texts) // ACROSS))
     figure = sheet(
         PAGE, 0.8 + bands * (0.85 + ROW * max(len(order), 4)), bool(table["simulated"].any())
     )
-    heading(figure, "Next-word loss")
+    heading(figure, page.title("Next-word loss"))
     if not texts:
         absent(figure.subplots(), "the study has no text to predict")
         return figure
@@ -47,11 +48,14 @@ def losses(table: pd.DataFrame) -> Figure:
         if place >= len(texts):
             axes.set_axis_off()
             continue
-        _text(axes, table[table["text"] == texts[place]], order, markers)
+        rows = table[table["text"] == texts[place]]
+        _text(axes, rows, order, markers)
+        page.span(axes, rows[["bits_per_byte"]])
+        axes.set_xlim(left=0)
         labels = list(order["label"]) if place % ACROSS == 0 else [""] * len(order)
         axes.set_yticks(range(len(order)), labels)
         axes.set_xlabel("bits per byte")
-    legend(figure, order["role"].unique(), markers)
+    legend(figure, order["role"].unique(), page.markers(markers, order))
     return figure
 
 
@@ -75,7 +79,6 @@ def _text(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, markers: dict[str
         colour = COLOUR[str(model.role)]
         axes.hlines(place, 0, loss, color=colour, linewidth=0.8, alpha=0.4)
         axes.plot(loss, place, marker(model, markers), color=colour)
-    axes.set_xlim(left=0)
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

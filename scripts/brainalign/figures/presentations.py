@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainalign.figures.order import each
+from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
@@ -29,21 +30,23 @@ ROW = 0.16  # inches
 ACROSS = 2
 
 
-def presentations(table: pd.DataFrame) -> Figure:
+def presentations(table: pd.DataFrame, page: Page = WHOLE) -> Figure:
     """Draw the pairs of `table` (tables/presentations.csv) in controlled mode, by dataset."""
     rows = table[
         (table["mode"] == "controlled")
         & (table["level"] == "pair")
         & (table["measure"] == table["kind"].map(SHOWN))
     ].dropna(subset="absolute")
-    names = rows[["kind", "dataset"]].drop_duplicates()
-    sizes = rows.groupby(["kind", "dataset"], sort=False).size().to_list()
+    shown = page.rows(rows)
+    names = shown[["kind", "dataset"]].drop_duplicates()
+    sizes = shown.groupby(["kind", "dataset"], sort=False).size().to_list()
     heights = [max(sizes[i : i + ACROSS], default=4) for i in range(0, len(sizes), ACROSS)]
     inches = [0.9 + ROW * max(n, 3) for n in heights] or [1.5]
     figure = sheet(PAGE, 0.7 + sum(inches), bool(table["simulated"].any()))
-    heading(figure, "Presentation beside tuning: what changes a model's score")
+    heading(figure, page.title("Presentation beside tuning: what changes a model's score"))
     if names.empty:
-        absent(figure.subplots(), "no model is read in several presentations")
+        of_page = " of this page" * (page.of > 1)
+        absent(figure.subplots(), f"no model{of_page} is read in several presentations")
         return figure
     grid = figure.subplots(
         len(inches), min(ACROSS, len(names)), squeeze=False, height_ratios=inches
@@ -53,10 +56,12 @@ def presentations(table: pd.DataFrame) -> Figure:
             axes.set_axis_off()
             continue
         kind, dataset = names.iloc[index]
-        own = rows[(rows["kind"] == kind) & (rows["dataset"] == dataset)]
-        about = [f"N = {len(own)} contrasts", *world(own)]
+        whole = rows[(rows["kind"] == kind) & (rows["dataset"] == dataset)]
+        own = page.rows(whole)
+        about = [f"N = {len(whole)} contrasts", *world(own)]
         panel(axes, str(dataset), f"controlled, {', '.join(about)}")
         _draw(axes, own.sort_values(["comparison", "presentation"], ascending=[False, True]))
+        page.span(axes, whole[["absolute", "low", "high"]])
         axes.set_xlabel(UNIT[str(kind)])
     figure.legend(
         handles=[

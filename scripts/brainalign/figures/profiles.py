@@ -7,6 +7,7 @@ from matplotlib.lines import Line2D
 
 from brainalign.analysis.wording import r_text, said
 from brainalign.figures.order import MODEL_COLUMNS, each, model_order
+from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.style import (
     COLOUR,
     FEATURES,
@@ -38,7 +39,7 @@ EXTRA = (
 NUMBERS = {"r": 16, "lost": 40}  # points right of a panel
 
 
-def profiles(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
+def profiles(table: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
     """Draw `table` (tables/profiles.csv), a panel per dataset, a row per network.
 
     Two columns of numbers at the right: the correlation of the two modes' curves over layers, and
@@ -47,12 +48,12 @@ def profiles(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     """
     order = model_order(scores)
     order = order[order["model"].isin(table["model"]) & ~order["role"].isin(FEATURES)]
-    order = order.reset_index(drop=True)
+    networks, order = order["model"], page.rows(order.reset_index(drop=True))
     datasets = list(dict.fromkeys(zip(table["dataset"], table["simulated"], strict=True)))
     bands = max(1, -(-len(datasets) // ACROSS))
     height = 0.85 + ROW * max(len(order), 4)
     figure = sheet(PAGE, 0.9 + bands * height, bool(table["simulated"].any()))
-    heading(figure, "Where the best layer lies, legacy and controlled")
+    heading(figure, page.title("Where the best layer lies, legacy and controlled"))
     if not datasets or order.empty:
         absent(figure.subplots(), "no dataset has the layers of a model in both modes")
         return figure
@@ -63,7 +64,7 @@ def profiles(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     for place, (dataset, simulated) in enumerate(datasets):
         axes = grid.flat[place]
         _dataset(axes, table[table["dataset"] == dataset], order, markers)
-        count = _count(table, str(dataset), order)
+        count = _count(table, str(dataset), networks)
         panel(
             axes, str(dataset),
             f"legacy and controlled{', simulated' * bool(simulated)}\nN = {count} networks",
@@ -71,12 +72,12 @@ def profiles(table: pd.DataFrame, scores: pd.DataFrame) -> Figure:
         labels = list(order["label"]) if place % ACROSS == 0 else [""] * len(order)
         axes.set_yticks(range(len(order)), labels)
         axes.set_xlabel("relative depth of the best layer")
-    legend(figure, order["role"].unique(), markers, EXTRA)
+    legend(figure, order["role"].unique(), page.markers(markers, order), EXTRA)
     return figure
 
 
-def _count(table: pd.DataFrame, dataset: str, order: pd.DataFrame) -> int:
-    rows = table[(table["dataset"] == dataset) & table["model"].isin(order["model"])]
+def _count(table: pd.DataFrame, dataset: str, networks: pd.Series) -> int:
+    rows = table[(table["dataset"] == dataset) & table["model"].isin(networks)]
     return int((rows["legacy_depth"].notna() & rows["controlled_depth"].notna()).sum())
 
 

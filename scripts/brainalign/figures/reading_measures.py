@@ -8,6 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from brainalign.figures.order import MODEL_COLUMNS, model_order
+from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.style import PAGE, absent, heading, panel, sheet, world
 
 COLUMNS = (*MODEL_COLUMNS, "label", "dataset", "mode", "measure", "value", "low", "simulated")
@@ -16,16 +17,17 @@ ROW = 0.15  # inches per model
 WIDTH = 15  # characters of a line of a column's name
 
 
-def reading_measures(behaviors: pd.DataFrame) -> Figure:
+def reading_measures(behaviors: pd.DataFrame, page: Page = WHOLE) -> Figure:
     """Draw controlled `behaviors` (tables/behaviors.csv): a row per model, a column per dataset.
 
     A cell's number is the gain in held-out log-likelihood (1,000 × nats per word), bold where its
     interval lies above 0; its colour is the share of the column's highest gain.
     """
     rows = behaviors[(behaviors["mode"] == "controlled") & (behaviors["measure"] == GAIN)]
-    order = model_order(rows)
+    networks = model_order(rows)
+    order = page.rows(networks)
     figure = sheet(PAGE, 1.1 + ROW * max(len(order), 4), bool(behaviors["simulated"].any()))
-    heading(figure, "Fit to reading times: models × measures (1,000 × nats per word)")
+    heading(figure, page.title("Fit to reading times: models × measures (1,000 × nats per word)"))
     axes = figure.subplots()
     if rows.empty:
         absent(axes, "no benchmark of reading times is controlled")
@@ -34,10 +36,12 @@ def reading_measures(behaviors: pd.DataFrame) -> Figure:
 
     def table(column: str) -> pd.DataFrame:
         wide = rows.pivot_table(index="model", columns="dataset", values=column)
-        return wide.reindex(index=order["model"], columns=datasets)
+        return wide.reindex(columns=datasets)
 
-    gain, low = 1000 * table("value"), table("low")
-    share = gain.clip(lower=0) / gain.max().where(gain.max() > 0)
+    highest = 1000 * table("value").max()
+    gain, low = (table(column).reindex(order["model"]) for column in ("value", "low"))
+    gain = 1000 * gain
+    share = gain.clip(lower=0) / highest.where(highest > 0)
     sns.heatmap(
         share, ax=axes, annot=gain.map(_text), fmt="", cmap="Blues", vmin=0, vmax=1.6, cbar=False,
         linewidths=0.5, annot_kws={"fontsize": 7},
@@ -48,7 +52,7 @@ def reading_measures(behaviors: pd.DataFrame) -> Figure:
     for index in zip(*np.nonzero(share.notna().to_numpy()), strict=True):
         next(drawn).set_fontweight("bold" if above[index] else "normal")
     axes.set(xlabel="", ylabel="")
-    about = [f"N = {len(order)} models", *world(rows)]
+    about = [f"N = {len(networks)} models", *world(rows)]
     panel(axes, "Δ log-likelihood", f"controlled, {', '.join(about)}")
     axes.tick_params(length=0)
     return figure
