@@ -9,7 +9,7 @@ SNAKEMAKE := $(VENV)/bin/snakemake
 # Several test processes at once, each with whole files in their order, so that fixtures serve all of a file.
 TESTS := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-all lint test-slurm test-conda test-faults bench-encoding bench-reading bench-capability bench-tuning bench-analysis bench-scaling clean
+.PHONY: help demo schema test test-all lint test-slurm test-conda test-faults bench-encoding bench-reading bench-capability bench-tuning bench-analysis bench-scaling clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make test-conda  run the study with --sdm conda, against a local channel of PyPI's wheels"
 	@echo "make test-faults  kill jobs and Snakemake, fill the disk, damage files: the results stay the same (Linux, root)"
 	@echo "make lint   ruff, snakefmt, mypy"
+	@echo "make schema  docs/config.md and resources/config.schema.json from the classes of the settings"
 	@echo "make bench-encoding, bench-reading, bench-capability, bench-tuning  measure against peers (minutes to an hour, quiet machine)"
 	@echo "make bench-analysis  do the tests of the analysis keep their word, how long does it take (half an hour)"
 	@echo "make bench-scaling  what planning and single jobs cost (ten minutes, quiet machine)"
@@ -50,6 +51,9 @@ lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/snakefmt --check Snakefile rules
 	$(VENV)/bin/mypy
+
+schema: $(VENV)/installed
+	PYTHONPATH=scripts $(VENV)/bin/python -m brainalign.study.reference
 
 test: lint
 	$(TESTS) -m "not long and not real"

@@ -125,6 +125,7 @@ def ours(work: str) -> dict[str, Any]:
     import pandas as pd
     import torch
     from brainalign.capability.answering import answer
+    from brainalign.capability.settings import Generation, MultipleChoice
     from brainalign.capability.tasks import Task
     from brainalign.models.loading import load
     from brainalign.models.manifest import describe
@@ -144,13 +145,11 @@ def ours(work: str) -> dict[str, Any]:
         for row in rows(questions, subject, split)
     )
     if kind == "mmlu":
-        task = Task.from_config({"format": "multiple-choice", "scoring": "loglikelihood"})
+        task = Task.of(MultipleChoice(scoring="loglikelihood"))
     else:  # the shots are the file's first questions
         dev = frame["split"] == "dev"
         frame = frame[~dev | (frame.groupby("subject").cumcount() < 3)].assign(split="test")
-        task = Task.from_config(
-            {"format": "generation", "scoring": "legacy", "max_new_tokens": NEW_TOKENS}
-        )
+        task = Task.of(Generation(scoring="legacy", max_new_tokens=NEW_TOKENS))
     rate = matrix_rate(torch.randn)
     touch(model.model)
     with Measured() as cost:

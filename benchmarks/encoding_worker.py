@@ -100,7 +100,7 @@ def ours(work: str) -> dict[str, Any]:
     from brainalign.encoding.features import Features
     from brainalign.encoding.regression import LeastSquares, Ridge
     from brainalign.encoding.responses import Responses, Targets
-    from brainalign.encoding.splits import contiguous
+    from brainalign.encoding.splits import Contiguous, contiguous
 
     if work == "ceiling":
         scores = ceiling_scores()
@@ -121,7 +121,7 @@ def ours(work: str) -> dict[str, Any]:
     splits = contiguous(rows, folds)
     epsilon = 1e-8 if work in BRAIN_SCORES else 0.0
     benchmark = Benchmark(
-        regression, {"scheme": "contiguous"}, tuple(splits), None, "mean", "best", None, epsilon, 0
+        regression, Contiguous(), tuple(splits), None, "mean", "best", None, epsilon, 0
     )
 
     def responses_of(y: np.ndarray) -> Responses:
@@ -167,7 +167,9 @@ def whole_model() -> dict[str, Any]:
     import pandas as pd
     import xarray as xr
     from brainalign.encoding.alignment import align
+    from brainalign.encoding.settings import Scoring
     from brainalign.formats.activations import open_activations, write_activations
+    from brainalign.settings import read
 
     controlled = {
         "regression": {
@@ -202,7 +204,7 @@ def whole_model() -> dict[str, Any]:
     with Measured() as cost:
         for file, stimuli, dataset in made:
             for entry in (legacy, controlled):
-                align(file, stimuli, dataset, entry, "cpu", 0)
+                align(file, stimuli, dataset, read(entry, Scoring), "cpu", 0)
     return cost.report([])
 
 

@@ -23,7 +23,7 @@ from dag import DATASETS, MODELS, REPOSITORY, enlarged
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
-from brainalign.models.recipe import Recipe
+from brainalign.models.settings import recipe_of
 from brainalign.study.models import Model, all_models, parent, previous_checkpoint
 from brainalign.study.resources import (
     gpus,
@@ -96,7 +96,7 @@ def training(name: str, models: Mapping[str, Model]) -> dict[str, float]:
     the weights twice. After the training's last step none is kept.
     """
     source = models[name]["source"]
-    recipe = Recipe.of(source)
+    recipe = recipe_of(source)
     parameters = models[name]["parameters"]
     steps = math.ceil(recipe.seen(ALPACA - recipe.held_out) / recipe.batch_size)
     copies = 4 if training_gpus(name, models) > 1 else 3

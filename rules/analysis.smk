@@ -57,11 +57,30 @@ SCORED = {
 
 # Experiment → the benchmarks, tasks and texts that its trajectory is made of.
 SCORED_ON = {
-    name: experiment.get(
-        "scored_on", [name for kind in SCORED.values() for name in kind]
+    name: list(
+        experiment.scored_on or [name for kind in SCORED.values() for name in kind]
     )
-    for name, experiment in config.get("tuning", {}).items()
+    for name, experiment in STUDY.tuning.items()
 }
+
+
+def shown(benchmarks):
+    """What tables say of benchmarks, beside their scores."""
+    keys = (
+        "dataset",
+        "measure",
+        "report_as",
+        "companion",
+        "mode",
+        "regression",
+        "split",
+        "layers",
+        "questions",
+    )
+    return {
+        name: {key: value for key, value in plain(entry).items() if key in keys}
+        for name, entry in benchmarks.items()
+    }
 
 
 def has_presentations(name):
@@ -169,7 +188,7 @@ rule scores:
     params:
         files=SCORE_FILES,
         models=model_records(),
-        benchmarks=REGRESSIONS,
+        benchmarks=shown(REGRESSIONS),
         simulated_datasets=SIMULATED_DATASETS,
         code=code("scores"),
     script:
@@ -194,7 +213,7 @@ rule similarities:
     params:
         files=SIMILARITY_FILES,
         models=model_records(),
-        benchmarks=SIMILARITIES,
+        benchmarks=shown(SIMILARITIES),
         simulated_datasets=SIMULATED_DATASETS,
         code=code("similarities"),
     script:
@@ -220,7 +239,7 @@ rule behaviors:
     params:
         files=BEHAVIOR_FILES,
         models=model_records(),
-        benchmarks=BEHAVIOR,
+        benchmarks=shown(BEHAVIOR),
         simulated_datasets=SIMULATED_DATASETS,
         code=code("behaviors"),
     script:
@@ -246,7 +265,7 @@ rule capabilities:
     params:
         files=CAPABILITY_FILES,
         models=model_records(),
-        tasks=CAPABILITY,
+        tasks=shown(CAPABILITY),
         code=code("capabilities"),
     script:
         "../scripts/capabilities.py"
@@ -312,7 +331,7 @@ rule presentations:
     params:
         files=PRESENTATION_FILES,
         models=IN_PRESENTATIONS,
-        benchmarks={"behavior": BEHAVIOR, "alignment": REGRESSIONS},
+        benchmarks={"behavior": shown(BEHAVIOR), "alignment": shown(REGRESSIONS)},
         simulated_datasets=SIMULATED_DATASETS,
         code=code("presentations"),
     script:
@@ -537,7 +556,10 @@ rule trajectory:
     conda:
         "../envs/encoding.yaml"
     params:
-        **SCORED,
+        **{
+            kind: shown({name: SCORED[kind][name] for _, name in files})
+            for kind, files in TRAJECTORY_FILES.items()
+        },
         runs=RUNS,
         scored_on=SCORED_ON,
         models=model_records(TUNING_MODELS),

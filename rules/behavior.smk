@@ -6,7 +6,7 @@ rule behavior:
         surprisal=lambda wildcards: result(
             "surprisal",
             wildcards.model,
-            BEHAVIOR[wildcards.benchmark]["dataset"] + ".parquet",
+            BEHAVIOR[wildcards.benchmark].dataset + ".parquet",
         ),
         stimuli=benchmark_dataset(BEHAVIOR, "stimuli.parquet"),
         responses=benchmark_dataset(BEHAVIOR, "responses.nc"),
@@ -23,8 +23,8 @@ rule behavior:
     conda:
         "../envs/encoding.yaml"
     params:
-        benchmark=scoring_of(BEHAVIOR),
-        seed=config["seed"],
+        fit=lambda wildcards: plain(BEHAVIOR[wildcards.benchmark].fit),
+        seed=STUDY.seed,
         code=code("behavior"),
     script:
         "../scripts/behavior.py"

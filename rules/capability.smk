@@ -16,18 +16,14 @@ rule capability:
         task=one_of(CAPABILITY),
     conda:
         "../envs/language-model.yaml"
-    threads: config.get("model_threads", 1)
+    threads: STUDY.model_threads
     resources:
         mem_mb=model_memory,
         runtime=reading_time((60, 4), (240, 20)),
         gpu=model_gpus,
         gpu_mem_mb=model_gpu_memory,
     params:
-        task=lambda wildcards: {
-            key: value
-            for key, value in CAPABILITY[wildcards.task].items()
-            if key != "questions"
-        },
+        asking=lambda wildcards: plain(CAPABILITY[wildcards.task].asking),
         chat=model_key("chat", False),
         code=code("capability"),
     script:

@@ -14,7 +14,9 @@ from snakemake.logging import logger
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from brainalign.datasets.registry import FITTED_TIMES, reader_files, surprisal_kind
+from brainalign.encoding.settings import Cka, Rsa
 from brainalign.datasets.registry import surprisal_fits as fits
+from brainalign.settings import plain, read, tag_of
 from brainalign.study import forks
 from brainalign.study.alignment_size import (
     activations_shape,
@@ -51,6 +53,7 @@ from brainalign.study.resources import (
     training_gpus,
     training_memory_mb,
 )
+from brainalign.study.settings import Study
 
 if {"{", "}"} & {*str(workflow.basedir), *os.getcwd()}:
     raise WorkflowError(
@@ -70,29 +73,34 @@ CONFIG_FILES = workflow.overwrite_configfiles or [
     Path(workflow.basedir) / "config.yaml"
 ]
 faults = [line for path in CONFIG_FILES for line in duplicate_keys(path)]
-faults = faults or config_faults(
-    config, Path(workflow.basedir) / "resources" / "config.schema.yaml"
-)
+faults = faults or config_faults(config)
 if faults:
     raise WorkflowError("the study's config is not valid:\n" + "\n".join(faults))
 
-RESULTS = "/".join(["results", *filter(None, [config.get("study")])])
+STUDY = read(config, Study)
+# Scripts look these up themselves: where and how a job runs, which changes no result.
+config |= {key: getattr(STUDY, key) for key in ("device", "mirror", "batch_tokens")}
+
+RESULTS = "/".join(["results", *filter(None, [STUDY.study])])
 ALL_MODELS = all_models(config)
-NARROWED = narrow(ALL_MODELS, config.get("only") or [])
+NARROWED = narrow(ALL_MODELS, STUDY.only or [])
 # Checkpoints of tuning experiments are read and scored as all models are, and have tables of their own.
 CHECKPOINTS = [name for name in NARROWED if role(NARROWED[name]) == "checkpoint"]
 # A model's further presentations are read and scored too, for a table of their own.
 PRESENTED = [name for name in NARROWED if role(NARROWED[name]) == "presentation"]
 MODELS = {n: m for n, m in NARROWED.items() if n not in (*CHECKPOINTS, *PRESENTED)}
-DATASETS = config.get("datasets", {})
-ALIGNMENT = config.get("alignment", {})
+DATASETS = STUDY.datasets
+ALIGNMENT = STUDY.alignment
 # Similarities have another scale than r: a table of their own, and no part in any other.
 SIMILARITIES = {
-    n: b for n, b in ALIGNMENT.items() if b["regression"]["type"] in ("rsa", "cka")
+    n: b for n, b in ALIGNMENT.items() if isinstance(b.regression, Rsa | Cka)
 }
 REGRESSIONS = {n: b for n, b in ALIGNMENT.items() if n not in SIMILARITIES}
-BEHAVIOR = config.get("behavior", {})
-CAPABILITY = config.get("capability", {})
+BEHAVIOR = STUDY.behavior
+CAPABILITY = STUDY.capability
+TEXTS = STUDY.next_word
+# Benchmark → the models that it is for, where it says so.
+MODELS_OF = {n: b.models for n, b in [*ALIGNMENT.items(), *BEHAVIOR.items()]}
 
 
 def result(*parts):
@@ -175,15 +183,12 @@ READ_MODELS = [
 ]
 # An untrained model can only guess: its answers and its loss are not worth the time they take.
 TRAINED_MODELS = [name for name in RUN_MODELS if role(MODELS[name]) != "untrained"]
-SIMULATED_DATASETS = [
-    n for n, d in DATASETS.items() if d["source"]["type"] == "simulated"
-]
+SIMULATED_DATASETS = [n for n, d in DATASETS.items() if tag_of(d.source) == "simulated"]
 REAL_DATASETS = [n for n in DATASETS if n not in SIMULATED_DATASETS]
 SIMULATED_TASKS = [
-    n for n, t in CAPABILITY.items() if t["questions"]["type"] == "simulated"
+    n for n, t in CAPABILITY.items() if tag_of(t.questions) == "simulated"
 ]
-TEXTS = config.get("next_word", {})
-SIMULATED_TEXTS = [n for n, t in TEXTS.items() if t["source"]["type"] == "simulated"]
+SIMULATED_TEXTS = [n for n, t in TEXTS.items() if tag_of(t.source) == "simulated"]
 REAL_TEXTS = [n for n in TEXTS if n not in SIMULATED_TEXTS]
 REAL_TASKS = [n for n in CAPABILITY if n not in SIMULATED_TASKS]
 
@@ -208,33 +213,24 @@ def scored(model, names):
     read_by = parent(ALL_MODELS[model]) if counted else model
     return [
         name
-        for name in scored_on(model, names, ALL_MODELS)
+        for name in scored_on(model, {n: MODELS_OF.get(n) for n in names}, ALL_MODELS)
         if (name in BEHAVIOR or not counted)
-        and not (planted and ALIGNMENT[name]["dataset"] in REAL_DATASETS)
+        and not (planted and ALIGNMENT[name].dataset in REAL_DATASETS)
         and (
             read_by not in PUBLISHED_SURPRISAL
-            or (name in BEHAVIOR and surprisal_fits(read_by, BEHAVIOR[name]["dataset"]))
+            or (name in BEHAVIOR and surprisal_fits(read_by, BEHAVIOR[name].dataset))
         )
     ]
 
 
 def surprisal_fits(model, dataset):
     """Whether a model's published surprisal is of the words of a dataset."""
-    return fits(ALL_MODELS[model]["source"], dataset, DATASETS[dataset]["source"])
+    return fits(ALL_MODELS[model]["source"], dataset, plain(DATASETS[dataset].source))
 
 
-def scoring_of(section):
-    """A lookup of how a benchmark is scored: its entry, without the models that it is for."""
-    return lambda wildcards: {
-        key: value
-        for key, value in section[wildcards.benchmark].items()
-        if key != "models"
-    }
-
-
-def dataset_key(key, default=None):
+def dataset_key(key):
     """A lookup of one key of the dataset's config entry, for a rule's params."""
-    return lambda wildcards: DATASETS[wildcards.dataset].get(key, default)
+    return lambda wildcards: plain(getattr(DATASETS[wildcards.dataset], key))
 
 
 def own_paths(source):
@@ -269,8 +265,12 @@ def missing_files(jobs):
         if "own" in job.input.keys():
             model = job.wildcards.get("model")
             name = f"models.{model}" if model else f"datasets.{job.wildcards.dataset}"
-            entry = ALL_MODELS[model] if model else DATASETS[job.wildcards.dataset]
-            paths = [p for p in own_paths(entry["source"]) if not p.exists()]
+            source = (
+                ALL_MODELS[model]["source"]
+                if model
+                else dataset_key("source")(job.wildcards)
+            )
+            paths = [p for p in own_paths(source) if not p.exists()]
             lines += [f"{name}.source: {path} is not there" for path in paths]
     return sorted(set(lines))
 
@@ -278,7 +278,7 @@ def missing_files(jobs):
 def benchmark_dataset(section, *parts):
     """The path of a file of the dataset that a benchmark names."""
     return lambda wildcards: result(
-        "data", section[wildcards.benchmark]["dataset"], *parts
+        "data", section[wildcards.benchmark].dataset, *parts
     )
 
 
@@ -323,12 +323,12 @@ def tuning_memory(wildcards, attempt):
 
 def model_gpus(wildcards):
     """GPUs of a job that runs a model, for a cluster."""
-    return gpus(wildcards.model, ALL_MODELS, config.get("device", "auto"))
+    return gpus(wildcards.model, ALL_MODELS, STUDY.device)
 
 
 def model_gpu_memory(wildcards):
     """Memory (MB) that each GPU of a job that reads with a model must have, for a cluster."""
-    return gpu_memory_mb(wildcards.model, ALL_MODELS, config.get("device", "auto"))
+    return gpu_memory_mb(wildcards.model, ALL_MODELS, STUDY.device)
 
 
 def tuning_gpus(wildcards):
@@ -367,9 +367,9 @@ def surprisal_time(wildcards, attempt):
     pass over all of it, unless windows are strided.
     """
     dataset = DATASETS[wildcards.dataset]
-    endless = dataset.get("context") == "corpus" and not dataset.get("stride")
+    endless = dataset.context == "corpus" and not dataset.stride
     return reading_time((30, 10 if endless else 4), (240, 20))(wildcards, attempt)
 
 
 # `keep: scores` drops activations once all that reads them is done.
-kept_activations = temp if config.get("keep") == "scores" else lambda path: path
+kept_activations = temp if STUDY.keep == "scores" else lambda path: path

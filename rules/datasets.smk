@@ -2,11 +2,11 @@
 
 
 def task_source(wildcards):
-    return CAPABILITY[wildcards.task]["questions"]
+    return plain(CAPABILITY[wildcards.task].questions)
 
 
 def text_source(wildcards):
-    return TEXTS[wildcards.text]["source"]
+    return plain(TEXTS[wildcards.text].source)
 
 
 def instructions_source(wildcards):
@@ -22,7 +22,7 @@ localrules:
 
 rule fetch_dataset:
     input:
-        own=lambda wildcards: own_files(DATASETS[wildcards.dataset]["source"]),
+        own=lambda wildcards: own_files(dataset_key("source")(wildcards)),
     output:
         raw=result("data", "{dataset}", "raw.json"),
     log:
@@ -35,7 +35,7 @@ rule fetch_dataset:
         "../envs/data.yaml"
     params:
         source=dataset_key("source"),
-        downloads=config.get("downloads", "downloads"),
+        downloads=STUDY.downloads,
         code=reader_code("fetch_dataset", dataset_key("source")),
     script:
         "../scripts/fetch_dataset.py"
@@ -80,7 +80,7 @@ rule fetch_questions:
         "../envs/data.yaml"
     params:
         source=task_source,
-        downloads=config.get("downloads", "downloads"),
+        downloads=STUDY.downloads,
         code=reader_code("fetch_dataset", task_source),
     script:
         "../scripts/fetch_dataset.py"
@@ -101,7 +101,7 @@ rule prepare_questions:
         "../envs/data.yaml"
     params:
         source=task_source,
-        seed=config["seed"],
+        seed=STUDY.seed,
         code=reader_code("prepare_questions", task_source),
     script:
         "../scripts/prepare_questions.py"
@@ -120,7 +120,7 @@ rule fetch_text:
         "../envs/data.yaml"
     params:
         source=text_source,
-        downloads=config.get("downloads", "downloads"),
+        downloads=STUDY.downloads,
         code=reader_code("fetch_dataset", text_source),
     script:
         "../scripts/fetch_dataset.py"
@@ -158,7 +158,7 @@ rule fetch_instructions:
         "../envs/data.yaml"
     params:
         source=instructions_source,
-        downloads=config.get("downloads", "downloads"),
+        downloads=STUDY.downloads,
         code=reader_code("fetch_dataset", instructions_source),
     script:
         "../scripts/fetch_dataset.py"

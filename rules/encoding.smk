@@ -3,19 +3,20 @@
 
 def nuisance_of(wildcards):
     """Baselines beyond which a benchmark asks for a model's unique variance; none of them has any."""
-    beyond = ALIGNMENT[wildcards.benchmark].get("unique_variance", {}).get("beyond", [])
-    return [] if wildcards.model in beyond else beyond
+    asked = ALIGNMENT[wildcards.benchmark].unique_variance
+    beyond = [] if asked is None else asked.beyond
+    return [] if wildcards.model in beyond else list(beyond)
 
 
 def sizes_of(wildcards):
     """Shapes of responses and of activations of a job, as far as they are there, and its benchmark."""
     entry = ALIGNMENT[wildcards.benchmark]
-    dataset, model = entry["dataset"], wildcards.get("model")
+    dataset, model = entry.dataset, wildcards.get("model")
     activations = result("activations", str(model), f"{dataset}.safetensors")
     return (
         responses_shape(result("data", dataset, "responses.nc")),
         activations_shape(activations) if model else None,
-        entry,
+        entry.scoring,
     )
 
 
@@ -51,8 +52,11 @@ rule ceiling:
         ),
         runtime=run_time(60),
     params:
-        benchmark=scoring_of(ALIGNMENT),
-        seed=config["seed"],
+        scoring=lambda wildcards: plain(
+            ALIGNMENT[wildcards.benchmark].scoring.of_responses
+        ),
+        ceiling=lambda wildcards: plain(ALIGNMENT[wildcards.benchmark].ceiling),
+        seed=STUDY.seed,
         code=code("ceiling"),
     script:
         "../scripts/ceiling.py"
@@ -63,7 +67,7 @@ rule alignment:
         activations=lambda wildcards: result(
             "activations",
             wildcards.model,
-            ALIGNMENT[wildcards.benchmark]["dataset"] + ".safetensors",
+            ALIGNMENT[wildcards.benchmark].dataset + ".safetensors",
         ),
         stimuli=benchmark_dataset(ALIGNMENT, "stimuli.parquet"),
         responses=benchmark_dataset(ALIGNMENT, "responses.nc"),
@@ -71,7 +75,7 @@ rule alignment:
             result(
                 "activations",
                 name,
-                ALIGNMENT[wildcards.benchmark]["dataset"] + ".safetensors",
+                ALIGNMENT[wildcards.benchmark].dataset + ".safetensors",
             )
             for name in nuisance_of(wildcards)
         ],
@@ -90,8 +94,8 @@ rule alignment:
         mem_mb=alignment_memory,
         runtime=alignment_time,
     params:
-        benchmark=scoring_of(ALIGNMENT),
-        seed=config["seed"],
+        scoring=lambda wildcards: plain(ALIGNMENT[wildcards.benchmark].scoring),
+        seed=STUDY.seed,
         nuisance=lambda wildcards: nuisance_of(wildcards),
         code=code("alignment"),
     script:

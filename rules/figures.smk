@@ -1,7 +1,7 @@
 """Figures, one rule each, the report's pages, and its captions."""
 
 # The simulated subjects' regions are names that mean nothing (docs/methods/simulation.md).
-REGION_BENCHMARKS = [n for n, b in REGRESSIONS.items() if b["dataset"] in REAL_DATASETS]
+REGION_BENCHMARKS = [n for n, b in REGRESSIONS.items() if b.dataset in REAL_DATASETS]
 # Figures with a row per model, in pages where models are many.
 PAGED = {
     "layer_curves",
@@ -232,7 +232,7 @@ rule plot_regions:
     params:
         files=REGION_FILES,
         models=model_records(),
-        modes={name: ALIGNMENT[name]["mode"] for name in REGION_BENCHMARKS},
+        modes={name: ALIGNMENT[name].mode for name in REGION_BENCHMARKS},
         code=code("plot_regions"),
     script:
         "../scripts/plot_regions.py"

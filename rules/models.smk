@@ -82,7 +82,7 @@ rule fetch_model:
         dtype=model_key("dtype", "float32"),
         max_context=model_key("max_context", None),
         trust_remote_code=model_key("trust_remote_code", False),
-        downloads=config.get("downloads", "downloads"),
+        downloads=STUDY.downloads,
         code=code("fetch_model"),
     script:
         "../scripts/fetch_model.py"
@@ -105,7 +105,7 @@ rule pretrain_model:
     priority: 50
     conda:
         "../envs/language-model.yaml"
-    threads: config.get("model_threads", 1)
+    threads: STUDY.model_threads
     resources:
         mem_mb=memory(3000),
         runtime=run_time(120),
@@ -113,8 +113,8 @@ rule pretrain_model:
         source=model_key("source", None),
         dtype=model_key("dtype", "float32"),
         max_context=model_key("max_context", None),
-        seed=config["seed"],
-        threads=config.get("model_threads", 1),
+        seed=STUDY.seed,
+        threads=STUDY.model_threads,
         code=code("pretrain_model"),
     script:
         "../scripts/pretrain_model.py"
@@ -142,7 +142,7 @@ rule instruction_tune:
     priority: 40
     conda:
         "../envs/language-model.yaml"
-    threads: lambda wildcards: max(config.get("model_threads", 1), tuning_gpus(wildcards))
+    threads: lambda wildcards: max(STUDY.model_threads, tuning_gpus(wildcards))
     resources:
         mem_mb=tuning_memory,
         runtime=run_time(120, 120),
@@ -152,11 +152,9 @@ rule instruction_tune:
         dtype=model_key("dtype", None),
         max_context=model_key("max_context", None),
         simulated=lambda wildcards: is_simulated(wildcards.model, ALL_MODELS),
-        seed=lambda wildcards: model_entry(wildcards)["source"].get(
-            "seed", config["seed"]
-        ),
+        seed=lambda wildcards: model_entry(wildcards)["source"].get("seed", STUDY.seed),
         scratch=result("models", "{model}", "unfinished"),
-        threads=config.get("model_threads", 1),
+        threads=STUDY.model_threads,
         code=code("instruction_tune"),
     script:
         "../scripts/instruction_tune.py"
@@ -185,9 +183,7 @@ rule initialise_untrained:
         source=model_key("source", None),
         dtype=model_key("dtype", None),
         max_context=model_key("max_context", None),
-        seed=lambda wildcards: model_entry(wildcards)["source"].get(
-            "seed", config["seed"]
-        ),
+        seed=lambda wildcards: model_entry(wildcards)["source"].get("seed", STUDY.seed),
         code=code("initialise_untrained"),
     script:
         "../scripts/initialise_untrained.py"
@@ -224,7 +220,7 @@ rule fetch_everything:
             result("models", "{name}", "manifest.json"), name=FETCHED_MODELS
         ),
     output:
-        sums=f"{config.get('downloads', 'downloads')}/{config.get('study') or 'default'}.sha256",
+        sums=f"{STUDY.downloads}/{STUDY.study or 'default'}.sha256",
     log:
         log_of("fetch_everything"),
     benchmark:
@@ -233,7 +229,7 @@ rule fetch_everything:
         "../envs/language-model.yaml"
     params:
         models=FETCHED_MODELS,
-        mirror=config.get("mirror"),
+        mirror=STUDY.mirror,
         code=code("fetch_everything"),
     script:
         "../scripts/fetch_everything.py"

@@ -47,15 +47,15 @@ rule activations:
         dataset=one_of(DATASETS),
     conda:
         "../envs/language-model.yaml"
-    threads: config.get("model_threads", 1)
+    threads: STUDY.model_threads
     resources:
         mem_mb=model_memory,
         runtime=reading_time((20, 1), (60, 10)),
         gpu=model_gpus,
         gpu_mem_mb=model_gpu_memory,
     params:
-        context=dataset_key("context", "none"),
-        pooling=dataset_key("pooling", "last"),
+        context=dataset_key("context"),
+        pooling=dataset_key("pooling"),
         bos=model_key("bos", "default"),
         presentation=presented,
         decoder_input=model_key("decoder_input", "shifted"),
@@ -85,7 +85,7 @@ rule baseline_activations:
     params:
         name="{model}",
         source=model_key("source", None),
-        seed=config["seed"],
+        seed=STUDY.seed,
         code=code("baseline_activations"),
     script:
         "../scripts/baseline_activations.py"
@@ -110,13 +110,13 @@ rule embedding_activations:
         dataset=one_of(DATASETS),
     conda:
         "../envs/language-model.yaml"
-    threads: config.get("model_threads", 1)
+    threads: STUDY.model_threads
     resources:
         mem_mb=model_memory,
         runtime=run_time(30, 10),
     params:
         name="{model}",
-        context=dataset_key("context", "none"),
+        context=dataset_key("context"),
         code=code("embedding_activations"),
     script:
         "../scripts/embedding_activations.py"
@@ -146,16 +146,16 @@ rule surprisal:
         dataset=one_of(DATASETS),
     conda:
         "../envs/language-model.yaml"
-    threads: config.get("model_threads", 1)
+    threads: STUDY.model_threads
     resources:
         mem_mb=model_memory,
         runtime=surprisal_time,
         gpu=model_gpus,
         gpu_mem_mb=model_gpu_memory,
     params:
-        context=dataset_key("context", "story"),
+        context=dataset_key("context"),
         stride=dataset_key("stride"),
-        whitespace=dataset_key("whitespace", "leading"),
+        whitespace=dataset_key("whitespace"),
         bos=model_key("bos", "default"),
         method=model_key("surprisal", "prefix"),
         presentation=presented,
@@ -179,7 +179,7 @@ rule fetch_surprisal:
         "../envs/data.yaml"
     params:
         source=model_key("source", None),
-        downloads=config.get("downloads", "downloads"),
+        downloads=STUDY.downloads,
         code=surprisal_code("fetch_dataset"),
     script:
         "../scripts/fetch_dataset.py"
@@ -249,17 +249,17 @@ rule next_word_loss:
         text=one_of(TEXTS),
     conda:
         "../envs/language-model.yaml"
-    threads: config.get("model_threads", 1)
+    threads: STUDY.model_threads
     resources:
         mem_mb=model_memory,
         runtime=reading_time((20, 1), (60, 10)),
         gpu=model_gpus,
         gpu_mem_mb=model_gpu_memory,
     params:
-        documents=lambda wildcards: TEXTS[wildcards.text].get("documents", "whole"),
-        window=lambda wildcards: TEXTS[wildcards.text].get("window"),
-        stride=lambda wildcards: TEXTS[wildcards.text].get("stride"),
-        max_tokens=lambda wildcards: TEXTS[wildcards.text].get("max_tokens"),
+        documents=lambda wildcards: TEXTS[wildcards.text].documents,
+        window=lambda wildcards: TEXTS[wildcards.text].window,
+        stride=lambda wildcards: TEXTS[wildcards.text].stride,
+        max_tokens=lambda wildcards: TEXTS[wildcards.text].max_tokens,
         bos=model_key("bos", "default"),
         method=model_key("surprisal", "prefix"),
         code=code("next_word_loss"),

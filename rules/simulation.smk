@@ -1,5 +1,35 @@
 """The simulated world: a corpus to learn from, subjects with a known truth, questions on its facts."""
 
+from brainalign.capability.settings import GenerationTask
+from brainalign.simulation.settings import Reading
+
+
+def world(*keys):
+    """The keys of section `simulation` that a job depends on."""
+    return {key: getattr(STUDY.simulation, key) for key in keys if STUDY.simulation}
+
+
+SUBJECTS = (
+    "features",
+    "knowledge",
+    "half_life",
+    "drift",
+    "subject_noise",
+    "voxel_noise",
+)
+
+
+def world_of_dataset(wildcards):
+    """The same of a simulated dataset: readers see no planted state."""
+    reading = isinstance(DATASETS[wildcards.dataset].source, Reading)
+    return world("things_per_domain", *(() if reading else SUBJECTS))
+
+
+def world_of_questions(wildcards):
+    """The same of simulated questions: those with choices ask for all facts."""
+    written = isinstance(CAPABILITY[wildcards.task], GenerationTask)
+    return world("things_per_domain", *(["items_per_task"] if written else []))
+
 
 rule simulate_corpus:
     output:
@@ -14,8 +44,10 @@ rule simulate_corpus:
     conda:
         "../envs/data.yaml"
     params:
-        simulation=config.get("simulation"),
-        seed=config["seed"],
+        simulation=world(
+            "things_per_domain", "documents", "instructions", "items_per_task"
+        ),
+        seed=STUDY.seed,
         code=code("simulate_corpus"),
     script:
         "../scripts/simulate_corpus.py"
@@ -36,8 +68,8 @@ rule simulate_dataset:
         "../envs/data.yaml"
     params:
         source=dataset_key("source"),
-        simulation=config.get("simulation"),
-        seed=config["seed"],
+        simulation=world_of_dataset,
+        seed=STUDY.seed,
         code=code("simulate_dataset"),
     script:
         "../scripts/simulate_dataset.py"
@@ -55,9 +87,9 @@ rule simulate_questions:
     conda:
         "../envs/data.yaml"
     params:
-        format=lambda wildcards: CAPABILITY[wildcards.task]["format"],
-        simulation=config.get("simulation"),
-        seed=config["seed"],
+        format=lambda wildcards: tag_of(CAPABILITY[wildcards.task]),
+        simulation=world_of_questions,
+        seed=STUDY.seed,
         code=code("simulate_questions"),
     script:
         "../scripts/simulate_questions.py"

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 from brainalign.devices import choose_device
 from brainalign.encoding.alignment import align
 from brainalign.encoding.finished_layers import FinishedLayers
+from brainalign.encoding.settings import Scoring
 from brainalign.formats.activations import open_activations
 from brainalign.formats.atomic import sha256_of
 from brainalign.formats.datasets import read_responses, read_stimuli
 from brainalign.formats.tables import write_table
 from brainalign.job import job
+from brainalign.settings import read
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -29,7 +31,7 @@ with job(snakemake.log[0]) as log:
         open_activations(snakemake.input.activations),
         stimuli,
         read_responses(snakemake.input.responses, stimuli),
-        snakemake.params.benchmark,
+        read(snakemake.params.scoring, Scoring),
         device=device,
         seed=snakemake.params.seed,
         nuisance={

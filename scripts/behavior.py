@@ -4,25 +4,24 @@ from typing import TYPE_CHECKING
 
 from brainalign.behavior.measures import of_measure
 from brainalign.behavior.reading_times import fit_reading_times
+from brainalign.behavior.settings import ControlledFit, LegacyFit
 from brainalign.formats.datasets import read_responses, read_stimuli
 from brainalign.formats.tables import read_table, write_table
 from brainalign.job import job
+from brainalign.settings import read
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-# Keys that say which data, not how they are scored.
-NAMING = ("dataset", "measure", "report_as")
-
 with job(snakemake.log[0]) as log:
-    benchmark = dict(snakemake.params.benchmark)
+    settings = read(snakemake.params.fit, LegacyFit | ControlledFit)
     stimuli = read_stimuli(snakemake.input.stimuli)
     fit = fit_reading_times(
         read_table(snakemake.input.surprisal, ["stimulus_id", "bits"]),
         stimuli,
-        of_measure(read_responses(snakemake.input.responses, stimuli), benchmark.get("measure")),
+        of_measure(read_responses(snakemake.input.responses, stimuli), settings.measure),
+        settings,
         seed=snakemake.params.seed,
-        **{key: value for key, value in benchmark.items() if key not in NAMING},
     )
     whole = fit[fit["kind"] == "all"].set_index("measure")
     log.info("%d words scored, %d left out", whole.loc["r", "n"], fit["n_dropped"].iloc[0])

@@ -8,12 +8,14 @@ import pandas as pd
 from brainalign.capability.answering import answer
 from brainalign.capability.batches import BATCH_TOKENS
 from brainalign.capability.progress import AnswerLog
+from brainalign.capability.settings import Generation, MultipleChoice
 from brainalign.capability.summary import summarise
 from brainalign.capability.tasks import Task
 from brainalign.formats.atomic import sha256_of
 from brainalign.formats.tables import read_json, read_table, write_table
 from brainalign.job import job
 from brainalign.models.loading import load
+from brainalign.settings import read
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -23,7 +25,7 @@ UNANSWERED_SHARE = 0.05  # of written answers, above which the log warns
 
 with job(snakemake.log[0]) as log:
     settings = snakemake.params
-    task = Task.from_config({"chat": settings.chat, **settings.task})
+    task = Task.of(read(settings.asking, MultipleChoice | Generation), chat=settings.chat)
     questions = read_table(snakemake.input.questions)
     manifest = read_json(snakemake.input.manifest)
     model = load(manifest, snakemake.config.get("device", "auto"), snakemake.threads)
@@ -38,7 +40,7 @@ with job(snakemake.log[0]) as log:
             questions,
             task,
             where=snakemake.input.questions,
-            batch_tokens=snakemake.config.get("batch_tokens", BATCH_TOKENS),
+            batch_tokens=snakemake.config.get("batch_tokens") or BATCH_TOKENS,
             done=kept.answered,
         ):
             kept.add(batch)

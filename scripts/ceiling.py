@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING
 
 from brainalign.encoding.ceilings import noise_ceiling
+from brainalign.encoding.settings import Ceiling, Scoring
 from brainalign.formats.datasets import read_responses, read_stimuli
 from brainalign.formats.tables import write_table
 from brainalign.job import job
+from brainalign.settings import read
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,7 +16,11 @@ with job(snakemake.log[0]) as log:
     stimuli = read_stimuli(snakemake.input.stimuli)
     responses = read_responses(snakemake.input.responses, stimuli)
     ceilings = noise_ceiling(
-        stimuli, responses, snakemake.params.benchmark, seed=snakemake.params.seed
+        stimuli,
+        responses,
+        read(snakemake.params.scoring, Scoring),
+        read(snakemake.params.ceiling, Ceiling),
+        seed=snakemake.params.seed,
     )
     write_table(ceilings, snakemake.output.ceiling)
     overall = ceilings[(ceilings["target_id"] == "all") & (ceilings["region"] == "all")].iloc[0]

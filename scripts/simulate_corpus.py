@@ -7,9 +7,10 @@ from brainalign.formats.atomic import atomic_path
 from brainalign.formats.tables import write_json
 from brainalign.job import job
 from brainalign.models.prompts import ALPACA
+from brainalign.settings import read
 from brainalign.simulation.corpus import corpus
 from brainalign.simulation.instructions import instructions
-from brainalign.simulation.settings import Settings
+from brainalign.simulation.settings import Simulation
 from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
 from brainalign.simulation.world import build_world
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 HELD_OUT_DOCUMENTS = 200
 
 with job(snakemake.log[0]) as log:
-    settings = Settings.of(snakemake.params.simulation)
+    settings = read(snakemake.params.simulation, Simulation)
     seed = snakemake.params.seed
     world = build_world(seed, settings.things_per_domain)
     drawn = corpus(world, settings.documents + HELD_OUT_DOCUMENTS, seed)

@@ -5,16 +5,19 @@ from typing import TYPE_CHECKING
 from brainalign.formats.datasets import write_dataset
 from brainalign.formats.tables import write_json
 from brainalign.job import job
+from brainalign.settings import read
 from brainalign.simulation.datasets import simulate
+from brainalign.simulation.settings import Chapter, Passages, Reading, Simulation, Story
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]) as log:
-    sizes = dict(snakemake.params.source)
-    sizes.pop("type")
-    kind = sizes.pop("kind")
-    made = simulate(kind, sizes, snakemake.params.simulation, snakemake.params.seed)
+    made = simulate(
+        read(snakemake.params.source, Passages | Story | Chapter | Reading),
+        read(snakemake.params.simulation, Simulation),
+        snakemake.params.seed,
+    )
     log.info("%d stimuli, responses %s", len(made.stimuli), dict(made.responses.sizes))
     write_dataset(
         made.stimuli, made.responses, snakemake.output.stimuli, snakemake.output.responses

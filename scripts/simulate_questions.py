@@ -4,15 +4,16 @@ from typing import TYPE_CHECKING
 
 from brainalign.formats.tables import write_table
 from brainalign.job import job
+from brainalign.settings import read
 from brainalign.simulation.questions import generation, multiple_choice
-from brainalign.simulation.settings import Settings
+from brainalign.simulation.settings import Simulation
 from brainalign.simulation.world import build_world
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]) as log:
-    settings = Settings.of(snakemake.params.simulation)
+    settings = read(snakemake.params.simulation, Simulation)
     seed = snakemake.params.seed
     world = build_world(seed, settings.things_per_domain)
     if snakemake.params.format == "multiple-choice":

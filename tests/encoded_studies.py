@@ -18,14 +18,12 @@ from brainalign.encoding.benchmark import Benchmark
 from brainalign.encoding.features import Features
 from brainalign.encoding.regression import make_regression
 from brainalign.encoding.responses import Responses, Targets
-from brainalign.encoding.splits import make_splits
+from brainalign.encoding.settings import Alphas, Ridge
+from brainalign.encoding.splits import Grouped
 from brainalign.simulation.subjects import Noise, centred, respond
 
 STATE, JUNK, FOLDS = 12, 24, 6
-RIDGE = {
-    "type": "ridge", "selection": "gcv-per-target",
-    "alphas": {"low": 1e-4, "high": 1e4, "n": 17, "relative": True},
-}  # fmt: skip
+RIDGE = Ridge(selection="gcv-per-target", alphas=Alphas(1e-4, 1e4, 17, relative=True))
 BENCHMARKS = {
     "b": {"dataset": "d", "mode": "controlled", "layers": "best", "split": {"scheme": "grouped"}}
 }
@@ -61,10 +59,10 @@ def encoded_study(design: Design, seed: list[int]) -> dict[str, pd.DataFrame]:
     )  # fmt: skip
     ids = np.array([f"t{i}" for i in range(drawn.subject.size)])
     responses = Responses(drawn.values, Targets(ids, drawn.subject, np.full(ids.size, "r")))
-    scheme = {"scheme": "grouped", "folds": FOLDS, "seed": 1}
+    scheme = Grouped(folds=FOLDS, seed=1)
     rows = [f"{i:05d}" for i in range(n)]
     benchmark = Benchmark(
-        make_regression(RIDGE), scheme, tuple(make_splits(scheme, rows, groups)), groups,
+        make_regression(RIDGE), scheme, tuple(scheme.split(rows, groups)), groups,
         "median-within-subject", "best", None, 0.0, 1,
     )  # fmt: skip
     noise = _noise(design, n, rng)

@@ -292,7 +292,7 @@ def reading_findings(seed: list[int], stories: int = 10, words: int = 100) -> Fi
 
     The times follow word length, which surprisal goes with.
     """
-    from brainalign.behavior.reading_times import fit_reading_times
+    from worlds.entries import fit_reading_times
 
     stimuli, responses, bits = _read(np.random.default_rng(seed), stories, words)
     surprisal = stimuli[["stimulus_id"]].assign(bits=bits)
@@ -317,7 +317,7 @@ def reading_pair_findings(
     from brainalign.analysis.behaviors import collect_behaviors
     from brainalign.analysis.contrasts import contrasts
     from brainalign.analysis.records import model_table
-    from brainalign.behavior.reading_times import fit_reading_times
+    from worlds.entries import fit_reading_times
 
     rng = np.random.default_rng(seed)
     stimuli, responses, bits = _read(rng, stories, words, slope=4)

@@ -6,11 +6,11 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from brainalign.behavior.reading_times import fit_reading_times
 from brainalign.behavior.reliability import analytic_reliability
 from brainalign.behavior.token_counts import token_counts
 from brainalign.datasets import natural_stories
 from brainalign.datasets.raw import locate
+from worlds.entries import fit_reading_times
 
 pytestmark = pytest.mark.real
 

@@ -10,17 +10,17 @@ from brainalign.capability.answering import answer
 from brainalign.capability.extraction import Form, extract
 from brainalign.capability.generation import published_examples, question_set
 from brainalign.capability.multiple_choice import question_set as choice_set
-from brainalign.capability.tasks import Task, check_questions
+from brainalign.capability.tasks import check_questions
 from brainalign.datasets import bbh, mmlu
 from brainalign.datasets.raw import locate
 from brainalign.models.loading import load
 from unit import capability_world as world
 from unit.capability_world import published_prompt
+from worlds.entries import asked
 
 pytestmark = pytest.mark.real
 LEGACY = {
-    form: Task.from_config({"format": form, "scoring": "legacy"})
-    for form in ("multiple-choice", "generation")
+    form: asked({"format": form, "scoring": "legacy"}) for form in ("multiple-choice", "generation")
 }
 
 
@@ -138,12 +138,12 @@ def test_some_real_questions_are_answered(
     number = mmlu_questions.groupby(["split", "subject"]).cumcount()
     some = mmlu_questions[(mmlu_questions["split"] == "dev") | (number < 1)]
     some = some[some["subject"].isin(some["subject"].unique()[:8])]
-    of = Task.from_config({"format": "multiple-choice", "scoring": "loglikelihood", "shots": 1})
+    of = asked({"format": "multiple-choice", "scoring": "loglikelihood", "shots": 1})
     assert sum(len(batch) for batch in answer(model, some, of)) == 8
     few = bbh_questions[bbh_questions.groupby("subject").cumcount() < 3]
     few = few[few["subject"].isin(few["subject"].unique()[:6])]
     options = {"format": "generation", "scoring": "direct", "shots": 1, "max_new_tokens": 4}
-    assert sum(len(batch) for batch in answer(model, few, Task.from_config(options))) == 12
+    assert sum(len(batch) for batch in answer(model, few, asked(options))) == 12
 
 
 def test_a_real_model_scores_real_questions_as_one_pass_each_does(
@@ -153,7 +153,7 @@ def test_a_real_model_scores_real_questions_as_one_pass_each_does(
     number = mmlu_questions.groupby(["split", "subject"]).cumcount()
     some = mmlu_questions[(mmlu_questions["split"] == "dev") | (number < 2)]
     some = some[some["subject"].isin(["abstract_algebra", "anatomy"])]
-    of = Task.from_config({"format": "multiple-choice", "scoring": "loglikelihood"})
+    of = asked({"format": "multiple-choice", "scoring": "loglikelihood"})
     rows = some.set_index("question_id", drop=False)
     records = [record for batch in answer(model, some, of) for record in batch]
     assert len(records) == 4

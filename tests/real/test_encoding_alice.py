@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from brainalign.datasets import alice
 from brainalign.datasets.raw import locate
-from brainalign.encoding.alignment import align, words_to_volumes
-from brainalign.encoding.ceilings import noise_ceiling
-from brainalign.encoding.timing import Timing
+from brainalign.encoding.alignment import words_to_volumes
+from brainalign.encoding.settings import Timing
 from brainalign.formats.activations import open_activations, write_activations
+from worlds.entries import align, noise_ceiling
 
 pytestmark = pytest.mark.real
 CONTROLLED = {
@@ -69,7 +69,7 @@ def test_convolved_word_onsets_are_the_published_word_rate(dataset):
     One second off, the correlation falls below 0.96.
     """
     stimuli, responses = dataset
-    timing = Timing.of({"features": "hrf", "silence": "zero"})
+    timing = Timing(features="hrf", silence="zero")
     words = words_to_volumes(timing, stimuli, responses)
     ours = words(np.ones((len(stimuli), 1)))[:, 0]
     for published in responses["nuisance"].values[:, :, 0]:

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from brainalign.behavior.measures import of_measure
-from brainalign.behavior.reading_times import fit_reading_times
 from brainalign.datasets import (
     kuribayashi2024,
     michaelov2024,
@@ -18,6 +17,7 @@ from brainalign.datasets import (
 from brainalign.datasets.published_surprisal import LEAST_BITS_PER_WORD
 from brainalign.datasets.raw import locate
 from brainalign.formats.datasets import check_responses, check_stimuli
+from worlds.entries import fit_reading_times
 
 pytestmark = pytest.mark.real
 PAIRS = {

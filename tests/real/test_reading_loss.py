@@ -4,9 +4,9 @@ import pytest
 from brainalign.analysis.behaviors import collect_behaviors
 from brainalign.analysis.reading_loss import reading_loss
 from brainalign.analysis.records import model_table
-from brainalign.behavior.reading_times import fit_reading_times
 from brainalign.datasets import kuribayashi2024, natural_stories
 from brainalign.datasets.raw import locate
+from worlds.entries import fit_reading_times
 
 pytestmark = pytest.mark.real
 

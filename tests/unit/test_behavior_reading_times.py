@@ -6,13 +6,15 @@ import pytest
 import statsmodels.formula.api as smf
 import xarray as xr
 from brainalign.behavior.mixed import cross_validated_gain, fit, held_out_loglik, sums
-from brainalign.behavior.reading_times import fit_reading_times, regressors, word_table
+from brainalign.behavior.reading_times import regressors, word_table
 from brainalign.behavior.reliability import analytic_reliability, reliability, split_half
+from brainalign.behavior.settings import NoCeiling, SplitHalf
 from brainalign.behavior.terms import KNOTS, natural_spline, spills_over, values_of
 from brainalign.behavior.token_counts import token_counts
 from brainalign.errors import InputError
 from scipy import stats
 from scipy.interpolate import CubicSpline
+from worlds.entries import fit_reading_times
 
 SLOPE, BACK, LENGTH = 4.0, 2.5, 3.0
 
@@ -264,15 +266,15 @@ def test_ceilings_of_readers_means_and_bare_means(world):
     mean = np.nanmean(world.times, axis=1, keepdims=True)
     n = (~np.isnan(world.times)).sum(1, keepdims=True).astype(float)
     sd = np.nanstd(world.times, axis=1, ddof=1, keepdims=True)
-    assert reliability(world.responses(), None, {}, 0).method == "split-half"
-    with_spread = reliability(world.responses(mean, sd=sd, n=n), None, {}, 0)
+    assert reliability(world.responses(), None, SplitHalf(), 0).method == "split-half"
+    with_spread = reliability(world.responses(mean, sd=sd, n=n), None, SplitHalf(), 0)
     assert with_spread.method == "at least analytic"
     assert with_spread.root().method == "at least root of analytic"
     assert 0 < with_spread.value < 1
-    bare = reliability(world.responses(mean), None, {}, 0)
+    bare = reliability(world.responses(mean), None, SplitHalf(), 0)
     assert np.isnan(bare.value)
     assert bare.note.startswith("no ceiling")
-    assert reliability(world.responses(), None, {"method": "none"}, 0).method == "none"
+    assert reliability(world.responses(), None, NoCeiling(), 0).method == "none"
     with pytest.raises(InputError, match="method 'guess'"):
         reliability(world.responses(), None, {"method": "guess"}, 0)
 
@@ -491,7 +493,7 @@ def test_a_ceiling_of_halves_that_hardly_agree_is_weak():
     for sd, weak in ((5.0, False), (15.0, True)):
         world = World(stories=4, words=500)
         times = 300 + signal[:, None] + rng.normal(0, sd, (2000, 10))
-        found = reliability(world.responses(times), None, {}, 0)
+        found = reliability(world.responses(times), None, SplitHalf(), 0)
         assert found.weak is weak
         assert found.root().method == f"{'weak ' * weak}root of split-half"
         assert found.method == "split-half"

@@ -13,6 +13,7 @@ from brainalign.capability.tasks import Task
 from hypothesis import given
 from hypothesis import strategies as st
 from unit import capability_world as world
+from worlds.entries import asked
 
 LETTERED = "Which?\nOptions:\n(A) 12/24/1937\n(B) 01/02/1990\n(C) none"
 LISTED = "Is it so?\nOptions:\n- valid \n- invalid"
@@ -65,7 +66,7 @@ CASES = {
 
 
 def of(form: str, scoring: str, **options: object) -> Task:
-    return Task.from_config({"format": form, "scoring": scoring, **options})
+    return asked({"format": form, "scoring": scoring, **options})
 
 
 @pytest.mark.parametrize(

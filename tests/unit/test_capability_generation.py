@@ -14,6 +14,7 @@ from brainalign.capability.generation import (
 from brainalign.capability.tasks import Task
 from brainalign.errors import InputError
 from unit import capability_world as world
+from worlds.entries import asked
 
 # The form of the published prompts, with a text of our own.
 PUBLISHED = """BENCHMARK DATA, canary GUID 0
@@ -33,7 +34,7 @@ A: Let's think step by step.
 
 
 def task(scoring: str, **options: object) -> Task:
-    return Task.from_config({"format": "generation", "scoring": scoring, **options})
+    return asked({"format": "generation", "scoring": scoring, **options})
 
 
 def with_published() -> pd.DataFrame:

@@ -8,10 +8,10 @@ import torch
 from brainalign.capability import batches
 from brainalign.capability.answering import answer
 from brainalign.capability.scorers import Likeliest, Written
-from brainalign.capability.tasks import Task
 from brainalign.errors import InputError
 from brainalign.models import memory
 from unit import capability_world as world
+from worlds.entries import asked
 
 FULL = torch.OutOfMemoryError("CUDA out of memory")
 WAYS = {
@@ -22,7 +22,7 @@ WAYS = {
 
 def answers(kind: str, way: str) -> pd.DataFrame:
     questions = world.multiple_choice() if way == "likeliest" else world.generation()
-    task = Task.from_config({**WAYS[way][1], "shots": 2})
+    task = asked({**WAYS[way][1], "shots": 2})
     found = [record for batch in answer(world.model(kind), questions, task) for record in batch]
     return pd.DataFrame(found).sort_values("question_id", ignore_index=True)
 

@@ -16,11 +16,12 @@ from brainalign.models.loading import LanguageModel
 from unit import capability_world as world
 from unit.capability_world import published_prompt
 from unit.eager_attention import eager
+from worlds.entries import asked
 from worlds.families import crossed
 
 
 def task(form: str, scoring: str, **options: object) -> Task:
-    return Task.from_config({"format": form, "scoring": scoring, **options})
+    return asked({"format": form, "scoring": scoring, **options})
 
 
 def table(model: LanguageModel, questions: pd.DataFrame, of: Task, **options) -> pd.DataFrame:
@@ -360,7 +361,7 @@ def test_bad_questions_are_named(change, message: str) -> None:
 )
 def test_bad_tasks_are_named(entry: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Task.from_config(entry)
+        asked(entry)
 
 
 def test_chat_without_a_template_is_an_error() -> None:

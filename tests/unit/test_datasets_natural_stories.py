@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from brainalign.behavior.reliability import reliability
+from brainalign.behavior.settings import SplitHalf
 from brainalign.datasets import natural_stories
 from brainalign.datasets.reading_times import lag_profile, lean, warn_if_misaligned
 from brainalign.datasets.words import covariates, sentences, unknown_words
@@ -55,7 +56,7 @@ def test_means_come_with_their_spread_and_number_of_readers(folder, tmp_path):
     paths = tmp_path / "stimuli.parquet", tmp_path / "responses.nc"
     write_dataset(prepared.stimuli, prepared.responses, *paths)
     responses = read_responses(paths[1], read_stimuli(paths[0]))
-    found = reliability(responses, None, {}, 0)
+    found = reliability(responses, None, SplitHalf(), 0)
     assert (found.method, found.note) == ("at least analytic", "")
     mean = prepared.responses["responses"].values[:, 0]
     noise = np.mean([(10.5 * item) ** 2 / (50 + zone) for _, zone, item in WORDS])

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 import xarray as xr
 from brainalign.encoding import alignment, arrays, responses
-from brainalign.encoding.alignment import align
 from brainalign.encoding.correlation import Aggregate, Prediction, agreement, pearson
 from brainalign.encoding.operators import Design
 from brainalign.encoding.reduction import principal_components
@@ -31,6 +30,7 @@ from worlds.encoding import (
     planted,
     tables,
 )
+from worlds.entries import align
 
 
 @pytest.fixture

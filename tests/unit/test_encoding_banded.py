@@ -2,17 +2,16 @@
 
 import numpy as np
 import pytest
-from brainalign.encoding.alignment import align
 from brainalign.encoding.banded import SHARES, Nuisance, banded_r2, mixtures, with_copies
-from brainalign.encoding.benchmark import read_benchmark
 from brainalign.encoding.features import Features
 from brainalign.encoding.regression import Ridge
 from brainalign.encoding.responses import Responses, Targets
-from brainalign.encoding.splits import Split, contiguous, inner_splits
+from brainalign.encoding.splits import Contiguous, Split, contiguous
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
 from sklearn.linear_model import Ridge as SklearnRidge
 from worlds.encoding import CONTROLLED, content_free, overall, planted, tables
+from worlds.entries import align, read_benchmark
 
 FOLDS = CONTROLLED | {
     "regression": {
@@ -57,7 +56,7 @@ def test_the_mixtures_are_chosen_as_himalaya_chooses_them(n_units):
     _, nuisance, own, y = spaces()
     wide = own @ np.random.default_rng(3).standard_normal((8, n_units))
     split = contiguous(200, 4, 5)[1]
-    inner = inner_splits({"scheme": "contiguous", "gap": 5}, split.train, None, 3)
+    inner = Contiguous(gap=5).inner(split.train, None, 3)
     weights = mixtures(2, 12, 0)
     ridge = Ridge("folds-per-target", ALPHAS, intercept=False)
     y = y - y.mean(axis=0)
@@ -86,7 +85,7 @@ def test_the_mixtures_are_chosen_as_himalaya_chooses_them(n_units):
 def test_one_band_is_ridge():
     _, nuisance, _, y = spaces()
     split = contiguous(200, 4, 5)[1]
-    inner = inner_splits({"scheme": "contiguous", "gap": 5}, split.train, None, 3)
+    inner = Contiguous(gap=5).inner(split.train, None, 3)
     x = nuisance[split.train] - nuisance[split.train].mean(axis=0)
     alpha = 3.0
     scale = (x**2).sum() / len(x)

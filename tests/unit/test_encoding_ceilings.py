@@ -5,14 +5,12 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from brainalign.encoding.benchmark import read_benchmark
 from brainalign.encoding.ceilings import (
     LEAK,
     _pools,
     extrapolate,
     fit_asymptotes,
     leave_one_subject_out,
-    noise_ceiling,
     split_half,
 )
 from brainalign.encoding.correlation import pearson
@@ -23,6 +21,7 @@ from brainalign.errors import InputError
 from scipy.optimize import curve_fit
 from sklearn.linear_model import LinearRegression
 from worlds.encoding import CONTROLLED, LEGACY, VOXELS, planted, tables
+from worlds.entries import noise_ceiling, read_benchmark
 
 
 def curve(n, v0, tau):
@@ -302,9 +301,6 @@ def test_bad_input_is_named():
     ]:
         with pytest.raises(InputError, match=message):
             noise_ceiling(stimuli, data, LEGACY | {"ceiling": options}, 0)
-    similar = LEGACY | {"regression": {"type": "cka"}, "ceiling": {"method": "split-half"}}
-    with pytest.raises(InputError, match="split-half is of regressions, not of rsa or cka"):
-        noise_ceiling(stimuli, dataset, similar, 0)
 
 
 STORIES, ROWS = 8, 60

@@ -11,9 +11,11 @@ from brainalign.encoding import alignment, finished_layers
 from brainalign.encoding.finished_layers import FinishedLayers
 from brainalign.formats.activations import write_activations
 from brainalign.formats.datasets import write_dataset
+from brainalign.settings import plain
 from conftest import REPOSITORY
 from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params
 from worlds.encoding import CONTROLLED, LEGACY, planted, tables
+from worlds.entries import scoring
 
 LAYERS = ("embedding", "layer.1", "layer.2", "layer.3", "final")
 FOLDS = {"split": {"scheme": "grouped", "folds": 4, "seed": 0}}
@@ -37,7 +39,8 @@ class Job:
         self.input = InputFiles(fromdict={k: str(folder / v) for k, v in names.items()})
         self.input._set_name("nuisance", len(names), end=len(names))
         self.output = OutputFiles(fromdict={"alignment": str(folder / "made" / "b.parquet")})
-        self.params = Params(fromdict={"benchmark": benchmark, "seed": seed, "nuisance": []})
+        settings = {"scoring": plain(scoring(benchmark)), "seed": seed, "nuisance": []}
+        self.params = Params(fromdict=settings)
         self.log = Log(toclone=[str(folder / "log.txt")])
         self.config = {"device": "cpu"}
 

@@ -3,8 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from brainalign.encoding.alignment import align
-from brainalign.encoding.ceilings import noise_ceiling
 from brainalign.encoding.correlation import pearson
 from brainalign.encoding.splits import Split, grouped, presented
 from brainalign.formats.activations import open_activations, write_activations
@@ -12,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 from worlds.encoding import CONTROLLED, FEATURES, SENTENCES, VOXELS, planted, tables
+from worlds.entries import align, noise_ceiling
 
 FOLDS = 6
 LEAVE_ONE_OUT = CONTROLLED | {"split": {"scheme": "grouped"}}

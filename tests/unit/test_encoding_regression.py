@@ -12,8 +12,10 @@ from brainalign.encoding.operators import (
     least_squares_operators,
 )
 from brainalign.encoding.regression import LeastSquares, Ridge, make_regression
-from brainalign.encoding.splits import Split, contiguous, inner_splits, shuffled
+from brainalign.encoding.settings import Regression
+from brainalign.encoding.splits import Contiguous, Split, contiguous, shuffled
 from brainalign.errors import InputError
+from brainalign.settings import read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, RidgeCV
@@ -344,11 +346,13 @@ def test_rows_of_takes_views_where_it_can():
 )
 def test_a_bad_entry_is_named(entry, message):
     with pytest.raises(InputError, match=message):
-        make_regression(entry)
+        read(entry, Regression, "regression")
 
 
 def test_the_default_grid_is_brain_scores():
-    assert make_regression({"type": "ridge"}).alphas == pytest.approx(np.logspace(-3, 3, 7))
+    assert make_regression(read({"type": "ridge"}, Regression)).alphas == pytest.approx(
+        np.logspace(-3, 3, 7)
+    )
 
 
 @pytest.mark.parametrize("selection", ["gcv-shared", "loo-per-target", "gcv-per-target"])
@@ -376,7 +380,7 @@ def test_features_that_are_constant_over_the_training_rows_predict_nothing(p, re
     x = np.tile(random.standard_normal(p), (60, 1))
     x[40:] = random.standard_normal((20, p))
     y, split = random.standard_normal((60, 5)), Split(np.arange(40), np.arange(40, 60))
-    inner = inner_splits({"scheme": "contiguous"}, split.train, None, 4)
+    inner = Contiguous().inner(split.train, None, 4)
     ridges = [Ridge(name, (0.1, 10.0), relative) for name in ("loo-per-target", "gcv-per-target")]
     for regression in (LeastSquares(), *ridges, Ridge("folds-per-target", (0.1, 10.0), relative)):
         prediction, _ = predicted(regression, x, y, split, inner)
@@ -388,7 +392,7 @@ def test_an_inner_fold_where_a_target_is_constant_has_no_say_under_r2():
     x = random.standard_normal((100, 30))
     y = x @ random.standard_normal((30, 3)) + 0.3 * random.standard_normal((100, 3))
     y[:20, 0], y[:20, 1] = 0.0, 0.1
-    inner = inner_splits({"scheme": "contiguous"}, np.arange(80), None, 4)
+    inner = Contiguous().inner(np.arange(80), None, 4)
     design, split = Design.of_features(x), Split(np.arange(80), np.arange(80, 100))
     regression = Ridge("folds-per-target", ALPHAS, criterion="r2")
     responses = y[:80] - y[:80].mean(axis=0)

@@ -4,7 +4,6 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from brainalign.encoding.alignment import align
 from brainalign.encoding.similarity import (
     PairCentring,
     Similarity,
@@ -19,6 +18,7 @@ from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
 from scipy.stats import ortho_group, spearmanr
 from worlds.encoding import overall, planted, tables
+from worlds.entries import align
 
 SPLIT = {"scheme": "shuffled", "folds": 10, "train": 0.1, "seed": 1}  # Brain-Score: 90 % subsets
 

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from brainalign.encoding.alignment import align
 from brainalign.formats.activations import open_activations, write_activations
 from brainalign.models.baselines import features
-from brainalign.simulation.datasets import simulate
 from worlds.encoding import CONTROLLED, overall
+from worlds.entries import align, simulate
 
 
 def score(kind, tmp_path, made, entry):

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from brainalign.encoding.benchmark import in_rows, read_benchmark
 from brainalign.encoding.splits import (
+    Contiguous,
+    Grouped,
+    Wehbe,
     contiguous,
     grouped,
-    inner_splits,
-    make_splits,
     require_groups,
     shuffled,
     wehbe,
@@ -18,6 +18,7 @@ from brainalign.errors import InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
+from worlds.entries import read_benchmark, scheme
 
 
 def test_shuffled_is_brain_scores_over_the_sorted_ids():
@@ -68,13 +69,13 @@ def test_trimmed_ends_are_neither_trained_on_nor_tested():
 
 
 def test_seconds_become_whole_rows():
-    scheme = {"scheme": "contiguous", "folds": 3, "gap_seconds": 5, "trim_seconds": 4.0}
-    assert in_rows(scheme, 2.0) == {"scheme": "contiguous", "folds": 3, "gap": 3, "trim": 2}
-    assert in_rows({"scheme": "contiguous", "gap_seconds": 4.5}, 1.5)["gap"] == 3
+    timed = Contiguous(folds=3, gap_seconds=5, trim_seconds=4.0)
+    assert timed.in_rows(2.0) == Contiguous(folds=3, gap=3, trim=2)
+    assert Contiguous(gap_seconds=4.5).in_rows(1.5).gap == 3
     with pytest.raises(InputError, match="rows have no times"):
-        in_rows(scheme, None)
+        timed.in_rows(None)
     with pytest.raises(InputError, match="gap and gap_seconds"):
-        in_rows({**scheme, "gap": 1}, 2.0)
+        Contiguous(gap=1, gap_seconds=4.0)
 
 
 def test_wehbe_is_the_published_code():
@@ -97,9 +98,7 @@ def test_wehbe_is_the_published_code():
 def test_inner_folds_are_consecutive_blocks_of_the_training_rows():
     train = np.r_[np.arange(0, 40), np.arange(60, 113)]
     truth = KFold(10).split(train)
-    for ours, (fitted, held_out) in zip(
-        inner_splits({"scheme": "wehbe"}, train, None, 10), truth, strict=True
-    ):
+    for ours, (fitted, held_out) in zip(Wehbe().inner(train, None, 10), truth, strict=True):
         np.testing.assert_array_equal(ours.train, fitted)
         np.testing.assert_array_equal(ours.test, held_out)
 
@@ -108,14 +107,14 @@ def test_inner_folds_are_consecutive_blocks_of_the_training_rows():
 @settings(max_examples=30, deadline=None)
 def test_inner_folds_keep_the_gap_in_rows_of_the_scan(gap, start):
     train = np.delete(np.arange(120), np.arange(start, start + 20))
-    for split in inner_splits({"scheme": "contiguous", "gap": gap}, train, None, 4):
+    for split in Contiguous(gap=gap).inner(train, None, 4):
         assert np.abs(train[split.train][:, None] - train[split.test][None, :]).min() > gap
 
 
 def test_inner_folds_of_groups_hold_out_whole_groups():
     groups = np.repeat(list("abcdef"), 5)
     outer = grouped(groups, 3, 1)[0]
-    for split in inner_splits({"scheme": "grouped"}, outer.train, groups, 5):
+    for split in Grouped().inner(outer.train, groups, 5):
         fitted, held_out = groups[outer.train[split.train]], groups[outer.train[split.test]]
         assert not set(fitted) & set(held_out)
         assert held_out.size
@@ -126,7 +125,7 @@ def splits_at_every_level(n_groups, folds, inner):
     groups = np.arange(n_groups)
 
     def inside(rows, sizes):
-        for split in inner_splits({"scheme": "grouped"}, rows, groups, sizes[0]):
+        for split in Grouped().inner(rows, groups, sizes[0]):
             if len(sizes) > 1:
                 inside(rows[split.train], sizes[1:])
 
@@ -201,7 +200,7 @@ def test_a_benchmark_with_too_few_groups_names_its_key():
     assert read_benchmark(entry, stimuli, dataset, 0).chooses_once
     loo = {**entry, "regression": {**regression, "selection": "gcv-per-target"}}
     assert len(read_benchmark(loo, stimuli, dataset, 0).inner_folds()[0]) == 2
-    ols = {"regression": {"type": "ols"}, "unique_variance": {"beyond": []}}
+    ols = {"regression": {"type": "ols"}, "unique_variance": {"beyond": ["length"]}}
     ols |= {"split": {"scheme": "grouped", "folds": 2}}
     with pytest.raises(InputError, match=r"^unique_variance: .* 4 or more"):
         read_benchmark(ols, stimuli, dataset, 0)
@@ -209,16 +208,16 @@ def test_a_benchmark_with_too_few_groups_names_its_key():
 
 def test_a_group_of_one_row_is_no_fold():
     with pytest.raises(InputError, match="1 to test where it holds out b"):
-        make_splits({"scheme": "grouped"}, list(range(12)), list("aaaaabcccccc"))
+        Grouped().split(list(range(12)), list("aaaaabcccccc"))
     with pytest.raises(InputError, match="1 rows to train and 11 to test where it holds out a"):
-        make_splits({"scheme": "grouped"}, list(range(12)), list("aaaaaaaaaaab"))
-    assert len(make_splits({"scheme": "grouped", "folds": 2}, range(12), list("aaaaabcccccc"))) == 2
+        Grouped().split(list(range(12)), list("aaaaaaaaaaab"))
+    assert len(Grouped(folds=2).split(range(12), list("aaaaabcccccc"))) == 2
 
 
 @pytest.mark.parametrize(
-    "scheme, message",
+    "entry, message",
     [
-        ({"scheme": "random"}, "split.scheme: 'random'"),
+        ({"scheme": "random"}, "scheme: 'random' is not allowed; allowed: shuffled"),
         ({"scheme": "shuffled", "train": 0.99}, "split.train"),
         ({"scheme": "grouped", "folds": 9}, "9 folds of 3 groups"),
         ({"scheme": "contiguous", "folds": 8}, "8 folds of 12 rows"),
@@ -226,9 +225,9 @@ def test_a_group_of_one_row_is_no_fold():
         ({"scheme": "wehbe"}, "wehbe needs 48"),
     ],
 )
-def test_a_bad_scheme_is_named(scheme, message):
+def test_a_bad_scheme_is_named(entry, message):
     with pytest.raises(InputError, match=message):
-        make_splits(scheme, list(range(12)), list("aaaabbbbcccc"))
+        scheme(entry).split(list(range(12)), list("aaaabbbbcccc"))
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from brainalign.encoding.responses import Responses, Targets
+from brainalign.encoding.settings import Cosine, Timing
 from brainalign.encoding.splits import Split
 from brainalign.encoding.timing import (
-    Timing,
     WordsToVolumes,
     assign_volumes,
     averaging,
@@ -18,6 +18,7 @@ from brainalign.encoding.timing import (
     zscored,
 )
 from brainalign.errors import InputError
+from brainalign.settings import read
 from scipy.stats import gamma
 
 
@@ -70,7 +71,7 @@ def test_convolution_is_nilearns():
 def test_words_are_convolved_within_their_run():
     volumes, runs = np.arange(0, 40, 2.0), np.repeat([0, 1], 10)
     words = np.array([1.0, 21.0])
-    timing = Timing.of({"features": "hrf", "silence": "zero"})
+    timing = Timing(features="hrf", silence="zero")
     features = WordsToVolumes(timing, words, volumes, runs, 2.0)(np.array([[2.0], [5.0]]))[:, 0]
     np.testing.assert_allclose(features[:10], 2 * canonical_hrf(volumes[:10] - 1))
     np.testing.assert_allclose(features[10:], 5 * canonical_hrf(volumes[10:] - 21))
@@ -142,9 +143,7 @@ def test_the_high_pass_filter_removes_slow_and_keeps_fast():
     t = np.arange(200) * 2.0
     slow, fast = np.cos(2 * np.pi * t / 400), np.cos(2 * np.pi * t / 20)
     rows = np.r_[0:80, 120:200]
-    cleaned = without_drift(
-        (slow + fast)[rows, None], rows, np.zeros(160, int), 2.0, {"cosine": 100.0}
-    )
+    cleaned = without_drift((slow + fast)[rows, None], rows, np.zeros(160, int), 2.0, Cosine(100.0))
     assert np.corrcoef(cleaned[:, 0], fast[rows])[0, 1] > 0.97
 
 
@@ -161,7 +160,7 @@ def test_a_run_that_is_held_out_is_cleaned_like_the_others():
     assert np.corrcoef(test[:, 0], signal[40:, 0])[0, 1] > 0.95
 
 
-@pytest.mark.parametrize("detrend", [1, {"cosine": 60.0}])
+@pytest.mark.parametrize("detrend", [1, Cosine(60.0)])
 def test_each_subject_is_cleaned_with_its_own_nuisance(detrend):
     random = np.random.default_rng(1)
     n = 120
@@ -194,7 +193,7 @@ def test_each_subject_is_cleaned_with_its_own_nuisance(detrend):
 @pytest.mark.parametrize(
     "entry, message",
     [
-        ({"feature": "fir"}, "unknown key feature"),
+        ({"feature": "fir"}, "unknown key 'feature'"),
         ({"features": "spm"}, "timing.features"),
         ({"delays": [-1]}, "timing.delays"),
         ({"trim": [1]}, "timing.trim"),
@@ -206,4 +205,4 @@ def test_each_subject_is_cleaned_with_its_own_nuisance(detrend):
 )
 def test_a_bad_timing_is_named(entry, message):
     with pytest.raises(InputError, match=message):
-        Timing.of(entry)
+        read(entry, Timing, "timing")

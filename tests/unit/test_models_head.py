@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 from brainalign.capability.answering import answer
-from brainalign.capability.tasks import Task
 from brainalign.models.architectures import run_body
 from brainalign.models.head import logits_in_parts, use_float32
 from brainalign.models.loading import LanguageModel
 from brainalign.reading.prediction import token_bits
 from unit import capability_world as world
+from worlds.entries import asked
 
 
 def in_16_bits(kind: str, dtype: torch.dtype = torch.bfloat16) -> LanguageModel:
@@ -67,7 +67,7 @@ def test_logits_are_those_of_float64_on_the_models_hidden_states(
 
 def test_letters_of_a_16_bit_model_do_not_tie() -> None:
     """Logits near 20 (a bias that changes no probability), a few tenths apart."""
-    task = Task.from_config({"format": "multiple-choice", "scoring": "loglikelihood", "shots": 2})
+    task = asked({"format": "multiple-choice", "scoring": "loglikelihood", "shots": 2})
     questions = world.multiple_choice(40)
 
     def ties(use: bool) -> float:

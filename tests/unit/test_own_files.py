@@ -14,14 +14,13 @@ import xarray as xr
 from brainalign.datasets import own
 from brainalign.datasets.own_table import Findings, read_stimuli, without_edges
 from brainalign.datasets.raw import locate
-from brainalign.encoding.alignment import align
-from brainalign.encoding.ceilings import noise_ceiling
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
 from brainalign.formats.datasets import read_responses, write_dataset
 from brainalign.formats.datasets import read_stimuli as read_prepared
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from worlds.entries import align, noise_ceiling
 
 SOURCE = {"type": "own", "stimuli": "stimuli.csv", "responses": "responses.nc"}
 INVISIBLE = " \t\n\r\v\f\x85\xa0\u2003\u2028\u3000\u200b\ufeff\u200e\x00\x1f\u2060\xad"

@@ -5,12 +5,12 @@ import re
 import numpy as np
 import pytest
 import torch
-from brainalign.encoding.alignment import align
 from brainalign.formats.activations import open_activations, write_activations
 from brainalign.reading.activations import extract
 from brainalign.reading.embeddings import input_embeddings
 from reading_models import TEXT, stories, tiny
 from test_encoding_alignment import overall, tables
+from worlds.entries import align
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "t5", "bert"])

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from brainalign.encoding.alignment import align
 from brainalign.encoding.correlation import pearson
 from brainalign.encoding.splits import grouped
 from brainalign.encoding.timing import assign_volumes
@@ -12,14 +11,17 @@ from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
 from brainalign.formats.datasets import read_responses, read_stimuli, write_dataset
 from brainalign.models.baselines import features
+from brainalign.settings import read
 from brainalign.simulation.corpus import corpus
-from brainalign.simulation.datasets import REGIONS, SIZES, TR, simulate
-from brainalign.simulation.settings import Settings
+from brainalign.simulation.datasets import REGIONS, TR
+from brainalign.simulation.settings import Simulation
 from brainalign.simulation.subjects import PERSISTENCE
 from brainalign.simulation.texts import StoryGrammar
 from brainalign.simulation.world import build_world
+from worlds.entries import align, simulate
 
 BRAIN = ("passages", "story", "chapter")
+KINDS = (*BRAIN, "reading")
 NOISELESS = {"drift": 0.0, "subject_noise": 0.0, "voxel_noise": 0.0}
 SEED = 1
 OLS = {"type": "ols"}
@@ -33,7 +35,7 @@ FOLDS = {"passages": 12, "story": 6, "chapter": 4}
 
 @pytest.fixture(scope="module")
 def made():
-    return {kind: simulate(kind, {}, {}, SEED) for kind in SIZES}
+    return {kind: simulate(kind, {}, {}, SEED) for kind in KINDS}
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def score(made, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("kind", SIZES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_dataset_is_well_formed_and_survives_its_files(made, kind, tmp_path):
     stimuli, responses = made[kind].stimuli, made[kind].responses
     paths = tmp_path / "stimuli.parquet", tmp_path / "responses.nc"
@@ -68,7 +70,7 @@ def test_a_dataset_is_well_formed_and_survives_its_files(made, kind, tmp_path):
         np.testing.assert_array_equal(again[name], responses[name])
 
 
-@pytest.mark.parametrize("kind", SIZES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_same_seed_gives_the_same_dataset_and_another_seed_another(made, kind):
     again = simulate(kind, {}, {}, SEED)
     pd.testing.assert_frame_equal(again.stimuli, made[kind].stimuli)
@@ -108,7 +110,7 @@ def test_each_word_of_the_chapter_is_shown_in_one_volume_of_its_run(made):
 def test_test_passages_are_hardly_in_the_pretraining_text(made):
     """They are drawn apart, but the world is small: a few short passages come up twice."""
     passages = made["passages"].stimuli.groupby("context_group")["text"].agg(" ".join)
-    documents = set(corpus(build_world(SEED, Settings().things_per_domain), 3000, SEED))
+    documents = set(corpus(build_world(SEED, Simulation().things_per_domain), 3000, SEED))
     assert passages.isin(documents).mean() < 0.05
 
 
@@ -116,7 +118,7 @@ def test_true_surprisal_is_the_grammars(made):
     stimuli = made["reading"].stimuli
     assert (stimuli["true_surprisal"] >= 0).all()
     assert stimuli["true_surprisal"].mean() > 0.5
-    world = build_world(SEED, Settings().things_per_domain)
+    world = build_world(SEED, Simulation().things_per_domain)
     grammar = StoryGrammar(world)
     # The first sentence by brute force: the share of openings that agree, word by word.
     first = stimuli[stimuli["sentence_id"] == "story-1-1"]
@@ -193,14 +195,14 @@ def test_time_alone_scores_high_when_folds_are_shuffled_and_nothing_when_groups_
 @pytest.mark.parametrize(
     ("kind", "sizes", "simulation", "message"),
     [
-        ("film", {}, {}, "kind 'film'"),
-        ("story", {"targets": 3}, {}, "story.targets: unknown size"),
-        ("passages", {"subjects": 0}, {}, "passages.subjects: 0"),
-        ("passages", {"subjects": True}, {}, "passages.subjects: True"),
+        ("film", {}, {}, "kind: 'film' is not allowed; allowed: passages"),
+        ("story", {"targets": 3}, {}, "unknown key 'targets'; it is a key of kind passages"),
+        ("passages", {"subjects": 0}, {}, "subjects: 0"),
+        ("passages", {"subjects": True}, {}, "subjects: True"),
         ("passages", {"passages_per_topic": 1, "sentences": 1}, {}, "2 rows per topic"),
-        ("chapter", {"volumes": 5}, {}, "chapter.volumes: 5, expected more than 5"),
+        ("chapter", {"volumes": 5}, {}, "volumes: 5 is not allowed; allowed: an integer from 6 up"),
         ("story", {"sentences": 1}, {}, "story.sentences: 1"),
-        ("story", {}, {"drfit": 1.0}, "simulation.drfit"),
+        ("story", {}, {"drfit": 1.0}, "unknown key 'drfit'; did you mean 'drift'"),
     ],
 )
 def test_unusable_sizes_are_named(kind, sizes, simulation, message):
@@ -210,7 +212,7 @@ def test_unusable_sizes_are_named(kind, sizes, simulation, message):
 
 def test_the_defaults_are_the_default_studys(repository):
     config = yaml.safe_load((repository / "config.yaml").read_text(encoding="utf-8"))
-    assert Settings() == Settings.of(config["simulation"])
+    assert Simulation() == read(config["simulation"], Simulation)
 
 
 def groups_of(prepared):
@@ -221,7 +223,7 @@ def groups_of(prepared):
 
 def estimation_error(prepared, state, split):
     """Variance of a fold's predictions that comes from the weights' error, per signal variance."""
-    settings = Settings()
+    settings = Simulation()
     groups = groups_of(prepared)
     context = (
         groups if "run" in prepared.responses.coords

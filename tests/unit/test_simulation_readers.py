@@ -3,9 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from brainalign.behavior.reading_times import fit_reading_times
 from brainalign.simulation import readers
-from brainalign.simulation.datasets import simulate
 from brainalign.simulation.readers import (
     AT_PUNCTUATION,
     BASE,
@@ -17,6 +15,7 @@ from brainalign.simulation.readers import (
     UNREAD,
     reading_times,
 )
+from worlds.entries import fit_reading_times, simulate
 
 N = 3000
 

@@ -6,11 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from brainalign.errors import InputError
+from brainalign.settings import read
 from brainalign.simulation.corpus import corpus
 from brainalign.simulation.grammar import Continuation, Token, sample, surprisal, text_of
 from brainalign.simulation.instructions import instructions
 from brainalign.simulation.questions import generation, multiple_choice
-from brainalign.simulation.settings import Settings
+from brainalign.simulation.settings import Simulation
 from brainalign.simulation.texts import PassageGrammar, StoryGrammar
 from brainalign.simulation.vocabulary import UNKNOWN, train_tokenizer
 from brainalign.simulation.world import VALUES, build_world
@@ -190,13 +191,13 @@ def test_every_word_of_the_tests_is_in_the_vocabulary(world, samples, seed):
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"thing": 3}, "simulation.thing: unknown key"),
+        ({"thing": 3}, "simulation: unknown key 'thing'"),
         ({"things_per_domain": 5}, "an even number"),
-        ({"knowledge": 2}, "expected 0 to 1"),
-        ({"documents": 0}, "expected a positive"),
-        ({"drift": -1}, "expected 0 or more"),
+        ({"knowledge": 2}, "a number from 0 to 1"),
+        ({"documents": 0}, "an integer from 1 up"),
+        ({"drift": -1}, "a number from 0 up"),
     ],
 )
 def test_a_bad_section_is_named(section, message):
     with pytest.raises(InputError, match=message):
-        Settings.of(section)
+        read(section, Simulation, "simulation")

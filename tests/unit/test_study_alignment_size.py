@@ -2,11 +2,14 @@
 
 import h5py
 import numpy as np
+from brainalign.encoding.settings import Ridge, Scoring, Timing, UniqueVariance
+from brainalign.encoding.splits import Contiguous
 from brainalign.formats.activations import write_activations
 from brainalign.study import alignment_size as size
+from msgspec.structs import replace
 
-GCV = {"regression": {"selection": "gcv-per-target"}, "split": {"folds": 5}}
-FOLDS = {"regression": {"selection": "folds-per-target"}, "split": {"folds": 5}}
+GCV = Scoring(Ridge("gcv-per-target"), Contiguous(folds=5))
+FOLDS = Scoring(Ridge("folds-per-target"), Contiguous(folds=5))
 
 
 def test_shapes_are_read_from_the_files(tmp_path):
@@ -27,18 +30,18 @@ def test_shapes_are_read_from_the_files(tmp_path):
 
 def test_memory_covers_what_was_measured():
     """3,000 volumes, 20,000 voxels, 768 units at four delays: 1.18 and 3.88 GB at their peak."""
-    timing = {"timing": {"delays": [1, 2, 3, 4]}}
+    timed = Timing(delays=(1, 2, 3, 4))
     shapes = (3000, 20000), (1, 768)
-    assert 1180 < size.alignment_mb(*shapes, GCV | timing) < 2.5 * 1180
-    assert 3880 < size.alignment_mb(*shapes, FOLDS | timing) < 2.5 * 3880
+    assert 1180 < size.alignment_mb(*shapes, replace(GCV, timing=timed)) < 2.5 * 1180
+    assert 3880 < size.alignment_mb(*shapes, replace(FOLDS, timing=timed)) < 2.5 * 3880
 
 
 def test_run_time_covers_what_was_measured():
     """34 layers of 4,096 units on Pereira2018-384, nested: 7 s a layer, 46 with unique variance."""
     shapes = (384, 12195), (34, 4096)
-    nested = GCV | {"split": {"folds": 10}, "layers": "nested"}
+    nested = replace(GCV, split=Contiguous(folds=10), layers="nested")
     assert size.alignment_minutes(*shapes, nested) > 34 * 7 / 60
-    beyond = nested | {"unique_variance": {"beyond": ["oasm"]}}
+    beyond = replace(nested, unique_variance=UniqueVariance(("oasm",)))
     assert size.alignment_minutes(*shapes, beyond) > 34 * 46 / 60
 
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import resource
 import signal
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from brainalign.models.arms import course
 from brainalign.models.labelling import IGNORED
 from brainalign.models.pretraining import PackedText, new_model
 from brainalign.models.prompts import ALPACA
-from brainalign.models.recipe import ARMS, Lora, Recipe
+from brainalign.models.recipe import Arm, Lora, Recipe
 from brainalign.models.samples import read_samples
 from brainalign.models.tuning import _Watch, adapted, collate, keep_state, tune
 from brainalign.simulation.corpus import corpus
@@ -105,7 +106,7 @@ def test_micro_batches_change_nothing_of_what_an_arm_reads(tokenizer):
         }
         for i in range(48)
     ]
-    for arm in ARMS:
+    for arm in get_args(Arm):
         for match in ("tokens", "samples"):
             whole = recipe(arm=arm, match=match, batch_size=4, held_out=0)
             cut = dataclasses.replace(whole, micro_batch=1)

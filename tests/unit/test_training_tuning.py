@@ -20,6 +20,7 @@ from brainalign.models.pretraining import (
 from brainalign.models.prompts import ALPACA, Example, example
 from brainalign.models.recipe import Recipe
 from brainalign.models.samples import read_samples
+from brainalign.models.settings import recipe_of
 from brainalign.simulation.corpus import corpus
 from brainalign.simulation.instructions import instructions
 from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
@@ -253,12 +254,14 @@ def test_an_empty_output_teaches_to_end_at_once(tokenizer, tmp_path):
 
 def test_bad_recipes_and_sizes_are_named(documents, tokenizer, samples):
     with pytest.raises(InputError, match="unknown key"):
-        Recipe.of({"type": "tune", "of": "it", "epoch": 1})
-    assert Recipe.of({"type": "tune", "of": "it", "instructions": "alpaca"}) == Recipe()
+        recipe_of({"type": "tune", "of": "it", "epoch": 1})
+    assert recipe_of({"type": "tune", "of": "it", "checkpoint": 3}).seen(100) == 300
     with pytest.raises(InputError, match="loss_on"):
-        Recipe.of({"loss_on": "prompt"})
-    with pytest.raises(InputError, match="arm: 'other', expected one of instruction"):
-        Recipe.of({"arm": "other"})
+        recipe_of({"type": "tune", "of": "it", "loss_on": "prompt"})
+    with pytest.raises(
+        InputError, match=r"source\.arm: 'other' is not allowed; allowed: continued"
+    ):
+        recipe_of({"type": "tune", "of": "it", "arm": "other"})
     with pytest.raises(InputError, match="201 asked for and 0 held out, but the file has 200"):
         course(samples, Recipe(samples=201, batch_size=8), tokenizer, 1)
     with pytest.raises(InputError, match="fewer than a batch of 128"):

@@ -10,8 +10,6 @@ from conftest import REPOSITORY
 
 from workflow.conftest import Study, with_tuning
 
-SCHEMA = REPOSITORY / "resources" / "config.schema.yaml"
-
 
 def edited(config: dict[str, Any], path: str, value: object) -> dict[str, Any]:
     """The config with the value at a slash-separated path replaced (or added)."""
@@ -27,7 +25,55 @@ PRETRAIN = {
     "type": "pretrain", "architecture": "decoder-only", "layers": 1, "width": 8, "heads": 2,
     "steps": 1, "batch_tokens": 64, "learning_rate": 0.001,
 }  # fmt: skip
+CONTROLLED = "alignment/sim-passages-controlled"
 FAULTS = [
+    # Each of these was once admitted, and then refused or ignored by its job.
+    (
+        "models/m",
+        {"source": {**PRETRAIN, "width": 72, "heads": 24}},
+        ["m.source.heads", "24", "even"],
+    ),
+    (
+        f"{CONTROLLED}/regression/alphas",
+        {"low": 1e-4, "high": 1e4, "n": 1},
+        ["regression.alphas.n", "1, expected 2 or more"],
+    ),
+    (
+        f"{CONTROLLED}/regression/alphas",
+        {"high": 1e-4},
+        ["regression.alphas.low", "0.001 is above high, 0.0001"],
+    ),
+    (
+        "datasets/sim-passages/source/readers",
+        3,
+        ["datasets.sim-passages.source", "'readers'", "a key of kind reading"],
+    ),
+    (
+        "models/oasm/source/width",
+        3,
+        ["models.oasm.source", "'width'", "kind position, kind static, kind random"],
+    ),
+    (
+        "behavior/sim-reading-legacy/spillover",
+        1,
+        ["behavior.sim-reading-legacy", "'spillover'", "a key of mode controlled"],
+    ),
+    (
+        "alignment/sim-passages-controlled/split",
+        {"scheme": "shuffled"},
+        ["split.scheme: shuffled, but mode is controlled", "grouped or contiguous"],
+    ),
+    ("alignment/sim-passages-controlled/layers", "best", ["layers: best, but mode", "nested"]),
+    (
+        "alignment/sim-passages-controlled/regression",
+        {"type": "ols"},
+        ["regression.type: ols, but mode is controlled", "ridge"],
+    ),
+    (
+        "alignment/sim-passages-legacy/reduce",
+        {"method": "umap", "dimensions": 3},
+        ["sim-passages-legacy.reduce.method", "'umap'", "pca, projection"],
+    ),
     ("sede", 1, ["sede", "did you mean 'seed'"]),
     ("seed", "one", ["seed", "'one'", "integer"]),
     ("device", "gpu", ["device", "'gpu'", "cuda"]),
@@ -82,7 +128,7 @@ FAULTS = [
     (
         "models/oasm/source/of",
         "sim-decoder-s",
-        ["models.oasm.source.of", "only kinds tokens and embedding are of one"],
+        ["models.oasm.source", "'of'", "a key of kind embedding, kind tokens"],
     ),
     (
         "behavior/sim-reading-controlled/covariates",
@@ -92,12 +138,12 @@ FAULTS = [
     (
         "behavior/sim-reading-legacy/times",
         "log",
-        ["behavior.sim-reading-legacy.times", "of mode controlled"],
+        ["behavior.sim-reading-legacy", "'times'", "a key of mode controlled"],
     ),
     (
         "behavior/sim-reading-controlled/mixed_model",
         {"items": "story"},
-        ["sim-reading-controlled.mixed_model.items", "'story'", "word, sentence"],
+        ["sim-reading-controlled.mixed_model.items", "'story'", "sentence, word"],
     ),
     ("datasets/sim-passages/context", "window:0", ["context", "'window:0'", "window:L"]),
     ("datasets/sim-passages/pooling", "max", ["pooling", "'max'", "last"]),
@@ -138,6 +184,7 @@ FAULTS = [
             "mode": "controlled",
             "regression": {"type": "cka", "estimator": "biased", "permutations": 9},
             "split": {"scheme": "contiguous"},
+            "layers": "nested",
         },
         ["alignment.x.regression.estimator: biased", "take debiased"],
     ),
@@ -148,6 +195,7 @@ FAULTS = [
             "mode": "controlled",
             "regression": {"type": "rsa", "permutations": 9},
             "split": {"scheme": "contiguous"},
+            "layers": "nested",
         },
         ["alignment.x.regression.pairs", "{contexts: apart}"],
     ),
@@ -158,6 +206,7 @@ FAULTS = [
             "mode": "controlled",
             "regression": {"type": "rsa", "pairs": {"gap": 3}},
             "split": {"scheme": "contiguous"},
+            "layers": "nested",
         },
         ["alignment.x.regression.permutations", "null distribution of rsa"],
     ),
@@ -222,14 +271,14 @@ FAULTS = [
     (
         "capability/bbh-sim/normalisation",
         "tokens",
-        ["capability.bbh-sim.normalisation", "loglikelihood-text"],
+        ["capability.bbh-sim", "'normalisation'", "a key of format multiple-choice"],
     ),
     ("models/sim-decoder-s/source/learning_rate", "1e-4", ["learning_rate", "number", "1.0e-4"]),
     ("models/sim-decoder-s/source/heads", 7, ["models.sim-decoder-s.source.heads", "7", "48"]),
     (
         "alignment/sim-passages-controlled/regression/alphas",
         {"low": 10, "high": 1, "n": 3},
-        ["sim-passages-controlled.regression.alphas", "10 is above high 1"],
+        ["sim-passages-controlled.regression.alphas.low", "10 is above high, 1"],
     ),
     (
         "alignment/sim-passages-legacy/split",
@@ -259,7 +308,7 @@ FAULTS = [
     (
         "alignment/sim-passages-legacy/layers",
         {"depth": 0.5, "stack": "middle"},
-        ["sim-passages-legacy.layers", "best, nested, or {depth: 0 to 1}"],
+        ["sim-passages-legacy.layers.stack", "'middle'", "decoder, encoder"],
     ),
     ("capability/mmlu-sim/questions", {"type": "bbh"}, ["mmlu-sim.format", "bbh are generation"]),
     ("capability/bbh-sim/scoring", "chain-of-thought", ["scoring", "no chains of thought"]),
@@ -342,7 +391,7 @@ def test_fault_is_one_line(
     small_config: dict[str, Any], path: str, value: object, said: list[str]
 ) -> None:
     config = edited(yaml.safe_load(yaml.safe_dump(small_config)), path, value)
-    faults = config_faults(config, SCHEMA)
+    faults = config_faults(config)
     assert len(faults) == 1, faults
     assert "\n" not in faults[0]
     for part in said:
@@ -403,7 +452,7 @@ def test_features_without_a_network_are_no_partner(
 ) -> None:
     config = copy.deepcopy(small_config)
     edited(config, "models/features", {"source": {"type": "baseline", "kind": kind}})
-    (fault,) = config_faults(edited(config, path, value), SCHEMA)
+    (fault,) = config_faults(edited(config, path, value))
     assert fault.startswith(path.replace("/", "."))
     assert "'features' is a baseline; name a language model" in fault
 
@@ -427,11 +476,11 @@ def test_timing_is_for_timed_data_and_only_for_them(
     config = copy.deepcopy(small_config)
     config["datasets"]["d"] = {"source": source, "context": "story", "pooling": "last"}
     benchmark = {
-        "dataset": "d", "mode": "controlled", "regression": {"type": "ols"},
-        "split": {"scheme": "contiguous"}, "aggregate": "mean", "layers": "best",
+        "dataset": "d", "mode": "controlled", "regression": {"type": "ridge"},
+        "split": {"scheme": "contiguous"}, "aggregate": "mean", "layers": "nested",
     }  # fmt: skip
     config["alignment"]["b"] = benchmark | ({"timing": {"features": "fir"}} if timing else {})
-    faults = config_faults(config, SCHEMA)
+    faults = config_faults(config)
     if said is None:
         assert faults == []
     else:
@@ -444,7 +493,7 @@ def test_a_model_is_scored_on_a_benchmark_that_is_for_it(small_config: dict[str,
     config = copy.deepcopy(small_config)
     config["models"]["sim-decoder-s"]["scored_on"] = ["sim-passages-legacy", "mmlu-sim"]
     config["behavior"]["sim-reading-legacy"]["models"] = ["sim-decoder-s", "tokens"]
-    (fault,) = config_faults(config, SCHEMA)
+    (fault,) = config_faults(config)
     assert fault.startswith("behavior.sim-reading-legacy.models: 'sim-decoder-s'")
     assert "scored on sim-passages-legacy, mmlu-sim alone" in fault
 
@@ -478,7 +527,7 @@ def test_instruction_data_of_a_tuned_model(
         config["models"] |= models
     else:
         config = {"seed": 1, "models": models}
-    faults = config_faults(config, SCHEMA)
+    faults = config_faults(config)
     if said is None:
         assert faults == []
     else:
@@ -491,7 +540,7 @@ def test_instruction_data_of_a_tuned_model(
 )
 def test_shipped_studies_are_valid(path) -> None:
     assert duplicate_keys(path) == []
-    assert config_faults(yaml.safe_load(path.read_text(encoding="utf-8")), SCHEMA) == []
+    assert config_faults(yaml.safe_load(path.read_text(encoding="utf-8"))) == []
 
 
 def test_names_given_twice_are_found(tmp_path) -> None:
@@ -547,8 +596,8 @@ def test_a_trajectory_is_of_no_similarity(small_config: dict[str, Any]) -> None:
     }  # fmt: skip
     config = with_tuning(small_config)
     config["alignment"] = {**config["alignment"], "similarity": similarity}
-    assert config_faults(config, SCHEMA) == []
+    assert config_faults(config) == []
     config["tuning"]["sim"]["scored_on"] = ["similarity"]
-    assert config_faults(config, SCHEMA) == [
+    assert config_faults(config) == [
         "tuning.sim.scored_on: 'similarity' is a similarity; trajectories hold r alone"
     ]

@@ -13,9 +13,9 @@ import pandas as pd
 from brainalign.encoding.alignment import score_layer
 from brainalign.encoding.benchmark import Benchmark
 from brainalign.encoding.features import Features
-from brainalign.encoding.regression import make_regression
+from brainalign.encoding.regression import LeastSquares
 from brainalign.encoding.responses import Responses, Targets
-from brainalign.encoding.splits import make_splits
+from brainalign.encoding.splits import Shuffled
 
 # Blank2014 as Brain-Score packages it: 8 stories, volumes of 2 s, 12 regions of 5 listeners.
 STORIES = (165, 165, 165, 165, 165, 164, 164, 164)
@@ -24,7 +24,7 @@ ROWS, SUBJECTS, REGIONS = sum(STORIES), 5, 12
 # other half is noise), and of a unit.
 SIGNAL, UNIT = 0.9, 0.7
 TRAIN = 0.9
-SPLIT = {"scheme": "shuffled", "folds": 3, "train": TRAIN, "seed": 1}
+SPLIT = Shuffled(folds=3, train=TRAIN, seed=1)
 COLUMNS = ("width", "units_per_row", "n_models", "published", "time_alone", "simulated")
 
 
@@ -70,9 +70,9 @@ def time_alone(widths: list[int], seed: int = 0) -> list[float]:
             np.tile([f"r{i}" for i in range(REGIONS)], SUBJECTS),
         ),
     )
-    splits = tuple(make_splits(SPLIT, [f"{i:05d}" for i in range(ROWS)], None))
+    splits = tuple(SPLIT.split([f"{i:05d}" for i in range(ROWS)]))
     benchmark = Benchmark(
-        make_regression({"type": "ols"}),
+        LeastSquares(),
         SPLIT,
         splits,
         None,

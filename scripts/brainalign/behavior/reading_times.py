@@ -1,6 +1,6 @@
 """How well a model's surprisal predicts reading times: the paper's score, controlled ones."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,15 @@ from brainalign.behavior.held_out import held_out_loglik
 from brainalign.behavior.mixed import cross_validated_gain
 from brainalign.behavior.readers import of_mean_observation, of_mean_times
 from brainalign.behavior.reliability import Ceiling, reliability, residual
+from brainalign.behavior.settings import ControlledFit, LegacyFit, MixedModel
 from brainalign.behavior.single_times import mixed_model_rows
-from brainalign.behavior.terms import STANDARD, columns_of, spills_over, values_of
+from brainalign.behavior.terms import columns_of, spills_over, values_of
 from brainalign.datasets.reading_times import at_lags
 from brainalign.errors import InputError
 from brainalign.intervals import correlation, jackknife, paired_sums, slope
 
 MINIMUM_WORDS = 10
-SCALES = ("raw", "log")
+UNITS = {"raw": "ms", "log": "log_ms"}
 ROUNDING = 1e-9  # of a regressor's norm: what the other regressors leave of one that they determine
 COLUMNS = (
     "measure", "kind", "group", "value", "low", "high", "interval", "n", "n_dropped", "reason",
@@ -33,13 +34,7 @@ def fit_reading_times(
     surprisal: pd.DataFrame,
     stimuli: pd.DataFrame,
     responses: xr.Dataset,
-    mode: str,
-    covariates: Sequence[str] = STANDARD,
-    spillover: int = 2,
-    skip_sentence_initial: bool = True,
-    times: str = "raw",
-    ceiling: Mapping[str, Any] | None = None,
-    mixed_model: Mapping[str, Any] | None = None,
+    settings: LegacyFit | ControlledFit,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Every measure of the fit of surprisal to reading times, a row each.
@@ -51,19 +46,12 @@ def fit_reading_times(
     responses : `responses` (stimulus, target) in ms, a target per reader or the one target `mean`.
         With means, optional variables `sd` (ms) and `n` (readers) give a bound of the ceiling,
         `log_mean` and `log_sd` the same of log times.
-    mode : `legacy`: r, |r| of surprisal with the mean over readers (Aw et al. 2024; Brain-Score
-        Futrell2018). `controlled`: in addition r with covariates held fixed, slopes of the word and
-        of the words before, and the gain in held-out log-likelihood.
-    covariates : terms of columns of `stimuli` (see terms.py; controlled).
-    spillover : number of previous words whose surprisal and covariates are regressors too.
-    skip_sentence_initial : leave out words with `word_in_sentence` 1.
-    times : `raw`, or `log`: the natural logarithm of each reader's times (controlled). A normal
-        likelihood of log times is a log-normal one of times; gains between models of one scale
-        are in nats on either.
-    ceiling : `method` (`split-half` or `none`), `n` splits, `seed`.
-    mixed_model : `slopes` and `items` of a mixed model of single times (see single_times.py;
-        controlled); None: no such model.
-    seed : of the splits where `ceiling` names none.
+    settings : of mode legacy: r, |r| of surprisal with the mean over readers (Aw et al. 2024;
+        Brain-Score Futrell2018). Of mode controlled: in addition r with covariates held fixed,
+        slopes of the word and of the words before, and the gain in held-out log-likelihood. A
+        normal likelihood of log times is a log-normal one of times; gains between models of one
+        scale are in nats on either.
+    seed : of the halvings where the ceiling names none.
 
     Returns
     -------
@@ -77,10 +65,11 @@ def fit_reading_times(
     InputError : the tables do not belong together, a covariate is missing, a time has no logarithm,
         or fewer than 10 words can be scored.
     """
-    legacy = mode == "legacy"
-    held_fixed = () if legacy else covariates
-    responses = on_scale(responses, times)
-    words = word_table(surprisal, stimuli, responses, held_fixed, skip_sentence_initial)
+    controlled = settings if isinstance(settings, ControlledFit) else None
+    if controlled is not None:
+        responses = on_scale(responses, controlled.times)
+    covariates = list(controlled.covariates) if controlled is not None else []
+    words = word_table(surprisal, stimuli, responses, covariates, settings.skip_sentence_initial)
     scored = words["scored"].to_numpy()
     if scored.sum() < MINIMUM_WORDS:
         raise InputError(
@@ -89,22 +78,19 @@ def fit_reading_times(
         )
     # Brain-Score's ceiling is a reliability and includes sentence-initial words. The largest
     # correlation that a perfect predictor can reach is its square root.
-    limit = reliability(responses, None if legacy else scored, dict(ceiling or {}), seed)
-    if not legacy:
+    counting = None if controlled is None else scored
+    limit = reliability(responses, counting, settings.ceiling, seed)
+    if controlled is not None:
         limit = limit.root()
     rows = [
-        *_correlations(words, responses, limit, legacy),
+        *_correlations(words, responses, limit, legacy=controlled is None),
         *_readers(words, responses),
         *_lags(words),
     ]
-    if not legacy:
-        options = {**(ceiling or {}), "seed": (ceiling or {}).get("seed", seed)}
-        unit = "log_ms" if times == "log" else "ms"
-        rows += _controlled(words, responses, list(covariates), spillover, options, unit)
-        if mixed_model is not None:
-            rows += _mixed(
-                words, stimuli, responses, list(covariates), spillover, mixed_model, unit
-            )
+    if controlled is not None:
+        rows += _controlled(words, responses, controlled, seed)
+        if controlled.mixed_model is not None:
+            rows += _mixed(words, stimuli, responses, controlled, controlled.mixed_model)
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     table["interval"] = table["interval"].fillna("none")
     table[["note", "ceiling_method"]] = table[["note", "ceiling_method"]].fillna("")
@@ -119,11 +105,9 @@ def on_scale(responses: xr.Dataset, times: str) -> xr.Dataset:
 
     Raises
     ------
-    InputError : an unknown scale; a time of 0 or less; means without `log_mean`, for the logarithm
-        of a mean is not the mean of logarithms.
+    InputError : a time of 0 or less; means without `log_mean`, for the logarithm of a mean is not
+        the mean of logarithms.
     """
-    if times not in SCALES:
-        raise InputError(f"times {times!r}: expected one of {', '.join(SCALES)}")
     if times == "raw":
         return responses
     if "log_mean" in responses:
@@ -273,12 +257,10 @@ def _lags(words: pd.DataFrame) -> Iterator[Row]:
 def _controlled(
     words: pd.DataFrame,
     responses: xr.Dataset,
-    covariates: list[str],
-    spillover: int,
-    ceiling: Mapping[str, Any],
-    unit: str,
+    settings: ControlledFit,
+    seed: int,
 ) -> Iterator[Row]:
-    design, base, surprisals = regressors(words, covariates, spillover)
+    design, base, surprisals = regressors(words, settings.covariates, settings.spillover)
     usable = words["scored"].to_numpy() & design.notna().all(axis=1).to_numpy()
     x = _standardised(design[usable].to_numpy())
     times, story = words.loc[usable, "rt"].to_numpy(), words.loc[usable, "story"].to_numpy()
@@ -296,14 +278,14 @@ def _controlled(
         others = np.delete(x, columns[name], axis=1)
         rest = residual(np.column_stack([x[:, columns[name]], times]), others)
         determined = np.linalg.norm(rest[:, 0]) < ROUNDING * np.sqrt(len(x))
-        measure = name.replace("bits", f"slope_{unit}_per_bit")
+        measure = name.replace("bits", f"slope_{UNITS[settings.times]}_per_bit")
         if determined:
             note = "not computable: the covariates determine this regressor"
             for undefined in ("partial_r",) * (name == "bits") + (measure,):
                 yield {**common, "measure": undefined, "value": np.nan, "note": note}
             continue
         if name == "bits":
-            limit = reliability(responses, usable, ceiling, ceiling["seed"], others).root()
+            limit = reliability(responses, usable, settings.ceiling, seed, others).root()
             yield {
                 **common, "measure": "partial_r",
                 **_with_interval(correlation, rest[:, 0], rest[:, 1], story, single),
@@ -340,16 +322,14 @@ def _mixed(
     words: pd.DataFrame,
     stimuli: pd.DataFrame,
     responses: xr.Dataset,
-    covariates: list[str],
-    spillover: int,
-    options: Mapping[str, Any],
-    unit: str,
+    settings: ControlledFit,
+    mixed: MixedModel,
 ) -> Iterator[Row]:
-    design, base, _ = regressors(words, covariates, spillover)
+    design, base, _ = regressors(words, settings.covariates, settings.spillover)
     usable = words["scored"].to_numpy() & design.notna().all(axis=1).to_numpy()
     left_out = dict(zip(("n_dropped", "reason"), dropped(words, usable), strict=True))
     items = {"word": stimuli["stimulus_id"]}
-    if options.get("items") == "sentence":
+    if mixed.items == "sentence":
         if "sentence_id" not in stimuli:
             raise InputError("mixed_model.items: sentence, but the stimuli have no sentence_id")
         items["sentence"] = (
@@ -357,8 +337,9 @@ def _mixed(
         )
     chosen = {name: labels.to_numpy()[usable] for name, labels in items.items()}
     times = responses["responses"].values[usable].astype(float)
+    unit = UNITS[settings.times]
     story = words.loc[usable, "story"].to_numpy()
-    for row in mixed_model_rows(design[usable], base, times, chosen, story, options, unit):
+    for row in mixed_model_rows(design[usable], base, times, chosen, story, mixed, unit):
         yield {**row, **left_out}
 
 

@@ -1,13 +1,11 @@
 """How reliable mean reading times are: the ceiling of a correlation with them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from brainalign.errors import InputError
+from brainalign.behavior.settings import NoCeiling, SplitHalf
 
 AT_LEAST = "at least"
 WEAK = "weak"
@@ -39,7 +37,7 @@ class Ceiling:
 def reliability(
     responses: xr.Dataset,
     rows: np.ndarray | None,
-    options: Mapping[str, Any],
+    method: SplitHalf | NoCeiling,
     seed: int,
     beyond: np.ndarray | None = None,
 ) -> Ceiling:
@@ -49,7 +47,7 @@ def reliability(
     ----------
     responses : `responses` (stimulus, target); means may come with variables `sd` and `n`.
     rows : bool [stimulus], the words that count; None for all.
-    options : `method` (`split-half`, the default, or `none`), `n` splits (10), `seed`.
+    method, seed : the halvings; the seed where `method` names none.
     beyond : regressors [row of `rows`, regressor]: the reliability of what they (and an intercept)
         leave of the means, which is the ceiling of a partial correlation. None: of the means.
 
@@ -60,16 +58,13 @@ def reliability(
     `sd` and `n`, a bound from below, `at least`: their spread counts readers' base speeds as noise
     (see `analytic_reliability`).
     """
-    method = options.get("method", "split-half")
-    if method not in ("split-half", "none"):
-        raise InputError(f"behaviour ceiling: method {method!r}, expected split-half or none")
     times = responses["responses"].values.astype(float)
     chosen = np.ones(len(times), bool) if rows is None else rows
-    if method == "none":
+    if isinstance(method, NoCeiling):
         return Ceiling(np.nan, "none")
     if times.shape[1] > 1:
-        draws = options.get("n", 10), options.get("seed", seed)
-        value = split_half(times[chosen], *draws, beyond)
+        own = seed if method.seed is None else method.seed
+        value = split_half(times[chosen], method.n, own, beyond)
         read = np.isfinite(times[chosen]).any(1).sum()
         halves = value / (2 - value)  # the correlation that Spearman and Brown correct
         return Ceiling(value, "split-half", weak=not halves >= LEAST_HALVES / np.sqrt(read))

@@ -9,6 +9,7 @@ import pandas as pd
 
 from brainalign.behavior.gains import gain_rows
 from brainalign.behavior.mixed_model import CrossedModel, ItemSums, combined, fit, item_sums, loglik
+from brainalign.behavior.settings import MixedModel
 from brainalign.errors import InputError
 
 SURPRISAL = "bits"
@@ -45,7 +46,7 @@ def mixed_model_rows(
     times: np.ndarray,
     items: Mapping[str, np.ndarray],
     story: np.ndarray,
-    options: Mapping[str, Any],
+    mixed: MixedModel,
     unit: str,
 ) -> Iterator[dict[str, Any]]:
     """What surprisal adds to a mixed model of single times, and its slope there.
@@ -60,9 +61,8 @@ def mixed_model_rows(
     times : float64 [word, reader], NaN where unread, in `unit`.
     items : `word` and `sentence`, labels [word].
     story : labels [word].
-    options : `slopes`, the regressors whose slopes differ between readers (default: `bits`),
-        `items`, a key of `items` (default: `word`), and `held_out` (default: true), whether the
-        gain is computed (two fits per story).
+    mixed : the regressors whose slopes differ between readers, which of `items`, and whether the
+        held-out gain is computed (two fits per story).
 
     Yields
     ------
@@ -75,7 +75,7 @@ def mixed_model_rows(
     ------
     InputError : a slope on what is no regressor.
     """
-    slopes = list(options.get("slopes", [SURPRISAL]))
+    slopes = list(mixed.slopes)
     unknown = [name for name in slopes if name not in design]
     if unknown:
         raise InputError(
@@ -89,7 +89,7 @@ def mixed_model_rows(
             yield {**common, "measure": measure, "value": np.nan, "note": note}
         return
     word, reader = np.nonzero(~np.isnan(times))
-    item = np.asarray(items[options.get("items", "word")])[word]
+    item = np.asarray(items[mixed.items])[word]
     spread = design.std(ddof=0)
     scaled = (design - design.mean()) / spread.where(spread > 0, 1.0)
 
@@ -109,7 +109,7 @@ def mixed_model_rows(
         "low": value - NORMAL * error, "high": value + NORMAL * error,
         "interval": "readers and items",
     }  # fmt: skip
-    if not options.get("held_out", True):
+    if not mixed.held_out:
         return
     if len(set(story)) < 2:
         note = "not computable: one story, cross-validation needs two"

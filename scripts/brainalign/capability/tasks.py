@@ -1,19 +1,15 @@
 """What a capability task asks for, checked."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import pandas as pd
 
+from brainalign.capability.settings import LEGACY_PROMPT_TOKENS, Generation, MultipleChoice
 from brainalign.errors import InputError
+from brainalign.settings import tag_of
 
-SCORINGS = {
-    "multiple-choice": ("loglikelihood", "loglikelihood-text", "legacy", "direct"),
-    "generation": ("legacy", "direct", "chain-of-thought"),
-}
-SHOTS = {"multiple-choice": 5, "generation": 3}
-# InstructEval's lengths: 2 tokens for a letter, 32 for a BBH answer, prompts of up to 2048.
+# InstructEval's lengths: 2 tokens for a letter, 32 for a BBH answer.
 NEW_TOKENS = {
     ("multiple-choice", "legacy"): 2,
     ("multiple-choice", "direct"): 32,
@@ -21,8 +17,6 @@ NEW_TOKENS = {
     ("generation", "direct"): 32,
     ("generation", "chain-of-thought"): 512,
 }
-LEGACY_PROMPT_TOKENS = 2048
-NORMALISATIONS = ("none", "characters", "tokens")
 COLUMNS = {
     "multiple-choice": (
         "question_id", "split", "subject", "category", "question", "choices", "gold",
@@ -36,7 +30,7 @@ class Task:
     """How questions are put and answers judged (docs/methods/capability.md).
 
     format : `multiple-choice` or `generation`.
-    scoring : one of `SCORINGS[format]`.
+    scoring : see the classes of `settings`.
     shots : worked examples before each question; fewer where the prompt would not fit.
     max_new_tokens : length limit of a generated answer (unused by log-likelihoods).
     max_prompt_tokens : length limit of a prompt beside the model's window; None: the window only.
@@ -54,43 +48,20 @@ class Task:
     normalisation: str = "none"
 
     @classmethod
-    def from_config(cls, entry: Mapping[str, Any]) -> Self:
-        """Read a task of the config; keys that say nothing of the scoring are ignored.
-
-        Raises
-        ------
-        InputError : a key is missing or its value is not one of those allowed.
-        """
-        form = entry.get("format")
-        if form not in SCORINGS:
-            raise InputError(f"format: {form!r}, expected one of {', '.join(SCORINGS)}")
-        scoring = entry.get("scoring")
-        if scoring not in SCORINGS[form]:
-            raise InputError(
-                f"scoring: {scoring!r}, expected one of {', '.join(SCORINGS[form])} "
-                f"for format {form}"
-            )
-        if entry.get("normalisation") and scoring != "loglikelihood-text":
-            raise InputError(f"normalisation: of scoring loglikelihood-text, not of {scoring}")
-        normalisation = entry.get("normalisation") or (
+    def of(cls, asking: MultipleChoice | Generation, chat: bool = False) -> Self:
+        """A task as the config describes it, its defaults by scoring filled in."""
+        form, scoring = tag_of(asking), asking.scoring
+        normalisation = getattr(asking, "normalisation", None) or (
             "characters" if scoring == "loglikelihood-text" else "none"
         )
-        if normalisation not in NORMALISATIONS:
-            raise InputError(
-                f"normalisation: {normalisation!r}, expected one of {', '.join(NORMALISATIONS)}"
-            )
         limit = LEGACY_PROMPT_TOKENS if scoring == "legacy" else None
-        if entry.get("max_prompt_tokens") is not None:
-            limit = _integer(entry, "max_prompt_tokens", 0, at_least=1)
         return cls(
             format=form,
             scoring=scoring,
-            shots=_integer(entry, "shots", SHOTS[form], at_least=0),
-            max_new_tokens=_integer(
-                entry, "max_new_tokens", NEW_TOKENS.get((form, scoring), 0), at_least=0
-            ),
-            max_prompt_tokens=limit,
-            chat=bool(entry.get("chat", False)),
+            shots=asking.shots,
+            max_new_tokens=asking.max_new_tokens or NEW_TOKENS.get((form, scoring), 0),
+            max_prompt_tokens=asking.max_prompt_tokens or limit,
+            chat=chat,
             normalisation=normalisation,
         )
 
@@ -139,12 +110,3 @@ def _check_choices(questions: pd.DataFrame, where: str) -> None:
             raise InputError(
                 f"{where}: question {questions.loc[empty, 'question_id'].iloc[0]}: an empty {name}"
             )
-
-
-def _integer(entry: Mapping[str, Any], key: str, default: int, at_least: int) -> int:
-    value = entry.get(key)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-        raise InputError(f"{key}: {value!r}, expected an integer of at least {at_least}")
-    return value

@@ -11,8 +11,8 @@ import xarray as xr
 from array_api_compat import array_namespace
 
 from brainalign.encoding.arrays import fetch, like, product, rows_of, runs_of
-from brainalign.encoding.banded import CANDIDATES, Nuisance, held_out_autocorrelation
-from brainalign.encoding.benchmark import Benchmark, read_benchmark, read_timing
+from brainalign.encoding.banded import Nuisance, held_out_autocorrelation
+from brainalign.encoding.benchmark import Benchmark, read_benchmark
 from brainalign.encoding.correlation import Aggregate, Prediction, agreement
 from brainalign.encoding.features import Features, check_finite, ordered_like
 from brainalign.encoding.finished_layers import FinishedLayers, LayerScores
@@ -25,6 +25,7 @@ from brainalign.encoding.responses import (
     gather_responses,
     run_numbers,
 )
+from brainalign.encoding.settings import Reduction, Scoring, Timing
 from brainalign.encoding.similarity import ResponseMatrices, Similarity
 from brainalign.encoding.splits import Split
 from brainalign.encoding.summary import (
@@ -37,7 +38,7 @@ from brainalign.encoding.summary import (
     summarise,
     with_mean,
 )
-from brainalign.encoding.timing import Timing, WordsToVolumes
+from brainalign.encoding.timing import WordsToVolumes
 from brainalign.errors import InputError
 from brainalign.formats.activations import ActivationFile
 
@@ -441,13 +442,13 @@ def align(
     activations: ActivationFile,
     stimuli: pd.DataFrame,
     dataset: xr.Dataset,
-    entry: Mapping[str, Any],
+    scoring: Scoring,
     device: str,
     seed: int,
     nuisance: Mapping[str, ActivationFile] | None = None,
     finished: FinishedLayers | None = None,
 ) -> pd.DataFrame:
-    """Score all layers of an activation file under a benchmark entry of the config.
+    """Score all layers of an activation file under the settings of a benchmark.
 
     Parameters
     ----------
@@ -456,11 +457,12 @@ def align(
 
     Raises
     ------
-    InputError : activations of other stimuli, NaN or Inf in a layer, or a bad benchmark entry.
+    InputError : activations of other stimuli, NaN or Inf in a layer, or settings that do not suit
+        the data.
     """
-    timing = read_timing(entry)
+    timing = scoring.timing
     responses = gather_responses(dataset, timing, device)
-    benchmark = read_benchmark(entry, stimuli, dataset, seed)
+    benchmark = read_benchmark(scoring, stimuli, dataset, seed)
     words = words_to_volumes(timing, stimuli, dataset)
 
     def ordered(file: ActivationFile) -> np.ndarray:
@@ -469,7 +471,7 @@ def align(
     def layers(
         file: ActivationFile,
         order: np.ndarray,
-        reduce: Mapping[str, Any] | None,
+        reduce: Reduction | None,
         names: Sequence[str],
     ) -> Iterator[tuple[str, Features]]:
         ids = np.asarray(file.stimulus_ids)
@@ -505,7 +507,8 @@ def align(
         len(benchmark.splits), device,
     )  # fmt: skip
     beyond = None
-    if nuisance:
+    asked = scoring.unique_variance
+    if nuisance and asked is not None:
         kinds = {name: file.metadata.get("baseline", "") for name, file in nuisance.items()}
         empty = held_out_autocorrelation(kinds, benchmark.scheme)
         if empty:
@@ -516,13 +519,12 @@ def align(
             for name, file in nuisance.items()
             if name not in empty
         }
-        asked = entry["unique_variance"]
         beyond = Nuisance(
             spaces,
             responses,
             benchmark,
-            asked.get("candidates", CANDIDATES),
-            asked.get("shifts", 0),
+            asked.candidates,
+            asked.shifts,
         )
         LOG.info("unique variance beyond %s", ", ".join(spaces))
     own = partial(layers, activations, ordered(activations), benchmark.reduce)

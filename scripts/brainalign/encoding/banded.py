@@ -14,10 +14,9 @@ from brainalign.encoding.features import Features
 from brainalign.encoding.operators import Design
 from brainalign.encoding.regression import Ridge
 from brainalign.encoding.responses import TARGETS_AT_A_TIME, Responses
-from brainalign.encoding.splits import Split
+from brainalign.encoding.splits import Grouped, Scheme, Split
 from brainalign.errors import InputError
 
-CANDIDATES = 5
 # For benchmarks whose own regression has no penalty per target.
 RIDGE = Ridge("folds-per-target", tuple(np.geomspace(1e-4, 1e4, 9).tolist()), relative=True)
 # Concentrations of the Dirichlet distribution, in turn: sparse mixtures and even ones.
@@ -189,7 +188,7 @@ class Nuisance:
         spaces: Mapping[str, Features],
         responses: Responses,
         benchmark: Benchmark,
-        candidates: int = CANDIDATES,
+        candidates: int = 5,
         shifts: int = 0,
     ) -> None:
         self.names = tuple(spaces)
@@ -276,7 +275,7 @@ class Nuisance:
         return np.where(measured, r2, np.nan)
 
 
-def held_out_autocorrelation(kinds: Mapping[str, str], scheme: Mapping[str, object]) -> list[str]:
+def held_out_autocorrelation(kinds: Mapping[str, str], scheme: Scheme) -> list[str]:
     """Names of nuisance spaces that can say nothing of held-out groups: `oasm`'s.
 
     Its features of a group are zero in every other one. `kinds`: name → kind of baseline.
@@ -285,7 +284,7 @@ def held_out_autocorrelation(kinds: Mapping[str, str], scheme: Mapping[str, obje
     ------
     InputError : none is left.
     """
-    if scheme.get("scheme") != "grouped":
+    if not isinstance(scheme, Grouped):
         return []
     empty = [name for name, kind in kinds.items() if kind == "oasm"]
     if len(empty) == len(kinds):

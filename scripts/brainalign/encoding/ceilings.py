@@ -3,27 +3,35 @@
 import itertools
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
-from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from brainalign.encoding.alignment import score_design
-from brainalign.encoding.benchmark import Benchmark, read_benchmark, read_timing
+from brainalign.encoding.benchmark import Benchmark, read_benchmark
 from brainalign.encoding.correlation import Aggregate, pearson
 from brainalign.encoding.disattenuation import agreements, disattenuated
 from brainalign.encoding.pools import Space, joint, measured_subjects
 from brainalign.encoding.responses import Responses, Targets, gather_responses
-from brainalign.encoding.similarity import Similarity
+from brainalign.encoding.settings import (
+    Ceiling,
+    Disattenuation,
+    Extrapolation,
+    LeaveOneSubjectOut,
+    NoCeiling,
+    Scoring,
+    SplitHalf,
+)
 from brainalign.encoding.splits import Split
 from brainalign.errors import InputError
+from brainalign.settings import tag_of
 
 LOG = logging.getLogger("brainalign")
-METHODS = ("disattenuation", "extrapolation", "leave-one-subject-out", "split-half", "none")
 INTERVAL = (2.5, 97.5)  # percentiles of `low` and `high`
 # Grid over tau (in subjects) of the extrapolation; larger ones are straight lines.
 TAUS = np.geomspace(0.05, 200.0, 120)
@@ -34,39 +42,27 @@ LEAK = "Brain-Score's formula; it counts what leaks from training to test rows, 
 
 
 def noise_ceiling(
-    stimuli: pd.DataFrame, dataset: xr.Dataset, entry: Mapping[str, Any], seed: int
+    stimuli: pd.DataFrame, dataset: xr.Dataset, scoring: Scoring, ceiling: Ceiling, seed: int
 ) -> pd.DataFrame:
     """The ceiling table of a benchmark (docs/architecture.md, "ceilings").
-
-    `ceiling` of the entry: `{method: disattenuation, pairs: 5, bootstraps: 200}`,
-    `{method: extrapolation, subsets: 10, bootstraps: 100}` (legacy),
-    `{method: leave-one-subject-out, folds: true, clean: true, bootstraps: 1000}`,
-    `{method: split-half, folds: true, clean: true, splits: 100}`, or `{method: none}`. With
-    `folds: false` the correlation is over all rows at once; with `clean: false` without the
-    benchmark's detrending and nuisance regression.
 
     Rows that a subject missed count for none: `note` says how many are left.
 
     Raises
     ------
-    InputError : an unknown method, any for rsa or cka, fewer than two subjects (three that have
-        measured targets, where some predict others), or, for the methods that average subjects,
-        targets that do not correspond between subjects.
+    InputError : fewer than two subjects (three that have measured targets, where some predict
+        others), or, for the methods that average subjects, targets that do not correspond between
+        subjects.
     """
-    options = entry.get("ceiling") or {"method": "none"}
-    method = options.get("method")
-    if method not in METHODS:
-        raise InputError(f"ceiling.method: {method!r}, expected one of {', '.join(METHODS)}")
-    responses = gather_responses(dataset, read_timing(entry))
-    benchmark = read_benchmark(entry, stimuli, dataset, seed)
+    method = tag_of(ceiling)
+    responses = gather_responses(dataset, scoring.timing)
+    benchmark = read_benchmark(scoring, stimuli, dataset, seed)
     targets = responses.targets
     random = np.random.default_rng(seed)
-    if method == "none":
+    if isinstance(ceiling, NoCeiling):
         return _no_ceiling(targets, benchmark.aggregate, method, "")
     if np.unique(targets.subjects).size < 2:
         raise InputError(f"ceiling.method: {method} needs 2 or more subjects, there is 1")
-    if isinstance(benchmark.regression, Similarity):
-        raise InputError(f"ceiling.method: {method} is of regressions, not of rsa or cka")
     shared = _shared_rows(responses)
     if shared.size < responses.n_rows:
         missed = ~np.isin(np.arange(responses.n_rows), shared)
@@ -74,7 +70,7 @@ def noise_ceiling(
         benchmark = replace(benchmark, splits=tuple(filter(None, presented)))
         if not benchmark.splits:
             return _no_ceiling(targets, benchmark.aggregate, method, UNSHARED)
-    table, note = _estimated(responses, dataset, benchmark, options, shared, random)
+    table, note = _estimated(responses, dataset, benchmark, ceiling, shared, random)
     if shared.size < responses.n_rows:
         saw = f"over {shared.size} of {responses.n_rows} rows, which all subjects saw"
         note = "; ".join(filter(None, (note, saw)))
@@ -98,37 +94,36 @@ def _estimated(
     responses: Responses,
     dataset: xr.Dataset,
     benchmark: Benchmark,
-    options: Mapping[str, Any],
+    ceiling: Disattenuation | Extrapolation | LeaveOneSubjectOut | SplitHalf,
     shared: np.ndarray,
     random: np.random.Generator,
 ) -> tuple[pd.DataFrame, str]:
     """The table of a ceiling method, without notes, and the note of all its ceilings."""
-    targets, method = responses.targets, str(options["method"])
-    if method == "disattenuation":
-        found = agreements(responses, benchmark, options.get("pairs", 5), random)
-        values, agree = disattenuated(found, options.get("bootstraps", 200), random)
+    targets, method = responses.targets, tag_of(ceiling)
+    if isinstance(ceiling, Disattenuation):
+        found = agreements(responses, benchmark, ceiling.pairs, random)
+        values, agree = disattenuated(found, ceiling.bootstraps, random)
         table = ceiling_table(values[0], values[1:].T, targets, benchmark.aggregate, method)
         table = _subjects_resampled(table, values[1:], targets, benchmark.aggregate, random)
         return table, "" if agree else DISAGREE
-    if method == "extrapolation":
-        sizes, scores = pool_scores(responses, benchmark, options.get("subsets", 10), random)
-        samples = extrapolate(sizes, scores, options.get("bootstraps", 100), random)
+    if isinstance(ceiling, Extrapolation):
+        sizes, scores = pool_scores(responses, benchmark, ceiling.subsets, random)
+        samples = extrapolate(sizes, scores, ceiling.bootstraps, random)
         table = ceiling_table(
             np.median(samples, axis=1), samples, targets, benchmark.aggregate, method
         )
         return table, LEAK
-    if not options.get("clean", True) and responses.timing is not None:
-        timing = replace(responses.timing, detrend=None, nuisance=False)
+    if not ceiling.clean and responses.timing is not None:
+        timing = msgspec.structs.replace(responses.timing, detrend=None, nuisance=False)
         responses = gather_responses(dataset, timing)
-    folds = benchmark.splits if options.get("folds", True) else [Split(shared, shared)]
-    if method == "leave-one-subject-out":
+    folds = benchmark.splits if ceiling.folds else [Split(shared, shared)]
+    if isinstance(ceiling, LeaveOneSubjectOut):
         values = leave_one_subject_out(responses, folds)
-        bootstraps = options.get("bootstraps", 1000)
         table = _subject_bootstrap(
-            values, responses, benchmark.aggregate, method, bootstraps, random
+            values, responses, benchmark.aggregate, method, ceiling.bootstraps, random
         )
         return table, ""
-    samples = split_half(responses, folds, options.get("splits", 100), random)
+    samples = split_half(responses, folds, ceiling.splits, random)
     values = np.median(samples, axis=1)
     return ceiling_table(values, samples, targets, benchmark.aggregate, method), ""
 

@@ -20,7 +20,7 @@ from brainalign.encoding.pools import Space, joint, measured_subjects
 from brainalign.encoding.regression import Ridge, RidgeFit
 from brainalign.encoding.responses import Responses
 from brainalign.encoding.similarity import Similarity
-from brainalign.encoding.splits import Split, inner_splits
+from brainalign.encoding.splits import Contiguous, Split
 
 LOG = logging.getLogger("brainalign")
 Pair = tuple[tuple[str, ...], tuple[str, ...]]
@@ -101,8 +101,8 @@ def _inside(benchmark: Benchmark, rows: np.ndarray, folds: int) -> list[Split]:
     """Folds of the given rows as positions in them; blocks where they are of a single group."""
     groups, scheme = benchmark.groups, benchmark.scheme
     if groups is None or np.unique(groups[rows]).size < 2:
-        scheme = {"scheme": "contiguous"}
-    return inner_splits(scheme, rows, groups, folds)
+        scheme = Contiguous()
+    return scheme.inner(rows, groups, folds)
 
 
 def _predict(

@@ -1,14 +1,14 @@
 """From the activations of one layer to the design matrix of each fold."""
 
 import copy
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from brainalign.encoding.arrays import place
 from brainalign.encoding.operators import Design
-from brainalign.encoding.reduction import check_method, principal_components, random_projection
+from brainalign.encoding.reduction import principal_components, random_projection
+from brainalign.encoding.settings import Reduction
 from brainalign.encoding.splits import Split
 from brainalign.encoding.timing import WordsToVolumes, finish_volumes
 from brainalign.errors import InputError
@@ -22,7 +22,7 @@ class Features:
     values : [stimulus, unit]; or [volume, unit] where `per_volume`.
     words : the map from words to volumes, for timed data.
     per_volume : features that are per volume already: neither averaged, delayed nor convolved.
-    reduce : `{method: pca | projection, dimensions: k}` or None. PCA is fitted to the stimuli of
+    reduce : to k dimensions, or None. PCA is fitted to the stimuli of
         the training rows of each fold. A layer of no more than k units keeps its width.
 
     Attributes
@@ -37,7 +37,7 @@ class Features:
         words: WordsToVolumes | None = None,
         *,
         per_volume: bool = False,
-        reduce: Mapping[str, Any] | None = None,
+        reduce: Reduction | None = None,
         intercept: bool = True,
         device: str = "cpu",
         seed: int = 0,
@@ -49,10 +49,9 @@ class Features:
         self.components: int | None = None
         self.reduction = ""
         if reduce:
-            size, width = int(reduce["dimensions"]), values.shape[1]
-            method = check_method(reduce["method"])
-            self.reduction = f"{method} {size}" if width > size else f"none: {width} units"
-            if method == "pca":
+            size, width = reduce.dimensions, values.shape[1]
+            self.reduction = f"{reduce.method} {size}" if width > size else f"none: {width} units"
+            if reduce.method == "pca":
                 self.components = size
             elif width > size:
                 values = random_projection(values, size, seed)

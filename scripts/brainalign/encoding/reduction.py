@@ -4,10 +4,6 @@ import numpy as np
 import scipy.linalg
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from brainalign.errors import InputError
-
-METHODS = ("pca", "projection")
-
 
 def principal_components(values: np.ndarray, train: np.ndarray, k: int) -> np.ndarray:
     """Scores [row, k] of all rows on the first k principal components of the training rows.
@@ -42,9 +38,3 @@ def random_projection(values: np.ndarray, k: int, seed: int) -> np.ndarray:
     """Gaussian random projection [row, k] of all rows (Johnson & Lindenstrauss), in float64."""
     directions = np.random.default_rng(seed).standard_normal((values.shape[1], k)) / np.sqrt(k)
     return values.astype(np.float64) @ directions
-
-
-def check_method(method: str) -> str:
-    if method not in METHODS:
-        raise InputError(f"reduce.method: {method!r}, expected one of {', '.join(METHODS)}")
-    return method

@@ -4,13 +4,14 @@ What a fit needs of the features is in operators.py; products with the responses
 dtype, all else is float64.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from brainalign.encoding import settings
 from brainalign.encoding.arrays import Array, like, product
 from brainalign.encoding.correlation import Prediction
 from brainalign.encoding.inner_folds import FoldsFit, fit_by_folds
@@ -22,10 +23,6 @@ from brainalign.encoding.operators import (
     least_squares_operator,
 )
 from brainalign.encoding.splits import Split
-from brainalign.errors import InputError
-
-SELECTIONS = ("gcv-shared", "loo-per-target", "gcv-per-target", "folds-per-target")
-CRITERIA = ("squared-error", "r2")
 
 
 class Fit(Protocol):
@@ -231,43 +228,16 @@ class Ridge:
         return RidgeFit(replace(basis, cross=varying), level, alphas, self.selection)
 
 
-def make_regression(entry: Mapping[str, Any]) -> LeastSquares | Ridge:
-    """The regression of a benchmark's `regression` entry.
-
-    `{type: ols}`, or `{type: ridge, selection, alphas: {low, high, n, relative}, inner_folds,
-    criterion}`; alphas are n values from low to high in equal steps of the logarithm.
-
-    Raises
-    ------
-    InputError : an unknown type, selection or criterion, or no increasing positive alphas.
-    """
-    kind = entry.get("type")
-    intercept = entry.get("intercept", True)
-    if kind == "ols":
-        return LeastSquares(intercept)
-    if kind != "ridge":
-        raise InputError(f"regression.type: {kind!r}, expected ols or ridge")
-    selection = entry.get("selection", "folds-per-target")
-    if selection not in SELECTIONS:
-        raise InputError(
-            f"regression.selection: {selection!r}, expected one of {', '.join(SELECTIONS)}"
-        )
-    criterion = entry.get("criterion", "squared-error")
-    if criterion not in CRITERIA:
-        raise InputError(
-            f"regression.criterion: {criterion!r}, expected one of {', '.join(CRITERIA)}"
-        )
-    grid = {"low": 1e-3, "high": 1e3, "n": 7, "relative": False} | dict(entry.get("alphas", {}))
-    if not 0 < grid["low"] <= grid["high"] or grid["n"] < 1 + (grid["low"] < grid["high"]):
-        raise InputError(
-            f"regression.alphas: {grid}, expected 0 < low <= high and n >= 1 (2 where they differ)"
-        )
-    alphas = np.geomspace(grid["low"], grid["high"], int(grid["n"]))
+def make_regression(entry: settings.Ols | settings.Ridge) -> LeastSquares | Ridge:
+    """The regression that a benchmark's settings describe."""
+    if isinstance(entry, settings.Ols):
+        return LeastSquares(entry.intercept)
+    grid = entry.alphas
     return Ridge(
-        selection,
-        tuple(float(alpha) for alpha in alphas),
-        bool(grid["relative"]),
-        int(entry.get("inner_folds", 5)),
-        criterion,
-        intercept,
+        entry.selection,
+        tuple(np.geomspace(grid.low, grid.high, grid.n).tolist()),
+        grid.relative,
+        entry.inner_folds,
+        entry.criterion,
+        entry.intercept,
     )

@@ -10,9 +10,9 @@ import xarray as xr
 from array_api_compat import array_namespace
 
 from brainalign.encoding.arrays import Array, place, rows_of
+from brainalign.encoding.settings import Timing
 from brainalign.encoding.splits import Split
 from brainalign.encoding.timing import (
-    Timing,
     kept_volumes,
     residual,
     without_drift,

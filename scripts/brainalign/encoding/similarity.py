@@ -4,21 +4,20 @@ Neither is compared with a noise ceiling here: CKA of noisy responses has no upp
 that a ceiling estimated from other subjects would be (Aw et al. 2024 report "ceiled" CKA above 2).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from brainalign.encoding.correlation import Aggregate, over_defined
 from brainalign.encoding.responses import Responses
+from brainalign.encoding.settings import Cka, Rsa
 from brainalign.encoding.splits import Split, presented
 from brainalign.encoding.summary import fold_rows, mean_of_defined, reason, table_of
 from brainalign.errors import InputError
+from brainalign.settings import tag_of
 
-METRICS = ("rsa", "cka")
-ESTIMATORS = ("debiased", "biased")
 ROUNDING = 1e-12  # of distances, which lie between 0 and 2
 
 
@@ -134,7 +133,7 @@ class Similarity:
 
     The matrix of a subset of rows is a part of the matrix of all rows (CKA centres it anew).
 
-    estimator : of CKA, one of `ESTIMATORS`.
+    estimator : of CKA, `debiased` or `biased`.
     contexts : of each row, the context group (or run): pairs inside one do not count; None: all do.
     gap : pairs of rows that are at most so far from each other do not count.
     permutations : draws of the null distribution (`permuted`); 0: none.
@@ -201,34 +200,17 @@ class Similarity:
         return np.concatenate([blocks[k] for k in random.permutation(len(blocks))])
 
 
-def make_similarity(entry: Mapping[str, Any], contexts: np.ndarray) -> Similarity:
-    """The similarity of a benchmark's `regression` entry.
+def make_similarity(entry: Rsa | Cka, contexts: np.ndarray) -> Similarity:
+    """The similarity that a benchmark's settings describe.
 
-    `{type: rsa}` or `{type: cka, estimator: debiased or biased}`, with `pairs: {contexts: apart or
-    all, gap: rows}` and `permutations`.
-
-    Parameters
-    ----------
-    contexts : the context group (or run) of each row.
-
-    Raises
-    ------
-    InputError : an unknown estimator, or pairs left out of biased CKA, which has all.
+    `contexts`: the context group (or run) of each row.
     """
-    estimator = entry.get("estimator", "debiased")
-    if estimator not in ESTIMATORS:
-        raise InputError(
-            f"regression.estimator: {estimator!r}, expected one of {', '.join(ESTIMATORS)}"
-        )
-    pairs = entry.get("pairs", {})
-    if pairs and estimator == "biased":
-        raise InputError("regression.pairs: the biased estimator of CKA takes all pairs")
     return Similarity(
-        entry["type"],
-        estimator,
-        contexts if pairs.get("contexts", "all") == "apart" else None,
-        int(pairs.get("gap", 0)),
-        int(entry.get("permutations", 0)),
+        tag_of(entry),
+        entry.estimator if isinstance(entry, Cka) else "debiased",
+        contexts if entry.pairs.contexts == "apart" else None,
+        entry.pairs.gap,
+        entry.permutations,
     )
 
 

@@ -1,15 +1,17 @@
 """Which rows train and which rows test: shuffled, grouped, contiguous, and Wehbe's scheme."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 
 from brainalign.errors import InputError
+from brainalign.settings import Settings, key
 
-SCHEMES = ("shuffled", "grouped", "contiguous", "wehbe")
 # With fewer rows the median over targets of a fold's r is not that of their true r: with 10 it is
 # up to 9 % above, with 3 a third, with 2 it is ±1 (docs/methods/validity.md).
 LEAST_TEST_ROWS = 15
@@ -25,39 +27,125 @@ class Split:
     test: np.ndarray
 
 
-def make_splits(
-    scheme: Mapping[str, Any], ids: Sequence[Any], groups: Sequence[Any] | np.ndarray | None = None
-) -> list[Split]:
-    """The folds of a benchmark's `split` entry.
+class Scheme(Settings, tag_field="scheme", frozen=True):
+    """How rows are split into folds."""
 
-    Parameters
-    ----------
-    scheme : `{scheme: shuffled, folds: 10, train: 0.9, seed: 1}`, `{scheme: grouped, folds, seed}`
-        (no `folds`: leave one group out), `{scheme: contiguous, folds: 5, gap: 0, trim: 0}`, or
-        `{scheme: wehbe}`.
-    ids : one per row; shuffled folds are drawn over their sorted values.
-    groups : one per row, for grouped folds.
+    inner_folds: Annotated[
+        int, key("folds inside the training rows, which choose the layer (layers: nested)", ge=2)
+    ] = 5
 
-    Raises
-    ------
-    InputError : unknown scheme, or too few rows or groups for the folds.
-    """
-    name = scheme.get("scheme")
-    if name == "shuffled":
-        return shuffled(
-            ids, scheme.get("folds", 10), scheme.get("train", 0.9), scheme.get("seed", 1)
-        )
-    if name == "grouped":
+    def split(
+        self, ids: Sequence[Any], groups: Sequence[Any] | np.ndarray | None = None
+    ) -> list[Split]:
+        """The folds of rows with these ids and groups, one of each per row.
+
+        Raises
+        ------
+        InputError : too few rows or groups for the folds.
+        """
+        raise NotImplementedError
+
+    def inner(
+        self, train: np.ndarray, groups: Sequence[Any] | np.ndarray | None, folds: int
+    ) -> list[Split]:
+        """Folds inside the training rows of a fold, as positions in `train`.
+
+        Grouped folds stay grouped and contiguous folds keep their gap, so that the inner folds
+        choose under the outer folds' conditions. Shuffled and Wehbe's folds get consecutive blocks
+        of the training rows without a gap (scikit-learn's unshuffled `KFold`).
+        """
+        return blocks(train, folds, 0)
+
+    def in_rows(self, tr: float | None) -> "Scheme":
+        """The scheme with times in rows, for rows that are `tr` seconds apart (None: not timed)."""
+        return self
+
+
+class Shuffled(Scheme, tag="shuffled", frozen=True):
+    """Random rows, drawn as Brain-Score draws them: neighbours train and test (legacy)."""
+
+    folds: Annotated[int, key("number of folds", ge=2)] = 10
+    train: Annotated[float, key("share of the rows that train", gt=0, lt=1)] = 0.9
+    seed: Annotated[int, key("of the draws", ge=0)] = 1
+
+    def split(
+        self, ids: Sequence[Any], groups: Sequence[Any] | np.ndarray | None = None
+    ) -> list[Split]:
+        return shuffled(ids, self.folds, self.train, self.seed)
+
+
+class Grouped(Scheme, tag="grouped", frozen=True):
+    """Whole groups are held out: topics, stories, runs."""
+
+    folds: Annotated[int, key("number of folds; default: one per group", ge=2)] | None = None
+    seed: (
+        Annotated[int, key("of the draw of groups; default: in their sorted order", ge=0)] | None
+    ) = None
+
+    def split(
+        self, ids: Sequence[Any], groups: Sequence[Any] | np.ndarray | None = None
+    ) -> list[Split]:
         if groups is None:
             raise InputError("split.scheme: grouped, but the rows have no groups")
-        return _of_two_rows(grouped(groups, scheme.get("folds"), scheme.get("seed")), groups)
-    if name == "contiguous":
-        return contiguous(
-            len(ids), scheme.get("folds", 5), scheme.get("gap", 0), scheme.get("trim", 0)
+        return _of_two_rows(grouped(groups, self.folds, self.seed), groups)
+
+    def inner(
+        self, train: np.ndarray, groups: Sequence[Any] | np.ndarray | None, folds: int
+    ) -> list[Split]:
+        labels = np.asarray(groups)[train]
+        return grouped(labels, min(folds, np.unique(labels).size), None)
+
+
+class Contiguous(Scheme, tag="contiguous", frozen=True):
+    """Blocks of consecutive rows."""
+
+    folds: Annotated[int, key("number of folds", ge=2)] = 5
+    gap: Annotated[int, key("rows beside a test block that do not train", ge=0)] | None = None
+    gap_seconds: Annotated[float, key("the same in seconds, of timed data", ge=0)] | None = None
+    trim: Annotated[int, key("rows at its two ends that are not tested", ge=0)] | None = None
+    trim_seconds: Annotated[float, key("the same in seconds, of timed data", ge=0)] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("gap", "trim"):
+            if getattr(self, name) is not None and getattr(self, f"{name}_seconds") is not None:
+                raise InputError(f"{name}: {name} and {name}_seconds are given, expected one")
+
+    def split(
+        self, ids: Sequence[Any], groups: Sequence[Any] | np.ndarray | None = None
+    ) -> list[Split]:
+        return contiguous(len(ids), self.folds, self.gap or 0, self.trim or 0)
+
+    def inner(
+        self, train: np.ndarray, groups: Sequence[Any] | np.ndarray | None, folds: int
+    ) -> list[Split]:
+        return blocks(train, folds, self.gap or 0)
+
+    def in_rows(self, tr: float | None) -> "Contiguous":
+        return msgspec.structs.replace(
+            self,
+            gap=_rows("gap", self.gap, self.gap_seconds, tr),
+            gap_seconds=None,
+            trim=_rows("trim", self.trim, self.trim_seconds, tr),
+            trim_seconds=None,
         )
-    if name == "wehbe":
+
+
+class Wehbe(Scheme, tag="wehbe", frozen=True):
+    """Four quarters, volumes between training and test left out, as in the published code."""
+
+    def split(
+        self, ids: Sequence[Any], groups: Sequence[Any] | np.ndarray | None = None
+    ) -> list[Split]:
         return wehbe(len(ids))
-    raise InputError(f"split.scheme: {name!r}, expected one of {', '.join(SCHEMES)}")
+
+
+def _rows(name: str, rows: int | None, seconds: float | None, tr: float | None) -> int | None:
+    """A number of rows, from seconds if these are given: rounded up to whole rows."""
+    if seconds is None:
+        return rows
+    if tr is None:
+        raise InputError(f"split.{name}_seconds: the dataset's rows have no times; give {name}")
+    return math.ceil(round(seconds / tr, 6))
 
 
 def _of_two_rows(splits: list[Split], groups: Sequence[Any] | np.ndarray) -> list[Split]:
@@ -202,9 +290,9 @@ def require_groups(
     """
     n_groups = np.unique(np.asarray(groups)).size
     levels = [("outer folds", "split", n_groups if folds is None else folds)]
-    for depth, (chooses, key, k) in enumerate(inner):
+    for depth, (chooses, asking, k) in enumerate(inner):
         where = "folds inside these" if depth else "folds inside the training rows"
-        levels.append((f"{where}, which choose {chooses}", key, k))
+        levels.append((f"{where}, which choose {chooses}", asking, k))
     sizes = [k for _, _, k in levels]
     level = _short_level(n_groups, sizes, folds is None)
     if level is None:
@@ -212,7 +300,7 @@ def require_groups(
     needed = n_groups + 1
     while _short_level(needed, sizes, folds is None) is not None:
         needed += 1
-    what, key, _ = levels[level]
+    what, asking, _ = levels[level]
     left = _training_groups(n_groups, sizes[:level], folds is None)
     scheme = (
         f"leaves out one of {n_groups} groups at a time"
@@ -221,7 +309,7 @@ def require_groups(
     )
     inside = f"; {left} reach the training rows there" if level else ""
     raise InputError(
-        f"{key}: too few groups for the {what}: split.scheme grouped {scheme}{inside}; expected "
+        f"{asking}: too few groups for the {what}: split.scheme grouped {scheme}{inside}; expected "
         f"{needed} or more groups (split_group of the stimuli, runs of timed data)"
     )
 
@@ -244,26 +332,10 @@ def _training_groups(n_groups: int, sizes: Sequence[int], leave_one_out: bool) -
     return n_groups
 
 
-def inner_splits(
-    scheme: Mapping[str, Any],
-    train: np.ndarray,
-    groups: Sequence[Any] | np.ndarray | None,
-    folds: int,
-) -> list[Split]:
-    """Folds inside the training rows of a fold, as positions in `train`.
-
-    Grouped folds stay grouped and contiguous folds keep their gap, so that what the inner folds
-    choose is chosen under the outer folds' conditions. Shuffled and Wehbe's folds get consecutive
-    blocks of the training rows without a gap (scikit-learn's unshuffled `KFold`).
-    """
-    if scheme.get("scheme") == "grouped" and groups is not None:
-        labels = np.asarray(groups)[train]
-        return grouped(labels, min(folds, np.unique(labels).size), None)
+def blocks(train: np.ndarray, folds: int, gap: int) -> list[Split]:
+    """Consecutive blocks of training rows, without the `gap` rows beside each; positions."""
     if train.size < 2 * folds:
         raise InputError(f"{folds} inner folds of {train.size} training rows: too few rows")
-    if scheme.get("scheme") not in SCHEMES:
-        raise InputError(f"split.scheme: {scheme.get('scheme')!r} has no inner folds")
-    gap = scheme.get("gap", 0) if scheme.get("scheme") == "contiguous" else 0
     splits = []
     for part in np.array_split(np.arange(train.size), folds):
         near = (train > train[part[0]] - gap - 1) & (train < train[part[-1]] + gap + 1)

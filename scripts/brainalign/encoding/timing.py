@@ -1,78 +1,15 @@
 """Timed data: from words to the volumes of a scan, and cleaning of the scans."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
 
+from brainalign.encoding.settings import Cosine, Timing
 from brainalign.errors import InputError
 
-FEATURES = ("fir", "hrf")
-ZSCORES = ("run", "fold")
-SILENCES = ("mean", "zero")
 HRF_LENGTH = 32.0  # seconds
-
-
-@dataclass(frozen=True)
-class Timing:
-    """A benchmark's `timing` entry.
-
-    `features`: `fir` (words averaged in their volume, then delayed) or `hrf` (words convolved with
-    the haemodynamic response). `delays`: in volumes. `silence`: a volume without words holds the
-    `mean` word, or `zero`, which tells it from all others and so adds speech rate to the features.
-    `trim`: volumes that each run loses at its start and end. `detrend`: order of a polynomial or
-    `{cosine: seconds}`, see `without_drift`; it cleans responses and features. `nuisance`: whether
-    the scans' nuisance regressors are removed from the responses, with weights fitted to training
-    rows. `zscore`: `run` z-scores features within each run, `fold` features and responses of
-    training and test rows separately.
-    """
-
-    features: str = "fir"
-    delays: tuple[int, ...] = (1, 2, 3, 4)
-    trim: tuple[int, int] = (0, 0)
-    detrend: int | Mapping[str, float] | None = None
-    nuisance: bool = False
-    zscore: tuple[str, ...] = ()
-    silence: str = "mean"
-
-    @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> "Timing":
-        """Raises an InputError for a value outside the documented ones."""
-        known = {"features", "delays", "trim", "detrend", "nuisance", "zscore", "silence", "pca"}
-        if set(entry) - known:
-            raise InputError(f"timing: unknown key {sorted(set(entry) - known)[0]}")
-        timing = cls(
-            entry.get("features", "fir"),
-            tuple(entry.get("delays", (1, 2, 3, 4))),
-            tuple(entry.get("trim") or (0, 0)),
-            entry.get("detrend"),
-            bool(entry.get("nuisance", False)),
-            tuple(entry.get("zscore") or ()),
-            entry.get("silence", "mean"),
-        )
-        if timing.features not in FEATURES:
-            raise InputError(f"timing.features: {timing.features!r}, expected fir or hrf")
-        detrend = timing.detrend
-        if not (
-            detrend is None
-            or (type(detrend) is int and detrend >= 0)
-            or (isinstance(detrend, Mapping) and set(detrend) == {"cosine"})
-        ):
-            raise InputError(
-                f"timing.detrend: {detrend!r}, expected an order or {{cosine: seconds}}"
-            )
-        if not timing.delays or min(timing.delays) < 0:
-            raise InputError(f"timing.delays: {list(timing.delays)}, expected volumes >= 0")
-        if len(timing.trim) != 2 or min(timing.trim) < 0:
-            raise InputError(f"timing.trim: {list(timing.trim)}, expected [first, last] volumes")
-        if timing.silence not in SILENCES:
-            raise InputError(f"timing.silence: {timing.silence!r}, expected mean or zero")
-        if set(timing.zscore) - set(ZSCORES):
-            raise InputError(f"timing.zscore: {list(timing.zscore)}, expected run and/or fold")
-        return timing
 
 
 def assign_volumes(words: np.ndarray, volumes: np.ndarray, tr: float) -> np.ndarray:
@@ -221,11 +158,11 @@ def without_drift(
     volumes: np.ndarray,
     runs: np.ndarray,
     tr: float,
-    detrend: int | Mapping[str, float],
+    detrend: int | Cosine,
 ) -> np.ndarray:
     """Columns [row, column] without their slow changes over each run, its mean included.
 
-    An integer `detrend` is the order of a polynomial; `{cosine: seconds}` a discrete cosine set of
+    An integer `detrend` is the order of a polynomial; `Cosine` a discrete cosine set of
     all periods above `seconds` (SPM's high-pass filter). The rows of a run are fitted by
     themselves, over the time from the first to the last of them. So training and test rows are
     cleaned apart: drift fitted to training rows would have to be extrapolated, and would give all
@@ -240,8 +177,8 @@ def without_drift(
         rows = np.flatnonzero(runs == run)
         time = volumes[rows] - volumes[rows[0]]
         place = (time + 0.5) / (time[-1] + 1)
-        if isinstance(detrend, Mapping):
-            order = int(2 * (time[-1] + 1) * tr / detrend["cosine"])
+        if isinstance(detrend, Cosine):
+            order = int(2 * (time[-1] + 1) * tr / detrend.cosine)
             basis = np.cos(np.pi * np.arange(order + 1) * place[:, None])
         else:
             basis = np.polynomial.legendre.legvander(2 * place - 1, detrend)

@@ -12,8 +12,8 @@ from brainalign.formats.text import lines, read_text
 from brainalign.models.arms import course
 from brainalign.models.loading import load
 from brainalign.models.pretraining import save_checkpoint
-from brainalign.models.recipe import Recipe
 from brainalign.models.samples import read_samples
+from brainalign.models.settings import recipe_of
 from brainalign.models.tuning import check_loss, load_base, tune
 
 
@@ -48,7 +48,7 @@ def write_checkpoint(training: Training, folder: Path) -> tuple[pd.DataFrame, di
     InputError : as `tune` has it, or the checkpoint, loaded again, has another loss than the
         trained network.
     """
-    recipe = Recipe.of(training.source)
+    recipe = recipe_of(training.source)
     network, tokenizer = load_base(training.base, training.threads)
     text = training.text
     lessons = course(

@@ -1,6 +1,5 @@
 """The simulated datasets: passages, stories, a chapter, reading times."""
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from brainalign.errors import InputError
 from brainalign.simulation import readers
 from brainalign.simulation.grammar import Grammar, sample, surprisal, text_of, words_of
 from brainalign.simulation.semantics import concept_vectors, token_states, word_states
-from brainalign.simulation.settings import Settings
+from brainalign.simulation.settings import Chapter, Passages, Reading, Simulation, Story
 from brainalign.simulation.subjects import Noise, centred, respond
 from brainalign.simulation.texts import PassageGrammar, StoryGrammar
 from brainalign.simulation.world import World, build_world
@@ -29,26 +28,19 @@ REGIONS = tuple(
 )
 """Names only: the simulated regions do not differ."""
 
-SIZES: dict[str, dict[str, int]] = {
-    "passages": {"passages_per_topic": 5, "sentences": 4, "subjects": 5, "targets": 60},
-    "story": {"stories": 6, "sentences": 32, "subjects": 5},
-    "chapter": {"runs": 4, "volumes": 110, "subjects": 4, "targets": 60},
-    "reading": {"stories": 6, "sentences": 25, "readers": 20},
-}
-"""Kind of dataset → its sizes, with defaults; a story's targets are the twelve regions."""
+KINDS = (Passages, Story, Chapter, Reading)  # their order is part of the seed
 
 
 def simulate(
-    kind: str, sizes: Mapping[str, Any], simulation: Mapping[str, Any] | None, seed: int
+    source: Passages | Story | Chapter | Reading, simulation: Simulation, seed: int
 ) -> Prepared:
     """Draw a dataset of the world.
 
     Parameters
     ----------
-    kind : `passages` (a sentence a row, as Pereira2018), `story` (fragments of 2 s, as Blank2014),
-        `chapter` (a word every 0.5 s, scanned every 2 s, as Wehbe2014) or `reading` (reading times
-        of words, as Futrell2018).
-    sizes : what differs from `SIZES[kind]`.
+    source : its kind and sizes: a sentence a row (as Pereira2018), fragments of 2 s (as Blank2014),
+        a word every 0.5 s scanned every 2 s (as Wehbe2014), or reading times of words (as
+        Futrell2018).
     simulation : the study's `simulation` section.
     seed : the study's; the world, its concepts and each kind of dataset follow from it.
 
@@ -59,36 +51,29 @@ def simulate(
 
     Raises
     ------
-    InputError : unknown kind, unknown or unusable size or setting.
+    InputError : stories too short for two fragments.
     """
-    if kind not in SIZES:
-        raise InputError(f"kind {kind!r} of a simulated dataset, expected one of {list(SIZES)}")
-    for key, value in sizes.items():
-        if key not in SIZES[kind]:
-            raise InputError(f"{kind}.{key}: unknown size, expected one of {list(SIZES[kind])}")
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise InputError(f"{kind}.{key}: {value!r}, expected a positive integer")
-    settings = Settings.of(simulation or {})
-    world = build_world(seed, settings.things_per_domain)
-    rng = np.random.default_rng([seed, 7, list(SIZES).index(kind)])
-    makers: dict[str, Callable[..., Prepared]] = {
-        "passages": _passages, "story": _story, "chapter": _chapter, "reading": _reading,
-    }  # fmt: skip
-    return makers[kind](world, settings, {**SIZES[kind], **sizes}, seed, rng)
+    world = build_world(seed, simulation.things_per_domain)
+    rng = np.random.default_rng([seed, 7, KINDS.index(type(source))])
+    if isinstance(source, Passages):
+        return _passages(world, simulation, source, seed, rng)
+    if isinstance(source, Story):
+        return _story(world, simulation, source, seed, rng)
+    if isinstance(source, Chapter):
+        return _chapter(world, simulation, source, seed, rng)
+    return _reading(world, source, seed, rng)
 
 
 def _passages(
-    world: World, settings: Settings, sizes: Mapping[str, int], seed: int, rng: np.random.Generator
+    world: World, settings: Simulation, sizes: Passages, seed: int, rng: np.random.Generator
 ) -> Prepared:
     """A row's state is the one after its sentence, which the sentences before have shaped."""
-    if sizes["passages_per_topic"] * sizes["sentences"] < 2:
-        raise InputError("passages.sentences: 1 in 1 passage_per_topic, expected 2 rows per topic")
     vectors = concept_vectors(world, settings.features, settings.knowledge, seed)
     rows, states = [], []
     for topic in world.things:
         grammar = PassageGrammar(world, topic)
-        for passage in range(sizes["passages_per_topic"]):
-            sentences = sample(grammar, sizes["sentences"], rng)
+        for passage in range(sizes.passages_per_topic):
+            sentences = sample(grammar, sizes.sentences, rng)
             after = token_states(sentences, vectors, settings.half_life)
             states += [state[-1] for state in after]
             rows += [
@@ -97,33 +82,33 @@ def _passages(
             ]
     stimuli = pd.DataFrame(rows)
     state = centred(np.array(states), stimuli["split_group"].tolist())
-    return _brain("passages", stimuli, state, sizes, settings, rng)
+    return _brain("passages", stimuli, state, (sizes.subjects, sizes.targets), settings, rng)
 
 
 def _story(
-    world: World, settings: Settings, sizes: Mapping[str, int], seed: int, rng: np.random.Generator
+    world: World, settings: Simulation, sizes: Story, seed: int, rng: np.random.Generator
 ) -> Prepared:
     """A row's state is the one after its last word; fragments end anywhere in a sentence."""
     vectors = concept_vectors(world, settings.features, settings.knowledge, seed)
     rows, states = [], []
     grammar = StoryGrammar(world)
-    for story in range(sizes["stories"]):
+    for story in range(sizes.stories):
         name = f"story-{story + 1}"
-        sentences = sample(grammar, sizes["sentences"], rng)
+        sentences = sample(grammar, sizes.sentences, rng)
         words, after = word_states(sentences, vectors, settings.half_life)
         if len(words) <= WORDS_PER_FRAGMENT:
-            raise InputError(f"story.sentences: {sizes['sentences']}, too few for 2 fragments")
+            raise InputError(f"story.sentences: {sizes.sentences}, too few for 2 fragments")
         for position, start in enumerate(range(0, len(words), WORDS_PER_FRAGMENT)):
             fragment = words[start : start + WORDS_PER_FRAGMENT]
             states.append(after[start + len(fragment) - 1])
             rows.append(_stimulus(name, position, " ".join(fragment), name))
     stimuli = pd.DataFrame(rows)
     state = centred(np.array(states), stimuli["split_group"].tolist())
-    return _brain("story", stimuli, state, {**sizes, "targets": len(REGIONS)}, settings, rng)
+    return _brain("story", stimuli, state, (sizes.subjects, len(REGIONS)), settings, rng)
 
 
 def _chapter(
-    world: World, settings: Settings, sizes: Mapping[str, int], seed: int, rng: np.random.Generator
+    world: World, settings: Simulation, sizes: Chapter, seed: int, rng: np.random.Generator
 ) -> Prepared:
     """Runs follow each other on one clock.
 
@@ -131,16 +116,12 @@ def _chapter(
     response at their distance in time. The sum is the planted state: responses are linear in it.
     """
     vectors = concept_vectors(world, settings.features, settings.knowledge, seed)
-    duration = sizes["volumes"] * TR
+    duration = sizes.volumes * TR
     n_words = int((duration - SILENCE) / WORD_SECONDS)
-    if n_words < 1:
-        raise InputError(
-            f"chapter.volumes: {sizes['volumes']}, expected more than {SILENCE / TR:.0f}"
-        )
     rows: list[dict[str, Any]] = []
     word_states_of_runs = []
     grammar = StoryGrammar(world)
-    for run in range(sizes["runs"]):
+    for run in range(sizes.runs):
         # Every sentence has at least three words.
         sentences = sample(grammar, n_words // 3 + 1, rng)
         words, after = word_states(sentences, vectors, settings.half_life)
@@ -151,23 +132,23 @@ def _chapter(
             rows.append(_stimulus(name, position, word, name, onset, onset + WORD_SECONDS))
         word_states_of_runs.append(after[:n_words])
     stimuli = pd.DataFrame(rows)
-    volumes = np.arange(sizes["runs"] * sizes["volumes"]) * TR
-    runs = np.repeat([f"run-{run + 1}" for run in range(sizes["runs"])], sizes["volumes"])
+    volumes = np.arange(sizes.runs * sizes.volumes) * TR
+    runs = np.repeat([f"run-{run + 1}" for run in range(sizes.runs)], sizes.volumes)
     weights = canonical_hrf(volumes[:, None] - stimuli["onset"].to_numpy())
     weights[runs[:, None] != stimuli["split_group"].to_numpy().astype(str)] = 0.0
     of_words = np.concatenate(word_states_of_runs)
     state = centred(weights @ (of_words - of_words.mean(axis=0)), runs.tolist())
-    return _brain("chapter", stimuli, state, sizes, settings, rng, (volumes, runs))
+    return _brain(
+        "chapter", stimuli, state, (sizes.subjects, sizes.targets), settings, rng, (volumes, runs)
+    )
 
 
-def _reading(
-    world: World, settings: Settings, sizes: Mapping[str, int], seed: int, rng: np.random.Generator
-) -> Prepared:
+def _reading(world: World, sizes: Reading, seed: int, rng: np.random.Generator) -> Prepared:
     rows: list[dict[str, Any]] = []
     grammar = StoryGrammar(world)
-    for story in range(sizes["stories"]):
+    for story in range(sizes.stories):
         name, position = f"story-{story + 1}", 0
-        sentences = sample(grammar, sizes["sentences"], rng)
+        sentences = sample(grammar, sizes.sentences, rng)
         bits = surprisal(grammar, sentences)
         for number, (sentence, of_tokens) in enumerate(zip(sentences, bits, strict=True)):
             for place, (word, tokens) in enumerate(words_of(sentence)):
@@ -189,10 +170,10 @@ def _reading(
         stimuli["length"].to_numpy(),
         stimuli["punctuation"].to_numpy(),
         stimuli["context_group"].to_numpy(),
-        sizes["readers"],
+        sizes.readers,
         rng,
     )
-    names = [f"reader-{i + 1:02d}" for i in range(sizes["readers"])]
+    names = [f"reader-{i + 1:02d}" for i in range(sizes.readers)]
     responses = xr.Dataset(
         {"responses": (("stimulus", "target"), times)},
         coords={
@@ -234,12 +215,15 @@ def _brain(
     kind: str,
     stimuli: pd.DataFrame,
     state: np.ndarray,
-    sizes: Mapping[str, int],
-    settings: Settings,
+    sizes: tuple[int, int],
+    settings: Simulation,
     rng: np.random.Generator,
     volumes: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Prepared:
-    """The responses to a state and their truth; rows are stimuli, or `volumes` (onset, run)."""
+    """The responses to a state and their truth.
+
+    Rows are stimuli, or `volumes` (onset, run); `sizes`: subjects, and targets of each.
+    """
     if volumes is None:
         row = "stimulus"
         context, split = stimuli["context_group"].tolist(), stimuli["split_group"].tolist()
@@ -250,15 +234,16 @@ def _brain(
         context = split = volumes[1].tolist()
         coordinates = {"onset": (row, volumes[0]), "run": (row, split)}
         timing = {"tr": TR}
+    n_subjects, n_targets_each = sizes
     noise = Noise(settings.drift, settings.subject_noise, settings.voxel_noise)
-    made = respond(state, context, split, sizes["subjects"], sizes["targets"], noise, rng)
+    made = respond(state, context, split, n_subjects, n_targets_each, noise, rng)
     n_targets = len(made.subject)
     # Neighbouring targets of a subject are of one region, as voxels are.
-    region = np.arange(sizes["targets"]) * len(REGIONS) // sizes["targets"]
+    region = np.arange(n_targets_each) * len(REGIONS) // n_targets_each
     coordinates |= {
         "target_id": ("target", [f"target-{i + 1:04d}" for i in range(n_targets)]),
         "subject": ("target", made.subject),
-        "region": ("target", np.tile(np.array(REGIONS)[region], sizes["subjects"])),
+        "region": ("target", np.tile(np.array(REGIONS)[region], n_subjects)),
         "true_ceiling": ("target", made.true_ceiling),
     }
     responses = xr.Dataset(

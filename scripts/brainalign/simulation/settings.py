@@ -1,66 +1,83 @@
-"""Size and truth of the simulated world: the study's `simulation` section."""
+"""The study's `simulation` section, and the kinds of simulated datasets."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated
 
 from brainalign.errors import InputError
+from brainalign.settings import Settings, key
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What can be set; the defaults are the default study's.
+class Simulation(Settings, frozen=True):
+    """Size and truth of the simulated world; the defaults are the default study's."""
 
-    Attributes
-    ----------
-    things_per_domain : size of the world: 12 domains × this (even) × 3 facts.
-    documents : pre-training documents.
-    instructions : samples of instruction data.
-    items_per_task : reasoning items per task.
-    features : dimensions of the planted semantic state.
-    knowledge : share, 0 to 1, of what is known of a thing (its facts) in the concept of the thing;
-        the rest is a vector of its own that nothing but the thing's name tells.
-    half_life : words after which half of a word's concept is left in the state.
-    drift, subject_noise, voxel_noise : standard deviations in units of each target's signal.
-    """
+    things_per_domain: Annotated[
+        int,
+        key(
+            "size of the world: 12 domains × this × 3 facts",
+            allowed="an even number from 4 up",
+            ge=4,
+            multiple_of=2,
+        ),
+    ] = 6
+    documents: Annotated[int, key("pre-training documents", ge=1)] = 12000
+    instructions: Annotated[int, key("samples of instruction data", ge=1)] = 6000
+    items_per_task: Annotated[
+        int,
+        key("reasoning items in each of 6 tasks; the first 3 are worked examples", ge=1),
+    ] = 25
+    features: Annotated[int, key("dimensions of the planted semantic state", ge=1)] = 12
+    knowledge: Annotated[
+        float,
+        key("share of a thing's concept that is its facts; the rest is its name's", ge=0, le=1),
+    ] = 1.0
+    half_life: Annotated[
+        float,
+        key("tokens after which half of a concept is left in the state", gt=0),
+    ] = 8.0
+    drift: Annotated[
+        float,
+        key("standard deviation of the autocorrelated drift, in units of the signal's", ge=0),
+    ] = 1.0
+    subject_noise: Annotated[
+        float, key("standard deviation of the noise that a subject's targets share", ge=0)
+    ] = 0.3
+    voxel_noise: Annotated[
+        float, key("standard deviation of the noise of each target alone", ge=0)
+    ] = 0.8
 
-    things_per_domain: int = 6
-    documents: int = 12000
-    instructions: int = 6000
-    items_per_task: int = 25
-    features: int = 12
-    knowledge: float = 1.0
-    half_life: float = 8.0
-    drift: float = 1.0
-    subject_noise: float = 0.3
-    voxel_noise: float = 0.8
 
-    @classmethod
-    def of(cls, section: Mapping[str, Any]) -> "Settings":
-        """The section with defaults filled in.
+class Passages(Settings, tag_field="type", tag="simulated kind=passages", frozen=True):
+    """Sentences in passages of 12 topics, untimed (as Pereira2018)."""
 
-        Raises
-        ------
-        InputError : an unknown key, or a value out of its range.
-        """
-        known = {field.name for field in fields(cls)}
-        for key in section:
-            if key not in known:
-                raise InputError(f"simulation.{key}: unknown key, expected one of {sorted(known)}")
-        settings = cls(**section)
-        if settings.things_per_domain < 4 or settings.things_per_domain % 2:
-            raise InputError(
-                f"simulation.things_per_domain: {settings.things_per_domain}, expected an even "
-                "number of at least 4"
-            )
-        if not 0 <= settings.knowledge <= 1:
-            raise InputError(f"simulation.knowledge: {settings.knowledge}, expected 0 to 1")
-        for key in known - {"knowledge", "drift", "subject_noise", "voxel_noise"}:
-            if getattr(settings, key) <= 0:
-                raise InputError(
-                    f"simulation.{key}: {getattr(settings, key)}, expected a positive number"
-                )
-        for key in ("drift", "subject_noise", "voxel_noise"):
-            if getattr(settings, key) < 0:
-                raise InputError(f"simulation.{key}: {getattr(settings, key)}, expected 0 or more")
-        return settings
+    passages_per_topic: Annotated[int, key("passages on each of the 12 topics", ge=1)] = 5
+    sentences: Annotated[int, key("sentences of a passage", ge=1)] = 4
+    subjects: Annotated[int, key("simulated subjects", ge=1)] = 5
+    targets: Annotated[int, key("targets of each subject", ge=1)] = 60
+
+    def __post_init__(self) -> None:
+        if self.passages_per_topic * self.sentences < 2:
+            raise InputError("sentences: 1 in 1 passage_per_topic, expected 2 rows per topic")
+
+
+class Story(Settings, tag_field="type", tag="simulated kind=story", frozen=True):
+    """Fragments of 2 s of stories, a target per region (as Blank2014)."""
+
+    stories: Annotated[int, key("number of stories", ge=1)] = 6
+    sentences: Annotated[int, key("sentences of a story", ge=1)] = 32
+    subjects: Annotated[int, key("simulated subjects", ge=1)] = 5
+
+
+class Chapter(Settings, tag_field="type", tag="simulated kind=chapter", frozen=True):
+    """Words with times, scanned every 2 s (as Wehbe2014)."""
+
+    runs: Annotated[int, key("runs of the scan", ge=1)] = 4
+    volumes: Annotated[int, key("volumes of a run; the last 5 are silent", ge=6)] = 110
+    subjects: Annotated[int, key("simulated subjects", ge=1)] = 4
+    targets: Annotated[int, key("targets of each subject", ge=1)] = 60
+
+
+class Reading(Settings, tag_field="type", tag="simulated kind=reading", frozen=True):
+    """Reading times of each word (as Futrell2018)."""
+
+    stories: Annotated[int, key("number of stories", ge=1)] = 6
+    sentences: Annotated[int, key("sentences of a story", ge=1)] = 25
+    readers: Annotated[int, key("simulated readers", ge=1)] = 20

@@ -2,17 +2,17 @@
 
 import json
 import struct
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+
+from brainalign.encoding.settings import Ridge, Scoring
 
 # Of a job whose files are not there when it is planned.
 UNKNOWN_MB, UNKNOWN_MINUTES = 2000, 120
+UNKNOWN_FOLDS = 10  # one per group
 BASE_MB = 1500  # packages, tables
 COPIES = {"gcv-per-target": 4, "folds-per-target": 14}  # of the responses, at the peak
 SECONDS = 5.5e-11  # per row, column and target of a fold, on one slow core
-INNER_FOLDS = 5
 HEADER_LIMIT = 100_000_000  # bytes, safetensors' limit
 MARGIN = 3  # of the run time
 
@@ -48,16 +48,23 @@ def activations_shape(path: str) -> tuple[int, int] | None:
     return len(shapes), max(shape[1] for shape in shapes)
 
 
-def columns(units: int, entry: Mapping[str, Any]) -> int:
+def columns(units: int, scoring: Scoring) -> int:
     """Columns of a benchmark's design: units, times the delays of timed data."""
-    timing = entry.get("timing", {})
-    return min(units, timing.get("pca", units)) * len(timing.get("delays", [0]))
+    if scoring.reduction is not None:
+        units = min(units, scoring.reduction.dimensions)
+    timing = scoring.timing
+    return units * len(timing.delays) if timing is not None and timing.features == "fir" else units
+
+
+def selection(scoring: Scoring) -> str:
+    """How the penalty is chosen; '' where there is none."""
+    return scoring.regression.selection if isinstance(scoring.regression, Ridge) else ""
 
 
 def alignment_mb(
     responses: tuple[int, int] | None,
     activations: tuple[int, int] | None,
-    entry: Mapping[str, Any],
+    scoring: Scoring,
     attempt: int = 1,
 ) -> int:
     """Memory (MB) of an alignment or a ceiling: copies of the responses, and of one layer's design
@@ -65,9 +72,8 @@ def alignment_mb(
     if responses is None:
         return UNKNOWN_MB * attempt
     rows, targets = responses
-    width = columns(activations[1], entry) if activations else 0
-    regression = entry.get("regression", {})
-    copies = COPIES.get(regression.get("selection", ""), COPIES["gcv-per-target"])
+    width = columns(activations[1], scoring) if activations else 0
+    copies = COPIES.get(selection(scoring), COPIES["gcv-per-target"])
     held = (rows * targets * 4 * copies + 4 * rows * max(width, rows) * 8) / 1e6
     return int(BASE_MB * attempt + held * (1 + 0.5 * (attempt - 1)))
 
@@ -75,17 +81,17 @@ def alignment_mb(
 def alignment_minutes(
     responses: tuple[int, int] | None,
     activations: tuple[int, int] | None,
-    entry: Mapping[str, Any],
+    scoring: Scoring,
     attempt: int = 1,
 ) -> int:
     """Minutes of an alignment: rows × columns × targets of every fold, inner fold and layer."""
     if responses is None or activations is None:
         return UNKNOWN_MINUTES * attempt
     (rows, targets), (layers, units) = responses, activations
-    folds = entry.get("split", {}).get("folds", 10)
-    inner = 1 + INNER_FOLDS * (entry.get("layers") == "nested")
-    if entry.get("regression", {}).get("selection") == "folds-per-target":
+    folds = getattr(scoring.split, "folds", None) or UNKNOWN_FOLDS
+    inner = 1 + scoring.split.inner_folds * (scoring.layers == "nested")
+    if selection(scoring) == "folds-per-target":
         inner *= 3
-    beyond = 7 if entry.get("unique_variance") else 1  # measured: docs/scaling.md
-    cells = rows * columns(units, entry) * targets * folds * layers * inner * beyond
+    beyond = 7 if scoring.unique_variance else 1  # measured: docs/scaling.md
+    cells = rows * columns(units, scoring) * targets * folds * layers * inner * beyond
     return attempt * max(20, int(MARGIN * SECONDS * cells / 60))

@@ -1,17 +1,18 @@
-"""The config checked before anything runs: every fault is one line with key path, value, remedy."""
+"""The config checked before anything runs: every fault is one line with key path, value, remedy.
+
+The classes of the settings say what each entry takes. What no class can know is checked here: names
+that lead nowhere, circles, partners, and settings that do not suit the dataset they name.
+"""
 
 import difflib
 import math
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
 
-from brainalign.behavior.terms import columns_of
-from brainalign.datasets.measures import EVENTS, MEASURES, reported_as
+from brainalign.datasets.measures import MEASURES, reported_as
 from brainalign.datasets.registry import (
     COUNTED_RELEASES,
     MEASURED,
@@ -20,7 +21,10 @@ from brainalign.datasets.registry import (
     reader,
     surprisal_fits,
 )
+from brainalign.encoding.settings import RIDGE
 from brainalign.errors import InputError
+from brainalign.models.recipe import Course
+from brainalign.settings import faults, read
 from brainalign.study.models import (
     PUBLISHED_INSTRUCTIONS,
     all_models,
@@ -33,33 +37,29 @@ from brainalign.study.models import (
     role,
     scored_on,
 )
+from brainalign.study.settings import Study
 
 Config = Mapping[str, Any]
 
 SCORED = ("alignment", "behavior", "capability", "next_word")  # sections that score models
-FORMATS = {"mmlu": "multiple-choice", "bbh": "generation"}  # of published questions
 
 ISOLATED = ("tuckute2024",)  # datasets whose rows are no neighbours: sentences without context
 
-_EXPONENT = re.compile(r"[-+]?\d+e[-+]?\d+", re.IGNORECASE)  # text to YAML
 
-
-def config_faults(config: Config, schema_path: str | Path) -> list[str]:
-    """All faults of a config: of form (the schema), then of reference (names that lead nowhere).
+def config_faults(config: Config) -> list[str]:
+    """All faults of a config: of form (the classes), then of reference (names that lead nowhere).
 
     Returns
     -------
-    One line per fault: key path, the value found, what is allowed. Empty when the config is good.
+    One line per fault: the key, the value found, what is allowed. Empty when the config is good.
     """
-    schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
-    validator = jsonschema.Draft202012Validator(schema)
-    form = sorted({line for error in validator.iter_errors(config) for line in _lines(error)})
+    form = list(dict.fromkeys(faults(config, Study)))
     if form or (tuning := list(_tuning_faults(config))):
         return form or tuning
     if presented := list(_presentation_faults(config["models"])):
         return presented
-    whole = {**config, "models": all_models(config)}
-    return list(_reference_faults(whole)) or list(_training_data_faults(whole))
+    resolved = {**config, "models": all_models(config)}
+    return list(_reference_faults(resolved)) or list(_training_data_faults(resolved))
 
 
 def duplicate_keys(config_path: str | Path) -> list[str]:
@@ -81,45 +81,6 @@ def _duplicates(node: yaml.Node, path: str) -> Iterator[str]:
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             yield from _duplicates(value, f"{path}[{index}]")
-
-
-def _lines(error: jsonschema.ValidationError) -> Iterator[str]:
-    path = ".".join(str(part) for part in error.absolute_path) or "(top level)"
-    schema, value = error.schema, error.instance
-    kind = error.validator
-    if kind == "additionalProperties":
-        known = list(schema.get("properties", {}))
-        for key in sorted(set(map(str, value)) - set(known)):
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            yield f"{path}: unknown key {key!r}; {hint}allowed: {', '.join(sorted(known))}"
-    elif kind == "required":
-        missing = [key for key in error.validator_value if key not in value]
-        yield f"{path}: key {', '.join(map(repr, missing))} is missing"
-    elif kind == "enum":
-        allowed = ", ".join(map(str, error.validator_value))
-        yield f"{path}: {value!r} is not allowed; allowed: {allowed}"
-    elif kind == "type":
-        types = error.validator_value
-        allowed = types if isinstance(types, str) else " or ".join(types)
-        hint = ""
-        if isinstance(value, str) and "number" in types and _EXPONENT.fullmatch(value):
-            hint = " (YAML takes an exponent for a number only after a point: 1.0e-4)"
-        elif types == "string" and not isinstance(value, dict | list):
-            hint = " (YAML takes it for no text; put a name in quotes)"
-        yield f"{path}: {value!r} is of type {_type_name(value)}; allowed: {allowed}{hint}"
-    elif kind == "propertyNames":
-        yield f"{path}: name {value!r} is not allowed; {schema.get('description', '')}"
-    elif kind in ("anyOf", "oneOf") and "description" in schema:
-        yield f"{path}: {value!r} is not allowed; allowed: {schema['description']}"
-    else:
-        rule = schema.get("description", f"{kind} {error.validator_value}")
-        yield f"{path}: {value!r} is not allowed; allowed: {rule}"
-
-
-def _type_name(value: object) -> str:
-    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
-    return names.get(type(value), "number" if isinstance(value, int | float) else "unknown")
 
 
 def _reference_faults(config: Config) -> Iterator[str]:
@@ -178,27 +139,12 @@ def _reference_faults(config: Config) -> Iterator[str]:
             yield from _dataset_faults(section, name, benchmark, datasets)
     for name, benchmark in config.get("behavior", {}).items():
         yield from _measure_faults(f"behavior.{name}", benchmark, datasets)
-        yield from _covariate_faults(f"behavior.{name}", benchmark)
-    for name, task in config.get("capability", {}).items():
-        yield from _task_faults(f"capability.{name}", task)
-    for name, text in config.get("next_word", {}).items():
-        if text.get("stride", 0) >= text.get("window", math.inf):
-            yield f"next_word.{name}.stride: {text['stride']}, expected less than its window"
-    for name, model in models.items():
-        source = model["source"]
-        if source["type"] == "pretrain" and source["width"] % source["heads"]:
-            yield (
-                f"models.{name}.source.heads: {source['heads']} heads do not divide the width, "
-                f"{source['width']}"
-            )
     yield from _companion_faults(config.get("alignment", {}))
     for name, benchmark in config.get("alignment", {}).items():
         path, dataset = f"alignment.{name}", datasets.get(benchmark["dataset"])
-        yield from _combined_faults(path, benchmark)
         yield from _reduction_faults(path, name, benchmark, models)
         yield from _nuisance_faults(path, benchmark, models)
         yield from _selection_faults(path, benchmark, dataset)
-        yield from _similarity_faults(path, benchmark)
         timed = _is_timed(datasets.get(benchmark["dataset"]))
         given = benchmark.get("timing") is not None
         if timed is not None and timed != given:
@@ -211,33 +157,6 @@ def _reference_faults(config: Config) -> Iterator[str]:
             )
 
 
-def _combined_faults(path: str, benchmark: Config) -> Iterator[str]:
-    """Values that are each allowed, but not together."""
-    regression, split = benchmark["regression"], benchmark["split"]
-    alphas = regression.get("alphas", {})
-    if alphas.get("low", 0) > alphas.get("high", math.inf):
-        yield f"{path}.regression.alphas: low {alphas['low']} is above high {alphas['high']}"
-    for key in ("gap", "trim"):
-        if key in split and f"{key}_seconds" in split:
-            yield f"{path}.split: {key} and {key}_seconds are given, expected one of them"
-    if "reduce" in benchmark and (benchmark.get("timing") or {}).get("pca"):
-        yield f"{path}: reduce and timing.pca are given, expected one of them"
-    ceiling = (benchmark.get("ceiling") or {}).get("method", "none")
-    if ceiling != "none" and regression["type"] in ("rsa", "cka"):
-        yield f"{path}.ceiling.method: {ceiling} is of regressions, not of {regression['type']}"
-    if ceiling == "extrapolation" and benchmark["mode"] == "controlled":
-        yield (
-            f"{path}.ceiling.method: extrapolation is Brain-Score's formula, of mode legacy; a "
-            "controlled benchmark takes disattenuation"
-        )
-    timing = benchmark.get("timing") or {}
-    if not regression.get("intercept", True) and "fold" not in timing.get("zscore", ()):
-        yield (
-            f"{path}.regression.intercept: false needs rows that are z-scored by fold "
-            "(timing.zscore), for else the mean of test rows would be known"
-        )
-
-
 def _reduction_faults(path: str, name: str, benchmark: Config, models: Config) -> Iterator[str]:
     """Models that are pre-trained here with fewer units than every layer should be reduced to.
 
@@ -246,7 +165,7 @@ def _reduction_faults(path: str, name: str, benchmark: Config, models: Config) -
     reduce = benchmark.get("reduce", {"dimensions": 0})
     for model, entry in models.items():
         width = entry["source"].get("width", math.inf)
-        scored = scored_on(model, {name: benchmark}, models)
+        scored = scored_on(model, {name: benchmark.get("models")}, models)
         if entry["source"]["type"] == "pretrain" and scored and width < reduce["dimensions"]:
             yield (
                 f"{path}.reduce.dimensions: {reduce['dimensions']}, but layers of {model!r} have "
@@ -322,36 +241,9 @@ def _measure_faults(path: str, benchmark: Config, datasets: Config) -> Iterator[
         yield f"{path}.measure: {benchmark['dataset']!r} holds one measure; leave the key out"
 
 
-def _covariate_faults(path: str, benchmark: Config) -> Iterator[str]:
-    for term in benchmark.get("covariates", ()):
-        try:
-            columns_of(term)
-        except InputError as error:
-            yield f"{path}.covariates: {error}"
-    if benchmark["mode"] == "legacy":
-        for key in ("covariates", "spillover", "times", "mixed_model"):
-            if key in benchmark:
-                yield f"{path}.{key}: of mode controlled; the paper's score has no such choice"
-    if benchmark.get("times") == "log" and benchmark.get("measure") in EVENTS:
-        yield f"{path}.times: log, but {benchmark['measure']} is 0 or 1, not a duration"
-
-
-def _task_faults(path: str, task: Config) -> Iterator[str]:
-    kind, form, scoring = task["questions"]["type"], task["format"], task["scoring"]
-    if form != FORMATS.get(kind, form):
-        yield f"{path}.format: {form!r}, but questions of type {kind} are {FORMATS[kind]}"
-    if scoring == "chain-of-thought" and kind != "bbh":
-        yield f"{path}.scoring: questions of type {kind} have no chains of thought to show"
-    if "normalisation" in task and scoring != "loglikelihood-text":
-        yield f"{path}.normalisation: of scoring loglikelihood-text, not of {scoring}"
-
-
 def _selection_faults(path: str, benchmark: Config, dataset: Config | None) -> Iterator[str]:
     regression = benchmark["regression"]
-    selection = regression.get("selection", "folds-per-target")
-    for key in ("criterion", "inner_folds"):
-        if key in regression and selection != "folds-per-target":
-            yield f"{path}.regression.{key}: of selection folds-per-target, not of {selection}"
+    selection = regression.get("selection", RIDGE.selection)
     if (
         "unique_variance" in benchmark
         and regression["type"] == "ridge"
@@ -369,35 +261,6 @@ def _selection_faults(path: str, benchmark: Config, dataset: Config | None) -> I
 def _are_neighbours(dataset: Config | None) -> bool:
     """Whether rows follow each other in a text or scan (only the run tells of one's own data)."""
     return dataset is not None and dataset["source"]["type"] not in (*ISOLATED, "own")
-
-
-def _similarity_faults(path: str, benchmark: Config) -> Iterator[str]:
-    """What mode controlled asks of a similarity."""
-    regression = benchmark["regression"]
-    kind = regression["type"]
-    if kind not in ("rsa", "cka"):
-        return
-    pairs = regression.get("pairs", {})
-    if regression.get("estimator") == "biased":
-        if pairs:
-            yield f"{path}.regression.pairs: the biased estimator of CKA takes all pairs"
-        if benchmark["mode"] == "controlled":
-            yield (
-                f"{path}.regression.estimator: biased, but mode is controlled: CKA of independent "
-                "data is then near 1 where units exceed rows; take debiased"
-            )
-    if benchmark["mode"] != "controlled" or regression.get("estimator") == "biased":
-        return
-    if pairs.get("contexts", "all") == "all" and not pairs.get("gap", 0):
-        yield (
-            f"{path}.regression.pairs: mode controlled compares no neighbours, whose noise is "
-            "shared; give {contexts: apart}, or {gap: rows} longer than the autocorrelation"
-        )
-    if not regression.get("permutations", 0):
-        yield (
-            f"{path}.regression.permutations: mode controlled needs the null distribution of "
-            f"{kind}; give a number of permutations, for instance 99"
-        )
 
 
 def _nuisance_faults(path: str, benchmark: Config, models: Config) -> Iterator[str]:
@@ -419,9 +282,6 @@ def _nuisance_faults(path: str, benchmark: Config, models: Config) -> Iterator[s
             f"{path}.unique_variance.beyond: oasm says nothing of held-out groups "
             "(split.scheme grouped); name further baselines"
         )
-    kind = benchmark["regression"]["type"]
-    if kind in ("rsa", "cka"):
-        yield f"{path}.unique_variance: {kind} explains no variance; leave the key out"
 
 
 def _tuning_faults(config: Config) -> Iterator[str]:
@@ -437,8 +297,8 @@ def _tuning_faults(config: Config) -> Iterator[str]:
             benchmark = config.get("alignment", {}).get(scored)
             if benchmark and benchmark["regression"]["type"] in ("rsa", "cka"):
                 yield f"{path}.scored_on: {scored!r} is a similarity; trajectories hold r alone"
-        recipe = experiment.get("recipe", {})
-        end = recipe.get("samples", math.inf) * recipe.get("epochs", 3)
+        recipe = read(experiment.get("recipe", {}), Course)
+        end = (recipe.samples or math.inf) * recipe.epochs
         for seen in experiment["checkpoints"]:
             if seen > end:
                 yield (

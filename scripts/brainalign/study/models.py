@@ -1,6 +1,6 @@
 """What the `models` section says of each model: its role, its partner, what it is made from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -201,17 +201,17 @@ def instruction_data(name: str, models: Mapping[str, Model]) -> str | None:
 
 
 def scored_on(
-    name: str, entries: Mapping[str, Mapping[str, Any]], models: Mapping[str, Model]
+    name: str, models_of: Mapping[str, Sequence[str] | None], models: Mapping[str, Model]
 ) -> list[str]:
     """Names of the benchmarks, tasks or texts that a model's `scored_on` and their own `models`
-    allow; without these keys, all. A presentation counts as the model that it is one of, too."""
+    (`models_of`; None: all) allow. A presentation counts as the model that it is one of, too."""
     model = models[name]
-    wanted = model.get("scored_on", entries)
+    wanted = model.get("scored_on", models_of)
     called = {name, model.get("presented", name)}
     return [
         key
-        for key, entry in entries.items()
-        if key in wanted and not called.isdisjoint(entry.get("models", called))
+        for key, only in models_of.items()
+        if key in wanted and not called.isdisjoint(called if only is None else only)
     ]
 
 

@@ -1,0 +1,119 @@
+"""A benchmark of the config's section `behavior`: how surprisal is held against reading times."""
+
+from typing import Annotated, Literal
+
+from brainalign.behavior.terms import STANDARD, columns_of
+from brainalign.datasets.measures import EVENTS
+from brainalign.errors import InputError
+from brainalign.settings import Settings, key
+
+
+class SplitHalf(Settings, tag_field="method", tag="split-half", frozen=True):
+    """Reliability of the mean over readers, from random halves of them."""
+
+    n: Annotated[int, key("halvings", ge=1)] = 10
+    seed: Annotated[int, key("of the halvings; default: the study's", ge=0)] | None = None
+
+
+class NoCeiling(Settings, tag_field="method", tag="none", frozen=True):
+    """No ceiling."""
+
+
+Ceiling = SplitHalf | NoCeiling
+
+
+class MixedModel(Settings, frozen=True):
+    """A mixed model of single times, as lme4's `(1 + slopes || reader) + (1 | item)`."""
+
+    slopes: Annotated[
+        tuple[str, ...],
+        key("regressors whose slopes differ between readers (bits: surprisal)", unique=True),
+    ] = ("bits",)
+    items: Annotated[Literal["word", "sentence"], key("what has a random intercept")] = "word"
+    held_out: Annotated[bool, key("the gain on held-out stories, too (two fits per story)")] = True
+
+
+class LegacyFit(Settings, tag_field="mode", tag="legacy", frozen=True):
+    """What the paper's score of a model depends on."""
+
+    measure: (
+        Annotated[
+            str, key("of a dataset that holds several: gaze, total, skipping, …", min_length=1)
+        ]
+        | None
+    ) = None
+    skip_sentence_initial: Annotated[bool, key("leave sentence-initial words out")] = True
+    ceiling: Annotated[Ceiling, key("how reliable the readers' mean is")] = SplitHalf()
+
+
+class ControlledFit(LegacyFit, tag="controlled", frozen=True):
+    """What the controlled measures of a model depend on."""
+
+    covariates: Annotated[
+        tuple[str, ...],
+        key(
+            "terms of columns of the stimuli: NAME, NAME^2, NAME*NAME, next(NAME) (of the next "
+            "word), spline(NAME)"
+        ),
+    ] = STANDARD
+    spillover: Annotated[
+        int, key("previous words whose surprisal and covariates count, too", ge=0)
+    ] = 2
+    times: Annotated[Literal["raw", "log"], key("ms, or their natural logarithm")] = "raw"
+    mixed_model: Annotated[MixedModel | None, key("of single readers' times")] = None
+
+    def __post_init__(self) -> None:
+        for term in self.covariates:
+            try:
+                columns_of(term)
+            except InputError as error:
+                raise InputError(f"covariates: {error}") from None
+        if self.times == "log" and self.measure in EVENTS:
+            raise InputError(f"times: log, but {self.measure} is 0 or 1, not a duration")
+
+
+DatasetName = Annotated[str, key("a dataset of the study")]
+ReportAs = (
+    Annotated[
+        str,
+        key("what tables call the data; default: the dataset (and the measure)", min_length=1),
+    ]
+    | None
+)
+
+Models = (
+    Annotated[
+        tuple[str, ...], key("the models that it is for; default: all", min_length=1, unique=True)
+    ]
+    | None
+)
+
+
+class LegacyReading(LegacyFit, tag="legacy", kw_only=True, frozen=True):
+    """r of surprisal with the mean reading time of each word, as in the paper."""
+
+    dataset: DatasetName
+    report_as: ReportAs = None
+    models: Models = None
+
+    @property
+    def fit(self) -> LegacyFit:
+        """What a job depends on: not the benchmark's names."""
+        return LegacyFit(**{name: getattr(self, name) for name in LegacyFit.__struct_fields__})
+
+
+class ControlledReading(ControlledFit, tag="controlled", kw_only=True, frozen=True):
+    """What surprisal adds to covariates of the word and of the words before."""
+
+    dataset: DatasetName
+    report_as: ReportAs = None
+    models: Models = None
+
+    @property
+    def fit(self) -> ControlledFit:
+        """What a job depends on: not the benchmark's names."""
+        names = ControlledFit.__struct_fields__
+        return ControlledFit(**{name: getattr(self, name) for name in names})
+
+
+ReadingBenchmark = LegacyReading | ControlledReading

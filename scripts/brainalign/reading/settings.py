@@ -1,0 +1,85 @@
+"""How models read: the config's sections `datasets` and `next_word`."""
+
+from typing import Annotated, Literal
+
+from brainalign.datasets.settings import (
+    Alice,
+    Blank2014,
+    Fedorenko2016,
+    Futrell2018,
+    NaturalStories,
+    NaturalStoriesMaze,
+    Own,
+    Pereira2018,
+    ReadingBrain,
+    SimulatedText,
+    Tuckute2024,
+    Wehbe2014,
+    Wikitext2,
+)
+from brainalign.errors import InputError
+from brainalign.settings import Settings, key
+from brainalign.simulation.settings import Chapter, Passages, Reading, Story
+
+DatasetSource = (
+    Passages
+    | Story
+    | Chapter
+    | Reading
+    | Own
+    | Alice
+    | NaturalStories
+    | NaturalStoriesMaze
+    | ReadingBrain
+    | Pereira2018
+    | Blank2014
+    | Wehbe2014
+    | Futrell2018
+    | Tuckute2024
+    | Fedorenko2016
+)
+
+
+class Dataset(Settings, frozen=True):
+    """Data, and how models read their stimuli."""
+
+    source: Annotated[DatasetSource, key("where the data come from")]
+    context: Annotated[
+        str,
+        key(
+            "what precedes a stimulus: all before it in its passage or story, the last L words, "
+            "all before it (corpus), nothing",
+            pattern=r"^(passage|story|corpus|none|window:[1-9][0-9]*)$",
+            allowed="passage, story, corpus, none, or window:L with L words",
+        ),
+    ] = "story"
+    pooling: Annotated[
+        Literal["last", "mean", "sum"], key("activations over the stimulus' own tokens")
+    ] = "last"
+    stride: (
+        Annotated[
+            int,
+            key("surprisal beyond the model's limit: tokens of context a word may lose", ge=1),
+        ]
+        | None
+    ) = None
+    whitespace: Annotated[
+        Literal["leading", "trailing", "by-tokenizer"],
+        key("surprisal: the space counts to the word after it, or before, or as tokens have it"),
+    ] = "leading"
+
+
+class Text(Settings, frozen=True):
+    """A running text whose next words are predicted; contexts never cross documents."""
+
+    source: Annotated[SimulatedText | Wikitext2, key("where the text comes from")]
+    documents: Annotated[
+        Literal["whole", "lines"], key("the text is one stream, or one document a line")
+    ] = "whole"
+    window: Annotated[int, key("tokens in view; default: the model's limit", ge=2)] | None = None
+    stride: Annotated[int, key("tokens scored per window; default: half of it", ge=1)] | None = None
+    max_tokens: Annotated[int, key("tokens read at most; default: all", ge=1)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.stride and self.window and self.stride >= self.window:
+            raise InputError(f"stride: {self.stride}, expected less than its window")
