@@ -1,5 +1,7 @@
 """Tables: scores, contrasts, correlations, and the same statistics from the published tables."""
 
+from brainalign.resources import published
+
 SCORE_FILES = [
     {"model": model, "benchmark": benchmark}
     for model in MODELS
@@ -126,8 +128,17 @@ PRESENTATION_FILES = {
     for kind in ("alignment", "behavior")
 }
 TRAJECTORY_FILES = {kind: trajectory_files(kind) for kind in SCORED}
-PUBLISHED = Path(workflow.basedir) / "resources" / "published"
-with open(PUBLISHED / "models.csv", newline="", encoding="utf-8") as table:
+# Tables of the paper: argument of the recomputation → file. They count as code, not as inputs, whose
+# absolute paths would rerun jobs in a project that has moved.
+PUBLISHED = {
+    "models": "models",
+    "ceilings": "ceilings",
+    "categories": "capability_categories",
+    "correlates": "correlates",
+    "improvement": "improvement",
+    "similarity": "similarity",
+}
+with published("models").open(newline="", encoding="utf-8") as table:
     PRINTED_MODELS = {row["model"] for row in csv.DictReader(table)}
 
 
@@ -356,8 +367,6 @@ rule correlations:
 
 
 rule double_descent:
-    input:
-        models=f"{PUBLISHED}/models.csv",
     output:
         table=result("tables", "double_descent.csv"),
     log:
@@ -367,7 +376,7 @@ rule double_descent:
     conda:
         "../envs/encoding.yaml"
     params:
-        code=code("double_descent"),
+        code=code("double_descent", published("models")),
     script:
         "../scripts/double_descent.py"
 
@@ -375,12 +384,6 @@ rule double_descent:
 rule published_check:
     input:
         widths=rules.double_descent.output.table,
-        models=f"{PUBLISHED}/models.csv",
-        ceilings=f"{PUBLISHED}/ceilings.csv",
-        categories=f"{PUBLISHED}/capability_categories.csv",
-        correlates=f"{PUBLISHED}/correlates.csv",
-        improvement=f"{PUBLISHED}/improvement.csv",
-        similarity=f"{PUBLISHED}/similarity.csv",
     output:
         check=result("tables", "published_check.csv"),
         models=result("tables", "published_models.csv"),
@@ -391,7 +394,8 @@ rule published_check:
     conda:
         "../envs/encoding.yaml"
     params:
-        code=code("published_check"),
+        tables=PUBLISHED,
+        code=code("published_check", *map(published, PUBLISHED.values())),
     script:
         "../scripts/published_check.py"
 
@@ -506,7 +510,7 @@ rule published_fits:
         "../envs/encoding.yaml"
     params:
         models=PUBLISHED_FITS,
-        benchmarks=BEHAVIOR,
+        benchmarks=shown(BEHAVIOR),
         code=code("published_fits"),
     script:
         "../scripts/published_fits.py"

@@ -171,7 +171,7 @@ PUBLISHED_FITS = {
     for dataset, entry in DATASETS.items()
     if presentation(MODELS[name]) == "raw"
     and (release := MODELS[name]["source"].get("release")) in FITTED_TIMES
-    and entry["source"]["type"] == FITTED_TIMES[release]
+    and tag_of(entry.source) == FITTED_TIMES[release]
 }
 # A baseline of reading times alone, each counting the tokens of a language model.
 TOKEN_COUNTS = [name for name, model in MODELS.items() if counts_tokens(model)]

@@ -98,7 +98,6 @@ rule plot_published:
     input:
         models=rules.published_check.output.models,
         check=rules.published_check.output.check,
-        categories=rules.published_check.input.categories,
         widths=rules.double_descent.output.table,
     output:
         **drawn("published", "Published tables"),
@@ -109,7 +108,7 @@ rule plot_published:
     conda:
         "../envs/figures.yaml"
     params:
-        code=code("plot_published"),
+        code=code("plot_published", published("capability_categories")),
     script:
         "../scripts/plot_published.py"
 

@@ -1,12 +1,13 @@
 """Write the features of a baseline without a network as an activation file."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from brainalign.formats.activations import write_activations
 from brainalign.formats.datasets import read_responses, read_stimuli
 from brainalign.job import job
 from brainalign.models.baselines import features
+from brainalign.models.settings import Features
+from brainalign.settings import read
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,12 +15,10 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log:
     stimuli = read_stimuli(snakemake.input.stimuli)
     responses = read_responses(snakemake.input.responses, stimuli)
-    source = dict(snakemake.params.source)
-    if isinstance(source.get("sigma"), Mapping):  # of single datasets
-        source["sigma"] = source["sigma"].get(
-            snakemake.wildcards.dataset, source["sigma"]["default"]
-        )
-    baseline = features(source["kind"], stimuli, responses, source, snakemake.params.seed)
+    source = read(snakemake.params.source, Features)
+    baseline = features(
+        source, stimuli, responses, snakemake.params.seed, snakemake.wildcards.dataset
+    )
     log.info(
         "%s: %d rows (%s) × %d features %s",
         snakemake.params.name, *baseline.values.shape[:1], baseline.rows,
@@ -32,7 +31,7 @@ with job(snakemake.log[0]) as log:
         {
             "model": snakemake.params.name,
             "rows": baseline.rows,
-            "baseline": source["kind"],
+            "baseline": snakemake.params.source["kind"],
             **baseline.notes,
         },
     )

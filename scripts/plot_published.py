@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from brainalign import resources
 from brainalign.figures.published import (
     CATEGORY_COLUMNS,
     CHECK_COLUMNS,
@@ -20,7 +21,7 @@ with job(snakemake.log[0]) as log, drawing():
     models = read_table(snakemake.input.models, MODEL_COLUMNS)
     check = read_table(snakemake.input.check, CHECK_COLUMNS)
     log.info("%d published models, %d quantities", len(models), len(check))
-    categories = read_table(snakemake.input.categories, CATEGORY_COLUMNS)
+    categories = read_table(resources.published("capability_categories"), CATEGORY_COLUMNS)
     widths = read_table(snakemake.input.widths, WIDTH_COLUMNS)
     figure = published(models, check, categories, widths)
     save(figure, snakemake.output.svg, snakemake.output.png)

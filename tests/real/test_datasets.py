@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 from brainalign.datasets import alice, alpaca, bbh, mmlu, natural_stories, pereira2018, wikitext2
 from brainalign.datasets.prepared import Prepared
-from brainalign.datasets.raw import RESOURCES, locate
+from brainalign.datasets.raw import locate
 from brainalign.figures.dataset_page import dataset_page
 from brainalign.figures.style import drawing, save
 from brainalign.formats.datasets import read_responses, read_stimuli, write_dataset
+from brainalign.resources import RESOURCES
 from dataset_files import record, write_hdf5
 from matplotlib.text import Text
 

@@ -469,7 +469,7 @@ def test_a_time_without_a_logarithm_is_named(world):
         fit_reading_times(
             world.surprisal, world.stimuli, world.responses(times), "controlled", times="log"
         )
-    with pytest.raises(InputError, match="times 'square': expected one of raw, log"):
+    with pytest.raises(InputError, match="times: 'square' is not allowed; allowed: log, raw"):
         world.fit("controlled", times="square")
 
 

@@ -4,7 +4,6 @@ import csv
 import re
 
 import pytest
-from brainalign.datasets.raw import RESOURCES
 from brainalign.datasets.registry import (
     BRAIN_AND_BEHAVIOR,
     INSTRUCTIONS,
@@ -12,6 +11,7 @@ from brainalign.datasets.registry import (
     TEXTS,
     reader,
 )
+from brainalign.resources import RESOURCES
 from worlds.raw_files import KINDS
 
 FIELDS = ("responses", "subjects", "units", "TR", "source", "licence", "hash", "left out")

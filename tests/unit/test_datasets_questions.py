@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 from brainalign.datasets import alpaca, bbh, mmlu, wikitext2
-from brainalign.datasets.raw import RESOURCES
 from brainalign.datasets.subset import per_subject, stratified
 from brainalign.errors import InputError
+from brainalign.resources import RESOURCES
 from dataset_files import record
 from hypothesis import given, settings
 from hypothesis import strategies as st

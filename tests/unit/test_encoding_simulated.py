@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 from brainalign.formats.activations import open_activations, write_activations
-from brainalign.models.baselines import features
 from worlds.encoding import CONTROLLED, overall
-from worlds.entries import align, simulate
+from worlds.entries import align, features, simulate
 
 
 def score(kind, tmp_path, made, entry):

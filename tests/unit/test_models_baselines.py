@@ -6,11 +6,13 @@ import pandas as pd
 import pytest
 import xarray as xr
 from brainalign.errors import InputError
-from brainalign.models.baselines import KINDS, features, read_vectors, static
+from brainalign.models.baselines import read_vectors, static
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d
+from worlds.entries import features
 
+KINDS = ("oasm", "position", "length", "static", "random", "truth")
 TEXTS = ["The fox, quick.", "It ran", "far away from a dog", "Dogs bark", "... ", "The end"]
 
 
@@ -187,7 +189,8 @@ def vector_file(folder, form):
 @pytest.mark.parametrize("form", ["glove", "word2vec", "binary"])
 def test_vector_files(form, tmp_path):
     path = vector_file(tmp_path, form)
-    baseline = of("static", stimuli_of(["The fox.", "Dogs", "DOGS", "cat"], ["g"] * 4), path=path)
+    words = stimuli_of(["The fox.", "Dogs", "DOGS", "cat"], ["g"] * 4)
+    baseline = of("static", words, path=str(path))
     np.testing.assert_array_equal(
         baseline.values, [[2.5, -1.5, 4.75], [7, 8, 9], [0, 0, 1], [0, 0, 0]]
     )
@@ -243,9 +246,9 @@ def test_values_are_finite_float32_rows(kind):
 
 
 def test_errors():
-    with pytest.raises(InputError, match="baseline kind 'magic', expected one of oasm"):
+    with pytest.raises(InputError, match="kind: 'magic' is not allowed; allowed: oasm"):
         of("magic")
-    with pytest.raises(InputError, match="sigma 0"):
+    with pytest.raises(InputError, match="sigma: 0 is not allowed"):
         of("oasm", sigma=0)
 
 

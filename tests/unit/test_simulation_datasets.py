@@ -10,7 +10,6 @@ from brainalign.encoding.timing import assign_volumes
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
 from brainalign.formats.datasets import read_responses, read_stimuli, write_dataset
-from brainalign.models.baselines import features
 from brainalign.settings import read
 from brainalign.simulation.corpus import corpus
 from brainalign.simulation.datasets import REGIONS, TR
@@ -18,7 +17,7 @@ from brainalign.simulation.settings import Simulation
 from brainalign.simulation.subjects import PERSISTENCE
 from brainalign.simulation.texts import StoryGrammar
 from brainalign.simulation.world import build_world
-from worlds.entries import align, simulate
+from worlds.entries import align, features, simulate
 
 BRAIN = ("passages", "story", "chapter")
 KINDS = (*BRAIN, "reading")
@@ -44,7 +43,9 @@ def score(made, tmp_path):
 
     def run(kind, baseline, split, regression=RIDGE):
         stimuli, responses = made[kind].stimuli, made[kind].responses
-        values = features(baseline, stimuli, responses, {"sigma": 1.5}, SEED)
+        values = features(
+            baseline, stimuli, responses, {"sigma": 1.5} if baseline == "oasm" else {}, SEED
+        )
         path = tmp_path / "activations.safetensors"
         write_activations({"it": values.values}, values.row_ids, path, {"rows": values.rows})
         entry = {"regression": regression, "split": split, "aggregate": "mean", "layers": "best"}

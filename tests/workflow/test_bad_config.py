@@ -413,8 +413,8 @@ def test_fault_of_a_study_of_reading_times_is_one_line(
             "gaze": {"dataset": "reading-brain", "mode": "controlled", "measure": "gaze"},
         },
     }
-    assert config_faults(config, SCHEMA) == []
-    (fault,) = config_faults(edited(config, path, value), SCHEMA)
+    assert config_faults(config) == []
+    (fault,) = config_faults(edited(config, path, value))
     assert "\n" not in fault
     for part in said:
         assert part in fault

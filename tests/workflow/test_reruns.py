@@ -144,6 +144,29 @@ CONFIG_EDITS: dict[str, tuple[str, object, set[str]]] = {
         f"alignment.{BRAIN[0]}.split.folds", 5,
         {f"ceiling {BRAIN[0]}", *every(lambda m: brain(m, BRAIN[:1]), MODELS), *SCORES},
     ),
+    "how a ceiling is estimated": (
+        f"alignment.{BRAIN[1]}.ceiling.bootstraps", 150, {f"ceiling {BRAIN[1]}", *SCORES},
+    ),
+    "the name of a benchmark in the tables": (
+        f"alignment.{BRAIN[0]}.report_as", "passages", SCORES,
+    ),
+    "the choice of a layer": (
+        f"alignment.{BRAIN[0]}.layers", {"depth": 0.5},
+        {*every(lambda m: brain(m, BRAIN[:1]), MODELS), *SCORES},
+    ),
+    "a default that is said": (f"alignment.{BRAIN[0]}.epsilon", 0.0, set()),
+    "the noise of simulated voxels": (
+        "simulation.voxel_noise", 0.9,
+        {
+            "simulate_dataset sim-passages", "plot_dataset sim-passages",
+            *(f"activations {model},sim-passages" for model in NETWORKS),
+            *(f"ceiling {name}" for name in BRAIN), *every(brain, NETWORKS), *OASM_ALONE, *SCORES,
+        },
+    ),
+    "the length of simulated tasks": (
+        "simulation.items_per_task", 7,
+        {"simulate_corpus", "simulate_questions bbh-sim", *VANILLA_ON},
+    ),
     "a benchmark of reading times": (
         f"behavior.{READING[1]}.spillover", 1,
         {*(f"behavior {model},{READING[1]}" for model in (*NETWORKS, "tokens")), *BEHAVIORS},
@@ -267,6 +290,13 @@ def test_a_published_table(finished_study: Callable[[], Study]) -> None:
     study = finished_study()
     with edited(study.code / "resources" / "published" / "models.csv", "\n", "\n\n"):
         assert study.jobs() == PUBLISHED
+
+
+def test_a_project_that_has_moved(finished_study: Callable[[], Study], tmp_path: Path) -> None:
+    study = finished_study()
+    shutil.copytree(study.folder, tmp_path / "study")
+    shutil.copytree(study.code, tmp_path / "code")
+    assert Study(tmp_path / "study", study.config, tmp_path / "code").jobs() == set()
 
 
 def test_touched_files_of_the_same_content(finished_study: Callable[[], Study]) -> None:

@@ -12,6 +12,8 @@ from brainalign.capability.tasks import Task
 from brainalign.encoding import alignment, benchmark, ceilings
 from brainalign.encoding.settings import Ceiling, Scoring, Split
 from brainalign.encoding.splits import Scheme
+from brainalign.models import baselines
+from brainalign.models.settings import Features
 from brainalign.settings import plain, read
 from brainalign.simulation import datasets
 from brainalign.simulation.settings import Chapter, Passages, Reading, Simulation, Story
@@ -67,3 +69,10 @@ def simulate(kind: str, sizes: Entry, simulation: Entry, seed: int) -> datasets.
     source = {"type": "simulated", "kind": kind, **sizes}
     kinds = Passages | Story | Chapter | Reading
     return datasets.simulate(read(source, kinds), read(simulation, Simulation), seed)
+
+
+def features(
+    kind: str, stimuli: pd.DataFrame, responses: xr.Dataset, options: Entry, seed: int
+) -> baselines.Baseline:
+    source = read({"type": "baseline", "kind": kind, **options}, Features)
+    return baselines.features(source, stimuli, responses, seed)

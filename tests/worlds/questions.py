@@ -9,7 +9,7 @@ import tarfile
 import pandas as pd
 import pytest
 from brainalign.datasets import bbh, mmlu
-from brainalign.datasets.raw import RESOURCES
+from brainalign.resources import RESOURCES
 from dataset_files import record
 
 SUBJECTS = pd.read_csv(RESOURCES / "categories/mmlu.csv")["subject"].tolist()

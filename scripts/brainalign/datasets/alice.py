@@ -11,9 +11,10 @@ import xarray as xr
 
 from brainalign.datasets.prepared import Prepared, attributes, card, expect
 from brainalign.datasets.printed import CLITIC, printed
-from brainalign.datasets.raw import RESOURCES, RawFile, Record, by_name, raw_table, text
+from brainalign.datasets.raw import RawFile, Record, by_name, raw_table, text
 from brainalign.datasets.words import covariates, unknown_words
 from brainalign.errors import InputError
+from brainalign.resources import RESOURCES
 
 CITATION = "Brennan et al. 2016, Brain and Language 157-158:81-94"
 SOURCE = "Alice fMRI timecourses (University of Michigan, 2016)"

@@ -8,10 +8,11 @@ import pandas as pd
 
 from brainalign.datasets.prepared import expect
 from brainalign.datasets.question_counts import BBH
-from brainalign.datasets.raw import RESOURCES, RawFile, Record, raw_table, table_rows, text
+from brainalign.datasets.raw import RawFile, Record, raw_table, table_rows, text
 from brainalign.datasets.subset import per_subject, stratified
 from brainalign.errors import InputError
 from brainalign.formats.tables import read_table
+from brainalign.resources import RESOURCES
 
 LICENCE = "MIT"
 RELEASES = ("json", "hub")

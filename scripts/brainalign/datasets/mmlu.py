@@ -10,11 +10,12 @@ import pandas as pd
 
 from brainalign.datasets.prepared import expect
 from brainalign.datasets.question_counts import MMLU
-from brainalign.datasets.raw import RESOURCES, RawFile, Record, content, raw_table, table_rows, text
+from brainalign.datasets.raw import RawFile, Record, content, raw_table, table_rows, text
 from brainalign.datasets.subset import per_subject, stratified
 from brainalign.errors import InputError
 from brainalign.formats.tables import read_table
 from brainalign.formats.text import decode
+from brainalign.resources import RESOURCES
 
 LICENCE = "MIT"
 RELEASES = ("csv", "tar", "hub")

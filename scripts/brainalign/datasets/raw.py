@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from brainalign.errors import InputError
 from brainalign.formats.atomic import atomic_path, sha256_of
 from brainalign.formats.text import decode
+from brainalign.resources import RESOURCES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RESOURCES = Path(__file__).resolve().parents[3] / "resources"
 
 log = logging.getLogger("brainalign")
 

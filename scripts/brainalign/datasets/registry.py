@@ -9,8 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from brainalign.datasets.raw import RESOURCES
 from brainalign.errors import InputError
+from brainalign.resources import RESOURCES
 
 # raw_files(source) -> list[RawFile]; read(records, source) -> Prepared
 BRAIN_AND_BEHAVIOR = (

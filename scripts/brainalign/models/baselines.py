@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,7 @@ import xarray as xr
 
 from brainalign.errors import InputError
 from brainalign.formats.datasets import is_timed
-
-KINDS = ("oasm", "position", "length", "static", "random", "truth")
+from brainalign.models import settings
 
 
 @dataclass(frozen=True)
@@ -34,36 +32,36 @@ class Baseline:
 
 
 def features(
-    kind: str, stimuli: pd.DataFrame, responses: xr.Dataset, options: Mapping[str, Any], seed: int
+    source: settings.Features,
+    stimuli: pd.DataFrame,
+    responses: xr.Dataset,
+    seed: int,
+    dataset: str = "",
 ) -> Baseline:
     """The features of a baseline.
 
     Parameters
     ----------
-    kind : one of `KINDS`.
+    source : which baseline.
     stimuli, responses : a prepared dataset (formats/datasets.py).
-    options : `sigma` (oasm), `width` (position: most columns; static without `path`, random:
-        features), `path` (static: a word2vec or GloVe file), `seed` (static, random).
-    seed : used where `options` has none.
+    seed : used where `source` has none. dataset : its name, which oasm's blur may depend on.
 
     Raises
     ------
-    InputError : unknown kind, an unusable option, or truth asked of real data.
+    InputError : an unusable file of vectors, or truth asked of real data.
     """
-    seed = options.get("seed", seed)
-    if kind == "oasm":
-        return oasm(stimuli, responses, options.get("sigma", 2.2))
-    if kind == "position":
-        return position(stimuli, options.get("width", 32))
-    if kind == "length":
+    if isinstance(source, settings.Oasm):
+        return oasm(stimuli, responses, source.rows_for(dataset))
+    if isinstance(source, settings.Position):
+        return position(stimuli, source.width)
+    if isinstance(source, settings.Length):
         return length(stimuli, responses.attrs.get("tr"))
-    if kind == "static":
-        return static(stimuli, options.get("path"), options.get("width", 300), seed)
-    if kind == "random":
-        return random(stimuli, options.get("width", 300), seed)
-    if kind == "truth":
+    if isinstance(source, settings.Truth):
         return truth(stimuli, responses)
-    raise InputError(f"baseline kind {kind!r}, expected one of {', '.join(KINDS)}")
+    seed = seed if source.seed is None else source.seed
+    if isinstance(source, settings.Static):
+        return static(stimuli, source.path, source.width, seed)
+    return random(stimuli, source.width, seed)
 
 
 def oasm(stimuli: pd.DataFrame, responses: xr.Dataset, sigma: float) -> Baseline:
@@ -74,8 +72,6 @@ def oasm(stimuli: pd.DataFrame, responses: xr.Dataset, sigma: float) -> Baseline
     time (Feghhi, Hadidi et al. 2024, arXiv 2406.01538, who use σ = 2.2 for Pereira2018, 1.8 for
     Fedorenko2016 and 1.5 for Blank2014).
     """
-    if sigma <= 0:
-        raise InputError(f"baseline oasm: sigma {sigma}, expected a positive number of rows")
     if is_timed(responses):
         groups, place = _ranks(pd.Series(responses["run"].values.astype(str)))
         rows, ids = "volume", [str(volume) for volume in range(len(place))]

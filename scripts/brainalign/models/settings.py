@@ -153,6 +153,12 @@ class Oasm(Source, tag="baseline kind=oasm", frozen=True):
         if isinstance(self.sigma, dict) and "default" not in self.sigma:
             raise InputError("sigma: key 'default' is missing")
 
+    def rows_for(self, dataset: str) -> float:
+        """The blur for a dataset, in rows."""
+        if isinstance(self.sigma, dict):
+            return self.sigma.get(dataset, self.sigma["default"])
+        return self.sigma
+
 
 class Position(Source, tag="baseline kind=position", frozen=True):
     """The position in the passage or story, and in the sentence, one-hot."""
@@ -187,6 +193,9 @@ class RandomNumbers(Source, tag="baseline kind=random", frozen=True):
 
 class Truth(Source, tag="baseline kind=truth", frozen=True):
     """The planted state of simulated data: what a perfect model would score."""
+
+
+Features = Oasm | Position | Length | Static | RandomNumbers | Truth
 
 
 class Tokens(Source, tag="baseline kind=tokens", frozen=True):
