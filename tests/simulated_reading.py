@@ -60,11 +60,11 @@ def fitted(
     stimuli: pd.DataFrame, responses: xr.Dataset, bits: np.ndarray, **options: Any
 ) -> pd.DataFrame:
     """The fit of one model's surprisal, length alone held fixed."""
-    from brainalign.behavior.reading_times import fit_reading_times
+    from worlds.entries import fit_reading_times
 
     surprisal = stimuli[["stimulus_id"]].assign(bits=bits)
     return fit_reading_times(
-        surprisal, stimuli, responses, "controlled", ["length"], spillover=0, **options
+        surprisal, stimuli, responses, "controlled", covariates=["length"], spillover=0, **options
     )
 
 

@@ -275,8 +275,6 @@ def test_ceilings_of_readers_means_and_bare_means(world):
     assert np.isnan(bare.value)
     assert bare.note.startswith("no ceiling")
     assert reliability(world.responses(), None, NoCeiling(), 0).method == "none"
-    with pytest.raises(InputError, match="method 'guess'"):
-        reliability(world.responses(), None, {"method": "guess"}, 0)
 
 
 def test_legacy_ceiling_counts_all_words_and_controlled_takes_the_root(world):

@@ -349,7 +349,7 @@ def test_bad_questions_are_named(change, message: str) -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"format": "essay"}, "format: 'essay', expected one of multiple-choice"),
+        ({"format": "essay"}, "format: 'essay' is not allowed; allowed: multiple-choice"),
         ({"format": "generation", "scoring": "loglikelihood"}, "scoring: 'loglikelihood'"),
         ({"format": "multiple-choice", "scoring": "legacy", "shots": -1}, "shots: -1"),
         ({"format": "multiple-choice", "scoring": "legacy", "shots": True}, "shots: True"),
