@@ -106,3 +106,15 @@ def test_page_of_one_subject_without_gaps():
     assert "Dataset: my-own" in lines  # the config's name, not the reader's of the card
     assert "not computable: it needs the same responses" in lines
     assert "none" in lines
+
+
+def test_a_dataset_of_several_measures_shows_the_values_of_one_unit():
+    stimuli, responses, card = tables.dataset(missing=0.1)
+    units = np.where(responses["region"].values == "LIFG", "ms", "share")
+    responses = responses.assign_coords(target_units=("target", units))
+    responses.attrs |= {"kind": "reading-times", "units": "ms"}
+    with drawing():
+        words = said(dataset_page(stimuli, responses, card))
+    in_ms = int(np.isfinite(responses["responses"].values[:, units == "ms"]).sum())
+    assert f"N = {in_ms} responses in ms" in words
+    assert "4 readers, 2 measures" in words

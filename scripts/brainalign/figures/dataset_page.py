@@ -42,7 +42,8 @@ def dataset_page(
         axes.set_axis_off()
     top[0].text(0, 1, facts, va="top", transform=top[0].transAxes, in_layout=False)
     mark = ", simulated" * simulated
-    _distribution(middle[0], values, responses.attrs, mark)
+    units = str(responses.attrs["units"])
+    _distribution(middle[0], values[:, _in_units(responses, units)], units, mark)
     _missing(middle[1], values, responses["subject"].values.astype(str), mark)
     _autocorrelation(bottom[0], values, groups, "run" if timed else "context group", mark)
     _intersubject(bottom[1], values, responses, mark)
@@ -123,29 +124,41 @@ def _facts(stimuli: pd.DataFrame, responses: xr.Dataset, card: Mapping[str, Any]
     rows, targets = f"{shape[0]} {responses['responses'].dims[0]} rows", f"{shape[1]} targets"
     n_subjects = len(set(responses["subject"].values.tolist()))
     n_regions = len(set(responses["region"].values.tolist()))
+    whose = f"{n_subjects} subjects in {n_regions} regions"
+    if responses.attrs["kind"] == "reading-times":
+        whose = f"{n_subjects} readers" + f", {n_regions} measures" * (n_regions > 1)
+        if set(responses["subject"].values.tolist()) == {"mean"}:
+            whose = "the mean over readers"
     words = sum(len(text.split()) for text in stimuli["text"])
     lines = [
         f"{len(stimuli)} stimuli ({words} words) in {stimuli['context_group'].nunique()} context "
         f"groups and {stimuli['split_group'].nunique()} split groups; responses: {rows} × {targets}"
-        f" of {n_subjects} subjects in {n_regions} regions.",
+        f" of {whose}.",
         f"Source: {responses.attrs['source']}. Licence: {responses.attrs['licence']}.",
     ]
     lines += [f"Left out: {e['n']} {e['what']} ({e['why']})." for e in card.get("dropped", [])]
     return "\n".join(fill(line, 112) for line in lines)
 
 
-def _distribution(axes: Axes, values: np.ndarray, attrs: Mapping[str, Any], mark: str) -> None:
+def _in_units(responses: xr.Dataset, units: str) -> np.ndarray:
+    """Which targets are measured in `units`: all, unless each names its own."""
+    if "target_units" not in responses.coords:
+        return np.ones(responses.sizes["target"], bool)
+    return responses["target_units"].values.astype(str) == units
+
+
+def _distribution(axes: Axes, values: np.ndarray, units: str, mark: str) -> None:
     present = values[~np.isnan(values)]
     low, high = np.quantile(present, [0.001, 0.999])
     outside = int(((present < low) | (present > high)).sum())
     panel(
         axes, "Distribution",
-        f"N = {present.size} responses{mark}; {outside} outside the axis\n"
+        f"N = {present.size} responses in {units}{mark}; {outside} outside the axis\n"
         f"mean {present.mean(dtype=float):.3g}, SD {present.std(dtype=float):.3g}",
     )  # fmt: skip
     axes.hist(present, bins=60, range=(low, high if high > low else low + 1), color=FILL)
     axes.axvline(present.mean(dtype=float), color=INK, linewidth=0.9)
-    axes.set_xlabel(f"response ({attrs['units']})")
+    axes.set_xlabel(f"response ({units})")
     axes.set_ylabel("count")
 
 

@@ -46,7 +46,7 @@ def reading_loss(behaviors: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
         own = points[points["dataset"] == name]
         statement = _statement(contrasts[contrasts["dataset"] == name])
         near = _near(own, families)
-        outside = [f"{(~near).sum()} outside"] * bool((~near).any())
+        outside = [f"{(~near).sum()} of them far outside the panel"] * bool((~near).any())
         about = ", ".join(
             ["controlled, these stories", f"N = {len(own)} models", *outside, *world(own)]
         )
