@@ -95,7 +95,7 @@ def test_page_states_what_there_is():
     stimuli, responses, _ = tables.dataset()
     missing = np.isnan(responses["responses"].values)
     assert "Dataset: stories" in lines
-    assert f"N = {(~missing).sum()} responses, simulated" in lines
+    assert f"N = {(~missing).sum()} responses in z, simulated" in lines
     assert f"{100 * missing.mean():.1f} % of N = {missing.size} responses" in lines
     assert "Left out: 3 fragments (they hold no word)." in lines
     assert f"{len(stimuli)} stimuli (600 words) in 5 context groups" in lines

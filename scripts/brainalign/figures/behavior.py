@@ -1,5 +1,8 @@
 """How well surprisal fits reading times: by model, and against size and knowledge."""
 
+from textwrap import fill
+
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -40,7 +43,9 @@ AXIS = {
     "delta_loglik_per_word": "Δ log-lik. per word (nats)",
 }
 ROW = 0.145  # inches per model
-ACROSS = 3  # scatter panels side by side: size, next-word loss, knowledge
+BELOW = 2.0  # inches per row of scatter panels
+FEWEST = 3  # trained models for a correlation
+ACROSS = 3  # panels side by side; of scatters: size, next-word loss, knowledge
 INTERVAL = Line2D([], [], color=MUTED, linewidth=1.1, label="95 % interval over stories")
 CEILING = Line2D([], [], color=INK, linestyle=(0, (5, 2)), linewidth=0.9, label="noise ceiling")
 
@@ -54,46 +59,88 @@ def behavior(
 ) -> Figure:
     """Draw `behaviors` (tables/behaviors.csv), a column of models per benchmark.
 
+    A page has the benchmarks that its models are scored on. Scatter panels are of benchmarks with
+    a score of three trained models or more.
     Legacy benchmarks show the paper's |r|, controlled ones what surprisal adds to the held-out
     log-likelihood of a model with length, frequency, position and the previous words. r, p and N of
     the scatter panels are those of `correlations`; next-word loss is that of the first text of
     `losses`, without that table the mean surprisal of what readers read.
     """
     shown = behaviors[behaviors["measure"] == behaviors["mode"].map(READING)]
-    benchmarks = [
-        name
-        for mode in mode_order(shown["mode"])
-        for name in shown.loc[shown["mode"] == mode, "benchmark"].unique()
-    ]
     order = model_order(behaviors)
-    rows = page.rows(order)
-    above, below = max(0.7 + ROW * len(rows), 1.8), 2.0
-    bands = max(1, len(benchmarks))
-    figure = sheet(PAGE, 0.9 + above + below * bands, bool(behaviors["simulated"].any()))
+    bands = _bands(shown, page.rows(order))
+    related = [name for names, _ in bands for name in names if _is_related(shown, name)]
+    heights = [0.75 + ROW * max(len(members), 4) for _, members in bands]
+    heights += [BELOW * len(related)] * bool(related)
+    figure = sheet(PAGE, 0.9 + (sum(heights) or BELOW), bool(behaviors["simulated"].any()))
     heading(figure, page.title("Behavioural alignment: surprisal and reading times"))
-    if not benchmarks:
-        absent(figure.subplots(), "the study has no benchmark of reading times")
+    if not bands:
+        whose = "no model of this page" if page.of > 1 else "no model"
+        absent(figure.subplots(), f"{whose} has a score on reading times")
         return figure
     markers = family_markers(behaviors)
-    facts = behaviors.drop_duplicates("model").set_index("model")
-    labels = dict(zip(order["model"], order["label"], strict=True))
-    x, capability = predictors(facts, capabilities, behaviors, losses)
-    columns = {"Size": SIZE, "Next-word loss": _loss(x), "Knowledge": _task(capability)}
-    outer = figure.add_gridspec(2, 1, height_ratios=[above, below * bands])
-    upper = outer[0].subgridspec(1, len(benchmarks)).subplots(squeeze=False)
-    lower = outer[1].subgridspec(bands, ACROSS).subplots(squeeze=False, sharey="row")
-    for place, name in enumerate(benchmarks):
-        part = shown[shown["benchmark"] == name]
-        _models(upper[0, place], part, rows, markers)
-        page.span(upper[0, place], part[["value", "low", "high"]])
-        if place:
-            upper[0, place].set_yticklabels([])
-        for axes, (title, column) in zip(lower[place], columns.items(), strict=True):
-            _against(axes, part, x, title, column, correlations, markers, labels)
-        lower[place, 0].set_ylabel(AXIS[part["measure"].iloc[0]])
+    outer = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    for place, (names, members) in enumerate(bands):
+        upper = outer[place].subgridspec(1, len(names)).subplots(squeeze=False)[0]
+        for axes, name in zip(upper, names, strict=True):
+            part = shown[shown["benchmark"] == name]
+            _models(axes, part, members, markers, 44 if len(names) < ACROSS else 30)
+            page.span(axes, part[["value", "low", "high"]])
+        for axes in upper[1:]:
+            axes.set_yticklabels([])
+    if related:
+        facts = behaviors.drop_duplicates("model").set_index("model")
+        labels = dict(zip(order["model"], order["label"], strict=True))
+        x, capability = predictors(facts, capabilities, behaviors, losses)
+        columns = {"Size": SIZE, "Next-word loss": _loss(x), "Knowledge": _task(capability)}
+        lower = outer[len(bands)].subgridspec(len(related), ACROSS)
+        for name, row in zip(related, lower.subplots(squeeze=False, sharey="row"), strict=True):
+            part = shown[shown["benchmark"] == name]
+            for axes, (title, column) in zip(row, columns.items(), strict=True):
+                _against(axes, part, x, title, column, correlations, markers, labels)
+            row[0].set_ylabel(AXIS[part["measure"].iloc[0]])
     extra = drawn(figure, [INTERVAL, CEILING, *level_handles({}, untrained=True)])
-    legend(figure, list(order["role"].unique()), markers, extra)
+    # Scatter panels are of all models.
+    named = order if related else pd.concat([members for _, members in bands])
+    legend(
+        figure, list(order["role"][order["role"].isin(named["role"])].unique()),
+        markers if related else page.markers(markers, named), extra,
+    )  # fmt: skip
     return figure
+
+
+def _bands(shown: pd.DataFrame, rows: pd.DataFrame) -> list[tuple[list[str], pd.DataFrame]]:
+    """Benchmarks side by side that share models, and those of `rows` that any of them scores.
+
+    Legacy ones first; benchmarks without a score of any of these models are left out.
+    """
+    known = shown[shown["value"].notna() & shown["model"].isin(rows["model"])]
+    scored = {
+        str(name): set(part["model"])
+        for mode in mode_order(known["mode"])
+        for name, part in known[known["mode"] == mode].groupby("benchmark", sort=False)
+    }
+    alike: list[list[str]] = []
+    for name, models in scored.items():
+        if not alike or not models & scored[alike[-1][-1]]:
+            alike.append([])
+        alike[-1].append(name)
+    bands = [
+        [names[i] for i in part]
+        for names in alike
+        for part in np.array_split(range(len(names)), -(-len(names) // ACROSS))
+    ]
+    members = [set().union(*(scored[name] for name in names)) for names in bands]
+    return [
+        (names, rows[rows["model"].isin(models)].reset_index(drop=True))
+        for names, models in zip(bands, members, strict=True)
+    ]
+
+
+def _is_related(shown: pd.DataFrame, benchmark: str) -> bool:
+    """Whether enough trained models have a score for a correlation with it."""
+    part = shown[(shown["benchmark"] == benchmark) & shown["role"].isin(["vanilla", "tuned"])]
+    return bool(part["value"].notna().sum() >= FEWEST)
 
 
 def _task(capability: list[str]) -> str | None:
@@ -108,7 +155,9 @@ def _loss(x: pd.DataFrame) -> str | None:
     return next(iter([*texts, *({READ_LOSS} & set(x.columns))]), None)
 
 
-def _models(axes: Axes, part: pd.DataFrame, order: pd.DataFrame, markers: dict[str, str]) -> None:
+def _models(
+    axes: Axes, part: pd.DataFrame, order: pd.DataFrame, markers: dict[str, str], width: int
+) -> None:
     """A dot and its interval per model."""
     mode = part["mode"].iloc[0]
     lines = ", ".join([mode, *world(part), f"N = {part['n'].max():.0f} words"])
@@ -124,7 +173,7 @@ def _models(axes: Axes, part: pd.DataFrame, order: pd.DataFrame, markers: dict[s
         )  # fmt: skip
     else:
         lines += "\n0: the covariates alone" if "delta" in measure else "\nnoise ceiling: none"
-    panel(axes, str(part["dataset"].iloc[0]), lines, width=44)
+    panel(axes, fill(str(part["dataset"].iloc[0]), width - 4), lines, width=width)
     rows = part.set_index("model")
     axes.axvline(0, color=INK, linewidth=0.5, zorder=0.5)
     for place, model in enumerate(each(order)):
@@ -148,7 +197,7 @@ def _models(axes: Axes, part: pd.DataFrame, order: pd.DataFrame, markers: dict[s
     axes.set_yticks(range(len(order)), list(order["label"]))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=3 if width < 44 else 4))
     axes.set_xlabel(AXIS[measure])
 
 

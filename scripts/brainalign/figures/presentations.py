@@ -65,8 +65,8 @@ def presentations(table: pd.DataFrame, page: Page = WHOLE) -> Figure:
         axes.set_xlabel(UNIT[str(kind)])
     figure.legend(
         handles=[
-            _dot("tuned - vanilla, both read alike", COLOUR["tuned"]),
-            _dot("the same weights: this presentation - the first", MUTED),
+            _dot("tuned − vanilla, both read alike", COLOUR["tuned"]),
+            _dot("the same weights: this presentation − the first", MUTED),
         ],
         loc="outside lower left", ncols=2, borderaxespad=0.2,
     )  # fmt: skip

@@ -46,11 +46,9 @@ def reading_loss(behaviors: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
         own = points[points["dataset"] == name]
         statement = _statement(contrasts[contrasts["dataset"] == name])
         near = _near(own, families)
-        outside = [f"{(~near).sum()} of them far outside the panel"] * bool((~near).any())
-        about = ", ".join(
-            ["controlled, these stories", f"N = {len(own)} models", *outside, *world(own)]
-        )
-        panel(axes, str(name), f"{about}\n{statement}", width=70)
+        hidden = f" ({(~near).sum()} not shown)" * bool((~near).any())
+        about = ["controlled, these stories", f"N = {len(own)} models{hidden}", *world(own)]
+        panel(axes, str(name), f"{', '.join(about)}\n{statement}", width=58)
         _draw(axes, own[near], colours)
         axes.set_xlabel("mean surprisal (bits per word): a worse language model →")
         axes.set_ylabel("Δ log-likelihood per word (nats)" if index % ACROSS == 0 else "")
@@ -141,4 +139,5 @@ def _handles(colours: dict[str, str], points: pd.DataFrame) -> list[Line2D]:
         *handles,
         Line2D([], [], color=MUTED, marker="o", mfc="white", linestyle="none", label="vanilla"),
         Line2D([], [], color=INK, marker="o", linestyle="none", label="instruction-tuned"),
+        Line2D([], [], color=MUTED, linewidth=0.8, alpha=0.6, label="vanilla models of a family"),
     ]

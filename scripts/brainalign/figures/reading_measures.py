@@ -20,6 +20,8 @@ WIDTH = 15  # characters of a line of a column's name
 def reading_measures(behaviors: pd.DataFrame, page: Page = WHOLE) -> Figure:
     """Draw controlled `behaviors` (tables/behaviors.csv): a row per model, a column per dataset.
 
+    A page has the datasets that its models are scored on.
+
     A cell's number is the gain in held-out log-likelihood (1,000 × nats per word), bold where its
     interval lies above 0; its colour is the share of the column's highest gain.
     """
@@ -32,7 +34,11 @@ def reading_measures(behaviors: pd.DataFrame, page: Page = WHOLE) -> Figure:
     if rows.empty:
         absent(axes, "no benchmark of reading times is controlled")
         return figure
-    datasets = list(dict.fromkeys(rows["dataset"]))
+    known = rows[rows["value"].notna() & rows["model"].isin(order["model"])]
+    datasets = list(dict.fromkeys(known["dataset"]))
+    if not datasets:
+        absent(axes, "no model of this page has a score on reading times")
+        return figure
 
     def table(column: str) -> pd.DataFrame:
         wide = rows.pivot_table(index="model", columns="dataset", values=column)
