@@ -13,6 +13,7 @@ from brainalign.figures.style import INK, MUTED, PAGE, absent, heading, panel, s
 COLUMNS = ("model", "base", "family", "role", "dataset", "mode", "measure", "value", "simulated")
 CONTRASTS = (
     "dataset", "mode", "measure", "loss", "method", "model", "difference", "low", "high", "p",
+    "scope",
 )  # fmt: skip
 GAIN, LOSS = "delta_loglik_per_word", "mean_bits"
 OTHER = "#B8B8B8"  # families without a tuned model
@@ -47,7 +48,7 @@ def reading_loss(behaviors: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
         statement = _statement(contrasts[contrasts["dataset"] == name])
         near = _near(own, families)
         hidden = f" ({(~near).sum()} not shown)" * bool((~near).any())
-        about = ["controlled, these stories", f"N = {len(own)} models{hidden}", *world(own)]
+        about = ["controlled", f"N = {len(own)} models{hidden}", *world(own)]
         panel(axes, str(name), f"{', '.join(about)}\n{statement}", width=58)
         _draw(axes, own[near], colours)
         axes.set_xlabel("mean surprisal (bits per word): a worse language model →")
@@ -126,7 +127,8 @@ def _statement(contrasts: pd.DataFrame) -> str:
             text += f" [{row.low:.4f}, {row.high:.4f}]" * (row.low == row.low)
             text += f", {p_text(row.p)}" * (row.p == row.p)
             parts.append(text.replace("-", "−"))
-    return "\n".join(parts)
+    scopes = [f"for {scope}" for scope in rows["scope"].dropna().unique()]
+    return "\n".join([*parts, *scopes[:1]])
 
 
 def _handles(colours: dict[str, str], points: pd.DataFrame) -> list[Line2D]:
