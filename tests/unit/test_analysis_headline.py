@@ -252,21 +252,24 @@ def test_gain_begins_with_its_verdict(check, study, change, p, verdict):
 @pytest.mark.parametrize(
     ("lows", "said"),
     [
-        ((0.01,), "yes: Δ log-likelihood per word (nats) +0.0200 [+0.0100, +0.0300] over stories, "
-         "1 trained model; untrained +0.0050"),
+        ((0.01,), "yes: Δ log-likelihood per word (nats) +0.0200 [+0.0100, +0.0300] over "
+         "stories and readers, 1 trained model; untrained +0.0050"),
         ((-0.01,), "not shown: "),
         ((0.01, -0.01), "some do: Δ log-likelihood per word (nats) +0.0200 on average, interval "
-         "over stories above 0 in 1 of 2 trained models; untrained +0.0050"),
+         "above 0 in 1 of 2 trained models; untrained +0.0050"),
     ],
 )  # fmt: skip
 def test_times_without_a_pair_are_asked_what_they_can_answer(check, lows, said):
     about = {
         "dataset": "eyes gaze", "mode": "controlled", "measure": "delta_loglik_per_word",
-        "simulated": False,
+        "simulated": False, "interval": "stories and readers",
     }  # fmt: skip
     rows = [{**about, "role": "tuned", "value": 0.02, "low": low, "high": 0.03} for low in lows]
     rows.append({**about, "role": "untrained", "value": 0.005, "low": 0.001, "high": 0.01})
-    table = headline(check, behaviors=pd.DataFrame(rows))
+    # A tuned model without its vanilla partner has a row of contrasts, and no number there.
+    alone = contrast_rows((float("nan"),), (0.02,), 0)
+    alone = alone[alone["level"] == "pair"].assign(dataset="eyes gaze", simulated=False)
+    table = headline(check, contrasts=alone, behaviors=pd.DataFrame(rows))
     row = answers(table, "Do models predict reading times (eyes gaze)?", "this study, real data")
     assert row["controlled"].startswith(said)
     assert row["legacy"] == "not computable: the study has no legacy benchmark of eyes gaze"

@@ -128,7 +128,8 @@ def _paired(contrasts: pd.DataFrame | None, simulated: bool, dataset: str) -> bo
     if contrasts is None:
         return False
     rows = contrasts[(contrasts["kind"] == "reading-times") & (contrasts["dataset"] == dataset)]
-    return bool(((rows["simulated"] == simulated) & (rows["level"] == "pair")).any())
+    pairs = rows[(rows["simulated"] == simulated) & (rows["level"] == "pair")]
+    return bool(pairs["absolute"].notna().any())
 
 
 def _prediction(behaviors: pd.DataFrame | None, dataset: str, mode: str) -> str:
@@ -149,9 +150,10 @@ def _prediction(behaviors: pd.DataFrame | None, dataset: str, mode: str) -> str:
     text = f"{verdict}: {name} {_change(trained['value'].mean())}"
     if n == 1:
         low, high = trained[["low", "high"]].iloc[0]
-        text += f" [{_change(low)}, {_change(high)}] over stories, 1 trained model"
+        over = trained["interval"].iloc[0]
+        text += f" [{_change(low)}, {_change(high)}] over {over}, 1 trained model"
     else:
-        text += f" on average, interval over stories above 0 in {above} of {n} trained models"
+        text += f" on average, interval above 0 in {above} of {n} trained models"
     untrained = rows.loc[rows["role"] == "untrained", "value"]
     return text + (f"; untrained {_change(untrained.mean())}" if len(untrained) else "")
 

@@ -46,7 +46,9 @@ ROW = 0.145  # inches per model
 BELOW = 2.0  # inches per row of scatter panels
 FEWEST = 3  # trained models for a correlation
 ACROSS = 3  # panels side by side; of scatters: size, next-word loss, knowledge
-INTERVAL = Line2D([], [], color=MUTED, linewidth=1.1, label="95 % interval over stories")
+INTERVAL = Line2D(
+    [], [], color=MUTED, linewidth=1.1, label="95 % interval over stories (and readers)"
+)
 CEILING = Line2D([], [], color=INK, linestyle=(0, (5, 2)), linewidth=0.9, label="noise ceiling")
 
 
