@@ -121,7 +121,10 @@ def _columnwise(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _facts(stimuli: pd.DataFrame, responses: xr.Dataset, card: Mapping[str, Any]) -> str:
     """What the dataset is and what was left out of it, in lines as wide as the page."""
     shape = responses["responses"].shape
-    rows, targets = f"{shape[0]} {responses['responses'].dims[0]} rows", f"{shape[1]} targets"
+    rows, targets = (
+        f"{shape[0]} {responses['responses'].dims[0]} rows",
+        f"{shape[1]} target" + "s" * (shape[1] > 1),
+    )
     n_subjects = len(set(responses["subject"].values.tolist()))
     n_regions = len(set(responses["region"].values.tolist()))
     whose = f"{n_subjects} subjects in {n_regions} regions"

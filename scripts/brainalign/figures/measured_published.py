@@ -50,7 +50,7 @@ def measured_published(table: pd.DataFrame) -> Figure:
     )
     heading(figure, "Measured here beside published, Aw et al. 2024")
     if not datasets:
-        absent(figure.subplots(), "no model of the study is in the published tables", 60)
+        absent(figure.subplots(), "no model has a score both here and in the published tables", 60)
         return figure
     grid = figure.subplots(bands, across, squeeze=False)
     for place, axes in enumerate(grid.flat):

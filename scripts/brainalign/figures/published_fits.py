@@ -32,7 +32,7 @@ def published_fits(table: pd.DataFrame) -> Figure:
     grid[0, 0].set(xlabel="published (nats per word)", ylabel="made again their way")
     _points(
         grid[0, 1], slope, ["recomputed", "in_place"], f"{first}: the word before",
-        "its slope is negative by the order of stories alone",
+        "negative by the order of stories alone",
     )  # fmt: skip
     grid[0, 1].axhline(0, color=INK, linewidth=0.5)
     grid[0, 1].set(xlabel="published (ms per nat)", ylabel="made again (ms per nat)")
