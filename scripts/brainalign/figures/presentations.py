@@ -63,11 +63,13 @@ def presentations(table: pd.DataFrame, page: Page = WHOLE) -> Figure:
         _draw(axes, own.sort_values(["comparison", "presentation"], ascending=[False, True]))
         page.span(axes, whole[["absolute", "low", "high"]])
         axes.set_xlabel(UNIT[str(kind)])
+    handles = {
+        True: _dot("tuned − vanilla, both read alike", COLOUR["tuned"]),
+        False: _dot("the same weights: this presentation − the first", MUTED),
+    }
+    drawn = set(shown["comparison"].str.startswith("tuned"))
     figure.legend(
-        handles=[
-            _dot("tuned − vanilla, both read alike", COLOUR["tuned"]),
-            _dot("the same weights: this presentation − the first", MUTED),
-        ],
+        handles=[handle for tuning, handle in handles.items() if tuning in drawn],
         loc="outside lower left", ncols=2, borderaxespad=0.2,
     )  # fmt: skip
     return figure
@@ -83,7 +85,7 @@ def _draw(axes: Axes, rows: pd.DataFrame) -> None:
         axes.hlines(index, row.low, row.high, color=colour, linewidth=0.9)
         axes.plot(row.absolute, index, "o", color=colour)
         model = str(row.model if tuning else row.reference)
-        labels.append(f"{model}: {row.presentation}" + (", tuning" if tuning else ""))
+        labels.append(f"{model}: {'tuning, ' * tuning}{row.presentation}")
     axes.axvline(0, color=FAINT, zorder=0.5)
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)
