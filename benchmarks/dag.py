@@ -23,12 +23,16 @@ MODELS, DATASETS = 100, 10
 
 
 def enlarged(study: dict[str, Any], models: int, datasets: int) -> dict[str, Any]:
-    """A study with so many models and brain datasets: its own, and copies under other names."""
+    """A study with so many models and brain datasets: its own, and copies under other names (of
+    fetched models, in another revision: other weights)."""
     large = copy.deepcopy(study)
     entries = list(study["models"].items())
     for i in range(models - len(entries)):
         name, entry = entries[i % len(entries)]
-        large["models"][f"{name}-copy-{i}"] = copy.deepcopy(entry)
+        copied = copy.deepcopy(entry)
+        if copied["source"]["type"] == "hub":
+            copied["source"]["revision"] = f"copy-{i}"
+        large["models"][f"{name}-copy-{i}"] = copied
     brain = {benchmark["dataset"] for benchmark in study["alignment"].values()}
     source = "pereira2018-384"
     for i in range(datasets - len(brain)):

@@ -4,6 +4,7 @@ from brainalign.errors import REMAKE
 
 
 localrules:
+    cost,
     fetch_everything,
     fetch_model,
 
@@ -233,3 +234,15 @@ rule fetch_everything:
         code=code("fetch_everything"),
     script:
         "../scripts/fetch_everything.py"
+
+
+rule cost:
+    log:
+        log_of("cost"),
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        results=RESULTS,
+        code=code("cost"),
+    script:
+        "../scripts/cost.py"
