@@ -37,6 +37,10 @@ if workflow.is_main_process:
         )
 
 
+if workflow.remote_exec:
+    groups.install(DAG)
+
+
 report: "report/workflow.rst"
 
 

@@ -19,7 +19,7 @@ rule capability:
     threads: STUDY.model_threads
     resources:
         mem_mb=model_memory,
-        runtime=reading_time((60, 4), (240, 20)),
+        runtime=reading_time("capability"),
         gpu=model_gpus,
         gpu_mem_mb=model_gpu_memory,
     params:

@@ -8,6 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
@@ -17,7 +18,7 @@ from brainalign.datasets.registry import FITTED_TIMES, reader_files, surprisal_k
 from brainalign.encoding.settings import Cka, Rsa
 from brainalign.datasets.registry import surprisal_fits as fits
 from brainalign.settings import plain, read, tag_of
-from brainalign.study import forks
+from brainalign.study import forks, groups
 from brainalign.study.alignment_size import (
     activations_shape,
     alignment_mb,
@@ -50,6 +51,7 @@ from brainalign.study.resources import (
     gpus,
     memory_mb,
     parameter_count,
+    reading_minutes,
     training_gpus,
     training_memory_mb,
 )
@@ -310,6 +312,11 @@ def model_memory(wildcards, attempt):
     )
 
 
+def host_memory(wildcards, attempt):
+    """Memory (MB) of a job that holds a model's weights without a GPU."""
+    return memory_mb(wildcards.model, ALL_MODELS, attempt)
+
+
 def initialising_memory(wildcards, attempt):
     """Memory (MB) of a job that draws a model's weights: float32, whatever it is read in."""
     drawn = {**model_entry(wildcards), "dtype": "float32"}
@@ -350,25 +357,20 @@ def run_time(minutes, per_billion=0):
     return allowed
 
 
-def reading_time(on_gpu, on_cpu):
-    """Minutes that a cluster gives a job that reads with a model, each as the arguments of
-    `run_time`: where it asks for a GPU, and where it does not.
-    """
-
-    def allowed(wildcards, attempt):
-        minutes = on_gpu if model_gpus(wildcards) else on_cpu
-        return run_time(*minutes)(wildcards, attempt)
-
-    return allowed
+def reading_time(kind):
+    """Minutes that a cluster gives a job that reads with a model; a key of `READING_MINUTES`."""
+    return lambda wildcards, attempt: reading_minutes(
+        kind, wildcards.model, ALL_MODELS, STUDY.device, attempt
+    )
 
 
 def surprisal_time(wildcards, attempt):
-    """The same of surprisal. In one endless text each word beyond the model's window is a forward
-    pass over all of it, unless windows are strided.
-    """
+    """The same of surprisal."""
     dataset = DATASETS[wildcards.dataset]
     endless = dataset.context == "corpus" and not dataset.stride
-    return reading_time((30, 10 if endless else 4), (240, 20))(wildcards, attempt)
+    return reading_time("endless surprisal" if endless else "surprisal")(
+        wildcards, attempt
+    )
 
 
 # `keep: scores` drops activations once all that reads them is done.

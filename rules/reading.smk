@@ -50,7 +50,7 @@ rule activations:
     threads: STUDY.model_threads
     resources:
         mem_mb=model_memory,
-        runtime=reading_time((20, 1), (60, 10)),
+        runtime=reading_time("activations"),
         gpu=model_gpus,
         gpu_mem_mb=model_gpu_memory,
     params:
@@ -112,7 +112,7 @@ rule embedding_activations:
         "../envs/language-model.yaml"
     threads: STUDY.model_threads
     resources:
-        mem_mb=model_memory,
+        mem_mb=host_memory,
         runtime=run_time(30, 10),
     params:
         name="{model}",
@@ -252,7 +252,7 @@ rule next_word_loss:
     threads: STUDY.model_threads
     resources:
         mem_mb=model_memory,
-        runtime=reading_time((20, 1), (60, 10)),
+        runtime=reading_time("next_word_loss"),
         gpu=model_gpus,
         gpu_mem_mb=model_gpu_memory,
     params:

@@ -40,7 +40,7 @@ def config() -> dict[str, Any]:
     from their base, the untrained twin says another.
     """
     small = every_rule(yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8")))
-    small["models"]["sim-decoder-s"]["parameters"] = 2e8
+    small["models"]["sim-decoder-s"]["parameters"] = 1e9
     small["models"]["sim-decoder-s-untrained"]["parameters"] = 1e6
     return small
 
@@ -102,25 +102,21 @@ def own_profile(folder: Path) -> Path:
     settings = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     settings["default-resources"]["slurm_account"] = ACCOUNT
     settings.pop("report-stylesheet")  # its path is relative to the profile
+    settings["set-resources"]["pretrain_model"] = {"mem_mb": "400 * attempt ** 2"}
     settings |= {
         "slurm-partition-config": str(folder / "partitions.yaml"),
         "slurm-init-seconds-before-status-checks": 3,
         "seconds-between-status-checks": 3,
-        "set-resources": {"pretrain_model": {"mem_mb": "400 * attempt ** 2"}},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     return folder
 
 
 def wait_for_reading(cluster: Cluster, run: "subprocess.Popen[str]") -> None:
-    """Until a job that reads with the pre-trained model is there, and some job waits for its turn.
-
-    What waits cannot end before it is cancelled, as a short job that runs may.
-    """
+    """Until the jobs that read with a model are there: a group takes longer than its cancelling."""
     while True:
-        waiting = cluster.waiting()
-        there = [*waiting, *cluster.running()]
-        if waiting and any(comment.startswith("rule_activations") for comment in there):
+        there = [*cluster.waiting(), *cluster.running()]
+        if any(comment.startswith("rule_reading_") for comment in there):
             return
         assert run.poll() is None, "the run ended before it could be interrupted"
         time.sleep(0.2)

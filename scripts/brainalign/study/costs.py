@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from brainalign.formats.tables import read_json
-from brainalign.models.recipe import Recipe
+from brainalign.models.settings import recipe_of
 from brainalign.study.models import (
     FETCHED,
     Model,
@@ -112,7 +112,7 @@ def training(name: str, models: Mapping[str, Model]) -> tuple[float, float]:
     the weights twice. After the training's last step none is kept. The arithmetic is bfloat16's.
     """
     source = models[name]["source"]
-    recipe = Recipe.of(source)
+    recipe = recipe_of(source)
     end = recipe.seen(ALPACA - recipe.held_out)
     until = source.get("checkpoint", end)
     copies = 4 if training_gpus(name, models) > 1 else 3
@@ -197,25 +197,25 @@ def _reads(
     apart = is_encoder_decoder(name, models)
     for kind, section in (("activations", "alignment"), ("surprisal", "behavior")):
         benchmarks = study.get(section, {})
-        scored = scored_on(name, benchmarks, models)
+        scored = scored_on(name, {k: b.get("models") for k, b in benchmarks.items()}, models)
         for dataset in dict.fromkeys(benchmarks[benchmark]["dataset"] for benchmark in scored):
             about, text = study["datasets"][dataset], texts[dataset]
+            context = about.get("context", "story")
             if text is None:
                 yield kind, dataset, math.nan, math.nan
             elif kind == "activations":
-                context = about.get("context", "none")
                 read = activation_tokens(text, context, window, apart)
                 yield kind, dataset, read, text.rows
             else:
-                context, stride = about.get("context", "story"), about.get("stride")
+                stride = about.get("stride")
                 read = surprisal_tokens(text, context, stride, window, apart)
                 yield kind, dataset, read, text.rows
     if role(entry) in ("untrained", "presentation"):
         return
-    for task in scored_on(name, study.get("capability", {}), models):
+    for task in scored_on(name, dict.fromkeys(study.get("capability", {})), models):
         tokens = capability_tokens(study["capability"][task], apart)
         yield "capability", task, tokens, 0
-    for text_name in scored_on(name, study.get("next_word", {}), models):
+    for text_name in scored_on(name, dict.fromkeys(study.get("next_word", {})), models):
         yield "next word", text_name, loss_tokens(study["next_word"][text_name]), 0
 
 

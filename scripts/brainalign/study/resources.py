@@ -13,6 +13,14 @@ TRAINING_BYTES = 16  # of a parameter: float32 weight, gradient and AdamW's two 
 GPU_FROM = 1e8  # parameters above which a cluster is asked for a GPU (docs/scaling.md)
 LOADING_MB = 12000  # of the host's memory while weights go to a GPU, tensor by tensor
 SHARD_BYTES = 40e9  # that one GPU holds of a model sharded over several
+# Minutes of a job that reads, and more for every 1e9 parameters: on a GPU, and without one.
+READING_MINUTES = {
+    "activations": ((5, 0.5), (30, 10)),
+    "surprisal": ((15, 1), (90, 20)),
+    "endless surprisal": ((15, 10), (240, 20)),  # beyond the window a forward pass per word
+    "next_word_loss": ((5, 0.5), (30, 10)),
+    "capability": ((30, 2), (90, 20)),
+}
 _SIZE = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([mb])(?![a-z0-9])", re.IGNORECASE)
 
 
@@ -95,3 +103,13 @@ def training_gpus(name: str, models: Mapping[str, Model]) -> int:
     if n_parameters <= GPU_FROM:
         return 0
     return math.ceil(TRAINING_BYTES * n_parameters / SHARD_BYTES)
+
+
+def reading_minutes(
+    kind: str, name: str, models: Mapping[str, Model], device: str, attempt: int
+) -> int:
+    """Run time that a job that reads with a model asks a cluster for: `READING_MINUTES` of its
+    kind, as many again at each attempt."""
+    on_gpu, without = READING_MINUTES[kind]
+    minutes, per_billion = on_gpu if gpus(name, models, device) else without
+    return int(attempt * (minutes + per_billion * parameter_count(name, models) / 1e9))
