@@ -86,8 +86,8 @@ def expected(draw, table):
     if draw is presentations:
         pairs = table[(table["level"] == "pair") & (table["mode"] == "controlled")]
         tuning = pairs["comparison"] == "tuned - vanilla"
-        names = pairs["model"].where(tuning, pairs["reference"]) + ": " + pairs["presentation"]
-        return set(names.where(~tuning, names + ", tuning"))
+        names = pairs["model"].where(tuning, pairs["reference"]) + ": "
+        return set(names.where(~tuning, names + "tuning, ") + pairs["presentation"])
     known = table[table["model"] != "all"]
     return set(known["model"]) - {"oasm", "position", "length"}
 
