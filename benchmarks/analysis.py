@@ -27,6 +27,12 @@ import numpy as np  # noqa: E402
 from analysis_study import timed_study  # noqa: E402
 from encoded_studies import Design, encoded_findings  # noqa: E402
 from scipy.stats import binom  # noqa: E402
+from simulated_reading import (  # noqa: E402
+    measures_findings,
+    mixed_pair_findings,
+    presentation_findings,
+    single_reader_findings,
+)
 from simulated_studies import (  # noqa: E402
     EIGHT,
     Plant,
@@ -40,6 +46,27 @@ from simulated_studies import (  # noqa: E402
     reading_pair_findings,
 )
 
+# Surprisal's slope (ms per bit), readers, stories of six that each reads, spread of slopes between
+# readers, whether stories are held out of the mixed model.
+SINGLE_READERS = {
+    **{
+        f"single readers, {name}": (single_reader_findings, world, share)
+        for name, world, share in (
+            ("no slope, 12 readers", (0.0, 12, None, 0.0, True), 0.12),
+            ("slopes differ by 1.5, 0 on average", (0.0, 12, None, 1.5, False), 0.4),
+            ("slopes differ by 4", (0.0, 12, None, 4.0, False), 0.4),
+            ("slopes differ by 4, 24 readers of 2 stories", (0.0, 24, 2, 4.0, False), 0.3),
+            ("slope 2, slopes differ by 1.5", (2.0, 12, None, 1.5, False), 0.1),
+        )
+    },
+    "mixed pair, equal models": (mixed_pair_findings, (0.0,), 0.12),
+    "mixed pair, better by .4": (mixed_pair_findings, (0.4,), 0.04),
+    "presentations, no effect": (presentation_findings, (0.0, 0.0, 0.0), 0.3),
+    "presentations, no effect, stories favour": (presentation_findings, (0.0, 0.0, 0.004), 0.3),
+    "presentations, .004 nats of either": (presentation_findings, (0.004, 0.004, 0.0), 0.1),
+    "measures, tuning changes loss alone": (measures_findings, (0.0,), 0.3),
+    "measures, tuning adds .005 nats beyond loss": (measures_findings, (0.005,), 0.06),
+}
 DIFFERING = Plant(model_sd=0, slope_sd=0.01)
 # name → what finds, its study, the share of the studies that it takes (a false-positive rate needs
 # more than a power).
@@ -59,9 +86,11 @@ SCENARIOS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], float]] = {
         correlation_findings, (Plant(tuned_per_base=1),), 1,
     ),
     "reading times, surprisal has no part": (reading_findings, (), 1),
-    "reading times, tuning changes loss alone, 5 pairs": (loss_findings, (0.0, 5), 1),
-    "reading times, tuning changes loss alone, 8 pairs": (loss_findings, (0.0, 8), 1),
-    "reading times, tuning adds .002 nats beyond loss": (loss_findings, (0.002, 5), 0.4),
+    "loss, tuning changes loss alone, 5 pairs": (loss_findings, (0.0, 5, 0.0), 0.6),
+    "loss, the same, stories favour tuned models": (loss_findings, (0.0, 5, 0.004), 0.6),
+    "loss, the same, 8 pairs": (loss_findings, (0.0, 8, 0.004), 0.6),
+    "loss, tuning adds .005 nats beyond loss, stories alike": (loss_findings, (0.005, 5, 0.0), 0.2),
+    "loss, the same, stories favour": (loss_findings, (0.005, 5, 0.004), 0.2),
     "reading pair, equal models": (reading_pair_findings, (0.0,), 0.4),
     "reading pair, better by a fifth": (reading_pair_findings, (0.2,), 0.2),
     "accuracy over models, no gain": (family_answer_findings, (0.0, 0.0), 1),
@@ -105,6 +134,7 @@ SCENARIOS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], float]] = {
             ("shared .3, better by .02", Design(12, 12, 6, 60, 6, 0.105, 0.3), 0.2),
         )
     },
+    **SINGLE_READERS,
 }  # fmt: skip
 
 

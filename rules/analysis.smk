@@ -157,7 +157,11 @@ def tables():
     names = ["double_descent", "published_check", "published_models", "headline"]
     names += ["scores", "subjects", "layers"] if SCORE_FILES else []
     names += ["similarities"] if SIMILARITY_FILES else []
-    names += ["behaviors", "stories", "reading_loss"] if BEHAVIOR_FILES else []
+    names += (
+        ["behaviors", "stories", "reading_loss", "reading_baselines"]
+        if BEHAVIOR_FILES
+        else []
+    )
     names += ["capabilities", "accuracies"] if CAPABILITY_FILES else []
     names += ["losses"] if LOSS_FILES else []
     names += ["contrasts"] if SCORE_FILES or BEHAVIOR_FILES or CAPABILITY_FILES else []
@@ -514,6 +518,23 @@ rule published_fits:
         code=code("published_fits"),
     script:
         "../scripts/published_fits.py"
+
+
+rule reading_baselines:
+    input:
+        **table_inputs("behaviors", "stories"),
+    output:
+        reading_baselines=result("tables", "reading_baselines.csv"),
+    log:
+        log_of("reading_baselines"),
+    benchmark:
+        benchmark_of("reading_baselines")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        code=code("reading_baselines"),
+    script:
+        "../scripts/reading_baselines.py"
 
 
 rule measured_published:

@@ -12,7 +12,8 @@ from brainalign.study.models import counts_tokens, role
 
 ANALYSIS_RULES = (
     "scores", "behaviors", "reading_loss", "capabilities", "losses", "contrasts", "correlations",
-    "baselines", "profiles", "mixed_effects", "published_check", "measured_published", "headline",
+    "baselines", "reading_baselines", "profiles", "mixed_effects", "published_check",
+    "measured_published", "headline",
 )  # fmt: skip
 FIGURE_RULES = (
     "plot_published", "plot_layer_curves", "plot_alignment", "plot_legacy_controlled",

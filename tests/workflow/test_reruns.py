@@ -38,7 +38,8 @@ SCORES = EFFECTS | {
     "plot_legacy_controlled", "plot_profiles", "plot_baselines", "plot_mixed_effects",
 }  # fmt: skip
 BEHAVIORS = EFFECTS | {
-    "behaviors", "reading_loss", "plot_reading_loss", "plot_reading_measures",
+    "behaviors", "reading_loss", "reading_baselines", "plot_reading_loss",
+    "plot_reading_measures",
 }  # fmt: skip
 CAPABILITIES = EFFECTS | {"capabilities"}
 LOSSES = {

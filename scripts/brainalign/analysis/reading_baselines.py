@@ -1,0 +1,57 @@
+"""Fits to reading times of each language model beside what knows no language."""
+
+import pandas as pd
+
+from brainalign.analysis.baselines import TRAINED
+from brainalign.analysis.contrasts import paired, values_and_units
+from brainalign.analysis.multiplicity import adjust_within
+
+# Measures that stories have values of: others have no interval of a difference.
+MEASURES = (
+    "r", "delta_loglik_per_word", "delta_loglik_per_observation",
+    "mixed_delta_loglik_per_observation",
+)  # fmt: skip
+COLUMNS = (
+    "model", "against", "against_role", "benchmark", "dataset", "mode", "measure", "value",
+    "value_against", "difference", "low", "high", "scope", "n_stimuli", "test", "p", "p_adjusted",
+    "note", "simulated",
+)  # fmt: skip
+
+
+def reading_baselines(behaviors: pd.DataFrame, stories: pd.DataFrame) -> pd.DataFrame:
+    """Every vanilla and tuned model minus every count of tokens and untrained model.
+
+    Paired in every story; interval and p of the difference by `crossed.over_units`, as those of a
+    pair in contrasts.csv, p adjusted within a benchmark and measure.
+
+    Parameters
+    ----------
+    behaviors, stories : tables of `behaviors.collect_behaviors`.
+
+    Returns
+    -------
+    COLUMNS (docs/outputs.md).
+    """
+    known = behaviors[behaviors["measure"].isin(MEASURES)]
+    values, units = values_and_units(None, None, known, stories)
+    roles = behaviors.drop_duplicates("model").set_index("model")["role"]
+    trained = roles.index[roles.isin(TRAINED)]
+    rows = [
+        {**row, "against": other, "against_role": roles[other]}
+        for other in roles.index[~roles.isin(TRAINED)]
+        for row in paired(pd.DataFrame({"base": other, "family": ""}, trained), values, units)
+        if row["level"] == "pair"
+    ]
+    if not rows:
+        return pd.DataFrame(columns=list(COLUMNS))
+    table = pd.DataFrame(rows).rename(columns={"tuned": "model", "absolute": "difference"})
+    of = known.set_index(["model", "benchmark", "measure"])["value"]
+    for column, model in (("value", "model"), ("value_against", "against")):
+        keys = pd.MultiIndex.from_frame(table[[model, "benchmark", "measure"]])
+        table[column] = of.reindex(keys).to_numpy()
+    table = table.reindex(columns=list(COLUMNS))
+    # A model may be scored where the other is not.
+    table = table[table["difference"].notna()].reset_index(drop=True)
+    family = table["benchmark"].astype(str) + " " + table["measure"].astype(str)
+    table["p_adjusted"] = adjust_within(table.assign(family=family), "family")
+    return table
