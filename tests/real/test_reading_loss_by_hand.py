@@ -1,4 +1,4 @@
-"""The behavioural answer once more, from the raw files and NumPy alone: no reader, no fit of ours."""
+"""The behavioural answer once more, from raw files and NumPy alone: no reader, no fit of ours."""
 
 import gzip
 import json
