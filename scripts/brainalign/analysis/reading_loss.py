@@ -237,7 +237,7 @@ def _mean(
             return {**row, "note": "no interval: the slope has no residual degree of freedom"}
         variances[1], free[1] = (change * slope_error) ** 2, freedom
     models = Variance(float(variances.sum()), float(welch_satterthwaite(variances, free)))
-    datasets = [] if sums is None else [(_by_story(weights, sums), True, False)]
+    datasets = [] if sums is None else [(_by_story(weights, sums), True, True)]
     variance = over_models(models, datasets, np.full(m, 1 / m))
     found = tested(float(value), variance, models, vanilla_models=True)
     if sums is None:
