@@ -32,8 +32,8 @@ if workflow.is_main_process:
     logger.addHandler(Progress())
     if SURPRISAL_ALONE:
         logger.info(
-            f"{len(SURPRISAL_ALONE)} models have published surprisal and no weights; they are "
-            f"scored on reading times alone: {', '.join(SURPRISAL_ALONE)}"
+            "Models of published surprisal, without weights, are scored on reading times alone: "
+            + ", ".join(SURPRISAL_ALONE)
         )
 
 

@@ -427,10 +427,8 @@ def test_the_plan_names_models_that_are_scored_on_reading_times_alone(study: Stu
     study.config["models"]["released"] = {"source": dict(RELEASED)}
     done = study.snakemake("--dry-run")
     assert done.returncode == 0, done.stderr[-2000:]
-    said = (
-        "1 models have published surprisal and no weights; they are scored on reading times alone"
-    )
-    assert f"{said}: released" in done.stderr + done.stdout
+    said = "Models of published surprisal, without weights, are scored on reading times alone"
+    assert f"{said}: released\n" in done.stderr + done.stdout
     jobs = study.jobs()
     assert {job for job in jobs if "released" in job} == {
         "fetch_surprisal released", "published_surprisal released,natural-stories",
