@@ -223,3 +223,16 @@ def test_aw2024_reads_in_one_endless_text_with_the_models_that_the_paper_prints(
     printed = set(printed.loc[printed["futrell2018"].notna(), "model"])
     assert len(benchmarks) == 1
     assert {name for name in named if models[name]["source"].get("kind") != "tokens"} == printed
+
+
+def test_a_presentation_has_the_partner_of_its_model():
+    entry = {"presentations": ["raw", "instruction"]}
+    config = {
+        "models": {
+            "v": {**entry, "source": {"type": "pretrain", "architecture": "decoder-only"}},
+            "t": {**entry, "source": {"type": "tune", "of": "v", "arm": "instruction"}},
+        }
+    }
+    found = all_models(config)
+    assert partner(found["t-as-instruction"]) == partner(found["t"]) == "v"
+    assert partner(found["v-as-instruction"]) is None
