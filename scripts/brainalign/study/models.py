@@ -91,8 +91,10 @@ def _presented(name: str, entry: Model, presentation: str) -> Model:
         source = {"type": "presented", "of": name}
     kept = {key: value for key, value in entry.items() if key not in ("presentations", "label")}
     base = partner(entry)  # of a model that is tuned here its source says so, which is replaced
+    if base is not None:
+        kept["base"] = base
     return {
-        **kept, **({} if base is None else {"base": base}), "source": source, "role": "presentation", "presented": name,
+        **kept, "source": source, "role": "presentation", "presented": name,
         "presentation": presentation,
     }  # fmt: skip
 
