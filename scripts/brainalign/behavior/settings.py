@@ -53,7 +53,8 @@ class ControlledFit(LegacyFit, tag="controlled", frozen=True):
         tuple[str, ...],
         key(
             "terms of columns of the stimuli: NAME, NAME^2, NAME*NAME, next(NAME) (of the next "
-            "word), spline(NAME)"
+            "word), spline(NAME)",
+            unique=True,
         ),
     ] = STANDARD
     spillover: Annotated[
@@ -68,6 +69,8 @@ class ControlledFit(LegacyFit, tag="controlled", frozen=True):
                 columns_of(term)
             except InputError as error:
                 raise InputError(f"covariates: {error}") from None
+            if term.startswith("spline(") and columns_of(term)[0] in self.covariates:
+                raise InputError(f"covariates: {columns_of(term)[0]} is part of {term}; give one")
         if self.times == "log" and self.measure in EVENTS:
             raise InputError(f"times: log, but {self.measure} is 0 or 1, not a duration")
 
