@@ -7,8 +7,11 @@ from snakemake.utils import min_version
 
 min_version("9.20")
 
+# Another workflow may import this one as a module: the study is then what it passes as `config`.
+IS_MAIN = workflow.modifier.is_main_snakefile()
+
 # A file given with --configfile is the whole study: the default must not be merged into it.
-if not workflow.overwrite_configfiles:
+if IS_MAIN and not workflow.overwrite_configfiles:
 
     configfile: "config.yaml"
 
@@ -25,7 +28,7 @@ include: "rules/analysis.smk"
 include: "rules/figures.smk"
 
 
-if workflow.is_main_process:
+if IS_MAIN and workflow.is_main_process:
     for handler in logger.handlers:
         if handler.name == "DefaultStreamHandler":
             handler.addFilter(unsaid)

@@ -12,7 +12,9 @@ from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+# This project's folder, also where another workflow imports it as a module.
+PROJECT = Path(workflow.current_basedir).parent
+sys.path.insert(0, str(PROJECT / "scripts"))
 
 from brainalign.datasets.registry import FITTED_TIMES, reader_files, surprisal_kind
 from brainalign.encoding.settings import Cka, Rsa
@@ -57,7 +59,7 @@ from brainalign.study.resources import (
 )
 from brainalign.study.settings import Study
 
-if {"{", "}"} & {*str(workflow.basedir), *os.getcwd()}:
+if {"{", "}"} & {*str(PROJECT), *os.getcwd()}:
     raise WorkflowError(
         f"{os.getcwd()}: Snakemake cannot work in a folder whose path has braces; move or rename it"
     )
@@ -71,9 +73,9 @@ if isinstance(config.get("only"), str):
         name.strip() for name in config["only"].split(",") if name.strip()
     ]
 
-CONFIG_FILES = workflow.overwrite_configfiles or [
-    Path(workflow.basedir) / "config.yaml"
-]
+CONFIG_FILES = workflow.overwrite_configfiles or [PROJECT / "config.yaml"]
+if not IS_MAIN:  # the study is what the importing workflow passes
+    CONFIG_FILES = []
 faults = [line for path in CONFIG_FILES for line in duplicate_keys(path)]
 faults = faults or config_faults(config)
 if faults:
@@ -124,7 +126,7 @@ def benchmark_of(rule_name, *wildcards):
 
 def code(script, *others):
     """Digest of the code that a rule runs: an edited formula reruns the rule, a comment does not."""
-    return source_digest(Path(workflow.basedir) / "scripts" / f"{script}.py", *others)
+    return source_digest(PROJECT / "scripts" / f"{script}.py", *others)
 
 
 def reader_code(script, source):
@@ -141,7 +143,7 @@ def kind_of_work(rule):
 
 def script_of(rule):
     """The file of a rule's script."""
-    return Path(workflow.basedir) / "scripts" / Path(rule.script).name
+    return PROJECT / "scripts" / Path(rule.script).name
 
 
 def one_of(names):

@@ -154,7 +154,6 @@ rule instruction_tune:
         max_context=model_key("max_context", None),
         simulated=lambda wildcards: is_simulated(wildcards.model, ALL_MODELS),
         seed=lambda wildcards: model_entry(wildcards)["source"].get("seed", STUDY.seed),
-        scratch=result("models", "{model}", "unfinished"),
         threads=STUDY.model_threads,
         code=code("instruction_tune"),
     script:

@@ -28,7 +28,7 @@ def main() -> None:
             instructions=Path(snakemake.input.instructions),
             text=Path(text) if text else None,
             start=Path(start) if start else None,
-            scratch=Path(snakemake.params.scratch),
+            scratch=Path(snakemake.output.manifest).with_name("unfinished"),
             code=snakemake.params.code,
             threads=snakemake.params.threads,
         )

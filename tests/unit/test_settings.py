@@ -26,7 +26,7 @@ from brainalign.models.settings import Features, Pretrain, Tune, recipe_of
 from brainalign.settings import faults, plain, read
 from brainalign.simulation.datasets import simulate
 from brainalign.simulation.settings import Chapter, Passages, Reading, Simulation, Story
-from brainalign.study.reference import PAGE, SCHEMA, json_schema, page
+from brainalign.study.reference import PAGE, SCHEMA, SHORT_PAGE, json_schema, page, short_page
 from brainalign.study.settings import Study
 from conftest import REPOSITORY
 from hypothesis import HealthCheck, assume, given, settings
@@ -185,7 +185,7 @@ SIZES = {
 
 
 @given(entry=drawn(Passages | Story | Chapter | Reading, **SIZES), world=drawn(Simulation))
-@settings(LITTLE, max_examples=6)
+@settings(LITTLE, max_examples=4)
 def test_every_admitted_simulated_dataset_is_drawn(entry, world):
     world |= {"things_per_domain": 4, "features": 3, "half_life": 4.0}
     kinds = Passages | Story | Chapter | Reading
@@ -257,6 +257,7 @@ def test_a_union_is_chosen_by_two_keys():
 def test_the_pages_are_those_of_the_classes():
     """`make schema` writes them."""
     assert (REPOSITORY / PAGE).read_text(encoding="utf-8") == page()
+    assert (REPOSITORY / SHORT_PAGE).read_text(encoding="utf-8") == short_page()
     assert json.loads((REPOSITORY / SCHEMA).read_text(encoding="utf-8")) == json_schema()
 
 

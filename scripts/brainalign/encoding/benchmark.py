@@ -95,17 +95,38 @@ def read_benchmark(
     ------
     InputError : too few rows or groups, or settings that do not suit the data.
     """
-    groups: np.ndarray
-    scheme = scoring.split.in_rows(float(dataset.attrs["tr"]) if is_timed(dataset) else None)
     if is_timed(dataset):
         responses = gather_responses(dataset, scoring.timing)
         assert responses.runs is not None and responses.volumes is not None
-        ids: Sequence[Any] = responses.volumes.tolist()
-        groups = contexts = responses.runs
-    else:
-        ids = stimuli["stimulus_id"].to_numpy().astype(str).tolist()
-        groups = stimuli["split_group"].to_numpy().astype(str)
-        contexts = stimuli["context_group"].to_numpy().astype(str)
+        ids, runs = responses.volumes.tolist(), responses.runs
+        return of_rows(scoring, ids, runs, runs, seed, tr=float(dataset.attrs["tr"]))
+    ids = stimuli["stimulus_id"].to_numpy().astype(str).tolist()
+    groups = stimuli["split_group"].to_numpy().astype(str)
+    contexts = stimuli["context_group"].to_numpy().astype(str)
+    return of_rows(scoring, ids, groups, contexts, seed)
+
+
+def of_rows(
+    scoring: Scoring,
+    ids: Sequence[Any],
+    groups: np.ndarray,
+    contexts: np.ndarray,
+    seed: int = 0,
+    tr: float | None = None,
+) -> Benchmark:
+    """A benchmark's settings, resolved for rows.
+
+    Parameters
+    ----------
+    ids, groups, contexts : of each row, its name, what grouped folds hold out together, and the
+        text or run in which rows are neighbours.
+    tr : seconds from row to row, of timed rows.
+
+    Raises
+    ------
+    InputError : too few rows or groups, or settings that do not suit them.
+    """
+    scheme = scoring.split.in_rows(tr)
     layers: str | float
     if isinstance(scoring.layers, Depth):
         layers, stack = scoring.layers.depth, scoring.layers.stack

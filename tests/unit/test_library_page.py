@@ -1,0 +1,45 @@
+"""The code of docs/library.md runs, and gives what scikit-learn and transformers give."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from conftest import REPOSITORY
+from sklearn.linear_model import Ridge
+from tiny_checkpoints import network, tokenizer, write
+
+BLOCKS = re.findall(
+    r"```python\n(.*?)```", (REPOSITORY / "docs" / "library.md").read_text("utf-8"), re.DOTALL
+)
+
+
+def test_activations_against_responses():
+    rng = np.random.default_rng(0)
+    story = np.repeat(list("abcdefgh"), 20)
+    activations = rng.normal(size=(160, 12))
+    responses = activations @ rng.normal(size=(12, 5)) + rng.normal(size=(160, 5))
+    names = {"activations": activations, "responses": responses, "story": story}
+    exec(BLOCKS[0], names)
+    expected = []
+    for split in names["benchmark"].splits:
+        model = Ridge(1.0).fit(activations[split.train], responses[split.train])
+        predicted = model.predict(activations[split.test])
+        pairs = zip(predicted.T, responses[split.test].T, strict=True)
+        expected.append([np.corrcoef(p, t)[0, 1] for p, t in pairs])
+    assert len(expected) == 4
+    # The page's penalties are chosen between 1e-3 and 1e3, which matters little here.
+    np.testing.assert_allclose(names["r"], np.mean(expected, axis=0), atol=0.01)
+
+
+def test_surprisal_of_a_text(tmp_path):
+    write("gpt2", tmp_path)
+    names = {"folder": tmp_path}
+    exec(BLOCKS[1], names)
+    bits = names["bits"].to_numpy()
+    ids = tokenizer()("The old man is here", return_tensors="pt", add_special_tokens=False)
+    with torch.no_grad():
+        logits = network("gpt2")(**ids).logits.log_softmax(-1)
+    first = len(tokenizer().tokenize("The"))  # has no value: nothing precedes it
+    nats = -logits[0, :-1].gather(1, ids["input_ids"][0, 1:, None])[first - 1 :].sum().item()
+    assert bits[1:].sum() == pytest.approx(nats / np.log(2), abs=1e-3)
