@@ -50,6 +50,26 @@ class Design:
 def encoded_study(design: Design, seed: list[int]) -> dict[str, pd.DataFrame]:
     """Tables `scores` and `subjects` of one study; `baseline` is one more exchangeable model."""
     rng = np.random.default_rng(seed)
+    state, responses, benchmark = draw_responses(design, rng)
+    noise = _noise(design, len(state), rng)
+    results = scored(noise, state, responses, benchmark)
+    roles = {"v": "vanilla", "t": "tuned", "b": "baseline"}
+    models = {
+        name: {
+            "base": f"v{name[1:]}" if name[0] == "t" else None, "family": "F",
+            "role": roles[name[0]], "label": name, "published": None, "simulated": True,
+            "parameters": 10.0 ** (8 + int(name[1:])),
+        }
+        for name in noise
+    }  # fmt: skip
+    tables = collect_scores(results, {}, model_table(models, []), BENCHMARKS, [])
+    return {name: tables[name] for name in ("scores", "subjects")}
+
+
+def draw_responses(
+    design: Design, rng: np.random.Generator
+) -> tuple[np.ndarray, Responses, Benchmark]:
+    """The planted state [row, STATE], responses to it, and the benchmark that scores them."""
     n = design.groups * design.rows
     groups = np.repeat([f"s{i:02d}" for i in range(design.groups)], design.rows)
     state = centred(rng.standard_normal((n, STATE)), groups.tolist())
@@ -65,41 +85,40 @@ def encoded_study(design: Design, seed: list[int]) -> dict[str, pd.DataFrame]:
         make_regression(RIDGE), scheme, tuple(scheme.split(rows, groups)), groups,
         "median-within-subject", "best", None, 0.0, 1,
     )  # fmt: skip
-    noise = _noise(design, n, rng)
-    results = [
+    return state, responses, benchmark
+
+
+def scored(
+    noise: dict[str, tuple[np.ndarray, np.ndarray]],
+    state: np.ndarray,
+    responses: Responses,
+    benchmark: Benchmark,
+) -> list[tuple[str, str, pd.DataFrame]]:
+    """Alignment tables of models whose features are the state with `noise`."""
+    return [
         (name, "b", score_model(lambda _, x=x: [("l", Features(x))], ["l"], responses, benchmark))
         for name, x in ((name, np.hstack([state + e, junk])) for name, (e, junk) in noise.items())
     ]
-    roles = {"v": "vanilla", "t": "tuned", "b": "baseline"}
-    models = {
-        name: {
-            "base": f"v{name[1:]}" if name[0] == "t" else None, "family": "F",
-            "role": roles[name[0]], "label": name, "published": None, "simulated": True,
-            "parameters": 10.0 ** (8 + int(name[1:])),
-        }
-        for name in noise
-    }  # fmt: skip
-    tables = collect_scores(results, {}, model_table(models, []), BENCHMARKS, [])
-    return {name: tables[name] for name in ("scores", "subjects")}
+
+
+def draw_noise(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The noise of a model's state [n, STATE], and features without information [n, JUNK]."""
+    return rng.standard_normal((n, STATE)), rng.standard_normal((n, JUNK))
 
 
 def _noise(
     design: Design, n: int, rng: np.random.Generator
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Model → the noise of its state, and its features without information."""
-
-    def draw() -> tuple[np.ndarray, np.ndarray]:
-        return rng.standard_normal((n, STATE)), rng.standard_normal((n, JUNK))
-
-    common, drawn = draw(), {}
+    common, drawn = draw_noise(n, rng), {}
     for i in range(design.bases):
-        drawn[f"v{i}"] = draw()
+        drawn[f"v{i}"] = draw_noise(n, rng)
         e, junk = (
             design.shared**0.5 * both + (1 - design.shared) ** 0.5 * own
-            for both, own in zip(common, draw(), strict=True)
+            for both, own in zip(common, draw_noise(n, rng), strict=True)
         )
         drawn[f"t{i}"] = (1 - design.better) * e, junk
-    return drawn | ({"b0": draw()} if design.bases == 1 else {})
+    return drawn | ({"b0": draw_noise(n, rng)} if design.bases == 1 else {})
 
 
 def encoded_findings(design: Design, seed: list[int]) -> dict[str, bool | float]:

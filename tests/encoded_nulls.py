@@ -1,0 +1,89 @@
+"""Simulated studies scored by the encoder: arms of a tuning experiment, and permutation tests."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from brainalign.analysis.records import model_table
+from brainalign.analysis.scores import collect_scores
+from brainalign.analysis.trajectory import arms, quantities
+from brainalign.encoding.alignment import score_model
+from brainalign.encoding.banded import Nuisance
+from brainalign.encoding.features import Features
+from brainalign.encoding.regression import make_regression
+from brainalign.encoding.similarity import make_similarity
+from brainalign.simulation.subjects import autocorrelated
+from encoded_studies import BENCHMARKS, Design, draw_noise, draw_responses, scored
+
+PERMUTATIONS = 19  # the least p is .05
+UNITS = 24
+FOLDS = {
+    "type": "ridge", "selection": "folds-per-target", "inner_folds": 3,
+    "alphas": {"low": 1.0, "high": 1e4, "n": 5, "relative": True},
+}  # fmt: skip
+
+
+def arm_findings(design: Design, seed: list[int]) -> dict[str, bool]:
+    """Which p of arms.csv fall below .05; `design.bases` seeds of an arm and of its control.
+
+    `design.shared`: what the seeds of an arm have in common; `better`: arm instruction's noise is
+    smaller by this share.
+    """
+    rng = np.random.default_rng(seed)
+    state, responses, benchmark = draw_responses(design, rng)
+    noise, rows = {}, []
+    for arm, better in (("instruction", design.better), ("shuffled", 0.0)):
+        common = draw_noise(len(state), rng)
+        for i in range(design.bases):
+            pairs = zip(common, draw_noise(len(state), rng), strict=True)
+            e, junk = (
+                design.shared**0.5 * both + (1 - design.shared) ** 0.5 * own for both, own in pairs
+            )
+            noise[f"{arm}{i}"] = (1 - better) * e, junk
+            rows.append({"model": f"{arm}{i}", "arm": arm, "seed": i})
+    models = {
+        name: {
+            "base": "v", "family": "F", "role": "checkpoint", "label": name, "published": None,
+            "simulated": True, "parameters": 1e8,
+        }
+        for name in noise
+    }  # fmt: skip
+    results = scored(noise, state, responses, benchmark)
+    tables = collect_scores(results, {}, model_table(models, []), BENCHMARKS, [])
+    values = quantities(scores=tables["scores"]).merge(pd.DataFrame(rows), on="model")
+    about = {"experiment": "e", "base": "v", "samples": 100, "tokens": 1, "learned_tokens": 1}
+    table = arms(values.assign(**about), tables["subjects"])
+    row = table[(table["kind"] == "brain") & (table["quantity"] == "d")].iloc[0]
+    return {"p": row["p"] < 0.05, "p, these stimuli": row["p_these_stimuli"] < 0.05}
+
+
+def permutation_findings(related: float, seed: list[int]) -> dict[str, bool]:
+    """Which permutation tests give the least p, .05, for features that drift in each passage.
+
+    `related`: how much of the planted state the features hold beside their drift.
+    """
+    rng = np.random.default_rng(seed)
+    design = Design(12, 12, 3, 20)
+    state, responses, benchmark = draw_responses(design, rng)
+    first = np.arange(len(state)) % design.rows == 0
+    weights = rng.standard_normal((state.shape[1], UNITS)) / state.shape[1] ** 0.5
+    features = Features(autocorrelated(first, UNITS, rng) + related * state @ weights)
+    found = {}
+    for kind in ("rsa", "cka"):
+        entry = {"type": kind, "pairs": {"contexts": "apart"}, "permutations": PERMUTATIONS}
+        metric = make_similarity(entry, benchmark.groups)
+        other = replace(benchmark, regression=metric, seed=seed[-1])
+        found[f"{kind}, p_permutation"] = _p(features, responses, other, "r_p")
+    inner = replace(benchmark, regression=make_regression(FOLDS))
+    length = Features(rng.standard_normal((len(state), 2)))
+    nuisance = Nuisance({"length": length}, responses, inner, 1, PERMUTATIONS)
+    found["unique variance, unique_p"] = _p(features, responses, inner, "unique_p", nuisance)
+    return found
+
+
+def _p(features, responses, benchmark, column, nuisance=None) -> bool:
+    def layers(names):
+        return [("l", features)]
+
+    table = score_model(layers, ["l"], responses, benchmark, nuisance)
+    return bool(table[column].dropna().iloc[0] <= 1 / (PERMUTATIONS + 1) + 1e-9)
