@@ -128,6 +128,14 @@ PRESENTATION_FILES = {
     for kind in ("alignment", "behavior")
 }
 TRAJECTORY_FILES = {kind: trajectory_files(kind) for kind in SCORED}
+# Benchmarks whose planted truth is known: controlled ones of simulated brain data.
+PLANTED = {
+    name: entry
+    for name, entry in REGRESSIONS.items()
+    if entry["dataset"] in SIMULATED_DATASETS
+    and entry["mode"] == "controlled"
+    and not entry.get("companion")
+}
 # Tables of the paper: argument of the recomputation → file. They count as code, not as inputs, whose
 # absolute paths would rerun jobs in a project that has moved.
 PUBLISHED = {
@@ -167,6 +175,7 @@ def tables():
     names += ["contrasts"] if SCORE_FILES or BEHAVIOR_FILES or CAPABILITY_FILES else []
     names += ["correlations"] if SCORE_FILES or BEHAVIOR_FILES else []
     names += ["baselines", "profiles", "mixed_effects"] if SCORE_FILES else []
+    names += ["truth"] if PLANTED and SCORE_FILES else []
     names += ["presentations"] if PRESENTED else []
     names += ["published_fits"] if PUBLISHED_FITS else []
     names += ["trajectory", "arms"] if RUNS else []
@@ -421,6 +430,34 @@ rule baselines:
         "../scripts/baselines.py"
 
 
+rule truth:
+    input:
+        **table_inputs("scores"),
+        stimuli=[
+            result("data", entry["dataset"], "stimuli.parquet")
+            for entry in PLANTED.values()
+        ],
+        responses=[
+            result("data", entry["dataset"], "responses.nc")
+            for entry in PLANTED.values()
+        ],
+        ceilings=expand(result("ceilings", "{benchmark}.parquet"), benchmark=PLANTED),
+    output:
+        truth=result("tables", "truth.csv"),
+    log:
+        log_of("truth"),
+    benchmark:
+        benchmark_of("truth")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        benchmarks=PLANTED,
+        seed=config["seed"],
+        code=code("truth"),
+    script:
+        "../scripts/truth.py"
+
+
 rule profiles:
     input:
         **table_inputs("layers"),
@@ -467,6 +504,7 @@ rule headline:
             "behaviors",
             "baselines",
             "reading_loss",
+            "truth",
         ),
     output:
         headline=result("tables", "headline.csv"),

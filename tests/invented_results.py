@@ -15,6 +15,8 @@ ANALYSIS_RULES = (
     "baselines", "reading_baselines", "profiles", "mixed_effects", "published_check",
     "measured_published", "headline",
 )  # fmt: skip
+# What a study of simulated brain data has besides, from data that are simulated.
+WORLD_RULES = ("simulate_dataset", "truth")
 FIGURE_RULES = (
     "plot_published", "plot_layer_curves", "plot_alignment", "plot_legacy_controlled",
     "plot_improvement", "plot_correlates", "plot_behavior", "plot_profiles", "plot_baselines",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from brainalign.formats.tables import read_table, write_table
-from invented_results import ANALYSIS_RULES, FIGURE_RULES, write_results
+from invented_results import ANALYSIS_RULES, FIGURE_RULES, WORLD_RULES, write_results
 
 from workflow.conftest import Study
 
@@ -27,7 +27,8 @@ FIGURES = ("layer_curves", "profiles", "alignment", "legacy_controlled", "improv
 def finish(study: Study, tables: tuple[str, ...], figures: tuple[str, ...]) -> None:
     """Run the end of the pipeline on result files that nothing made."""
     study.run(
-        "--rerun-triggers", "mtime", "--allowed-rules", *ANALYSIS_RULES, *FIGURE_RULES, "--",
+        "--rerun-triggers", "mtime",
+        "--allowed-rules", *ANALYSIS_RULES, *FIGURE_RULES, *WORLD_RULES, "--",
         *(f"results/tables/{name}.csv" for name in tables),
         *(f"results/figures/{name}.svg" for name in figures),
     )  # fmt: skip

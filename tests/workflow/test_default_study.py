@@ -18,6 +18,7 @@ DECODERS = ("sim-decoder-s", "sim-decoder-m", "sim-decoder-l")
 VANILLA = (*DECODERS, "sim-encdec-s")
 TASKS = ("mmlu-sim", "bbh-sim")
 BRAIN_DATASETS = ("sim-passages", "sim-story", "sim-chapter")
+PLANTED = "Is a planted effect of tuning found, and none where none is planted?"
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,22 @@ def test_content_free_features_score_nothing_in_grouped_folds(
 def test_content_free_features_score_high_in_shuffled_folds(default_study: Study) -> None:
     """Least squares on 240 rows: .3 to .4 by the unit tests' simulations (ridge: above .5)."""
     assert score(default_study, "oasm", "sim-passages-legacy") > 0.2
+
+
+def test_a_planted_effect_of_tuning_is_found_and_an_absent_one_is_not(
+    default_study: Study,
+) -> None:
+    truth = table(default_study, "truth")
+    effects = truth[truth["question"] == "effect of tuning"]
+    average = effects[effects["dataset"] == "average"].set_index("model")
+    assert average.loc["planted-better", "low"] > 0
+    assert average.loc["planted-better", "p"] < 0.05 < average.loc["planted-alike", "p"]
+    assert (average["covered"] == "yes").all()
+    assert len(effects) == 2 * (len(BRAIN_DATASETS) + 1)
+    # 95 % intervals of some dozen quantities: three outside come by chance once in fifty studies.
+    assert (truth["covered"] == "no").sum() <= 2
+    headline = table(default_study, "headline").set_index("question")["controlled"]
+    assert "planted +0.0000" in headline[PLANTED]
 
 
 def test_trained_models_beat_their_untrained_twin(default_study: Study) -> None:

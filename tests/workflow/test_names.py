@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from brainalign.formats.tables import read_json, read_table, write_json, write_table
-from invented_results import ANALYSIS_RULES, write_results
+from invented_results import ANALYSIS_RULES, WORLD_RULES, write_results
 
 from workflow.conftest import Study
 
@@ -106,7 +106,7 @@ def tables(
         else:
             write_json(renamed(read_json(path), names), target)
     Study(folder, renamed(config, names)).run(
-        "--rerun-triggers", "mtime", "--allowed-rules", *ANALYSIS_RULES, "--",
+        "--rerun-triggers", "mtime", "--allowed-rules", *ANALYSIS_RULES, *WORLD_RULES, "--",
         *(f"results/tables/{name}.csv" for name in TABLES),
     )  # fmt: skip
     read = {"dtype": str, "keep_default_na": False, "na_filter": False}

@@ -34,8 +34,9 @@ EFFECTS = {
     "plot_behavior",
 }  # fmt: skip
 SCORES = EFFECTS | {
-    "scores", "baselines", "profiles", "mixed_effects", "plot_layer_curves", "plot_alignment",
-    "plot_legacy_controlled", "plot_profiles", "plot_baselines", "plot_mixed_effects",
+    "scores", "baselines", "profiles", "mixed_effects", "truth", "plot_layer_curves",
+    "plot_alignment", "plot_legacy_controlled", "plot_profiles", "plot_baselines",
+    "plot_mixed_effects",
 }  # fmt: skip
 BEHAVIORS = EFFECTS | {
     "behaviors", "reading_loss", "reading_baselines", "plot_reading_loss",

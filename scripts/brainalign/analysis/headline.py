@@ -11,6 +11,7 @@ from brainalign.analysis.averages import AVERAGE, dataset_scores
 from brainalign.analysis.correlations import WITHIN
 from brainalign.analysis.predictors import LOSS, MODELS, READ_LOSS, READING, SIZE, WHOLE, found_for
 from brainalign.analysis.records import MODES
+from brainalign.analysis.truth import CEILING, EFFECT, SCORE
 from brainalign.analysis.wording import p_text, r_text, said
 
 COLUMNS = ("data", "question", "legacy", "controlled", "simulated")
@@ -38,14 +39,15 @@ def headline(
     behaviors: pd.DataFrame | None = None,
     baselines: pd.DataFrame | None = None,
     reading_loss: pd.DataFrame | None = None,
+    truth: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Put the study's answers into words.
 
     Parameters
     ----------
     check : tables/published_check.csv.
-    scores, contrasts, correlations, capabilities, losses, behaviors, baselines, reading_loss :
-        tables of the same names, as far as the study has them.
+    scores, contrasts, correlations, capabilities, losses, behaviors, baselines, reading_loss, truth
+        : tables of the same names, as far as the study has them.
 
     Returns
     -------
@@ -67,6 +69,10 @@ def headline(
             {"data": data, "question": question, **found, "simulated": simulated}
             for question, found in _study(simulated, *own)
         ]
+        if simulated and truth is not None:
+            question = "Is a planted effect of tuning found, and none where none is planted?"
+            answers = {"legacy": "controlled benchmarks only", "controlled": _planted(truth)}
+            rows.append({"data": data, "question": question, **answers, "simulated": True})
     rows += [
         {"data": PUBLISHED, "question": question, **found, "simulated": False}
         for question, found in _published(check)
@@ -160,6 +166,23 @@ def _prediction(behaviors: pd.DataFrame | None, dataset: str, mode: str) -> str:
 
 def _no_benchmark(mode: str, dataset: str) -> str:
     return f"{NONE} {mode} benchmark of {dataset}"
+
+
+def _planted(truth: pd.DataFrame) -> str:
+    """The planted effects beside the estimates, and how many other planted values are covered."""
+    effects = truth[truth["question"] == EFFECT]
+    average = effects[effects["dataset"] == AVERAGE]
+    parts = [
+        f"planted {_change(row['planted'])}: {_change(row['estimate'])} "
+        f"[{_change(row['low'])}, {_change(row['high'])}], {p_text(row['p'])} ({row['scope']})"
+        for row in (average if len(average) else effects).to_dict("records")
+    ]
+    for question in (SCORE, CEILING):
+        rows = truth[truth["question"] == question]
+        if len(rows):
+            n = int((rows["covered"] == "yes").sum())
+            parts.append(f"{question} within its interval on {n} of {len(rows)} datasets")
+    return "; ".join(parts)
 
 
 def _beyond_loss(table: pd.DataFrame, dataset: str, mode: str) -> str:
