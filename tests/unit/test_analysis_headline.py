@@ -84,7 +84,8 @@ def test_correlations_rest_on_tuned_models_and_on_bases(table, study, x, given, 
         ].iloc[0]
         text = answers(table, question)[mode]
         assert text.startswith(
-            f"partial r = {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']:.0f}"
+            f"partial r = {r_text(row['r'])}, {p_text(row['p'])} (these stimuli), "
+            f"N = {row['n']:.0f}"
         )
         beside = f"taking models as independent, as the paper does, {p_text(row['p_independent'])}"
         assert (beside in text) == (mode == "legacy")
@@ -97,7 +98,10 @@ def test_a_correlation_over_families_stands_beside_the_one_around_their_means(ta
     whole = found.set_index("method").loc["pearson"]
     assert whole["n_families"] < whole["n_bases"] == whole["n"]
     text = answers(table, "Does alignment grow with size?")["controlled"]
-    assert text.startswith(f"r = {r_text(whole['r'])}, {p_text(whole['p'])}, N = {whole['n']:.0f}")
+    assert text.startswith(
+        f"r = {r_text(whole['r'])}, {p_text(whole['p'])} (these stimuli), N = {whole['n']:.0f}"
+    )
+    assert whole["scope"] == "new vanilla models, these subjects, these stimuli"
     beside = f"the {whole['n_families']:.0f} families r = {r_text(row['r'])}, {p_text(row['p'])}"
     assert text.endswith(beside)
     assert "within families" in whole["note"]
@@ -111,7 +115,7 @@ def test_next_word_loss_is_the_correlation_per_byte(table, study, check):
     for mode, models in (("legacy", "tuned"), ("controlled", "bases")):
         own = found[(found["mode"] == mode) & (found["models"] == models)].iloc[0]
         assert row[mode].startswith(
-            f"r = {r_text(own['r'])}, {p_text(own['p'])}, N = {own['n']:.0f}"
+            f"r = {r_text(own['r'])}, {p_text(own['p'])} (these stimuli), N = {own['n']:.0f}"
         )
     without = headline(check, study["scores"], correlations=study["correlations"])
     assert not without["question"].str.contains("next-word").any()

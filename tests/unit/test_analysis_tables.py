@@ -21,6 +21,7 @@ from brainalign.analysis import (
     reading_loss,
     scores,
     trajectory,
+    truth,
 )
 from conftest import REPOSITORY
 from figure_tables import widths
@@ -47,6 +48,7 @@ COLUMNS = {
     "published_fits": published_fits.COLUMNS,
     "reading_loss": reading_loss.COLUMNS,
     "reading_baselines": reading_baselines.COLUMNS,
+    "truth": truth.COLUMNS,
     "headline": headline.COLUMNS,
     "trajectory": trajectory.TRAJECTORY_COLUMNS,
     "arms": trajectory.ARM_COLUMNS,

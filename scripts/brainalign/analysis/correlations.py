@@ -16,6 +16,7 @@ from brainalign.analysis.association import (
     within_groups,
 )
 from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
+from brainalign.analysis.crossed import scope_text
 from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.predictors import SIZE, predictors
 from brainalign.intervals import Inference
@@ -23,11 +24,13 @@ from brainalign.intervals import Inference
 COLUMNS = (
     "x", "y", "mode", "models", "subset", "n", "n_bases", "n_families", "method", "r", "slope", "p",
     "p_adjusted", "p_independent", "p_independent_adjusted", "low", "high", "low_families",
-    "high_families", "controlled_for", "test_family", "note", "simulated",
+    "high_families", "scope", "controlled_for", "test_family", "note", "simulated",
 )  # fmt: skip
 FITS = ("abs_r", "r", "partial_r", "delta_loglik_per_word")
 GROUPS = ("tuned", "bases", "all")
 EVERY = "all"
+# One value per model: how it would differ with other stimuli is in no p and no interval.
+SCOPE = scope_text(vanilla_models=True, subjects=False, stimuli=False)
 WITHIN = "within families"
 
 Row = dict[str, Any]
@@ -230,6 +233,7 @@ def _row(
         "slope": found.slope,
         "p": p,
         "p_independent": found.p,
+        "scope": "" if np.isnan(found.r) else SCOPE,
         "test_family": ", ".join(parts),
         "note": note,
     }

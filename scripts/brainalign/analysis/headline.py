@@ -440,7 +440,8 @@ def _correlation(
     if pd.isna(row["r"]):
         return said(row["note"]) or f"not computable with N = {row['n']:.0f}"
     name = "partial r" if given else "r"
-    text = f"{name} = {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']:.0f} {UNITS[models]}"
+    text = f"{name} = {r_text(row['r'])}, {p_text(row['p'])} (these stimuli)"
+    text += f", N = {row['n']:.0f} {UNITS[models]}"
     if row["n_bases"] < row["n"]:
         why = said(row["note"]) if pd.isna(row["p"]) else ""
         return (
