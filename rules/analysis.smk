@@ -132,9 +132,9 @@ TRAJECTORY_FILES = {kind: trajectory_files(kind) for kind in SCORED}
 PLANTED = {
     name: entry
     for name, entry in REGRESSIONS.items()
-    if entry["dataset"] in SIMULATED_DATASETS
-    and entry["mode"] == "controlled"
-    and not entry.get("companion")
+    if entry.dataset in SIMULATED_DATASETS
+    and entry.mode == "controlled"
+    and not entry.companion
 }
 # Tables of the paper: argument of the recomputation → file. They count as code, not as inputs, whose
 # absolute paths would rerun jobs in a project that has moved.
@@ -434,11 +434,11 @@ rule truth:
     input:
         **table_inputs("scores"),
         stimuli=[
-            result("data", entry["dataset"], "stimuli.parquet")
+            result("data", entry.dataset, "stimuli.parquet")
             for entry in PLANTED.values()
         ],
         responses=[
-            result("data", entry["dataset"], "responses.nc")
+            result("data", entry.dataset, "responses.nc")
             for entry in PLANTED.values()
         ],
         ceilings=expand(result("ceilings", "{benchmark}.parquet"), benchmark=PLANTED),
@@ -451,8 +451,9 @@ rule truth:
     conda:
         "../envs/encoding.yaml"
     params:
-        benchmarks=PLANTED,
-        seed=config["seed"],
+        benchmarks=shown(PLANTED),
+        scoring={name: plain(entry.scoring) for name, entry in PLANTED.items()},
+        seed=STUDY.seed,
         code=code("truth"),
     script:
         "../scripts/truth.py"

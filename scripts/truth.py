@@ -11,12 +11,15 @@ from brainalign.analysis.scores import collect_scores
 from brainalign.analysis.truth import planted_and_found
 from brainalign.encoding.alignment import align
 from brainalign.encoding.correlation import Aggregate
+from brainalign.encoding.settings import Scoring
 from brainalign.formats.activations import open_activations, write_activations
 from brainalign.formats.datasets import read_responses, read_stimuli
 from brainalign.formats.tables import read_table, write_table
 from brainalign.job import job
 from brainalign.models.baselines import truth
+from brainalign.settings import read
 from brainalign.simulation.knowing import SHARES, partly_known
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -25,16 +28,16 @@ with job(snakemake.log[0]) as log, TemporaryDirectory() as folder:
     params, files = snakemake.params, snakemake.input
     vanilla = next(iter(SHARES))
     results, true_ceilings = [], {}
-    places = zip(params.benchmarks.items(), files.stimuli, files.responses, strict=True)
-    for number, ((benchmark, entry), *paths) in enumerate(places):
+    places = zip(params.benchmarks, files.stimuli, files.responses, strict=True)
+    for number, (benchmark, *paths) in enumerate(places):
         stimuli = read_stimuli(paths[0])
         responses = read_responses(paths[1], stimuli)
         state = truth(stimuli, responses)
         groups = responses["run"] if state.rows == "volume" else stimuli["split_group"]
         who, where = (responses[name].values.astype(str).tolist() for name in ("subject", "region"))
-        summary = Aggregate(entry.get("aggregate", "median-within-subject"), who, where)
+        scoring = replace(read(params.scoring[benchmark], Scoring), unique_variance=None)
+        summary = Aggregate(scoring.aggregate, who, where)
         true_ceilings[benchmark] = float(summary(responses["true_ceiling"].values)["all", "all"])
-        own = {key: value for key, value in entry.items() if key != "unique_variance"}
         for place, (model, share) in enumerate(SHARES.items()):
             rng = np.random.default_rng([params.seed, 12, number, place])
             known = partly_known(
@@ -44,7 +47,7 @@ with job(snakemake.log[0]) as log, TemporaryDirectory() as folder:
             about = {"model": model, "rows": state.rows}
             layers = {"features": known.astype(np.float32)}
             write_activations(layers, state.row_ids, path, about)
-            found = align(open_activations(path), stimuli, responses, own, "cpu", params.seed)
+            found = align(open_activations(path), stimuli, responses, scoring, "cpu", params.seed)
             results.append((model, benchmark, found))
     models = {
         model: {"role": "vanilla" if model == vanilla else "tuned", "simulated": True,

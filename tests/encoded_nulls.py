@@ -11,16 +11,15 @@ from brainalign.encoding.alignment import score_model
 from brainalign.encoding.banded import Nuisance
 from brainalign.encoding.features import Features
 from brainalign.encoding.regression import make_regression
+from brainalign.encoding.settings import Alphas, Cka, Pairs, Ridge, Rsa
 from brainalign.encoding.similarity import make_similarity
+from brainalign.settings import tag_of
 from brainalign.simulation.subjects import autocorrelated
 from encoded_studies import BENCHMARKS, Design, draw_noise, draw_responses, scored
 
 PERMUTATIONS = 19  # the least p is .05
 UNITS = 24
-FOLDS = {
-    "type": "ridge", "selection": "folds-per-target", "inner_folds": 3,
-    "alphas": {"low": 1.0, "high": 1e4, "n": 5, "relative": True},
-}  # fmt: skip
+FOLDS = Ridge(inner_folds=3, alphas=Alphas(1.0, 1e4, 5, relative=True))
 
 
 def arm_findings(design: Design, seed: list[int]) -> dict[str, bool]:
@@ -69,11 +68,11 @@ def permutation_findings(related: float, seed: list[int]) -> dict[str, bool]:
     weights = rng.standard_normal((state.shape[1], UNITS)) / state.shape[1] ** 0.5
     features = Features(autocorrelated(first, UNITS, rng) + related * state @ weights)
     found = {}
-    for kind in ("rsa", "cka"):
-        entry = {"type": kind, "pairs": {"contexts": "apart"}, "permutations": PERMUTATIONS}
+    for kind in (Rsa, Cka):
+        entry = kind(pairs=Pairs(contexts="apart"), permutations=PERMUTATIONS)
         metric = make_similarity(entry, benchmark.groups)
         other = replace(benchmark, regression=metric, seed=seed[-1])
-        found[f"{kind}, p_permutation"] = _p(features, responses, other, "r_p")
+        found[f"{tag_of(entry)}, p_permutation"] = _p(features, responses, other, "r_p")
     inner = replace(benchmark, regression=make_regression(FOLDS))
     length = Features(rng.standard_normal((len(state), 2)))
     nuisance = Nuisance({"length": length}, responses, inner, 1, PERMUTATIONS)
