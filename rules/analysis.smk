@@ -438,8 +438,7 @@ rule truth:
             for entry in PLANTED.values()
         ],
         responses=[
-            result("data", entry.dataset, "responses.nc")
-            for entry in PLANTED.values()
+            result("data", entry.dataset, "responses.nc") for entry in PLANTED.values()
         ],
         ceilings=expand(result("ceilings", "{benchmark}.parquet"), benchmark=PLANTED),
     output:
