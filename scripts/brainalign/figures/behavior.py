@@ -102,12 +102,13 @@ def behavior(
                 _against(axes, part, x, title, column, correlations, markers, labels)
             row[0].set_ylabel(AXIS[part["measure"].iloc[0]])
     extra = drawn(figure, [INTERVAL, CEILING, *level_handles({}, untrained=True)])
-    # Scatter panels are of all models.
-    named = order if related else pd.concat([members for _, members in bands])
-    legend(
-        figure, list(order["role"][order["role"].isin(named["role"])].unique()),
-        markers if related else page.markers(markers, named), extra,
-    )  # fmt: skip
+    named = pd.concat([members for _, members in bands])
+    if related:  # scatter panels are of the models of all pages
+        part = shown[shown["benchmark"].isin(related) & shown["value"].notna()]
+        named = order[order["model"].isin([*named["model"], *part["model"]])]
+    families = set(named["family"])
+    shapes = {family: shape for family, shape in markers.items() if family in families}
+    legend(figure, list(named["role"].unique()), shapes, extra)
     return figure
 
 
