@@ -1,4 +1,5 @@
 """The library behind the workflow: pure functions on arrays and tables.
 
-It knows nothing of Snakemake, of paths in a study or of the config (docs/architecture.md).
+Only `study` knows Snakemake and the config; the rest works on entries that it is given
+(docs/architecture.md).
 """

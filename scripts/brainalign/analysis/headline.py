@@ -202,7 +202,7 @@ def _beyond_loss(table: pd.DataFrame, dataset: str, mode: str) -> str:
         return "not computable: no pair of a tuned and a vanilla model"
     if np.isnan(equal["low"]):
         return f"not computable: {said(equal['note']) or 'too few vanilla models'}"
-    verdict = "yes" if equal["low"] > 0 else "no, by less" if equal["high"] < 0 else "no sign of it"
+    verdict = "yes" if equal["low"] > 0 else "no, by less" if equal["high"] < 0 else "not shown"
     return (
         f"{verdict}: change in {NAMED[READING[mode]]} at equal surprisal "
         f"{_change(equal['difference'])} [{_change(equal['low'])}, {_change(equal['high'])}], "
@@ -299,13 +299,14 @@ def _gain(
 
 
 def _verdict(tested: Mapping[Any, Any]) -> str:
-    """What a two-sided test at .05 says of a rise."""
+    """What a two-sided test at .05 says of a rise, and whether it takes the stimuli as they are."""
     p = _p(tested)
     if pd.isna(p):
         return "not testable"
     if p >= LEVEL:
         return "not shown"
-    return "yes" if tested["absolute"] > 0 else "no, it lowers it"
+    verdict = "yes" if tested["absolute"] > 0 else "no, it lowers it"
+    return verdict + (" (for these stimuli)" if pd.isna(tested["p"]) else "")
 
 
 def _p(tested: Mapping[Any, Any]) -> float:
@@ -538,8 +539,9 @@ def _published(check: pd.DataFrame) -> Iterator[tuple[str, Answers]]:
     yield (
         "Is the Blank2014 column about language?",
         {
-            "legacy": f"states that hold time alone give it: r = {r_text(value(some))} over "
-            f"{by_name['n'].get(some, np.nan):.0f} widths up to 4096 units, "
+            "legacy": "simulated states that hold time alone follow it: "
+            f"r = {r_text(value(some))} over {by_name['n'].get(some, np.nan):.0f} widths "
+            "up to 4096 units, "
             f"{r_text(value(whole))} over all {by_name['n'].get(whole, np.nan):.0f}",
             "controlled": f"{NONE} printed score with whole stories held out",
         },

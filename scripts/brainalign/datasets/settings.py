@@ -12,8 +12,8 @@ class Source(Settings, tag_field="type", frozen=True):
 class Own(Source, tag="own", frozen=True):
     """Your own data (docs/adding-a-dataset.md)."""
 
-    stimuli: Annotated[str, key("table of stimuli: CSV, TSV or Parquet")]
-    responses: Annotated[str, key("responses: NetCDF, or a table")]
+    stimuli: Annotated[str, key("table of stimuli: CSV or Parquet")]
+    responses: Annotated[str, key("responses: netCDF-4")]
     citation: Annotated[str, key("for the data card")] = ""
 
 

@@ -47,7 +47,7 @@ def baselines(table: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE) -> 
 
     A panel per benchmark, a row per language model, a sign per baseline and one for the model's
     untrained twin (tables/scores.csv, `scores`, tells which that is). The interval belongs to the
-    smallest of the differences: the comparison that the model comes out of worst. Then a panel
+    smallest of the differences, its smallest advantage. Then a panel
     per benchmark with unique variance: R² and what of it the model adds to the baselines, with the
     interval of the latter.
     """

@@ -301,7 +301,7 @@ class Model(Settings, frozen=True):
         key("of the weights; default: float32"),
     ] = None
     max_context: (
-        Annotated[int, key("tokens of context, where the tokenizer's own limit is wrong", ge=2)]
+        Annotated[int, key("maximum context in tokens, where the tokenizer's limit is wrong", ge=2)]
         | None
     ) = None
     chat: Annotated[
