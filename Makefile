@@ -22,7 +22,7 @@ help:
 	@echo "make lint   ruff, snakefmt, mypy"
 	@echo "make schema  docs/config.md and resources/config.schema.json from the classes of the settings"
 	@echo "make bench-encoding, bench-reading, bench-capability, bench-tuning  measure against peers (minutes to an hour, quiet machine)"
-	@echo "make bench-analysis  do the tests of the analysis keep their word, how long does it take (half an hour)"
+	@echo "make bench-analysis  do the tests of the analysis keep their word, how long does it take (half an hour, quiet machine)"
 	@echo "make bench-scaling  what planning and single jobs cost (ten minutes, quiet machine)"
 	@echo "make clean  remove .venv (results stay)"
 

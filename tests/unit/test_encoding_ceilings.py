@@ -338,11 +338,11 @@ def subjects_who_share(truth, persistence, n_subjects, seed, per_subject=12):
 
 
 @pytest.mark.parametrize("persistence", [0.0, 0.9])
-@pytest.mark.parametrize(("truth", "n_subjects", "sets"), [(0.6, 3, 6), (0.6, 5, 3), (0.45, 7, 2)])
+@pytest.mark.parametrize(("truth", "n_subjects", "sets"), [(0.6, 3, 24), (0.6, 5, 6)])
 def test_the_disattenuated_ceiling_is_the_known_one(truth, n_subjects, sets, persistence):
-    """Of all targets and of each region, within 2.5 standard errors over sets or 8 %.
+    """Of all targets and of each region, within 2 standard errors over sets or 1 %.
 
-    (With slow noise it is some 4 % low: docs/methods/validity.md.)
+    (The standard error is of few sets; 40 sets of 3 subjects: +.0036 ± .0018 with white noise.)
     """
     errors = []
     for seed in range(sets):
@@ -354,7 +354,7 @@ def test_the_disattenuated_ceiling_is_the_known_one(truth, n_subjects, sets, per
         expected = {r: known[regions == r].mean() for r in ("A", "B", "C")} | {"all": known.mean()}
         errors.append([summary[region] - expected[region] for region in ("all", "A", "B", "C")])
     mean = np.mean(errors, axis=0)
-    allowed = np.maximum(2.5 * np.std(errors, axis=0, ddof=1) / np.sqrt(sets), 0.08 * known.mean())
+    allowed = np.maximum(2 * np.std(errors, axis=0, ddof=1) / np.sqrt(sets), 0.01 * known.mean())
     assert (np.abs(mean) < allowed).all()
 
 
