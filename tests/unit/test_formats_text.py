@@ -113,3 +113,12 @@ def test_samples_at_fault_are_named(content, says, tmp_path):
     (tmp_path / "a.json").write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=re.escape(says)):
         read_samples(tmp_path / "a.json")
+
+
+def test_zeros_in_a_text_are_damage_of_a_file_that_was_made_here_or_another_encoding(tmp_path):
+    path = tmp_path / "samples.json"
+    path.write_bytes(b"one\ntwo\n" + bytes(20) + b"\n")
+    with pytest.raises(InputError) as raised:
+        read_text(path)
+    for part in (f"{path}: line 3 holds NUL", "remove it and run again", "save it as UTF-8"):
+        assert part in str(raised.value)

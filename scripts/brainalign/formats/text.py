@@ -3,7 +3,7 @@
 import codecs
 from pathlib import Path
 
-from brainalign.errors import InputError
+from brainalign.errors import REMAKE, InputError
 
 # UTF-32's mark of little-endian files begins with UTF-16's.
 _MARKS = {
@@ -40,7 +40,7 @@ def decode(content: bytes, where: str) -> str:
     if "\0" in text:
         raise InputError(
             f"{where}: line {text[: text.index(chr(0))].count(chr(10)) + 1} holds NUL: the file is "
-            f"damaged, or in UTF-16 without a byte order mark; {_REMEDY}"
+            f"damaged ({REMAKE}), or in UTF-16 without a byte order mark ({_REMEDY})"
         )
     return text
 
