@@ -3,13 +3,14 @@
 PYTHON ?= python3
 CORES ?= all
 PROFILE ?= long
-WORKERS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+# One more than cores: tests that run Snakemake wait for it.
+WORKERS ?= $(shell expr 1 + $$(nproc 2>/dev/null || sysctl -n hw.ncpu))
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake
 # Several test processes at once, each with whole files in their order, so that fixtures serve all of a file.
 TESTS := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo schema test test-all lint test-slurm test-conda test-faults bench-encoding bench-reading bench-capability bench-tuning bench-analysis bench-scaling clean
+.PHONY: help demo schema test test-all quick-tests all-tests lint test-slurm test-conda test-faults bench-encoding bench-reading bench-capability bench-tuning bench-analysis bench-scaling clean
 .DEFAULT_GOAL := help
 
 help:
@@ -55,10 +56,17 @@ lint: $(VENV)/installed-dev
 schema: $(VENV)/installed
 	PYTHONPATH=scripts $(VENV)/bin/python -m brainalign.study.reference
 
-test: lint
+# Linters run beside the tests: the first run of mypy takes a core's minute.
+test: $(VENV)/installed-dev
+	@$(MAKE) --no-print-directory -j 2 lint quick-tests
+
+test-all: $(VENV)/installed-dev
+	@$(MAKE) --no-print-directory -j 2 lint all-tests
+
+quick-tests: $(VENV)/installed-dev
 	$(TESTS) -m "not long and not real"
 
-test-all: lint
+all-tests: $(VENV)/installed-dev
 	$(TESTS) --hypothesis-profile $(PROFILE)
 
 $(VENV)/installed-slurm: $(VENV)/installed-dev requirements-slurm.txt

@@ -1,7 +1,9 @@
 """What all tests share: one thread per process, the repository, the mirror of real data."""
 
 import os
+import resource
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -37,3 +39,33 @@ def mirror() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is not a folder (set BRAINALIGN_MIRROR)")
     return folder
+
+
+# Peak memory (MB) of the test processes, and of the largest process that one of them started.
+PEAKS: list[tuple[float, float]] = []
+
+
+def peak() -> tuple[float, float]:
+    """Of this process and the largest of its children that have ended."""
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    own, children = (resource.getrusage(kind).ru_maxrss / 1024 for kind in kinds)
+    return own, children
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["peak"] = peak()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    if "peak" in getattr(node, "workeroutput", {}):
+        PEAKS.append(node.workeroutput["peak"])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    own, children = map(max, zip(*PEAKS or [peak()], strict=True))
+    terminalreporter.write_line(
+        f"peak memory of a test process {own:,.0f} MB, of one that it started {children:,.0f} MB"
+    )

@@ -14,8 +14,8 @@ from brainalign.capability.tasks import check_questions
 from brainalign.datasets import bbh, mmlu
 from brainalign.datasets.raw import locate
 from brainalign.models.loading import load
-from unit import capability_world as world
-from unit.capability_world import published_prompt
+from worlds import capability_world as world
+from worlds.capability_world import published_prompt
 from worlds.entries import asked
 
 pytestmark = pytest.mark.real

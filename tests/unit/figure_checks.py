@@ -74,6 +74,12 @@ def said(figure: Figure) -> str:
     )
 
 
+def texts(figure: Figure) -> str:
+    """`said` of a figure that has not been drawn."""
+    figure.draw_without_rendering()
+    return said(figure)
+
+
 def panels(figure: Figure) -> list[tuple[str, str]]:
     """Every headed panel: its title, and all that stands in it and at its axes, ticks left out."""
     found = []

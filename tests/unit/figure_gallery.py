@@ -2,6 +2,8 @@
 
 import functools
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import figure_tables as tables
 import pandas as pd
@@ -91,6 +93,14 @@ FIXED = ("published", "dataset_page", "measured_published", "published_fits")
 CASES = [(name, size) for name in FIGURES for size in SIZES if size == "small" or name not in FIXED]
 
 
+@contextmanager
+def strictly_drawing() -> Iterator[None]:
+    """The study's style, warnings as errors."""
+    with drawing(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
 def drawn(name: str, size: str = "small") -> Figure:
     """A figure of a small or a large study, laid out in the study's style without any warning."""
     return _drawn(name, size)
@@ -98,8 +108,7 @@ def drawn(name: str, size: str = "small") -> Figure:
 
 @functools.cache
 def _drawn(name: str, size: str) -> Figure:
-    with drawing(), warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with strictly_drawing():
         figure = FIGURES[name](size)
         figure.draw_without_rendering()
     return figure

@@ -20,7 +20,8 @@ from brainalign.analysis.reading_loss import reading_loss
 from simulated_studies import with_shared_answers
 
 SMALL = (("sim-gpt", 3, 1), ("sim-t5", 1, 1))
-LARGE = (("t5", 5, 2), ("llama", 3, 2), ("gpt2", 4, 1), ("gemma", 2, 1), ("smollm", 3, 1))
+# As many networks as a page of a figure holds.
+LARGE = (("t5", 5, 2), ("llama", 3, 2), ("gpt2", 4, 1), ("gemma", 2, 1))
 DATASETS = ("passages", "stories", "chapter")
 
 

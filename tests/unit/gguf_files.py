@@ -4,7 +4,7 @@ import json
 
 import gguf
 import numpy as np
-from tiny_checkpoints import tokenizer
+from worlds.tiny_checkpoints import tokenizer
 
 ARCHITECTURES = {
     "llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma": "gemma",

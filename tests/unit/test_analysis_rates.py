@@ -59,6 +59,7 @@ def test_without_a_cause_every_p_keeps_its_level():
     assert found["all: Pearson, models as independent, size"] > at_most(N_STUDIES)
 
 
+@pytest.mark.long
 def test_tests_over_vanilla_models_find_nothing_where_there_is_nothing():
     """Tuning moves vanilla models differently, and stimuli favour models at random."""
     found = rates(repeat(contrast_findings, 40, 6, Plant(slope_sd=0.01, stimulus_sd=0.01)))

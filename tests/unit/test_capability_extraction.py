@@ -12,7 +12,7 @@ from brainalign.capability.summary import summarise
 from brainalign.capability.tasks import Task
 from hypothesis import given
 from hypothesis import strategies as st
-from unit import capability_world as world
+from worlds import capability_world as world
 from worlds.entries import asked
 
 LETTERED = "Which?\nOptions:\n(A) 12/24/1937\n(B) 01/02/1990\n(C) none"

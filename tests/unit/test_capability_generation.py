@@ -13,7 +13,7 @@ from brainalign.capability.generation import (
 )
 from brainalign.capability.tasks import Task
 from brainalign.errors import InputError
-from unit import capability_world as world
+from worlds import capability_world as world
 from worlds.entries import asked
 
 # The form of the published prompts, with a text of our own.

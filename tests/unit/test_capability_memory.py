@@ -10,7 +10,7 @@ from brainalign.capability.answering import answer
 from brainalign.capability.scorers import Likeliest, Written
 from brainalign.errors import InputError
 from brainalign.models import memory
-from unit import capability_world as world
+from worlds import capability_world as world
 from worlds.entries import asked
 
 FULL = torch.OutOfMemoryError("CUDA out of memory")

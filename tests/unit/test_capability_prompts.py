@@ -11,7 +11,7 @@ from brainalign.capability.prompts import (
 from brainalign.errors import InputError
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
-from unit import capability_world as world
+from worlds import capability_world as world
 
 
 def test_mmlu_prompt_byte_for_byte() -> None:

@@ -13,9 +13,9 @@ from brainalign.capability.tasks import Task
 from brainalign.errors import InputError
 from brainalign.models.architectures import FAMILIES
 from brainalign.models.loading import LanguageModel
-from unit import capability_world as world
-from unit.capability_world import published_prompt
 from unit.eager_attention import eager
+from worlds import capability_world as world
+from worlds.capability_world import published_prompt
 from worlds.entries import asked
 from worlds.families import crossed
 

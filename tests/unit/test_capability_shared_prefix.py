@@ -2,7 +2,6 @@
 
 from types import SimpleNamespace
 
-import capability_world as world
 import numpy as np
 import pytest
 import torch
@@ -10,6 +9,7 @@ from brainalign.capability import batches
 from brainalign.capability.shared_prefix import SharedPrefix, attention, can_share
 from brainalign.errors import InputError
 from transformers.cache_utils import DynamicCache
+from worlds import capability_world as world
 
 
 def first_row(n_groups: int, n_tokens: int, n_units: int) -> DynamicCache:

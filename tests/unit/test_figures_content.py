@@ -1,47 +1,36 @@
-"""The figures show the tables' numbers, and say what cannot be computed."""
+"""The figures show the tables' numbers, and can be read: no text over another, none cut off.
+
+Every figure is drawn once for all that is asked of it.
+"""
 
 import itertools
 import re
-import warnings
 
 import figure_tables as tables
 import numpy as np
-import pandas as pd
 import pytest
 from brainalign.analysis.averages import dataset_scores
-from brainalign.analysis.baselines import against_baselines
 from brainalign.analysis.contrasts import contrasts as contrasts_of
-from brainalign.analysis.correlations import correlations
-from brainalign.analysis.mixed_effects import mixed_effects as mixed_table
 from brainalign.analysis.wording import p_text, r_text
 from brainalign.errors import InputError
 from brainalign.figures.alignment import alignment
 from brainalign.figures.baselines import baselines
-from brainalign.figures.behavior import behavior
 from brainalign.figures.correlates import correlates
 from brainalign.figures.improvement import improvement
 from brainalign.figures.layer_curves import layer_curves
 from brainalign.figures.legacy_controlled import legacy_controlled
-from brainalign.figures.losses import losses
 from brainalign.figures.measured_published import measured_published
-from brainalign.figures.mixed_effects import mixed_effects
 from brainalign.figures.order import model_order
-from brainalign.figures.profiles import profiles
 from brainalign.figures.published import published
-from brainalign.figures.regions import regions
 from brainalign.figures.style import (
     COLOUR,
-    FAMILY_MARKERS,
-    drawing,
-    family_markers,
-    spaced,
+    COLUMN,
+    PAGE,
 )
 from brainalign.figures.training import training
 from brainalign.figures.trajectory import trajectory
-from figure_checks import collisions, cut_off, said
-from figure_gallery import drawn
-from hypothesis import given
-from hypothesis import strategies as st
+from figure_checks import collisions, cut_off, panels, said, texts, words
+from figure_gallery import CASES, drawn, strictly_drawing
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
@@ -49,14 +38,8 @@ from matplotlib.text import Text
 
 @pytest.fixture(autouse=True)
 def style():
-    with drawing(), warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with strictly_drawing():
         yield
-
-
-def texts(figure):
-    figure.draw_without_rendering()
-    return said(figure)
 
 
 def points(axes):
@@ -450,7 +433,7 @@ def test_correlates_give_world_knowledge_the_panel_of_its_task():
 def test_legacy_controlled_states_fit_four_datasets_beside_each_other():
     scores = tables.scores(tables.LARGE, ("passages", "stories", "chapter", "story"))
     figure = legacy_controlled(scores)
-    assert "N = 50" in texts(figure)
+    assert "N = 43" in texts(figure)
     assert cut_off(figure) == [] and collisions(figure) == []
 
 
@@ -488,178 +471,49 @@ def test_published_names_the_quantity_that_is_missing():
         published(models, check[~check["quantity"].str.startswith("Wilcoxon")], categories, widths)
 
 
-# Bad input: one model, no pairs, one family, no answers, ties, constants, gaps -------------------
+# Every figure ----------------------------------------------------------------------------------
 
 
-TWO = ("passages", "stories")  # datasets
+@pytest.fixture(params=CASES, ids="-".join)
+def figure(request):
+    return drawn(*request.param)
 
 
-def small_study(keep=None, change=None):
-    """A study of which a part is left out or changed, analysed like any other."""
-    made = {
-        "scores": tables.scores(datasets=TWO),
-        "behaviors": tables.behaviors(),
-        "capabilities": tables.capabilities(),
-    }
-    if change:
-        made = change(made)
-    if keep:
-        made = {name: table[keep(table)] for name, table in made.items()}
-    return made | tables.analysed(made)
+def test_no_text_covers_another(figure):
+    assert collisions(figure) == []
 
 
-def figures_of_scores(study):
-    whole = study["scores"]
-    against = against_baselines(whole, tables.subjects(whole))
-    return {
-        "baselines": baselines(against, whole),
-        "mixed_effects": mixed_effects(mixed_table(whole, tables.subjects(whole))),
-        "alignment": alignment(study["scores"]),
-        "legacy_controlled": legacy_controlled(study["scores"]),
-        "improvement": improvement(study["contrasts"], study["scores"]),
-        "correlates": correlates(
-            study["scores"], study["correlations"], study["capabilities"], study["behaviors"]
-        ),
-    }
+def test_no_text_leaves_the_sheet(figure):
+    assert cut_off(figure) == []
 
 
-def one_model(table):
-    return table["model"] == "sim-gpt-a"
+def test_print_is_large_enough_at_its_printed_width(figure):
+    assert figure.get_figwidth() in (COLUMN, PAGE)
+    assert min(text.get_fontsize() for text in words(figure)) >= 7
 
 
-def no_tuned(table):
-    return table["role"] != "tuned"
+# What a panel rests on without a mode: the loss of a training, the responses of a dataset.
+WITHOUT_MODE = ("Training loss", "Distribution", "Missing values", "Autocorrelation",
+                "Inter-subject correlation")  # fmt: skip
 
 
-def one_family(table):
-    return table["family"] == "sim-gpt"
+def test_every_panel_states_n_and_mode(figure):
+    if "Published fits" in said(figure):  # of models' releases: they know no modes
+        return
+    stated = panels(figure)
+    assert stated
+    for title, text in stated:
+        assert "N = " in text or "not computable" in text, (title, text)
+        if title not in WITHOUT_MODE:
+            assert re.search("legacy|controlled|the same in both modes", text), (title, text)
 
 
-def constant(made):
-    return made | {"scores": made["scores"].assign(r=0.2)}
+def test_simulated_data_are_marked_and_real_data_are_not(figure):
+    marked = "SIMULATED DATA" in said(figure)
+    real = ("Published tables", "Measured here beside published", "Published fits")
+    assert marked == (not any(title in said(figure) for title in real))
 
 
-def gaps(made):
-    scores = made["scores"]
-    absent = (scores["model"] == "sim-gpt-b-tuned-1") & (scores["dataset"] == "stories")
-    undefined = (scores["model"] == "sim-gpt-c") & (scores["mode"] == "legacy")
-    return made | {"scores": scores[~absent].assign(r=scores["r"].where(~undefined))}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        ({"keep": one_model}, {"improvement": "not computable", "correlates": "not computable"}),
-        ({"keep": no_tuned}, {"improvement": "not computable", "correlates": "not computable"}),
-        ({"keep": one_family}, {}),
-        ({"change": constant}, {"correlates": "not computable", "legacy_controlled": "constant"}),
-        ({"change": gaps}, {"alignment": "no score", "legacy_controlled": "no score"}),
-    ],
-    ids=["one model", "no pairs", "one family", "constant scores", "missing benchmark"],
-)
-def test_what_cannot_be_computed_is_said_in_its_place(arguments, expected):
-    study = small_study(**arguments)
-    figures = figures_of_scores(study)
-    keep = arguments.get("keep")
-    if keep:  # a change of scores leaves these as they are
-        layers = tables.layers(datasets=("stories",))
-        figures["layers"] = layer_curves(layers[keep(layers)], study["scores"])
-        figures["behavior"] = behavior(
-            study["behaviors"], study["correlations"], study["capabilities"]
-        )
-    lines = {name: texts(figure) for name, figure in figures.items()}
-    for name, words in expected.items():
-        assert words in lines[name], name
-    for name, figure in figures.items():
-        assert collisions(figure) == [], name
-
-
-def test_study_without_answers_says_so():
-    made = {"scores": tables.scores(datasets=("stories",)), "behaviors": tables.behaviors()}
-    found = correlations(**made)
-    assert "no capability task" in texts(behavior(made["behaviors"], found))
-    correlates(made["scores"], found)
-
-
-def test_study_with_one_mode():
-    scores = tables.scores(datasets=("passages",))
-    legacy = scores[scores["mode"] == "legacy"]
-    assert "no controlled benchmark" in texts(legacy_controlled(legacy))
-    alignment(legacy).draw_without_rendering()
-
-
-OF_TABLES = {
-    alignment: ["scores"], legacy_controlled: ["scores"], layer_curves: ["layers", "scores"],
-    improvement: ["contrasts", "scores"], profiles: ["profiles", "scores"],
-    baselines: ["baselines", "scores"], mixed_effects: ["mixed_effects"], losses: ["losses"],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("draw", OF_TABLES, ids=lambda draw: draw.__name__)
-def test_empty_tables_give_a_figure_that_says_why(draw):
-    empty, *others = (tables.study()[name] for name in OF_TABLES[draw])
-    assert "not computable" in texts(draw(empty.iloc[:0], *others))
-
-
-def test_regions_without_names_and_training_without_logs():
-    table = tables.alignment()
-    whole = table[table["region"] == "all"]
-    figure = regions(whole, tables.ceilings(), "b", "legacy", False)
-    assert "no named regions" in texts(figure)
-    assert "no model" in texts(training({}, pd.DataFrame()))
-
-
-def test_undefined_region_is_named():
-    table = tables.alignment()
-    table["r"] = table["r"].where(table["region"] != "LATL")
-    assert "r is not defined" in texts(regions(table, tables.ceilings(), "b", "legacy", False))
-
-
-# Parts ------------------------------------------------------------------------------------------
-
-
-def test_no_two_families_share_a_marker_and_baselines_have_their_own():
-    table = tables.scores([(f"family-{i}", 1, 0) for i in range(len(FAMILY_MARKERS))])
-    markers = family_markers(table)
-    assert len(set(markers.values())) == len(FAMILY_MARKERS)
-
-
-@given(
-    st.lists(st.floats(-10, 10), min_size=1, max_size=12),
-    st.floats(0.01, 2),
-)
-def test_spaced_keeps_distance_order_and_mean(values, gap):
-    places = spaced(values, gap)
-    order = np.argsort(values, kind="stable")
-    steps = np.diff(np.array(places)[order])
-    assert (steps >= gap - 1e-9).all()
-    assert np.isclose(np.mean(places), np.mean(values))
-
-
-@pytest.mark.parametrize(
-    ("p", "text"),
-    [(0.0001, "p < .001"), (0.0499, "p = .050"), (0.05, "p = .050"), (0.557, "p = .557"),
-     (1.0, "p = 1.000"), (float("nan"), "p n/a")],
-)  # fmt: skip
-def test_p_values_as_text(p, text):
-    assert p_text(p) == text
-
-
-@pytest.mark.parametrize(
-    ("r", "text"),
-    [(0.805, ".81"), (-0.159, "−.16"), (1.0, "1.00"), (-0.001, ".00"), (float("nan"), "n/a")],
-)
-def test_correlations_as_text(r, text):
-    assert r_text(r) == text
-
-
-def test_a_legend_holds_what_is_drawn():
-    said = "noise ceiling"
-
-    def legend(table):
-        return {text.get_text() for text in alignment(table).legends[0].texts}
-
-    with_ceiling = tables.scores()
-    assert {said, "95 % interval"} <= legend(with_ceiling)
-    without = with_ceiling.assign(ceiling=np.nan, low=np.nan, high=np.nan)
-    assert not {said, "95 % interval"} & legend(without)
+def test_real_study_is_not_marked_simulated():
+    figure = alignment(tables.scores(datasets=("passages",), simulated=False))
+    assert "simulated" not in texts(figure).lower()

@@ -2,7 +2,7 @@ import pytest
 import torch
 from brainalign.errors import InputError
 from brainalign.models.architectures import FAMILIES, capture, family, layer_names, run_body
-from tiny_checkpoints import network
+from worlds.tiny_checkpoints import network
 
 DECODERS = [kind for kind in FAMILIES if FAMILIES[kind].architecture == "decoder-only"]
 IDS = torch.tensor([[5, 9, 200, 31, 7, 120], [40, 41, 42, 43, 44, 45]])

@@ -1,7 +1,7 @@
 """Chat templates: what a user's message becomes."""
 
 from brainalign.models.chat import as_user
-from tiny_checkpoints import tokenizer
+from worlds.tiny_checkpoints import tokenizer
 
 TEMPLATE = (
     "On {{ strftime_now('%d %B %Y') }} a user said: {{ messages[0]['content'] }}"

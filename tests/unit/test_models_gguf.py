@@ -15,9 +15,9 @@ from brainalign.models.loading import load
 from brainalign.models.manifest import describe
 from brainalign.models.sources import resolve
 from safetensors.torch import load_file
-from tiny_checkpoints import VOCABULARY, network, tokenizer
 from tokenizers import Tokenizer, decoders, models, normalizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
+from worlds.tiny_checkpoints import VOCABULARY, network, tokenizer
 
 IDS = (torch.arange(100) % (VOCABULARY - 3) + 3)[None]
 _LLAMA31 = {

@@ -11,7 +11,7 @@ from brainalign.models.architectures import run_body
 from brainalign.models.head import logits_in_parts, use_float32
 from brainalign.models.loading import LanguageModel
 from brainalign.reading.prediction import token_bits
-from unit import capability_world as world
+from worlds import capability_world as world
 from worlds.entries import asked
 
 

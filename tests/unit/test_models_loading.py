@@ -12,10 +12,10 @@ from brainalign.models.loading import empty, load, load_tokenizer
 from brainalign.models.manifest import describe
 from brainalign.reading.activations import extract
 from brainalign.reading.surprisal import word_surprisal
-from reading_models import stories, tiny, words
 from safetensors.torch import load_file, save_file
-from tiny_checkpoints import network, save, write
 from transformers import ByT5Tokenizer
+from worlds.reading_models import stories, tiny, words
+from worlds.tiny_checkpoints import network, save, write
 
 IDS = torch.tensor([[5, 9, 200, 31, 7, 120]])
 ROUNDING = 1e-6  # GPT-2's GELU is computed by torch's own kernel, attention mostly too

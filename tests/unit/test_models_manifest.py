@@ -10,7 +10,7 @@ from brainalign.models.architectures import FAMILIES
 from brainalign.models.loading import load
 from brainalign.models.manifest import KEYS, MADE_HERE, check, check_files, describe
 from safetensors.torch import load_file, save_file
-from tiny_checkpoints import write
+from worlds.tiny_checkpoints import write
 
 
 def described(folder, **settings):

@@ -10,7 +10,7 @@ from brainalign.formats.activations import open_activations
 from brainalign.formats.datasets import write_dataset
 from brainalign.models.loading import load
 from brainalign.models.manifest import check
-from tiny_checkpoints import write
+from worlds.tiny_checkpoints import write
 
 
 def run(script, **parts):

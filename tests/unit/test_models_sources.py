@@ -17,7 +17,7 @@ from brainalign.models.loading import load
 from brainalign.models.manifest import describe
 from brainalign.models.sources import from_package, keep, resolve
 from safetensors.torch import save_file
-from tiny_checkpoints import network, tokenizer, write
+from worlds.tiny_checkpoints import network, tokenizer, write
 
 IDS = torch.tensor([[5, 9, 200, 31, 7, 120]])
 

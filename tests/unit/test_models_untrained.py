@@ -8,7 +8,7 @@ from brainalign.models.loading import load
 from brainalign.models.manifest import describe
 from brainalign.models.untrained import write_untrained
 from safetensors.torch import load_file, save_file
-from tiny_checkpoints import VOCABULARY, write
+from worlds.tiny_checkpoints import VOCABULARY, write
 
 
 def manifest_of(folder, **settings):

@@ -13,8 +13,8 @@ from brainalign.models.manifest import describe
 from brainalign.models.weights import check_weights
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
-from tiny_checkpoints import network, save, write
 from transformers import AutoModelForCausalLM
+from worlds.tiny_checkpoints import network, save, write
 
 
 def described(folder, **settings):

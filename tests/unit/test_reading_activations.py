@@ -7,9 +7,9 @@ from brainalign.errors import InputError
 from brainalign.models.architectures import FAMILIES
 from brainalign.reading.activations import extract
 from brainalign.reading.contexts import join
-from reading_models import ALL, stories, tiny, words
 from worlds.families import REPRESENTATIVES, crossed
 from worlds.naive_reading import agree, naive, naive_text
+from worlds.reading_models import ALL, stories, tiny, words
 
 
 @pytest.mark.parametrize(("name", "pooling"), crossed(ALL, "mean", "last", "sum"))

@@ -6,8 +6,8 @@ from brainalign.errors import InputError
 from brainalign.reading.contexts import chains, join
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reading_models import stories
 from worlds.naive_reading import naive_text
+from worlds.reading_models import stories
 
 pieces = st.text(alphabet="ab ,.", min_size=1, max_size=8).filter(str.strip)
 

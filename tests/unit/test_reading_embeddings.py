@@ -8,9 +8,9 @@ import torch
 from brainalign.formats.activations import open_activations, write_activations
 from brainalign.reading.activations import extract
 from brainalign.reading.embeddings import input_embeddings
-from reading_models import TEXT, stories, tiny
-from test_encoding_alignment import overall, tables
+from worlds.encoding import overall, tables
 from worlds.entries import align
+from worlds.reading_models import TEXT, stories, tiny
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "t5", "bert"])

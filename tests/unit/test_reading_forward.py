@@ -5,8 +5,8 @@ import torch
 from brainalign.errors import InputError
 from brainalign.reading.activations import extract
 from brainalign.reading.forward import batch_budget, in_batches
-from reading_models import stories, tiny
 from worlds.naive_reading import agree
+from worlds.reading_models import stories, tiny
 
 FULL = {
     "GPU": torch.OutOfMemoryError("CUDA out of memory"),

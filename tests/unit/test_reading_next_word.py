@@ -5,7 +5,7 @@ import pytest
 import torch
 from brainalign.errors import InputError
 from brainalign.reading.next_word import next_word_loss
-from reading_models import TEXT, tiny
+from worlds.reading_models import TEXT, tiny
 
 
 def naive_bits(model, ids, window, stride):

@@ -7,7 +7,7 @@ import pytest
 from brainalign.errors import InputError
 from brainalign.formats.activations import ActivationWriter, open_activations, write_activations
 from brainalign.reading.activations import extract, prepare
-from reading_models import stories, tiny
+from worlds.reading_models import stories, tiny
 
 
 class Killed(Exception):

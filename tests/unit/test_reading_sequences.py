@@ -8,7 +8,7 @@ from brainalign.reading.sequences import Specials, plan, special_tokens
 from brainalign.reading.surprisal import word_surprisal
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reading_models import stories, tiny, tokenizer, words
+from worlds.reading_models import stories, tiny, tokenizer, words
 
 
 @pytest.mark.parametrize(

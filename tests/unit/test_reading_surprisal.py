@@ -12,9 +12,9 @@ from brainalign.reading.prediction import mass_bits
 from brainalign.reading.sequences import INSTRUCTION
 from brainalign.reading.surprisal import word_surprisal
 from eager_attention import eager
-from reading_models import CAUSAL, ENCODER_DECODER, stories, tiny, words
 from worlds.families import crossed
 from worlds.naive_reading import naive_text
+from worlds.reading_models import CAUSAL, ENCODER_DECODER, stories, tiny, words
 
 
 def bits_of(logits, tokens):

@@ -16,7 +16,7 @@ from brainalign.study.models import (
     weights_of,
 )
 from conftest import REPOSITORY
-from reading_models import tiny
+from worlds.reading_models import tiny
 
 MODELS = {
     "named": {"source": {"type": "hub", "id": "a/Qwen2.5-0.5B", "revision": "1b"}},

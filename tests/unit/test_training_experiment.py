@@ -24,8 +24,8 @@ from brainalign.simulation.corpus import corpus
 from brainalign.simulation.instructions import instructions
 from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
 from brainalign.simulation.world import build_world
-from tiny_checkpoints import network
 from transformers import PreTrainedTokenizerFast
+from worlds.tiny_checkpoints import network
 
 ARCHITECTURES = ("decoder-only", "encoder-decoder")
 RECIPE = Recipe(prompt="plain", samples=48, epochs=1, learning_rate=5e-3, batch_size=8, held_out=8)

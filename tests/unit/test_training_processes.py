@@ -15,7 +15,7 @@ from brainalign.models.pretraining import save_checkpoint
 from brainalign.models.tuned_checkpoint import Training, write_checkpoint
 from safetensors.torch import load_file
 from sharded_training import add, fail_in, write_on_cpus
-from tiny_checkpoints import network, save, write
+from worlds.tiny_checkpoints import network, save, write
 
 SOURCE = {
     "type": "tune", "arm": "instruction", "prompt": "plain", "batch_size": 6, "micro_batch": 2,

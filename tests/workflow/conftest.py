@@ -16,6 +16,8 @@ import yaml
 from conftest import REPOSITORY
 from filelock import FileLock
 
+from workflow import planning
+
 JOB = re.compile(r"^(?:local)?rule (?P<rule>\w+):$")
 WILDCARDS = re.compile(r"^\s+wildcards: (?P<wildcards>.+)$")
 
@@ -38,18 +40,31 @@ class Study:
 
     def start(self, output: int | IO[str], *arguments: str) -> subprocess.Popen[str]:
         """Start Snakemake on the study, with stdout and stderr each going to `output`."""
+        return subprocess.Popen(
+            [*self.within, str(self.python), "-m", "snakemake", *self.arguments(*arguments)],
+            cwd=self.folder, env=self.environment, stdout=output, stderr=output, text=True,
+        )  # fmt: skip
+
+    def plan(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A dry run of the study; its output and exit code are the test's to judge."""
+        if self.within or self.python != Path(sys.executable):
+            return self.snakemake("--dry-run", *arguments)
+        asked = self.arguments("--dry-run", *arguments)
+        return planning.snakemake(asked, self.folder, self.environment)
+
+    def arguments(self, *arguments: str) -> list[str]:
+        """Arguments of Snakemake for the study, whose config is written."""
         path = self.folder / "study.yaml"
         path.write_text(yaml.safe_dump(self.config, sort_keys=False), encoding="utf-8")
-        command = [
-            *self.within, str(self.python), "-m", "snakemake",
+        return [
             "--snakefile", str(self.code / "Snakefile"),
             "--directory", str(self.folder), "--configfile", str(path),
             "--workflow-profile", str(self.code / "profiles" / "default"), *arguments,
         ]  # fmt: skip
-        environment = {**os.environ, "XDG_CACHE_HOME": str(self.folder / "cache")}
-        return subprocess.Popen(
-            command, cwd=self.folder, env=environment, stdout=output, stderr=output, text=True
-        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "XDG_CACHE_HOME": str(self.folder / "cache")}
 
     def run(self, *arguments: str) -> None:
         """Run to the end, or fail the test with what Snakemake said."""
@@ -58,19 +73,24 @@ class Study:
 
     def jobs(self, *arguments: str) -> set[str]:
         """The jobs that a run would execute now: `rule` or `rule value,value` by wildcards."""
-        done = self.snakemake("--dry-run", *arguments)
+        done = self.plan(*arguments)
         assert done.returncode == 0, done.stderr[-8000:]
-        found: set[str] = set()
-        rule = ""
-        for line in (done.stdout + done.stderr).splitlines():
-            if job := JOB.match(line):
-                rule = job["rule"]
-                found.add(rule)
-            elif (match := WILDCARDS.match(line)) and rule:
-                values = [pair.split("=", 1)[1] for pair in match["wildcards"].split(", ")]
-                found.discard(rule)
-                found.add(f"{rule} {','.join(values)}")
-        return found - {"all"}
+        return jobs_in(done.stdout + done.stderr)
+
+
+def jobs_in(said: str) -> set[str]:
+    """The jobs that a run names: `rule` or `rule value,value` by wildcards."""
+    found: set[str] = set()
+    rule = ""
+    for line in said.splitlines():
+        if job := JOB.match(line):
+            rule = job["rule"]
+            found.add(rule)
+        elif (match := WILDCARDS.match(line)) and rule:
+            values = [pair.split("=", 1)[1] for pair in match["wildcards"].split(", ")]
+            found.discard(rule)
+            found.add(f"{rule} {','.join(values)}")
+    return found - {"all"}
 
 
 @pytest.fixture(scope="session")

@@ -425,7 +425,7 @@ def test_the_plan_names_models_that_are_scored_on_reading_times_alone(study: Stu
     study.config["datasets"]["natural-stories"] = {"source": {"type": "natural-stories"}}
     study.config["behavior"]["times"] = {"dataset": "natural-stories", "mode": "controlled"}
     study.config["models"]["released"] = {"source": dict(RELEASED)}
-    done = study.snakemake("--dry-run")
+    done = study.plan()
     assert done.returncode == 0, done.stderr[-2000:]
     said = "Models of published surprisal, without weights, are scored on reading times alone"
     assert f"{said}: released\n" in done.stderr + done.stdout

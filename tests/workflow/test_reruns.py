@@ -16,7 +16,7 @@ import pytest
 import yaml
 from conftest import REPOSITORY
 
-from workflow.conftest import Study, with_tuning
+from workflow.conftest import Study, jobs_in, with_tuning
 
 pytestmark = pytest.mark.workflow
 
@@ -286,6 +286,21 @@ def test_an_edit_of_the_code(finished_study: Callable[[], Study], edit: str) -> 
     name, old, new, expected = CODE_EDITS[edit]
     with edited(study.code / "scripts" / "brainalign" / name, old, new):
         assert study.jobs() == expected
+
+
+def test_a_plan_in_a_fork_is_that_of_a_process_of_its_own(
+    finished_study: Callable[[], Study],
+) -> None:
+    study = finished_study()
+    study.config["models"]["oasm"]["source"]["sigma"] = 2.0
+    alone = study.snakemake("--dry-run")
+    assert alone.returncode == 0
+    assert jobs_in(alone.stdout + alone.stderr) == study.jobs() != set()
+    study.config["sede"] = 1
+    alone, forked = study.snakemake("--dry-run"), study.plan()
+    assert alone.returncode == forked.returncode != 0
+    assert "did you mean 'seed'" in forked.stdout
+    assert (alone.stdout, alone.stderr) == (forked.stdout, forked.stderr)
 
 
 def test_a_published_table(finished_study: Callable[[], Study]) -> None:

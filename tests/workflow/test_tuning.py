@@ -50,7 +50,7 @@ def test_a_cut_manifest_is_named_when_jobs_are_planned(study: Study) -> None:
     manifest = study.folder / name
     manifest.parent.mkdir(parents=True)
     manifest.write_text('{"continued_from": "sim-dec', encoding="utf-8")
-    done = study.snakemake("--dry-run")
+    done = study.plan()
     said = done.stdout + done.stderr
     assert done.returncode != 0
     assert f"{name}: not JSON" in said

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.tiny_checkpoints import write
+from worlds.tiny_checkpoints import write
 
 from workflow.conftest import Study
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from unit.tiny_checkpoints import write
+from worlds.tiny_checkpoints import write
 
 from workflow.conftest import Study
 

@@ -15,6 +15,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from worlds.tiny_networks import VARIANTS, sizes
+
 NOUNS = ["river", "stone", "lamp", "heron", "bread", "boat", "miller", "tower", "apple", "garden"]
 VERBS = ["holds", "follows", "hides", "lifts", "finds"]
 
@@ -119,80 +121,28 @@ def tokenizer(kind: str) -> PreTrainedTokenizerFast:
     )  # fmt: skip
 
 
-_LLAMA_LIKE = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 8,
-    "max_position_embeddings": 1024,
+# Families are those of `tiny_networks`; a tokenizer of another kind than `bytes`:
+_TOKENS = {
+    **dict.fromkeys(
+        ("llama", "mistral", "gemma", "gemma2", "gemma3", "opt", "mixtral", "phi3"), "begin"
+    ),
+    **dict.fromkeys(("t5", "mt5"), "end"),
+    "gpt2-split": "split",
 }
-_T5_LIKE = {
-    "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4,
-    "decoder_start_token_id": 0,
-}  # fmt: skip
-_CONFIGS = {
-    "gpt2": ("bytes", "gpt2", {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 1024}),
-    "gpt2-split": ("split", "gpt2", {"n_embd": 32, "n_layer": 2, "n_head": 4}),
-    "llama": ("begin", "llama", _LLAMA_LIKE),
-    "mistral": ("begin", "mistral", _LLAMA_LIKE | {"sliding_window": 40}),
-    "gemma2": (
-        "begin",
-        "gemma2",
-        _LLAMA_LIKE | {
-            "attn_logit_softcapping": 1.0, "final_logit_softcapping": 2.0, "sliding_window": 4096,
-        },
-    ),
-    "opt": (
-        "begin",
-        "opt",
-        {
-            "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
-            "word_embed_proj_dim": 32, "max_position_embeddings": 1024,
-        },
-    ),
-    "bloom": ("bytes", "bloom", {"hidden_size": 32, "n_layer": 2, "n_head": 4}),
-    "falcon": (
-        "bytes",
-        "falcon",
-        {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4},
-    ),
-    "falcon-rw": (
-        "bytes",
-        "falcon",
-        {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "alibi": True},
-    ),
-    "gptj": ("bytes", "gptj", {"n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4}),
-    "mixtral": ("begin", "mixtral", _LLAMA_LIKE | {"num_local_experts": 4}),
-    "mpt": ("bytes", "mpt", {"d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 1024}),
-    "olmo3": ("bytes", "olmo3", _LLAMA_LIKE | {"sliding_window": 40}),
-    "phi": ("bytes", "phi", _LLAMA_LIKE),
-    "phi3": ("begin", "phi3", _LLAMA_LIKE | {"sliding_window": 40}),
-    "gpt_neox": ("bytes", "gpt_neox", _LLAMA_LIKE | {"rotary_pct": 0.5}),
-    "olmo": ("bytes", "olmo", _LLAMA_LIKE),
-    "olmo2": ("bytes", "olmo2", _LLAMA_LIKE),
-    "granite": ("bytes", "granite", _LLAMA_LIKE | {"logits_scaling": 4.0}),
-    "qwen2": ("bytes", "qwen2", _LLAMA_LIKE),
-    "qwen3": ("bytes", "qwen3", _LLAMA_LIKE),
-    "smollm3": ("bytes", "smollm3", _LLAMA_LIKE),
-    "gemma": ("begin", "gemma", _LLAMA_LIKE),
-    "gemma3": ("begin", "gemma3_text", _LLAMA_LIKE | {"sliding_window": 40}),
-    "t5": ("end", "t5", _T5_LIKE),
-    "mt5": ("end", "mt5", _T5_LIKE),
-}  # fmt: skip
 ENCODER_DECODER = ("t5", "mt5")
-DECODERS = tuple(kind for kind in _CONFIGS if kind not in ENCODER_DECODER)
-ALL = tuple(_CONFIGS)
+_OTHERS = ("bert", "t5-v1.1", "falcon-40b", "opt-350m")  # answer as others do, or not at all
+DECODERS = ("gpt2-split", *(n for n in VARIANTS if n not in (*ENCODER_DECODER, *_OTHERS)))
+ALL = (*DECODERS, *ENCODER_DECODER)
 
 
 @cache
 def model(kind: str, max_context: int = 1024, scale: float = 0.25) -> LanguageModel:
     """A random model; its weights are large enough that every token of a prompt matters."""
-    tokens, model_type, sizes = _CONFIGS[kind]
-    made = tokenizer(tokens)
+    name = kind.removesuffix("-split")
+    model_type, settings = sizes(name, layers=2, positions=1024, window=40)
+    made = tokenizer(_TOKENS.get(kind, "bytes"))
     config = AutoConfig.for_model(
-        model_type, vocab_size=len(made), bos_token_id=2, eos_token_id=1, pad_token_id=0, **sizes
+        model_type, vocab_size=len(made), bos_token_id=2, eos_token_id=1, pad_token_id=0, **settings
     )
     two = kind in ENCODER_DECODER
     auto = AutoModelForSeq2SeqLM if two else AutoModelForCausalLM

@@ -9,42 +9,9 @@ from brainalign.models.architectures import FAMILIES
 from brainalign.models.loading import CLASSES, AutoConfig, PreTrainedTokenizerFast
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from worlds.tiny_networks import shape
+
 VOCABULARY = 320
-_LLAMA_LIKE = {
-    "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 1,
-    "head_dim": 8, "intermediate_size": 24, "max_position_embeddings": 64,
-}  # fmt: skip
-_SIZES = {
-    "gpt2": {"n_embd": 16, "n_layer": 3, "n_head": 2, "n_positions": 64},
-    "gpt_neox": {
-        "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2,
-        "intermediate_size": 24, "max_position_embeddings": 64,
-    },
-    "opt": {
-        "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "ffn_dim": 24,
-        "word_embed_proj_dim": 16, "max_position_embeddings": 64,
-    },
-    "gptj": {"n_embd": 16, "n_layer": 3, "n_head": 2, "n_positions": 64, "rotary_dim": 4},
-    "bloom": {"hidden_size": 16, "n_layer": 3, "n_head": 2},
-    "falcon": {
-        "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2,
-        "max_position_embeddings": 64,
-    },
-    "mpt": {"d_model": 16, "n_layers": 3, "n_heads": 2, "max_seq_len": 64},
-    "mixtral": _LLAMA_LIKE | {"num_local_experts": 4, "num_experts_per_tok": 2},
-    "t5": {
-        "d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 3, "num_decoder_layers": 2,
-        "num_heads": 2, "decoder_start_token_id": 0,
-    },
-    "mt5": {
-        "d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 3, "num_decoder_layers": 2,
-        "num_heads": 2,
-    },
-    "bert": {
-        "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2,
-        "intermediate_size": 24, "max_position_embeddings": 64,
-    },
-}  # fmt: skip
 
 
 @cache
@@ -78,7 +45,7 @@ def network(kind: str, seed: int = 0, **settings):
 
     Its attention is transformers' `eager` one, which is written out and leaves nothing aside.
     """
-    sizes = {**_SIZES.get(kind, _LLAMA_LIKE), "vocab_size": VOCABULARY}
+    sizes = {**shape(kind, width=16, layers=3, positions=64), "vocab_size": VOCABULARY}
     special = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2}
     config = AutoConfig.for_model(kind, **{**special, **sizes, **settings})
     with torch.random.fork_rng(devices=[]):

@@ -24,6 +24,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from worlds.tiny_networks import ENCODER_DECODER, VARIANTS, sizes
+
 TEXT = """The old miller walked slowly down to the river , with a lantern and a loaf of bread .
 Nobody in the village had seen the heron since the flood ; still he whistled , and listened !
 Was it the wind , or did somebody answer from across ? He could not tell : the fog was thick .
@@ -129,112 +131,28 @@ def tokenizer(kind: str) -> PreTrainedTokenizerFast:
     )  # fmt: skip
 
 
-_LLAMA_LIKE = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "max_position_embeddings": 512,
+# Families are those of `tiny_networks`; a tokenizer of another kind than `bytes`:
+_TOKENS = {
+    **dict.fromkeys(("llama", "gemma", "gemma2", "gemma3"), "metaspace"),
+    **dict.fromkeys(ENCODER_DECODER, "unigram"),
+    "bert": "wordpiece",
 }
-_OPT = {
-    "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
-    "word_embed_proj_dim": 32, "max_position_embeddings": 512,
-}  # fmt: skip
-_T5 = {
-    "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4,
-    "n_positions": 512, "decoder_start_token_id": 0,
-}  # fmt: skip
-_FALCON = {
-    "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4,
-    "max_position_embeddings": 512,
-}  # fmt: skip
-_CONFIGS = {
-    "gpt2": ("bytes", "gpt2", {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 512}),
-    "llama": ("metaspace", "llama", _LLAMA_LIKE | {"num_key_value_heads": 2}),
-    "gemma": ("metaspace", "gemma", _LLAMA_LIKE | {"num_key_value_heads": 1, "head_dim": 8}),
-    "gemma2": (
-        "metaspace",
-        "gemma2",
-        _LLAMA_LIKE
-        | {
-            "num_key_value_heads": 1,
-            "head_dim": 8,
-            "sliding_window": 16,
-            "attn_logit_softcapping": 1.0,
-            "final_logit_softcapping": 2.0,
-        },
-    ),
-    "gemma3": (
-        "metaspace",
-        "gemma3_text",
-        _LLAMA_LIKE | {"num_key_value_heads": 1, "head_dim": 8, "sliding_window": 16},
-    ),
-    "mistral": (
-        "bytes",
-        "mistral",
-        _LLAMA_LIKE | {"num_key_value_heads": 2, "sliding_window": 16},
-    ),
-    "mixtral": (
-        "bytes",
-        "mixtral",
-        _LLAMA_LIKE | {"num_key_value_heads": 2, "num_local_experts": 4, "num_experts_per_tok": 2},
-    ),
-    "olmo": ("bytes", "olmo", _LLAMA_LIKE | {"clip_qkv": 0.5}),
-    "olmo2": ("bytes", "olmo2", _LLAMA_LIKE),
-    "olmo3": ("bytes", "olmo3", _LLAMA_LIKE | {"sliding_window": 16}),
-    "granite": (
-        "bytes",
-        "granite",
-        _LLAMA_LIKE | {"num_key_value_heads": 2, "logits_scaling": 4.0, "residual_multiplier": 0.5},
-    ),
-    "phi": ("bytes", "phi", _LLAMA_LIKE),
-    "phi3": ("bytes", "phi3", _LLAMA_LIKE | {"num_key_value_heads": 2, "sliding_window": 24}),
-    "falcon": ("bytes", "falcon", _FALCON),
-    "falcon-40b": (
-        "bytes",
-        "falcon",
-        _FALCON | {"new_decoder_architecture": True, "num_kv_heads": 2},
-    ),
-    "falcon-rw": ("bytes", "falcon", _FALCON | {"alibi": True, "parallel_attn": False}),
-    "bloom": ("bytes", "bloom", {"hidden_size": 32, "n_layer": 3, "n_head": 4}),
-    "mpt": ("bytes", "mpt", {"d_model": 32, "n_layers": 3, "n_heads": 4, "max_seq_len": 512}),
-    "gptj": (
-        "bytes",
-        "gptj",
-        {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 512, "rotary_dim": 4},
-    ),
-    "qwen2": ("bytes", "qwen2", _LLAMA_LIKE | {"num_key_value_heads": 2}),
-    "qwen3": ("bytes", "qwen3", _LLAMA_LIKE | {"num_key_value_heads": 2, "head_dim": 8}),
-    "smollm3": ("bytes", "smollm3", _LLAMA_LIKE | {"num_key_value_heads": 2}),
-    "opt": ("bytes", "opt", _OPT),
-    "opt-350m": ("bytes", "opt", _OPT | {"do_layer_norm_before": False}),
-    "gpt_neox": ("bytes", "gpt_neox", _LLAMA_LIKE | {"rotary_pct": 0.5}),
-    "t5": ("unigram", "t5", _T5),
-    "t5-v1.1": (  # Flan-T5's too
-        "unigram",
-        "t5",
-        _T5 | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
-    ),
-    "mt5": ("unigram", "mt5", _T5),
-    "bert": ("wordpiece", "bert", _LLAMA_LIKE),
-}
-ENCODER_DECODER = ("t5", "t5-v1.1", "mt5")
-CAUSAL = tuple(name for name in _CONFIGS if name not in (*ENCODER_DECODER, "bert"))
-ALL = tuple(_CONFIGS)
+ALL = tuple(VARIANTS)
+CAUSAL = tuple(name for name in ALL if name not in (*ENCODER_DECODER, "bert"))
 
 
 @cache
 def tiny(name: str, max_context: int | None = None) -> LanguageModel:
     """A random model of a family; weights are large enough that contexts make a difference."""
-    kind, model_type, sizes = _CONFIGS[name]
-    tokens = tokenizer(kind)
+    model_type, settings = sizes(name, layers=3, positions=512, window=16)
+    tokens = tokenizer(_TOKENS.get(name, "bytes"))
     config = AutoConfig.for_model(
         model_type,
         vocab_size=len(tokens),
         bos_token_id=tokens.bos_token_id,
         eos_token_id=tokens.eos_token_id,
         pad_token_id=tokens.pad_token_id,
-        **sizes,
+        **settings,
     )
     record = config.to_dict()
     architecture = family(record).architecture
