@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import REPOSITORY
 from sklearn.linear_model import Ridge
-from tiny_checkpoints import network, tokenizer, write
+from worlds.tiny_checkpoints import network, tokenizer, write
 
 BLOCKS = re.findall(
     r"```python\n(.*?)```", (REPOSITORY / "docs" / "library.md").read_text("utf-8"), re.DOTALL
