@@ -196,7 +196,9 @@ def presentation_findings(
                              ("chat - raw, same weights", "presentation - first")):  # fmt: skip
         own = table[table["comparison"] == comparison]
         whole = own[(own["level"] == "overall") & (own["unit"] == "bases")].iloc[0]
-        found[f"{name}: one model"] = bool(own[own["level"] == "pair"]["p"].iloc[0] < 0.05)
+        found[f"{name}: one model, which differs by .002"] = bool(
+            own[own["level"] == "pair"]["p"].iloc[0] < 0.05
+        )
         found[f"{name}: over models"] = bool(whole["p"] < 0.05)
         found[f"{name}: over models, these stories"] = bool(whole["p_these_stimuli"] < 0.05)
     return found
