@@ -44,15 +44,20 @@ def smallest() -> dict[str, Any]:
 
 
 def test_jobs_of_a_module_run(tmp_path: Path, smallest: dict[str, Any]) -> None:
-    tables = "sub/results/a/tables"
-    done = importing(
-        tmp_path, {"a": "sub"}, smallest, "--", f"{tables}/scores.csv", f"{tables}/behaviors.csv",
-        f"{tables}/capabilities.csv", f"{tables}/losses.csv", f"{tables}/published_check.csv",
-        "sub/results/a/figures/alignment.svg",
-    )  # fmt: skip
+    """A job of every room: world, data, model, reading, encoding, behaviour, questions, figures."""
+    made = [
+        "ceilings/sim-passages-controlled.parquet",
+        "alignment/oasm/sim-passages-legacy.parquet",
+        "behavior/sim-decoder-s/sim-reading-legacy.parquet",
+        "capability/sim-decoder-s/mmlu-sim.parquet",
+        "tables/double_descent.csv",
+        "figures/datasets/sim-passages.svg",
+    ]
+    targets = [f"sub/results/a/{file}" for file in made]
+    done = importing(tmp_path, {"a": "sub"}, smallest, "--", *targets)
     assert done.returncode == 0, done.stderr[-6000:]
     assert not (tmp_path / "results").exists()
-    assert (tmp_path / tables / "scores.csv").stat().st_size > 500
+    assert all((tmp_path / target).stat().st_size > 500 for target in targets)
 
 
 def test_two_studies_are_two_modules(tmp_path: Path, smallest: dict[str, Any]) -> None:
