@@ -57,7 +57,7 @@ def test_jobs_of_a_module_run(tmp_path: Path, smallest: dict[str, Any]) -> None:
     done = importing(tmp_path, {"a": "sub"}, smallest, "--", *targets)
     assert done.returncode == 0, done.stderr[-6000:]
     assert not (tmp_path / "results").exists()
-    assert all((tmp_path / target).stat().st_size > 500 for target in targets)
+    assert all((tmp_path / target).stat().st_size for target in targets)
 
 
 def test_two_studies_are_two_modules(tmp_path: Path, smallest: dict[str, Any]) -> None:

@@ -153,7 +153,7 @@ CONFIG_EDITS: dict[str, tuple[str, object, set[str]]] = {
         f"alignment.{BRAIN[0]}.report_as", "passages", SCORES,
     ),
     "the choice of a layer": (
-        f"alignment.{BRAIN[0]}.layers", {"depth": 0.5},
+        f"alignment.{BRAIN[0]}.layers", "nested",
         {*every(lambda m: brain(m, BRAIN[:1]), MODELS), *SCORES},
     ),
     "a default that is said": (f"alignment.{BRAIN[0]}.epsilon", 0.0, set()),
