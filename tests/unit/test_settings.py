@@ -24,6 +24,7 @@ from brainalign.models.pretraining import new_model
 from brainalign.models.recipe import Recipe
 from brainalign.models.settings import Features, Pretrain, Tune, recipe_of
 from brainalign.settings import faults, plain, read
+from brainalign.simulation import datasets as simulated
 from brainalign.simulation.datasets import simulate
 from brainalign.simulation.settings import Chapter, Passages, Reading, Simulation, Story
 from brainalign.study.reference import PAGE, SCHEMA, SHORT_PAGE, json_schema, page, short_page
@@ -192,6 +193,15 @@ SIZES = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def few_words_are_counted():
+    """Word frequencies of simulated reading times from 2 stories, not 50, which take seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulated, "FREQUENCY_STORIES", 2)
+        yield
+
+
+@pytest.mark.usefixtures("few_words_are_counted")
 @given(entry=drawn(Passages | Story | Chapter | Reading, **SIZES), world=drawn(Simulation))
 @settings(LITTLE, max_examples=4)
 def test_every_admitted_simulated_dataset_is_drawn(entry, world):
