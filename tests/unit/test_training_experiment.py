@@ -1,7 +1,6 @@
 """Tuning experiments: arms, tokens, exact resume, a plain loop as the truth; tiny models."""
 
 import copy
-import dataclasses
 import itertools
 import json
 import resource
@@ -24,6 +23,7 @@ from brainalign.simulation.corpus import corpus
 from brainalign.simulation.instructions import instructions
 from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
 from brainalign.simulation.world import build_world
+from msgspec import structs
 from transformers import PreTrainedTokenizerFast
 from worlds.tiny_checkpoints import network
 
@@ -54,7 +54,7 @@ def model(request, tokenizer):
 
 
 def recipe(**changes):
-    return dataclasses.replace(RECIPE, **changes)
+    return structs.replace(RECIPE, **changes)
 
 
 def lessons(samples, tokenizer, model=None, of=RECIPE, **options):
@@ -109,7 +109,7 @@ def test_micro_batches_change_nothing_of_what_an_arm_reads(tokenizer):
     for arm in get_args(Arm):
         for match in ("tokens", "samples"):
             whole = recipe(arm=arm, match=match, batch_size=4, held_out=0)
-            cut = dataclasses.replace(whole, micro_batch=1)
+            cut = structs.replace(whole, micro_batch=1)
             steps = lessons(uneven, tokenizer, of=whole).steps
             assert lessons(uneven, tokenizer, of=cut).steps == steps, arm
             if (arm, match) == ("shuffled", "tokens"):
@@ -127,7 +127,7 @@ def test_shuffled_pairs_every_instruction_with_another_samples_output(tokenizer)
     asked = told_apart()
     drawn = recipe(samples=12, held_out=4, batch_size=4, match="samples")
     told = lessons(asked, tokenizer, of=drawn)
-    mixed = lessons(asked, tokenizer, of=dataclasses.replace(drawn, arm="shuffled"))
+    mixed = lessons(asked, tokenizer, of=structs.replace(drawn, arm="shuffled"))
 
     def answers(course):
         return ["".join(tokenizer.convert_ids_to_tokens(_said(row))) for row in course.rows]
@@ -159,7 +159,7 @@ def test_samples_without_input_are_kept_or_dropped_by_name(samples, tokenizer):
     bare = sum(not sample["input"].strip() for sample in samples)
     every = recipe(samples=None, held_out=0, arm="no-instruction")
     kept = lessons(samples, tokenizer, of=every).facts["no-instruction_samples"]
-    fewer = dataclasses.replace(every, empty_input="drop")
+    fewer = structs.replace(every, empty_input="drop")
     dropped = lessons(samples, tokenizer, of=fewer).facts["no-instruction_samples"]
     assert 0 < bare == kept - dropped
 
