@@ -564,6 +564,28 @@ def test_a_mixed_model_of_what_is_not_there_is_refused(world, options, message):
         world.fit("controlled", mixed_model=options)
 
 
+def test_a_mixed_model_leaves_out_what_other_regressors_determine(world):
+    """As lme4 does: the likelihood and the number of weights are those without these columns."""
+    stimuli = world.stimuli.assign(twice=2 * world.stimuli["length"] + 1, same=7.0)
+    options = {"mixed_model": {"slopes": ["bits"], "held_out": False}}
+
+    def fitted(*covariates):
+        return whole(
+            fit_reading_times(
+                world.surprisal, stimuli, world.responses(), "controlled",
+                covariates=list(covariates), **options,
+            )
+        )  # fmt: skip
+
+    plain, more = fitted("length", "position"), fitted("length", "same", "twice", "position")
+    assert more.loc["mixed_aic", "value"] == pytest.approx(plain.loc["mixed_aic", "value"])
+    text, names = more.loc["mixed_aic", "note"].split(": ")
+    assert text == "left out, for the others determine them"
+    lagged = {name + back for name in ("same", "twice") for back in ("", "_1_back", "_2_back")}
+    assert set(names.split(", ")) == lagged
+    assert plain.loc["mixed_aic", "note"] == ""
+
+
 def test_means_have_no_mixed_model(world):
     mean = np.nanmean(world.times, 1, keepdims=True)
     table = fit_reading_times(

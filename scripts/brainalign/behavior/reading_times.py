@@ -14,14 +14,13 @@ from brainalign.behavior.readers import of_mean_observation, of_mean_times
 from brainalign.behavior.reliability import Ceiling, reliability, residual
 from brainalign.behavior.settings import ControlledFit, LegacyFit, MixedModel
 from brainalign.behavior.single_times import mixed_model_rows
-from brainalign.behavior.terms import columns_of, spills_over, values_of
+from brainalign.behavior.terms import ROUNDING, columns_of, spills_over, values_of
 from brainalign.datasets.reading_times import at_lags
 from brainalign.errors import InputError
 from brainalign.intervals import correlation, jackknife, paired_sums, slope
 
 MINIMUM_WORDS = 10
 UNITS = {"raw": "ms", "log": "log_ms"}
-ROUNDING = 1e-9  # of a regressor's norm: what the other regressors leave of one that they determine
 COLUMNS = (
     "measure", "kind", "group", "value", "low", "high", "interval", "n", "n_dropped", "reason",
     "ceiling", "ceiling_method", "note",

@@ -10,6 +10,7 @@ import pandas as pd
 from brainalign.behavior.gains import gain_rows
 from brainalign.behavior.mixed_model import CrossedModel, ItemSums, combined, fit, item_sums, loglik
 from brainalign.behavior.settings import MixedModel
+from brainalign.behavior.terms import independent
 from brainalign.errors import InputError
 
 SURPRISAL = "bits"
@@ -56,7 +57,9 @@ def mixed_model_rows(
 
     Parameters
     ----------
-    design : [word, regressor], no NaN; the column `bits` is the word's surprisal.
+    design : [word, regressor], no NaN; the column `bits` is the word's surprisal. A regressor that
+        is constant, or that others determine, is left out, as lme4 does; `note` of `mixed_aic`
+        names it.
     base : the regressors of the model without surprisal.
     times : float64 [word, reader], NaN where unread, in `unit`.
     items : `word` and `sentence`, labels [word].
@@ -88,6 +91,17 @@ def mixed_model_rows(
         for measure in (GAIN, "mixed_aic"):
             yield {**common, "measure": measure, "value": np.nan, "note": note}
         return
+    names = list(design.columns)
+    kept = independent(design[[*base, *(name for name in names if name not in base)]])
+    if SURPRISAL not in kept:
+        note = "not computable: the covariates determine this regressor"
+        for measure in (GAIN, "mixed_aic"):
+            yield {**common, "measure": measure, "value": np.nan, "note": note}
+        return
+    left_out = ", ".join(name for name in names if name not in kept)
+    note = f"left out, for the others determine them: {left_out}" if left_out else ""
+    base = [name for name in base if name in kept]
+    design = design[[name for name in names if name in kept]]
     word, reader = np.nonzero(~np.isnan(times))
     item = np.asarray(items[mixed.items])[word]
     spread = design.std(ddof=0)
@@ -101,7 +115,7 @@ def mixed_model_rows(
     full = observations(list(design.columns)).by_story()
     model = fit(combined(full))
     n = {"n": model.n}
-    yield {**common, **n, "measure": "mixed_aic", "value": model.aic}
+    yield {**common, **n, "measure": "mixed_aic", "value": model.aic, "note": note}
     place = 1 + list(design.columns).index(SURPRISAL)
     value, error = (a[place] / spread[SURPRISAL] for a in (model.weights, model.standard_errors))
     yield {

@@ -17,6 +17,7 @@ STANDARD = (
 slow down before a long word; whatever surprisal adds is to be beyond all of these."""
 
 PLACES = ("position", "word_in_sentence")  # the previous word's follows from the word's own
+ROUNDING = 1e-9  # of a regressor's norm: what the other regressors leave of one that they determine
 KNOTS = (0.05, 0.275, 0.5, 0.725, 0.95)  # quantiles (Harrell 2015, Regression Modeling Strategies)
 
 _COLUMN = r"[^\s^*()]+"
@@ -64,6 +65,13 @@ def spills_over(term: str) -> bool:
     """
     factors = _factors(term)
     return factors[0][0] != "next" and not all(column in PLACES for _, column in factors)
+
+
+def independent(design: pd.DataFrame) -> list[str]:
+    """The columns of a design that an intercept and the columns before them do not determine."""
+    x = (design - design.mean()) / np.maximum(np.sqrt((design**2).mean()), np.finfo(float).tiny)
+    left = np.abs(np.diag(np.linalg.qr(x.to_numpy(), mode="r")))
+    return [name for name, size in zip(x, left, strict=False) if size > ROUNDING * len(x) ** 0.5]
 
 
 def natural_spline(x: np.ndarray, knots: Sequence[float] = KNOTS) -> np.ndarray:
