@@ -18,8 +18,8 @@ from sharded_training import add, fail_in, write_on_cpus
 from worlds.tiny_checkpoints import network, save, write
 
 SOURCE = {
-    "type": "tune", "arm": "instruction", "prompt": "plain", "batch_size": 6, "micro_batch": 2,
-    "epochs": 1, "learning_rate": 1e-3, "max_length": 60, "held_out": 3,
+    "type": "tune", "of": "base", "arm": "instruction", "prompt": "plain", "batch_size": 6,
+    "micro_batch": 2, "epochs": 1, "learning_rate": 1e-3, "max_length": 60, "held_out": 3,
 }  # fmt: skip
 NO_DROPOUT = {
     "llama": {}, "t5": {"dropout_rate": 0.0},
