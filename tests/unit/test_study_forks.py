@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,22 @@ def test_a_script_that_fails_fails_its_job(text, code, server, script):
 @pytest.mark.parametrize("text", ["", "import sys; sys.exit()", "import sys; sys.exit(0)"])
 def test_a_script_that_ends_well_is_a_finished_job(text, server, script):
     server.run(script(text), None)
+
+
+def test_a_script_begins_once_its_process_is_measured(server, script, tmp_path, monkeypatch):
+    """A script that ends at once would else have no process when Snakemake comes to measure it."""
+    wrote = tmp_path / "wrote"
+
+    @contextmanager
+    def slow_to_begin(pid, record):
+        time.sleep(0.3)
+        assert alive(pid)
+        assert not wrote.exists()
+        yield
+
+    monkeypatch.setattr(forks, "benchmarked", slow_to_begin)
+    server.run(script(f"open({str(wrote)!r}, 'w').close()"), None, bench_record=object())
+    assert wrote.exists()
 
 
 def test_jobs_run_beside_each_other(server, tmp_path):

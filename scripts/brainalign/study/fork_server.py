@@ -27,7 +27,8 @@ def serve(requests: socket.socket) -> None:
     """Fork for each request until the other end is closed.
 
     A request is one JSON message {script, environment} with a socket, on which the server answers
-    the process id of the fork, and its exit code when it has ended, a line each.
+    the process id of the fork, and its exit code when it has ended, a line each. In between, who
+    asked writes a line: only then the script begins, so that its process is there to be measured.
     """
     jobs: dict[int, socket.socket] = {}
     woken, wake = socket.socketpair()
@@ -52,11 +53,11 @@ def serve(requests: socket.socket) -> None:
                     for pid in jobs:
                         os.kill(pid, signal.SIGKILL)
                     return
+                connection = socket.socket(fileno=fds[0])
                 pid = os.fork()
                 if pid == 0:
                     selector.close()
-                    _run(**json.loads(message))
-                connection = socket.socket(fileno=fds[0])
+                    _run(connection, **json.loads(message))
                 jobs[pid] = connection
                 _tell(connection, pid)
 
@@ -82,8 +83,8 @@ def _tell(connection: socket.socket, number: int) -> None:
         connection.sendall(b"%d\n" % number)
 
 
-def _run(script: str, environment: dict[str, str]) -> None:
-    """Run a script as Python would run it alone; never returns."""
+def _run(connection: socket.socket, script: str, environment: dict[str, str]) -> None:
+    """Run a script as Python would run it alone, once who asked says so; never returns."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -92,6 +93,9 @@ def _run(script: str, environment: dict[str, str]) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         # A server that is killed takes its forks along.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        with connection:
+            if not connection.recv(1):
+                sys.exit("who asked for this script has gone")
         os.environ.clear()
         os.environ.update(environment)
         sys.argv = [script]

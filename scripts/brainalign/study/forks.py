@@ -19,6 +19,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from psutil import NoSuchProcess
 from snakemake.benchmark import benchmarked
 from snakemake.logging import logger
 from snakemake.script import PythonScript
@@ -122,8 +123,9 @@ class Server:
                     socket.send_fds(self._requests, [request], [theirs.fileno()])
                 pid = int(answers.readline())
                 with benchmarked(pid if bench_record else False, bench_record):
+                    ours.sendall(b"\n")  # measured from now on: the script may begin
                     code = int(answers.readline())
-            except (OSError, ValueError):  # the server has died
+            except (OSError, ValueError, NoSuchProcess):  # the server has died
                 logger.error(f"the process that runs {script} was killed")
                 code = 1
         if code:
