@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from brainalign.errors import InputError
 from conftest import REPOSITORY
 from sklearn.linear_model import Ridge
 from worlds.tiny_checkpoints import network, tokenizer, write
@@ -30,6 +31,26 @@ def test_activations_against_responses():
     assert len(expected) == 4
     # The page's penalties are chosen between 1e-3 and 1e3, which matters little here.
     np.testing.assert_allclose(names["r"], np.mean(expected, axis=0), atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"activations": np.full((160, 12), np.nan)}, "features: 160 rows hold NaN or Inf"),
+        ({"activations": np.zeros((12, 160))}, "features have 12 rows, responses 160"),
+        ({"activations": np.zeros(160)}, r"features: shape \(160,\), expected \[row, unit\]"),
+        ({"responses": np.zeros((160, 2, 2))}, r"responses: shape \(160, 2, 2\)"),
+        ({"story": np.repeat(list("abcdef"), 25)}, "160 rows, but groups of 150"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_named(change, message):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "activations": rng.normal(size=(160, 12)), "responses": rng.normal(size=(160, 5)),
+        "story": np.repeat(list("abcdefgh"), 20),
+    }  # fmt: skip
+    with pytest.raises(InputError, match=message):
+        exec(BLOCKS[0], arrays | change)
 
 
 def test_surprisal_of_a_text(tmp_path):

@@ -109,7 +109,7 @@ def _study(
             scores, contrasts, correlations, baselines, tasks, _names(losses, "text"), simulated
         )
     for dataset in _names(behaviors, "dataset"):
-        if not _paired(contrasts, simulated, dataset):
+        if not _paired(contrasts, "reading-times", simulated, dataset):
             yield (
                 f"Do models predict reading times ({dataset})?",
                 _each(partial(_prediction, behaviors, dataset)),
@@ -129,11 +129,11 @@ def _study(
         yield f"Are tuned models better at {task}?", dict.fromkeys(MODES, answer)
 
 
-def _paired(contrasts: pd.DataFrame | None, simulated: bool, dataset: str) -> bool:
-    """Whether the study has a pair of a tuned and a vanilla model with a fit to a dataset."""
+def _paired(contrasts: pd.DataFrame | None, kind: str, simulated: bool, dataset: str) -> bool:
+    """Whether the study has a pair of a tuned and a vanilla model with scores on a dataset."""
     if contrasts is None:
         return False
-    rows = contrasts[(contrasts["kind"] == "reading-times") & (contrasts["dataset"] == dataset)]
+    rows = contrasts[(contrasts["kind"] == kind) & (contrasts["dataset"] == dataset)]
     pairs = rows[(rows["simulated"] == simulated) & (rows["level"] == "pair")]
     return bool(pairs["absolute"].notna().any())
 
@@ -165,7 +165,7 @@ def _prediction(behaviors: pd.DataFrame | None, dataset: str, mode: str) -> str:
 
 
 def _no_benchmark(mode: str, dataset: str) -> str:
-    return f"{NONE} {mode} benchmark of {dataset}"
+    return f"{NONE} {mode} benchmark of {'brain data' if dataset == AVERAGE else dataset}"
 
 
 def _planted(truth: pd.DataFrame) -> str:
@@ -201,7 +201,7 @@ def _beyond_loss(table: pd.DataFrame, dataset: str, mode: str) -> str:
     if equal is None:
         return "not computable: no pair of a tuned and a vanilla model"
     if np.isnan(equal["low"]):
-        return f"not computable: {said(equal['note']) or 'too few vanilla models'}"
+        return said(equal["note"]) or "not computable: too few vanilla models"
     verdict = "yes" if equal["low"] > 0 else "no, by less" if equal["high"] < 0 else "not shown"
     return (
         f"{verdict}: change in {NAMED[READING[mode]]} at equal surprisal "
@@ -281,7 +281,8 @@ def _gain(
         & (contrasts["simulated"] == simulated)
         & (contrasts["dataset"] == dataset)
     ]
-    if rows.empty and _paired(contrasts, simulated, dataset):
+    kind = "brain" if dataset == AVERAGE else "reading-times"
+    if rows.empty and _paired(contrasts, kind, simulated, dataset):
         return _no_benchmark(mode, dataset)
     overall = rows[rows["level"] == "overall"].set_index("unit").to_dict("index")
     pairs = rows[(rows["level"] == "pair") & rows["absolute"].notna()]
@@ -316,7 +317,7 @@ def _p(tested: Mapping[Any, Any]) -> float:
 
 def _over_bases(tested: Mapping[Any, Any]) -> str:
     """The test of a contrast over vanilla models, and for whom it speaks."""
-    n = f"{tested['n']:.0f} vanilla models"
+    n = f"{tested['n']:.0f} vanilla model{'s' * (tested['n'] != 1)}"
     p = _p(tested)
     if pd.isna(p):
         return f"not testable over {n}"

@@ -79,7 +79,15 @@ def score_layer(
     """Cross-validated r and R² of every target under every fold.
 
     What a subject missed neither trains nor tests its targets (`Benchmark.presented`).
+
+    Raises
+    ------
+    InputError : features and responses have different numbers of rows.
     """
+    if features.words is None and len(features.values) != len(responses.values):
+        raise InputError(
+            f"features have {len(features.values)} rows, responses {len(responses.values)}"
+        )
     if not responses.missed:
         return _score_layer(features, responses, benchmark, splits)
     scores = _undefined(len(splits), responses, benchmark)
@@ -320,7 +328,8 @@ def _report(name: str, index: int, n_layers: int, table: pd.DataFrame) -> None:
         LOG.warning("%s: not reduced, %s", name, overall["reduction"].removeprefix("none: "))
     if overall["alpha_at_edge"] > 0.05:
         LOG.warning(
-            "%s: %.0f %% of the targets choose an alpha at the edge of the grid",
+            "%s: %.0f %% of the targets choose the lowest or highest alpha; a wider grid (alphas: "
+            "low, high), or relative: true, may fit better",
             name,
             100 * overall["alpha_at_edge"],
         )

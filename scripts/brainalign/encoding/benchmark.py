@@ -126,6 +126,10 @@ def of_rows(
     ------
     InputError : too few rows or groups, or settings that do not suit them.
     """
+    if not len(ids) == len(groups) == len(contexts):
+        raise InputError(
+            f"{len(ids)} rows, but groups of {len(groups)} and contexts of {len(contexts)}"
+        )
     scheme = scoring.split.in_rows(tr)
     layers: str | float
     if isinstance(scoring.layers, Depth):

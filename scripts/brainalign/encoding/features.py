@@ -29,6 +29,10 @@ class Features:
     ----------
     reduction : what became of the units: `pca 100`, or `none: 48 units` where these are no more
         than asked for; '' where the benchmark does not reduce.
+
+    Raises
+    ------
+    InputError : not two-dimensional; NaN or Inf.
     """
 
     def __init__(
@@ -42,6 +46,9 @@ class Features:
         device: str = "cpu",
         seed: int = 0,
     ) -> None:
+        if values.ndim != 2:
+            raise InputError(f"features: shape {values.shape}, expected [row, unit]")
+        check_finite(values, np.arange(len(values)), "features")
         self.words = words
         self.per_volume = per_volume
         self.intercept = intercept

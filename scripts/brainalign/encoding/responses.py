@@ -62,6 +62,10 @@ class Responses:
     targets : their coordinates, in the same order.
     nuisance : subject → [row, regressor] to remove, fitted to the training rows.
     timing, runs, volumes, tr : of timed data, for the rows given.
+
+    Raises
+    ------
+    InputError : `values` and `targets` do not fit; no target is measured.
     """
 
     def __init__(
@@ -76,6 +80,11 @@ class Responses:
         nuisance: dict[str, np.ndarray] | None = None,
         device: str = "cpu",
     ) -> None:
+        if values.ndim != 2 or values.shape[1] != targets.ids.size:
+            raise InputError(
+                f"responses: shape {values.shape}, expected [row, target] with {targets.ids.size} "
+                "targets"
+            )
         order = np.argsort(targets.subjects, kind="stable")
         self.targets = Targets(targets.ids[order], targets.subjects[order], targets.regions[order])
         if (order != np.arange(order.size)).any():

@@ -47,7 +47,8 @@ def reading_measures(behaviors: pd.DataFrame, page: Page = WHOLE) -> Figure:
     highest = 1000 * table("value").max()
     gain, low = (table(column).reindex(order["model"]) for column in ("value", "low"))
     gain = 1000 * gain
-    share = gain.clip(lower=0) / highest.where(highest > 0)
+    # A column in which no model gains is white, and its numbers stand.
+    share = (gain.clip(lower=0) / highest.where(highest > 0)).fillna(0.0).where(gain.notna())
     sns.heatmap(
         share, ax=axes, annot=gain.map(_text), fmt="", cmap="Blues", vmin=0, vmax=1.6, cbar=False,
         linewidths=0.5, annot_kws={"fontsize": 7},
