@@ -1,6 +1,6 @@
 """Do the tests of the analysis keep their word, and how long does the end of the pipeline take?
 
-    python benchmarks/analysis.py [rates] [time] [--studies 400] [--only "encoded arms"]
+    python benchmarks/analysis.py [rates | time] [--studies 400] [--only "encoded arms"]
 
 `rates`: false-positive rates and power of every test over simulated studies in which the cause is
 known (tests/simulated_studies.py, encoded_studies.py, encoded_nulls.py), or of those scenarios
@@ -153,19 +153,18 @@ SCENARIOS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], float]] = {
 def main() -> None:
     """Measure and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=["rates", "time"])
+    parser.add_argument("part", nargs="?", choices=["rates", "time", "all"], default="all")
     parser.add_argument("--studies", type=int, default=400)
     parser.add_argument("--only", default="")
     options = parser.parse_args()
-    parts = options.parts or ["rates", "time"]
-    if "rates" in parts:
+    if options.part != "time":
         for place, name in enumerate(SCENARIOS):
             if not name.startswith(options.only):
                 continue
             measured = measure(name, place, options.studies)
             print(json.dumps(measured, indent=2, ensure_ascii=False), flush=True)
             write(name, measured)
-    if "time" in parts:
+    if options.part != "rates":
         write("time", timed_study())
     tabulate()
 
