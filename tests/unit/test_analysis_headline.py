@@ -172,7 +172,7 @@ def test_untrained_models_stand_beside_the_trained_ones_of_their_size(table, che
         expected.append(means.loc[same & means["role"].isin(["vanilla", "tuned"]), "r"].mean())
     text = answers(table, question)["controlled"]
     below = (pd.Series(expected) > untrained["r"].to_numpy()).sum()
-    assert text.startswith(f"{below} of {len(untrained)} untrained models lie below")
+    assert text.startswith(f"trained ones are better in {below} of {len(untrained)} cases")
     assert f"mean trained {r_text(sum(expected) / len(expected), 3)}, untrained " in text
 
     def raise_untrained(scores):

@@ -25,7 +25,7 @@ def tables(left_out=(), measure=MEASURE):
             "mode": "controlled", "measure": measure, "low": 0.0, "note": "", "simulated": False,
         }  # fmt: skip
         values = 0.04 - 0.01 * level + rng.normal(0, 0.005, STORIES)
-        whole.append({**about, "value": values.mean()})
+        whole.append({**about, "value": values.mean(), "n": 700 - 7 * (model == "t")})
         parts += [
             {**about, "kind": "story", "group": f"s{i}", "value": v, "n": 100}
             for i, v in enumerate(values)
@@ -55,6 +55,10 @@ def test_differences_are_paired_in_stories(measure, factor):
     assert row["scope"] == "these subjects, new stimuli"
     assert row["n_stimuli"] == STORIES
     assert row["against_role"] == "baseline"
+    # The tuned model has no surprisal of the first word of a story.
+    notes = table.set_index(["model", "against"])["note"]
+    assert notes["t", "tokens"] == "n is 693, 700"
+    assert notes["v", "tokens"] == ""
     expected = stats.false_discovery_control(table["p"])
     np.testing.assert_allclose(table["p_adjusted"], expected)
 

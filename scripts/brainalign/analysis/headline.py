@@ -409,8 +409,8 @@ def _against_untrained(aligned: pd.DataFrame, mode: str) -> str:
             "datasets; unpaired means (none share family and size), no test"
         )
     text = (
-        f"{int((whole['r_trained'] > whole['r']).sum())} of {len(whole)} untrained models lie "
-        "below the trained ones of their family and size, averaged over datasets; mean trained "
+        f"trained ones are better in {int((whole['r_trained'] > whole['r']).sum())} of "
+        f"{len(whole)} cases of one family and size, averaged over datasets; mean trained "
         f"{r_text(whole['r_trained'].mean(), 3)}, untrained {r_text(whole['r'].mean(), 3)}"
     )
     means = pairs[pairs["dataset"] != AVERAGE].groupby("dataset")[["r", "r_trained"]].mean()

@@ -45,11 +45,17 @@ def reading_baselines(behaviors: pd.DataFrame, stories: pd.DataFrame) -> pd.Data
     if not rows:
         return pd.DataFrame(columns=list(COLUMNS))
     table = pd.DataFrame(rows).rename(columns={"tuned": "model", "absolute": "difference"})
-    of = known.set_index(["model", "benchmark", "measure"])["value"]
+    of = known.set_index(["model", "benchmark", "measure"])[["value", "n"]]
+    counts = []
     for column, model in (("value", "model"), ("value_against", "against")):
         keys = pd.MultiIndex.from_frame(table[[model, "benchmark", "measure"]])
-        table[column] = of.reindex(keys).to_numpy()
+        table[column] = of["value"].reindex(keys).to_numpy()
+        counts.append(of["n"].reindex(keys))
     table = table.reindex(columns=list(COLUMNS))
+    table["note"] = [
+        note if own == others else "; ".join(filter(None, [note, f"n is {own:.0f}, {others:.0f}"]))
+        for note, own, others in zip(table["note"].fillna(""), *counts, strict=True)
+    ]
     # A model may be scored where the other is not.
     table = table[table["difference"].notna()].reset_index(drop=True)
     family = table["benchmark"].astype(str) + " " + table["measure"].astype(str)
