@@ -10,7 +10,7 @@ SNAKEMAKE := $(VENV)/bin/snakemake
 # Several test processes at once, each with whole files in their order, so that fixtures serve all of a file.
 TESTS := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo schema test test-all quick-tests all-tests lint test-slurm test-conda test-faults bench-encoding bench-reading bench-capability bench-tuning bench-analysis bench-scaling clean
+.PHONY: help demo schema test test-all quick-tests all-tests lint release-check test-slurm test-conda test-faults bench-encoding bench-reading bench-capability bench-tuning bench-analysis bench-scaling clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make test-conda  run the study with --sdm conda, against a local channel of PyPI's wheels"
 	@echo "make test-faults  kill jobs and Snakemake, fill the disk, damage files: the results stay the same (Linux, root)"
 	@echo "make lint   ruff, snakefmt, mypy"
+	@echo "make release-check  is the tree ready for the version in pyproject.toml"
 	@echo "make schema  docs/config.md and resources/config.schema.json from the classes of the settings"
 	@echo "make bench-encoding, bench-reading, bench-capability, bench-tuning  measure against peers (minutes to an hour, quiet machine)"
 	@echo "make bench-analysis  do the tests of the analysis keep their word, how long does it take (half an hour, quiet machine)"
@@ -52,6 +53,15 @@ lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/snakefmt --check Snakefile rules
 	$(VENV)/bin/mypy
+
+# The version stands in pyproject.toml alone; the change log has its section, and none above it.
+release-check: schema
+	@test -z "$$(git status --porcelain)" || { git status --short; echo "commit first (generated pages, too)"; exit 1; }
+	@version=$$($(VENV)/bin/python -c 'import tomllib; print(tomllib.load(open("pyproject.toml", "rb"))["project"]["version"])'); \
+	newest=$$(sed -n 's/^## //p' CHANGELOG.md | head -1); \
+	test "$$version" = "$$newest" || { echo "CHANGELOG.md begins with $$newest, pyproject.toml says $$version"; exit 1; }; \
+	! git rev-parse --quiet --verify "refs/tags/v$$version" >/dev/null || { echo "v$$version is tagged already"; exit 1; }; \
+	echo "ready: make test-all, then git tag v$$version"
 
 schema: $(VENV)/installed
 	PYTHONPATH=scripts $(VENV)/bin/python -m brainalign.study.reference

@@ -6,7 +6,7 @@ rule behavior:
         surprisal=lambda wildcards: result(
             "surprisal",
             wildcards.model,
-            BEHAVIOR[wildcards.benchmark].dataset + ".parquet",
+            f"{BEHAVIOR[wildcards.benchmark].dataset}.parquet",
         ),
         stimuli=benchmark_dataset(BEHAVIOR, "stimuli.parquet"),
         responses=benchmark_dataset(BEHAVIOR, "responses.nc"),

@@ -85,7 +85,7 @@ STUDY = read(config, Study)
 # Scripts look these up themselves: where and how a job runs, which changes no result.
 config |= {key: getattr(STUDY, key) for key in ("device", "mirror", "batch_tokens")}
 
-RESULTS = "/".join(["results", *filter(None, [STUDY.study])])
+RESULTS = Path("results", STUDY.study or "").as_posix()
 ALL_MODELS = all_models(config)
 NARROWED = narrow(ALL_MODELS, STUDY.only or [])
 # Checkpoints of tuning experiments are read and scored as all models are, and have tables of their own.

@@ -67,7 +67,7 @@ rule alignment:
         activations=lambda wildcards: result(
             "activations",
             wildcards.model,
-            ALIGNMENT[wildcards.benchmark].dataset + ".safetensors",
+            f"{ALIGNMENT[wildcards.benchmark].dataset}.safetensors",
         ),
         stimuli=benchmark_dataset(ALIGNMENT, "stimuli.parquet"),
         responses=benchmark_dataset(ALIGNMENT, "responses.nc"),
