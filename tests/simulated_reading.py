@@ -117,7 +117,7 @@ def mixed_pair_findings(
 ) -> Findings:
     """Whether contrasts tell two models' fits to single times apart.
 
-    Their surprisals have errors of their own, the tuned model's by the share `better` smaller.
+    Their surprisals have independent errors, the tuned model's by the share `better` smaller.
     """
     from brainalign.analysis.behaviors import collect_behaviors
     from brainalign.analysis.contrasts import contrasts
@@ -155,7 +155,7 @@ def presentation_findings(
 ) -> Findings:
     """What contrasts of presentations find: 6 pairs of two families, raw and in a chat template.
 
-    A tuned model and its vanilla partner share a deviation; each model has one of its own from the
+    A tuned model and its vanilla partner share a deviation; each model has another one from the
     effect of tuning and of the template; stories favour tuned models, and the template, at random
     (`stimulus_sd`).
     """

@@ -312,7 +312,7 @@ def reading_pair_findings(
 ) -> Findings:
     """Whether contrasts tell two models' fits to reading times apart.
 
-    Their surprisals have errors of their own, the tuned model's by the share `better` smaller.
+    Their surprisals have independent errors, the tuned model's by the share `better` smaller.
     """
     from brainalign.analysis.behaviors import collect_behaviors
     from brainalign.analysis.contrasts import contrasts
@@ -399,7 +399,7 @@ def loss_findings(
 
     Families of 3, 2, 4 and 8 vanilla models, as of one release of published surprisal; `pairs` of
     them have tuned models, whose loss is higher by .2 to .6 bits, and whose fit is better by
-    `tuning` than that. A pair shares a deviation from the line, each model has one of its own, and
+    `tuning` than that. A pair shares a deviation from the line, each model has another one, and
     each story has one for all models and one for tuned models (`stimulus_sd`).
     """
     from brainalign.analysis.reading_loss import reading_loss

@@ -260,7 +260,7 @@ def test_other_columns_tabs_and_empty_cells(stimuli, tmp_path):
         (lambda t: t.iloc[:-7], "63 words, expected 70"),  # the last story is missing
         (lambda t: t.iloc[7:], "63 words, expected 70"),
         (
-            lambda t: t.assign(word=t["word"].str.rstrip(".")),  # marks are tokens of their own
+            lambda t: t.assign(word=t["word"].str.rstrip(".")),  # marks are separate tokens
             r"story01, position 3 is 'ran', expected 'ran\.': .* another tokenisation",
         ),
         (lambda t: t.assign(surprisal=float("inf")), "surprisal inf, expected a number from 0 up"),

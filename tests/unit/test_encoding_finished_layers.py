@@ -68,7 +68,7 @@ def run_and_be_killed(folder, benchmark, after):
 
 
 def kill(folder, benchmark, after=3):
-    """A process of its own runs the script, and is killed once so many layers are finished."""
+    """A separate process runs the script, and is killed once so many layers are finished."""
     process = multiprocessing.get_context("fork").Process(
         target=run_and_be_killed, args=(folder, benchmark, after)
     )

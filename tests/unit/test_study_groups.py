@@ -1,4 +1,4 @@
-"""What the Snakemake that runs a group's members is told."""
+"""The options of the Snakemake that runs a group's members."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Snakemake in forks of one process that has imported it, for dry runs: a start of its own would
+"""Snakemake in forks of one process that has imported it, for dry runs: a separate start would
 take most of their time. The code under test is imported by each fork anew.
 """
 

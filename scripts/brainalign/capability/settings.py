@@ -41,7 +41,9 @@ class MultipleChoice(Asking, tag="multiple-choice", kw_only=True, frozen=True):
 
     def __post_init__(self) -> None:
         if self.normalisation and self.scoring != "loglikelihood-text":
-            raise InputError(f"normalisation: of scoring loglikelihood-text, not of {self.scoring}")
+            raise InputError(
+                f"normalisation: only scoring loglikelihood-text has it, not {self.scoring}"
+            )
 
 
 class Generation(Asking, tag="generation", kw_only=True, frozen=True):

@@ -32,7 +32,6 @@ READING = ("natural-stories", "natural-stories-maze", "reading-brain", "futrell2
 # Those that hold several measures of each word, a region each; a benchmark names one.
 MEASURED = ("reading-brain",)
 # raw_files(source) -> list[RawFile]; read(records, source, stimuli) -> PublishedSurprisal
-SURPRISAL_RELEASES = ("kuribayashi2024", "michaelov2024")
 COUNTED_RELEASES = ("michaelov2024",)  # those that say how many tokens each word has
 # Types of dataset whose words these releases are about.
 RELEASED_WORDS = ("natural-stories", "natural-stories-maze")

@@ -42,7 +42,7 @@ def word_stimuli(
     sentence: pd.Series | np.ndarray,
     place: pd.Series | np.ndarray,
 ) -> pd.DataFrame:
-    """stimuli.parquet of words without times of their own: a row per word, with covariates.
+    """stimuli.parquet of words that have no times: a row per word, with covariates.
 
     Parameters
     ----------

@@ -66,7 +66,9 @@ class Ridge(Settings, tag_field="type", tag="ridge", frozen=True):
             return
         for name in ("criterion", "inner_folds"):
             if getattr(self, name) != getattr(RIDGE, name):
-                raise InputError(f"{name}: of selection folds-per-target, not of {self.selection}")
+                raise InputError(
+                    f"{name}: only selection folds-per-target has it, not {self.selection}"
+                )
 
 
 RIDGE = Ridge()

@@ -96,7 +96,7 @@ def _origin(name: str, models: Mapping[str, Model]) -> str:
 
 def stored_bytes(name: str, models: Mapping[str, Model]) -> float:
     """Bytes of a model's own weights on disk: T5's repositories and trained checkpoints hold
-    float32, others the dtype that they are loaded in; a presentation has none of its own."""
+    float32, others the dtype that they are loaded in; a presentation has no weights."""
     kind = models[name]["source"]["type"]
     if kind == "presented":
         return 0.0
@@ -125,7 +125,7 @@ def training(name: str, models: Mapping[str, Model]) -> tuple[float, float]:
 
 
 def weights(study: Mapping[str, Any]) -> pd.DataFrame:
-    """What a study's models hold, a row per model with weights of its own, indexed by its name.
+    """What a study's models hold, a row per model with separate weights, indexed by its name.
 
     Returns
     -------

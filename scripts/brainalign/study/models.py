@@ -57,7 +57,7 @@ def all_models(config: Mapping[str, Any]) -> dict[str, Model]:
         if role(entry) == "checkpoint":  # on the way, or of an ablation: its first one alone
             continue
         first, *further = entry.get("presentations", (presentation(entry),))
-        if entry["source"]["type"] == "surprisal":  # each presentation is a file of its own
+        if entry["source"]["type"] == "surprisal":  # each presentation is a separate file
             models[name] = {**entry, "source": {**entry["source"], "presentation": first}}
         for other in further:
             models[presentation_name(name, other)] = _presented(name, entry, other)
