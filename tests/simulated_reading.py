@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from simulated_studies import Findings, Plant, _models
+from simulated_studies import Findings, Plant, _models, pair_contrasts
 
 MODEL = {"slopes": ["bits"], "items": "word"}
 MEASURES = ("delta_loglik_per_word", "delta_loglik_per_observation")
@@ -119,27 +119,14 @@ def mixed_pair_findings(
 
     Their surprisals have independent errors, the tuned model's by the share `better` smaller.
     """
-    from brainalign.analysis.behaviors import collect_behaviors
-    from brainalign.analysis.contrasts import contrasts
-    from brainalign.analysis.records import model_table
-
     rng = np.random.default_rng(seed)
     stimuli, responses, bits = read(rng, stories, words, readers, 4.0, 1.5)
-    models = {
-        name: {
-            "base": base, "family": "F", "role": "tuned" if base else "vanilla", "label": name,
-            "published": None, "parameters": 1e8, "simulated": True,
-        }
-        for name, base in (("v", None), ("t", "v"))
-    }  # fmt: skip
     results = [
         (name, "b", fitted(stimuli, responses, noisy, mixed_model=MODEL))
         for name, error in (("v", 3.0), ("t", 3.0 * (1 - better)))
         for noisy in [bits + rng.normal(0, error, len(bits))]
     ]
-    benchmarks = {"b": {"dataset": "d", "mode": "controlled"}}
-    table = contrasts(**collect_behaviors(results, model_table(models, []), benchmarks, []))
-    pair = table[table["level"] == "pair"].set_index("measure")["p"]
+    pair = pair_contrasts(results, {"b": {"dataset": "d", "mode": "controlled"}})["controlled"]
     return {
         f"one pair, {name}": bool(pair[measure] < 0.05)
         for name, measure in (

@@ -307,20 +307,19 @@ def reading_findings(seed: list[int], stories: int = 10, words: int = 100) -> Fi
     }
 
 
-def reading_pair_findings(
-    better: float, seed: list[int], stories: int = 10, words: int = 100
-) -> Findings:
-    """Whether contrasts tell two models' fits to reading times apart.
+def pair_contrasts(
+    results: list[tuple[str, str, pd.DataFrame]], benchmarks: dict[str, dict[str, str]]
+) -> pd.Series:
+    """p of the tuned model `t` against its vanilla partner `v`, by mode and measure.
 
-    Their surprisals have independent errors, the tuned model's by the share `better` smaller.
+    Parameters
+    ----------
+    results : (model, benchmark, fit to reading times).
     """
     from brainalign.analysis.behaviors import collect_behaviors
     from brainalign.analysis.contrasts import contrasts
     from brainalign.analysis.records import model_table
-    from worlds.entries import fit_reading_times
 
-    rng = np.random.default_rng(seed)
-    stimuli, responses, bits = _read(rng, stories, words, slope=4)
     models = {
         name: {
             "base": base, "family": "F", "role": "tuned" if base else "vanilla", "label": name,
@@ -328,6 +327,21 @@ def reading_pair_findings(
         }
         for name, base in (("v", None), ("t", "v"))
     }  # fmt: skip
+    table = contrasts(**collect_behaviors(results, model_table(models, []), benchmarks, []))
+    return table[table["level"] == "pair"].set_index(["mode", "measure"])["p"]
+
+
+def reading_pair_findings(
+    better: float, seed: list[int], stories: int = 10, words: int = 100
+) -> Findings:
+    """Whether contrasts tell two models' fits to reading times apart.
+
+    Their surprisals have independent errors, the tuned model's by the share `better` smaller.
+    """
+    from worlds.entries import fit_reading_times
+
+    rng = np.random.default_rng(seed)
+    stimuli, responses, bits = _read(rng, stories, words, slope=4)
     benchmarks = {mode: {"dataset": "d", "mode": mode} for mode in ("legacy", "controlled")}
     results = []
     for name, error in (("v", 3.0), ("t", 3.0 * (1 - better))):
@@ -336,8 +350,7 @@ def reading_pair_findings(
             (name, mode, fit_reading_times(surprisal, stimuli, responses, mode))
             for mode in benchmarks
         ]
-    table = contrasts(**collect_behaviors(results, model_table(models, []), benchmarks, []))
-    pair = table[table["level"] == "pair"].set_index(["mode", "measure"])["p"]
+    pair = pair_contrasts(results, benchmarks)
     return {
         "one pair, r": pair["legacy", "r"] < 0.05,
         "one pair, Δ log-likelihood": pair["controlled", "delta_loglik_per_word"] < 0.05,

@@ -22,6 +22,23 @@ def bits_of(logits, tokens):
     return -torch.log_softmax(logits.double(), -1)[range(len(tokens)), tokens].sum() / np.log(2)
 
 
+def said_by_decoder(model, method, ids, n_own, begin=()):
+    """Bits of the last `n_own` of a text's tokens; the encoder reads `begin` before them."""
+    own, seen = ids[-n_own:], ids[:-n_own]
+    end = model.tokenizer.eos_token_id
+    sentinel = model.tokenizer.convert_tokens_to_ids("<extra_id_0>")
+    encoder, decoder = {
+        "prefix": ([*begin, *seen, end], [0, *own]),
+        "infilling": ([*begin, *seen, sentinel, end], [0, sentinel, *own]),
+        "teacher-forcing": ([*begin, end], [0, *ids]),
+    }[method]
+    with eager(model.model) as network:
+        logits = network(
+            input_ids=torch.tensor([encoder]), decoder_input_ids=torch.tensor([decoder])
+        ).logits[0, -n_own - 1 : -1]
+    return bits_of(logits, own)
+
+
 def naive(model, stimuli, context, bos="none", method=None):
     """Bits per word: one forward pass per word, transformers' own logits."""
     tokenizer = model.tokenizer
@@ -44,19 +61,7 @@ def naive(model, stimuli, context, bos="none", method=None):
             continue
         specials = 1 if method == "teacher-forcing" else 2
         ids = encoded["input_ids"][-(model.max_context - specials) :]
-        own, seen = ids[-n_own:], ids[:-n_own]
-        end = tokenizer.eos_token_id
-        sentinel = tokenizer.convert_tokens_to_ids("<extra_id_0>")
-        encoder, decoder = {
-            "prefix": ([*seen, end], [0, *own]),
-            "infilling": ([*seen, sentinel, end], [0, sentinel, *own]),
-            "teacher-forcing": ([end], [0, *ids]),
-        }[method]
-        with eager(model.model) as network:
-            logits = network(
-                input_ids=torch.tensor([encoder]), decoder_input_ids=torch.tensor([decoder])
-            ).logits[0, -n_own - 1 : -1]
-        bits.append(bits_of(logits, own))
+        bits.append(said_by_decoder(model, method, ids, n_own))
     return np.array(bits, float)
 
 
@@ -245,7 +250,6 @@ def test_an_encoder_reads_what_is_before_the_text(presentation, method):
     _, metadata = extract(model, stories(), "story", presentation=presentation)
     opening = metadata["opening"]
     begin = tokenizer(opening.strip(), add_special_tokens=False)["input_ids"]
-    end, sentinel = tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<extra_id_0>")
     expected = []
     for row in range(len(stimuli)):
         before, text = naive_text(stimuli, row, "story")
@@ -253,17 +257,7 @@ def test_an_encoder_reads_what_is_before_the_text(presentation, method):
         ids = encoded["input_ids"][len(begin) :]
         offsets = encoded["offset_mapping"][len(begin) :]
         n_own = sum(stop > len(opening + before) for _, stop in offsets)
-        own, seen = ids[-n_own:], ids[:-n_own]
-        encoder, decoder = {
-            "prefix": ([*begin, *seen, end], [0, *own]),
-            "infilling": ([*begin, *seen, sentinel, end], [0, sentinel, *own]),
-            "teacher-forcing": ([*begin, end], [0, *ids]),
-        }[method]
-        with eager(model.model) as network:
-            logits = network(
-                input_ids=torch.tensor([encoder]), decoder_input_ids=torch.tensor([decoder])
-            ).logits[0, -n_own - 1 : -1]
-        expected.append(bits_of(logits, own))
+        expected.append(said_by_decoder(model, method, ids, n_own, begin))
     found = word_surprisal(model, stimuli, "story", method=method, presentation=presentation)
     np.testing.assert_allclose(found["bits"], np.array(expected, float), atol=1e-4)
 
