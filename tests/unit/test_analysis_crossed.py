@@ -84,6 +84,7 @@ def test_what_models_share_is_added_to_their_spread_once():
     assert found.value == pytest.approx(common.mean((0, 1)).var(ddof=1) / 8, rel=0.1)
 
 
+@pytest.mark.long
 def test_two_equally_good_models_are_seldom_told_apart_by_the_encoder():
     design = Design(24, 8, 9, 40)
     found = [encoded_findings(design, [4, i]) for i in range(30)]

@@ -67,12 +67,14 @@ def test_tests_over_vanilla_models_find_nothing_where_there_is_nothing():
         assert found[name] <= at_most(40), name
 
 
+@pytest.mark.long
 def test_tests_over_vanilla_models_find_a_large_gain():
     found = rates(repeat(contrast_findings, 5, 7, Plant(tuning=0.03)))
     for name in ("bases", "all pairs", "mixed model, tuned"):
         assert found[name] == 1, name
 
 
+@pytest.mark.long
 def test_rates_are_those_of_the_tables():
     """The quick studies spread as the averages of whole tables do, and the tables' p are theirs."""
     plant = Plant(size=0.01, knowledge=0.01, tuning=0.01)
@@ -97,6 +99,7 @@ def test_rates_are_those_of_the_tables():
     assert row["p"] == pytest.approx(stats.spearmanr(bases["log10"], bases["r"]).pvalue)
 
 
+@pytest.mark.long
 def test_surprisal_that_has_no_part_in_reading_seems_to_have_none():
     found = rates(repeat(reading_findings, 40, 8))
     assert found["Δ log-likelihood, interval over stories above 0"] <= at_most(40)

@@ -98,6 +98,7 @@ print((prepared.responses["subject"] == "F").sum().item(), peak / 1024)
 """
 
 
+@pytest.mark.long
 def test_a_subject_of_full_size_within_1500_mb(tmp_path, repository):
     """1,211 × 27,905 voxels, 5,018 of them in the language network; subjects are read in turn."""
     folder, rng = tmp_path / "wehbe", np.random.default_rng(0)

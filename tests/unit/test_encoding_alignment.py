@@ -617,7 +617,7 @@ def test_layers_are_scored_alike_as_tensors(monkeypatch, activation_file, regres
 
 
 @pytest.mark.parametrize("kind", ["oasm", "few units"])
-@pytest.mark.parametrize("rows", [1, 2, 3])
+@pytest.mark.parametrize("rows", [1, *(pytest.param(n, marks=pytest.mark.long) for n in (2, 3))])
 @pytest.mark.parametrize("tensors", [False, True])
 @pytest.mark.parametrize(
     "regression",

@@ -226,6 +226,7 @@ def test_mixtures_of_the_baselines_hold_what_a_copy_makes_of_them():
     assert {tuple(row) for row in weights.round(9)} <= known
 
 
+@pytest.mark.long
 def test_shifted_layers_are_a_null_distribution(tmp_path):
     """Features of the responses are above all shifts, features of other drift rarely."""
     alphas = {"low": 1, "high": 100, "n": 3, "relative": True}

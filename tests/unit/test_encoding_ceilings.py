@@ -338,7 +338,9 @@ def subjects_who_share(truth, persistence, n_subjects, seed, per_subject=12):
 
 
 @pytest.mark.parametrize("persistence", [0.0, 0.9])
-@pytest.mark.parametrize(("truth", "n_subjects", "sets"), [(0.6, 3, 24), (0.6, 5, 6)])
+@pytest.mark.parametrize(
+    ("truth", "n_subjects", "sets"), [pytest.param(0.6, 3, 24, marks=pytest.mark.long), (0.6, 5, 6)]
+)
 def test_the_disattenuated_ceiling_is_the_known_one(truth, n_subjects, sets, persistence):
     """Of all targets and of each region, within 2 standard errors over sets or 1 %.
 

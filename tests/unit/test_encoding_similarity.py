@@ -228,6 +228,7 @@ def test_blocks_change_their_order_and_stay_whole():
     assert sorted(map(len, runs)) in ([2, 4, 4], [2, 8], [4, 6], [10])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["rsa", "cka"])
 def test_the_permutation_test_holds_its_level_and_finds_true_features(name, tmp_path):
     """Through the scores of a model: features that drift, of no relation to the responses."""

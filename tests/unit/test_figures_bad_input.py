@@ -93,6 +93,7 @@ def gaps(made):
     return made | {"scores": scores[~absent].assign(r=scores["r"].where(~undefined))}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

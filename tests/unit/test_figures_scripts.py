@@ -149,6 +149,7 @@ def outputs(files, tmp_path_factory):
     return {script: draw(script) for script in SCRIPTS}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_script_draws_the_same_bytes_twice(script, files, outputs, tmp_path):
     run(script, job(script, files, tmp_path))

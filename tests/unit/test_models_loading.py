@@ -269,6 +269,7 @@ def test_sharded_computes_the_same(tmp_path):
         torch.testing.assert_close(logits.cpu(), saved(IDS).logits, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.long
 def test_a_network_is_loaded_with_the_threads_that_it_is_given(tmp_path):
     write("llama", tmp_path)
     path = tmp_path / "manifest.json"

@@ -14,6 +14,7 @@ from brainalign.models.weights import check_weights
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
+from worlds.families import every
 from worlds.tiny_checkpoints import network, save, write
 
 
@@ -41,7 +42,7 @@ def configure(folder: Path, **keys: object) -> None:
 @pytest.mark.parametrize("shards", [{}, {"max_shard_size": "20KB"}], ids=["one file", "shards"])
 @pytest.mark.parametrize(
     ("kind", "tied"),
-    [(kind, True) for kind in FAMILIES] + [(kind, False) for kind in FAMILIES if kind != "bert"],
+    every(FAMILIES, True) + every((kind for kind in FAMILIES if kind != "bert"), False),
 )
 def test_every_family_is_loaded_as_it_was_saved(kind, tied, shards, tmp_path):
     saved = write(kind, tmp_path, options=shards, tie_word_embeddings=tied)

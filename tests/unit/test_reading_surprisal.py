@@ -12,7 +12,7 @@ from brainalign.reading.prediction import mass_bits
 from brainalign.reading.sequences import INSTRUCTION
 from brainalign.reading.surprisal import word_surprisal
 from eager_attention import eager
-from worlds.families import crossed
+from worlds.families import crossed, every
 from worlds.naive_reading import naive_text
 from worlds.reading_models import CAUSAL, ENCODER_DECODER, stories, tiny, words
 
@@ -89,7 +89,7 @@ def test_equal_past_the_models_limit(name, context):
 
 @pytest.mark.parametrize("limit", [512, 32])
 @pytest.mark.parametrize("method", ["prefix", "infilling", "teacher-forcing"])
-@pytest.mark.parametrize("name", ENCODER_DECODER)
+@pytest.mark.parametrize("name", every(ENCODER_DECODER))
 def test_encoder_decoder_methods_are_what_they_say(name, method, limit):
     model = tiny(name, limit)
     found = word_surprisal(model, words(), "story", method=method)

@@ -95,6 +95,7 @@ def test_the_noise_has_its_size():
     assert noise == pytest.approx(NOISE_SD, rel=0.05)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(4))
 def test_tokens_gain_nothing_where_readers_follow_the_layout_alone(seed, monkeypatch):
     """Pieces of three characters, and punctuation by itself.

@@ -20,7 +20,9 @@ SEEDS = (1, 2, 3)
 ITEMS = 25
 
 
-@pytest.fixture(scope="module", params=SEEDS)
+@pytest.fixture(
+    scope="module", params=[SEEDS[0], *(pytest.param(s, marks=pytest.mark.long) for s in SEEDS[1:])]
+)
 def seed(request):
     return request.param
 

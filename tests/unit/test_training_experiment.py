@@ -242,6 +242,7 @@ def test_gradients_are_those_of_a_plain_loop(model, samples, tokenizer, tmp_path
         torch.testing.assert_close(ours, theirs.grad, atol=1e-5, rtol=0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lora", [None, Lora(rank=2, dropout=0.1)], ids=["full", "lora"])
 def test_a_run_cut_at_a_checkpoint_or_killed_ends_with_the_same_weights(
     model, samples, tokenizer, tmp_path, monkeypatch, lora

@@ -83,6 +83,7 @@ def shared(instructions, tmp_path_factory):
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", KINDS)
 def test_two_processes_train_as_one(name, shared, instructions, tmp_path):
     kind, settings = KINDS[name]
@@ -150,6 +151,7 @@ def test_a_last_step_of_fewer_samples_than_micro_batches(kind, instructions, tmp
         torch.testing.assert_close(found[name], values, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.long
 def test_a_training_over_processes_goes_on_where_it_was_stopped(shared, tmp_path):
     _, whole, whole_log, _ = shared["untied"]
     first, _, _, facts = shared["half"]
@@ -181,6 +183,7 @@ def test_states_of_other_samples_are_not_gone_on_from(instructions, tmp_path):
     assert keys[0] == keys[2] != keys[1]
 
 
+@pytest.mark.long
 def test_several_processes_do_not_go_on_from_the_state_of_one(instructions, tmp_path):
     whole = training("llama", instructions, tmp_path)
     _, facts = write_checkpoint(
@@ -209,7 +212,8 @@ def test_the_first_answers_and_its_log_is_ours(monkeypatch):
     assert dict(os.environ) == before
 
 
-@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.long), 1])
+@pytest.mark.long
+@pytest.mark.parametrize("rank", [0, 1])
 def test_the_error_of_one_ends_all(rank):
     with pytest.raises(InputError, match=f"^process {rank} found a fault$"):
         processes.run(fail_in, 2, rank)

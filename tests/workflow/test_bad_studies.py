@@ -13,7 +13,7 @@ from invented_results import ANALYSIS_RULES, FIGURE_RULES, WORLD_RULES, write_re
 
 from workflow.conftest import Study
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
 SIZES = {"layers": 4, "subjects": 3, "regions": 2, "questions": 40}
 # The number of a table that a study may not have; `note` then says why.

@@ -9,7 +9,7 @@ import pytest
 
 from workflow.conftest import Study
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
 MODEL = "sim-decoder-s"
 ACTIVATIONS = f"activations/{MODEL}/sim-passages.safetensors"

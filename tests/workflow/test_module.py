@@ -43,6 +43,7 @@ def smallest() -> dict[str, Any]:
     return every_rule(yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8")))
 
 
+@pytest.mark.long
 def test_jobs_of_a_module_run(tmp_path: Path, smallest: dict[str, Any]) -> None:
     """A job of every room: world, data, model, reading, encoding, behaviour, questions, figures."""
     made = [

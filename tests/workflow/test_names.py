@@ -14,7 +14,7 @@ from invented_results import ANALYSIS_RULES, WORLD_RULES, write_results
 
 from workflow.conftest import Study
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
 SIZES = {"layers": 3, "subjects": 4, "regions": 3, "questions": 40}
 TABLES = (

@@ -79,6 +79,7 @@ def test_the_planted_truth_is_not_asked_of_data_that_have_none(tmp_path, small_c
     assert not {job for job in jobs if "truth,lab" in job}
 
 
+@pytest.mark.long
 def test_word_vectors_that_change_are_read_again(tmp_path, small_config):
     config = copy.deepcopy(small_config)
     vectors = tmp_path / "vectors.txt"

@@ -10,7 +10,7 @@ import pytest
 
 from workflow.conftest import Study
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
 PAIR = ("sim-decoder-s", "sim-decoder-s-instruct")
 

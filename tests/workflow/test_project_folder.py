@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
 
 def test_a_job_runs_in_a_folder_whose_path_has_blanks_and_quotes(tmp_path: Path) -> None:

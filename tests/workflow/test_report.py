@@ -16,7 +16,7 @@ import pytest
 
 from workflow.conftest import Study
 
-pytestmark = [pytest.mark.workflow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.workflow, pytest.mark.long, pytest.mark.timeout(900)]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 STARTS, SECONDS = 2, 60  # a browser hangs now and then

@@ -59,6 +59,7 @@ def test_a_cut_manifest_is_named_when_jobs_are_planned(study: Study) -> None:
     assert "InputFunctionException" not in said
 
 
+@pytest.mark.long
 def test_states_and_activations_go_once_nothing_needs_them(study: Study) -> None:
     study.config = with_tuning(study.config) | {"keep": "scores"}
     models = [f"sim-decoder-s-instruction-s1-{samples}" for samples in (32, 64)]

@@ -10,7 +10,7 @@ from worlds.tiny_checkpoints import write
 
 from workflow.conftest import Study
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
 
 @pytest.mark.parametrize(
