@@ -26,6 +26,7 @@ pytestmark = pytest.mark.timeout(3600)
 HERE = Path(__file__).parent
 ENVS = sorted((REPOSITORY / "envs").glob("*.yaml"))
 CONSTRAINTS = REPOSITORY / "constraints.txt"
+PLANNING = ("snakemake", "numpy", "pandas", "msgspec")  # packages of Snakemake's own environment
 
 
 def python_with(folder: Path, *arguments: str) -> Path:
@@ -55,14 +56,12 @@ def channels(pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture(scope="session")
 def snakemake_alone(pytestconfig: pytest.Config) -> Path:
-    """A Python that has Snakemake and nothing else of requirements.txt."""
-    folder = pytestconfig.cache.mkdir("conda") / "snakemake"
-    (line,) = (
-        line
-        for line in CONSTRAINTS.read_text(encoding="utf-8").splitlines()
-        if line.startswith("snakemake==")
-    )
-    return python_with(folder, line, "-c", str(CONSTRAINTS))
+    """A Python that has what planning takes (docs/running.md), and nothing else of requirements."""
+    lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
+    planning = [line for line in lines if line.split("==")[0] in PLANNING]
+    key = hashlib.sha256("".join(planning).encode()).hexdigest()[:8]
+    folder = pytestconfig.cache.mkdir("conda") / f"snakemake-{key}"
+    return python_with(folder, *planning, "-c", str(CONSTRAINTS))
 
 
 @pytest.fixture
