@@ -12,6 +12,7 @@ import argparse
 import json
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,6 +33,7 @@ ASSETS = ENVIRONMENTS / "capability-assets"
 REQUIREMENTS = ["lm-eval[hf]==0.4.13", "torch==2.13.0"]
 WORKS = (
     "mmlu-causal", "mmlu-encdec", "mmlu-llama", "mmlu-smollm2", "bbh-causal", "bbh-smollm2",
+    "blimp-causal", "blimp-smollm2",
 )  # fmt: skip
 COLUMNS = {
     "work": "work", "questions": "questions", "cpu_ratio": "CPU ratio", "wall_ratio": "wall ratio",
@@ -68,7 +70,7 @@ def main() -> None:
 def answered(pairs: list[tuple[Result, Result]]) -> dict[str, Any]:
     """What `comparison.compared` does not say of the runs.
 
-    `different` counts questions whose choice (MMLU) or text (BBH) is another, `ties` ours that were
+    `different` counts questions whose choice (MMLU, BLiMP) or text (BBH) is another, `ties` ours that were
     decided by rule; `memory_ratio` is peer ÷ ours.
     """
     theirs, ours = pairs[-1]
@@ -111,6 +113,23 @@ def make_questions(folder: Path, n_questions: int) -> None:
         ]
         with (folder / f"subject_0_{split}.jsonl").open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
+    make_pairs(folder.with_name("blimp-synthetic"), text, rng, n_questions)
+
+
+def make_pairs(
+    folder: Path, text: Callable[[int, int], str], rng: random.Random, n_pairs: int
+) -> None:
+    """Synthetic pairs of BLiMP's length, in which two words stand in another order."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    lines = []
+    for number in range(n_pairs):
+        words = text(6, 10).split()
+        k = rng.randrange(len(words) - 1)
+        other = [*words[:k], words[k + 1], words[k], *words[k + 2 :]]
+        pair = {"question_id": f"pair-{number}", "good": " ".join(words), "bad": " ".join(other)}
+        lines.append(json.dumps(pair) + "\n")
+    (folder / "subject_0_test.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 questions; `peer` and `ours` answer with them.
 
 `peer` runs in the peer's environment, without ours. Values are in the order of the questions' ids:
-log-likelihoods of the choices (MMLU) or texts (BBH).
+log-likelihoods of the choices (MMLU, BLiMP) or texts (BBH).
 """
 
 import json
@@ -18,9 +18,12 @@ from measuring import Measured, matrix_rate, write
 ASSETS = Path(__file__).parent / ".environments" / "capability-assets"
 VOCABULARY = 50257
 NEW_TOKENS = 32
+SHOTS = {"mmlu": 5, "bbh": 3, "blimp": 0}
 WINDOW = 2048
+BLOCKS = (".h.", ".layers.", "encoder.block")
 REAL_SUBJECTS = 5
 REAL_QUESTIONS = 8
+REAL_PARADIGMS, REAL_PAIRS = ["adjunct_island", "regular_plural_subject_verb_agreement_1"], 100
 STUDY = Path(__file__).parents[1] / "studies" / "capability.yaml"
 SUBJECT_HEADER = "The following are multiple choice questions (with answers) about  {}."
 
@@ -28,7 +31,9 @@ SUBJECT_HEADER = "The following are multiple choice questions (with answers) abo
 def questions_of(work: str) -> Path:
     """The folder of a work's questions."""
     kind, architecture = work.split("-")
-    return ASSETS / "real" / kind if architecture == "smollm2" else ASSETS / "synthetic"
+    if architecture == "smollm2":
+        return ASSETS / "real" / kind
+    return ASSETS / ("blimp-synthetic" if kind == "blimp" else "synthetic")
 
 
 def subjects(folder: Path) -> list[str]:
@@ -37,7 +42,9 @@ def subjects(folder: Path) -> list[str]:
 
 
 def rows(folder: Path, subject: str, split: str) -> list[dict[str, Any]]:
-    """The questions of one file."""
+    """The questions of one file; minimal pairs have none of split dev."""
+    if split == "dev" and folder.name.startswith("blimp"):
+        return []
     text = (folder / f"{subject}_{split}.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
 
@@ -96,7 +103,7 @@ def write_models() -> dict[str, Any]:
 def write_real(mirror: Path | None) -> dict[str, Any]:
     """SmolLM2-135M-Instruct, and questions of the first files of MMLU and BBH."""
     import yaml
-    from brainalign.datasets import bbh, mmlu
+    from brainalign.datasets import bbh, blimp, mmlu
     from brainalign.datasets.raw import locate
     from brainalign.models.sources import resolve
 
@@ -117,6 +124,12 @@ def write_real(mirror: Path | None) -> dict[str, Any]:
                 parts = {"dev": test[:3], "test": test[3:]}
             for split, part in parts.items():
                 part.to_json(folder / f"{name}_{split}.jsonl", orient="records", lines=True)
+    place = {"type": "blimp", "paradigms": REAL_PARADIGMS, "per_subject": REAL_PAIRS}
+    table = blimp.read(locate(blimp.raw_files(place), mirror, downloads), place, seed=1)
+    folder = ASSETS / "real" / "blimp"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, part in table.groupby("subject"):
+        part.to_json(folder / f"{name}_test.jsonl", orient="records", lines=True)
     return {}
 
 
@@ -125,7 +138,7 @@ def ours(work: str) -> dict[str, Any]:
     import pandas as pd
     import torch
     from brainalign.capability.answering import answer
-    from brainalign.capability.settings import Generation, MultipleChoice
+    from brainalign.capability.settings import Generation, MinimalPairs, MultipleChoice
     from brainalign.capability.tasks import Task
     from brainalign.models.loading import load
     from brainalign.models.manifest import describe
@@ -139,13 +152,15 @@ def ours(work: str) -> dict[str, Any]:
     )  # fmt: skip
     model = load(manifest, "cpu", 1)
     frame = pd.DataFrame(
-        {"category": "all", "task": subject, **row, "subject": subject, "split": split}
+        {"category": "all", "task": subject} | row | {"subject": subject, "split": split}
         for subject in subjects(questions)
         for split in ("dev", "test")
         for row in rows(questions, subject, split)
     )
     if kind == "mmlu":
         task = Task.of(MultipleChoice(scoring="loglikelihood"))
+    elif kind == "blimp":
+        task = Task.of(MinimalPairs())
     else:  # the shots are the file's first questions
         dev = frame["split"] == "dev"
         frame = frame[~dev | (frame.groupby("subject").cumcount() < 3)].assign(split="test")
@@ -154,13 +169,18 @@ def ours(work: str) -> dict[str, Any]:
     touch(model.model)
     with Measured() as cost:
         records = [record for batch in answer(model, frame, task) for record in batch]
-    key = "choice_loglikelihoods" if kind == "mmlu" else "generated"
     answers = {
-        record["question_id"]: record[key] if kind == "mmlu" else record[key].strip()
+        record["question_id"]: record["generated"].strip()
+        if kind == "bbh"
+        else record["choice_loglikelihoods"]
         for record in records
     }
     rate = max(rate, matrix_rate(torch.randn))
-    limit = flops(model, frame, records) / rate if kind == "mmlu" else None
+    limit = None
+    if kind == "mmlu":
+        limit = flops(model, frame, records) / rate
+    elif kind == "blimp":
+        limit = pair_flops(model, records) / rate
     result = report(cost, answers, limit)
     return {**result, "ties": sum(record["tie"] for record in records)}
 
@@ -175,11 +195,10 @@ def flops(model: Any, frame: Any, records: list[dict[str, Any]]) -> float:
     """Multiplications and additions of each distinct token once, the head once per question."""
     from brainalign.capability.prompts import instructeval_choice
 
-    blocks = (".h.", ".layers.", "encoder.block")
     weights = sum(
         parameter.numel()
         for name, parameter in model.model.named_parameters()
-        if any(block in name for block in blocks)
+        if any(block in name for block in BLOCKS)
     )
     own = {
         row["question_id"]: len(
@@ -201,6 +220,17 @@ def flops(model: Any, frame: Any, records: list[dict[str, Any]]) -> float:
     tokens += sum(shared.values())
     head = model.model.get_output_embeddings().weight
     return 2.0 * weights * tokens + 2.0 * len(records) * head.numel()
+
+
+def pair_flops(model: Any, records: list[dict[str, Any]]) -> float:
+    """Multiplications and additions of every token of every sentence, the head's among them."""
+    head = model.model.get_output_embeddings().weight.numel()
+    weights = sum(
+        parameter.numel()
+        for name, parameter in model.model.named_parameters()
+        if any(block in name for block in BLOCKS)
+    )
+    return 2.0 * (weights + head) * sum(sum(record["choice_tokens"]) for record in records)
 
 
 def touch(network: Any) -> None:
@@ -235,7 +265,7 @@ def peer(work: str) -> dict[str, Any]:
         found = lm_eval.simple_evaluate(
             model=model,
             tasks=[f"{kind}_{name}" for name in names],
-            num_fewshot=5 if kind == "mmlu" else 3,
+            num_fewshot=SHOTS[kind],
             task_manager=manager,
             log_samples=True,
             bootstrap_iters=0,
@@ -245,13 +275,27 @@ def peer(work: str) -> dict[str, Any]:
         for sample in samples:
             given = sample["resps"]
             answers[sample["doc"]["question_id"]] = (
-                [float(one[0][0]) for one in given] if kind == "mmlu" else given[0][0].strip()
+                given[0][0].strip() if kind == "bbh" else [float(one[0][0]) for one in given]
             )
     return report(cost, answers)
 
 
 def peer_task(questions: Path, kind: str, name: str) -> str:
-    """A task of lm-eval that puts our prompts, as YAML."""
+    """A task of lm-eval that puts our prompts, as YAML; minimal pairs as its template of blimp."""
+    if kind == "blimp":
+        return f"""task: {kind}_{name}
+dataset_path: json
+dataset_kwargs:
+  data_files:
+    test: {questions}/{name}_test.jsonl
+test_split: test
+output_type: multiple_choice
+doc_to_text: ""
+doc_to_target: 0
+doc_to_choice: "{{{{[good, bad]}}}}"
+metric_list:
+  - metric: acc
+"""
     common = f"""task: {kind}_{name}
 dataset_path: json
 dataset_kwargs:

@@ -1,4 +1,14 @@
-"""What a model knows and can reason out: MMLU- and BBH-format questions."""
+"""What a model knows, can reason out, and finds grammatical: questions and minimal pairs."""
+
+from brainalign.capability.settings import MinimalPairsTask
+
+
+def pairs_method(wildcards):
+    """How an encoder-decoder model reads minimal pairs; other tasks do not depend on it."""
+    if isinstance(CAPABILITY[wildcards.task], MinimalPairsTask):
+        return model_key("surprisal", "prefix")(wildcards)
+    return None
+
 
 
 rule capability:
@@ -25,6 +35,7 @@ rule capability:
     params:
         asking=lambda wildcards: plain(CAPABILITY[wildcards.task].asking),
         chat=model_key("chat", False),
+        method=pairs_method,
         code=code("capability"),
     script:
         "../scripts/capability.py"

@@ -8,7 +8,7 @@ import pandas as pd
 from brainalign.capability.answering import answer
 from brainalign.capability.batches import BATCH_TOKENS
 from brainalign.capability.progress import AnswerLog
-from brainalign.capability.settings import Generation, MultipleChoice
+from brainalign.capability.settings import Generation, MinimalPairs, MultipleChoice
 from brainalign.capability.summary import summarise
 from brainalign.capability.tasks import Task
 from brainalign.formats.atomic import sha256_of
@@ -25,7 +25,8 @@ UNANSWERED_SHARE = 0.05  # of written answers, above which the log warns
 
 with job(snakemake.log[0]) as log:
     settings = snakemake.params
-    task = Task.of(read(settings.asking, MultipleChoice | Generation), chat=settings.chat)
+    asking = read(settings.asking, MultipleChoice | Generation | MinimalPairs)
+    task = Task.of(asking, settings.chat, settings.method or "prefix")
     questions = read_table(snakemake.input.questions)
     manifest = read_json(snakemake.input.manifest)
     model = load(manifest, snakemake.config.get("device", "auto"), snakemake.threads)

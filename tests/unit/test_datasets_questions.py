@@ -1,4 +1,4 @@
-"""MMLU, BBH, Alpaca and WikiText-2: bad rows are named, subsets are fair."""
+"""MMLU, BBH, BLiMP, Alpaca and WikiText-2: bad rows are named, subsets are fair."""
 
 import gzip
 import json
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 import pytest
-from brainalign.datasets import alpaca, bbh, mmlu, wikitext2
+from brainalign.datasets import alpaca, bbh, blimp, mmlu, wikitext2
 from brainalign.datasets.subset import per_subject, stratified
 from brainalign.errors import InputError
 from brainalign.resources import RESOURCES
@@ -18,8 +18,10 @@ from worlds import questions as world
 from worlds.questions import (
     FILES,
     HEADER,
+    blimp_pair,
     csv_bytes,
     write_bbh,
+    write_blimp,
     write_mmlu_csv,
     write_mmlu_hub,
     write_mmlu_tar,
@@ -285,3 +287,42 @@ def test_wikitext_is_cut_at_titles_not_at_sections(tmp_path):
     (tmp_path / "b.txt").write_text("no title\n", encoding="utf-8")
     with pytest.raises(InputError, match="no article title"):
         wikitext2.read([record(tmp_path / "b.txt")])
+
+
+def test_pairs_of_blimp_are_read_and_drawn(tmp_path):
+    table = blimp.read(write_blimp(tmp_path), {}, seed=0)
+    assert len(table) == 16 and set(table["split"]) == {"test"}
+    row = table[table["question_id"] == "causative.003"].iloc[0]
+    assert (row["good"], row["bad"]) == ("A heron sees 3 boats.", "A heron see 3 boats.")
+    assert (row["subject"], row["task"], row["category"]) == ("causative", "agreement", "syntax")
+    some = blimp.read(write_blimp(tmp_path), {"per_subject": 3}, seed=0)
+    assert some.groupby("subject").size().tolist() == [3, 3]
+    assert set(some["question_id"]) <= set(table["question_id"])
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("{", "causative.jsonl: line 3: not JSON"),
+        ("[]", "line 3: not a pair with sentence_good, sentence_bad"),
+        (json.dumps(blimp_pair("causative", 0) | {"sentence_bad": " "}), "line 3: not a pair"),
+        (json.dumps(blimp_pair("causative", 0) | {"field": 1}), "line 3: not a pair"),
+        (None, "number of pairs is 7, expected 8"),
+    ],
+)
+def test_a_line_of_blimp_that_is_no_pair_is_named(tmp_path, line, says):
+    records = write_blimp(tmp_path)
+    path = tmp_path / "causative.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines[2:3] = [] if line is None else [line]
+    path.write_text("".join(f"{each}\n" for each in lines), encoding="utf-8")
+    with pytest.raises(InputError, match=says):
+        blimp.read(records, {}, seed=0)
+
+
+def test_paradigms_are_chosen_by_name():
+    assert len(blimp.raw_files({})) == 67
+    (file,) = blimp.raw_files({"paradigms": ["causative"]})
+    assert file.path == "blimp/data/causative.jsonl" and file.digest.startswith("sha256:")
+    with pytest.raises(InputError, match="paradigms: 'causativ' is not allowed; allowed: adjunct_"):
+        blimp.raw_files({"paradigms": ["causativ"]})

@@ -12,7 +12,7 @@ import yaml
 from brainalign import settings as typed
 from brainalign.behavior.reading_times import fit_reading_times
 from brainalign.behavior.settings import ControlledFit, LegacyFit
-from brainalign.capability.settings import Generation, MultipleChoice
+from brainalign.capability.settings import Generation, MinimalPairs, MultipleChoice
 from brainalign.capability.tasks import NEW_TOKENS, Task
 from brainalign.encoding.alignment import align
 from brainalign.encoding.ceilings import noise_ceiling
@@ -248,10 +248,10 @@ def test_every_admitted_recipe_is_read(entry):
     )
 
 
-@given(entry=drawn(MultipleChoice | Generation))
+@given(entry=drawn(MultipleChoice | Generation | MinimalPairs))
 @LITTLE
 def test_every_admitted_task_is_resolved(entry):
-    task = Task.of(admitted(entry, MultipleChoice | Generation))
+    task = Task.of(admitted(entry, MultipleChoice | Generation | MinimalPairs))
     written = (task.format, task.scoring) in NEW_TOKENS
     assert task.max_new_tokens or not written
 

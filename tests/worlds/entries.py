@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 from brainalign.behavior import reading_times
 from brainalign.behavior.settings import ControlledFit, LegacyFit
-from brainalign.capability.settings import Generation, MultipleChoice
+from brainalign.capability.settings import Generation, MinimalPairs, MultipleChoice
 from brainalign.capability.tasks import Task
 from brainalign.encoding import alignment, benchmark, ceilings
 from brainalign.encoding.settings import Ceiling, Scoring, Split
@@ -62,7 +62,9 @@ def fit_reading_times(
 
 def asked(entry: Entry) -> Task:
     asking = {key: value for key, value in entry.items() if key != "chat"}
-    return Task.of(read(asking, MultipleChoice | Generation), entry.get("chat", False))
+    return Task.of(
+        read(asking, MultipleChoice | Generation | MinimalPairs), entry.get("chat", False)
+    )
 
 
 def simulate(kind: str, sizes: Entry, simulation: Entry, seed: int) -> datasets.Prepared:

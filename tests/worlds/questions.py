@@ -1,4 +1,4 @@
-"""MMLU and BBH in small, in each of their releases."""
+"""MMLU, BBH and BLiMP in small, in each of their releases."""
 
 import csv
 import gzip
@@ -8,7 +8,7 @@ import tarfile
 
 import pandas as pd
 import pytest
-from brainalign.datasets import bbh, mmlu
+from brainalign.datasets import bbh, blimp, mmlu
 from brainalign.resources import RESOURCES
 from dataset_files import record
 
@@ -19,9 +19,10 @@ HEADER = ["question", "choice0", "choice1", "choice2", "choice3", "answer"]
 
 @pytest.fixture(autouse=True)
 def small_counts(monkeypatch):
-    """The worlds of these tests hold 5 dev and 4 test questions a subject, 6 examples a file."""
+    """The worlds of these tests: 5 dev and 4 test questions a subject, 6 examples, 8 pairs."""
     monkeypatch.setattr(mmlu, "COUNTS", {"dev": 5 * 57, "test": 4 * 57})
     monkeypatch.setattr(bbh, "EXAMPLES", 6 * 27)
+    monkeypatch.setattr(blimp, "PAIRS", 8)
 
 
 def mmlu_rows(subject, split):
@@ -93,4 +94,22 @@ def write_bbh(folder, change=None):
             f"canary\n-----\nDo {name}.\n\nQ: q\nA: Let's think step by step.\na", encoding="utf-8"
         )
         records.append(record(path, f"bbh/cot-prompts/{name}.txt"))
+    return records
+
+
+def blimp_pair(paradigm, i):
+    """A line of a paradigm's file; no real pair."""
+    return {
+        "sentence_good": f"A heron sees {i} boats.", "sentence_bad": f"A heron see {i} boats.",
+        "field": "syntax", "linguistics_term": "agreement", "UID": paradigm, "pairID": str(i),
+    }  # fmt: skip
+
+
+def write_blimp(folder):
+    records = []
+    for paradigm in ("adjunct_island", "causative"):
+        path = folder / f"{paradigm}.jsonl"
+        lines = [json.dumps(blimp_pair(paradigm, i)) + "\n" for i in range(8)]
+        path.write_text("".join(lines), encoding="utf-8")
+        records.append(record(path, f"blimp/data/{path.name}"))
     return records

@@ -7,6 +7,7 @@ from brainalign.datasets import (
     alice,
     bbh,
     blank2014,
+    blimp,
     fedorenko2016,
     futrell2018,
     mmlu,
@@ -132,5 +133,6 @@ KINDS = {
     ),
     "bbh, json": (questions_world.write_bbh, questions(bbh, {}), "snarks.json"),
     "bbh, hub": (bbh_hub, questions(bbh, {"release": "hub"}), "snarks.parquet"),
+    "blimp": (questions_world.write_blimp, questions(blimp, {}), "causative.jsonl"),
     "wikitext2": (wikitext_files, wikitext2.read, "test.txt"),
 }

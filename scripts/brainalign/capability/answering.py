@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from brainalign.capability import generation, multiple_choice
+from brainalign.capability import generation, minimal_pairs, multiple_choice
 from brainalign.capability.batches import BATCH_TOKENS, Context, contexts
 from brainalign.capability.prompts import Prompt, Prompter, QuestionSet
 from brainalign.capability.scorers import Row, Scorer, scorer
@@ -46,6 +46,11 @@ def answer(
         answered then.
     """
     check_questions(questions, task, where)
+    if task.format == "minimal-pairs":
+        yield from minimal_pairs.answer(
+            model, questions, task, batch_tokens=batch_tokens, done=done
+        )
+        return
     form = multiple_choice if task.format == "multiple-choice" else generation
     prompter = Prompter(
         model.tokenizer, encoder_decoder=model.architecture == "encoder-decoder", chat=task.chat

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from brainalign.datasets.settings import Bbh, Mmlu, SimulatedQuestions
+from brainalign.datasets.settings import Bbh, Blimp, Mmlu, SimulatedQuestions
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key, tag_of
 
@@ -56,6 +56,12 @@ class Generation(Asking, tag="generation", kw_only=True, frozen=True):
     shots: Shots = 3
 
 
+class MinimalPairs(Settings, tag_field="format", tag="minimal-pairs", frozen=True):
+    """Pairs of sentences, one of which is acceptable (as BLiMP)."""
+
+    scoring: Annotated[Literal["loglikelihood"], key("the likelier sentence")] = "loglikelihood"
+
+
 QuestionSource = Annotated[SimulatedQuestions | Mmlu | Bbh, key("where the questions come from")]
 
 
@@ -97,4 +103,15 @@ class GenerationTask(Generation, tag="generation", kw_only=True, frozen=True):
         return Generation(**{name: getattr(self, name) for name in names})
 
 
-Task = MultipleChoiceTask | GenerationTask
+class MinimalPairsTask(MinimalPairs, tag="minimal-pairs", kw_only=True, frozen=True):
+    """Pairs of sentences, one of which is acceptable (as BLiMP)."""
+
+    questions: Annotated[Blimp, key("where the pairs come from")]
+
+    @property
+    def asking(self) -> MinimalPairs:
+        """What a job depends on, beside the pairs."""
+        return MinimalPairs(scoring=self.scoring)
+
+
+Task = MultipleChoiceTask | GenerationTask | MinimalPairsTask

@@ -5,7 +5,12 @@ from typing import Self
 
 import pandas as pd
 
-from brainalign.capability.settings import LEGACY_PROMPT_TOKENS, Generation, MultipleChoice
+from brainalign.capability.settings import (
+    LEGACY_PROMPT_TOKENS,
+    Generation,
+    MinimalPairs,
+    MultipleChoice,
+)
 from brainalign.errors import InputError
 from brainalign.settings import tag_of
 
@@ -22,6 +27,7 @@ COLUMNS = {
         "question_id", "split", "subject", "category", "question", "choices", "gold",
     ),
     "generation": ("question_id", "split", "subject", "task", "category", "input", "target"),
+    "minimal-pairs": ("question_id", "split", "subject", "task", "category", "good", "bad"),
 }  # fmt: skip
 
 
@@ -29,7 +35,7 @@ COLUMNS = {
 class Task:
     """How questions are put and answers judged (docs/methods/capability.md).
 
-    format : `multiple-choice` or `generation`.
+    format : `multiple-choice`, `generation` or `minimal-pairs`.
     scoring : see the classes of `settings`.
     shots : worked examples before each question; fewer where the prompt would not fit.
     max_new_tokens : length limit of a generated answer (unused by log-likelihoods).
@@ -37,6 +43,7 @@ class Task:
     chat : whether the prompt is put into the tokenizer's chat template, as the user's message.
     normalisation : what a text's log-likelihood is divided by before the largest decides
         (`loglikelihood-text` only).
+    method : how an encoder-decoder model reads minimal pairs (`reading.prediction.predictor`).
     """
 
     format: str
@@ -46,11 +53,19 @@ class Task:
     max_prompt_tokens: int | None = None
     chat: bool = False
     normalisation: str = "none"
+    method: str = "prefix"
 
     @classmethod
-    def of(cls, asking: MultipleChoice | Generation, chat: bool = False) -> Self:
+    def of(
+        cls,
+        asking: MultipleChoice | Generation | MinimalPairs,
+        chat: bool = False,
+        method: str = "prefix",
+    ) -> Self:
         """A task as the config describes it, its defaults by scoring filled in."""
         form, scoring = tag_of(asking), asking.scoring
+        if isinstance(asking, MinimalPairs):
+            return cls(form, scoring, shots=0, method=method)
         normalisation = getattr(asking, "normalisation", None) or (
             "characters" if scoring == "loglikelihood-text" else "none"
         )
@@ -79,7 +94,8 @@ def check_questions(questions: pd.DataFrame, task: Task, where: str) -> None:
     if task.format == "multiple-choice":
         _check_choices(questions, where)
     else:
-        for column in ("input", "target"):
+        texts = ("input", "target") if task.format == "generation" else ("good", "bad")
+        for column in texts:
             empty = ~questions[column].map(lambda text: isinstance(text, str) and text != "")
             if column == "target":  # a published prompt has none
                 empty &= questions["split"] != "prompt"

@@ -38,7 +38,7 @@ RELEASED_WORDS = ("natural-stories", "natural-stories-maze")
 # Release → the type of dataset whose times its published fits are of.
 FITTED_TIMES = {"kuribayashi2024": "natural-stories", "michaelov2024": "natural-stories-maze"}
 # raw_files(source) -> list[RawFile]; read(records, source, seed) -> DataFrame
-QUESTIONS = ("mmlu", "bbh")
+QUESTIONS = ("mmlu", "bbh", "blimp")
 # raw_files(source) -> list[RawFile]; read(records) -> list of articles
 TEXTS = ("wikitext2",)
 # raw_files(source) -> list[RawFile]; read(records) -> list of samples

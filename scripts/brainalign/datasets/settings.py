@@ -86,6 +86,13 @@ class Bbh(Questions, tag="bbh", frozen=True):
     per_subject: Annotated[int, key("questions of each task; null: all", ge=1)] | None = None
 
 
+class Blimp(Questions, tag="blimp", frozen=True):
+    """BLiMP, minimal pairs of sentences."""
+
+    paradigms: Annotated[list[str], key("which of the 67; default: all")] | None = None
+    per_subject: Annotated[int, key("pairs of each paradigm; null: all", ge=1)] | None = None
+
+
 class TextSource(Settings, tag_field="type", frozen=True):
     """Where a running text comes from."""
 

@@ -12,11 +12,19 @@ from typing import Any
 import pandas as pd
 
 TOKENS_PER_WORD = 1.3
-PUBLISHED_MMLU, PUBLISHED_BBH = 14042, 6511  # questions
-SUBJECTS = {"mmlu": 57, "bbh": 27}  # among which `per_subject` questions are drawn
-PROMPT = {"mmlu": 625, "bbh": 433}  # tokens, with worked examples
-OWN = {"mmlu": 100, "bbh": 130}  # tokens of the question alone: decoders share its prompt's prefix
-ANSWER = {"mmlu": 0, "bbh": 32}  # tokens that are written, unless the task says `max_new_tokens`
+QUESTIONS = {"mmlu": 14042, "bbh": 6511, "blimp": 67_000}
+SUBJECTS = {"mmlu": 57, "bbh": 27, "blimp": 67}  # among which `per_subject` questions are drawn
+PROMPT = {"mmlu": 625, "bbh": 433, "blimp": 24}  # tokens, with worked examples
+OWN = {
+    "mmlu": 100,
+    "bbh": 130,
+    "blimp": 24,
+}  # tokens of the question alone: decoders share its prompt's prefix
+ANSWER = {
+    "mmlu": 0,
+    "bbh": 32,
+    "blimp": 0,
+}  # tokens that are written, unless the task says `max_new_tokens`
 WIKITEXT = 290_000  # tokens of the test split
 
 
@@ -117,7 +125,7 @@ def capability_tokens(task: Mapping[str, Any], apart: bool) -> float:
     kind = task["questions"]["type"]
     if kind == "simulated":
         return 0.0
-    asked = PUBLISHED_MMLU if kind == "mmlu" else PUBLISHED_BBH
+    asked = QUESTIONS[kind]
     if task["questions"].get("per_subject"):
         asked = SUBJECTS[kind] * task["questions"]["per_subject"]
     read = PROMPT[kind] if apart else OWN[kind]
