@@ -70,8 +70,8 @@ def main() -> None:
 def answered(pairs: list[tuple[Result, Result]]) -> dict[str, Any]:
     """What `comparison.compared` does not say of the runs.
 
-    `different` counts questions whose choice (MMLU, BLiMP) or text (BBH) is another, `ties` ours that were
-    decided by rule; `memory_ratio` is peer ÷ ours.
+    `different` counts questions whose choice (MMLU, BLiMP) or text (BBH) is another, `ties` ours
+    that were decided by rule; `memory_ratio` is peer ÷ ours.
     """
     theirs, ours = pairs[-1]
     assert (theirs["ids"] == ours["ids"]).all()

@@ -1,4 +1,4 @@
-"""Real questions: MMLU and BBH from the mirror, put to tiny random models and to SmolLM2."""
+"""Real questions: MMLU, BBH and BLiMP from the mirror, put to tiny random models and to SmolLM2."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from brainalign.capability.extraction import Form, extract
 from brainalign.capability.generation import published_examples, question_set
 from brainalign.capability.multiple_choice import question_set as choice_set
 from brainalign.capability.tasks import check_questions
-from brainalign.datasets import bbh, mmlu
+from brainalign.datasets import bbh, blimp, mmlu
 from brainalign.datasets.raw import locate
 from brainalign.models.loading import load
 from worlds import capability_world as world
@@ -165,3 +165,35 @@ def test_a_real_model_scores_real_questions_as_one_pass_each_does(
         truth = [float(logits.log_softmax(-1)[token]) for [token] in letters]
         assert record["choice_loglikelihoods"] == pytest.approx(truth, abs=1e-4)
         assert record["prediction"] == truth.index(max(truth))
+
+
+@pytest.fixture(scope="module")
+def blimp_pairs(mirror: Path) -> pd.DataFrame:
+    source = {"type": "blimp"}
+    return blimp.read(locate(blimp.raw_files(source), mirror, mirror), source, seed=0)
+
+
+def test_all_of_blimp_is_well_formed(blimp_pairs: pd.DataFrame) -> None:
+    check_questions(blimp_pairs, asked({"format": "minimal-pairs"}), "blimp")
+    assert len(blimp_pairs) == 67_000
+    assert blimp_pairs[["subject", "task", "category"]].nunique().tolist() == [67, 12, 4]
+    assert (blimp_pairs["good"] != blimp_pairs["bad"]).all()
+
+
+def test_a_real_model_finds_sentences_as_likely_as_one_pass_each_does(
+    manifest: dict[str, Any], blimp_pairs: pd.DataFrame
+) -> None:
+    model = load(manifest)
+    some = blimp_pairs[blimp_pairs["subject"] == "regular_plural_subject_verb_agreement_1"].head(12)
+    batches = answer(model, some, asked({"format": "minimal-pairs"}))
+    answers = pd.DataFrame([record for batch in batches for record in batch])
+    for found, *sentences in zip(
+        answers["choice_loglikelihoods"], some["good"], some["bad"], strict=True
+    ):
+        for value, sentence in zip(found, sentences, strict=True):
+            ids = [model.tokenizer.bos_token_id, *model.tokenizer(f" {sentence}")["input_ids"]]
+            with torch.no_grad():
+                logits = model.model(torch.tensor([ids])).logits[0, :-1].double()
+            truth = logits.log_softmax(1)[range(len(ids) - 1), ids[1:]].sum()
+            assert value == pytest.approx(float(truth), abs=1e-3)
+    assert answers["correct"].mean() > 0.7  # it has learnt agreement

@@ -66,4 +66,4 @@ def _pairs(record: Record) -> Iterator[tuple[str, ...]]:
         values = [pair.get(name) for name in FIELDS] if isinstance(pair, dict) else [None]
         if not all(isinstance(value, str) and value.strip() for value in values):
             raise InputError(f"{where}: not a pair with {', '.join(FIELDS)}")
-        yield tuple(values)
+        yield tuple(map(str, values))
