@@ -10,7 +10,6 @@ def pairs_method(wildcards):
     return None
 
 
-
 rule capability:
     input:
         manifest=result("models", "{model}", "manifest.json"),
