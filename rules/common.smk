@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.dag import DAG
@@ -124,16 +125,26 @@ def benchmark_of(rule_name, *wildcards):
     )
 
 
-def code(script, *others):
-    """Digest of the code that a rule runs: an edited formula reruns the rule, a comment does not."""
+@cache
+def digest_of(script, *others):
+    """Digest of a script, of what it imports, and of other files."""
     return source_digest(PROJECT / "scripts" / f"{script}.py", *others)
+
+
+def code(script, *others):
+    """Digest of the code that a rule runs, and of other files that it reads: an edited formula reruns
+    the rule, a comment does not.
+
+    It is taken when a job of the rule is planned: a job on a cluster reads the code of its rule only.
+    """
+    return lambda wildcards: digest_of(script, *others)
 
 
 def reader_code(script, source):
     """The same of a rule that reads published data, whose `source` is looked up by wildcards: the
     code and tables of other readers do not count.
     """
-    return lambda wildcards: code(script, *reader_files(source(wildcards)["type"]))
+    return lambda wildcards: digest_of(script, *reader_files(source(wildcards)["type"]))
 
 
 def kind_of_work(rule):

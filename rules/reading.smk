@@ -13,7 +13,7 @@ def weights_manifest(wildcards):
 
 def surprisal_code(script):
     """The code of a rule that reads published surprisal: its release's reader, no other."""
-    return lambda wildcards: code(
+    return lambda wildcards: digest_of(
         script, *reader_files(surprisal_kind(model_entry(wildcards)["source"]))
     )
 
