@@ -1,6 +1,6 @@
 """The simulated world: a corpus to learn from, subjects with a known truth, questions on its facts."""
 
-from brainalign.capability.settings import GenerationTask
+from brainalign.capability.settings import MultipleChoiceTask
 from brainalign.simulation.settings import Reading
 
 
@@ -27,8 +27,8 @@ def world_of_dataset(wildcards):
 
 def world_of_questions(wildcards):
     """The same of simulated questions: those with choices ask for all facts."""
-    written = isinstance(CAPABILITY[wildcards.task], GenerationTask)
-    return world("things_per_domain", *(["items_per_task"] if written else []))
+    choices = isinstance(CAPABILITY[wildcards.task], MultipleChoiceTask)
+    return world("things_per_domain", *([] if choices else ["items_per_task"]))
 
 
 rule simulate_corpus:

@@ -22,7 +22,8 @@ FIGURE_RULES = (
     "plot_improvement", "plot_correlates", "plot_behavior", "plot_profiles", "plot_baselines",
     "plot_mixed_effects", "plot_losses", "plot_measured_published", "plot_regions",
 )  # fmt: skip
-CATEGORIES = {"multiple-choice": ("STEM", "Humanities"), "generation": ("algorithmic", "others")}
+CATEGORIES = {"multiple-choice": ("STEM", "Humanities"), "generation": ("algorithmic", "others"),
+              "minimal-pairs": ("syntax", "morphology")}  # fmt: skip
 
 
 def write_results(
@@ -130,7 +131,7 @@ def _answers(
 ) -> pd.DataFrame:
     """Answers to n questions; without a generator every model answers every second one right."""
     right = np.arange(n) % 2 == 0 if rng is None else rng.random(n) < accuracy
-    choice = entry["format"] == "multiple-choice"
+    choice = entry["format"] != "generation"
     categories = CATEGORIES[entry["format"]]
     return pd.DataFrame(
         {

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.workflow
 VANILLA, TUNED, UNTRAINED = "sim-decoder-s", "sim-decoder-s-instruct", "sim-decoder-s-untrained"
 NETWORKS = (VANILLA, TUNED, UNTRAINED)
 MODELS = (*NETWORKS, "oasm")
-TASKS = ("mmlu-sim", "bbh-sim")
+TASKS = ("mmlu-sim", "bbh-sim", "pairs-sim")
 BRAIN = ("sim-passages-legacy", "sim-passages-controlled")
 ARMS = ("instruction", "shuffled")
 READING = ("sim-reading-legacy", "sim-reading-controlled")
@@ -167,7 +167,10 @@ CONFIG_EDITS: dict[str, tuple[str, object, set[str]]] = {
     ),
     "the length of simulated tasks": (
         "simulation.items_per_task", 7,
-        {"simulate_corpus", "simulate_questions bbh-sim", *VANILLA_ON},
+        {
+            "simulate_corpus", "simulate_questions bbh-sim", "simulate_questions pairs-sim",
+            *VANILLA_ON,
+        },
     ),
     "a benchmark of reading times": (
         f"behavior.{READING[1]}.spillover", 1,

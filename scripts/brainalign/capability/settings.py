@@ -106,7 +106,7 @@ class GenerationTask(Generation, tag="generation", kw_only=True, frozen=True):
 class MinimalPairsTask(MinimalPairs, tag="minimal-pairs", kw_only=True, frozen=True):
     """Pairs of sentences, one of which is acceptable (as BLiMP)."""
 
-    questions: Annotated[Blimp, key("where the pairs come from")]
+    questions: Annotated[SimulatedQuestions | Blimp, key("where the pairs come from")]
 
     @property
     def asking(self) -> MinimalPairs:
