@@ -173,3 +173,10 @@ def test_figures_and_report(default_study: Study) -> None:
     done = default_study.snakemake("--report", "report.html")
     assert done.returncode == 0, done.stderr[-4000:]
     assert "layer_curves" in Path(default_study.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_every_model_has_learnt_the_grammar(default_study: Study) -> None:
+    """Formal competence: the grammar produces one sentence of each pair (chance: .5)."""
+    for name in VANILLA:
+        for model in (name, f"{name}-instruct"):
+            assert accuracy(default_study, model, "pairs-sim")["low"] > 0.75, model

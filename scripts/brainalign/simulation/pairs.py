@@ -1,7 +1,7 @@
 """Minimal pairs of the world's language (as BLiMP): grammar alone, no fact of the world.
 
-A text is the opening of a story and one more sentence of it. In its partner that sentence has one
-fault, with which the grammar cannot produce it (`grammar.surprisal` says so).
+A text is the beginning of a story: two to six sentences. In its partner the last one has one fault,
+with which the grammar cannot produce it (`grammar.surprisal` says so).
 """
 
 from collections.abc import Callable
@@ -67,11 +67,11 @@ def minimal_pairs(world: World, n: int, seed: int) -> pd.DataFrame:
     for phenomenon, fault in PHENOMENA.items():
         count = 0
         while count < n:
-            opening, sentence = sample(stories, 2, rng)
-            if any(token.concept in world.facts_of for token in sentence):
-                continue  # about a thing: its facts could tell the pair apart
+            *before, sentence = sample(stories, int(rng.integers(2, 7)), rng)
+            if any(token.concept in world.facts_of or token.text == ":" for token in sentence):
+                continue  # about a thing, which is all that people ask and say: a matter of facts
             wrong = fault(sentence, rng)
-            good = text_of([opening, sentence])
+            good = text_of([*before, sentence])
             if wrong is None or wrong == sentence or (phenomenon, good) in rows:
                 continue
             rows[phenomenon, good] = {
@@ -81,7 +81,7 @@ def minimal_pairs(world: World, n: int, seed: int) -> pd.DataFrame:
                 "task": phenomenon,
                 "category": FIELD_OF_PHENOMENON[phenomenon],
                 "good": good,
-                "bad": text_of([opening, wrong]),
+                "bad": text_of([*before, wrong]),
             }
             count += 1
     return pd.DataFrame(rows.values())
