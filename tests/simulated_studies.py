@@ -90,7 +90,7 @@ def study(plant: Plant, rng: np.random.Generator, modes: tuple[str, ...] = ("con
                     n_subjects=n_subjects, n_stimuli=FOLDS,
                 )
             )  # fmt: skip
-            about["held_out"] = mode == "controlled"
+            about["held_out"] = "stimuli" if mode == "controlled" else ""
             subjects += [
                 about.assign(subject=f"s{s}", fold=fold, r=values, n_targets=10)
                 for s in range(n_subjects)

@@ -175,7 +175,7 @@ def subjects(table: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
     """The table `subjects` that fits a table of scores: five subjects around every score."""
     noise = np.random.default_rng(seed)
     whole = table[table["region"] == "all"]
-    whole = whole.assign(held_out=whole["mode"] == "controlled")
+    whole = whole.assign(held_out=np.where(whole["mode"] == "controlled", "stimuli", ""))
     parts = []
     for subject in ("s1", "s2", "s3", "s4", "s5"):
         level = whole["r"] + noise.normal(0, 0.01, len(whole))

@@ -1,16 +1,22 @@
 """Variance over subjects, stimuli and models: closed forms, and rates through the encoder."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from brainalign.analysis.crossed import (
+    BLOCKS,
+    NOTHING,
+    STIMULI,
     Variance,
     averaged,
     complete,
+    held_out_by,
     mean_squares,
     over_models,
     over_units,
     unit_tables,
 )
+from brainalign.formats.tables import read_table, write_table
 from encoded_studies import Design, encoded_findings, encoded_study
 from scipy import stats
 
@@ -37,16 +43,37 @@ def test_independent_groups_keep_the_level(fitted):
         rng.normal(size=(2000, 9, 1)) + rng.normal(size=(2000, 1, 6))
         + rng.normal(size=(2000, 9, 6))
     )  # fmt: skip
-    p = np.array([over_units(table, True, fitted).of(table.mean()).p for table in tables])
+    p = np.array([over_units(table, STIMULI, fitted).of(table.mean()).p for table in tables])
     assert (0 <= np.mean(p < 0.05) < 0.03) if fitted else (0.035 < np.mean(p < 0.05) < 0.065)
 
 
 def test_too_few_groups_leave_subjects_alone():
     table = np.random.default_rng(2).normal(size=(7, 3))
-    found = over_units(table, True)
+    found = over_units(table, STIMULI)
     assert found.scope == "new subjects, these stimuli"
     assert found.value == pytest.approx(stats.sem(table.mean(1)) ** 2) and found.freedom == 6
-    assert over_units(table[:1], True) == Variance()
+    assert over_units(table[:1], STIMULI) == Variance()
+
+
+@pytest.mark.parametrize(
+    ("kinds", "scope"),
+    [
+        ([STIMULI, STIMULI], "new subjects, new stimuli"),
+        ([BLOCKS, BLOCKS], "new subjects, new blocks"),
+        ([STIMULI, BLOCKS], "new subjects, new stimuli or blocks"),
+        ([BLOCKS, NOTHING], "new subjects, these stimuli"),
+    ],
+)
+def test_a_scope_names_what_folds_hold_out(kinds, scope):
+    table = np.random.default_rng(2).normal(size=(7, 6))
+    assert averaged([over_units(table, kind) for kind in kinds]).scope == scope
+
+
+def test_what_folds_hold_out_survives_a_file(tmp_path):
+    path = tmp_path / "subjects.csv"
+    for kinds in ([STIMULI, STIMULI], [BLOCKS, BLOCKS], [BLOCKS, NOTHING], [NOTHING, NOTHING]):
+        write_table(pd.DataFrame({"subject": ["a", "b"], "held_out": kinds}), path)
+        assert held_out_by(read_table(path)) == (kinds[0] if kinds[0] == kinds[1] else NOTHING)
 
 
 def test_a_missing_cell_is_additive_and_empty_subjects_are_left_out():
@@ -60,11 +87,11 @@ def test_a_missing_cell_is_additive_and_empty_subjects_are_left_out():
 
 
 def test_variance_of_an_average_is_that_of_independent_datasets():
-    parts = [Variance(0.04, 5, True, True), Variance(0.01, 9, True, False)]
+    parts = [Variance(0.04, 5, True, STIMULI), Variance(0.01, 9, True, NOTHING)]
     found = averaged(parts)
     assert found.value == pytest.approx(0.05 / 4)
     assert found.freedom == pytest.approx(0.05**2 / (0.04**2 / 5 + 0.01**2 / 9))
-    assert (found.subjects, found.stimuli) == (True, False)
+    assert (found.subjects, found.stimuli) == (True, NOTHING)
 
 
 def test_what_models_share_is_added_to_their_spread_once():
@@ -76,11 +103,11 @@ def test_what_models_share_is_added_to_their_spread_once():
         own = rng.normal(size=(5, 6, 8))
         weights = np.full(5, 1 / 5)
         spread = Variance(float(own.mean((1, 2)).var(ddof=1) / 5), 4)
-        ratios.append(over_models(spread, [(own, True, False)], weights).value)
+        ratios.append(over_models(spread, [(own, STIMULI, False)], weights).value)
     assert 1 / 240 < np.mean(ratios) < 1.9 / 240
     common = rng.normal(size=(1, 1, 8)) + 0.01 * rng.normal(size=(5, 6, 8))
     spread = Variance(float(common.mean((1, 2)).var(ddof=1) / 5), 4)
-    found = over_models(spread, [(common, True, False)], weights)
+    found = over_models(spread, [(common, STIMULI, False)], weights)
     assert found.value == pytest.approx(common.mean((0, 1)).var(ddof=1) / 8, rel=0.1)
 
 

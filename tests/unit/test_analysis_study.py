@@ -49,7 +49,7 @@ def as_study(published):
         for dataset in BRAIN
     ]  # fmt: skip
     scores = pd.DataFrame(rows)
-    subjects = scores.assign(subject="all", fold=-1, held_out=False, n_targets=1).iloc[:0]
+    subjects = scores.assign(subject="all", fold=-1, held_out="", n_targets=1).iloc[:0]
     answers = [
         {
             "model": m["model"], "label": m["model"], "base": m["base"], "family": m["family"],
@@ -832,7 +832,7 @@ def test_a_single_subject_has_an_interval_over_held_out_groups_only():
     )
     models = model_table(MODELS, [])
     found = {}
-    for scheme in ("shuffled", "grouped"):
+    for scheme in ("shuffled", "grouped", "contiguous"):
         benchmarks = {"b": {**BENCHMARKS["b-legacy"], "split": {"scheme": scheme}}}
         scores = collect_scores([("v", "b", table)], {}, models, benchmarks, ["d"])["scores"]
         assert scores["simulated"].all()
@@ -840,6 +840,7 @@ def test_a_single_subject_has_an_interval_over_held_out_groups_only():
     assert found["shuffled"][["low", "high"]].isna().all()
     assert found["shuffled"]["scope"] == "these subjects, these stimuli"
     assert found["grouped"]["scope"] == "these subjects, new stimuli"
+    assert found["contiguous"]["scope"] == "these subjects, new blocks"
     # Nadeau and Bengio's corrected t over folds.
     error = np.sqrt((1 / 5 + 1 / 4) * np.var([-0.02, -0.01, 0, 0.01, 0.02], ddof=1))
     half = stats.t.ppf(0.975, 4) * error

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainalign.analysis.crossed import of_pair, tested, unit_tables
+from brainalign.analysis.crossed import NOTHING, held_out_by, of_pair, tested, unit_tables
 from brainalign.analysis.multiplicity import adjust_within
 
 COLUMNS = (
@@ -36,7 +36,7 @@ def against_baselines(scores: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFr
     rows: list[dict[str, Any]] = []
     for benchmark, part in whole.groupby("benchmark", sort=False):
         own = cells[cells["benchmark"] == benchmark]
-        held_out = bool(len(own)) and bool(own["held_out"].all())
+        held_out = held_out_by(own)
         entries = part.to_dict("records")
         names = [str(entry["model"]) for entry in entries]
         tables = dict(zip(names, unit_tables(own, names), strict=True))
@@ -45,7 +45,7 @@ def against_baselines(scores: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFr
                 units = tables[model["model"]] - tables[other["model"]]
                 known = ~np.isnan(units)
                 score = model["r"] - other["r"]
-                variance, fixed = (of_pair(units, held) for held in (held_out, False))
+                variance, fixed = (of_pair(units, held) for held in (held_out, NOTHING))
                 rows.append(
                     {
                         "model": model["model"], "against": other["model"],

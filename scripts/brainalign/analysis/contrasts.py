@@ -9,8 +9,11 @@ import pandas as pd
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
 from brainalign.analysis.crossed import (
+    NOTHING,
+    STIMULI,
     Variance,
     averaged,
+    held_out_by,
     of_pair,
     over_models,
     scope_text,
@@ -45,8 +48,8 @@ class Pairs:
     """One measure on one dataset: every tuned model beside its vanilla partner.
 
     `tuned`, `vanilla`: [pair]. `units`: differences [pair, subject, group of stimuli], NaN where a
-    pair lacks one; `held_out`: whether the groups stand for new stimuli, `fitted`: whether they
-    share training rows. `positive` [pair]: the vanilla value's interval lies above 0. `notes`
+    pair lacks one; `held_out`: what the folds hold out (`crossed`), `fitted`: whether they share
+    training rows. `positive` [pair]: the vanilla value's interval lies above 0. `notes`
     [pair]: why a value is NaN.
     """
 
@@ -55,7 +58,7 @@ class Pairs:
     vanilla: np.ndarray
     positive: np.ndarray
     units: np.ndarray
-    held_out: bool
+    held_out: str
     fitted: bool
     notes: list[str]
 
@@ -70,7 +73,7 @@ class Pairs:
 
     def variance(self, i: int, stimuli: bool = True) -> Variance:
         """Of the difference of one pair; `stimuli`: over new stimuli where there are groups."""
-        return of_pair(self.units[i], self.held_out and stimuli, self.fitted)
+        return of_pair(self.units[i], self.held_out if stimuli else NOTHING, self.fitted)
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,7 @@ def _behavior(
         return values, pd.DataFrame(columns=UNITS)
     units = stories[stories["kind"] == "story"].rename(columns={"group": "fold"})
     units = units.assign(
-        subject=EVERY, fold=units["fold"].astype(str), kind="reading-times", held_out=True,
+        subject=EVERY, fold=units["fold"].astype(str), kind="reading-times", held_out=STIMULI,
         fitted=~units["measure"].isin(UNFITTED),
     )  # fmt: skip
     return values, units[UNITS]
@@ -231,7 +234,7 @@ def _pairs(members: pd.DataFrame, values: pd.DataFrame, units: pd.DataFrame) -> 
         vanilla=vanilla["value"].to_numpy(float),
         positive=np.asarray((vanilla[["low", "value"]].to_numpy(float) > 0).all(axis=1)),
         units=tables[: len(bases)] - tables[len(bases) :],
-        held_out=bool(len(units)) and bool(units["held_out"].all()),
+        held_out=held_out_by(units) if len(units) else NOTHING,
         fitted=not len(units) or bool(units["fitted"].all()),
         notes=notes,
     )
@@ -384,7 +387,7 @@ def _over_models(
             np.tensordot(weights[index == b] / share[b], tables[index == b], 1)
             for b in range(len(names))
         ])  # fmt: skip
-        datasets.append((of_base, part.held_out and stimuli, part.fitted))
+        datasets.append((of_base, part.held_out if stimuli else NOTHING, part.fitted))
     return over_models(_spread(mean, share, family), datasets, share)
 
 

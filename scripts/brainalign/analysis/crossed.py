@@ -7,7 +7,7 @@ stimuli, so what all subjects have in common in a fold is multiplied by 1 + G / 
 Bengio 2003, Machine Learning 52:239, section 4: 1 / G + test / train rows for G folds).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,9 @@ import pandas as pd
 from brainalign.intervals import Inference, student
 
 MINIMUM_GROUPS = 4
+# What each fold holds out: a mixture of sentences, so no stimuli that the others do not have; whole
+# topics, stories or runs; or stretches of texts that the others have too.
+NOTHING, STIMULI, BLOCKS = "", "stimuli", "blocks"
 FILLING_STEPS = 200
 
 
@@ -24,17 +27,18 @@ FILLING_STEPS = 200
 class Variance:
     """Variance of a mean, its degrees of freedom, and whom it speaks for.
 
-    `subjects`, `stimuli`: whether new ones are reckoned with; the others are taken as they are.
+    `subjects`: whether new ones are reckoned with, `stimuli`: which new ones are (`NOTHING`: none,
+    `STIMULI` or `BLOCKS`); the others are taken as they are.
     """
 
     value: float = 0.0
     freedom: float = 0.0
     subjects: bool = False
-    stimuli: bool = False
+    stimuli: str = NOTHING
 
     @property
     def scope(self) -> str:
-        """new subjects, new stimuli; these subjects, these stimuli; …"""
+        """new subjects, new stimuli; new subjects, new blocks; these subjects, these stimuli; …"""
         return scope_text(subjects=self.subjects, stimuli=self.stimuli)
 
     def of(self, value: float) -> Inference:
@@ -44,10 +48,26 @@ class Variance:
         return student(value, float(np.sqrt(self.value)), self.freedom)
 
 
-def scope_text(**known: bool) -> str:
-    """`new` or `these` before each name, in the order given."""
-    words = ((name.replace("_", " "), new) for name, new in known.items())
-    return ", ".join(f"{'new' if new else 'these'} {name}" for name, new in words)
+def scope_text(**known: bool | str) -> str:
+    """`new` or `these` before each name, in the order given; a text is what is new."""
+    return ", ".join(
+        f"new {new}" if new and isinstance(new, str)
+        else f"{'new' if new else 'these'} {name.replace('_', ' ')}"
+        for name, new in known.items()
+    )  # fmt: skip
+
+
+def held_out_by(units: pd.DataFrame) -> str:
+    """What the folds of all `units` hold out: nothing where one benchmark's hold out nothing."""
+    return common(units["held_out"].fillna(NOTHING).unique().tolist())
+
+
+def common(kinds: Iterable[str]) -> str:
+    """What can be said of all kinds together: nothing where one of them is nothing."""
+    every = set(kinds)
+    if not every or NOTHING in every:
+        return NOTHING
+    return every.pop() if len(every) == 1 else f"{STIMULI} or {BLOCKS}"
 
 
 def unit_tables(units: pd.DataFrame, models: Sequence[str], value: str = "r") -> np.ndarray:
@@ -93,7 +113,7 @@ def complete(tables: np.ndarray) -> np.ndarray:
     return filled
 
 
-def of_pair(table: np.ndarray, held_out: bool, fitted: bool = True) -> Variance:
+def of_pair(table: np.ndarray, held_out: str, fitted: bool = True) -> Variance:
     """`over_units` of a table that may lack cells or be empty."""
     return over_units(complete(table[None])[0], held_out, fitted)
 
@@ -129,7 +149,7 @@ def _why(variance: Variance) -> str:
     )
 
 
-def over_units(table: np.ndarray, held_out: bool, fitted: bool = True) -> Variance:
+def over_units(table: np.ndarray, held_out: str, fitted: bool = True) -> Variance:
     """Variance of the mean of a complete table [subject, group].
 
     (MS_subjects + (1 + G / (G − 1)) (MS_groups − MS_residual)) / (S G), never below MS_subjects or
@@ -138,8 +158,8 @@ def over_units(table: np.ndarray, held_out: bool, fitted: bool = True) -> Varian
 
     Parameters
     ----------
-    held_out : each fold holds out whole groups of stimuli, so that folds stand for new stimuli. If
-        not, or with fewer than 4 groups, subjects alone vary; a single subject is taken as it is.
+    held_out : what each fold holds out, so that folds stand for new ones. With `NOTHING`, or with
+        fewer than 4 groups, subjects alone vary; a single subject is taken as it is.
     fitted : the groups are folds, which share training rows; else they are independent.
     """
     s, g = table.shape
@@ -150,7 +170,7 @@ def over_units(table: np.ndarray, held_out: bool, fitted: bool = True) -> Varian
     shared = _shared(g, fitted)
     if s < 2:
         value = shared * table.mean(0).var(ddof=1) / g
-        return Variance(float(value), g - 1, stimuli=True)
+        return Variance(float(value), g - 1, stimuli=held_out)
     subjects, groups, residual = mean_squares(table)
     excess = shared * max(groups - residual, 0.0)
     value = max(subjects + excess, groups)
@@ -158,11 +178,11 @@ def over_units(table: np.ndarray, held_out: bool, fitted: bool = True) -> Varian
     if excess:
         terms += shared**2 * (groups**2 / (g - 1) + residual**2 / ((s - 1) * (g - 1)))
     freedom = max(value**2 / terms, min(s, g) - 1) if terms else 0
-    return Variance(float(value / table.size), freedom, subjects=True, stimuli=True)
+    return Variance(float(value / table.size), freedom, subjects=True, stimuli=held_out)
 
 
-def _by_group(table: np.ndarray, held_out: bool) -> bool:
-    return held_out and table.shape[1] >= MINIMUM_GROUPS
+def _by_group(table: np.ndarray, held_out: str) -> bool:
+    return held_out != NOTHING and table.shape[1] >= MINIMUM_GROUPS
 
 
 def _shared(groups: int, fitted: bool) -> float:
@@ -193,12 +213,12 @@ def together(parts: Sequence[Variance]) -> Variance:
         value,
         value**2 / terms if terms else 0.0,
         subjects=all(part.subjects for part in parts),
-        stimuli=all(part.stimuli for part in parts),
+        stimuli=common(part.stimuli for part in parts),
     )
 
 
 def shared_by_models(
-    tables: np.ndarray, weights: np.ndarray, held_out: bool, fitted: bool = True
+    tables: np.ndarray, weights: np.ndarray, held_out: str, fitted: bool = True
 ) -> Variance:
     """The part of a weighted sum's variance that its models share, being scored on one dataset.
 
@@ -222,7 +242,7 @@ def shared_by_models(
 
 
 def over_models(
-    models: Variance, datasets: Sequence[tuple[np.ndarray, bool, bool]], weights: np.ndarray
+    models: Variance, datasets: Sequence[tuple[np.ndarray, str, bool]], weights: np.ndarray
 ) -> Variance:
     """Variance of a weighted mean over models that are scored on the same subjects and stimuli.
 
@@ -233,7 +253,7 @@ def over_models(
     ----------
     models : the spread of models alone.
     datasets : of each dataset over which scores are averaged the table [model, subject, group],
-        whether its groups are held out, and whether they are folds of a fit; `over_units`.
+        what its folds hold out, and whether they are folds of a fit; `over_units`.
     weights : [model].
     """
     shared, totals = [], []
@@ -257,7 +277,7 @@ def averaged(parts: Sequence[Variance]) -> Variance:
     return together(shares) if shares else Variance()
 
 
-def _unfloored(table: np.ndarray, held_out: bool, fitted: bool) -> float:
+def _unfloored(table: np.ndarray, held_out: str, fitted: bool) -> float:
     """As `over_units`, but without bounds: unbiased, so that it may be subtracted."""
     s, g = table.shape
     if not _by_group(table, held_out) or s < 2:

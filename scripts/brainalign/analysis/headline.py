@@ -372,10 +372,8 @@ def _above_all(differences: pd.DataFrame) -> str:
     for benchmark, part in rows.groupby("benchmark", sort=False):
         least = part.groupby("model")["low"].min()
         if part["low"].notna().all():
-            stimuli = "new" if part["p"].notna().any() else "these"
-            counts.append(
-                f"{int((least > 0).sum())} of {len(least)} on {benchmark} ({stimuli} stimuli)"
-            )
+            stimuli = " or ".join(part["scope"].str.rpartition(", ")[2].unique())
+            counts.append(f"{int((least > 0).sum())} of {len(least)} on {benchmark} ({stimuli})")
     return f"; intervals above every baseline: {', '.join(counts)}" if counts else ""
 
 

@@ -9,7 +9,14 @@ import statsmodels.formula.api as smf
 from scipy.stats import linregress
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
-from brainalign.analysis.crossed import Variance, over_models, tested, unit_tables
+from brainalign.analysis.crossed import (
+    NOTHING,
+    Variance,
+    held_out_by,
+    over_models,
+    tested,
+    unit_tables,
+)
 
 COLUMNS = (
     "dataset", "mode", "term", "estimate", "se", "t", "df", "p", "p_these_stimuli", "low", "high",
@@ -153,7 +160,7 @@ class _Clusters:
                 ])
                 for role in ("vanilla", "tuned")
             )  # fmt: skip
-            self.datasets.append((vanilla, tuned, bool(own["held_out"].all())))
+            self.datasets.append((vanilla, tuned, held_out_by(own)))
 
     def tested(
         self, estimate: float, error: float, freedom: int, term: str,
@@ -179,5 +186,5 @@ class _Clusters:
         datasets = []
         for vanilla, tuned, held_out in self.datasets:
             values = {"tuned": tuned - vanilla, SIZE: (tuned + vanilla) / 2}.get(term, vanilla)
-            datasets.append((values, held_out and stimuli, True))
+            datasets.append((values, held_out if stimuli else NOTHING, True))
         return over_models(over_clusters, datasets, weights)

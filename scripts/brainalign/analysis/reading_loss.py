@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainalign.analysis.crossed import Variance, over_models, tested
+from brainalign.analysis.crossed import STIMULI, Variance, over_models, tested
 from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.predictors import LOSS, READ_LOSS
 from brainalign.intervals import jackknife, welch_satterthwaite
@@ -237,7 +237,7 @@ def _mean(
             return {**row, "note": "no interval: the slope has no residual degree of freedom"}
         variances[1], free[1] = (change * slope_error) ** 2, freedom
     models = Variance(float(variances.sum()), float(welch_satterthwaite(variances, free)))
-    datasets = [] if sums is None else [(_by_story(weights, sums), True, True)]
+    datasets = [] if sums is None else [(_by_story(weights, sums), STIMULI, True)]
     variance = over_models(models, datasets, np.full(m, 1 / m))
     found = tested(float(value), variance, models, vanilla_models=True)
     if sums is None:

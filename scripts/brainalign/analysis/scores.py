@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainalign.analysis.crossed import of_pair
+from brainalign.analysis.crossed import BLOCKS, NOTHING, STIMULI, of_pair
 from brainalign.analysis.records import describe
 from brainalign.errors import InputError
 
@@ -33,7 +33,8 @@ LAYER_COLUMNS = (
     "simulated",
 )  # fmt: skip
 
-HOLDING_OUT = ("grouped", "contiguous", "wehbe")
+HOLDING_OUT = {"grouped": STIMULI, "contiguous": BLOCKS, "wehbe": BLOCKS}
+"""Scheme → what its folds hold out; shuffled folds mix the sentences of one text: nothing."""
 
 
 def collect_scores(
@@ -125,7 +126,8 @@ def _read(
                 "subject all, region all, fold -1"
             )
         split = benchmarks[benchmark].get("split", {})
-        chosen.append(own.assign(file=file, held_out=holds_out(split.get("scheme"))))
+        held_out = HOLDING_OUT.get(split.get("scheme"), NOTHING)
+        chosen.append(own.assign(file=file, held_out=held_out))
         curves.append(_curve(table).assign(file=file))
         del table
     every = pd.concat(chosen, ignore_index=True)
@@ -137,13 +139,6 @@ def layer_choice(layers: Any) -> str:
     if isinstance(layers, Mapping):
         return " ".join([f"depth {layers['depth']:g}", layers.get("stack", "")]).strip()
     return str(layers or "best")
-
-
-def holds_out(scheme: str | None) -> bool:
-    """Whether each fold of a split holds out stimuli that the others do not test: groups, blocks or
-    runs. Shuffled folds mix the sentences of one text, so they do not stand for new stimuli.
-    """
-    return scheme in HOLDING_OUT
 
 
 def _summary(rows: pd.DataFrame) -> np.ndarray:

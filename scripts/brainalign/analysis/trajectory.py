@@ -7,7 +7,15 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores
-from brainalign.analysis.crossed import Variance, over_models, scope_text, tested, unit_tables
+from brainalign.analysis.crossed import (
+    NOTHING,
+    Variance,
+    held_out_by,
+    over_models,
+    scope_text,
+    tested,
+    unit_tables,
+)
 from brainalign.analysis.predictors import READING
 
 TRAJECTORY_COLUMNS = (
@@ -225,7 +233,7 @@ def _over_seeds(pairs: pd.DataFrame, cells: list[pd.DataFrame] | None) -> dict[s
         datasets = []
         for part in cells or []:
             tables = unit_tables(part, [*pairs["model"], *pairs["model_of_control"]])
-            held_out = bool(part["held_out"].all()) and stimuli
+            held_out = held_out_by(part) if stimuli else NOTHING
             datasets.append((tables[:n] - tables[n:], held_out, True))
         variances.append(over_models(seeds, datasets, np.full(n, 1 / n)))
     row = tested(float(differences.mean()), *variances, seeds=n > 1)

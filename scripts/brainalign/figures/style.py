@@ -195,7 +195,7 @@ def units(rows: pd.DataFrame) -> list[str]:
     subjects = f"{row['n_subjects']:.0f} subject" + "s" * int(row["n_subjects"] > 1)
     if "new" not in str(row["scope"]):
         return [f"{subjects},", "no interval"]
-    if "new stimuli" in str(row["scope"]):
+    if "these stimuli" not in str(row["scope"]):
         return [f"{subjects} ×", f"{row['n_stimuli']:.0f} folds"]
     return [f"{subjects},", "these stimuli"]
 

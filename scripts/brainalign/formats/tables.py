@@ -21,6 +21,7 @@ TEXT = {
     "against", "against_role", "topic", "published_relation", "source", "published_model", "data",
     "question", "legacy", "controlled", "tuning", "hub_id", "part", "p_relation", "reduction",
     "beyond", "comparison", "presentation", "reference", "release", "statistic", "covered",
+    "held_out",
 }  # fmt: skip
 # Those that hold text in tables that have one of the other columns, and numbers in the rest.
 TEXT_BESIDE = {
