@@ -69,8 +69,15 @@ def timed_study() -> dict[str, Any]:
 def large_config() -> dict[str, Any]:
     """The paper's study: its 25 models and the baselines, six datasets in three benchmarks each."""
     config = yaml.safe_load((REPOSITORY / "studies" / "aw2024.yaml").read_text(encoding="utf-8"))
-    baselines = {n: m for n, m in config["models"].items() if role(m) == "baseline"}
-    config["models"] = {**dict(islice(config["models"].items(), MODELS)), **baselines}
+    models = dict(islice(config["models"].items(), MODELS))
+    config["models"] = models | {
+        name: model
+        for name, model in config["models"].items()
+        if role(model) == "baseline" and model["source"].get("of", next(iter(models))) in models
+    }
+    for benchmark in config["behavior"].values():
+        if "models" in benchmark:
+            benchmark["models"] = [name for name in benchmark["models"] if name in config["models"]]
     del config["tuning"]
     entries = config["alignment"]
     names = ("blank2014-legacy", "blank2014-controlled", "pereira2018-384-controlled")
