@@ -76,6 +76,7 @@ SCENARIOS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], float]] = {
     "correlates, no cause": (correlation_findings, (Plant(),), 1),
     "correlates, cause size": (correlation_findings, (Plant(size=0.02),), 0.4),
     "correlates, cause knowledge": (correlation_findings, (Plant(knowledge=0.02),), 0.4),
+    "correlates, cause formal competence": (correlation_findings, (Plant(formal=0.02),), 0.4),
     "correlates, cause size, accuracy measured with noise": (
         correlation_findings, (Plant(size=0.02, accuracy_sd=0.04),), 0.4,
     ),

@@ -33,6 +33,7 @@ NAMES = {
     "spearman": "Spearman",
     "log10_parameters": "size",
     "mmlu": "accuracy",
+    "blimp": "grammar",
 }
 
 
@@ -42,6 +43,7 @@ class Plant:
 
     size: float = 0.0
     knowledge: float = 0.0
+    formal: float = 0.0
     tuning: float = 0.0
     base_sd: float = 0.02  # between vanilla models
     family_sd: float = 0.0  # between families
@@ -62,7 +64,7 @@ def study(plant: Plant, rng: np.random.Generator, modes: tuple[str, ...] = ("con
     Knowledge (accuracy) correlates .8 with log10 size; what is left of it is each model's own.
     """
     models = _models(plant)
-    truth, knowledge = _truth(plant, models, rng)
+    truth, knowledge, _ = _truth(plant, models, rng)
     scores, subjects = [], []
     for mode in modes:
         for dataset, n_subjects in DATASETS.items():
@@ -142,17 +144,19 @@ def _models(plant: Plant) -> pd.DataFrame:
 
 def _truth(
     plant: Plant, models: pd.DataFrame, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Every model's alignment, and its knowledge (standard deviation 1, .8 with log10 size)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every model's alignment, its knowledge (standard deviation 1, .8 with log10 size), and its
+    formal competence (.8 with knowledge)."""
     z = models["log10"].to_numpy()
     z = (z - z.mean()) / z.std(ddof=1)
     knowledge = 0.8 * z + 0.6 * rng.normal(size=len(models))
+    formal = 0.8 * knowledge + 0.6 * rng.spawn(1)[0].normal(size=len(models))
     anchor, family = (pd.factorize(models[name])[0] for name in ("anchor", "family"))
-    truth = 0.2 + plant.size * z + plant.knowledge * knowledge
+    truth = 0.2 + plant.size * z + plant.knowledge * knowledge + plant.formal * formal
     truth += _shared(anchor, plant.base_sd, rng) + _shared(family, plant.family_sd, rng)
     effect = plant.tuning + rng.normal(0, plant.model_sd, len(models))
     effect += _shared(anchor, plant.slope_sd, rng) + _shared(family, plant.family_slope_sd, rng)
-    return truth + (models["role"] == "tuned").to_numpy() * effect, knowledge
+    return truth + (models["role"] == "tuned").to_numpy() * effect, knowledge, formal
 
 
 def _shared(group: np.ndarray, sd: float, rng: np.random.Generator) -> np.ndarray:
@@ -168,15 +172,16 @@ def _about(models: pd.DataFrame) -> pd.DataFrame:
 
 
 def averages(plant: Plant, rng: np.random.Generator) -> pd.DataFrame:
-    """A study's models with alignment averaged over datasets (`r`) and `accuracy`.
+    """A study's models with alignment averaged over datasets (`r`), `accuracy` and `grammar`.
 
     What the tables of `study` average to, drawn at once: rates take thousands of studies.
     """
     models = _models(plant)
-    truth, knowledge = _truth(plant, models, rng)
+    truth, knowledge, formal = _truth(plant, models, rng)
     noise = plant.subject_sd * np.sqrt(sum(1 / n for n in DATASETS.values())) / len(DATASETS)
     accuracy = 0.45 + 0.08 * knowledge + rng.normal(0, plant.accuracy_sd, len(models))
-    return models.assign(r=truth + rng.normal(0, noise, len(models)), accuracy=accuracy)
+    r = truth + rng.normal(0, noise, len(models))
+    return models.assign(r=r, accuracy=accuracy, grammar=0.7 + 0.04 * formal)
 
 
 def _as_scores(models: pd.DataFrame) -> pd.DataFrame:
@@ -233,9 +238,15 @@ def correlation_findings(plant: Plant, seed: list[int]) -> Findings:
     from brainalign.analysis.correlations import correlations
 
     models = averages(plant, np.random.default_rng(seed))
-    answers = _about(models).assign(
-        task="mmlu", category="all", accuracy=models["accuracy"].to_numpy(), simulated=True
-    )
+    answers = pd.concat(
+        _about(models).assign(
+            task=task, category="all", accuracy=models[column].to_numpy(), scoring=scoring,
+            simulated=True,
+        )
+        for task, column, scoring in (
+            ("mmlu", "accuracy", "loglikelihood"), ("blimp", "grammar", "sentences"),
+        )
+    )  # fmt: skip
     table = correlations(_as_scores(models), capabilities=answers)
     table = table[(table["y"] == "brain average") & (table["subset"] == "all")]
     found: Findings = {}

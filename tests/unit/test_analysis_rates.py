@@ -35,13 +35,15 @@ def at_most(n, level=0.05):
     [
         (Plant(size=0.02), "size given accuracy", "accuracy given size"),
         (Plant(knowledge=0.02), "accuracy given size", "size given accuracy"),
+        (Plant(formal=0.02), "grammar given accuracy", "accuracy given grammar"),
+        (Plant(knowledge=0.02), "accuracy given grammar", "grammar given accuracy"),
     ],
-    ids=["size", "knowledge"],
+    ids=["size", "knowledge", "formal", "functional"],
 )
-def test_partial_correlations_tell_size_from_knowledge(plant, cause, other):
+def test_partial_correlations_tell_causes_apart(plant, cause, other):
     found = rates(repeat(correlation_findings, N_STUDIES, 5, plant))
     # Either cause makes both plain correlations significant: they do not tell them apart.
-    assert min(found[f"tuned: Pearson, {x}"] for x in ("size", "accuracy")) > 0.4
+    assert min(found[f"tuned: Pearson, {x}"] for x in cause.split(" given ")) > 0.4
     assert found[f"bases: partial, {cause}"] > found[f"bases: partial, {other}"] + 0.05
     assert found[f"bases: partial, {other}"] <= at_most(N_STUDIES)
 

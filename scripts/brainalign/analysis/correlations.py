@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from brainalign.analysis.association import (
 from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
 from brainalign.analysis.crossed import scope_text
 from brainalign.analysis.multiplicity import adjust_within
-from brainalign.analysis.predictors import SIZE, predictors
+from brainalign.analysis.predictors import SIZE, formal_tasks, predictors
 from brainalign.intervals import Inference
 
 COLUMNS = (
@@ -82,7 +83,8 @@ def correlations(
 
     Per pair of x and y Pearson and Spearman over all models, for the average also without each
     family and within each family; over one value per vanilla model also around the means of the
-    families; partial correlations of accuracy given size and size given accuracy.
+    families; partial correlations of accuracy given size and size given accuracy, and
+    of formal competence (minimal pairs) given each other task and the other way round.
 
     Where some models share a vanilla model, p is the jackknife's over vanilla models, each with its
     tuned ones; `p_independent` takes models as independent, as the paper does. Where none do, both
@@ -96,6 +98,7 @@ def correlations(
     """
     facts = model_facts(scores, behaviors, capabilities)
     outcomes = _outcomes(scores, behaviors)
+    formal = formal_tasks(capabilities)
     rows: list[Row] = []
     for (simulated, mode), part in outcomes.groupby(["simulated", "mode"], sort=False):
         y = part.pivot_table(index="model", columns="name", values="value", sort=False)
@@ -106,7 +109,7 @@ def correlations(
         for name in GROUPS:
             members, own_x, own_y = _members(name, facts, x, y)
             group = _group(name, str(mode), bool(simulated), members)
-            rows += _group_rows(group, own_x, own_y, capability)
+            rows += _group_rows(group, own_x, own_y, capability, formal)
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     tested = table["subset"] == EVERY
     for p in ("p", "p_independent"):
@@ -160,9 +163,11 @@ def _group(name: str, mode: str, simulated: bool, facts: pd.DataFrame) -> Group:
 
 
 def _group_rows(
-    group: Group, x: pd.DataFrame, y: pd.DataFrame, capability: list[str]
+    group: Group, x: pd.DataFrame, y: pd.DataFrame, capability: list[str], formal: list[str]
 ) -> Iterator[Row]:
     tasks = [name for name in capability if " " not in name]  # "mmlu", but not "mmlu STEM"
+    functional = [name for name in tasks if name not in formal]
+    against = [(task, SIZE) for task in tasks] + list(product(formal, functional))
     for y_name in y.columns:
         outcome = y[y_name].to_numpy(float)
         for x_name in x.columns:
@@ -174,17 +179,13 @@ def _group_rows(
             yield from _whole_rows(group, about, values, outcome)
             if y_name == f"brain {AVERAGE}":
                 yield from _subset_rows(group, about, values, outcome)
-        size = x[SIZE].to_numpy(float)
-        for task in tasks:
-            accuracy = x[task].to_numpy(float)
-            for x_name, own, other, fixed in (
-                (task, accuracy, size, SIZE),
-                (SIZE, size, accuracy, task),
-            ):
+        for one, other in against:
+            for x_name, fixed in ((one, other), (other, one)):
+                own, held = x[x_name].to_numpy(float), x[fixed].to_numpy(float)
                 about = _about(group, x_name, y_name, "partial")
-                found = partial(own, outcome, [other])
-                counts = group.counts(own, outcome, other)
-                over_bases = group.over_bases(own, outcome, given=other)
+                found = partial(own, outcome, [held])
+                counts = group.counts(own, outcome, held)
+                over_bases = group.over_bases(own, outcome, given=held)
                 row = _row(about, "partial", found, counts, over_bases)
                 yield {**row, "controlled_for": fixed}
 

@@ -6,6 +6,7 @@ import pandas as pd
 SIZE = "log10_parameters"
 LOSS = "bits_per_byte"  # of a running text, which follows after a blank
 READ_LOSS = "mean_bits"  # per word of what readers read
+SENTENCES = "sentences"  # the scoring of minimal pairs
 WHOLE = "all"  # the category of all questions of a task
 # The models that each mode rests on: the paper's, and one mean per vanilla model (models tuned from
 # the same weights are not independent).
@@ -48,6 +49,16 @@ def predictors(
         for text, part in losses.groupby("text", sort=False):
             x[f"{LOSS} {text}"] = part.set_index("model")["bits_per_byte"]
     return x, capability
+
+
+def formal_tasks(capabilities: pd.DataFrame | None) -> list[str]:
+    """Tasks of formal linguistic competence (minimal pairs); others are of functional competence.
+
+    The distinction is that of Mahowald et al. 2024 (Trends in Cognitive Sciences 28:517).
+    """
+    if capabilities is None:
+        return []
+    return list(capabilities.loc[capabilities["scoring"] == SENTENCES, "task"].unique())
 
 
 def found_for(correlations: pd.DataFrame, y: str, mode: str, simulated: bool) -> pd.DataFrame:

@@ -59,7 +59,7 @@ class Generation(Asking, tag="generation", kw_only=True, frozen=True):
 class MinimalPairs(Settings, tag_field="format", tag="minimal-pairs", frozen=True):
     """Pairs of sentences, one of which is acceptable (as BLiMP)."""
 
-    scoring: Annotated[Literal["loglikelihood"], key("the likelier sentence")] = "loglikelihood"
+    scoring: Annotated[Literal["sentences"], key("the likelier sentence")] = "sentences"
 
 
 QuestionSource = Annotated[SimulatedQuestions | Mmlu | Bbh, key("where the questions come from")]
