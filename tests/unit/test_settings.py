@@ -208,7 +208,9 @@ def test_every_admitted_simulated_dataset_is_drawn(entry, world):
     world |= {"things_per_domain": 4, "features": 3, "half_life": 4.0}
     kinds = Passages | Story | Chapter | Reading
     made = simulate(admitted(entry, kinds), admitted(world, Simulation), 1)
-    assert len(made.stimuli) and made.responses["responses"].notnull().all()
+    there = made.responses["responses"].notnull()
+    assert len(made.stimuli)
+    assert there.any() if entry["kind"] == "reading" else there.all()  # readers miss some words
 
 
 @given(entry=drawn(Features, path=st.none()))
