@@ -14,7 +14,7 @@ TESTS := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadsco
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo   set up .venv, run the default study, write results/report.html"
+	@echo "make demo   set up .venv, run the default study, write results/report/index.html"
 	@echo "make test   set up .venv, run the checks and the tests, as many at once as there are cores"
 	@echo "make test-all  the same and the tests that take long or need real data, among them the default study"
 	@echo "make test-slurm  start a SLURM cluster here and run a study on it (root, Debian packages)"
@@ -46,7 +46,7 @@ $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
 demo: $(VENV)/installed
 	$(SNAKEMAKE) --cores $(CORES) --quiet rules host
 	@$(SNAKEMAKE) --report results/report.html --quiet all
-	@echo "report: results/report.html"
+	@echo "report: results/report/index.html   (Snakemake's, with run times: results/report.html)"
 
 lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff format --check .

@@ -55,8 +55,9 @@ rule all:
     default_target: True
     input:
         tables(),
-        figures(),
+        figures("svg", "png"),
         pages(),
+        rules.report.output,
 
 
 onstart:
@@ -83,12 +84,11 @@ onstart:
 
 
 onsuccess:
-    headline = Path(result("tables", "headline.txt"))
-    if headline.exists():
-        # A terminal that has no minus sign shows a question mark.
-        sys.stdout.reconfigure(errors="replace")
-        print(headline.read_text(encoding="utf-8"))
-        print(f"figures: {RESULTS}/figures   tables: {RESULTS}/tables")
+    verdicts = Path(result("tables", "verdicts.txt"))
+    if verdicts.exists():
+        print(verdicts.read_text(encoding="utf-8"))
+        print(f"in words: {RESULTS}/tables/headline.txt")
+        print(f"report: {RESULTS}/report/index.html")
 
 
 onerror:

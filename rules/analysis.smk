@@ -509,6 +509,7 @@ rule headline:
     output:
         headline=result("tables", "headline.csv"),
         text=result("tables", "headline.txt"),
+        verdicts=result("tables", "verdicts.txt"),
     log:
         log_of("headline"),
     benchmark:

@@ -1,7 +1,32 @@
 """Figures, one rule each, the report's pages, and its captions."""
 
+from brainalign.figures.captions import caption as caption_text, title
+from brainalign.resources import caption as caption_file
+
 # The simulated subjects' regions are names that mean nothing (docs/methods/simulation.md).
 REGION_BENCHMARKS = [n for n, b in REGRESSIONS.items() if b.dataset in REAL_DATASETS]
+# Section of the report → its figures, in order.
+SECTIONS = {
+    "Instruction tuning": ["improvement", "mixed_effects", "trajectory", "training"],
+    "Brain alignment": [
+        "alignment",
+        "layer_curves",
+        "profiles",
+        "legacy_controlled",
+        "baselines",
+        "regions",
+    ],
+    "What goes with alignment": ["correlates", "losses"],
+    "Reading times": [
+        "behavior",
+        "reading_loss",
+        "reading_measures",
+        "presentations",
+    ],
+    "Published tables": ["published", "measured_published", "published_fits"],
+    "Datasets": ["dataset"],
+}
+SECTION_OF = {figure: section for section, own in SECTIONS.items() for figure in own}
 # Figures with a row per model, in pages where models are many.
 PAGED = {
     "layer_curves",
@@ -31,21 +56,56 @@ OF_ONE_TABLE = [
 TUNED_HERE = [name for name in models_from("tune") if name in MODELS]
 
 
-def figures():
-    """The figures that a study of this config can have."""
+def figure_names():
+    """The figures that a study of this config can have, by the names of their captions."""
     names = ["published"]
     names += ["layer_curves", "alignment", "legacy_controlled"] if SCORE_FILES else []
     names += ["improvement", "correlates"] if SCORE_FILES else []
     names += ["behavior", "reading_measures"] if BEHAVIOR_FILES else []
     names += ["training"] if TUNED_HERE else []
     names += [name for name in OF_ONE_TABLE if table_inputs(name)]
-    names += [f"regions/{benchmark}" for benchmark in REGION_BENCHMARKS]
-    names += [f"datasets/{dataset}" for dataset in DATASETS]
+    names += ["regions"] if REGION_BENCHMARKS else []
+    names += ["dataset"] if DATASETS else []
+    return [name for name in SECTION_OF if name in names]
+
+
+def parts_of(name):
+    """The files of a figure below `figures/`, each with what tells it from the figure's others:
+    the families of a page, and the wildcards of the caption.
+    """
+    if name == "regions":
+        return [(f"regions/{b}", b, {}) for b in REGION_BENCHMARKS]
+    if name == "dataset":
+        return [(f"datasets/{d}", "", {"dataset": d}) for d in DATASETS]
+    if name not in PAGED or len(PAGES) == 1:
+        return [(name, "", {})]
     return [
-        result("figures", f"{name}.{ending}")
-        for figure in names
-        for name in (files_of(figure) if figure in PAGED else [figure])
-        for ending in ("svg", "png")
+        (f"{name}-{number}", ", ".join(families_of(page, SHOWN)), {})
+        for number, page in enumerate(PAGES, start=1)
+    ]
+
+
+def figures(*endings):
+    """The files of all figures, in the report's order."""
+    return [
+        result("figures", f"{file}.{ending}")
+        for name in figure_names()
+        for file, _, _ in parts_of(name)
+        for ending in endings
+    ]
+
+
+def figures_about():
+    """What the report's first page says of every figure, in the order of `figures`."""
+    return [
+        {
+            "caption": name,
+            "section": SECTION_OF[name],
+            "part": part,
+            "wildcards": wildcards,
+        }
+        for name in figure_names()
+        for _, part, wildcards in parts_of(name)
     ]
 
 
@@ -56,42 +116,39 @@ def pages():
 
 
 def paged(name, category="Tables"):
-    """A page of the report, with its caption."""
+    """A page of the report, with its caption and in the menu the caption's title."""
+    words = title(caption_text(caption_file(f"tables/{name}")))
     return report(
         result("pages", f"{name}.html"),
         caption=f"../report/tables/{name}.rst",
         category=category,
-        labels={"table": name.replace("_", " ")},
+        labels={"table": words},
     )
 
 
-def drawn(name, category, caption=None, **labels):
-    """The two outputs of a figure's rule; the svg is in the report."""
-    svg = result("figures", f"{name}.svg")
-    caption = f"../report/{caption or name}.rst"
+def drawn(file, name, part="", **wildcards):
+    """The two outputs of a figure's rule; the svg is in the report, under its caption's title.
+
+    `file` may hold wildcards, which `wildcards` says how to name.
+    """
+    words = title(caption_text(caption_file(name), **wildcards))
     return {
         "svg": report(
-            svg, caption=caption, category=category, labels=labels or {"figure": name}
+            result("figures", f"{file}.svg"),
+            caption=f"../report/{name}.rst",
+            category=SECTION_OF[name],
+            labels={"figure": f"{words}: {part}" if part else words},
         ),
-        "png": result("figures", f"{name}.png"),
+        "png": result("figures", f"{file}.png"),
     }
 
 
-def files_of(name):
-    """The names of the files of a figure with a row per model: its own, or one per page."""
-    if len(PAGES) == 1:
-        return [name]
-    return [f"{name}-{number}" for number in range(1, len(PAGES) + 1)]
-
-
-def drawn_pages(name, category):
-    """The outputs of a rule whose figure may have pages: an svg and a png of each."""
-    pages = []
-    for number, (file, page) in enumerate(zip(files_of(name), PAGES), start=1):
-        families = ", ".join(families_of(page, SHOWN))
-        label = f"{name}, page {number}: {families}" if len(PAGES) > 1 else name
-        pages.append(drawn(file, category, caption=name, figure=label))
-    return {kind: [page[kind] for page in pages] for kind in ("svg", "png")}
+def drawn_parts(name):
+    """The outputs of a rule whose figure may have several files: an svg and a png of each."""
+    files = [
+        drawn(file, name, part, **wildcards) for file, part, wildcards in parts_of(name)
+    ]
+    return {kind: [file[kind] for file in files] for kind in ("svg", "png")}
 
 
 rule plot_published:
@@ -100,7 +157,7 @@ rule plot_published:
         check=rules.published_check.output.check,
         widths=rules.double_descent.output.table,
     output:
-        **drawn("published", "Published tables"),
+        **drawn("published", "published"),
     log:
         log_of("plot_published"),
     benchmark:
@@ -117,7 +174,7 @@ rule plot_layer_curves:
     input:
         **table_inputs("layers", "scores"),
     output:
-        **drawn_pages("layer_curves", "Brain alignment"),
+        **drawn_parts("layer_curves"),
     log:
         log_of("plot_layer_curves"),
     benchmark:
@@ -135,7 +192,7 @@ rule plot_profiles:
     input:
         **table_inputs("profiles", "scores"),
     output:
-        **drawn_pages("profiles", "Brain alignment"),
+        **drawn_parts("profiles"),
     log:
         log_of("plot_profiles"),
     benchmark:
@@ -153,7 +210,7 @@ rule plot_alignment:
     input:
         **table_inputs("scores"),
     output:
-        **drawn_pages("alignment", "Brain alignment"),
+        **drawn_parts("alignment"),
     log:
         log_of("plot_alignment"),
     benchmark:
@@ -171,7 +228,7 @@ rule plot_legacy_controlled:
     input:
         **table_inputs("scores"),
     output:
-        **drawn_pages("legacy_controlled", "Brain alignment"),
+        **drawn_parts("legacy_controlled"),
     log:
         log_of("plot_legacy_controlled"),
     benchmark:
@@ -189,7 +246,7 @@ rule plot_baselines:
     input:
         **table_inputs("baselines", "scores"),
     output:
-        **drawn_pages("baselines", "Brain alignment"),
+        **drawn_parts("baselines"),
     log:
         log_of("plot_baselines"),
     benchmark:
@@ -204,10 +261,6 @@ rule plot_baselines:
 
 
 REGION_FILES = [f for f in SCORE_FILES if f["benchmark"] in REGION_BENCHMARKS]
-REGION_FIGURES = {
-    benchmark: drawn(f"regions/{benchmark}", "Regions", "regions", benchmark=benchmark)
-    for benchmark in REGION_BENCHMARKS
-}
 
 
 rule plot_regions:
@@ -220,8 +273,7 @@ rule plot_regions:
             result("ceilings", "{benchmark}.parquet"), benchmark=REGION_BENCHMARKS
         ),
     output:
-        svg=[figure["svg"] for figure in REGION_FIGURES.values()],
-        png=[figure["png"] for figure in REGION_FIGURES.values()],
+        **drawn_parts("regions"),
     log:
         log_of("plot_regions"),
     benchmark:
@@ -241,7 +293,7 @@ rule plot_improvement:
     input:
         **table_inputs("contrasts", "scores"),
     output:
-        **drawn("improvement", "Instruction tuning"),
+        **drawn("improvement", "improvement"),
     log:
         log_of("plot_improvement"),
     benchmark:
@@ -258,7 +310,7 @@ rule plot_mixed_effects:
     input:
         **table_inputs("mixed_effects"),
     output:
-        **drawn("mixed_effects", "Instruction tuning"),
+        **drawn("mixed_effects", "mixed_effects"),
     log:
         log_of("plot_mixed_effects"),
     benchmark:
@@ -275,7 +327,7 @@ rule plot_trajectory:
     input:
         **table_inputs("trajectory", "scores"),
     output:
-        **drawn("trajectory", "Instruction tuning"),
+        **drawn("trajectory", "trajectory"),
     log:
         log_of("plot_trajectory"),
     benchmark:
@@ -293,7 +345,7 @@ rule plot_training:
     input:
         logs=expand(result("models", "{model}", "training.csv"), model=TUNED_HERE),
     output:
-        **drawn("training", "Instruction tuning"),
+        **drawn("training", "training"),
     log:
         log_of("plot_training"),
     benchmark:
@@ -315,7 +367,7 @@ rule plot_losses:
     input:
         **table_inputs("losses"),
     output:
-        **drawn_pages("losses", "Correlates"),
+        **drawn_parts("losses"),
     log:
         log_of("plot_losses"),
     benchmark:
@@ -333,7 +385,7 @@ rule plot_correlates:
     input:
         **table_inputs("scores", "correlations", "capabilities", "behaviors", "losses"),
     output:
-        **drawn("correlates", "Correlates"),
+        **drawn("correlates", "correlates"),
     log:
         log_of("plot_correlates"),
     benchmark:
@@ -350,7 +402,7 @@ rule plot_behavior:
     input:
         **table_inputs("behaviors", "correlations", "capabilities", "losses"),
     output:
-        **drawn_pages("behavior", "Behaviour"),
+        **drawn_parts("behavior"),
     log:
         log_of("plot_behavior"),
     benchmark:
@@ -368,7 +420,7 @@ rule plot_reading_loss:
     input:
         **table_inputs("behaviors", "reading_loss"),
     output:
-        **drawn("reading_loss", "Behaviour"),
+        **drawn("reading_loss", "reading_loss"),
     log:
         log_of("plot_reading_loss"),
     benchmark:
@@ -385,7 +437,7 @@ rule plot_published_fits:
     input:
         **table_inputs("published_fits"),
     output:
-        **drawn("published_fits", "Published tables"),
+        **drawn("published_fits", "published_fits"),
     log:
         log_of("plot_published_fits"),
     benchmark:
@@ -402,7 +454,7 @@ rule plot_presentations:
     input:
         **table_inputs("presentations"),
     output:
-        **drawn_pages("presentations", "Behaviour"),
+        **drawn_parts("presentations"),
     log:
         log_of("plot_presentations"),
     benchmark:
@@ -420,7 +472,7 @@ rule plot_reading_measures:
     input:
         **table_inputs("behaviors"),
     output:
-        **drawn_pages("reading_measures", "Behaviour"),
+        **drawn_parts("reading_measures"),
     log:
         log_of("plot_reading_measures"),
     benchmark:
@@ -438,7 +490,7 @@ rule plot_measured_published:
     input:
         **table_inputs("measured_published"),
     output:
-        **drawn("measured_published", "Published tables"),
+        **drawn("measured_published", "measured_published"),
     log:
         log_of("plot_measured_published"),
     benchmark:
@@ -457,7 +509,7 @@ rule plot_dataset:
         responses=result("data", "{dataset}", "responses.nc"),
         card=result("data", "{dataset}", "card.json"),
     output:
-        **drawn("datasets/{dataset}", "Datasets", "dataset", dataset="{dataset}"),
+        **drawn("datasets/{dataset}", "dataset", dataset="{dataset}"),
     log:
         log_of("plot_dataset", "dataset"),
     benchmark:
@@ -491,3 +543,44 @@ rule pages:
         code=code("pages"),
     script:
         "../scripts/pages.py"
+
+
+# What ran on what, for the head of the report.
+RAN = {
+    "models": {
+        name: {key: record[key] for key in ("role", "simulated")}
+        for name, record in model_records().items()
+    },
+    "brains": sorted({entry.dataset for entry in ALIGNMENT.values()}),
+    "times": sorted({entry.dataset for entry in BEHAVIOR.values()}),
+    "tasks": list(CAPABILITY),
+    "texts": list(TEXTS),
+}
+
+
+rule report:
+    input:
+        tables=tables(),
+        cards=expand(result("data", "{dataset}", "card.json"), dataset=DATASETS),
+        figures=figures("svg"),
+    output:
+        page=result("report", "index.html"),
+    log:
+        log_of("report"),
+    benchmark:
+        benchmark_of("report")
+    conda:
+        "../envs/figures.yaml"
+    params:
+        study=STUDY.study or "brainalign study",
+        about=RAN,
+        figures=figures_about(),
+        datasets=list(DATASETS),
+        code=code(
+            "report",
+            *map(caption_file, figure_names()),
+            *(caption_file(f"tables/{Path(path).stem}") for path in tables()),
+            caption_file("tables/data_cards"),
+        ),
+    script:
+        "../scripts/report.py"

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from brainalign.analysis.headline import as_text, headline
+from brainalign.analysis.headline import as_text, as_verdicts, headline
 from brainalign.formats.atomic import atomic_path
 from brainalign.formats.tables import read_table, write_table
 from brainalign.job import job
@@ -16,5 +16,7 @@ with job(snakemake.log[0]) as log:
     table = headline(tables.pop("published_check"), **tables)
     write_table(table, snakemake.output.headline)
     log.info("headline table:\n%s", as_text(table))
-    with atomic_path(snakemake.output.text) as path:
-        path.write_text(as_text(table) + "\n", encoding="utf-8")
+    texts = {snakemake.output.text: as_text(table), snakemake.output.verdicts: as_verdicts(table)}
+    for file, text in texts.items():
+        with atomic_path(file) as path:
+            path.write_text(text + "\n", encoding="utf-8")

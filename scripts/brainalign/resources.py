@@ -2,9 +2,15 @@
 
 from pathlib import Path
 
-RESOURCES = Path(__file__).resolve().parents[2] / "resources"
+PROJECT = Path(__file__).resolve().parents[2]
+RESOURCES, CAPTIONS = PROJECT / "resources", PROJECT / "report"
 
 
 def published(name: str) -> Path:
     """A table of the paper."""
     return RESOURCES / "published" / f"{name}.csv"
+
+
+def caption(name: str) -> Path:
+    """The caption of a figure, or of a table (`tables/NAME`), in reStructuredText."""
+    return CAPTIONS / f"{name}.rst"

@@ -1,9 +1,11 @@
 """The headline table: every answer is a number of the tables, or why there is none."""
 
+import re
+
 import figure_tables as tables
 import pandas as pd
 import pytest
-from brainalign.analysis.headline import COLUMNS, as_text, headline
+from brainalign.analysis.headline import COLUMNS, as_text, as_verdicts, headline
 from brainalign.analysis.wording import p_text, r_text
 
 
@@ -58,19 +60,21 @@ def test_gain_is_the_contrast_s(table, study):
         p = mean["p"] if mode == "controlled" else mean["p_these_stimuli"]
         stimuli = {"legacy": "these", "controlled": "new"}[mode]
         scope = f"(new vanilla models, new subjects, {stimuli} stimuli)"
-        verdict = "yes" if p < 0.05 else "not shown"
-        if mode == "legacy" and p < 0.05:
-            verdict += " (for these stimuli)"
         assert mean["absolute"] > 0
         over = f"{p_text(p)} over {mean['n']:.0f} vanilla models {scope}"
-        assert text.startswith(f"{verdict}: {change}; {over}; relative ")
+        assert text.startswith(f"{change}; {over}; relative ")
+        row = answers(table, "Does instruction tuning raise brain alignment?")
+        assert row[f"{mode}_verdict"] == ("yes" if p < 0.05 else "cannot tell")
+        ends = [row[f"{mode}_{name}"] for name in ("effect", "low", "high")]
+        assert ends == [mean[name] for name in ("absolute", "low", "high")]
+        assert ("for these stimuli" in row[f"{mode}_line"]) == (mode == "legacy")
 
 
 @pytest.mark.parametrize(
     ("x", "given", "question"),
     [
-        ("mmlu", "log10_parameters", "Does it grow with mmlu among models of equal size?"),
-        ("log10_parameters", "mmlu", "Does it grow with size among models of equal mmlu?"),
+        ("mmlu", "log10_parameters", "Does alignment grow with mmlu among models of equal size?"),
+        ("log10_parameters", "mmlu", "Does alignment grow with size among models of equal mmlu?"),
     ],
 )
 def test_correlations_rest_on_tuned_models_and_on_bases(table, study, x, given, question):
@@ -113,7 +117,7 @@ def test_next_word_loss_is_the_correlation_per_byte(table, study, check):
     found = study["correlations"]
     found = found[(found["x"] == "bits_per_byte held-out") & (found["y"] == "brain average")]
     found = found[(found["subset"] == "all") & (found["method"] == "pearson")]
-    row = answers(table, "Does alignment go with next-word loss (held-out)?")
+    row = answers(table, "Does alignment grow with next-word loss (held-out)?")
     for mode, models in (("legacy", "tuned"), ("controlled", "bases")):
         own = found[(found["mode"] == mode) & (found["models"] == models)].iloc[0]
         assert row[mode].startswith(
@@ -234,7 +238,7 @@ def test_relative_change_is_left_out_where_the_sign_changes(check, study, tuned,
     text = answers(table, "Does instruction tuning raise the fit to reading times")["controlled"]
     change = f"{sum(tuned) / 2 - 0.03:+.4f}".replace("-", "−")
     assert text.startswith(
-        f"not shown: change in Δ log-likelihood per word (nats) {change} ["
+        f"change in Δ log-likelihood per word (nats) {change} ["
         "−0.0200, +0.0300]; p = .125 over 4 vanilla models "
         f"(new vanilla models, these subjects, new stimuli){relative}; "
     )
@@ -243,30 +247,31 @@ def test_relative_change_is_left_out_where_the_sign_changes(check, study, tuned,
 @pytest.mark.parametrize(
     ("change", "p", "verdict"),
     [
-        (0.01, 0.04, "yes"), (-0.01, 0.04, "no, it lowers it"), (0.01, 0.05, "not shown"),
-        (0.01, float("nan"), "not testable"),
+        (0.01, 0.04, "yes"), (-0.01, 0.04, "no"), (0.01, 0.05, "cannot tell"),
+        (0.01, float("nan"), "cannot tell"),
     ],
 )  # fmt: skip
-def test_gain_begins_with_its_verdict(check, study, change, p, verdict):
+def test_the_test_of_a_gain_gives_the_verdict(check, study, change, p, verdict):
     rows = contrast_rows((0.02, 0.04), (0.02 + change, 0.04 + change), 4)
     rows[["p", "p_these_stimuli"]] = p
     table = headline(check, study["scores"], rows, behaviors=READ)
     row = answers(table, "Does instruction tuning raise the fit to reading times")
-    assert row["controlled"].startswith(f"{verdict}: change in ")
+    assert row["controlled_verdict"] == verdict
+    assert row["controlled_line"].startswith(f"{verdict.capitalize()}: change in ")
     assert row["legacy"] == "not computable: the study has no legacy benchmark of reading"
 
 
 @pytest.mark.parametrize(
-    ("lows", "said"),
+    ("lows", "verdict", "said"),
     [
-        ((0.01,), "yes: Δ log-likelihood per word (nats) +0.0200 [+0.0100, +0.0300] over "
+        ((0.01,), "yes", "Δ log-likelihood per word (nats) +0.0200 [+0.0100, +0.0300] over "
          "stories and readers, 1 trained model; untrained +0.0050"),
-        ((-0.01,), "not shown: "),
-        ((0.01, -0.01), "some do: Δ log-likelihood per word (nats) +0.0200 on average, interval "
-         "above 0 in 1 of 2 trained models; untrained +0.0050"),
+        ((-0.01,), "cannot tell", ""),
+        ((0.01, -0.01), "cannot tell", "Δ log-likelihood per word (nats) +0.0200 on average, "
+         "interval above 0 in 1 of 2 trained models; untrained +0.0050"),
     ],
 )  # fmt: skip
-def test_times_without_a_pair_are_asked_what_they_can_answer(check, lows, said):
+def test_times_without_a_pair_are_asked_what_they_can_answer(check, lows, verdict, said):
     about = {
         "dataset": "eyes gaze", "mode": "controlled", "measure": "delta_loglik_per_word",
         "simulated": False, "interval": "stories and readers",
@@ -278,7 +283,7 @@ def test_times_without_a_pair_are_asked_what_they_can_answer(check, lows, said):
     alone = alone[alone["level"] == "pair"].assign(dataset="eyes gaze", simulated=False)
     table = headline(check, contrasts=alone, behaviors=pd.DataFrame(rows))
     row = answers(table, "Do models predict reading times (eyes gaze)?", "this study, real data")
-    assert row["controlled"].startswith(said)
+    assert row["controlled"].startswith(said) and row["controlled_verdict"] == verdict
     assert row["legacy"] == "not computable: the study has no legacy benchmark of eyes gaze"
 
 
@@ -342,10 +347,36 @@ def test_study_of_one_model_says_why_not(check):
     )
 
 
+VERDICTS = {"yes", "no", "cannot tell"}
+
+
+def test_every_answer_has_a_verdict_and_a_sentence(table):
+    for mode in ("legacy", "controlled"):
+        assert set(table[f"{mode}_verdict"]) <= VERDICTS
+        for verdict, line in zip(table[f"{mode}_verdict"], table[f"{mode}_line"], strict=True):
+            assert line.startswith(f"{verdict.capitalize()}: ") and line.endswith(".")
+            assert "  " not in line and ".." not in line
+
+
+def test_no_verdict_without_a_test_or_an_interval(table):
+    """What cannot be computed, and what stands alone, is no yes and no no."""
+    for mode in ("legacy", "controlled"):
+        decided = table[table[f"{mode}_verdict"] != "cannot tell"]
+        assert len(decided) > 0
+        for text in decided[mode]:
+            assert re.search(r"p [=<] |interval|within", text), text
+    assert set(headline(tables.published()[1], tables.scores())["legacy_verdict"]) <= VERDICTS
+
+
 def test_text_holds_every_answer(table):
     text = as_text(table)
     for column in ("question", "legacy", "controlled"):
         assert all(answer in text for answer in table[column])
+    short = as_verdicts(table)
+    assert len(short.splitlines()) == len(table) + table["data"].nunique()
+    for row in table.to_dict("records"):
+        words = [row["legacy_verdict"], row["controlled_verdict"], row["question"]]
+        assert re.search(r" +".join(map(re.escape, words)), short), row["question"]
 
 
 def test_simulated_and_real_rows_are_apart(check):
@@ -395,9 +426,9 @@ def test_a_companion_is_in_no_answer(study, check):
 
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
-    [(0.001, 0.003, "yes"), (-0.003, -0.001, "no, by less"), (-0.001, 0.002, "not shown")],
+    [(0.001, 0.003, "yes"), (-0.003, -0.001, "no"), (-0.001, 0.002, "cannot tell")],
 )
-def test_gain_beyond_loss_begins_with_its_verdict(low, high, verdict, study):
+def test_the_interval_of_a_gain_beyond_loss_gives_the_verdict(low, high, verdict, study):
     table = study["reading_loss"]
     overall = table["model"] == "all"
     changed = table.assign(
@@ -410,8 +441,10 @@ def test_gain_beyond_loss_begins_with_its_verdict(low, high, verdict, study):
         reading_loss=changed,
     )  # fmt: skip
     asked = "Does it raise the fit by more than its loss of prediction explains (reading)?"
-    text = answers(found, asked)["controlled"]
-    assert text.startswith(f"{verdict}: change in Δ log-likelihood per word (nats) at equal surp")
+    row = answers(found, asked)
+    text = row["controlled"]
+    assert row["controlled_verdict"] == verdict
+    assert text.startswith("change in Δ log-likelihood per word (nats) at equal surprisal ")
     assert f"[{low:+.4f}, {high:+.4f}]".replace("-", "−") in text
     assert "p = .040 over" in text
     assert "vanilla models (new vanilla models, these subjects, " in text

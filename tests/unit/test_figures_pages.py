@@ -11,7 +11,7 @@ from brainalign.figures.pages import cards_table, summary_page, table_page
 
 def rows(page):
     """The data of a table's page."""
-    (found,) = re.findall(r'<script type="application/json" id="rows">(.*?)</script>', page)
+    (found,) = re.findall(r'<script type="application/json" class="rows">(.*?)</script>', page)
     return json.loads(found)
 
 
@@ -74,7 +74,7 @@ def test_the_summary_gives_every_answer_under_what_it_is_about():
             ("this study, simulated data", "Q1?", "change in |r| <.05", "yes", True),
             ("published tables", "Q2?", "no", "N & p", False),
         ],
-        columns=["data", "question", "legacy", "controlled", "simulated"],
+        columns=["data", "question", "legacy_line", "controlled_line", "simulated"],
     )
     assert cells(summary_page(headline)) == [
         "question", "legacy answer", "controlled answer",

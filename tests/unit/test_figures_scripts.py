@@ -7,6 +7,7 @@ import sys
 
 import figure_tables as tables
 import pytest
+from brainalign.analysis.headline import headline
 from brainalign.figures import style
 from brainalign.formats.datasets import write_dataset
 from brainalign.formats.tables import write_json, write_table
@@ -179,11 +180,31 @@ def test_headline_script_writes_a_table_and_a_text(files, tmp_path):
     inputs = {"published_check": files["check"]}
     names = ("scores", "contrasts", "correlations", "capabilities", "losses")
     inputs |= {name: files[name] for name in names}
-    run("headline", Job(tmp_path, inputs, outputs=("headline", "text")))
+    run("headline", Job(tmp_path, inputs, outputs=("headline", "text", "verdicts")))
     assert (tmp_path / "out.headline").stat().st_size > 500
     said = (tmp_path / "out.text").read_text(encoding="utf-8")
     assert "Does alignment grow with size?" in said
-    assert "Does alignment go with next-word loss (held-out)?" in said
+    assert "Does alignment grow with next-word loss (held-out)?" in said
+
+
+def test_report_script_writes_the_page_of_its_inputs(files, outputs, tmp_path):
+    svg = tmp_path / "alignment.svg"
+    svg.write_bytes(outputs["plot_alignment"]["svg"])
+    write_table(headline(tables.published()[1], tables.scores()), tmp_path / "headline.csv")
+    inputs = {
+        "tables": [str(tmp_path / "headline.csv"), files["scores"]], "cards": [],
+        "figures": [str(svg)],
+    }  # fmt: skip
+    about = {"caption": "alignment", "section": "Brain alignment", "part": "", "wildcards": {}}
+    params = {
+        "datasets": [], "study": "my-study", "figures": [about],
+        "about": {"models": {}, "brains": ["my-own"], "times": [], "tasks": [], "texts": []},
+    }  # fmt: skip
+    run("report", Job(tmp_path, inputs, params, outputs=("page",)))
+    page = (tmp_path / "out.page").read_text(encoding="utf-8")
+    assert "<h1>my-study</h1>" in page and "brain responses: my-own" in page
+    assert page.count("<figure") == 1 and "Alignment by model" in page
+    assert all(f'id="table-{name}"' in page for name in ("headline", "scores", "data_cards"))
 
 
 def test_scripts_import_no_heavy_library():

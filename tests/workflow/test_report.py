@@ -86,7 +86,7 @@ async function looked() {
         about.up = cells(frame, 0);
         button.click();
         about.down = cells(frame, 0);
-        const search = inside.getElementById("search");
+        const search = inside.querySelector(".search");
         search.value = about.up[0];
         search.dispatchEvent(new Event("input"));
         about.searched = cells(frame, 0).length;

@@ -30,8 +30,8 @@ READING = ("sim-reading-legacy", "sim-reading-controlled")
 
 # What is made of each kind of number: tables, and the figures drawn from them.
 EFFECTS = {
-    "contrasts", "correlations", "headline", "pages", "plot_improvement", "plot_correlates",
-    "plot_behavior",
+    "contrasts", "correlations", "headline", "pages", "report", "plot_improvement",
+    "plot_correlates", "plot_behavior",
 }  # fmt: skip
 SCORES = EFFECTS | {
     "scores", "baselines", "profiles", "mixed_effects", "truth", "plot_layer_curves",
@@ -44,11 +44,11 @@ BEHAVIORS = EFFECTS | {
 }  # fmt: skip
 CAPABILITIES = EFFECTS | {"capabilities"}
 LOSSES = {
-    "losses", "reading_loss", "correlations", "headline", "pages", "plot_correlates",
+    "losses", "reading_loss", "correlations", "headline", "pages", "report", "plot_correlates",
     "plot_behavior", "plot_losses", "plot_reading_loss",
 }  # fmt: skip
 TABLES = SCORES | BEHAVIORS | CAPABILITIES | LOSSES
-PUBLISHED = {"double_descent", "published_check", "plot_published", "headline", "pages"}
+PUBLISHED = {"double_descent", "published_check", "plot_published", "headline", "pages", "report"}
 DATASET_FIGURES = {"plot_dataset sim-passages", "plot_dataset sim-reading"}
 
 
@@ -86,7 +86,7 @@ FIGURES = {
     "plot_published", "plot_layer_curves", "plot_alignment", "plot_legacy_controlled",
     "plot_improvement", "plot_training", "plot_correlates", "plot_behavior", "plot_profiles",
     "plot_baselines", "plot_mixed_effects", "plot_losses", "plot_reading_loss",
-    "plot_reading_measures", *DATASET_FIGURES,
+    "plot_reading_measures", "report", *DATASET_FIGURES,
 }  # fmt: skip
 VANILLA_ON = {
     f"pretrain_model {VANILLA}", *reads(VANILLA), *answers(VANILLA), *TRAINED_ALONE, *TWIN_ALONE,
@@ -274,11 +274,11 @@ CODE_EDITS: dict[str, tuple[str, str, str, set[str]]] = {
         "figures/style.py", "\n\ndef ", "\n\nEDITED = 1\n\n\ndef ", FIGURES,
     ),
     "one figure": (
-        "figures/training.py", "\n\ndef ", "\n\nEDITED = 1\n\n\ndef ", {"plot_training"},
+        "figures/training.py", "\n\ndef ", "\n\nEDITED = 1\n\n\ndef ", {"plot_training", "report"},
     ),
     "a script": (
         "../mixed_effects.py", "\nwith job", "\nEDITED = 1\n\nwith job",
-        {"mixed_effects", "plot_mixed_effects", "pages"},
+        {"mixed_effects", "plot_mixed_effects", "pages", "report"},
     ),
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ SCORE_COLUMNS = (
     "benchmark", "companion", "mode", "layer_choice", "layer", "depth", "region", "r", "r_stacked",
     "ceiling", "ceiling_method", "ceiling_note", "ratio", "low", "high", "scope", "r2", "unique_r2",
     "unique_low", "unique_high", "unique_null", "unique_p", "beyond", "n_targets", "n_undefined",
-    "n_subjects", "n_stimuli", "units_per_row", "reduction", "simulated",
+    "n_subjects", "n_stimuli", "alpha_at_edge", "units_per_row", "reduction", "simulated",
 )  # fmt: skip
 SIMILARITY_COLUMNS = (
     "model", "label", "base", "family", "role", "tuned", "parameters", "published", "dataset",

@@ -25,3 +25,13 @@ def r_text(r: float, digits: int = 2) -> str:
 def said(note: Any) -> str:
     """A table's note; nothing where it is empty, which a CSV gives back as NaN."""
     return note if isinstance(note, str) else ""
+
+
+def signed(value: float) -> str:
+    """A change as it stands in a text, with its sign: +0.0100, −0.0017."""
+    return f"{value:+.4f}".replace("-", "−")
+
+
+def counted(n: float, one: str, many: str = "") -> str:
+    """A number and its noun: 1 pair, 4 pairs."""
+    return f"{n:.0f} {one if n == 1 else many or f'{one}s'}"

@@ -22,6 +22,8 @@ TEXT = {
     "question", "legacy", "controlled", "tuning", "hub_id", "part", "p_relation", "reduction",
     "beyond", "comparison", "presentation", "reference", "release", "statistic", "covered",
     "held_out",
+    "legacy_verdict", "legacy_line", "legacy_measure", "controlled_verdict", "controlled_line",
+    "controlled_measure",
 }  # fmt: skip
 # Those that hold text in tables that have one of the other columns, and numbers in the rest.
 TEXT_BESIDE = {

@@ -1,0 +1,75 @@
+"""Answers of a study: a verdict by one rule, a line to say aloud, the effect behind it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from brainalign.analysis.wording import r_text, signed
+
+YES, NO, CANNOT_TELL = "yes", "no", "cannot tell"
+LEVEL = 0.05  # of the tests behind a verdict
+CORRELATION, PARTIAL = "correlation r", "partial correlation r"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one question in one mode.
+
+    `text`: the statistics in words. `effect`, `low`, `high`: the estimate behind the verdict and
+    its 95 % interval, in units of `measure`; NaN where there is none. `basis`: what the estimate is
+    over ("over 4 vanilla models"). `reason`: in place of an effect, why the verdict is what it is.
+    """
+
+    text: str
+    verdict: str = CANNOT_TELL
+    effect: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    measure: str = ""
+    basis: str = ""
+    reason: str = ""
+
+    @property
+    def line(self) -> str:
+        """The answer in one sentence that a person can say."""
+        verdict = self.verdict.capitalize()
+        if pd.isna(self.effect):
+            return f"{verdict}: {self.reason or self.text.removeprefix('not computable: ')}."
+        said = " ".join(filter(None, (self.measure, self._number(self.effect), self.basis)))
+        reason = f"; {self.reason}" if self.reason else ""
+        if pd.isna(self.low) or pd.isna(self.high):
+            return f"{verdict}: {said}{reason}."
+        ends = f"{self._number(self.low)} to {self._number(self.high)}"
+        holds = "holds" if self.low <= 0 <= self.high else "does not hold"
+        return f"{verdict}: {said}{reason}; the 95 % interval, {ends}, {holds} 0."
+
+    def _number(self, value: float) -> str:
+        return r_text(value) if self.measure in (CORRELATION, PARTIAL) else signed(value)
+
+
+def of_test(effect: float, p: float) -> str:
+    """The verdict of a two-sided test of a rise: p decides, the sign of `effect` says which."""
+    if pd.isna(p) or pd.isna(effect) or p >= LEVEL:
+        return CANNOT_TELL
+    return YES if effect > 0 else NO
+
+
+def of_interval(low: float, high: float) -> str:
+    """The verdict of a 95 % interval: whether it lies above 0, below 0, or holds 0 (or is none)."""
+    return YES if low > 0 else NO if high < 0 else CANNOT_TELL
+
+
+def of_every(above: pd.Series, below: pd.Series) -> str:
+    """The verdict on many comparisons: yes or no only if all of them agree.
+
+    Each of them at its level keeps the level of the whole (an intersection-union test; Berger 1982,
+    Technometrics 24).
+
+    Parameters
+    ----------
+    above, below : bool [comparison]; whether its interval lies above 0, below 0.
+    """
+    if not len(above):
+        return CANNOT_TELL
+    return YES if above.all() else NO if below.all() else CANNOT_TELL
