@@ -38,7 +38,9 @@ nav ul ul {margin: .1rem 0 .5rem .6rem}
 h1 {font-size: 1.7rem; line-height: 1.25; margin: 1.5rem 0 .25rem}
 h2 {font-size: 1.25rem; margin: 2.5rem 0 .5rem; border-bottom: 1.5px solid var(--muted)}
 h3 {font-size: 1rem; margin: 0 0 .4rem}
-.about {color: var(--muted); margin: 0} section h3 {margin: 1rem 0 .4rem} .question h3 {margin-top: 0} .about li {margin: .1rem 0} ul.about {padding-left: 1.1rem}
+.about {color: var(--muted); margin: 0}
+section h3 {margin: 1rem 0 .4rem} .question h3 {margin-top: 0}
+.about li {margin: .1rem 0} ul.about {padding-left: 1.1rem}
 .mark {background: var(--ink); color: var(--paper); font-weight: bold; padding: 1px 6px;
   font-size: 12px; vertical-align: middle}
 .question {border: 1px solid var(--faint); border-radius: 6px; background: var(--card);
