@@ -28,11 +28,14 @@ include: "rules/analysis.smk"
 include: "rules/figures.smk"
 
 
+PROGRESS = Progress()
+
 if IS_MAIN and workflow.is_main_process:
-    for handler in logger.handlers:
-        if handler.name == "DefaultStreamHandler":
-            handler.addFilter(unsaid)
-    logger.addHandler(Progress())
+    if not workflow.dryrun:
+        for handler in logger.handlers:
+            if handler.name == "DefaultStreamHandler":
+                handler.addFilter(PROGRESS.lets)
+        logger.addHandler(PROGRESS)
     if SURPRISAL_ALONE:
         logger.info(
             "Models of published surprisal, without weights, are scored on reading times alone: "
@@ -86,7 +89,9 @@ onstart:
 onsuccess:
     verdicts = Path(result("tables", "verdicts.txt"))
     if verdicts.exists():
-        print(verdicts.read_text(encoding="utf-8"))
+        print("\n" + verdicts.read_text(encoding="utf-8"))
+        if lines := logs.warnings(f"{RESULTS}/logs"):
+            print(f"warnings in {RESULTS}/logs:", *lines, sep="\n  ")
         print(f"in words: {RESULTS}/tables/headline.txt")
         print(f"report: {RESULTS}/report/index.html")
 
@@ -97,5 +102,7 @@ onerror:
         f"{RESULTS}/logs), then run the same command again: it goes on from here. (A job that died "
         "with SIGKILL was killed from outside, most often for lack of memory: run fewer jobs at a "
         "time, with fewer --cores, or let them share N MB with --resources mem_mb=N.)",
+        *(f"{path}: {logs.reason(path)}" for path in PROGRESS.failed[:3]),
+        sep="\n",
         file=sys.stderr,
     )

@@ -21,7 +21,7 @@ from brainalign.datasets.registry import FITTED_TIMES, reader_files, surprisal_k
 from brainalign.encoding.settings import Cka, Rsa
 from brainalign.datasets.registry import surprisal_fits as fits
 from brainalign.settings import plain, read, tag_of
-from brainalign.study import forks, groups
+from brainalign.study import forks, groups, logs
 from brainalign.study.alignment_size import (
     activations_shape,
     alignment_mb,
@@ -48,7 +48,7 @@ from brainalign.study.models import (
     role,
     weights_of,
 )
-from brainalign.study.progress import Progress, unsaid
+from brainalign.study.progress import Progress
 from brainalign.study.resources import (
     gpu_memory_mb,
     gpus,

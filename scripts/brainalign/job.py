@@ -14,6 +14,7 @@ from typing import TextIO
 
 from brainalign.environment import leave_outer_packages
 from brainalign.errors import InputError
+from brainalign.terminal import clearing
 
 OUT_OF_MEMORY = (
     "out of memory: run fewer jobs at a time (--cores, or --resources mem_mb=N to let them share "
@@ -21,9 +22,10 @@ OUT_OF_MEMORY = (
 )
 
 
-# A job that ends within so many seconds tells the terminal of nothing but warnings and errors: the
-# line of the workflow's progress says what runs.
-PATIENCE = 20.0
+# A job that ends within so many seconds tells the terminal of nothing but errors: the line of the
+# workflow's progress says what runs, and its end which warnings the logs hold.
+PATIENCE = 120.0
+WARNING = "warning: "  # before a warning in a log
 OUT_OF_MEMORY_WORDS = ("can't allocate memory", "OutOfMemoryError", "with signal SIGKILL")
 
 
@@ -35,11 +37,12 @@ class Terminated(BaseException):
 def job(log_path: str | Path) -> Iterator[logging.Logger]:
     """Run the body of a workflow script with its log file open, one process at a time.
 
-    Log records go to `log_path`; warnings (after `PATIENCE` seconds all records) also to stderr,
-    with the job's name. An `InputError`, an `OSError`, a lack of memory or SIGTERM ends the job
-    with one line; the traceback of any other exception is kept in the log as well. The exit code is
-    1, after SIGTERM 143. The log is locked while the job runs: a process that finds another one at
-    it (left behind by a Snakemake that was killed) waits for its end.
+    Log records go to `log_path`, errors (after `PATIENCE` seconds all but warnings) also to stderr,
+    with the job's name; warnings are marked in the log (`WARNING`) and counted at the end of the
+    run. An `InputError`, an `OSError`, a lack of memory or SIGTERM ends the job with one line; the
+    traceback of any other exception is kept in the log as well. The exit code is 1, after SIGTERM
+    143. The log is locked while the job runs: a process that finds another one at it (left behind
+    by a Snakemake that was killed) waits for its end.
 
     Parameters
     ----------
@@ -57,14 +60,14 @@ def job(log_path: str | Path) -> Iterator[logging.Logger]:
     previous = signal.signal(signal.SIGTERM, _terminate)
 
     def tell(handler: logging.Handler, line: str) -> None:
-        handler.setFormatter(logging.Formatter(line, "%H:%M:%S"))
+        handler.setFormatter(_Line(line, "%H:%M:%S"))
         handlers.append(handler)
         log.addHandler(handler)
 
     try:
         terminal = logging.StreamHandler(sys.stderr)
-        terminal.addFilter(_worth_telling(time.monotonic()))
-        tell(terminal, f"%(asctime)s {_name(log_path)}: %(message)s")
+        terminal.addFilter(_worth_telling(time.monotonic(), handlers))
+        tell(terminal, f"{clearing(sys.stderr)}%(asctime)s {_name(log_path)}: %(message)s")
         log_path.parent.mkdir(parents=True, exist_ok=True)
         with log_path.open("a", encoding="utf-8") as locked:
             _wait_for_lock(locked, log)
@@ -98,10 +101,26 @@ def _name(log_path: Path) -> str:
     return " ".join(parts[parts.index("logs") + 1 :] if "logs" in parts else parts[-1:])
 
 
-def _worth_telling(began: float) -> Callable[[logging.LogRecord], bool]:
-    """A filter for the terminal, where many jobs speak at once."""
+class _Line(logging.Formatter):
+    """A record on a line, warnings marked."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        if record.levelno == logging.WARNING:
+            record.message = WARNING + record.message
+        return super().formatMessage(record)
+
+
+def _worth_telling(
+    began: float, handlers: list[logging.Handler]
+) -> Callable[[logging.LogRecord], bool]:
+    """A filter for the terminal, where many jobs speak at once.
+
+    Warnings go there as long as no log is open (`handlers` has one entry).
+    """
 
     def worth_telling(record: logging.LogRecord) -> bool:
+        if record.levelno == logging.WARNING:
+            return len(handlers) == 1
         return record.levelno > logging.INFO or time.monotonic() - began > PATIENCE
 
     return worth_telling

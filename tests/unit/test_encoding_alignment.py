@@ -363,7 +363,7 @@ def test_layers_that_are_not_reduced_say_so(activation_file, caplog, method, lay
     assert found.pop("narrow") == {"none: 6 units"}
     assert found.pop("wide") == {f"{method} 10"}
     assert set(map(frozenset, found.values())) <= {frozenset({"none: 6 units"})}  # nested
-    assert "narrow: not reduced, 6 units" in caplog.text
+    assert "1 of 2 layers are not reduced: 6 units" in caplog.text
     whole = align(file, stimuli, dataset, CONTROLLED, "cpu", 0)
     assert set(whole["reduction"]) == {""}
 

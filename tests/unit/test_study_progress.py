@@ -4,7 +4,7 @@ import io
 import logging
 
 import pytest
-from brainalign.study.progress import Progress, unsaid
+from brainalign.study.progress import Progress
 
 
 class Run:
@@ -27,7 +27,8 @@ class Run:
         self.log("progress", done=self.done, total=total)
 
     def lines(self):
-        return self.stream.getvalue().splitlines()
+        """The lines after that of the plan."""
+        return self.stream.getvalue().splitlines()[1:]
 
 
 def test_time_left_follows_the_rules_own_durations_and_the_parallelism():
@@ -97,10 +98,42 @@ def test_failed_jobs_are_no_longer_running_and_other_records_are_passed_over():
         ("Finished jobid: 2 (Rule: fit)", {"event": "job_finished"}, False),
         ("Select jobs to execute...", {}, False),
         ("Execute 12 jobs...", {}, False),
+        ("Job stats:", {"event": "run_info"}, False),
         ("rule fit:", {"event": "job_info"}, True),
         ("Error in rule fit:", {"event": "job_error"}, True),
         ("Execute 12 jobs... or not", {}, True),
     ],
 )
 def test_the_terminal_is_spared_what_the_line_says(message, fields, kept):
-    assert unsaid(logging.makeLogRecord({"msg": message, **fields})) == kept
+    run = Run()
+    assert run.progress.lets(logging.makeLogRecord({"msg": message, **fields})) == kept
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_on_a_terminal_the_line_is_written_in_its_place():
+    run = Run()
+    run.stream = Terminal()
+    run.progress = Progress(run.stream, 0.0, lambda: run.now)
+    run.log("run_info", stats={"fit": 3, "total": 3})
+    for jobid in range(3):
+        run.start(jobid, "fit")
+        run.now += 1
+        if jobid == 1:
+            assert run.progress.lets(logging.makeLogRecord({"msg": "an error"}))
+            run.stream.write("an error\n")
+        run.finish(jobid, 3)
+    shown = [line.rpartition("\r\x1b[K")[2] for line in run.stream.getvalue().split("\n")[:-1]]
+    assert shown == ["3 jobs of 1 rules", "an error", "3 of 3 jobs done in 0:03"]
+
+
+def test_the_logs_of_failed_jobs_are_known():
+    run = Run()
+    run.log("run_info", stats={"fit": 2, "total": 2})
+    run.start(1, "fit")
+    run.log("job_error", jobid=1, log=["logs/fit/a.log"])
+    run.log("job_error", jobid=2, log=[])
+    assert run.progress.failed == ["logs/fit/a.log"]

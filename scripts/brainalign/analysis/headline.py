@@ -111,14 +111,24 @@ def as_text(table: pd.DataFrame) -> str:
 
 
 def as_verdicts(table: pd.DataFrame) -> str:
-    """The headline table for a terminal: a line per question with both verdicts."""
+    """The headline table for a terminal: a line per question with both verdicts.
+
+    Questions after the first that have no answer in either mode are counted in one line.
+    """
     width = len(CANNOT_TELL) + 2
     lines = []
     for data, part in table.groupby("data", sort=False):
         lines.append("".join(f"{mode:<{width}}" for mode in MODES) + f"[{data}]")
-        for row in part.to_dict("records"):
-            verdicts = "".join(f"{row[f'{mode}_verdict']:<{width}}" for mode in MODES)
-            lines.append(verdicts + row["question"])
+        unanswered = 0
+        for place, row in enumerate(part.to_dict("records")):
+            verdicts = [str(row[f"{mode}_verdict"]) for mode in MODES]
+            if place and set(verdicts) == {CANNOT_TELL}:
+                unanswered += 1
+            else:
+                lines.append("".join(f"{word:<{width}}" for word in verdicts) + row["question"])
+        if unanswered:
+            more = counted(unanswered, "more question")
+            lines.append(f"{CANNOT_TELL:<{width}}" * len(MODES) + more)
     return "\n".join(lines)
 
 

@@ -43,6 +43,7 @@ from brainalign.errors import InputError
 from brainalign.formats.activations import ActivationFile
 
 LOG = logging.getLogger("brainalign")
+AT_EDGE = 0.05  # of the targets may have an alpha at an edge of the grid without a warning
 
 
 def score_design(
@@ -226,6 +227,7 @@ def score_model(
                     stack.take(fold, found.scores)
         _report(name, index, len(names), table)
     result = pd.concat(tables, ignore_index=True)
+    _warn(result)
     result = result.assign(chosen=False, beyond="", **dict.fromkeys(OF_CHOSEN, np.nan))
     result["n_missed"] = 0
     if benchmark.layers == "nested":
@@ -320,19 +322,27 @@ def _of_folds(layers: Layers, names: Sequence[str], best: np.ndarray) -> list[Fe
 
 
 def _report(name: str, index: int, n_layers: int, table: pd.DataFrame) -> None:
-    overall = _overall(table).iloc[0]
-    LOG.info("layer %d/%d %s: r = %.4f", index + 1, n_layers, name, overall["r"])
-    if overall["n_undefined"]:
-        LOG.warning("%s: %d targets have no r in some fold", name, overall["n_undefined"])
-    if overall["reduction"].startswith("none"):
-        LOG.warning("%s: not reduced, %s", name, overall["reduction"].removeprefix("none: "))
-    if overall["alpha_at_edge"] > 0.05:
+    r = _overall(table)["r"].iloc[0]
+    LOG.info("layer %d/%d %s: r = %.4f", index + 1, n_layers, name, r)
+
+
+def _warn(layers: pd.DataFrame) -> None:
+    """Say once for all layers what of a table should be looked at."""
+    whole = _overall(layers)
+    undefined, n = whole["n_undefined"], len(whole)
+    if undefined.any():
+        LOG.warning("up to %d targets have no r in some fold", undefined.max())
+    whole_layers = whole[whole["reduction"].str.startswith("none")]
+    if len(whole_layers):
+        why = whole_layers["reduction"].iloc[0].removeprefix("none: ")
+        LOG.warning("%d of %d layers are not reduced: %s", len(whole_layers), n, why)
+    edge = whole.loc[whole["alpha_at_edge"] > AT_EDGE, "alpha_at_edge"]
+    if len(edge):
         LOG.warning(
-            "%s: %.0f %% of the targets choose the lowest or highest alpha; a wider grid (alphas: "
-            "low, high), or relative: true, may fit better",
-            name,
-            100 * overall["alpha_at_edge"],
-        )
+            "alpha at an edge of the grid: in %d of %d layers for more than %.0f %% of the targets "
+            "(at most %.0f %%); a wider grid (alphas: low, high) or relative: true may fit better",
+            len(edge), n, 100 * AT_EDGE, 100 * edge.max(),
+        )  # fmt: skip
 
 
 def _overall(table: pd.DataFrame) -> pd.DataFrame:

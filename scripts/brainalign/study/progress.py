@@ -2,6 +2,7 @@
 
 import logging
 import re
+import shutil
 import sys
 import time
 from collections import Counter, defaultdict
@@ -10,9 +11,14 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import IO, Any
 
+from brainalign.terminal import clearing
+
 SHOWN = 3  # running jobs that a line names
 # What Snakemake says at every job's end and at every step of its scheduler.
-BOOKKEEPING = re.compile(r"Select jobs to execute\.\.\.|Execute \d+ jobs\.\.\.")
+BOOKKEEPING = re.compile(
+    r"Select jobs to execute\.\.\.|Execute \d+ jobs\.\.\.|Conda environments: ignored"
+)
+COUNTED = {"progress", "job_finished", "run_info", "resources_info"}  # events
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,8 @@ class _Job:
 class Progress(logging.Handler):
     """Writes a line when a job ends, at most one in `every` seconds, from Snakemake's log events.
 
+    On a terminal the line replaces the one before. `failed` has the log of every failed job.
+
     Each job to come is expected to last as long as the finished jobs of its rule did on average
     (where none has finished, as all finished jobs), and as many to run side by side as did so
     far. On a cluster a job lasts from its submission on.
@@ -32,18 +40,22 @@ class Progress(logging.Handler):
     Parameters
     ----------
     stream : where lines go.
-    every : seconds between two lines; the last one is always written.
+    every : seconds between two lines, by default 1 on a terminal, else 60; the last one is always
+        written.
     clock : seconds since any moment.
     """
 
     def __init__(
         self,
         stream: IO[str] = sys.stderr,
-        every: float = 10.0,
+        every: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
-        self._stream, self._every, self._clock = stream, every, clock
+        self._stream, self._clock = stream, clock
+        self._clearing = clearing(stream)
+        self._every = (1.0 if self._clearing else 60.0) if every is None else every
+        self.failed: list[str] = []
         self._began = self._written = clock()
         self._to_do: Counter[str] = Counter()
         self._running: dict[int, _Job] = {}
@@ -58,6 +70,7 @@ class Progress(logging.Handler):
             self._start(record.__dict__)
         elif event == "job_error":
             self._running.pop(record.__dict__["jobid"], None)
+            self.failed += list(record.__dict__.get("log") or [])[:1]
         elif event == "job_finished":
             self._finish(record.__dict__["job_id"])
         elif event == "progress":
@@ -66,6 +79,7 @@ class Progress(logging.Handler):
     def _plan(self, jobs: Mapping[str, int]) -> None:
         self._began = self._clock()
         self._to_do = Counter({rule: n for rule, n in jobs.items() if rule != "total"})
+        print(f"{self._to_do.total()} jobs of {len(self._to_do)} rules", file=self._stream)
 
     def _start(self, job: Mapping[str, Any]) -> None:
         values = map(str, dict(job.get("wildcards") or {}).values())
@@ -104,17 +118,23 @@ class Progress(logging.Handler):
         if jobs:
             more = f" and {len(jobs) - SHOWN} more" if len(jobs) > SHOWN else ""
             line += f"; running: {', '.join(jobs[:SHOWN])}{more}"
-        print(line, file=self._stream, flush=True)
+        if self._clearing:
+            line = f"{self._clearing}{line[: shutil.get_terminal_size().columns - 1]}"
+        print(line, end="\n" if done == total or not self._clearing else "", file=self._stream)
+        self._stream.flush()
 
+    def lets(self, record: logging.LogRecord) -> bool:
+        """Whether a log record of Snakemake's tells something that the line does not.
 
-def unsaid(record: logging.LogRecord) -> bool:
-    """Whether a log record of Snakemake's tells something that `Progress` does not.
-
-    As a filter of the terminal it leaves room for the line; Snakemake's own log keeps everything.
-    """
-    if getattr(record, "event", None) in ("progress", "job_finished"):
-        return False
-    return not BOOKKEEPING.fullmatch(record.getMessage())
+        As a filter of the terminal it takes the line away before what Snakemake writes;
+        Snakemake's own log keeps everything.
+        """
+        if getattr(record, "event", None) in COUNTED:
+            return False
+        if BOOKKEEPING.fullmatch(record.getMessage()):
+            return False
+        self._stream.write(self._clearing)
+        return True
 
 
 def _span(seconds: float) -> str:
