@@ -16,6 +16,8 @@ SUBJECTS = (
     "drift",
     "subject_noise",
     "voxel_noise",
+    "subject_weights",
+    "subject_lag",
 )
 
 

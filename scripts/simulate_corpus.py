@@ -24,7 +24,8 @@ with job(snakemake.log[0]) as log:
     settings = read(snakemake.params.simulation, Simulation)
     seed = snakemake.params.seed
     world = build_world(seed, settings.things_per_domain)
-    drawn = corpus(world, settings.documents + HELD_OUT_DOCUMENTS, seed)
+    n_documents = settings.documents + HELD_OUT_DOCUMENTS
+    drawn = corpus(world, n_documents, settings.items_per_task, seed)
     documents, held_out = drawn[: settings.documents], drawn[settings.documents :]
     samples = instructions(world, settings.instructions, settings.items_per_task, seed)
     tokenizer = train_tokenizer(documents, samples, ALPACA.values())

@@ -74,7 +74,7 @@ def draw_responses(
     groups = np.repeat([f"s{i:02d}" for i in range(design.groups)], design.rows)
     state = centred(rng.standard_normal((n, STATE)), groups.tolist())
     drawn = respond(
-        state, groups.tolist(), groups.tolist(), design.subjects, design.targets,
+        [state] * design.subjects, groups.tolist(), groups.tolist(), design.targets,
         Noise(1.0, 0.3, 0.8), rng,
     )  # fmt: skip
     ids = np.array([f"t{i}" for i in range(drawn.subject.size)])

@@ -17,11 +17,14 @@ from brainalign.simulation.settings import Simulation
 from brainalign.simulation.subjects import PERSISTENCE
 from brainalign.simulation.texts import StoryGrammar
 from brainalign.simulation.world import build_world
+from scipy.interpolate import CubicSpline
+from sklearn.linear_model import LinearRegression
 from worlds.entries import align, features, simulate
 
 BRAIN = ("passages", "story", "chapter")
 KINDS = (*BRAIN, "reading")
 NOISELESS = {"drift": 0.0, "subject_noise": 0.0, "voxel_noise": 0.0}
+DIFFERENT = {"subject_weights": 1.0, "subject_lag": 2.0}
 SEED = 1
 OLS = {"type": "ols"}
 RIDGE = {
@@ -111,7 +114,9 @@ def test_each_word_of_the_chapter_is_shown_in_one_volume_of_its_run(made):
 def test_test_passages_are_hardly_in_the_pretraining_text(made):
     """They are drawn apart, but the world is small: a few short passages come up twice."""
     passages = made["passages"].stimuli.groupby("context_group")["text"].agg(" ".join)
-    documents = set(corpus(build_world(SEED, Simulation().things_per_domain), 3000, SEED))
+    sizes = Simulation()
+    world = build_world(SEED, sizes.things_per_domain)
+    documents = set(corpus(world, 3000, sizes.items_per_task, SEED))
     assert passages.isin(documents).mean() < 0.05
 
 
@@ -157,6 +162,59 @@ def test_the_true_ceiling_is_what_noiseless_responses_score(made, kind):
         found.append(pearson(noiseless[split.test], measured[split.test]))
     assert np.mean(found) == pytest.approx(np.mean(expected), abs=0.03)
     assert np.mean(expected) == pytest.approx(ceiling.mean(), abs=0.04)
+
+
+@pytest.mark.parametrize("kind", BRAIN)
+def test_subjects_who_differ_read_the_same_texts_and_have_the_same_ceilings(made, kind):
+    other = simulate(kind, {}, DIFFERENT, SEED)
+    assert list(other.stimuli["text"]) == list(made[kind].stimuli["text"])
+    ceilings = (each.responses["true_ceiling"].values for each in (other, made[kind]))
+    np.testing.assert_array_equal(*ceilings)
+    assert not np.allclose(other.responses["responses"], made[kind].responses["responses"])
+
+
+@pytest.mark.parametrize("kind", BRAIN)
+def test_noiseless_responses_of_subjects_who_differ_are_linear_in_the_true_features(kind):
+    responses = simulate(kind, {}, NOISELESS | DIFFERENT, SEED).responses
+    truth, measured = (responses[name].values for name in ("truth_features", "responses"))
+    fitted = LinearRegression().fit(truth, measured).predict(truth)
+    np.testing.assert_allclose(fitted, measured, atol=2e-3)
+    np.testing.assert_allclose(measured.var(axis=0), 1.0, atol=1e-3)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_subjects_weigh_the_dimensions_of_the_state_as_differently_as_asked(spread):
+    """The weights of noiseless responses: log |weight| has the factor's logarithm as its mean.
+
+    Of standard normal weights log |weight| has standard deviation 1.11, so a mean over 60 targets
+    1.11 / √60; a standard deviation of 20 × 11 such means has a relative error of 1 / √(2 · 209).
+    """
+    made = simulate("passages", {"subjects": 20}, NOISELESS | {"subject_weights": spread}, SEED)
+    truth = made.responses["truth_features"].values.astype(float)
+    weights = LinearRegression().fit(truth, made.responses["responses"].values).coef_
+    size = np.log(np.abs(weights))
+    means = (size - size.mean(axis=1, keepdims=True)).reshape(20, 60, 12).mean(axis=1)
+    found = (means - means.mean(axis=0)).std() * np.sqrt(20 / 19 * 12 / 11)
+    expected = np.hypot(spread, 1.11 / np.sqrt(60))
+    assert found == pytest.approx(expected, rel=4 / np.sqrt(2 * 209))
+
+
+def test_subjects_hear_as_late_as_asked():
+    """The canonical state, read off between volumes, predicts each subject best at his lag."""
+    late = simulate("chapter", {}, NOISELESS | {"subject_lag": 2.0}, SEED).responses
+    state = simulate("chapter", {}, NOISELESS, SEED).responses["truth_features"].values
+    volume = np.arange(110.0)
+    curves = [CubicSpline(2.0 * volume, state[run * 110 :][:110]) for run in range(4)]
+    inside = np.tile((volume > 3) & (volume < 106), 4)
+    grid = np.arange(-3.0, 3.01, 0.25)
+    fits = []
+    for lag in grid:
+        shifted = np.concatenate([curve(2.0 * volume - lag) for curve in curves])[inside]
+        measured = late["responses"].values[inside]
+        left = measured - LinearRegression().fit(shifted, measured).predict(shifted)
+        fits.append((left**2).sum(axis=0).reshape(4, 60).sum(axis=1))
+    found = grid[np.argmin(fits, axis=0)]
+    np.testing.assert_allclose(np.sort(found), [-2, -2 / 3, 2 / 3, 2], atol=0.3)
 
 
 @pytest.mark.parametrize("kind", BRAIN)

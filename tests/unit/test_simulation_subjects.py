@@ -21,7 +21,7 @@ def state(seed=0, n_features=6):
 
 def draw(noise=NOISE, subjects=1, targets=500, seed=1):
     rng = np.random.default_rng(seed)
-    return respond(state(), CONTEXT, SPLIT, subjects, targets, noise, rng)
+    return respond([state()] * subjects, CONTEXT, SPLIT, targets, noise, rng)
 
 
 def signal(**options):
@@ -112,4 +112,4 @@ def test_the_same_seed_gives_the_same_responses():
 
 def test_a_split_group_of_one_row_is_refused():
     with pytest.raises(ValueError, match="1 rows"):
-        respond(state(), CONTEXT, [*SPLIT[:-1], "z"], 1, 1, NOISE, np.random.default_rng(1))
+        respond([state()], CONTEXT, [*SPLIT[:-1], "z"], 1, NOISE, np.random.default_rng(1))

@@ -12,12 +12,13 @@ from brainalign.simulation.grammar import Continuation, Token, sample, surprisal
 from brainalign.simulation.instructions import instructions
 from brainalign.simulation.questions import generation, multiple_choice
 from brainalign.simulation.settings import Simulation
-from brainalign.simulation.texts import PassageGrammar, StoryGrammar
+from brainalign.simulation.texts import PassageGrammar, StoryGrammar, question
 from brainalign.simulation.vocabulary import UNKNOWN, train_tokenizer
 from brainalign.simulation.world import VALUES, build_world
 
 SEEDS = (1, 2, 3)
 ITEMS = 25
+NUMBERS = ("one", "two", "three", "four", "five")
 
 
 @pytest.fixture(
@@ -37,6 +38,11 @@ def samples(world, seed):
     return instructions(world, 2000, ITEMS, seed)
 
 
+@pytest.fixture(scope="module")
+def documents(world, seed):
+    return corpus(world, 4000, ITEMS, seed)
+
+
 def test_half_of_the_facts_of_each_domain_and_kind_are_asked(world):
     for domain, kinds in world.kinds.items():
         for kind in kinds:
@@ -50,8 +56,8 @@ def test_half_of_the_facts_of_each_domain_and_kind_are_asked(world):
 def test_a_seed_gives_one_world_and_another_seed_another(world, seed):
     assert build_world(seed, 6) == world
     assert build_world(seed + 1, 6) != world
-    assert corpus(world, 40, seed) == corpus(build_world(seed, 6), 40, seed)
-    assert corpus(world, 40, seed) != corpus(world, 40, seed + 1)
+    assert corpus(world, 40, ITEMS, seed) == corpus(build_world(seed, 6), 40, ITEMS, seed)
+    assert corpus(world, 40, ITEMS, seed) != corpus(world, 40, ITEMS, seed + 1)
 
 
 @pytest.mark.parametrize("grammar", [PassageGrammar, StoryGrammar])
@@ -156,12 +162,42 @@ def test_worked_examples_are_about_facts_that_are_not_asked(world, seed):
     assert (table.query("split == 'dev'").groupby("subject").size() == 5).all()
 
 
-def test_every_asked_fact_is_in_the_text_and_no_question_layout_is(world, seed):
-    documents = corpus(world, 4000, seed)
-    assert not any("Answer:" in document for document in documents)
+def test_every_asked_fact_is_in_the_text(world, documents):
     words = [set(document.replace(".", "").replace("?", "").split()) for document in documents]
     for fact in (fact for fact in world.facts if fact.asked):
         assert any({fact.thing, fact.value} <= found for found in words), fact
+
+
+def test_the_layout_of_the_tests_is_in_the_text_but_no_test_item(world, documents, seed):
+    """1 % of 4,000 documents are 40, with a standard deviation of 6.3."""
+    shown = [document for document in documents if "Answer:" in document]
+    assert abs(len(shown) - 40) < 4 * 6.3
+    asked = [text_of([question(fact)]) for fact in world.facts if fact.asked]
+    asked += [f"word for {word}?" for word, _, ask in world.translations if ask]
+    assert not [stem for stem in asked if any(stem in document for document in shown)]
+    choices = multiple_choice(world, seed).query("split == 'test'")["question"]
+    test = [*choices, *generation(world, ITEMS, seed)["input"]]
+    assert not [item for item in test if any(item in document for document in shown)]
+
+
+def test_answers_in_the_layout_are_right_and_a_text_ends_after_three_in_five(documents):
+    shown = [document for document in documents if "Answer:" in document]
+    answers = [re.findall(r"Answer: (\w+)", document) for document in shown]
+    for document, said in zip(shown, answers, strict=True):
+        assert document.endswith(f"Answer: {said[-1]}")
+    share = len(answers) / sum(map(len, answers))
+    assert abs(share - 0.6) < 4 * np.sqrt(0.6 * 0.4 / sum(map(len, answers)))
+    heads = np.mean([document.startswith("The following are questions") for document in shown])
+    assert abs(heads - 0.5) < 4 * np.sqrt(0.25 / len(shown))
+    counted = [
+        (scene.count(" a "), answer)
+        for document in shown
+        for scene, answer in re.findall(
+            r"On the table are ([^.]*)\. What is the number of things\? Answer: (\w+)", document
+        )
+    ]
+    assert len(counted) > 2
+    assert all(NUMBERS[n] == answer for n, answer in counted)
 
 
 def test_gold_answers_are_true_and_letters_balanced(world, seed):
@@ -176,8 +212,8 @@ def test_gold_answers_are_true_and_letters_balanced(world, seed):
     assert table["gold"].value_counts().min() > 0.1 * len(table)
 
 
-def test_every_word_of_the_tests_is_in_the_vocabulary(world, samples, seed):
-    tokenizer = train_tokenizer(corpus(world, 4000, seed), samples)
+def test_every_word_of_the_tests_is_in_the_vocabulary(world, documents, samples, seed):
+    tokenizer = train_tokenizer(documents, samples)
     unknown = tokenizer.token_to_id(UNKNOWN)
     table = multiple_choice(world, seed)
     items = generation(world, ITEMS, seed)

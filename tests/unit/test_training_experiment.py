@@ -42,7 +42,7 @@ def samples():
 @pytest.fixture(scope="module")
 def tokenizer(samples, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokenizer")
-    documents = corpus(build_world(1, 6), 200, 1)
+    documents = corpus(build_world(1, 6), 200, 25, 1)
     save_tokenizer(train_tokenizer(documents, samples, ALPACA.values()), folder)
     return PreTrainedTokenizerFast.from_pretrained(folder)
 

@@ -40,7 +40,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def documents(world):
-    return corpus(world, 300, 1)
+    return corpus(world, 300, 25, 1)
 
 
 @pytest.fixture(scope="module")

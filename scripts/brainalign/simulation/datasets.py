@@ -13,7 +13,7 @@ from brainalign.simulation import readers
 from brainalign.simulation.grammar import Grammar, sample, surprisal, text_of, words_of
 from brainalign.simulation.semantics import concept_vectors, token_states, word_states
 from brainalign.simulation.settings import Chapter, Passages, Reading, Simulation, Story
-from brainalign.simulation.subjects import Noise, centred, respond
+from brainalign.simulation.subjects import Noise, centred, lags, respond, weightings
 from brainalign.simulation.texts import PassageGrammar, StoryGrammar
 from brainalign.simulation.world import World, build_world
 
@@ -82,7 +82,9 @@ def _passages(
             ]
     stimuli = pd.DataFrame(rows)
     state = centred(np.array(states), stimuli["split_group"].tolist())
-    return _brain("passages", stimuli, state, (sizes.subjects, sizes.targets), settings, rng)
+    return _brain(
+        "passages", stimuli, state[None], (sizes.subjects, sizes.targets), settings, seed, rng
+    )
 
 
 def _story(
@@ -104,7 +106,9 @@ def _story(
             rows.append(_stimulus(name, position, " ".join(fragment), name))
     stimuli = pd.DataFrame(rows)
     state = centred(np.array(states), stimuli["split_group"].tolist())
-    return _brain("story", stimuli, state, (sizes.subjects, len(REGIONS)), settings, rng)
+    return _brain(
+        "story", stimuli, state[None], (sizes.subjects, len(REGIONS)), settings, seed, rng
+    )
 
 
 def _chapter(
@@ -114,6 +118,7 @@ def _chapter(
 
     A volume's state is the sum over the words of its run, weighted by the canonical haemodynamic
     response at their distance in time. The sum is the planted state: responses are linear in it.
+    Where subjects differ in lag each has a state of its own; `truth_features` are all of them.
     """
     vectors = concept_vectors(world, settings.features, settings.knowledge, seed)
     duration = sizes.volumes * TR
@@ -134,13 +139,18 @@ def _chapter(
     stimuli = pd.DataFrame(rows)
     volumes = np.arange(sizes.runs * sizes.volumes) * TR
     runs = np.repeat([f"run-{run + 1}" for run in range(sizes.runs)], sizes.volumes)
-    weights = canonical_hrf(volumes[:, None] - stimuli["onset"].to_numpy())
-    weights[runs[:, None] != stimuli["split_group"].to_numpy().astype(str)] = 0.0
+    late = lags(sizes.subjects, settings.subject_lag, seed) if settings.subject_lag else np.zeros(1)
     of_words = np.concatenate(word_states_of_runs)
-    state = centred(weights @ (of_words - of_words.mean(axis=0)), runs.tolist())
+    of_words -= of_words.mean(axis=0)
+    states = []
+    for seconds in late:
+        weights = canonical_hrf(volumes[:, None] - stimuli["onset"].to_numpy() - seconds)
+        weights[runs[:, None] != stimuli["split_group"].to_numpy().astype(str)] = 0.0
+        states.append(centred(weights @ of_words, runs.tolist()))
     return _brain(
-        "chapter", stimuli, state, (sizes.subjects, sizes.targets), settings, rng, (volumes, runs)
-    )
+        "chapter", stimuli, np.array(states), (sizes.subjects, sizes.targets), settings, seed, rng,
+        (volumes, runs),
+    )  # fmt: skip
 
 
 def _reading(world: World, sizes: Reading, seed: int, rng: np.random.Generator) -> Prepared:
@@ -214,15 +224,17 @@ def _stimulus(
 def _brain(
     kind: str,
     stimuli: pd.DataFrame,
-    state: np.ndarray,
+    states: np.ndarray,
     sizes: tuple[int, int],
     settings: Simulation,
+    seed: int,
     rng: np.random.Generator,
     volumes: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Prepared:
     """The responses to a state and their truth.
 
-    Rows are stimuli, or `volumes` (onset, run); `sizes`: subjects, and targets of each.
+    Rows are stimuli, or `volumes` (onset, run); `states`: [subject, row, feature], or a single one
+    that all subjects share; `sizes`: subjects, and targets of each.
     """
     if volumes is None:
         row = "stimulus"
@@ -236,7 +248,9 @@ def _brain(
         timing = {"tr": TR}
     n_subjects, n_targets_each = sizes
     noise = Noise(settings.drift, settings.subject_noise, settings.voxel_noise)
-    made = respond(state, context, split, n_subjects, n_targets_each, noise, rng)
+    weights = weightings(n_subjects, states.shape[2], settings.subject_weights, seed)
+    weighted = list(states * weights[:, None])
+    made = respond(weighted, context, split, n_targets_each, noise, rng)
     n_targets = len(made.subject)
     # Neighbouring targets of a subject are of one region, as voxels are.
     region = np.arange(n_targets_each) * len(REGIONS) // n_targets_each
@@ -249,7 +263,7 @@ def _brain(
     responses = xr.Dataset(
         {
             "responses": ((row, "target"), made.values.astype(np.float32)),
-            "truth_features": ((row, "feature"), state.astype(np.float32)),
+            "truth_features": ((row, "feature"), np.hstack(list(states)).astype(np.float32)),
         },
         coords=coordinates,
         attrs=_attributes("brain", "standard deviations of the signal", **timing),
@@ -266,6 +280,8 @@ def _brain(
         drift=settings.drift,
         subject_noise=settings.subject_noise,
         voxel_noise=settings.voxel_noise,
+        subject_weights=settings.subject_weights,
+        subject_lag=settings.subject_lag,
     )
 
 

@@ -33,6 +33,23 @@ class Simulation(Settings, frozen=True):
         float,
         key("tokens after which half of a concept is left in the state", gt=0),
     ] = 8.0
+    subject_weights: Annotated[
+        float,
+        key(
+            "standard deviation, over subjects, of the logarithm of how much they weigh a "
+            "dimension of the state",
+            ge=0,
+        ),
+    ] = 0.0
+    subject_lag: Annotated[
+        float,
+        key(
+            "seconds by which the earliest and the latest subject's haemodynamic response differ "
+            "from the canonical one (kind chapter)",
+            ge=0,
+            le=3,
+        ),
+    ] = 0.0
     drift: Annotated[
         float,
         key("standard deviation of the autocorrelated drift, in units of the signal's", ge=0),

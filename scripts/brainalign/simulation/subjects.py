@@ -34,21 +34,20 @@ class Responses(NamedTuple):
 
 
 def respond(
-    state: np.ndarray,
+    states: Sequence[np.ndarray],
     context_groups: Sequence[str],
     split_groups: Sequence[str],
-    n_subjects: int,
     targets_per_subject: int,
     noise: Noise,
     rng: np.random.Generator,
 ) -> Responses:
     """Draw the responses of subjects to stimuli.
 
-    A target's response is its signal, a random linear map of the state (standard normal weights)
-    scaled to variance 1; plus drift, an AR(1) process of its own that starts anew in each context
-    group; plus noise that all targets of a subject share (with random signs); plus noise of its
-    own. All four have mean 0 in each split group, as scans have that were cleaned run by run, so
-    that a correlation over a held-out group is the same quantity as one over all rows. Then
+    A target's response is its signal, a random linear map of its subject's state (standard normal
+    weights) scaled to variance 1; plus drift, an AR(1) process of its own that starts anew in each
+    context group; plus noise that all targets of a subject share (with random signs); plus noise of
+    its own. All four have mean 0 in each split group, as scans have that were cleaned run by run,
+    so that a correlation over a held-out group is the same quantity as one over all rows. Then
 
         true_ceiling = 1 / √(1 + drift² + subject² + voxel²)
 
@@ -59,7 +58,7 @@ def respond(
 
     Parameters
     ----------
-    state : float64 [row, feature], from `centred`.
+    states : of each subject float64 [row, feature], from `centred`.
     context_groups : what drift does not cross (passage, story, run); their rows are neighbours.
     split_groups : what grouped folds hold out; a context group lies in one of them.
     """
@@ -67,12 +66,12 @@ def respond(
     first = np.concatenate([[True], context[1:] != context[:-1]])
     white = _scale(split, np.arange(len(split)), persistence=0.0)
     slow = _scale(split, context, PERSISTENCE)
-    shape = (len(state), targets_per_subject)
+    shape = (len(split), targets_per_subject)
     values, ceilings = [], []
-    for factor in _voxel_factors(n_subjects):
+    for state, factor in zip(states, _voxel_factors(len(states)), strict=True):
         signal = state @ rng.standard_normal((state.shape[1], targets_per_subject))
         signs = rng.choice([-1.0, 1.0], targets_per_subject)
-        shared = white * rng.standard_normal((len(state), 1)) * signs
+        shared = white * rng.standard_normal((len(split), 1)) * signs
         own = white * rng.standard_normal(shape)
         drift = slow * autocorrelated(first, targets_per_subject, rng)
         voxel = noise.voxel * factor
@@ -80,7 +79,7 @@ def respond(
         values.append(signal / signal.std(axis=0) + _less_group_means(disturbance, split))
         variance = 1 + noise.drift**2 + noise.subject**2 + voxel**2
         ceilings.append(np.full(targets_per_subject, variance**-0.5))
-    names = [f"subject {i + 1}" for i in range(n_subjects)]
+    names = [f"subject {i + 1}" for i in range(len(states))]
     return Responses(
         np.concatenate(values, axis=1),
         np.repeat(names, targets_per_subject),
@@ -92,6 +91,27 @@ def centred(state: np.ndarray, split_groups: Sequence[str]) -> np.ndarray:
     """The state with mean 0 in each split group, and standard deviation 1 over all rows."""
     deviation = _less_group_means(state, _numbered(split_groups))
     return deviation / deviation.std(axis=0)
+
+
+def weightings(n_subjects: int, n_features: int, spread: float, seed: int) -> np.ndarray:
+    """How much each subject weighs each dimension of the state, float64 [subject, feature].
+
+    Log-normal with median 1; `spread` is the standard deviation of the logarithm, so 0 gives 1
+    everywhere. Responses stay linear in the state, and their ceilings are what they were.
+    """
+    drawn = np.random.default_rng([seed, 10]).standard_normal((n_subjects, n_features))
+    return np.exp(spread * drawn)
+
+
+def lags(n_subjects: int, spread: float, seed: int) -> np.ndarray:
+    """Seconds by which each subject's haemodynamic response is later than the canonical one.
+
+    Evenly from -`spread` to `spread`, in random order; a single subject has 0.
+    """
+    if n_subjects == 1:
+        return np.zeros(1)
+    even = np.linspace(-spread, spread, n_subjects)
+    return np.random.default_rng([seed, 11]).permutation(even)
 
 
 def autocorrelated(first: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
