@@ -231,11 +231,11 @@ def _table(kind: str, names: list[str], results: dict[str, Any]) -> str:
     """A row per test, a column per scenario; bold: outside the 99 % binomial interval of .05."""
     heads = [f"{n.removeprefix(kind + ', ')} ({results[n]['studies']})" for n in names]
     lines = [f"| {' | '.join([kind, *heads])} |", f"|{' --- |' * (len(names) + 1)}"]
-    for test in results[names[0]]["rates"]:
+    for test in dict.fromkeys(test for name in names for test in results[name]["rates"]):
         cells = []
         for name in names:
             value = results[name]["rates"].get(test)
-            if value is None:  # a study of two families has no interval over families
+            if value is None:  # no interval over two families; grammar is not asked everywhere
                 cells.append("–")
                 continue
             n = results[name]["studies"]
