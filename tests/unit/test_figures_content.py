@@ -433,7 +433,7 @@ def test_correlates_give_world_knowledge_the_panel_of_its_task():
 def test_legacy_controlled_states_fit_four_datasets_beside_each_other():
     scores = tables.scores(tables.LARGE, ("passages", "stories", "chapter", "story"))
     figure = legacy_controlled(scores)
-    assert "N = 43" in texts(figure)
+    assert "N = 40 models" in texts(figure) and "N = 43 with baselines" in texts(figure)
     assert cut_off(figure) == [] and collisions(figure) == []
 
 

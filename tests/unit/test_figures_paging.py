@@ -99,7 +99,10 @@ def test_every_model_is_on_one_page_and_no_page_is_taller_than_paper(many, draw)
     assert len(pages) == {1: 1, 25: 1, 41: 2, 100: 3}[count]
     with drawing():
         if len(pages) == 1:
-            assert draw(*given).get_figheight() <= TALLEST
+            figure = draw(*given)
+            assert figure.get_figheight() <= TALLEST
+            figure.draw_without_rendering()
+            assert collisions(figure) == [] and cut_off(figure) == []
             return
         drawn = [
             draw(*given, page=Page(i, len(pages), frozenset(names)))
@@ -137,3 +140,18 @@ def test_a_single_page_is_of_all_models_and_has_no_number(tmp_path):
     assert all(path.stat().st_size for kind in paths for path in kind)
     assert "sim-gpt-b" in paths[0][1].read_text(encoding="utf-8")
     assert "sim-gpt-b" not in paths[0][0].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_files_of_another_number_of_pages_are_removed(tmp_path, count):
+    others = [tmp_path / name for name in ("losses-map.svg", "lossesmore.svg", "losses.txt")]
+    for name in ("losses", *(f"losses-{i}" for i in (1, 2, 3, 4))):
+        (tmp_path / f"{name}.svg").write_text("old", encoding="utf-8")
+        (tmp_path / f"{name}.png").write_text("old", encoding="utf-8")
+    for other in others:
+        other.write_text("kept", encoding="utf-8")
+    names = ["losses"] if count == 1 else [f"losses-{i}" for i in range(1, count + 1)]
+    paths = [[tmp_path / f"{name}.{kind}" for name in names] for kind in ("svg", "png")]
+    with drawing():
+        save_pages(lambda page: losses(tables.losses(), page), [["sim-gpt-a"]] * count, *paths)
+    assert set(tmp_path.iterdir()) == {*others, *paths[0], *paths[1]}

@@ -20,6 +20,7 @@ from brainalign.figures.style import (
     heading,
     legend,
     marker,
+    n_models,
     panel,
     sheet,
     units,
@@ -93,7 +94,7 @@ def _benchmark(
 ) -> None:
     """One panel: a dot and its interval per model, bands behind every other group."""
     scored = rows.set_index("model")
-    statement = [str(rows["mode"].iloc[0]), f"N = {rows['r'].notna().sum()} models"]
+    statement = [str(rows["mode"].iloc[0]), n_models(rows.dropna(subset=["r"]))]
     statement += units(rows)
     statement += world(rows)
     # Heads of the same number of lines keep the panels of a band level.

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from brainalign.analysis.wording import counted
 from brainalign.figures.order import MODEL_COLUMNS, benchmark_order, each, model_order, twins
 from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.style import (
@@ -126,8 +127,8 @@ def _handles(signs: dict[str, str], untrained: bool, unique: bool) -> list[Line2
 
 def _benchmark(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, signs: dict[str, str]) -> None:
     """One panel: every difference of every model; left of 0 the model is the worse one."""
-    count = rows.loc[rows["difference"].notna(), "model"].nunique()
-    lines = [str(rows["mode"].iloc[0]), f"N = {count} models"]
+    count = counted(rows.loc[rows["difference"].notna(), "model"].nunique(), "model")
+    lines = [str(rows["mode"].iloc[0]), f"N = {count}"]
     lines += units(rows)
     lines += world(rows)
     panel(axes, str(rows["dataset"].iloc[0]), "\n".join(lines))
@@ -160,7 +161,10 @@ def _unique(
     """
     scored = rows.set_index("model")
     untrained = scored["unique_r2"].groupby(twin_of.reindex(scored.index)).mean()
-    lines = [str(rows["mode"].iloc[0]), f"N = {networks.isin(scored.index).sum()} models"]
+    lines = [
+        str(rows["mode"].iloc[0]),
+        f"N = {counted(networks.isin(scored.index).sum(), 'model')}",
+    ]
     lines += units(scored.dropna(subset=["unique_low"]))
     lines += world(rows)
     panel(axes, str(rows["dataset"].iloc[0]), "\n".join(lines))

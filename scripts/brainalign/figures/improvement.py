@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores
-from brainalign.analysis.wording import p_text, r_text, said
+from brainalign.analysis.wording import counted, p_text, r_text, said
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, twins
 from brainalign.figures.style import (
     COLOUR,
@@ -153,7 +153,8 @@ def _bars(
     statement = mode + ", simulated" * simulated
     if AVERAGE in means.index:
         test = means.loc[[AVERAGE]].iloc[0]
-        statement += f" · N = {of_pairs['n'][AVERAGE]:.0f} pairs of {test['n']:.0f} vanilla models"
+        pairs_of = counted(of_pairs["n"][AVERAGE], "pair"), counted(test["n"], "vanilla model")
+        statement += " · N = " + " of ".join(pairs_of)
         statement += f"\naverage: {_test(test)}"
     panel(axes, f"Tuned minus vanilla, {mode}", statement, width=54)
     if not pairs["absolute"].notna().any():

@@ -20,6 +20,7 @@ from brainalign.figures.style import (
     legend,
     level,
     level_handles,
+    n_models,
     panel,
     sheet,
     world,
@@ -95,8 +96,7 @@ def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE)
 
 def _head(axes: Axes, rows: pd.DataFrame) -> None:
     """What a column of panels rests on."""
-    count = rows.loc[~rows["role"].isin(FEATURES), "model"].nunique()
-    lines = [str(rows["mode"].iloc[0]), f"N = {count} networks"]
+    lines = [str(rows["mode"].iloc[0]), n_models(rows)]
     lines += world(rows)
     panel(axes, str(rows["dataset"].iloc[0]), "\n".join(lines))
 

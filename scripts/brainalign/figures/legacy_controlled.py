@@ -16,6 +16,7 @@ from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
+    FEATURES,
     INK,
     MUTED,
     PAGE,
@@ -25,6 +26,7 @@ from brainalign.figures.style import (
     heading,
     legend,
     marker,
+    n_models,
     panel,
     sheet,
     world,
@@ -74,15 +76,16 @@ def legacy_controlled(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
             absent(upper, f"no {missing[0]} benchmark to compare with", 22)
             continue
         wide = _both(whole, order, names)
+        paired = wide.dropna(subset=list(MODES))
         lower.set_axis_on()
         rows = page.rows(wide)
         _dumbbells(upper, rows, markers)
         page.span(upper, wide[list(MODES)])
         panel(
             upper, dataset,
-            ", ".join(
+            "\n".join(
                 (
-                    f"{' and '.join(MODES)}\nN = {len(wide.dropna(subset=list(MODES)))}",
+                    " and ".join(MODES), n_models(paired),
                     *world(whole[whole["benchmark"].isin(names)]),
                 )
             ),
@@ -146,7 +149,8 @@ def _ranks(axes: Axes, wide: pd.DataFrame, markers: dict[str, str]) -> None:
         panel(axes, "ranks")
         absent(axes, found.note, 22)
         return
-    panel(axes, "ranks", f"Spearman {r_text(found.r)}\n{p_text(found.p)}, N = {found.n}")
+    others = "\nwith baselines" * bool(paired["role"].isin(FEATURES).any())
+    panel(axes, "ranks", f"Spearman {r_text(found.r)}\n{p_text(found.p)}, N = {found.n}{others}")
     places = paired[list(MODES)].rank(ascending=False)
     last = len(paired) + 0.6
     axes.plot([0.4, last], [0.4, last], color=FAINT, linewidth=1, zorder=0)

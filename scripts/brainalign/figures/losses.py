@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from brainalign.analysis.wording import counted
 from brainalign.figures.order import MODEL_COLUMNS, each, model_order
 from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.style import (
@@ -61,7 +62,9 @@ def losses(table: pd.DataFrame, page: Page = WHOLE) -> Figure:
 
 def _text(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, markers: dict[str, str]) -> None:
     tokens, windows = (sorted(rows[name].dropna().unique()) for name in ("tokens", "window"))
-    about = ", ".join([f"N = {rows['bits_per_byte'].notna().sum()} models", *world(rows)])
+    about = ", ".join(
+        [f"N = {counted(rows['bits_per_byte'].notna().sum(), 'model')}", *world(rows)]
+    )
     panel(
         axes, str(rows["text"].iloc[0]),
         f"{about}, {_range(tokens)} tokens in\n"

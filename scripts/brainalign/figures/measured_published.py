@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from brainalign.analysis.wording import counted
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
@@ -70,7 +71,7 @@ def _dataset(axes: Axes, rows: pd.DataFrame, models: list[str]) -> None:
     held = f"{inside} of {of} in our interval" if of else "no interval"
     panel(
         axes, str(rows["dataset"].iloc[0]),
-        ", ".join(["legacy", *world(rows), f"N = {len(both)} models"]) + f"\n{held}",
+        ", ".join(["legacy", *world(rows), f"N = {counted(len(both), 'model')}"]) + f"\n{held}",
     )  # fmt: skip
     found = rows.set_index("model")
     for place, model in enumerate(models):

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from brainalign.analysis.averages import AVERAGE
-from brainalign.analysis.wording import p_text, said
+from brainalign.analysis.wording import counted, p_text, said
 from brainalign.figures.order import each, mode_order
 from brainalign.figures.style import (
     COLOUR,
@@ -62,7 +62,7 @@ def _mode(axes: Axes, part: pd.DataFrame, mode: str, simulated: bool, names: boo
     counts = part[["n", "n_bases"]].max().fillna(0)
     panel(
         axes, f"Effects on r, {mode}",
-        f"{mode}{', simulated' * simulated}, N = {counts['n']:.0f} models, "
+        f"{mode}{', simulated' * simulated}, N = {counted(counts['n'], 'model')}, "
         f"{counts['n_bases']:.0f} vanilla\n{' / '.join(part['scope'].dropna().unique())}",
     )  # fmt: skip
     if not effects["estimate"].notna().any():

@@ -1,5 +1,6 @@
 """Pages of the figures that have a row per model: a study of many models has several of each."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ def save_pages(
     svg: Sequence[str | Path],
     png: Sequence[str | Path],
 ) -> None:
-    """Draw and write every page.
+    """Draw and write every page; files of another number of pages are removed.
 
     Parameters
     ----------
@@ -67,7 +68,17 @@ def save_pages(
     pages : names of the models of each page (`study.figure_pages`); a single page is of all.
     svg, png : a path per page.
     """
+    for paths in (svg, png):
+        _remove_others(list(map(Path, paths)))
     for number, (names, *paths) in enumerate(zip(pages, svg, png, strict=True), start=1):
         several = len(pages) > 1
         page = Page(number, len(pages), frozenset(names)) if several else WHOLE
         save(draw(page=page), *paths)
+
+
+def _remove_others(paths: Sequence[Path]) -> None:
+    """Remove what the figure had with another number of pages: NAME.svg, NAME-1.svg, …"""
+    name = paths[0].stem.removesuffix("-1") if len(paths) > 1 else paths[0].stem
+    for old in paths[0].parent.glob(f"{name}*{paths[0].suffix}"):
+        if old not in paths and re.fullmatch(rf"{re.escape(name)}(-\d+)?", old.stem):
+            old.unlink()

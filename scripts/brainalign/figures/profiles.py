@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from brainalign.analysis.wording import r_text, said
+from brainalign.analysis.wording import counted, r_text, said
 from brainalign.figures.order import MODEL_COLUMNS, each, model_order
 from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.style import (
@@ -67,7 +67,8 @@ def profiles(table: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE) -> F
         count = _count(table, str(dataset), networks)
         panel(
             axes, str(dataset),
-            f"legacy and controlled{', simulated' * bool(simulated)}\nN = {count} networks",
+            f"legacy and controlled{', simulated' * bool(simulated)}\n"
+            f"N = {counted(count, 'model')}",
         )  # fmt: skip
         labels = list(order["label"]) if place % ACROSS == 0 else [""] * len(order)
         axes.set_yticks(range(len(order)), labels)

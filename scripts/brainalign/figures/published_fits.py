@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from brainalign.analysis.wording import r_text
+from brainalign.analysis.wording import counted, r_text
 from brainalign.figures.style import COLOUR, FAINT, INK, MUTED, PAGE, absent, heading, panel, sheet
 
 COLUMNS = (
@@ -57,7 +57,12 @@ def _points(
     identity: bool = True,
 ) -> None:
     shown = rows.dropna(subset=["published", *columns])
-    panel(axes, title, f"N = {len(shown)} models; {statement}" if len(shown) else "", width=56)
+    panel(
+        axes,
+        title,
+        f"N = {counted(len(shown), 'model')}; {statement}" if len(shown) else "",
+        width=56,
+    )
     if shown.empty:
         absent(axes, "the study has no model with both numbers")
         return

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from brainalign.analysis.wording import p_text
+from brainalign.analysis.wording import counted, p_text
 from brainalign.figures.order import each
 from brainalign.figures.style import INK, MUTED, PAGE, absent, heading, panel, sheet, world
 
@@ -48,7 +48,7 @@ def reading_loss(behaviors: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
         statement = _statement(contrasts[contrasts["dataset"] == name])
         near = _near(own, families)
         hidden = f" ({(~near).sum()} not shown)" * bool((~near).any())
-        about = ["controlled", f"N = {len(own)} models{hidden}", *world(own)]
+        about = ["controlled", f"N = {counted(len(own), 'model')}{hidden}", *world(own)]
         panel(axes, str(name), f"{', '.join(about)}\n{statement}", width=58)
         _draw(axes, own[near], colours)
         axes.set_xlabel("mean surprisal (bits per word): a worse language model →")

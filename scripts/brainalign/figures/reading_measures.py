@@ -7,6 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from brainalign.analysis.wording import counted
 from brainalign.figures.order import MODEL_COLUMNS, model_order
 from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.style import PAGE, absent, heading, panel, sheet, world
@@ -59,7 +60,7 @@ def reading_measures(behaviors: pd.DataFrame, page: Page = WHOLE) -> Figure:
     for index in zip(*np.nonzero(share.notna().to_numpy()), strict=True):
         next(drawn).set_fontweight("bold" if above[index] else "normal")
     axes.set(xlabel="", ylabel="")
-    about = [f"N = {len(networks)} models", *world(rows)]
+    about = [f"N = {counted(len(networks), 'model')}", *world(rows)]
     panel(axes, "Δ log-likelihood", f"controlled, {', '.join(about)}")
     axes.tick_params(length=0)
     return figure

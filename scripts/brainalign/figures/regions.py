@@ -15,6 +15,7 @@ from brainalign.figures.style import (
     family_markers,
     heading,
     legend,
+    n_models,
     panel,
     sheet,
 )
@@ -58,7 +59,7 @@ def regions(
         part = rows[rows["region"] == names[place]]
         own = ceilings[(ceilings["target_id"] == "all") & (ceilings["region"] == names[place])]
         ceiling = float(own["ceiling"].iloc[0]) if len(own) else float("nan")
-        statement = f"{mode}{', simulated' * simulated}, N = {part['model'].nunique()} models\n"
+        statement = f"{mode}{', simulated' * simulated}, {n_models(part)}\n"
         statement += f"{part['n_targets'].max():.0f} targets, ceiling {r_text(ceiling)}"
         panel(axes, names[place], statement)
         if not part["r"].notna().any():

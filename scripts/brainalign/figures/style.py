@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from brainalign.analysis.wording import counted
 from brainalign.formats.atomic import atomic_path
 
 COLUMN = 3.5  # inches: one column of a journal page
@@ -180,6 +181,11 @@ def world(rows: pd.DataFrame) -> list[str]:
     if not simulated.any():
         return []
     return ["simulated" if simulated.all() else "partly simulated"]
+
+
+def n_models(rows: pd.DataFrame) -> str:
+    """How many models of `rows` (columns `model`, `role`) are networks, as a panel says it."""
+    return f"N = {counted(rows.loc[~rows['role'].isin(FEATURES), 'model'].nunique(), 'model')}"
 
 
 def units(rows: pd.DataFrame) -> list[str]:

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
+from brainalign.analysis.wording import counted
 from brainalign.figures.style import (
     COLOUR,
     INK,
@@ -54,7 +55,7 @@ def training(logs: Mapping[str, pd.DataFrame], models: pd.DataFrame) -> Figure:
             *ends[-1][:2], markers[str(facts.loc[name, "family"])],
             color=COLOUR["tuned"], markersize=4, clip_on=False,
         )  # fmt: skip
-    count = ", ".join([f"N = {len(logs)} models", *world(models)])
+    count = ", ".join([f"N = {counted(len(logs), 'model')}", *world(models)])
     steps = sorted({int(end[0]) + 1 for end in ends})
     span = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
     panel(
