@@ -517,3 +517,27 @@ def test_simulated_data_are_marked_and_real_data_are_not(figure):
 def test_real_study_is_not_marked_simulated():
     figure = alignment(tables.scores(datasets=("passages",), simulated=False))
     assert "simulated" not in texts(figure).lower()
+
+
+def test_the_modes_of_a_world_share_the_scale_of_change():
+    study = tables.study(tables.LARGE)
+    figure = improvement(study["contrasts"], study["scores"])
+    limits = {axes.get_ylim() for axes in figure.axes if axes.axison}
+    assert len(limits) == 1
+    pairs = study["contrasts"].query("kind == 'brain' and level == 'pair'")["absolute"]
+    ((low, high),) = limits
+    assert low < pairs.min() and pairs.max() < high
+
+
+def test_a_figure_without_data_is_low_and_says_what_it_lacks():
+    study = tables.study()
+    figure = improvement(study["contrasts"].iloc[:0], study["scores"])
+    assert "it needs a tuned model and its vanilla partner" in texts(figure)
+    assert figure.get_figheight() < 1
+    assert cut_off(figure) == [] and collisions(figure) == []
+
+
+@pytest.mark.parametrize("above", [True, False])
+def test_scores_above_the_ceiling_are_explained(above):
+    scores = tables.scores().assign(ceiling=0.0 if above else 9.0)
+    assert ("above it: leak or noise" in texts(alignment(scores))) == above

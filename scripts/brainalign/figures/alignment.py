@@ -14,13 +14,13 @@ from brainalign.figures.style import (
     INK,
     MUTED,
     PAGE,
-    absent,
     drawn,
     family_markers,
     heading,
     legend,
     marker,
     n_models,
+    nothing,
     panel,
     sheet,
     units,
@@ -35,6 +35,8 @@ ACROSS = (6, 4)  # panels side by side: one band of up to 6, or bands of 4
 ROW = 0.145  # inches per model
 CEILING = Line2D([], [], color=INK, linestyle=(0, (5, 2)), linewidth=1, label="noise ceiling")
 INTERVAL = Line2D([], [], color=MUTED, linewidth=1.1, label="95 % interval")
+# Legacy folds leave a row's neighbours in training: who knows only the row's place gains by that.
+ABOVE = Line2D([], [], linestyle="none", label="above it: leak or noise")
 
 
 def alignment(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
@@ -52,10 +54,10 @@ def alignment(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
         PAGE, 1 + bands * (0.75 + ROW * max(len(order), 4)), bool(whole["simulated"].any())
     )
     heading(figure, page.title("Brain alignment by model"))
-    grid = figure.subplots(bands, across, squeeze=False)
     if whole.empty:
-        absent(grid[0, 0], "the study has no alignment benchmark")
+        nothing(figure, "the study has no alignment benchmark")
         return figure
+    grid = figure.subplots(bands, across, squeeze=False)
     markers = family_markers(whole)
     for place, axes in enumerate(grid.flat):
         if place >= len(benchmarks):
@@ -76,7 +78,7 @@ def alignment(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
         figure,
         order["role"].unique(),
         page.markers(markers, order),
-        drawn(figure, [CEILING, INTERVAL]),
+        drawn(figure, [CEILING, INTERVAL]) + [ABOVE] * bool((whole["r"] > whole["ceiling"]).any()),
     )
     return figure
 

@@ -29,6 +29,7 @@ from brainalign.figures.style import (
     level,
     level_handles,
     marker,
+    nothing,
     panel,
     sheet,
     world,
@@ -78,7 +79,7 @@ def behavior(
     heading(figure, page.title("Behavioural alignment: surprisal and reading times"))
     if not bands:
         whose = "no model of this page" if page.of > 1 else "no model"
-        absent(figure.subplots(), f"{whose} has a score on reading times")
+        nothing(figure, f"{whose} has a score on reading times")
         return figure
     markers = family_markers(behaviors)
     outer = figure.add_gridspec(len(heights), 1, height_ratios=heights)

@@ -15,6 +15,7 @@ from brainalign.figures.scatter import GROUPS, name_extremes, scatter, stated
 from brainalign.figures.style import (
     FEATURES,
     INK,
+    LOW,
     MUTED,
     PAGE,
     absent,
@@ -25,6 +26,7 @@ from brainalign.figures.style import (
     legend,
     level,
     level_handles,
+    nothing,
     panel,
     sheet,
 )
@@ -94,12 +96,13 @@ def correlates(
     ]
     names = _panels(list(x.columns), capability)
     bands = -(-len(names) // ACROSS)  # rows of panels per block
-    forest = 0.6 + ROW * max(len(x.columns), 6)
+    computed = correlations.loc[correlations["y"] == f"brain {AVERAGE}", "r"].notna().any()
+    forest = 0.6 + ROW * max(len(x.columns), 6) if computed else LOW
     scatters = 1.95 * len(blocks) * bands
     figure = sheet(PAGE, 1.1 + scatters + forest, bool(scores["simulated"].any()))
     heading(figure, "What goes with brain alignment, averaged over datasets")
     if not blocks:
-        absent(figure.subplots(), "the study has no alignment benchmark")
+        nothing(figure, "the study has no alignment benchmark")
         return figure
     markers, dashes = family_markers(scores), baseline_dashes(scores)
     outer = figure.add_gridspec(2, 1, height_ratios=[scatters, forest])

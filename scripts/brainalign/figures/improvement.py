@@ -18,6 +18,7 @@ from brainalign.figures.style import (
     heading,
     legend,
     marker,
+    nothing,
     panel,
     sheet,
 )
@@ -57,19 +58,20 @@ def improvement(contrasts: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     n_rows, n_columns = max(len(kinds), 1), max(len(modes), 1)
     figure = sheet(PAGE, 0.9 + 2.9 * n_rows, bool(brain["simulated"].any()))
     heading(figure, "Change of brain alignment by instruction tuning")
-    grid = figure.subplots(n_rows, n_columns, squeeze=False)
     if brain.empty:
-        absent(grid[0, 0], "the study has no tuned model with a vanilla partner, or no alignment")
+        nothing(figure, "it needs a tuned model and its vanilla partner, both scored on brain data")
         return figure
+    grid = figure.subplots(n_rows, n_columns, squeeze=False)
     markers = family_markers(brain[brain["level"] == "pair"].assign(role="tuned"))
     yardsticks = _yardsticks(scores, brain)
     for row, simulated in enumerate(kinds):
+        scale = _scale(brain[brain["simulated"] == simulated])
         for column, mode in enumerate(modes):
             part = brain[(brain["simulated"] == simulated) & (brain["mode"] == mode)]
             scored = yardsticks[
                 (yardsticks["simulated"] == simulated) & (yardsticks["mode"] == mode)
             ]
-            _bars(grid[row, column], part, mode, bool(simulated), markers)
+            _bars(grid[row, column], part, mode, bool(simulated), markers, scale)
             _beside(grid[row, column], part, scored, names=column == 0)
             if column == 0:
                 grid[row, column].set_ylabel("tuned − vanilla (Pearson r)")
@@ -142,8 +144,21 @@ def _datasets(part: pd.DataFrame) -> list[str]:
     return names + [AVERAGE] * (AVERAGE in set(part["dataset"]))
 
 
+def _scale(rows: pd.DataFrame) -> tuple[float, float]:
+    """The scale that the modes share: 0, every pair, every interval of a mean."""
+    means = rows[(rows["level"] == "overall") & (rows["unit"] == "bases")]
+    pairs = rows.loc[rows["level"] == "pair", "absolute"]
+    values = np.concatenate([[0.0], pairs, means["low"], means["high"]]).astype(float)
+    return float(np.nanmin(values)), float(np.nanmax(values))
+
+
 def _bars(
-    axes: Axes, part: pd.DataFrame, mode: str, simulated: bool, markers: dict[str, str]
+    axes: Axes,
+    part: pd.DataFrame,
+    mode: str,
+    simulated: bool,
+    markers: dict[str, str],
+    scale: tuple[float, float],
 ) -> None:
     pairs = part[part["level"] == "pair"]
     overall = part[part["level"] == "overall"]
@@ -154,14 +169,13 @@ def _bars(
     if AVERAGE in means.index:
         test = means.loc[[AVERAGE]].iloc[0]
         pairs_of = counted(of_pairs["n"][AVERAGE], "pair"), counted(test["n"], "vanilla model")
-        statement += " · N = " + " of ".join(pairs_of)
+        statement += "\nN = " + " of ".join(pairs_of)
         statement += f"\naverage: {_test(test)}"
     panel(axes, f"Tuned minus vanilla, {mode}", statement, width=54)
     if not pairs["absolute"].notna().any():
         absent(axes, next(filter(None, map(said, pairs["note"])), "no pair has both scores"))
         return
-    values = np.concatenate([part["absolute"], means["low"], means["high"]]).astype(float)
-    low, high = min(0.0, np.nanmin(values)), max(0.0, np.nanmax(values))
+    low, high = scale
     floor = low - 0.16 * (high - low)
     spread = np.linspace(-0.26, 0.26, max(pairs["tuned"].nunique(), 2))
     for place, dataset in enumerate(datasets):

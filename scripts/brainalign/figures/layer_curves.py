@@ -13,7 +13,6 @@ from brainalign.figures.style import (
     FEATURES,
     INK,
     PAGE,
-    absent,
     baseline_dashes,
     drawn,
     heading,
@@ -21,6 +20,7 @@ from brainalign.figures.style import (
     level,
     level_handles,
     n_models,
+    nothing,
     panel,
     sheet,
     world,
@@ -58,7 +58,7 @@ def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE)
     figure = sheet(PAGE, 1.2 + len(bands) * (0.9 + sum(heights)), bool(layers["simulated"].any()))
     heading(figure, page.title("Brain alignment by layer"))
     if not benchmarks or not groups:
-        absent(figure.subplots(), "the study has no alignment benchmark of a language model")
+        nothing(figure, "the study has no alignment benchmark of a language model")
         return figure
     dashes = baseline_dashes(layers)
     across = min(ACROSS, len(benchmarks))

@@ -27,6 +27,7 @@ from brainalign.figures.style import (
     legend,
     marker,
     n_models,
+    nothing,
     panel,
     sheet,
     world,
@@ -58,13 +59,12 @@ def legacy_controlled(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
     dots, ranks = 0.6 + ROW * max(len(page.rows(order)), 4), 2.0
     figure = sheet(PAGE, 0.9 + bands * (dots + ranks), bool(whole["simulated"].any()))
     heading(figure, page.title("The same score, legacy and controlled"))
+    if not pairs:
+        nothing(figure, "the study has no alignment benchmark")
+        return figure
     grid = figure.subplots(2 * bands, across, squeeze=False, height_ratios=[dots, ranks] * bands)
     for axes in grid.flat:
         axes.set_axis_off()
-    if not pairs:
-        grid[0, 0].set_axis_on()
-        absent(grid[0, 0], "the study has no alignment benchmark")
-        return figure
     markers = family_markers(whole)
     for place, (dataset, names) in enumerate(pairs):
         band, column = divmod(place, across)

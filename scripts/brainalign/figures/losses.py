@@ -13,11 +13,11 @@ from brainalign.figures.style import (
     MUTED,
     PAGE,
     STRIPE,
-    absent,
     family_markers,
     heading,
     legend,
     marker,
+    nothing,
     panel,
     sheet,
     world,
@@ -41,7 +41,7 @@ def losses(table: pd.DataFrame, page: Page = WHOLE) -> Figure:
     )
     heading(figure, page.title("Next-word loss"))
     if not texts:
-        absent(figure.subplots(), "the study has no text to predict")
+        nothing(figure, "the study has no text to predict")
         return figure
     markers = family_markers(table)
     grid = figure.subplots(bands, min(ACROSS, len(texts)), squeeze=False)

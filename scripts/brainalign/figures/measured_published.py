@@ -14,8 +14,8 @@ from brainalign.figures.style import (
     MUTED,
     PAGE,
     STRIPE,
-    absent,
     heading,
+    nothing,
     panel,
     sheet,
     world,
@@ -51,7 +51,7 @@ def measured_published(table: pd.DataFrame) -> Figure:
     )
     heading(figure, "Measured here beside published, Aw et al. 2024")
     if not datasets:
-        absent(figure.subplots(), "no model has a score both here and in the published tables", 60)
+        nothing(figure, "no model has a score both here and in the published tables")
         return figure
     grid = figure.subplots(bands, across, squeeze=False)
     for place, axes in enumerate(grid.flat):

@@ -13,8 +13,8 @@ from brainalign.figures.style import (
     MUTED,
     PAGE,
     STRIPE,
-    absent,
     heading,
+    nothing,
     panel,
     sheet,
     world,
@@ -46,7 +46,7 @@ def presentations(table: pd.DataFrame, page: Page = WHOLE) -> Figure:
     heading(figure, page.title("Presentation beside tuning: what changes a model's score"))
     if names.empty:
         of_page = " of this page" * (page.of > 1)
-        absent(figure.subplots(), f"no model{of_page} is read in several presentations")
+        nothing(figure, f"no model{of_page} is read in several presentations")
         return figure
     grid = figure.subplots(
         len(inches), min(ACROSS, len(names)), squeeze=False, height_ratios=inches

@@ -14,11 +14,11 @@ from brainalign.figures.style import (
     MUTED,
     PAGE,
     STRIPE,
-    absent,
     family_markers,
     heading,
     legend,
     marker,
+    nothing,
     panel,
     sheet,
 )
@@ -55,7 +55,7 @@ def profiles(table: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE) -> F
     figure = sheet(PAGE, 0.9 + bands * height, bool(table["simulated"].any()))
     heading(figure, page.title("Where the best layer lies, legacy and controlled"))
     if not datasets or order.empty:
-        absent(figure.subplots(), "no dataset has the layers of a model in both modes")
+        nothing(figure, "no dataset has the layers of a model in both modes")
         return figure
     markers = family_markers(scores)
     grid = figure.subplots(bands, min(ACROSS, len(datasets)), squeeze=False)

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from brainalign.analysis.wording import counted, p_text
 from brainalign.figures.order import each
-from brainalign.figures.style import INK, MUTED, PAGE, absent, heading, panel, sheet, world
+from brainalign.figures.style import INK, MUTED, PAGE, heading, nothing, panel, sheet, world
 
 COLUMNS = ("model", "base", "family", "role", "dataset", "mode", "measure", "value", "simulated")
 CONTRASTS = (
@@ -32,7 +32,7 @@ def reading_loss(behaviors: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
     figure = sheet(PAGE, 0.7 + 3.1 * bands, bool(behaviors["simulated"].any()))
     heading(figure, "Tuning, or a worse language model? Fit to reading times over surprisal")
     if not datasets:
-        absent(figure.subplots(), "no pair of a tuned and a vanilla model has both values")
+        nothing(figure, "no pair of a tuned and a vanilla model has both values")
         return figure
     families = list(dict.fromkeys(pairs["family"]))
     colours = dict(

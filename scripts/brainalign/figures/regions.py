@@ -16,6 +16,7 @@ from brainalign.figures.style import (
     heading,
     legend,
     n_models,
+    nothing,
     panel,
     sheet,
 )
@@ -48,7 +49,7 @@ def regions(
     figure = sheet(PAGE, 1.0 + 1.8 * bands, simulated)
     heading(figure, f"Brain alignment by region and layer: {benchmark}")
     if not names:
-        absent(figure.subplots(), "the targets of this dataset belong to no named regions")
+        nothing(figure, "the targets of this dataset belong to no named regions")
         return figure
     grid = figure.subplots(bands, min(ACROSS, len(names)), squeeze=False)
     markers = family_markers(rows)

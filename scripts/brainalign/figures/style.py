@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from brainalign.analysis.wording import counted
 from brainalign.formats.atomic import atomic_path
 
+LOW = 0.8  # inches: of a figure that shows no data
 COLUMN = 3.5  # inches: one column of a journal page
 PAGE = 7.0  # inches: both columns
 
@@ -220,6 +221,12 @@ def absent(axes: Axes, why: str, width: int = 34) -> None:
         transform=axes.transAxes,
         color=MUTED,
     )
+
+
+def nothing(figure: Figure, why: str) -> None:
+    """Make a figure low that can only say what it lacks."""
+    figure.set_figheight(LOW)
+    absent(figure.subplots(), why, 90)
 
 
 def family_markers(table: pd.DataFrame) -> dict[str, str]:

@@ -23,6 +23,7 @@ from brainalign.figures.style import (
     heading,
     level,
     level_handles,
+    nothing,
     panel,
     sheet,
 )
@@ -79,7 +80,7 @@ def trajectory(
     figure = sheet(PAGE, 1.0 + 1.9 * max(bands, 1), bool(shown["simulated"].any()))
     heading(figure, "Along instruction tuning")
     if not experiments:
-        absent(figure.subplots(), "the study has no tuning experiment")
+        nothing(figure, "the study has no tuning experiment")
         return figure
     grid = figure.subplots(bands, ACROSS, squeeze=False)
     row = 0
