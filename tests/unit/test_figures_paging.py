@@ -10,6 +10,8 @@ from brainalign.analysis.profiles import layer_profiles
 from brainalign.figures.alignment import alignment
 from brainalign.figures.baselines import baselines
 from brainalign.figures.behavior import behavior
+from brainalign.figures.correlates import correlates
+from brainalign.figures.improvement import improvement
 from brainalign.figures.layer_curves import layer_curves
 from brainalign.figures.legacy_controlled import legacy_controlled
 from brainalign.figures.losses import losses
@@ -27,10 +29,11 @@ FIGURES = {
     legacy_controlled: ["scores"], presentations: ["presentations"],
     profiles: ["profiles", "scores"], reading_measures: ["behaviors"],
 }  # fmt: skip
-# Networks: 1, 25, 41 and 100; of a family its sizes, tuned models per size, and an untrained twin.
-# (That of the one model is taken out.)
+# Networks: 1, 4, 25, 41 and 100; of a family its sizes, tuned models per size, an untrained twin.
+# (Those of the two small studies are taken out.)
 STUDIES = {
     1: (("gpt2", 1, 0),),
+    4: (("gpt2", 2, 1),),
     25: (("gpt2", 3, 2), ("llama", 4, 1), ("t5", 5, 0)),
     41: (("gpt2", 4, 2), ("gemma", 4, 2), ("llama", 4, 1), ("t5", 5, 0)),
     100: tuple((f"family-{name}", 3, 2) for name in "abcdefghij"),
@@ -38,7 +41,7 @@ STUDIES = {
 TALLEST = 17.0  # inches, with the two benchmarks of these studies
 
 
-@pytest.fixture(scope="module", params=[1, pytest.param(25, marks=pytest.mark.long), 41,
+@pytest.fixture(scope="module", params=[1, 4, pytest.param(25, marks=pytest.mark.long), 41,
                                         pytest.param(100, marks=pytest.mark.long)])  # fmt: skip
 def many(request):
     """The number of networks of an invented study, its tables, and its pages."""
@@ -48,7 +51,7 @@ def many(request):
     made["behaviors"] = tables.behaviors(families)
     made["capabilities"] = tables.capabilities(families)
     made["losses"] = tables.losses(families)
-    if count == 1:
+    if count < 5:
         made = {name: table[table["role"] != "untrained"] for name, table in made.items()}
     models = {}
     for row in made["scores"].drop_duplicates("model").itertuples():
@@ -61,7 +64,7 @@ def many(request):
     assert (
         sum(model["role"] not in ("baseline", "presentation") for model in models.values()) == count
     )
-    made["correlations"] = tables.analysed(made)["correlations"]
+    made |= tables.analysed(made)
     made["layers"] = tables.layers(families, ("passages",))
     made["profiles"] = layer_profiles(made["layers"])
     made["baselines"] = against_baselines(made["scores"], tables.subjects(made["scores"]))
@@ -96,7 +99,7 @@ def expected(draw, table):
 def test_every_model_is_on_one_page_and_no_page_is_taller_than_paper(many, draw):
     count, made, pages = many
     given = [made[name] for name in FIGURES[draw]]
-    assert len(pages) == {1: 1, 25: 1, 41: 2, 100: 3}[count]
+    assert len(pages) == {1: 1, 4: 1, 25: 1, 41: 2, 100: 3}[count]
     with drawing():
         if len(pages) == 1:
             figure = draw(*given)
@@ -116,6 +119,21 @@ def test_every_model_is_on_one_page_and_no_page_is_taller_than_paper(many, draw)
         drawn[-1].draw_without_rendering()
     assert collisions(drawn[-1]) == [] and cut_off(drawn[-1]) == []
     assert f"page {len(pages)} of {len(pages)}" in said(drawn[-1])
+
+
+WHOLE_STUDY = {
+    improvement: ["contrasts", "scores"],
+    correlates: ["scores", "correlations", "capabilities", "behaviors", "losses"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("draw", WHOLE_STUDY, ids=lambda draw: draw.__name__)
+def test_no_two_texts_of_a_figure_of_the_whole_study_overlap(many, draw):
+    _, made, _ = many
+    with drawing():
+        figure = draw(*(made[name] for name in WHOLE_STUDY[draw]))
+        figure.draw_without_rendering()
+        assert collisions(figure) == [] and cut_off(figure) == []
 
 
 def scales(figure):

@@ -34,13 +34,9 @@ SCORE_COLUMNS = (
 )  # fmt: skip
 BELOW, LINE = 32, 9.5  # points: from the axis to the first line of numbers below it, and per line
 MEAN = Line2D(
-    [],
-    [],
-    color=INK,
-    marker="_",
-    markersize=9,
-    label="mean over vanilla models and its 95 % interval (%: mean relative change of pairs)",
+    [], [], color=INK, marker="_", markersize=9, label="mean over vanilla models, 95 % interval"
 )
+SHARE = Line2D([], [], linestyle="none", label="%: mean relative change of pairs")
 
 
 def improvement(contrasts: pd.DataFrame, scores: pd.DataFrame) -> Figure:
@@ -56,7 +52,8 @@ def improvement(contrasts: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     kinds = sorted(brain["simulated"].unique(), reverse=True)
     modes = mode_order(brain["mode"])
     n_rows, n_columns = max(len(kinds), 1), max(len(modes), 1)
-    figure = sheet(PAGE, 0.9 + 2.9 * n_rows, bool(brain["simulated"].any()))
+    named = 0.08 * max(brain["family"].nunique() - 2, 0)  # inches: the legend's families
+    figure = sheet(PAGE, 0.9 + named + 2.9 * n_rows, bool(brain["simulated"].any()))
     heading(figure, "Change of brain alignment by instruction tuning")
     if brain.empty:
         nothing(figure, "it needs a tuned model and its vanilla partner, both scored on brain data")
@@ -75,7 +72,7 @@ def improvement(contrasts: pd.DataFrame, scores: pd.DataFrame) -> Figure:
             _beside(grid[row, column], part, scored, names=column == 0)
             if column == 0:
                 grid[row, column].set_ylabel("tuned − vanilla (Pearson r)")
-    legend(figure, ["tuned"], markers, [MEAN])
+    legend(figure, ["tuned"], markers, [MEAN, SHARE])
     return figure
 
 
