@@ -55,6 +55,17 @@ def test_too_few_groups_leave_subjects_alone():
     assert over_units(table[:1], STIMULI) == Variance()
 
 
+def test_groups_that_vary_more_than_subjects_have_their_own_degrees_of_freedom():
+    table = np.random.default_rng(3).normal(size=(5, 6))
+    table -= 0.999 * table.mean(1, keepdims=True)
+    subjects, groups, residual = mean_squares(table)
+    assert subjects < groups < residual
+    found = over_units(table, STIMULI)
+    assert (found.value, found.freedom) == (pytest.approx(groups / 30), 5)
+    table -= table.mean(1, keepdims=True)
+    assert over_units(table, STIMULI).freedom == 5
+
+
 @pytest.mark.parametrize(
     ("kinds", "scope"),
     [

@@ -153,8 +153,8 @@ def over_units(table: np.ndarray, held_out: str, fitted: bool = True) -> Varianc
     """Variance of the mean of a complete table [subject, group].
 
     (MS_subjects + (1 + G / (G − 1)) (MS_groups − MS_residual)) / (S G), never below MS_subjects or
-    MS_groups alone, with Satterthwaite's degrees of freedom, never fewer than those of the smaller
-    factor.
+    MS_groups alone (which has G − 1 degrees of freedom), with Satterthwaite's, never fewer than
+    those of the smaller factor.
 
     Parameters
     ----------
@@ -173,11 +173,13 @@ def over_units(table: np.ndarray, held_out: str, fitted: bool = True) -> Varianc
         return Variance(float(value), g - 1, stimuli=held_out)
     subjects, groups, residual = mean_squares(table)
     excess = shared * max(groups - residual, 0.0)
-    value = max(subjects + excess, groups)
+    value = subjects + excess
+    if groups >= value:
+        return Variance(float(groups / table.size), g - 1, subjects=True, stimuli=held_out)
     terms = subjects**2 / (s - 1)
     if excess:
         terms += shared**2 * (groups**2 / (g - 1) + residual**2 / ((s - 1) * (g - 1)))
-    freedom = max(value**2 / terms, min(s, g) - 1) if terms else 0
+    freedom = max(value**2 / terms, min(s, g) - 1)
     return Variance(float(value / table.size), freedom, subjects=True, stimuli=held_out)
 
 
