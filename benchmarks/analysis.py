@@ -259,7 +259,7 @@ def _times(time: dict[str, Any]) -> str:
     head = (
         f"{time['models']} models, {time['benchmarks']} benchmarks of alignment: "
         f"{time['wall_s']} s of wall time, cores: {time['cores']}, {time['cpu_s']} s of CPU "
-        f"time (load {time['load']}), {time['date']}."
+        f"time of jobs (load {time['load']}), {time['date']}."
     )
     return "\n".join([head, "", *lines])
 
