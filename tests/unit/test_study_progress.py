@@ -98,6 +98,8 @@ def test_failed_jobs_are_no_longer_running_and_other_records_are_passed_over():
         ("Finished jobid: 2 (Rule: fit)", {"event": "job_finished"}, False),
         ("Select jobs to execute...", {}, False),
         ("Execute 12 jobs...", {}, False),
+        ("WorkflowError:\nAt least one job did not complete successfully.", {}, False),
+        ("WorkflowError:\nanother", {}, True),
         ("Job stats:", {"event": "run_info"}, False),
         ("rule fit:", {"event": "job_info"}, True),
         ("Error in rule fit:", {"event": "job_error"}, True),
@@ -127,7 +129,7 @@ def test_on_a_terminal_the_line_is_written_in_its_place():
             run.stream.write("an error\n")
         run.finish(jobid, 3)
     shown = [line.rpartition("\r\x1b[K")[2] for line in run.stream.getvalue().split("\n")[:-1]]
-    assert shown == ["3 jobs of 1 rules", "an error", "3 of 3 jobs done in 0:03"]
+    assert shown == ["jobs: 3, rules: 1", "an error", "3 of 3 jobs done in 0:03"]
 
 
 def test_the_logs_of_failed_jobs_are_known():

@@ -17,6 +17,8 @@ SHOWN = 3  # running jobs that a line names
 # What Snakemake says at every job's end and at every step of its scheduler.
 BOOKKEEPING = re.compile(
     r"Select jobs to execute\.\.\.|Execute \d+ jobs\.\.\.|Conda environments: ignored"
+    r"|Elapsed time: .*|Complete log\(s\): .*"
+    r"|WorkflowError:\nAt least one job did not complete successfully\.\s*"
 )
 COUNTED = {"progress", "job_finished", "run_info", "resources_info"}  # events
 
@@ -79,7 +81,7 @@ class Progress(logging.Handler):
     def _plan(self, jobs: Mapping[str, int]) -> None:
         self._began = self._clock()
         self._to_do = Counter({rule: n for rule, n in jobs.items() if rule != "total"})
-        print(f"{self._to_do.total()} jobs of {len(self._to_do)} rules", file=self._stream)
+        print(f"jobs: {self._to_do.total()}, rules: {len(self._to_do)}", file=self._stream)
 
     def _start(self, job: Mapping[str, Any]) -> None:
         values = map(str, dict(job.get("wildcards") or {}).values())
