@@ -145,6 +145,7 @@ def test_few_clusters_of_equal_order_cannot_have_a_smaller_p_than_their_orders(r
     ("x", "y", "why"),
     [
         ([1.0, 2.0], [1.0, 2.0], "2 models have both values, 3 are needed"),
+        ([1.0, np.nan], [1.0, 2.0], "1 model has both values, 3 are needed"),
         ([1.0, 1.0, 1.0, 1.0], [1.0, 2.0, 3.0, 4.0], "x is constant"),
         ([1.0, 2.0, 3.0, 4.0], [0.1, 0.1, 0.1, 0.1], "y is constant"),
         ([np.nan] * 4, [1.0, 2.0, 3.0, 4.0], "0 models have both values, 3 are needed"),

@@ -8,6 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
+from brainalign.analysis.wording import counted
 from brainalign.intervals import (
     Inference,
     correlation,
@@ -161,7 +162,8 @@ def _complete(*arrays: np.ndarray) -> list[np.ndarray]:
 
 def _undefined(x: np.ndarray, y: np.ndarray) -> str:
     if len(x) < MINIMUM_MODELS:
-        return f"{len(x)} models have both values, {MINIMUM_MODELS} are needed"
+        count = counted(len(x), "model has", "models have")
+        return f"{count} both values, {MINIMUM_MODELS} are needed"
     for name, values in (("x", x), ("y", y)):
         if np.ptp(values) <= 1e-12 * max(1.0, np.abs(values).max()):
             return f"{name} is constant"

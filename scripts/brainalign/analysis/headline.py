@@ -369,8 +369,9 @@ def _gain(
     if pd.notna(relative) and (pairs["relative"] > -1).all():
         text += f"; relative {_percent(relative)}"
     text += f"; {_gaining(int((pairs['absolute'] > 0).sum()), len(pairs))}"
-    verdict = of_test(effect, _p(mean))
-    reason = "" if pd.notna(low) else p_text(_p(mean))
+    p = _p(mean)
+    verdict = of_test(effect, p)
+    reason = "" if pd.notna(low) else "not testable" if pd.isna(p) else p_text(p)
     return Answer(text, verdict, effect, low, high, measure, _basis(mean), reason)
 
 
