@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from workflow.conftest import Study
@@ -100,6 +101,38 @@ async function looked() {
     "#app .vega-embed canvas, #app .vega-embed svg")));
   return seen;
 }
+"""
+
+
+# The same for the page that needs no Snakemake: every fold opened, every table sorted and searched.
+LOOK_AT_PAGE = """<script>
+async function looked() {
+  const seen = {tables: {}};
+  for (const fold of document.querySelectorAll("details")) fold.open = true;
+  await new Promise(done => setTimeout(done, 500));
+  const images = [...document.querySelectorAll("figure img")];
+  await Promise.all(images.map(image => image.decode()));
+  seen.widths = images.map(image => image.naturalWidth);
+  seen.captions = [...document.querySelectorAll("figcaption")].map(it => it.textContent);
+  seen.questions = document.querySelectorAll(".question").length;
+  seen.wide = document.documentElement.scrollWidth - innerWidth;
+  for (const fold of document.querySelectorAll("details[id]")) {
+    const rows = () => fold.querySelectorAll("tbody tr");
+    const about = {rows: rows().length};
+    about.first = rows().length && getComputedStyle(rows()[0].cells[0]).position;
+    const search = fold.querySelector(".search");
+    if (search && about.rows) {
+      search.value = rows()[0].cells[0].textContent;
+      search.dispatchEvent(new Event("input"));
+      about.searched = rows().length;
+    }
+    seen.tables[fold.id] = about;
+  }
+  return seen;
+}
+"""
+# Runs what a script above looks at.
+LEAVE = """
 looked().catch(e => ({failed: String(e)})).then(seen => {
   seen.complaints = complaints;
   seen.fetched = performance.getEntriesByType("resource").map(e => e.name)
@@ -113,27 +146,34 @@ looked().catch(e => ({failed: String(e)})).then(seen => {
 
 
 @pytest.fixture(scope="module")
+def browser() -> str:
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip("no browser: install chromium (Debian: apt-get install chromium)")
+    return found
+
+
+@pytest.fixture(scope="module")
 def seen(
-    finished_study: Callable[[], Study], tmp_path_factory: pytest.TempPathFactory
+    browser: str, finished_study: Callable[[], Study], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
     """What a browser without a network saw in the report of the small study."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        pytest.skip("no browser: install chromium (Debian: apt-get install chromium)")
     folder = tmp_path_factory.mktemp("report")
     report = folder / "report.html"
     done = finished_study().snakemake("--report", str(report))
     assert done.returncode == 0, done.stderr[-4000:]
-    return look(browser, report, folder)
+    return look(browser, report, folder, LOOK)
 
 
-def look(browser: str, report: Path, folder: Path) -> dict[str, Any]:
-    """Open a report with LISTEN and LOOK put into it; what LOOK left."""
+def look(
+    browser: str, report: Path, folder: Path, script: str, width: int = 1400
+) -> dict[str, Any]:
+    """Open a report with LISTEN and a script that looks put into it; what that left."""
     start, rest = report.read_text(encoding="utf-8").split("<head>", 1)
     body, end = rest.rsplit("</body>", 1)  # the word is in scripts, too
-    report.write_text(f"{start}<head>{LISTEN}{body}{LOOK}</body>{end}", encoding="utf-8")
+    report.write_text(f"{start}<head>{LISTEN}{body}{script}{LEAVE}</body>{end}", encoding="utf-8")
     command = [
-        browser, "--headless", "--disable-gpu", "--window-size=1400,900", "--dump-dom",
+        browser, "--headless", "--disable-gpu", f"--window-size={width},900", "--dump-dom",
         "--virtual-time-budget=300000", "--host-resolver-rules=MAP * ~NOTFOUND", *QUIET,
         *(["--no-sandbox"] * (os.geteuid() == 0)), report.as_uri(),
     ]  # fmt: skip
@@ -220,3 +260,22 @@ def test_every_table_is_shown_sorts_and_can_be_searched(
 
 def test_run_times_are_shown(seen: dict[str, Any]) -> None:
     assert seen["stats"]
+
+
+@pytest.mark.parametrize("width", [1400, 800])
+def test_the_page_alone_shows_every_question_figure_and_table(
+    browser: str, finished_study: Callable[[], Study], tmp_path: Path, width: int
+) -> None:
+    results = finished_study().folder / "results"
+    page = shutil.copy(results / "report" / "index.html", tmp_path / "page.html")
+    found = look(browser, Path(page), tmp_path, LOOK_AT_PAGE, width)
+    assert found["complaints"] == [] and found["fetched"] == []
+    assert len(found["widths"]) == len(list((results / "figures").rglob("*.svg"))) > 10
+    assert min(found["widths"]) > 300 and found["wide"] <= 0
+    assert all("cannot show" in caption for caption in found["captions"])
+    assert found["questions"] == len(pd.read_csv(results / "tables" / "headline.csv"))
+    names = {f"table-{path.stem}" for path in (results / "tables").glob("*.csv")}
+    assert set(found["tables"]) == names | {"table-data_cards"}
+    for name, about in found["tables"].items():
+        if about["rows"]:
+            assert about["first"] == "sticky" and 0 < about["searched"] <= about["rows"], name
