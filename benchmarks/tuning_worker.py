@@ -11,10 +11,12 @@ from measuring import Measured, write
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
-from brainalign.models.arms import Course
-from brainalign.models.labelling import IGNORED, Row
-from brainalign.models.recipe import Lora, Recipe
-from brainalign.models.tuning import adapted, collate, label_loss, tune
+from brainalign.training.arms import Course
+from brainalign.training.labelling import IGNORED, Row
+from brainalign.training.settings import Lora, Recipe
+from brainalign.training.lora import adapted
+from brainalign.training.loss import collate, label_loss
+from brainalign.training.tuning import tune
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from brainalign.formats.activations import write_activations
 from brainalign.formats.datasets import read_responses, read_stimuli
 from brainalign.job import job
-from brainalign.models.baselines import features
+from brainalign.reading.baselines import features
 from brainalign.models.settings import Features
 from brainalign.settings import read
 

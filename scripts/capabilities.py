@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from brainalign.analysis.behaviors import collect_accuracies, collect_capabilities
+from brainalign.analysis.collect import collect_accuracies, collect_capabilities
 from brainalign.analysis.records import model_table
-from brainalign.capability.summary import accuracy_table, summarise
 from brainalign.formats.tables import read_json, read_table, write_table
 from brainalign.job import job
 
@@ -18,8 +17,8 @@ with job(snakemake.log[0]) as log:
         for file, path in zip(params.files, snakemake.input.answers, strict=True)
     ]
     models = model_table(params.models, [read_json(path) for path in snakemake.input.manifests])
-    table = collect_capabilities(results, models, params.tasks, summarise)
-    every = collect_accuracies(results, models, params.tasks, accuracy_table)
+    table = collect_capabilities(results, models, params.tasks)
+    every = collect_accuracies(results, models, params.tasks)
     log.info("accuracy of %d models on %d tasks", table["model"].nunique(), len(params.tasks))
     write_table(table, snakemake.output.capabilities)
     write_table(every, snakemake.output.accuracies)

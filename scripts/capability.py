@@ -5,11 +5,11 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from brainalign.analysis.capabilities import summarise
 from brainalign.capability.answering import answer
 from brainalign.capability.batches import BATCH_TOKENS
-from brainalign.capability.progress import AnswerLog
+from brainalign.capability.answer_log import AnswerLog
 from brainalign.capability.settings import Generation, MinimalPairs, MultipleChoice
-from brainalign.capability.summary import summarise
 from brainalign.capability.tasks import Task
 from brainalign.formats.atomic import sha256_of
 from brainalign.formats.tables import read_json, read_table, write_table

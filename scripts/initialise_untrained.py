@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from brainalign.formats.tables import read_json, write_json
 from brainalign.job import job
 from brainalign.models.manifest import describe
-from brainalign.models.untrained import write_untrained
+from brainalign.training.untrained import write_untrained
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from brainalign.analysis.behaviors import collect_losses
+from brainalign.analysis.collect import collect_losses
 from brainalign.analysis.records import model_table
 from brainalign.formats.tables import read_json, write_table
 from brainalign.job import job

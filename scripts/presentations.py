@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from brainalign.analysis.behaviors import collect_behaviors
+from brainalign.analysis.collect import collect_behaviors
 from brainalign.analysis.presentations import presentation_contrasts
 from brainalign.analysis.records import model_table
 from brainalign.analysis.scores import collect_scores

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from brainalign.formats.atomic import atomic_path
 from brainalign.formats.tables import write_json
 from brainalign.job import job
-from brainalign.models.prompts import ALPACA
+from brainalign.training.prompts import ALPACA
 from brainalign.settings import read
 from brainalign.simulation.corpus import corpus
 from brainalign.simulation.instructions import instructions

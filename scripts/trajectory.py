@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from brainalign.analysis.behaviors import collect_behaviors, collect_capabilities, collect_losses
+from brainalign.analysis.collect import collect_behaviors, collect_capabilities, collect_losses
 from brainalign.analysis.records import model_table
 from brainalign.analysis.scores import collect_scores
 from brainalign.analysis.trajectory import arms, trajectories
-from brainalign.capability.summary import summarise
 from brainalign.formats.tables import read_json, read_table, write_table
 from brainalign.job import job
 
@@ -36,7 +35,7 @@ with job(snakemake.log[0]) as log:
         )["behaviors"]  # fmt: skip
     if params.files["capability"]:
         tables["capabilities"] = collect_capabilities(
-            results("capability"), models, params.capability, summarise
+            results("capability"), models, params.capability
         )
     if params.files["next_word"]:
         tables["losses"] = collect_losses(results("next_word", read_json), models)

@@ -16,7 +16,7 @@ from brainalign.formats.activations import open_activations, write_activations
 from brainalign.formats.datasets import read_responses, read_stimuli
 from brainalign.formats.tables import read_table, write_table
 from brainalign.job import job
-from brainalign.models.baselines import truth
+from brainalign.reading.baselines import truth
 from brainalign.settings import read
 from brainalign.simulation.knowing import SHARES, partly_known
 from msgspec.structs import replace

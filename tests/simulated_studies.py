@@ -327,7 +327,7 @@ def pair_contrasts(
     ----------
     results : (model, benchmark, fit to reading times).
     """
-    from brainalign.analysis.behaviors import collect_behaviors
+    from brainalign.analysis.collect import collect_behaviors
     from brainalign.analysis.contrasts import contrasts
     from brainalign.analysis.records import model_table
 
@@ -396,7 +396,7 @@ def answer_findings(seed: list[int], questions: int = 300) -> Findings:
     """Whether two equally good models seem to differ on questions that are hard for both or easy
     for both."""
     from brainalign.analysis.proportions import mcnemar_p, paired_interval
-    from brainalign.capability.summary import wilson
+    from brainalign.analysis.capabilities import wilson
 
     rng = np.random.default_rng(seed)
     hard = rng.normal(size=questions)

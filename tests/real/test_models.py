@@ -4,7 +4,7 @@ import pytest
 import torch
 from brainalign.models.loading import load
 from brainalign.models.manifest import describe
-from brainalign.models.untrained import write_untrained
+from brainalign.training.untrained import write_untrained
 
 pytestmark = pytest.mark.real
 

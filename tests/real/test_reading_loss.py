@@ -1,7 +1,7 @@
 """Real pairs on Natural Stories: all tuned models fit better, by no more than loss predicts."""
 
 import pytest
-from brainalign.analysis.behaviors import collect_behaviors
+from brainalign.analysis.collect import collect_behaviors
 from brainalign.analysis.reading_loss import reading_loss
 from brainalign.analysis.records import model_table
 from brainalign.datasets import kuribayashi2024, natural_stories

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from accelerate.state import DistributedType, PartialState
 from brainalign.errors import InputError
-from brainalign.models import processes
-from brainalign.models.tuned_checkpoint import Training, write_checkpoint
+from brainalign.training import processes
+from brainalign.training.tuned_checkpoint import Training, write_checkpoint
 
 
 def write_on_cpus(trainings: list[Training], folders: list[Path]) -> list[Any]:

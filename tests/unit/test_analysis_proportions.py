@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from brainalign.analysis.behaviors import collect_capabilities, compared
+from brainalign.analysis.collect import collect_capabilities, compared
 from brainalign.analysis.contrasts import contrasts
 from brainalign.analysis.proportions import mcnemar_p, paired_interval
 from brainalign.analysis.records import model_table
-from brainalign.capability.summary import summarise, wilson
+from brainalign.analysis.capabilities import wilson
 from brainalign.errors import InputError
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
@@ -100,7 +100,7 @@ def answers(correct, categories=("a", "b")):
 
 def collected(**given):
     results = [(model, "mmlu", table) for model, table in given.items()]
-    return collect_capabilities(results, model_table(MODELS, []), TASKS, summarise)
+    return collect_capabilities(results, model_table(MODELS, []), TASKS)
 
 
 def test_shared_answers_are_counted_by_question_and_tested():

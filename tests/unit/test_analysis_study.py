@@ -12,7 +12,7 @@ import yaml
 from brainalign.analysis.association import over_clusters, partial
 from brainalign.analysis.averages import dataset_scores
 from brainalign.analysis.baselines import against_baselines
-from brainalign.analysis.behaviors import collect_behaviors, collect_losses
+from brainalign.analysis.collect import collect_behaviors, collect_losses
 from brainalign.analysis.contrasts import contrasts
 from brainalign.analysis.correlations import correlations
 from brainalign.analysis.measured import measured_beside_published

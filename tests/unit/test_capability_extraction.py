@@ -8,7 +8,7 @@ import torch
 from brainalign.capability import generation, multiple_choice
 from brainalign.capability.answering import answer
 from brainalign.capability.extraction import Form, extract, finished
-from brainalign.capability.summary import summarise
+from brainalign.analysis.capabilities import summarise
 from brainalign.capability.tasks import Task
 from hypothesis import given
 from hypothesis import strategies as st

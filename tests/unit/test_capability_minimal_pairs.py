@@ -9,7 +9,7 @@ import torch
 from brainalign.capability import minimal_pairs
 from brainalign.capability.answering import answer
 from brainalign.capability.minimal_pairs import loglikelihoods
-from brainalign.capability.summary import accuracy_table, summarise
+from brainalign.analysis.capabilities import accuracy_table, summarise
 from brainalign.errors import InputError
 from eager_attention import eager
 from worlds.entries import asked

@@ -14,7 +14,7 @@ from brainalign.encoding.splits import contiguous, grouped, shuffled
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
 from brainalign.formats.datasets import read_responses, read_stimuli, write_dataset
-from brainalign.models.baselines import oasm
+from brainalign.reading.baselines import oasm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr

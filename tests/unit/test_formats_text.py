@@ -7,7 +7,7 @@ import string
 import pytest
 from brainalign.errors import InputError
 from brainalign.formats.text import decode, lines, read_text
-from brainalign.models.samples import read_samples
+from brainalign.training.samples import read_samples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

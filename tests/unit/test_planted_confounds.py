@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from brainalign.formats.activations import open_activations, write_activations
-from brainalign.models.baselines import length, position, static
+from brainalign.reading.baselines import length, position, static
 from worlds.encoding import CONTROLLED, overall
 from worlds.entries import align, simulate
 

@@ -19,10 +19,10 @@ from brainalign.encoding.ceilings import noise_ceiling
 from brainalign.encoding.settings import Ceiling, NoCeiling, Scoring
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
-from brainalign.models import baselines
-from brainalign.models.pretraining import new_model
-from brainalign.models.recipe import Recipe
-from brainalign.models.settings import Features, Pretrain, Tune, recipe_of
+from brainalign.reading import baselines
+from brainalign.training.pretraining import new_model
+from brainalign.training.settings import Pretrain, Recipe, Tune, recipe_of
+from brainalign.models.settings import Features
 from brainalign.settings import faults, plain, read
 from brainalign.simulation import datasets as simulated
 from brainalign.simulation.datasets import simulate

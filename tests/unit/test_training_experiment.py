@@ -11,14 +11,18 @@ import numpy as np
 import pytest
 import torch
 from brainalign.errors import InputError
-from brainalign.models import tuning
-from brainalign.models.arms import course
-from brainalign.models.labelling import IGNORED
-from brainalign.models.pretraining import PackedText, new_model
-from brainalign.models.prompts import ALPACA
-from brainalign.models.recipe import Arm, Lora, Recipe
-from brainalign.models.samples import read_samples
-from brainalign.models.tuning import _Watch, adapted, collate, keep_state, tune
+from brainalign.training import trainer
+from brainalign.training.arms import course
+from brainalign.training.labelling import IGNORED
+from brainalign.training.pretraining import PackedText, new_model
+from brainalign.training.prompts import ALPACA
+from brainalign.training.settings import Arm, Lora, Recipe
+from brainalign.training.samples import read_samples
+from brainalign.training.lora import adapted
+from brainalign.training.loss import collate
+from brainalign.training.states import keep_state
+from brainalign.training.trainer import Watch
+from brainalign.training.tuning import tune
 from brainalign.simulation.corpus import corpus
 from brainalign.simulation.instructions import instructions
 from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
@@ -205,9 +209,9 @@ def test_micro_batches_hold_rows_of_like_lengths(model, samples, tokenizer, tmp_
     drawn = recipe(held_out=0, micro_batch=2)
     one = lessons(samples, tokenizer, model, drawn)
     read = []
-    collated = tuning.collate
+    collated = trainer.collate
     monkeypatch.setattr(
-        tuning, "collate", lambda rows, network: read.append(rows) or collated(rows, network)
+        trainer, "collate", lambda rows, network: read.append(rows) or collated(rows, network)
     )
     tune(model, one, drawn, 3, scratch=tmp_path / "s")
     per_step = len(read) // STEPS
@@ -264,7 +268,7 @@ def test_a_run_cut_at_a_checkpoint_or_killed_ends_with_the_same_weights(
     class Killed(Exception):
         pass
 
-    end = _Watch.on_step_end
+    end = Watch.on_step_end
 
     def kill(self, args, state, control, **kwargs):
         if state.global_step == 5:
@@ -274,13 +278,13 @@ def test_a_run_cut_at_a_checkpoint_or_killed_ends_with_the_same_weights(
     rest = {
         "scratch": tmp_path / "rest", "start": tmp_path / "state", "key": "this", "save_seconds": 0
     }  # fmt: skip
-    monkeypatch.setattr(_Watch, "on_step_end", kill)
+    monkeypatch.setattr(Watch, "on_step_end", kill)
     with pytest.raises(Killed):
         tune(copy.deepcopy(model), one, drawn, 3, **rest)
     assert (tmp_path / "rest" / "checkpoint-4" / "complete").exists()
     # A state that the kill cut short counts for nothing.
     (tmp_path / "rest" / "checkpoint-5").mkdir()
-    monkeypatch.setattr(_Watch, "on_step_end", end)
+    monkeypatch.setattr(Watch, "on_step_end", end)
     last = tune(copy.deepcopy(model), one, drawn, 3, **rest)
     assert equal(last.model, whole.model)
     assert last.log.drop(columns=TIMED).equals(whole.log.drop(columns=TIMED))
@@ -334,7 +338,7 @@ def test_a_full_disk_is_one_error_and_the_last_good_state_is_kept(
     model = new_model("decoder-only", tokenizer, layers=1, width=16, heads=2, max_length=256)
     one = lessons(samples, tokenizer)
     whole = tune(copy.deepcopy(model), one, RECIPE, 3, scratch=tmp_path / "whole")
-    end = _Watch.on_step_end
+    end = Watch.on_step_end
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     # Files may not grow beyond 20 kB, as on a disk that is full.
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -344,14 +348,14 @@ def test_a_full_disk_is_one_error_and_the_last_good_state_is_kept(
             resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, most))
         return end(self, args, state, control, **kwargs)
 
-    monkeypatch.setattr(_Watch, "on_step_end", fill)
+    monkeypatch.setattr(Watch, "on_step_end", fill)
     try:
         with pytest.raises(InputError, match=r"written after step 4 .*kept: .*-3"):
             tune(copy.deepcopy(model), one, RECIPE, 3, scratch=tmp_path / "s", save_seconds=0)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, most))
         signal.signal(signal.SIGXFSZ, before)
-    monkeypatch.setattr(_Watch, "on_step_end", end)
+    monkeypatch.setattr(Watch, "on_step_end", end)
     assert equal(
         tune(copy.deepcopy(model), one, RECIPE, 3, scratch=tmp_path / "s").model, whole.model
     )

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 import torch
 from brainalign.errors import InputError
-from brainalign.models import processes
+from brainalign.training import processes
 from brainalign.models.loading import empty
 from brainalign.models.manifest import describe
-from brainalign.models.pretraining import save_checkpoint
-from brainalign.models.tuned_checkpoint import Training, write_checkpoint
+from brainalign.training.pretraining import save_checkpoint
+from brainalign.training.tuned_checkpoint import Training, write_checkpoint
 from safetensors.torch import load_file
 from sharded_training import add, fail_in, write_on_cpus
 from worlds.tiny_checkpoints import network, save, write
@@ -117,7 +117,7 @@ def test_a_checkpoint_that_is_not_what_was_trained_is_an_error(instructions, tmp
             model.lm_head.weight *= 3
         save_checkpoint(model, tokenizer, folder)
 
-    monkeypatch.setattr("brainalign.models.tuned_checkpoint.save_checkpoint", altered)
+    monkeypatch.setattr("brainalign.training.tuned_checkpoint.save_checkpoint", altered)
     with pytest.raises(InputError, match="it is not what was trained"):
         write_checkpoint(training("llama", instructions, tmp_path / "t"), tmp_path / "a")
 

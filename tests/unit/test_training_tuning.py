@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 from brainalign.errors import InputError
-from brainalign.models.arms import course
-from brainalign.models.labelling import IGNORED, encode
+from brainalign.training.arms import course
+from brainalign.training.labelling import IGNORED, encode
 from brainalign.models.loading import load
 from brainalign.models.manifest import describe
-from brainalign.models.pretraining import (
+from brainalign.training.pretraining import (
     Masking,
     PackedText,
     corrupt,
@@ -17,10 +17,9 @@ from brainalign.models.pretraining import (
     save_checkpoint,
     summary,
 )  # fmt: skip
-from brainalign.models.prompts import ALPACA, Example, example
-from brainalign.models.recipe import Recipe
-from brainalign.models.samples import read_samples
-from brainalign.models.settings import recipe_of
+from brainalign.training.prompts import ALPACA, Example, example
+from brainalign.training.samples import read_samples
+from brainalign.training.settings import Recipe, recipe_of
 from brainalign.simulation.corpus import corpus
 from brainalign.simulation.instructions import instructions
 from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer

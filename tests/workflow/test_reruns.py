@@ -268,7 +268,7 @@ CODE_EDITS: dict[str, tuple[str, str, str, set[str]]] = {
         {*every(answers, (VANILLA, TUNED)), *CAPABILITIES},
     ),
     "instruction tuning": (
-        "models/tuning.py", "\n\ndef ", "\n\nEDITED = 1\n\n\ndef ", {*TRAINED_ALONE, *TABLES},
+        "training/tuning.py", "\n\ndef ", "\n\nEDITED = 1\n\n\ndef ", {*TRAINED_ALONE, *TABLES},
     ),
     "the figures' style": (
         "figures/style.py", "\n\ndef ", "\n\nEDITED = 1\n\n\ndef ", FIGURES,

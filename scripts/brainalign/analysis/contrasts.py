@@ -109,8 +109,8 @@ def contrasts(
     Parameters
     ----------
     scores, subjects : tables of `scores.collect_scores`.
-    behaviors, stories : tables of `behaviors.collect_behaviors`.
-    capabilities : table of `behaviors.collect_capabilities`.
+    behaviors, stories : tables of `collect.collect_behaviors`.
+    capabilities : table of `collect.collect_capabilities`.
 
     Returns
     -------

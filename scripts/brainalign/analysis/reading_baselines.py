@@ -26,7 +26,7 @@ def reading_baselines(behaviors: pd.DataFrame, stories: pd.DataFrame) -> pd.Data
 
     Parameters
     ----------
-    behaviors, stories : tables of `behaviors.collect_behaviors`.
+    behaviors, stories : tables of `collect.collect_behaviors`.
 
     Returns
     -------

@@ -65,7 +65,7 @@ def reading_loss(
 
     Parameters
     ----------
-    behaviors, stories : tables of `behaviors.collect_behaviors`. A model's loss is its mean
+    behaviors, stories : tables of `collect.collect_behaviors`. A model's loss is its mean
         surprisal on the very words (`mean_bits`).
     losses : table of next-word losses, whose `bits_per_byte` is a second loss where all models of a
         benchmark have it.

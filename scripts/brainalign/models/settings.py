@@ -1,48 +1,16 @@
-"""The config's sections `models` and `tuning`: a class for each type of `source`."""
+"""The config's section `models`: a class for each type of `source`."""
 
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from brainalign.errors import InputError
-from brainalign.models.recipe import Arm, Course, Recipe
-from brainalign.settings import Settings, key, read
+from brainalign.settings import Settings, key
+from brainalign.training.settings import ModelName, Pretrain, ScoredOn, Seed, Tune, Untrained
 
 Presentation = Literal["raw", "chat", "instruction", "prefix"]
 Sha256 = Annotated[
     str, key("of the file", pattern="^[0-9a-f]{64}$", allowed="64 hexadecimal digits")
 ]
-ModelName = Annotated[str, key("a model of the study")]
-Seed = Annotated[int, key("of the random draws; default: the study's", ge=0)] | None
-InstructionData = (
-    Annotated[
-        str,
-        key(
-            "instruction data; default: simulated, of a simulated base",
-            pattern=r"^(simulated|alpaca|alpaca-subset2000|.+\.jsonl?)$",
-            allowed="simulated, alpaca, alpaca-subset2000, or a path that ends in .json or .jsonl",
-        ),
-    ]
-    | None
-)
-TrainingText = (
-    Annotated[
-        str,
-        key(
-            "running text of arm continued; default: the samples' own",
-            pattern=r"^(simulated|.+\.txt)$",
-            allowed="simulated, or a path that ends in .txt",
-        ),
-    ]
-    | None
-)
 Tokenizer = Annotated[str, key("a folder with the tokenizer; default: the file's own")] | None
-ScoredOn = (
-    Annotated[
-        tuple[str, ...],
-        key("benchmarks, tasks and texts that it is scored on; default: all", unique=True),
-    ]
-    | None
-)
 
 
 class Source(Settings, tag_field="type", frozen=True):
@@ -95,50 +63,6 @@ class Delta(Source, tag="delta", frozen=True):
 
 
 Fetched = Hub | Folder | Gguf | Package | Delta
-
-
-class Pretrain(Source, tag="pretrain", frozen=True):
-    """A small model that is pre-trained in the workflow on the simulated world."""
-
-    architecture: Annotated[Literal["decoder-only", "encoder-decoder"], key("which kind")]
-    layers: Annotated[int, key("blocks (of each stack)", ge=1)]
-    width: Annotated[int, key("units of a layer", ge=1)]
-    heads: Annotated[int, key("attention heads; the width is an even multiple of them", ge=1)]
-    steps: Annotated[int, key("optimisation steps", ge=1)]
-    batch_tokens: Annotated[int, key("tokens of a step", ge=1)]
-    learning_rate: Annotated[float, key("the largest", gt=0)]
-
-    def __post_init__(self) -> None:
-        if self.width % self.heads:
-            raise InputError(f"heads: {self.heads} heads do not divide the width, {self.width}")
-        if (self.width // self.heads) % 2:
-            raise InputError(
-                f"heads: {self.heads} heads of {self.width // self.heads} units, expected an even "
-                "number of units each (rotary positions)"
-            )
-
-
-class Tune(Recipe, tag_field="type", tag="tune", kw_only=True, frozen=True):
-    """Instruction tuning of another model of the study."""
-
-    of: ModelName
-    instructions: InstructionData = None
-    text: TrainingText = None
-    seed: Seed = None
-
-
-def recipe_of(source: Mapping[str, object]) -> Tune:
-    """The recipe of a `tune` source of the study's models, checkpoints among them."""
-    return read(
-        {key: value for key, value in source.items() if key != "checkpoint"}, Tune, "source"
-    )
-
-
-class Untrained(Source, tag="untrained", frozen=True):
-    """The architecture and tokenizer of another model, with random weights."""
-
-    of: ModelName
-    seed: Seed = None
 
 
 class Oasm(Source, tag="baseline kind=oasm", frozen=True):
@@ -330,22 +254,3 @@ class Model(Settings, frozen=True):
     ] = None
     scored_on: ScoredOn = None
     trust_remote_code: Annotated[bool, key("run code from the model's repository")] = False
-
-
-class Experiment(Settings, frozen=True):
-    """What becomes of a base along its tuning: checkpoints BASE-ARM-sSEED-SAMPLES."""
-
-    base: ModelName
-    arms: Annotated[tuple[Arm, ...], key("what is trained on", min_length=1, unique=True)]
-    checkpoints: Annotated[
-        tuple[Annotated[int, key("", ge=1)], ...],
-        key("training samples seen by arm instruction", min_length=1, unique=True),
-    ]
-    instructions: InstructionData = None
-    text: TrainingText = None
-    seeds: Annotated[
-        tuple[Annotated[int, key("", ge=0)], ...],
-        key("one training each", min_length=1, unique=True),
-    ] = (1,)
-    scored_on: ScoredOn = None
-    recipe: Annotated[Course, key("as of a tune source")] = Course()

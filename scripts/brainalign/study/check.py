@@ -23,7 +23,7 @@ from brainalign.datasets.registry import (
 )
 from brainalign.encoding.settings import RIDGE
 from brainalign.errors import InputError
-from brainalign.models.recipe import Course
+from brainalign.training.settings import Course
 from brainalign.settings import faults, read
 from brainalign.study.models import (
     PUBLISHED_INSTRUCTIONS,

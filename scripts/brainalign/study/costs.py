@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from brainalign.formats.tables import read_json
-from brainalign.models.settings import recipe_of
+from brainalign.training.settings import recipe_of
 from brainalign.study.models import (
     FETCHED,
     Model,

@@ -7,10 +7,11 @@ from msgspec import field
 from brainalign.behavior.settings import ReadingBenchmark
 from brainalign.capability.settings import Task
 from brainalign.encoding.settings import BrainBenchmark
-from brainalign.models.settings import Experiment, Model
+from brainalign.models.settings import Model
 from brainalign.reading.settings import Dataset, Text
 from brainalign.settings import Settings, key
 from brainalign.simulation.settings import Simulation
+from brainalign.training.settings import Experiment
 
 Name = Annotated[
     str,

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from brainalign.errors import InputError
-from brainalign.models.baselines import read_vectors, static
+from brainalign.reading.baselines import read_vectors, static
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d
@@ -144,7 +144,7 @@ def test_hash_embedding_depends_on_the_word_alone():
     assert not baseline.values[2].any()
     assert baseline.notes["empty_rows"] == 1
     code = (
-        "from brainalign.models.baselines import static; import pandas as pd\n"
+        "from brainalign.reading.baselines import static; import pandas as pd\n"
         "t = pd.DataFrame({'text': ['fox'], 'stimulus_id': ['s']})\n"
         "print(static(t, None, 8, 1).values[0].tolist())"
     )
@@ -257,5 +257,5 @@ def test_static_needs_no_responses():
 
 
 def test_no_torch():
-    code = "import sys; import brainalign.models.baselines; assert 'torch' not in sys.modules"
+    code = "import sys; import brainalign.reading.baselines; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": "scripts"})

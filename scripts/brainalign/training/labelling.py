@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from brainalign.errors import InputError
-from brainalign.models.prompts import Example
+from brainalign.training.prompts import Example
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from brainalign.errors import InputError
-from brainalign.models.labelling import IGNORED, Encoded, Row, encode, tokens_of
-from brainalign.models.prompts import Example, example
-from brainalign.models.recipe import Recipe
-from brainalign.models.samples import Sample
+from brainalign.training.labelling import IGNORED, Encoded, Row, encode, tokens_of
+from brainalign.training.prompts import Example, example
+from brainalign.training.settings import Recipe
+from brainalign.training.samples import Sample
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -1,9 +1,9 @@
-"""Accuracies, averages and intervals of capability/summary.py."""
+"""Accuracies, averages and intervals of analysis/capabilities.py."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from brainalign.capability.summary import accuracy_table, mean_of_groups, summarise, wilson
+from brainalign.analysis.capabilities import accuracy_table, mean_of_groups, summarise, wilson
 from brainalign.errors import InputError
 from hypothesis import given
 from hypothesis import strategies as st

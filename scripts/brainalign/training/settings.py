@@ -1,11 +1,44 @@
-"""The recipe of an instruction tuning: what a `tune` source says besides model and data."""
+"""How models are trained here: `pretrain`, `tune` and `untrained` sources, and section `tuning`."""
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from brainalign.settings import Settings, key
+from brainalign.errors import InputError
+from brainalign.settings import Settings, key, read
 
 Arm = Literal["instruction", "no-instruction", "shuffled", "continued"]
+ModelName = Annotated[str, key("a model of the study")]
+Seed = Annotated[int, key("of the random draws; default: the study's", ge=0)] | None
+InstructionData = (
+    Annotated[
+        str,
+        key(
+            "instruction data; default: simulated, of a simulated base",
+            pattern=r"^(simulated|alpaca|alpaca-subset2000|.+\.jsonl?)$",
+            allowed="simulated, alpaca, alpaca-subset2000, or a path that ends in .json or .jsonl",
+        ),
+    ]
+    | None
+)
+TrainingText = (
+    Annotated[
+        str,
+        key(
+            "running text of arm continued; default: the samples' own",
+            pattern=r"^(simulated|.+\.txt)$",
+            allowed="simulated, or a path that ends in .txt",
+        ),
+    ]
+    | None
+)
+ScoredOn = (
+    Annotated[
+        tuple[str, ...],
+        key("benchmarks, tasks and texts that it is scored on; default: all", unique=True),
+    ]
+    | None
+)
 
 
 class Lora(Settings, frozen=True):
@@ -91,3 +124,66 @@ class Recipe(Course, frozen=True):
     """
 
     arm: Annotated[Arm, key("what the model is trained on")] = "instruction"
+
+
+class Pretrain(Settings, tag_field="type", tag="pretrain", frozen=True):
+    """A small model that is pre-trained in the workflow on the simulated world."""
+
+    architecture: Annotated[Literal["decoder-only", "encoder-decoder"], key("which kind")]
+    layers: Annotated[int, key("blocks (of each stack)", ge=1)]
+    width: Annotated[int, key("units of a layer", ge=1)]
+    heads: Annotated[int, key("attention heads; the width is an even multiple of them", ge=1)]
+    steps: Annotated[int, key("optimisation steps", ge=1)]
+    batch_tokens: Annotated[int, key("tokens of a step", ge=1)]
+    learning_rate: Annotated[float, key("the largest", gt=0)]
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise InputError(f"heads: {self.heads} heads do not divide the width, {self.width}")
+        if (self.width // self.heads) % 2:
+            raise InputError(
+                f"heads: {self.heads} heads of {self.width // self.heads} units, expected an even "
+                "number of units each (rotary positions)"
+            )
+
+
+class Tune(Recipe, tag_field="type", tag="tune", kw_only=True, frozen=True):
+    """Instruction tuning of another model of the study."""
+
+    of: ModelName
+    instructions: InstructionData = None
+    text: TrainingText = None
+    seed: Seed = None
+
+
+def recipe_of(source: Mapping[str, object]) -> Tune:
+    """The recipe of a `tune` source of the study's models, checkpoints among them."""
+    return read(
+        {key: value for key, value in source.items() if key != "checkpoint"}, Tune, "source"
+    )
+
+
+class Untrained(Settings, tag_field="type", tag="untrained", frozen=True):
+    """The architecture and tokenizer of another model, with random weights."""
+
+    of: ModelName
+    seed: Seed = None
+
+
+class Experiment(Settings, frozen=True):
+    """What becomes of a base along its tuning: checkpoints BASE-ARM-sSEED-SAMPLES."""
+
+    base: ModelName
+    arms: Annotated[tuple[Arm, ...], key("what is trained on", min_length=1, unique=True)]
+    checkpoints: Annotated[
+        tuple[Annotated[int, key("", ge=1)], ...],
+        key("training samples seen by arm instruction", min_length=1, unique=True),
+    ]
+    instructions: InstructionData = None
+    text: TrainingText = None
+    seeds: Annotated[
+        tuple[Annotated[int, key("", ge=0)], ...],
+        key("one training each", min_length=1, unique=True),
+    ] = (1,)
+    scored_on: ScoredOn = None
+    recipe: Annotated[Course, key("as of a tune source")] = Course()

@@ -1,10 +1,11 @@
 """The study's reading-time fits, capability answers and next-word losses as tidy tables."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from brainalign.analysis.capabilities import accuracy_table, summarise
 from brainalign.analysis.predictors import READ_LOSS
 from brainalign.analysis.records import describe
 from brainalign.behavior.reliability import AT_LEAST, WEAK
@@ -60,14 +61,14 @@ def collect_behaviors(
         table.assign(**describe(model, benchmark, models, benchmarks, simulated_datasets))
         for model, benchmark, table in results
     ]
-    whole = pd.concat(tables, ignore_index=True)
-    whole = whole[(whole["measure"] != READ_LOSS) | (whole["role"] != "baseline")]
-    known = (whole["ceiling"] > 0) & ~whole["ceiling_method"].str.startswith((AT_LEAST, WEAK))
-    whole["ratio"] = whole["value"] / whole["ceiling"].where(known)
-    all_words = whole["kind"] == "all"
+    fits = pd.concat(tables, ignore_index=True)
+    fits = fits[(fits["measure"] != READ_LOSS) | (fits["role"] != "baseline")]
+    known = (fits["ceiling"] > 0) & ~fits["ceiling_method"].str.startswith((AT_LEAST, WEAK))
+    fits["ratio"] = fits["value"] / fits["ceiling"].where(known)
+    all_words = fits["kind"] == "all"
     return {
-        "behaviors": whole.loc[all_words, list(BEHAVIOR_COLUMNS)],
-        "stories": whole.loc[~all_words, list(GROUP_COLUMNS)],
+        "behaviors": fits.loc[all_words, list(BEHAVIOR_COLUMNS)],
+        "stories": fits.loc[~all_words, list(GROUP_COLUMNS)],
     }
 
 
@@ -89,15 +90,12 @@ def collect_capabilities(
     results: Sequence[tuple[str, str, pd.DataFrame]],
     models: pd.DataFrame,
     tasks: Mapping[str, Mapping[str, Any]],
-    summarise: Callable[[pd.DataFrame], pd.DataFrame],
 ) -> pd.DataFrame:
     """Collect answer files into `capabilities`: a row per model, task and category.
 
     Parameters
     ----------
     results : (model, task, answers) of every file.
-    summarise : answers → accuracy with its interval per category
-        (`brainalign.capability.summary.summarise`).
     """
     tables = []
     by_name = {(model, task): answers for model, task, answers in results}
@@ -158,18 +156,17 @@ def collect_accuracies(
     results: Sequence[tuple[str, str, pd.DataFrame]],
     models: pd.DataFrame,
     tasks: Mapping[str, Mapping[str, Any]],
-    table_of: Callable[[pd.DataFrame], pd.DataFrame],
 ) -> pd.DataFrame:
     """Collect answer files into `accuracies`: a row per model, task, level and average.
+
+    The `task` of `accuracy_table` becomes `subtask`.
 
     Parameters
     ----------
     results : (model, task, answers) of every file.
-    table_of : answers → accuracies at every level
-        (`brainalign.capability.summary.accuracy_table`); its `task` becomes `subtask`.
     """
     tables = [
-        table_of(answers)
+        accuracy_table(answers)
         .rename(columns={"task": "subtask"})
         .assign(
             model=model,

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from brainalign.capability.progress import AnswerLog
+from brainalign.capability.answer_log import AnswerLog
 
 
 def records(*names: str) -> list[dict]:

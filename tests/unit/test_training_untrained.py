@@ -6,7 +6,7 @@ from brainalign.errors import InputError
 from brainalign.models.architectures import FAMILIES
 from brainalign.models.loading import load
 from brainalign.models.manifest import describe
-from brainalign.models.untrained import write_untrained
+from brainalign.training.untrained import write_untrained
 from safetensors.torch import load_file, save_file
 from worlds.tiny_checkpoints import VOCABULARY, write
 
