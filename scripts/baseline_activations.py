@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from brainalign.formats.activations import write_activations
 from brainalign.formats.datasets import read_responses, read_stimuli
 from brainalign.job import job
-from brainalign.reading.baselines import features
 from brainalign.models.settings import Features
+from brainalign.reading.baselines import features
 from brainalign.settings import read
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 from brainalign.analysis.capabilities import summarise
+from brainalign.capability.answer_log import AnswerLog
 from brainalign.capability.answering import answer
 from brainalign.capability.batches import BATCH_TOKENS
-from brainalign.capability.answer_log import AnswerLog
 from brainalign.capability.settings import Generation, MinimalPairs, MultipleChoice
 from brainalign.capability.tasks import Task
 from brainalign.formats.atomic import sha256_of

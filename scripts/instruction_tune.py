@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import torch
 from brainalign.formats.tables import read_json, write_json, write_table
 from brainalign.job import job
-from brainalign.training import processes
 from brainalign.models.manifest import describe
-from brainalign.training.tuned_checkpoint import Training, write_checkpoint
+from brainalign.training import processes
 from brainalign.training.states import keep_state
+from brainalign.training.tuned_checkpoint import Training, write_checkpoint
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

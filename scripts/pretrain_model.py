@@ -8,8 +8,8 @@ from brainalign.formats.tables import check_text, read_json, write_json
 from brainalign.formats.text import lines, read_text
 from brainalign.job import job
 from brainalign.models.manifest import describe
-from brainalign.training.pretraining import pretrain, save_checkpoint, summary
 from brainalign.simulation.world import VALUES
+from brainalign.training.pretraining import pretrain, save_checkpoint, summary
 from transformers import PreTrainedTokenizerFast
 
 if TYPE_CHECKING:

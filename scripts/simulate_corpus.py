@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from brainalign.formats.atomic import atomic_path
 from brainalign.formats.tables import write_json
 from brainalign.job import job
-from brainalign.training.prompts import ALPACA
 from brainalign.settings import read
 from brainalign.simulation.corpus import corpus
 from brainalign.simulation.instructions import instructions
 from brainalign.simulation.settings import Simulation
 from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
 from brainalign.simulation.world import build_world
+from brainalign.training.prompts import ALPACA
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from brainalign.analysis.contrasts import AVERAGE, Members, Pairs, _contrast
+from brainalign.analysis.averages import AVERAGE
+from brainalign.analysis.pair_means import contrast_rows
+from brainalign.analysis.pairs import Members, Pairs
 from scipy.stats import t
 
 
@@ -23,7 +25,7 @@ def test_the_average_varies_as_datasets_of_their_own_subjects_do(sizes: tuple[in
     datasets[AVERAGE] = pairs(mean, np.empty(0))
     members = Members(np.array(["a"]), np.array(["b"]), np.array(["f"]))
     rows = [
-        row for row in _contrast(members, datasets)
+        row for row in contrast_rows(members, datasets)
         if row["dataset"] == AVERAGE and row["level"] == "pair"
     ]  # fmt: skip
     variances = np.array([each.var(ddof=1) / len(each) for each in samples])

@@ -3,8 +3,9 @@
 import pandas as pd
 
 from brainalign.analysis.baselines import TRAINED
-from brainalign.analysis.contrasts import paired, values_and_units
+from brainalign.analysis.contrasts import paired
 from brainalign.analysis.multiplicity import adjust_within
+from brainalign.analysis.units import values_and_units
 
 # Measures that stories have values of: others have no interval of a difference.
 MEASURES = (

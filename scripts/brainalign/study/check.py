@@ -23,7 +23,6 @@ from brainalign.datasets.registry import (
 )
 from brainalign.encoding.settings import RIDGE
 from brainalign.errors import InputError
-from brainalign.training.settings import Course
 from brainalign.settings import faults, read
 from brainalign.study.models import (
     PUBLISHED_INSTRUCTIONS,
@@ -38,6 +37,7 @@ from brainalign.study.models import (
     scored_on,
 )
 from brainalign.study.settings import Study
+from brainalign.training.settings import Course
 
 Config = Mapping[str, Any]
 

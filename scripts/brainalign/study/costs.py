@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 
 from brainalign.formats.tables import read_json
-from brainalign.training.settings import recipe_of
 from brainalign.study.models import (
     FETCHED,
     Model,
@@ -35,6 +34,7 @@ from brainalign.study.reading_load import (
     text_of,
 )
 from brainalign.study.resources import parameter_count, training_gpus, weight_bytes
+from brainalign.training.settings import recipe_of
 
 FLOAT32 = 4  # bytes; weights are trained and written in it
 STRIDE = 256  # tokens, the alternative to a pass per word

@@ -10,8 +10,8 @@ import numpy as np
 from brainalign.errors import InputError
 from brainalign.training.labelling import IGNORED, Encoded, Row, encode, tokens_of
 from brainalign.training.prompts import Example, example
-from brainalign.training.settings import Recipe
 from brainalign.training.samples import Sample
+from brainalign.training.settings import Recipe
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

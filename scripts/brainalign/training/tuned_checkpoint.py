@@ -9,12 +9,12 @@ import pandas as pd
 
 from brainalign.formats.atomic import sha256_of
 from brainalign.formats.text import lines, read_text
-from brainalign.training.arms import course
 from brainalign.models.loading import load
+from brainalign.training.arms import course
+from brainalign.training.loss import check_loss
 from brainalign.training.pretraining import save_checkpoint
 from brainalign.training.samples import read_samples
 from brainalign.training.settings import recipe_of
-from brainalign.training.loss import check_loss
 from brainalign.training.tuning import load_base, tune
 
 
