@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from brainalign.datasets import alice
 from brainalign.datasets.raw import locate
-from brainalign.encoding.alignment import words_to_volumes
+from brainalign.encoding.layers import words_to_volumes
 from brainalign.encoding.settings import Timing
 from brainalign.formats.activations import open_activations, write_activations
 from worlds.entries import align, noise_ceiling

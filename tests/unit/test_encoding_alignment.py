@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from brainalign.encoding import alignment, arrays, responses
+from brainalign.encoding import alignment, arrays, responses, scoring
 from brainalign.encoding.correlation import Aggregate, Prediction, agreement, pearson
 from brainalign.encoding.operators import Design
 from brainalign.encoding.reduction import principal_components
@@ -224,7 +224,7 @@ def test_the_batch_of_targets_changes_nothing(activation_file, monkeypatch, size
     for selection in ("gcv-shared", "loo-per-target", "folds-per-target"):
         entry = CONTROLLED | {"regression": {"type": "ridge", "selection": selection}}
         whole = align(file, stimuli, dataset, entry, "cpu", 0)
-        for module in (alignment, responses):
+        for module in (scoring, responses):
             monkeypatch.setattr(module, "TARGETS_AT_A_TIME", size)
         batched = align(file, stimuli, dataset, entry, "cpu", 0)
         monkeypatch.undo()

@@ -5,18 +5,13 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from brainalign.encoding.ceilings import (
-    LEAK,
-    _pools,
-    extrapolate,
-    fit_asymptotes,
-    leave_one_subject_out,
-    split_half,
-)
+from brainalign.encoding.ceilings import LEAK
 from brainalign.encoding.correlation import pearson
 from brainalign.encoding.disattenuation import Agreements, agreements, disattenuated
+from brainalign.encoding.extrapolation import _pools, extrapolate, fit_asymptotes
 from brainalign.encoding.responses import Responses, Targets, gather_responses
 from brainalign.encoding.splits import contiguous, shuffled
+from brainalign.encoding.subject_ceilings import leave_one_subject_out, split_half
 from brainalign.errors import InputError
 from scipy.optimize import curve_fit
 from sklearn.linear_model import LinearRegression
@@ -88,7 +83,7 @@ def reference_scores(y, subjects, splits):
 
 @pytest.mark.parametrize("wide", [False, True])
 def test_pool_scores_are_the_references(wide):
-    from brainalign.encoding.ceilings import pool_scores
+    from brainalign.encoding.extrapolation import pool_scores
 
     _, y, _ = planted()
     y = y if wide else y[:, [*range(5), *range(40, 45), *range(80, 85)]]

@@ -10,11 +10,11 @@ the width up to 1,185 units and rises beyond.
 import numpy as np
 import pandas as pd
 
-from brainalign.encoding.alignment import score_layer
 from brainalign.encoding.benchmark import Benchmark
 from brainalign.encoding.features import Features
 from brainalign.encoding.regression import LeastSquares
 from brainalign.encoding.responses import Responses, Targets
+from brainalign.encoding.scoring import score_layer
 from brainalign.encoding.splits import Shuffled
 
 # Blank2014 as Brain-Score packages it: 8 stories, volumes of 2 s, 12 regions of 5 listeners.

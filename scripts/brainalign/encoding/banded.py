@@ -242,7 +242,7 @@ class Nuisance:
                 if rows is None:
                     continue
                 inner: list[Split] = []
-                if self.ridge.selection == "folds-per-target":
+                if self.ridge.by_folds:
                     inner = self.benchmark.inner(rows.train, self.ridge.inner_folds)
                 cells.append(Cell(fold, part.columns, part.responses, rows, inner))
         return cells

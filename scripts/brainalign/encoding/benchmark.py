@@ -1,6 +1,6 @@
 """A benchmark's settings, resolved for the rows of its dataset."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +8,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from brainalign.encoding.regression import LeastSquares, Ridge, make_regression
-from brainalign.encoding.responses import gather_responses
+from brainalign.encoding.arrays import Array
+from brainalign.encoding.operators import Design
+from brainalign.encoding.regression import (
+    Fit,
+    InnerFolds,
+    LeastSquares,
+    Ridge,
+    make_regression,
+)
+from brainalign.encoding.responses import run_numbers
 from brainalign.encoding.settings import Cka, Depth, Reduction, Rsa, Scoring
 from brainalign.encoding.similarity import Similarity, make_similarity
 from brainalign.encoding.splits import (
@@ -21,9 +29,12 @@ from brainalign.encoding.splits import (
     presented,
     require_groups,
 )
+from brainalign.encoding.timing import kept_volumes
 from brainalign.errors import InputError
 from brainalign.formats.datasets import is_timed
 from brainalign.settings import tag_of
+
+Metric = LeastSquares | Ridge | Similarity
 
 
 @dataclass(frozen=True)
@@ -33,7 +44,7 @@ class Benchmark:
     `layers`: best, nested, or a relative depth, in an encoder-decoder model that of `stack`.
     """
 
-    regression: LeastSquares | Ridge | Similarity
+    regression: Metric
     scheme: Scheme
     splits: tuple[Split, ...]
     groups: np.ndarray | None
@@ -66,21 +77,23 @@ class Benchmark:
     @property
     def chooses_once(self) -> bool:
         """Whether the folds that choose the penalty choose the layer, too."""
-        own = self.regression
-        return (
-            self.layers == "nested"
-            and isinstance(own, Ridge)
-            and own.selection == "folds-per-target"
-        )
+        return self.layers == "nested" and self.regression.by_folds
 
     @property
     def alphas(self) -> tuple[float, ...]:
         """The grid of penalties, increasing; a single NaN where there are none."""
-        return self.regression.alphas if isinstance(self.regression, Ridge) else (np.nan,)
+        return self.regression.alphas
 
     @property
     def intercept(self) -> bool:
-        return isinstance(self.regression, Similarity) or self.regression.intercept
+        return self.regression.intercept
+
+    def fit(
+        self, design: Design, rows: Split, inner: InnerFolds, gram: Callable[[], Array]
+    ) -> tuple[Fit, int | None]:
+        """The regression fitted to one fold, as `regression.Ridge.fit_fold`."""
+        assert not isinstance(self.regression, Similarity)
+        return self.regression.fit_fold(design, rows, inner, gram)
 
 
 def read_benchmark(
@@ -96,10 +109,12 @@ def read_benchmark(
     InputError : too few rows or groups, or settings that do not suit the data.
     """
     if is_timed(dataset):
-        responses = gather_responses(dataset, scoring.timing)
-        assert responses.runs is not None and responses.volumes is not None
-        ids, runs = responses.volumes.tolist(), responses.runs
-        return of_rows(scoring, ids, runs, runs, seed, tr=float(dataset.attrs["tr"]))
+        assert scoring.timing is not None  # `gather_responses` refuses timed data without
+        runs = run_numbers(dataset)
+        kept = kept_volumes(runs, scoring.timing.trim)
+        return of_rows(
+            scoring, kept.tolist(), runs[kept], runs[kept], seed, tr=float(dataset.attrs["tr"])
+        )
     ids = stimuli["stimulus_id"].to_numpy().astype(str).tolist()
     groups = stimuli["split_group"].to_numpy().astype(str)
     contexts = stimuli["context_group"].to_numpy().astype(str)
@@ -136,7 +151,7 @@ def of_rows(
         layers, stack = scoring.layers.depth, scoring.layers.stack
     else:
         layers, stack = scoring.layers, "encoder"
-    regression: LeastSquares | Ridge | Similarity
+    regression: Metric
     if isinstance(scoring.regression, Rsa | Cka):
         regression = make_similarity(scoring.regression, contexts)
     else:
@@ -181,15 +196,13 @@ def _of_enough_rows(splits: Sequence[Split], scheme: Scheme) -> None:
     )
 
 
-def _refuse_independence(
-    regression: LeastSquares | Ridge | Similarity, contexts: np.ndarray
-) -> None:
+def _refuse_independence(regression: Metric, contexts: np.ndarray) -> None:
     """Raise an InputError if penalties are chosen as if neighbouring rows were independent.
 
     Their noise is shared: where no neighbour of a test row trains, penalties are then too small,
     and R² with more features the lower for it.
     """
-    if not isinstance(regression, Ridge) or regression.selection == "folds-per-target":
+    if not isinstance(regression, Ridge) or regression.by_folds:
         return
     if np.unique(contexts).size < contexts.size:
         raise InputError(
@@ -200,13 +213,13 @@ def _refuse_independence(
 
 
 def _inner_levels(
-    regression: LeastSquares | Ridge | Similarity, layers: str | float, scheme: Scheme
+    regression: Metric, layers: str | float, scheme: Scheme
 ) -> list[tuple[str, str, int]]:
     """The levels of folds inside the training rows, as `require_groups` takes them.
 
     There is one at most: the folds that choose the penalty choose the layer, too.
     """
-    if isinstance(regression, Ridge) and regression.selection == "folds-per-target":
+    if isinstance(regression, Ridge) and regression.by_folds:
         key = "regression.selection: folds-per-target"
         return [("the penalty", key, regression.inner_folds)]
     if layers == "nested":

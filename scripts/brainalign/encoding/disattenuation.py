@@ -9,6 +9,7 @@ Hence c = r(p, y) / √r(p, p') (Spearman 1904, American Journal of Psychology 1
 
 import logging
 import math
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,9 +18,7 @@ from brainalign.encoding.benchmark import Benchmark
 from brainalign.encoding.correlation import pearson
 from brainalign.encoding.operators import Design
 from brainalign.encoding.pools import Space, joint, measured_subjects
-from brainalign.encoding.regression import Ridge, RidgeFit
 from brainalign.encoding.responses import Responses
-from brainalign.encoding.similarity import Similarity
 from brainalign.encoding.splits import Contiguous, Split
 
 LOG = logging.getLogger("brainalign")
@@ -109,15 +108,12 @@ def _predict(
     design: Design, rows: Split, responses: np.ndarray, benchmark: Benchmark, numbers: np.ndarray
 ) -> np.ndarray:
     """Predictions [test row, target]; `numbers` are the training rows' in the whole benchmark."""
-    regression = benchmark.regression
-    assert not isinstance(regression, Similarity)
-    inner: list[Split] = []
-    if isinstance(regression, Ridge) and regression.selection == "folds-per-target":
-        inner = _inside(benchmark, numbers, regression.inner_folds)
-    fit = regression.fit(design, rows, inner)
-    if isinstance(fit, RidgeFit) and isinstance(regression, Ridge) and regression.shared:
+
+    def gram() -> np.ndarray:
         exact = responses.astype(np.float64)
-        return fit.with_alpha(fit.shared_choice(exact @ exact.T)).predict(responses)[0].values
+        return exact @ exact.T
+
+    fit, _ = benchmark.fit(design, rows, partial(_inside, benchmark, numbers), gram)
     return fit.predict(responses)[0].values
 
 

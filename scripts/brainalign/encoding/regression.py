@@ -4,9 +4,9 @@ What a fit needs of the features is in operators.py; products with the responses
 dtype, all else is float64.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from array_api_compat import array_namespace, device
@@ -23,6 +23,8 @@ from brainalign.encoding.operators import (
     least_squares_operator,
 )
 from brainalign.encoding.splits import Split
+
+InnerFolds = Callable[[int], Sequence[Split]]
 
 
 class Fit(Protocol):
@@ -183,10 +185,18 @@ class LeastSquares:
     """Ordinary least squares."""
 
     intercept: bool = True
+    alphas: ClassVar[tuple[float, ...]] = (np.nan,)  # no penalty
+    by_folds: ClassVar[bool] = False
 
     def fit(self, design: Design, split: Split, inner: Sequence[Split] = ()) -> LinearFit:
         operator = least_squares_operator(design, split)
         return LinearFit.of_operator(operator, design.tells_apart(split))
+
+    def fit_fold(
+        self, design: Design, split: Split, inner: InnerFolds, gram: Callable[[], Array]
+    ) -> tuple[LinearFit, None]:
+        """The fit; there is no penalty to choose."""
+        return self.fit(design, split), None
 
 
 @dataclass(frozen=True)
@@ -213,11 +223,16 @@ class Ridge:
     def shared(self) -> bool:
         return self.selection == "gcv-shared"
 
+    @property
+    def by_folds(self) -> bool:
+        """Whether folds inside the training rows choose the penalty."""
+        return self.selection == "folds-per-target"
+
     def fit(self, design: Design, split: Split, inner: Sequence[Split] = ()) -> RidgeFit | FoldsFit:
         """Decompose a fold; `inner` are splits of positions in its training rows."""
         unit = design.mean_eigenvalue(split.train) if self.relative else 1.0
         alphas = np.asarray(self.alphas[::-1]) * (unit or 1.0)
-        if self.selection == "folds-per-target":
+        if self.by_folds:
             return fit_by_folds(design, split, inner, alphas, self.criterion)
         basis = eigenbasis(design, split)
         xp = array_namespace(basis.values)
@@ -226,6 +241,23 @@ class Ridge:
         size = basis.values + float(alphas[-1])
         varying = around_mean(basis.cross / size, design.tells_apart(split)) * size
         return RidgeFit(replace(basis, cross=varying), level, alphas, self.selection)
+
+    def fit_fold(
+        self, design: Design, split: Split, inner: InnerFolds, gram: Callable[[], Array]
+    ) -> tuple[Fit, int | None]:
+        """The fit of a fold, and the index of the alpha of all targets where they share one.
+
+        Parameters
+        ----------
+        inner : gives so many folds inside the training rows, as positions in them.
+        gram : gives products of training rows' responses, as `RidgeFit.shared_choice` takes them.
+        """
+        fit = self.fit(design, split, inner(self.inner_folds) if self.by_folds else ())
+        if not self.shared:
+            return fit, None
+        assert isinstance(fit, RidgeFit)
+        choice = fit.shared_choice(gram())
+        return fit.with_alpha(choice), choice
 
 
 def make_regression(entry: settings.Ols | settings.Ridge) -> LeastSquares | Ridge:

@@ -6,6 +6,7 @@ that a ceiling estimated from other subjects would be (Aw et al. 2024 report "ce
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -144,6 +145,9 @@ class Similarity:
     contexts: np.ndarray | None = None
     gap: int = 0
     permutations: int = 0
+    alphas: ClassVar[tuple[float, ...]] = (np.nan,)  # no fit
+    by_folds: ClassVar[bool] = False
+    intercept: ClassVar[bool] = True
 
     @property
     def matrix(self) -> Callable[[np.ndarray], np.ndarray]:

@@ -1,0 +1,69 @@
+"""The layer that stands for a model: by depth, the best, or chosen in each fold."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from brainalign.encoding.summary import mean_of_defined, spread_of_defined
+
+
+def overall(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of an alignment table on all subjects, regions and folds together."""
+    everything = (table["subject"] == "all") & (table["region"] == "all") & (table["fold"] == -1)
+    return table[everything]
+
+
+def best_layer(table: pd.DataFrame) -> int:
+    """The layer of the highest r (the first of equals)."""
+    rows = overall(table)
+    r = rows["r"].to_numpy()
+    return int(rows["layer_index"].to_numpy()[0 if np.isnan(r).all() else np.nanargmax(r)])
+
+
+def nearest_in_depth(names: Sequence[str], depth: float, stack: str) -> int:
+    """The layer nearest to a relative depth: 0 enters the first block, 1 is the last layer.
+
+    `names`: all layers of a model in its order. Of an encoder-decoder model the layers `encoder.…`
+    or `decoder.…` count alone, as `stack` says; its decoder has no layer at depth 0.
+    """
+    inside = [index for index, name in enumerate(names) if name.startswith(f"{stack}.")]
+    depths = np.arange(len(inside or names)) + int(stack == "decoder" and bool(inside))
+    nearest = int(np.abs(depths / max(depths[-1], 1) - depth).argmin())
+    return inside[nearest] if inside else nearest
+
+
+def best_layers(inner: np.ndarray) -> np.ndarray:
+    """The layer of the highest r in each fold (the first of equals); `inner` is [layer, fold]."""
+    return np.where(np.isnan(inner), -np.inf, inner).argmax(axis=0)
+
+
+def nested_rows(table: pd.DataFrame, best: np.ndarray) -> pd.DataFrame:
+    """Rows of the layer chosen in each fold by its training rows, `best` [fold]."""
+    folds, means = table[table["fold"] >= 0], table[table["fold"] == -1]
+    # What has no r in some fold has none there in any layer.
+    undefined = means.groupby(["subject", "region"])[["n_undefined", "reason"]].first()
+    chosen = folds[folds["layer_index"].to_numpy() == best[folds["fold"].to_numpy()]].copy()
+    parts = [chosen]
+    for (subject, region), group in chosen.groupby(["subject", "region"], sort=False):
+        values = group["r"].to_numpy()
+        row = group.iloc[0].to_dict() | {
+            "subject": subject,
+            "region": region,
+            "fold": -1,
+            "layer_index": int(np.median(best)),
+            "depth": group["depth"].mean(),
+            "r": mean_of_defined(values),
+            "r_sd": spread_of_defined(values),
+            "r2": mean_of_defined(group["r2"].to_numpy()),
+            **undefined.loc[(subject, region)].to_dict(),
+            "alpha": group["alpha"].median(),
+            "alpha_at_edge": group["alpha_at_edge"].mean(),
+            "units_per_row": group["units_per_row"].median(),
+            "reduction": ", ".join(sorted(set(group["reduction"]))),
+        }
+        parts.append(pd.DataFrame([row]))
+    nested = pd.concat(parts, ignore_index=True)
+    nested["layer"] = "nested"
+    nested["chosen"] = True
+    return nested.sort_values(["subject", "region", "fold"], kind="stable")
