@@ -197,14 +197,15 @@ def measures_findings(tuning: float, seed: list[int], stories: int = 10) -> Find
     Models' deviations from the line go together between measures (r = .7), as measures of one fit
     do; `tuning` moves all of them.
     """
-    from brainalign.analysis.reading_loss import ADDITIVE, reading_loss
+    from brainalign.analysis.reading_loss import reading_loss
+    from brainalign.behavior.fits import GAINS
 
     rng = np.random.default_rng(seed)
     facts = _models(FAMILIES)
     whole, parts = [], []
     losses = {name: rng.uniform(5.2, 6.9) for name in facts.index}
     for dataset in ("reading", "listening"):
-        favours = rng.normal(0, 0.004, (len(ADDITIVE), stories))
+        favours = rng.normal(0, 0.004, (len(GAINS), stories))
         for name, model in facts.iterrows():
             tuned = model["role"] == "tuned"
             bits = losses[model["base"]] + 0.4 if tuned else losses[name]
@@ -215,7 +216,7 @@ def measures_findings(tuning: float, seed: list[int], stories: int = 10) -> Find
                 "mode": "controlled", "simulated": True,
             }  # fmt: skip
             whole.append({**about, "measure": "mean_bits", "value": bits})
-            for k, measure in enumerate(ADDITIVE):
+            for k, measure in enumerate(GAINS):
                 fit = 0.007 * bits + 0.001 * (common + 0.3**0.5 * rng.normal()) + tuned * tuning
                 fits = fit + tuned * favours[k] + rng.normal(0, 0.003, stories)
                 whole.append({**about, "measure": measure, "value": fits.mean()})

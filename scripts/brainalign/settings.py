@@ -30,6 +30,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
 
+S = TypeVar("S", bound=Settings)
+
+
 def key(
     meaning: str,
     *,
@@ -375,6 +378,11 @@ def _allowed_number(info: inspect.IntType | inspect.FloatType) -> str:
     if low.startswith("above") and high:
         high = f"and {high}"
     return " ".join(filter(None, [kind, low, high]))
+
+
+def part(settings: Settings, kind: type[S]) -> S:
+    """The keys of settings that another class has, as an object of that class."""
+    return kind(**{name: getattr(settings, name) for name in kind.__struct_fields__})
 
 
 def tag_of(settings: Settings) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from brainalign.analysis.capabilities import accuracy_table, summarise
-from brainalign.analysis.predictors import READ_LOSS
 from brainalign.analysis.records import describe
+from brainalign.behavior.fits import READ_LOSS
 from brainalign.behavior.reliability import AT_LEAST, WEAK
 from brainalign.datasets.measures import reported_as
 from brainalign.errors import InputError

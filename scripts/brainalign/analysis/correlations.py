@@ -20,6 +20,7 @@ from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
 from brainalign.analysis.crossed import scope_text
 from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.predictors import SIZE, formal_tasks, predictors
+from brainalign.behavior.fits import CORRELATIONS, GAIN
 from brainalign.intervals import Inference
 
 COLUMNS = (
@@ -27,7 +28,7 @@ COLUMNS = (
     "p_adjusted", "p_independent", "p_independent_adjusted", "low", "high", "low_families",
     "high_families", "scope", "controlled_for", "test_family", "note", "simulated",
 )  # fmt: skip
-FITS = ("abs_r", "r", "partial_r", "delta_loglik_per_word")
+FITS = (*CORRELATIONS, GAIN)
 GROUPS = ("tuned", "bases", "all")
 EVERY = "all"
 # One value per model: how it would differ with other stimuli is in no p and no interval.

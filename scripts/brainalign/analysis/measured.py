@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores
+from brainalign.behavior.fits import ABS_R
 from brainalign.datasets.question_counts import BBH, MMLU
 
 COLUMNS = (
@@ -121,7 +122,7 @@ def _brain(scores: pd.DataFrame | None) -> list[dict]:
 def _reading(behaviors: pd.DataFrame | None) -> list[dict]:
     if behaviors is None:
         return []
-    chosen = behaviors[(behaviors["mode"] == "legacy") & (behaviors["measure"] == "abs_r")]
+    chosen = behaviors[(behaviors["mode"] == "legacy") & (behaviors["measure"] == ABS_R)]
     chosen = chosen.dropna(subset=["ratio"])  # the paper's: none where the ceiling is a bound
     return [
         _line(

@@ -3,17 +3,15 @@
 import numpy as np
 import pandas as pd
 
+from brainalign.behavior.fits import READ_LOSS
+
 SIZE = "log10_parameters"
 LOSS = "bits_per_byte"  # of a running text, which follows after a blank
-READ_LOSS = "mean_bits"  # per word of what readers read
 SENTENCES = "sentences"  # the scoring of minimal pairs
 WHOLE = "all"  # the category of all questions of a task
 # The models that each mode rests on: the paper's, and one mean per vanilla model (models tuned from
 # the same weights are not independent).
 MODELS = {"legacy": "tuned", "controlled": "bases"}
-# The measure of reading times that each mode stands for: the paper's, and the gain over length,
-# frequency and position.
-READING = {"legacy": "abs_r", "controlled": "delta_loglik_per_word"}
 
 
 def predictors(

@@ -5,14 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from brainalign.analysis.predictors import READING
+from brainalign.behavior.fits import GAIN
 
 COLUMNS = (
     "model", "base", "family", "role", "release", "dataset", "statistic", "published",
     "recomputed", "difference", "in_place", "ours", "n", "simulated",
 )  # fmt: skip
-FIT = ("delta_loglik_per_word", "aic")  # the statistics that say how well a model fits
-GAIN = READING["controlled"]
+FIT = (GAIN, "aic")  # the statistics that say how well a model fits
 
 
 def published_fits(

@@ -6,12 +6,10 @@ from brainalign.analysis.baselines import TRAINED
 from brainalign.analysis.contrasts import paired
 from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.units import values_and_units
+from brainalign.behavior.fits import GAINS, R
 
 # Measures that stories have values of: others have no interval of a difference.
-MEASURES = (
-    "r", "delta_loglik_per_word", "delta_loglik_per_observation",
-    "mixed_delta_loglik_per_observation",
-)  # fmt: skip
+MEASURES = (R, *GAINS)
 COLUMNS = (
     "model", "against", "against_role", "benchmark", "dataset", "mode", "measure", "value",
     "value_against", "difference", "low", "high", "scope", "n_stimuli", "test", "p", "p_adjusted",

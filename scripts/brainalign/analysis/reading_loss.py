@@ -15,18 +15,12 @@ import pandas as pd
 
 from brainalign.analysis.crossed import STIMULI, Variance, over_models, tested
 from brainalign.analysis.multiplicity import adjust_within
-from brainalign.analysis.predictors import LOSS, READ_LOSS
+from brainalign.analysis.predictors import LOSS
+from brainalign.behavior.fits import ABS_R, CORRELATIONS, GAINS, READ_LOSS, R
 from brainalign.intervals import jackknife, welch_satterthwaite
 
 METHODS = ("as it is", "given loss", "closest in loss")
-MEASURES = (
-    "abs_r", "r", "partial_r", "delta_loglik_per_word", "delta_loglik_per_observation",
-    "mixed_delta_loglik_per_observation",
-)  # fmt: skip
-# A mean over words or observations: what stories contribute to it adds up.
-ADDITIVE = (
-    "delta_loglik_per_word", "delta_loglik_per_observation", "mixed_delta_loglik_per_observation",
-)  # fmt: skip
+MEASURES = (*CORRELATIONS, *GAINS)
 COLUMNS = (
     "dataset", "mode", "measure", "loss", "method", "model", "base", "against", "difference", "low",
     "high", "unit", "n", "scope", "test", "p", "p_adjusted", "p_these_stimuli", "low_stories",
@@ -83,10 +77,10 @@ def reading_loss(
         for name, loss in _losses(part, losses):
             had = set(part["measure"])
             # The paper's |r| and r are one measure.
-            for measure in [m for m in MEASURES if not (m == "r" and "abs_r" in had)]:
+            for measure in [m for m in MEASURES if not (m == R and ABS_R in had)]:
                 values = part[part["measure"] == measure].set_index("model")["value"]
                 table = facts.assign(score=values, loss=loss).dropna(subset=["score", "loss"])
-                of_stories = parts[parts["measure"] == measure] if measure in ADDITIVE else None
+                of_stories = parts[parts["measure"] == measure] if measure in GAINS else None
                 about = {"dataset": dataset, "mode": mode, "measure": measure, "loss": name}
                 rows += [{**about, **row} for row in _rows(table, of_stories)]
     result = pd.DataFrame(rows).reindex(columns=list(COLUMNS))

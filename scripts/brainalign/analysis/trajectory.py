@@ -16,7 +16,7 @@ from brainalign.analysis.crossed import (
     tested,
     unit_tables,
 )
-from brainalign.analysis.predictors import READING
+from brainalign.behavior.fits import READING
 
 TRAJECTORY_COLUMNS = (
     "experiment", "base", "arm", "seed", "samples", "tokens", "learned_tokens", "model", "kind",

@@ -4,6 +4,7 @@ import pandas as pd
 
 from brainalign.analysis.averages import dataset_scores
 from brainalign.analysis.crossed import STIMULI
+from brainalign.behavior.fits import UNFITTED
 
 EVERY = "all"
 MEASURED = ["simulated", "mode", "kind", "measure"]
@@ -11,7 +12,6 @@ VALUES = [*MEASURED, "dataset", "benchmark", "model", "value", "low", "note"]
 UNITS = [
     *MEASURED, "dataset", "benchmark", "subject", "fold", "held_out", "fitted", "model", "value",
 ]  # fmt: skip
-UNFITTED = ("r", "abs_r")  # measures of reading times whose stories share no fit
 
 
 def values_and_units(

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from brainalign.behavior.fits import GAIN, READ_LOSS
 from brainalign.behavior.mixed_model import crossed_sums, fit
 from brainalign.datasets import kuribayashi2024, michaelov2024
 from brainalign.datasets.natural_stories_maze import TIMES
@@ -83,8 +84,8 @@ def _mean_time_fit(
         full = np.column_stack([null, own[used]])
         loglik, weights = _least_squares(full, time[used])
         gain = (loglik - _least_squares(null, time[used])[0]) / used.sum()
-        found[join] = {"delta_loglik_per_word": gain, "slope_1_back": weights[1]}
-    alike = {"words": used.sum(), "mean_bits": own[used].mean() / np.log(2)}
+        found[join] = {GAIN: gain, "slope_1_back": weights[1]}
+    alike = {"words": used.sum(), READ_LOSS: own[used].mean() / np.log(2)}
     rows = [
         {
             "statistic": name, "published": value,

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from brainalign.behavior.fits import ABS_R, GAIN, GAIN_PER_OBSERVATION, PARTIAL_R, READ_LOSS, R
 from brainalign.behavior.gains import gain_rows, units
 from brainalign.behavior.held_out import held_out_loglik
 from brainalign.behavior.mixed import cross_validated_gain
@@ -206,23 +207,23 @@ def _correlations(
     single = responses["responses"].values[words["scored"].to_numpy()].astype(float)
     whole = _with_interval(correlation, bits, times, story, single)
     ceiling = {"ceiling": limit.value, "ceiling_method": limit.method, "note": limit.note}
-    yield {"measure": "r", "kind": "all", "group": "all", **whole, **ceiling}
+    yield {"measure": R, "kind": "all", "group": "all", **whole, **ceiling}
     if legacy:
         # The interval of r mirrored, not of |r|: around 0 the latter would exclude 0.
         sign = -1 if whole["value"] < 0 else 1
         low, high = sorted((sign * whole["low"], sign * whole["high"]))
         absolute = {**whole, "value": abs(whole["value"]), "low": low, "high": high}
-        yield {"measure": "abs_r", "kind": "all", "group": "all", **absolute, **ceiling}
+        yield {"measure": ABS_R, "kind": "all", "group": "all", **absolute, **ceiling}
     defined = words["bits"].notna().to_numpy()
     without = int((~defined).sum())
     yield {
-        "measure": "mean_bits", "kind": "all", "group": "all",
+        "measure": READ_LOSS, "kind": "all", "group": "all",
         "value": words.loc[defined, "bits"].mean(), "n": int(defined.sum()), "n_dropped": without,
         "reason": f"{without} without surprisal" if without else "",
     }  # fmt: skip
     for name, part in scored.groupby("story", sort=False):
         r = _r(part["bits"].to_numpy(), part["rt"].to_numpy())
-        yield {"measure": "r", "kind": "story", "group": name, "value": r, "n": len(part)}
+        yield {"measure": R, "kind": "story", "group": name, "value": r, "n": len(part)}
 
 
 def _readers(words: pd.DataFrame, responses: xr.Dataset) -> Iterator[Row]:
@@ -234,7 +235,7 @@ def _readers(words: pd.DataFrame, responses: xr.Dataset) -> Iterator[Row]:
         read = scored & ~np.isnan(times[:, column])
         value = _r(bits[read], times[read, column])
         yield {
-            "measure": "r",
+            "measure": R,
             "kind": "reader",
             "group": reader,
             "value": value,
@@ -250,7 +251,7 @@ def _lags(words: pd.DataFrame) -> Iterator[Row]:
     bits = words["bits"].where(words["scored"])
     columns = (column.to_numpy() for column in (bits, words["rt"], words["story"]))
     for lag, x, y in at_lags(*columns):
-        yield {"measure": "r", "kind": "lag", "group": str(lag), "value": _r(x, y), "n": len(x)}
+        yield {"measure": R, "kind": "lag", "group": str(lag), "value": _r(x, y), "n": len(x)}
 
 
 def _controlled(
@@ -269,7 +270,7 @@ def _controlled(
     common = {"kind": "all", "group": "all", **left_out}
     if usable.sum() < len(columns) + MINIMUM_WORDS:
         note = f"not computable: {int(usable.sum())} words for {len(columns)} regressors"
-        yield {**common, "measure": "partial_r", "value": np.nan, "note": note}
+        yield {**common, "measure": PARTIAL_R, "value": np.nan, "note": note}
         return
 
     scale = design[usable].std(ddof=0)
@@ -280,13 +281,13 @@ def _controlled(
         measure = name.replace("bits", f"slope_{UNITS[settings.times]}_per_bit")
         if determined:
             note = "not computable: the covariates determine this regressor"
-            for undefined in ("partial_r",) * (name == "bits") + (measure,):
+            for undefined in (PARTIAL_R,) * (name == "bits") + (measure,):
                 yield {**common, "measure": undefined, "value": np.nan, "note": note}
             continue
         if name == "bits":
             limit = reliability(responses, usable, settings.ceiling, seed, others).root()
             yield {
-                **common, "measure": "partial_r",
+                **common, "measure": PARTIAL_R,
                 **_with_interval(correlation, rest[:, 0], rest[:, 1], story, single),
                 "ceiling": limit.value, "ceiling_method": limit.method, "note": limit.note,
             }  # fmt: skip
@@ -299,21 +300,21 @@ def _controlled(
     null = full[:, [0, *(1 + columns[name] for name in base)]]
     if len(set(story)) < 2:
         note = "not computable: one story, cross-validation needs two"
-        for measure in ("delta_loglik_per_word", "delta_loglik_per_observation"):
+        for measure in (GAIN, GAIN_PER_OBSERVATION):
             yield {**common, "measure": measure, "value": np.nan, "note": note}
         return
     (gain, by_times), (less, less_by_times) = (
         held_out_loglik(x, times, story) for x in (full, null)
     )
     readers = of_mean_times((by_times - less_by_times) / len(times), single, story)
-    for row in gain_rows("delta_loglik_per_word", gain - less, story, readers=readers):
+    for row in gain_rows(GAIN, gain - less, story, readers=readers):
         yield {**row, **left_out}
     if single.shape[1] > 1:
         per_time = cross_validated_gain(full, null, single, story)
         counts = (~np.isnan(per_time)).sum(1).astype(float)
         readers = of_mean_observation(per_time, story)
         sums = np.nansum(per_time, axis=1)
-        for row in gain_rows("delta_loglik_per_observation", sums, story, counts, readers):
+        for row in gain_rows(GAIN_PER_OBSERVATION, sums, story, counts, readers):
             yield {**row, **left_out}
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from brainalign.behavior.terms import STANDARD, columns_of
 from brainalign.datasets.measures import EVENTS
 from brainalign.errors import InputError
-from brainalign.settings import Settings, key
+from brainalign.settings import Settings, key, part
 
 
 class SplitHalf(Settings, tag_field="method", tag="split-half", frozen=True):
@@ -44,6 +44,11 @@ class LegacyFit(Settings, tag_field="mode", tag="legacy", frozen=True):
     ) = None
     skip_sentence_initial: Annotated[bool, key("leave sentence-initial words out")] = True
     ceiling: Annotated[Ceiling, key("how reliable the readers' mean is")] = SplitHalf()
+
+    @property
+    def fit(self) -> "LegacyFit":
+        """What a job depends on: not the benchmark's names."""
+        return part(self, ControlledFit if isinstance(self, ControlledFit) else LegacyFit)
 
 
 class ControlledFit(LegacyFit, tag="controlled", frozen=True):
@@ -99,11 +104,6 @@ class LegacyReading(LegacyFit, tag="legacy", kw_only=True, frozen=True):
     report_as: ReportAs = None
     models: Models = None
 
-    @property
-    def fit(self) -> LegacyFit:
-        """What a job depends on: not the benchmark's names."""
-        return LegacyFit(**{name: getattr(self, name) for name in LegacyFit.__struct_fields__})
-
 
 class ControlledReading(ControlledFit, tag="controlled", kw_only=True, frozen=True):
     """What surprisal adds to covariates of the word and of the words before."""
@@ -111,12 +111,6 @@ class ControlledReading(ControlledFit, tag="controlled", kw_only=True, frozen=Tr
     dataset: DatasetName
     report_as: ReportAs = None
     models: Models = None
-
-    @property
-    def fit(self) -> ControlledFit:
-        """What a job depends on: not the benchmark's names."""
-        names = ControlledFit.__struct_fields__
-        return ControlledFit(**{name: getattr(self, name) for name in names})
 
 
 ReadingBenchmark = LegacyReading | ControlledReading

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from brainalign.behavior.fits import MIXED_GAIN
 from brainalign.behavior.gains import gain_rows
 from brainalign.behavior.mixed_model import CrossedModel, ItemSums, combined, fit, item_sums, loglik
 from brainalign.behavior.settings import MixedModel
@@ -14,7 +15,6 @@ from brainalign.behavior.terms import independent
 from brainalign.errors import InputError
 
 SURPRISAL = "bits"
-GAIN = "mixed_delta_loglik_per_observation"
 NORMAL = 1.959963984540054  # the .975 quantile
 
 
@@ -88,14 +88,14 @@ def mixed_model_rows(
     common = {"kind": "all", "group": "all"}
     if times.shape[1] < 2:
         note = "not computable: no single readers' times"
-        for measure in (GAIN, "mixed_aic"):
+        for measure in (MIXED_GAIN, "mixed_aic"):
             yield {**common, "measure": measure, "value": np.nan, "note": note}
         return
     names = list(design.columns)
     kept = independent(design[[*base, *(name for name in names if name not in base)]])
     if SURPRISAL not in kept:
         note = "not computable: the covariates determine this regressor"
-        for measure in (GAIN, "mixed_aic"):
+        for measure in (MIXED_GAIN, "mixed_aic"):
             yield {**common, "measure": measure, "value": np.nan, "note": note}
         return
     left_out = ", ".join(name for name in names if name not in kept)
@@ -127,12 +127,12 @@ def mixed_model_rows(
         return
     if len(set(story)) < 2:
         note = "not computable: one story, cross-validation needs two"
-        yield {**common, "measure": GAIN, "value": np.nan, "note": note}
+        yield {**common, "measure": MIXED_GAIN, "value": np.nan, "note": note}
         return
     null = observations(list(base)).by_story()
     gain = held_out_logliks(full, model) - held_out_logliks(null, fit(combined(null)))
     counts = np.array([part.sizes.sum() for part in full])
-    yield from gain_rows(GAIN, gain, np.unique(story[word]), counts)
+    yield from gain_rows(MIXED_GAIN, gain, np.unique(story[word]), counts)
 
 
 def held_out_logliks(stories: Sequence[ItemSums], model: CrossedModel) -> np.ndarray:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from brainalign.encoding.splits import Contiguous, Grouped, Shuffled, Wehbe
 from brainalign.errors import InputError
-from brainalign.settings import Settings, key, tag_of
+from brainalign.settings import Settings, key, part, tag_of
 
 Mode = Literal["legacy", "controlled"]
 
@@ -339,4 +339,4 @@ class BrainBenchmark(Scoring, kw_only=True, frozen=True):
     @property
     def scoring(self) -> Scoring:
         """What an alignment depends on: neither names nor the ceiling."""
-        return Scoring(**{name: getattr(self, name) for name in Scoring.__struct_fields__})
+        return part(self, Scoring)
