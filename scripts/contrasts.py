@@ -3,15 +3,15 @@
 from typing import TYPE_CHECKING
 
 from brainalign.analysis.contrasts import contrasts
-from brainalign.analysis.wording import said
 from brainalign.formats.tables import read_table, write_table
 from brainalign.job import job
+from brainalign.notes import is_not_computable
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]) as log:
     table = contrasts(**{name: read_table(path) for name, path in snakemake.input.items()})
-    without = sum(said(note).startswith("not computable") for note in table["note"])
+    without = sum(map(is_not_computable, table["note"]))
     log.info("%d contrasts, %d of them not computable", len(table), without)
     write_table(table, snakemake.output.contrasts)

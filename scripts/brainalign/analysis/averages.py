@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from brainalign.notes import not_computable
+
 AVERAGE = "average"
 KEY = ["model", "mode", "simulated"]
 
@@ -42,7 +44,7 @@ def dataset_scores(scores: pd.DataFrame) -> pd.DataFrame:
         for dataset, benchmarks in sorted(expected[key_of_model[1:]].items()):
             values = [scored.get(benchmark, np.nan) for benchmark in benchmarks]
             missing = [b for b, r in zip(benchmarks, values, strict=True) if np.isnan(r)]
-            note = f"not computable: no score for {', '.join(missing)}" if missing else ""
+            note = not_computable(f"no score for {', '.join(missing)}") if missing else ""
             notes += [note] if note else []
             means.append(float(np.mean(values)))
             low = [ends[key_of_model].get(benchmark, np.nan) for benchmark in benchmarks]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.association import (
+from brainalign.notes import not_computable
     Correlation,
     over_clusters,
     partial,
@@ -214,7 +215,7 @@ def _row(
     """A row; its p is that of `over_bases`, if given, where models share a vanilla model."""
     n_bases, n_families = counts
     p = found.p
-    note = f"not computable: {found.note}" if found.note else ""
+    note = not_computable(found.note)
     if not note and over_bases and n_bases < found.n:
         p = over_bases.p
         note = f"no p: jackknife over vanilla models, {over_bases.note}" if over_bases.note else ""

@@ -8,6 +8,7 @@ import pandas as pd
 from brainalign.analysis.averages import AVERAGE, dataset_scores
 from brainalign.behavior.fits import ABS_R
 from brainalign.datasets.question_counts import BBH, MMLU
+from brainalign.notes import not_computable
 
 COLUMNS = (
     "model", "published_model", "dataset", "measured", "low", "high", "published", "difference",
@@ -75,7 +76,7 @@ def measured_beside_published(
 
 
 def _why(value: float) -> str:
-    return "not published" if np.isnan(value) else "not computable: not measured"
+    return "not published" if np.isnan(value) else not_computable("not measured")
 
 
 def _plain(name: str) -> str:

@@ -17,6 +17,7 @@ from brainalign.analysis.crossed import (
     tested,
     unit_tables,
 )
+from brainalign.notes import not_computable
 
 COLUMNS = (
     "dataset", "mode", "term", "estimate", "se", "t", "df", "p", "p_these_stimuli", "low", "high",
@@ -76,7 +77,7 @@ def _fit(data: pd.DataFrame, cells: pd.DataFrame) -> list[dict[str, Any]]:
     n_bases = data["cluster"].nunique()
     about = {"n": len(data), "n_bases": n_bases}
     if n_bases < MINIMUM_BASES:
-        note = f"not computable: {n_bases} vanilla models with tuned ones, {MINIMUM_BASES} needed"
+        note = not_computable(f"{n_bases} vanilla models with tuned ones, {MINIMUM_BASES} needed")
         return [{**about, "term": "tuned", "note": note}]
     formula = "r ~ tuned"
     vanilla = data["role"] == "vanilla"
@@ -86,7 +87,7 @@ def _fit(data: pd.DataFrame, cells: pd.DataFrame) -> list[dict[str, Any]]:
         formula += f" + {SIZE}"
     scale = data["r"].std()
     if not scale > 1e-12 * data["r"].abs().max():
-        return [{**about, "term": "tuned", "note": "not computable: all scores are alike"}]
+        return [{**about, "term": "tuned", "note": not_computable("all scores are alike")}]
     data = data.assign(r=data["r"] / scale)
     for random in ("intercept and tuned", "intercept"):
         model = smf.mixedlm(
@@ -106,7 +107,7 @@ def _fit(data: pd.DataFrame, cells: pd.DataFrame) -> list[dict[str, Any]]:
             break
     else:
         return [{**about, "term": "tuned", "formula": formula, "converged": False,
-                 "note": "not computable: the fit does not converge"}]  # fmt: skip
+                 "note": not_computable("the fit does not converge")}]  # fmt: skip
     rows = []
     clusters = _Clusters(data, cells)
     for term, estimate, error in zip(found.fe_params.index, found.fe_params, errors, strict=True):

@@ -11,6 +11,7 @@ from brainalign.analysis.crossed import NOTHING, Variance, averaged, over_models
 from brainalign.analysis.pairs import Members, Pairs
 from brainalign.analysis.resampling import wilcoxon_p
 from brainalign.analysis.units import EVERY
+from brainalign.notes import not_computable
 
 FEW_BASES = 5
 FAMILIES = "p speaks for these {} families: too small for others where families respond differently"
@@ -186,7 +187,7 @@ def _spread(mean: np.ndarray, share: np.ndarray, stratum: np.ndarray) -> Varianc
 def _left_out(pairs: Pairs, inside: np.ndarray, known: np.ndarray) -> str:
     """What the mean over `inside` leaves out, and why there is no relative change."""
     if not known.any():
-        return "not computable: no pair has both scores"
+        return not_computable("no pair has both scores")
     notes = []
     missing = [n for n in np.array(pairs.notes)[inside] if n]
     if missing:

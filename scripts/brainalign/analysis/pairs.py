@@ -8,6 +8,7 @@ import pandas as pd
 
 from brainalign.analysis.crossed import NOTHING, Variance, held_out_by, of_pair, unit_tables
 from brainalign.analysis.units import EVERY
+from brainalign.notes import not_computable
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def pairs_of(members: pd.DataFrame, values: pd.DataFrame, units: pd.DataFrame) -
     bases = members["base"].to_list()
     notes = []
     for pair in zip(members.index, bases, strict=True):
-        absent = [f"not computable: no score of {m}" for m in pair if m not in by_model.index]
+        absent = [not_computable(f"no score of {m}") for m in pair if m not in by_model.index]
         said = [by_model["note"].get(m) for m in pair]
         notes.append(next((n for n in [*absent, *said] if isinstance(n, str) and n), ""))
     tables = unit_tables(units, [*members.index, *bases], "value")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.association import pearson
+from brainalign.notes import not_computable
 
 COLUMNS = (
     "model", "family", "role", "dataset", "legacy_benchmark", "controlled_benchmark", "n_models",
@@ -48,7 +49,7 @@ def layer_profiles(layers: pd.DataFrame) -> pd.DataFrame:
         for mode, part in modes.items():
             row[f"{mode!s}_benchmark"] = " + ".join(part["benchmark"].unique())
         if both.empty:
-            rows.append({**row, "n_layers": 0, "note": "not computable: no layer in both curves"})
+            rows.append({**row, "n_layers": 0, "note": not_computable("no layer in both curves")})
             continue
         found = pearson(both["legacy"].to_numpy(), both["controlled"].to_numpy())
         best = both.idxmax()
@@ -62,7 +63,7 @@ def layer_profiles(layers: pd.DataFrame) -> pd.DataFrame:
                 "controlled_r": both["controlled"].max(),
                 "controlled_r_at_legacy": both["controlled"][best["legacy"]],
                 "correlation": found.r,
-                "note": f"not computable: {found.note.replace('models', 'layers')}"
+                "note": not_computable(found.note.replace("models", "layers"))
                 if np.isnan(found.r)
                 else "",
             }
@@ -84,5 +85,5 @@ def _mean_row(profiles: pd.DataFrame) -> dict[str, Any]:
         "n_models": len(trained),
         **trained[[*numbers, "controlled_r_at_legacy"]].mean(),
         "correlation": found.r,
-        "note": f"not computable: {found.note}" if found.note else "",
+        "note": not_computable(found.note),
     }

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.association import (
+from brainalign.notes import not_computable
     Correlation,
     correlation_p,
     over_clusters,
@@ -177,7 +178,7 @@ def _correlates(table: pd.DataFrame, correlates: pd.DataFrame) -> Iterator[Row]:
         group = groups[line["models"]]
         what = f"average × {line['x']}, {line['models']} models"
         if line["x"] not in group or group[line["x"]].notna().sum() < line["n"]:
-            note = f"not computable: {line['x']} of all models is not published"
+            note = not_computable(f"{line['x']} of all models is not published")
             for name in ("r", "p"):
                 yield _row(
                     "correlates", f"Pearson {name}, {what}", line["n"], np.nan,

@@ -18,6 +18,7 @@ from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.predictors import LOSS
 from brainalign.behavior.fits import ABS_R, CORRELATIONS, GAINS, READ_LOSS, R
 from brainalign.intervals import jackknife, welch_satterthwaite
+from brainalign.notes import not_computable
 
 METHODS = ("as it is", "given loss", "closest in loss")
 MEASURES = (*CORRELATIONS, *GAINS)
@@ -145,7 +146,7 @@ def _rows(table: pd.DataFrame, of_stories: pd.DataFrame | None) -> Iterator[Row]
         if method == "given loss":
             about = {"slope": b, "slope_error": b_error, "n_vanilla": int(slope.used.sum())}
             if not slope.used.any():
-                why = "not computable: no family has two vanilla models"
+                why = not_computable("no family has two vanilla models")
                 yield from ({**_shown(pair), "difference": np.nan, "note": why} for pair in pairs)
                 yield {
                     "method": method,

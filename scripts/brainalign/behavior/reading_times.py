@@ -19,6 +19,7 @@ from brainalign.behavior.terms import ROUNDING, columns_of, spills_over, values_
 from brainalign.datasets.reading_times import at_lags
 from brainalign.errors import InputError
 from brainalign.intervals import correlation, jackknife, paired_sums, slope
+from brainalign.notes import not_computable
 
 MINIMUM_WORDS = 10
 UNITS = {"raw": "ms", "log": "log_ms"}
@@ -269,7 +270,7 @@ def _controlled(
     left_out = dict(zip(("n_dropped", "reason"), dropped(words, usable), strict=True))
     common = {"kind": "all", "group": "all", **left_out}
     if usable.sum() < len(columns) + MINIMUM_WORDS:
-        note = f"not computable: {int(usable.sum())} words for {len(columns)} regressors"
+        note = not_computable(f"{usable.sum()} words for {len(columns)} regressors")
         yield {**common, "measure": PARTIAL_R, "value": np.nan, "note": note}
         return
 
@@ -280,7 +281,7 @@ def _controlled(
         determined = np.linalg.norm(rest[:, 0]) < ROUNDING * np.sqrt(len(x))
         measure = name.replace("bits", f"slope_{UNITS[settings.times]}_per_bit")
         if determined:
-            note = "not computable: the covariates determine this regressor"
+            note = not_computable("the covariates determine this regressor")
             for undefined in (PARTIAL_R,) * (name == "bits") + (measure,):
                 yield {**common, "measure": undefined, "value": np.nan, "note": note}
             continue
@@ -299,7 +300,7 @@ def _controlled(
     full = np.column_stack([np.ones(len(x)), x])
     null = full[:, [0, *(1 + columns[name] for name in base)]]
     if len(set(story)) < 2:
-        note = "not computable: one story, cross-validation needs two"
+        note = not_computable("one story, cross-validation needs two")
         for measure in (GAIN, GAIN_PER_OBSERVATION):
             yield {**common, "measure": measure, "value": np.nan, "note": note}
         return

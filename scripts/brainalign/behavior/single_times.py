@@ -13,6 +13,7 @@ from brainalign.behavior.mixed_model import CrossedModel, ItemSums, combined, fi
 from brainalign.behavior.settings import MixedModel
 from brainalign.behavior.terms import independent
 from brainalign.errors import InputError
+from brainalign.notes import not_computable
 
 SURPRISAL = "bits"
 NORMAL = 1.959963984540054  # the .975 quantile
@@ -87,14 +88,14 @@ def mixed_model_rows(
         )
     common = {"kind": "all", "group": "all"}
     if times.shape[1] < 2:
-        note = "not computable: no single readers' times"
+        note = not_computable("no single readers' times")
         for measure in (MIXED_GAIN, "mixed_aic"):
             yield {**common, "measure": measure, "value": np.nan, "note": note}
         return
     names = list(design.columns)
     kept = independent(design[[*base, *(name for name in names if name not in base)]])
     if SURPRISAL not in kept:
-        note = "not computable: the covariates determine this regressor"
+        note = not_computable("the covariates determine this regressor")
         for measure in (MIXED_GAIN, "mixed_aic"):
             yield {**common, "measure": measure, "value": np.nan, "note": note}
         return
@@ -126,7 +127,7 @@ def mixed_model_rows(
     if not mixed.held_out:
         return
     if len(set(story)) < 2:
-        note = "not computable: one story, cross-validation needs two"
+        note = not_computable("one story, cross-validation needs two")
         yield {**common, "measure": MIXED_GAIN, "value": np.nan, "note": note}
         return
     null = observations(list(base)).by_story()
