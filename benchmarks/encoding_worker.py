@@ -94,12 +94,12 @@ def ours(work: str) -> dict[str, Any]:
     """Our side of a work."""
     sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
     import torch  # noqa: F401  large products need it; the peers' imports are not timed either
-    from brainalign.encoding.scoring import score_layer
     from brainalign.encoding.benchmark import Benchmark
     from brainalign.encoding.extrapolation import extrapolate
     from brainalign.encoding.features import Features
     from brainalign.encoding.regression import LeastSquares, Ridge
     from brainalign.encoding.responses import Responses, Targets
+    from brainalign.encoding.scoring import score_layer
     from brainalign.encoding.splits import Contiguous, contiguous
 
     if work == "ceiling":

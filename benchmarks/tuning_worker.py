@@ -13,9 +13,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 from brainalign.training.arms import Course
 from brainalign.training.labelling import IGNORED, Row
-from brainalign.training.settings import Lora, Recipe
 from brainalign.training.lora import adapted
 from brainalign.training.loss import collate, label_loss
+from brainalign.training.settings import Lora, Recipe
 from brainalign.training.tuning import tune
 from transformers import (
     LlamaConfig,

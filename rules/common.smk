@@ -28,7 +28,8 @@ from brainalign.study.alignment_size import (
     alignment_minutes,
     responses_shape,
 )
-from brainalign.study.check import config_faults, duplicate_keys
+from brainalign.study.check import config_faults
+from brainalign.study.duplicate_keys import duplicate_keys
 from brainalign.study.digest import source_digest
 from brainalign.study.figure_pages import families_of, figure_pages
 from brainalign.study.models import (

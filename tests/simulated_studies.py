@@ -395,8 +395,8 @@ def family_answer_findings(gain: float, shared: float, seed: list[int]) -> Findi
 def answer_findings(seed: list[int], questions: int = 300) -> Findings:
     """Whether two equally good models seem to differ on questions that are hard for both or easy
     for both."""
-    from brainalign.analysis.proportions import mcnemar_p, paired_interval
     from brainalign.analysis.capabilities import wilson
+    from brainalign.analysis.proportions import mcnemar_p, paired_interval
 
     rng = np.random.default_rng(seed)
     hard = rng.normal(size=questions)

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from brainalign.analysis.capabilities import wilson
 from brainalign.analysis.collect import collect_capabilities, compared
 from brainalign.analysis.contrasts import contrasts
 from brainalign.analysis.proportions import mcnemar_p, paired_interval
 from brainalign.analysis.records import model_table
-from brainalign.analysis.capabilities import wilson
 from brainalign.errors import InputError
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar

@@ -5,10 +5,10 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 import torch
+from brainalign.analysis.capabilities import summarise
 from brainalign.capability import generation, multiple_choice
 from brainalign.capability.answering import answer
 from brainalign.capability.extraction import Form, extract, finished
-from brainalign.analysis.capabilities import summarise
 from brainalign.capability.tasks import Task
 from hypothesis import given
 from hypothesis import strategies as st

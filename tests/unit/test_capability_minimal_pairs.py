@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from brainalign.analysis.capabilities import accuracy_table, summarise
 from brainalign.capability import minimal_pairs
 from brainalign.capability.answering import answer
 from brainalign.capability.minimal_pairs import loglikelihoods
-from brainalign.analysis.capabilities import accuracy_table, summarise
 from brainalign.errors import InputError
 from eager_attention import eager
 from worlds.entries import asked

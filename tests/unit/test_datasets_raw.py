@@ -207,6 +207,7 @@ SOURCES = [
     {"type": "mmlu", "release": "hub"},
     {"type": "bbh"},
     {"type": "bbh", "release": "hub"},
+    {"type": "blimp"},
     {"type": "alpaca"},
     {"type": "wikitext2"},
 ]
@@ -233,7 +234,7 @@ def test_alice_asks_for_one_radius_only():
 
 
 def test_tables_of_raw_files_have_hashes_of_the_right_form():
-    for name in ("alice", "natural_stories", "mmlu", "bbh", "alpaca", "wikitext2"):
+    for name in ("alice", "natural_stories", "mmlu", "bbh", "blimp", "alpaca", "wikitext2"):
         for file in raw_table(name, "").values():
             algorithm, _, digest = file.digest.partition(":")
             assert not file.digest or (algorithm == "sha256" and len(digest) == 64)
@@ -242,5 +243,5 @@ def test_tables_of_raw_files_have_hashes_of_the_right_form():
 def test_an_unknown_type_names_the_known_ones():
     with pytest.raises(InputError, match=r"source\.type: 'alise' .*allowed: alice, alpaca, bbh"):
         reader({"type": "alise"})
-    with pytest.raises(InputError, match="allowed: bbh, mmlu"):
+    with pytest.raises(InputError, match="allowed: bbh, blimp, mmlu"):
         reader({"type": "alice"}, QUESTIONS)

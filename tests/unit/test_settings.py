@@ -19,16 +19,16 @@ from brainalign.encoding.ceilings import noise_ceiling
 from brainalign.encoding.settings import Ceiling, NoCeiling, Scoring
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
-from brainalign.reading import baselines
-from brainalign.training.pretraining import new_model
-from brainalign.training.settings import Pretrain, Recipe, Tune, recipe_of
 from brainalign.models.settings import Features
+from brainalign.reading import baselines
 from brainalign.settings import faults, plain, read
 from brainalign.simulation import datasets as simulated
 from brainalign.simulation.datasets import simulate
 from brainalign.simulation.settings import Chapter, Passages, Reading, Simulation, Story
 from brainalign.study.reference import PAGE, SCHEMA, SHORT_PAGE, json_schema, page, short_page
 from brainalign.study.settings import Study
+from brainalign.training.pretraining import new_model
+from brainalign.training.settings import Pretrain, Recipe, Tune, recipe_of
 from conftest import REPOSITORY
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st

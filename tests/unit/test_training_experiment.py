@@ -11,22 +11,22 @@ import numpy as np
 import pytest
 import torch
 from brainalign.errors import InputError
-from brainalign.training import trainer
-from brainalign.training.arms import course
-from brainalign.training.labelling import IGNORED
-from brainalign.training.pretraining import PackedText, new_model
-from brainalign.training.prompts import ALPACA
-from brainalign.training.settings import Arm, Lora, Recipe
-from brainalign.training.samples import read_samples
-from brainalign.training.lora import adapted
-from brainalign.training.loss import collate
-from brainalign.training.states import keep_state
-from brainalign.training.trainer import Watch
-from brainalign.training.tuning import tune
 from brainalign.simulation.corpus import corpus
 from brainalign.simulation.instructions import instructions
 from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
 from brainalign.simulation.world import build_world
+from brainalign.training import trainer
+from brainalign.training.arms import course
+from brainalign.training.labelling import IGNORED
+from brainalign.training.lora import adapted
+from brainalign.training.loss import collate
+from brainalign.training.pretraining import PackedText, new_model
+from brainalign.training.prompts import ALPACA
+from brainalign.training.samples import read_samples
+from brainalign.training.settings import Arm, Lora, Recipe
+from brainalign.training.states import keep_state
+from brainalign.training.trainer import Watch
+from brainalign.training.tuning import tune
 from msgspec import structs
 from transformers import PreTrainedTokenizerFast
 from worlds.tiny_checkpoints import network

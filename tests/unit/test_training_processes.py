@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 import torch
 from brainalign.errors import InputError
-from brainalign.training import processes
 from brainalign.models.loading import empty
 from brainalign.models.manifest import describe
+from brainalign.training import processes
 from brainalign.training.pretraining import save_checkpoint
 from brainalign.training.tuned_checkpoint import Training, write_checkpoint
 from safetensors.torch import load_file

@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 import torch
 from brainalign.errors import InputError
-from brainalign.training.arms import course
-from brainalign.training.labelling import IGNORED, encode
 from brainalign.models.loading import load
 from brainalign.models.manifest import describe
+from brainalign.simulation.corpus import corpus
+from brainalign.simulation.instructions import instructions
+from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
+from brainalign.simulation.world import build_world
+from brainalign.training.arms import course
+from brainalign.training.labelling import IGNORED, encode
 from brainalign.training.pretraining import (
     Masking,
     PackedText,
@@ -20,10 +24,6 @@ from brainalign.training.pretraining import (
 from brainalign.training.prompts import ALPACA, Example, example
 from brainalign.training.samples import read_samples
 from brainalign.training.settings import Recipe, recipe_of
-from brainalign.simulation.corpus import corpus
-from brainalign.simulation.instructions import instructions
-from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
-from brainalign.simulation.world import build_world
 from transformers import PreTrainedTokenizerFast
 
 SIZES = {"layers": 1, "width": 16, "heads": 2, "batch_tokens": 256, "learning_rate": 0.01}

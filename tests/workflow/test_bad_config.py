@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 import yaml
-from brainalign.study.check import config_faults, duplicate_keys
+from brainalign.study.check import config_faults
+from brainalign.study.duplicate_keys import duplicate_keys
 from conftest import REPOSITORY
 
 from workflow.conftest import Study, with_tuning

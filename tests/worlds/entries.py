@@ -12,8 +12,8 @@ from brainalign.capability.tasks import Task
 from brainalign.encoding import alignment, benchmark, ceilings
 from brainalign.encoding.settings import Ceiling, Scoring, Split
 from brainalign.encoding.splits import Scheme
-from brainalign.reading import baselines
 from brainalign.models.settings import Features
+from brainalign.reading import baselines
 from brainalign.settings import plain, read
 from brainalign.simulation import datasets
 from brainalign.simulation.settings import Chapter, Passages, Reading, Simulation, Story

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.association import (
-from brainalign.notes import not_computable
     Correlation,
     over_clusters,
     partial,
@@ -23,6 +22,7 @@ from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.predictors import SIZE, formal_tasks, predictors
 from brainalign.behavior.fits import CORRELATIONS, GAIN
 from brainalign.intervals import Inference
+from brainalign.notes import not_computable
 
 COLUMNS = (
     "x", "y", "mode", "models", "subset", "n", "n_bases", "n_families", "method", "r", "slope", "p",

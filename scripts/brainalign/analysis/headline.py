@@ -9,7 +9,7 @@ import pandas as pd
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores
 from brainalign.analysis.correlations import WITHIN
-from brainalign.analysis.predictors import LOSS, MODELS, READ_LOSS, READING, SIZE, WHOLE, found_for
+from brainalign.analysis.predictors import LOSS, MODELS, SIZE, WHOLE, found_for
 from brainalign.analysis.records import MODES
 from brainalign.analysis.truth import CEILING, EFFECT, SCORE
 from brainalign.analysis.verdicts import (
@@ -25,6 +25,7 @@ from brainalign.analysis.verdicts import (
     of_test,
 )
 from brainalign.analysis.wording import counted, p_text, r_text, said, signed
+from brainalign.behavior.fits import READ_LOSS, READING
 
 PER_MODE = ("verdict", "line", "measure", "effect", "low", "high")
 COLUMNS = (

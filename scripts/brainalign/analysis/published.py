@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.association import (
-from brainalign.notes import not_computable
     Correlation,
     correlation_p,
     over_clusters,
@@ -17,6 +16,7 @@ from brainalign.notes import not_computable
 from brainalign.analysis.multiplicity import benjamini_hochberg
 from brainalign.analysis.resampling import paired_tests
 from brainalign.errors import InputError
+from brainalign.notes import not_computable
 
 BRAIN_DATASETS = ("pereira2018", "blank2014", "wehbe2014")
 MEASURES = (*BRAIN_DATASETS, "average", "futrell2018")

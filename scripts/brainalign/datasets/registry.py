@@ -26,11 +26,6 @@ BRAIN_AND_BEHAVIOR = (
     "wehbe2014",
     "own",
 )
-TIMED = ("alice", "wehbe2014")  # those whose rows are volumes of a scan
-# Types that hold reading times.
-READING = ("natural-stories", "natural-stories-maze", "reading-brain", "futrell2018")
-# Those that hold several measures of each word, a region each; a benchmark names one.
-MEASURED = ("reading-brain",)
 # raw_files(source) -> list[RawFile]; read(records, source, stimuli) -> PublishedSurprisal
 COUNTED_RELEASES = ("michaelov2024",)  # those that say how many tokens each word has
 # Types of dataset whose words these releases are about.

@@ -1,16 +1,29 @@
 """Where published data come from: a class for each type of `source`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
+from brainalign.datasets.measures import MEASURES
 from brainalign.settings import Settings, key
 
 
 class Source(Settings, tag_field="type", frozen=True):
-    """Where data come from."""
+    """Where data come from.
+
+    timed : rows are volumes of a scan. reading : responses are reading times. neighbours : rows
+    follow each other in a text or scan. measures : several of each word, a region each; a benchmark
+    names one. None: only the files tell.
+    """
+
+    timed: ClassVar[bool | None] = False
+    reading: ClassVar[bool | None] = False
+    neighbours: ClassVar[bool | None] = True
+    measures: ClassVar[tuple[str, ...] | None] = ()
 
 
 class Own(Source, tag="own", frozen=True):
     """Your own data (docs/adding-a-dataset.md)."""
+
+    timed = reading = neighbours = measures = None
 
     stimuli: Annotated[str, key("table of stimuli: CSV or Parquet")]
     responses: Annotated[str, key("responses: netCDF-4")]
@@ -20,11 +33,15 @@ class Own(Source, tag="own", frozen=True):
 class Alice(Source, tag="alice", frozen=True):
     """Alice in Wonderland: fMRI of 27 listeners."""
 
+    timed = True
+
     radius: Annotated[Literal["10mm", "6mm"], key("of the spheres that are averaged")] = "10mm"
 
 
 class NaturalStories(Source, tag="natural-stories", frozen=True):
     """Natural Stories: self-paced reading times."""
+
+    reading = True
 
     readers: Annotated[Literal["mean", "each"], key("their mean, or every reader")] = "mean"
 
@@ -32,9 +49,14 @@ class NaturalStories(Source, tag="natural-stories", frozen=True):
 class NaturalStoriesMaze(Source, tag="natural-stories-maze", frozen=True):
     """Natural Stories: maze times of single readers."""
 
+    reading = True
+
 
 class ReadingBrain(Source, tag="reading-brain", frozen=True):
     """Reading Brain: eye movements, several measures; a benchmark names one."""
+
+    reading = True
+    measures = MEASURES
 
 
 class Pereira2018(Source, tag="pereira2018", frozen=True):
@@ -51,13 +73,19 @@ class Blank2014(Source, tag="blank2014", frozen=True):
 class Wehbe2014(Source, tag="wehbe2014", frozen=True):
     """Wehbe 2014: fMRI of a chapter, word by word."""
 
+    timed = True
+
 
 class Futrell2018(Source, tag="futrell2018", frozen=True):
     """Futrell 2018: reading times as Brain-Score packages them."""
 
+    reading = True
+
 
 class Tuckute2024(Source, tag="tuckute2024", frozen=True):
     """Tuckute 2024: fMRI of 1,000 sentences without context."""
+
+    neighbours = False
 
 
 class Fedorenko2016(Source, tag="fedorenko2016", frozen=True):

@@ -30,6 +30,7 @@ from brainalign.encoding.summary import (
     OF_CHOSEN,
     Scores,
     mean_of_defined,
+    reason,
     with_mean,
 )
 from brainalign.formats.activations import ActivationFile
@@ -191,28 +192,18 @@ def _stacked(stack: Scores | None, layer: Scores | None, better: np.ndarray) -> 
     return stack
 
 
-def _report(name: str, index: int, n_layers: int, table: pd.DataFrame) -> None:
-    r = _overall(table)["r"].iloc[0]
-    LOG.info("layer %d/%d %s: r = %.4f", index + 1, n_layers, name, r)
-
-
-def _warn(layers: pd.DataFrame) -> None:
-    """Say once for all layers what of a table should be looked at."""
-    whole = _overall(layers)
-    undefined, n = whole["n_undefined"], len(whole)
-    if undefined.any():
-        LOG.warning("up to %d targets have no r in some fold", undefined.max())
-    whole_layers = whole[whole["reduction"].str.startswith("none")]
-    if len(whole_layers):
-        why = whole_layers["reduction"].iloc[0].removeprefix("none: ")
-        LOG.warning("%d of %d layers are not reduced: %s", len(whole_layers), n, why)
-    edge = whole.loc[whole["alpha_at_edge"] > AT_EDGE, "alpha_at_edge"]
-    if len(edge):
+def _report_targets(responses: Responses) -> None:
+    """Warn of targets without a score, and of rows that subjects missed."""
+    lost = int((~responses.measured).sum())
+    if lost:
+        first = int(np.flatnonzero(~responses.measured)[0])
         LOG.warning(
-            "alpha at an edge of the grid: in %d of %d layers for more than %.0f %% of the targets "
-            "(at most %.0f %%); a wider grid (alphas: low, high) or relative: true may fit better",
-            len(edge), n, 100 * AT_EDGE, 100 * edge.max(),
+            "%d of %d targets have no score (%s), first %s",
+            lost, responses.measured.size, reason(responses.unmeasured[~responses.measured]),
+            responses.targets.ids[first],
         )  # fmt: skip
+    for subject, missed in responses.missed.items():
+        LOG.warning("%s missed %d of %d rows", subject, missed.sum(), missed.size)
 
 
 def _missed(table: pd.DataFrame, responses: Responses, splits: Sequence[Split]) -> list[int]:
@@ -268,16 +259,24 @@ def _of_folds(layers: Layers, names: Sequence[str], best: np.ndarray) -> list[Fe
 
 
 def _report(name: str, index: int, n_layers: int, table: pd.DataFrame) -> None:
-    row = overall(table).iloc[0]
-    LOG.info("layer %d/%d %s: r = %.4f", index + 1, n_layers, name, row["r"])
-    if row["n_undefined"]:
-        LOG.warning("%s: %d targets have no r in some fold", name, row["n_undefined"])
-    if row["reduction"].startswith("none"):
-        LOG.warning("%s: not reduced, %s", name, row["reduction"].removeprefix("none: "))
-    if row["alpha_at_edge"] > 0.05:
+    r = overall(table)["r"].iloc[0]
+    LOG.info("layer %d/%d %s: r = %.4f", index + 1, n_layers, name, r)
+
+
+def _warn(layers: pd.DataFrame) -> None:
+    """Say once for all layers what of a table should be looked at."""
+    whole = overall(layers)
+    undefined, n = whole["n_undefined"], len(whole)
+    if undefined.any():
+        LOG.warning("up to %d targets have no r in some fold", undefined.max())
+    whole_layers = whole[whole["reduction"].str.startswith("none")]
+    if len(whole_layers):
+        why = whole_layers["reduction"].iloc[0].removeprefix("none: ")
+        LOG.warning("%d of %d layers are not reduced: %s", len(whole_layers), n, why)
+    edge = whole.loc[whole["alpha_at_edge"] > AT_EDGE, "alpha_at_edge"]
+    if len(edge):
         LOG.warning(
-            "%s: %.0f %% of the targets choose the lowest or highest alpha; a wider grid (alphas: "
-            "low, high), or relative: true, may fit better",
-            name,
-            100 * row["alpha_at_edge"],
-        )
+            "alpha at an edge of the grid: in %d of %d layers for more than %.0f %% of the targets "
+            "(at most %.0f %%); a wider grid (alphas: low, high) or relative: true may fit better",
+            len(edge), n, 100 * AT_EDGE, 100 * edge.max(),
+        )  # fmt: skip

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from brainalign.analysis.predictors import LOSS, READ_LOSS, READING, SIZE, found_for, predictors
+from brainalign.analysis.predictors import LOSS, SIZE, found_for, predictors
 from brainalign.analysis.wording import r_text
+from brainalign.behavior.fits import READ_LOSS, READING
 from brainalign.behavior.reliability import AT_LEAST
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, model_order
 from brainalign.figures.paging import WHOLE, Page

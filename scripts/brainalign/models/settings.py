@@ -254,3 +254,24 @@ class Model(Settings, frozen=True):
     ] = None
     scored_on: ScoredOn = None
     trust_remote_code: Annotated[bool, key("run code from the model's repository")] = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.source, Kuribayashi2024 | Michaelov2024 | SurprisalTable):
+            return
+        # Published surprisal has a file for each presentation, and its source may name one.
+        if self.chat is not None:
+            raise InputError(
+                "chat: only models with weights have it; for published surprisal the source says "
+                "it (presentation: chat)"
+            )
+        named = self.source.presentation
+        if self.presentations and named is not None:
+            raise InputError(
+                f"source.presentation: {named!r}, but presentations are given, too; give one of "
+                "them"
+            )
+        if len(self.presentations or ()) > 1 and isinstance(self.source, SurprisalTable):
+            raise InputError(
+                "presentations: a table of your own is of one presentation; make a model of each "
+                "table"
+            )

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from brainalign.datasets.settings import Source
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key
 
@@ -62,7 +63,7 @@ class Simulation(Settings, frozen=True):
     ] = 0.8
 
 
-class Passages(Settings, tag_field="type", tag="simulated kind=passages", frozen=True):
+class Passages(Source, tag="simulated kind=passages", frozen=True):
     """Sentences in passages of 12 topics, untimed (as Pereira2018)."""
 
     passages_per_topic: Annotated[int, key("passages on each of the 12 topics", ge=1)] = 5
@@ -75,7 +76,7 @@ class Passages(Settings, tag_field="type", tag="simulated kind=passages", frozen
             raise InputError("sentences: 1 in 1 passage_per_topic, expected 2 rows per topic")
 
 
-class Story(Settings, tag_field="type", tag="simulated kind=story", frozen=True):
+class Story(Source, tag="simulated kind=story", frozen=True):
     """Fragments of 2 s of stories, a target per region (as Blank2014)."""
 
     stories: Annotated[int, key("number of stories", ge=1)] = 6
@@ -83,8 +84,10 @@ class Story(Settings, tag_field="type", tag="simulated kind=story", frozen=True)
     subjects: Annotated[int, key("simulated subjects", ge=1)] = 5
 
 
-class Chapter(Settings, tag_field="type", tag="simulated kind=chapter", frozen=True):
+class Chapter(Source, tag="simulated kind=chapter", frozen=True):
     """Words with times, scanned every 2 s (as Wehbe2014)."""
+
+    timed = True
 
     runs: Annotated[int, key("runs of the scan", ge=1)] = 4
     volumes: Annotated[int, key("volumes of a run; the last 5 are silent", ge=6)] = 110
@@ -92,8 +95,10 @@ class Chapter(Settings, tag_field="type", tag="simulated kind=chapter", frozen=T
     targets: Annotated[int, key("targets of each subject", ge=1)] = 60
 
 
-class Reading(Settings, tag_field="type", tag="simulated kind=reading", frozen=True):
+class Reading(Source, tag="simulated kind=reading", frozen=True):
     """Reading times of each word (as Futrell2018)."""
+
+    reading = True
 
     stories: Annotated[int, key("number of stories", ge=1)] = 6
     sentences: Annotated[int, key("sentences of a story", ge=1)] = 25

@@ -1,0 +1,186 @@
+"""What no class can know of models: partners, parents, circles, and what they are scored on."""
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from brainalign.datasets.registry import COUNTED_RELEASES, reader, surprisal_fits
+from brainalign.errors import InputError
+from brainalign.settings import read
+from brainalign.study.models import (
+    PUBLISHED_INSTRUCTIONS,
+    Model,
+    checkpoint_name,
+    checkpoints,
+    counts_tokens,
+    instruction_data,
+    parent,
+    partner,
+    role,
+)
+from brainalign.training.settings import Course
+
+Config = Mapping[str, Any]
+
+SCORED = ("alignment", "behavior", "capability", "next_word")  # sections that score models
+
+
+def unknown(path: str, value: str, known: Mapping[str, Any], what: str) -> str:
+    """The fault of a name that leads nowhere, with the nearest name that does not."""
+    near = difflib.get_close_matches(value, list(known), n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{path}: {value!r} is no {what}; {hint}allowed: {', '.join(known) or 'none defined'}"
+
+
+def model_faults(config: Config, models: Mapping[str, Model]) -> Iterator[str]:
+    """Faults of reference in the entries of models (`study.models.all_models`)."""
+    for name, model in models.items():
+        path = f"models.{name}"
+        yield from _made_from_faults(path, name, model, models)
+        yield from _circle(name, models)
+        yield from _partner_faults(path, name, model, models)
+        sigma = model["source"].get("sigma")
+        datasets = config.get("datasets", {})
+        for dataset in sorted(set(sigma if isinstance(sigma, dict) else ()) - {"default"}):
+            if dataset not in datasets:
+                yield unknown(f"{path}.source.sigma", dataset, datasets, "dataset")
+        if "experiment" not in model:
+            yield from _scored_on_faults(path, model, config)
+        if model["source"]["type"] == "surprisal":
+            yield from _surprisal_faults(path, model, config)
+
+
+def _made_from_faults(
+    path: str, name: str, model: Model, models: Mapping[str, Model]
+) -> Iterator[str]:
+    """A model's `base` and `source.of`: language models of the study, and others than itself."""
+    for key, other in (("base", model.get("base")), ("source.of", parent(model))):
+        if other is None:
+            continue
+        if other not in models:
+            yield unknown(f"{path}.{key}", other, models, "model of this study")
+        elif other == name:
+            yield f"{path}.{key}: {other!r} is the model itself; name another model"
+        elif role(models[other]) in ("baseline", "truth"):
+            yield f"{path}.{key}: {other!r} is a baseline; name a language model"
+        elif key == "source.of" and models[other]["source"]["type"] == "surprisal":
+            if not counts_tokens(model):
+                yield f"{path}.{key}: {other!r} has no weights; name a model that has"
+            elif models[other]["source"].get("release") not in COUNTED_RELEASES:
+                yield (
+                    f"{path}.{key}: the published surprisal of {other!r} does not say how many "
+                    "tokens a word has; name a model with weights, or of release "
+                    f"{', '.join(COUNTED_RELEASES)}"
+                )
+
+
+def _circle(name: str, models: Mapping[str, Model]) -> Iterator[str]:
+    """Models that are made from each other; a circle is said once, of its first name."""
+    chain, step = [name], parent(models[name])
+    while step is not None and step in models and step not in chain:
+        chain.append(step)
+        step = parent(models[step])
+    if step == name and len(chain) > 1 and name == min(chain):
+        yield f"models.{name}.source.of: {' → '.join([*chain, name])} is a circle"
+
+
+def _partner_faults(
+    path: str, name: str, model: Model, models: Mapping[str, Model]
+) -> Iterator[str]:
+    """The partner of a tuned model is vanilla."""
+    vanilla = partner(model)
+    if vanilla is None or vanilla not in models or vanilla == name:
+        return
+    if role(models[vanilla]) == "untrained":
+        yield f"{path}.base: {vanilla!r} is untrained; name a vanilla model"
+    root = partner(models[vanilla])
+    if root is not None and root in models and root != vanilla and role(models[root]) == "vanilla":
+        yield (
+            f"{path}.base: {vanilla!r} is itself tuned from {root!r}, and models tuned from one "
+            f"model count together; name a vanilla model (base: {root})"
+        )
+
+
+def tuning_faults(config: Config) -> Iterator[str]:
+    """Faults of tuning experiments, whose checkpoints become models of the study."""
+    models: dict[str, str] = dict.fromkeys(config["models"], "a model of the study")
+    for name, experiment in config.get("tuning", {}).items():
+        path, base = f"tuning.{name}", experiment["base"]
+        if base not in config["models"]:
+            yield unknown(f"{path}.base", base, config["models"], "model of this study")
+        elif role(config["models"][base]) in ("baseline", "truth"):
+            yield f"{path}.base: {base!r} is a baseline; name a language model"
+        yield from _scored_on_faults(path, experiment, config)
+        for scored in experiment.get("scored_on", ()):
+            benchmark = config.get("alignment", {}).get(scored)
+            if benchmark and benchmark["regression"]["type"] in ("rsa", "cka"):
+                yield f"{path}.scored_on: {scored!r} is a similarity; trajectories hold r alone"
+        recipe = read(experiment.get("recipe", {}), Course)
+        end = (recipe.samples or math.inf) * recipe.epochs
+        for seen in experiment["checkpoints"]:
+            if seen > end:
+                yield (
+                    f"{path}.checkpoints: {seen} is beyond the training's end, {end:g} samples "
+                    "(samples × epochs)"
+                )
+        for arm, seed, seen in checkpoints(experiment):
+            made = checkpoint_name(base, arm, seed, seen)
+            if made in models:
+                yield f"{path}: its checkpoint {made!r} is already {models[made]}"
+            models[made] = f"a checkpoint of {name}"
+
+
+def _scored_on_faults(path: str, entry: Config, config: Config) -> Iterator[str]:
+    scorable = dict.fromkeys(name for key in SCORED for name in config.get(key, {}))
+    for scored in entry.get("scored_on", ()):
+        if scored not in scorable:
+            yield unknown(f"{path}.scored_on", scored, scorable, "benchmark, task or text here")
+
+
+def _surprisal_faults(path: str, model: Config, config: Config) -> Iterator[str]:
+    """A model of published surprisal: its release, what it is scored on, what is made of it."""
+    source, datasets = model["source"], config.get("datasets", {})
+    further = "presented" in model
+    if "release" in source:
+        try:
+            reader(source).raw_files(source)
+        except InputError as error:
+            where = f"models.{model['presented']}.presentations" if further else f"{path}.source"
+            yield f"{where}: {error}"
+    if further:  # the rest is said of its first presentation
+        return
+    if "release" not in source and source["dataset"] not in datasets:
+        yield unknown(f"{path}.source.dataset", source["dataset"], datasets, "dataset here")
+        return
+    behavior = config.get("behavior", {})
+    fitting = [
+        name
+        for name, benchmark in behavior.items()
+        if (dataset := datasets.get(benchmark["dataset"])) is not None
+        and surprisal_fits(source, benchmark["dataset"], dataset["source"])
+    ]
+    if not fitting:
+        yield f"{path}: no benchmark of section behavior has the words of its surprisal"
+    for name in model.get("scored_on", ()):
+        if any(name in config.get(section, {}) for section in SCORED) and name not in fitting:
+            yield (
+                f"{path}.scored_on: {name!r} needs weights or other words; published surprisal is "
+                f"scored on {', '.join(fitting) or 'nothing here'}"
+            )
+
+
+def without_instructions(models: Mapping[str, Model]) -> Iterator[str]:
+    """Models that are tuned on data for which there is no default."""
+    bases: dict[str, str | None] = {}
+    for name, model in models.items():
+        if model["source"]["type"] == "tune" and instruction_data(name, models) is None:
+            experiment = model.get("experiment")
+            path = f"tuning.{experiment}" if experiment else f"models.{name}.source"
+            bases[path] = parent(model)
+    for path, base in bases.items():
+        yield (
+            f"{path}: key 'instructions' is missing; {base!r} was not trained on the simulated "
+            "world, so there is no default; allowed: simulated, "
+            f"{', '.join(PUBLISHED_INSTRUCTIONS)}, or a path that ends in .json or .jsonl"
+        )
