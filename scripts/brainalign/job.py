@@ -144,7 +144,7 @@ def _wait_for_lock(file: TextIO, log: logging.Logger) -> None:
 def _is_out_of_memory(error: Exception) -> bool:
     """numpy raises a MemoryError, torch an OutOfMemoryError on GPUs, a RuntimeError on CPUs.
 
-    The words of another process' error stand in the one that tells of it (`models/processes.py`);
+    The words of another process' error stand in the one that tells of it (`training/processes.py`);
     Linux kills one that takes too much memory.
     """
     return (
