@@ -141,11 +141,13 @@ def code(script, *others):
     return lambda wildcards: digest_of(script, *others)
 
 
-def reader_code(script, source):
-    """The same of a rule that reads published data, whose `source` is looked up by wildcards: the
-    code and tables of other readers do not count.
+def reader_code(script, source, *kinds):
+    """The same of a rule that reads data of these kinds, whose `source` is looked up by wildcards:
+    the code and tables of other readers do not count.
     """
-    return lambda wildcards: digest_of(script, *reader_files(source(wildcards)["type"]))
+    return lambda wildcards: digest_of(
+        script, *reader_files(source(wildcards)["type"], *kinds)
+    )
 
 
 def kind_of_work(rule):
@@ -255,7 +257,11 @@ def own_paths(source):
     if kind == "delta":
         return [*own_paths(source["base"]), *own_paths(source["delta"])]
     if kind == "own":
-        return [Path(source["stimuli"]), Path(source["responses"])]
+        return [
+            Path(source[key])
+            for key in ("stimuli", "responses", "path")
+            if key in source
+        ]
     if kind in ("gguf", "folder") or (
         kind in ("baseline", "surprisal") and "path" in source
     ):
@@ -274,20 +280,25 @@ def own_files(source):
     return files
 
 
+def own_source(wildcards):
+    """The source that a job of these wildcards reads, and its key in the config."""
+    if model := wildcards.get("model"):
+        return f"models.{model}.source", ALL_MODELS[model]["source"]
+    if task := wildcards.get("task"):
+        return f"capability.{task}.questions", task_source(wildcards)
+    if text := wildcards.get("text"):
+        return f"next_word.{text}.source", text_source(wildcards)
+    return f"datasets.{wildcards.dataset}.source", dataset_key("source")(wildcards)
+
+
 def missing_files(jobs):
     """A line for each of the user's own files that one of these jobs needs and that is not there."""
     lines = []
     for job in jobs:
         if "own" in job.input.keys():
-            model = job.wildcards.get("model")
-            name = f"models.{model}" if model else f"datasets.{job.wildcards.dataset}"
-            source = (
-                ALL_MODELS[model]["source"]
-                if model
-                else dataset_key("source")(job.wildcards)
-            )
+            key, source = own_source(job.wildcards)
             paths = [p for p in own_paths(source) if not p.exists()]
-            lines += [f"{name}.source: {path} is not there" for path in paths]
+            lines += [f"{key}: {path} is not there" for path in paths]
     return sorted(set(lines))
 
 

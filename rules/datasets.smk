@@ -1,8 +1,16 @@
 """Real data: raw files from the mirror or their official place, then one form for all."""
 
+from brainalign.datasets.registry import QUESTIONS, TEXTS as READABLE_TEXTS
+
 
 def task_source(wildcards):
     return plain(CAPABILITY[wildcards.task].questions)
+
+
+def own_shots(wildcards):
+    """How many worked examples a task takes from the user's own questions."""
+    task = CAPABILITY[wildcards.task]
+    return task.shots if tag_of(task.questions) == "own" else None
 
 
 def text_source(wildcards):
@@ -68,6 +76,8 @@ rule prepare_dataset:
 
 
 rule fetch_questions:
+    input:
+        own=lambda wildcards: own_files(task_source(wildcards)),
     output:
         raw=result("questions", "{task}.raw.json"),
     log:
@@ -102,12 +112,15 @@ rule prepare_questions:
     params:
         source=task_source,
         seed=STUDY.seed,
-        code=reader_code("prepare_questions", task_source),
+        shots=own_shots,
+        code=reader_code("prepare_questions", task_source, QUESTIONS),
     script:
         "../scripts/prepare_questions.py"
 
 
 rule fetch_text:
+    input:
+        own=lambda wildcards: own_files(text_source(wildcards)),
     output:
         raw=result("texts", "{text}.raw.json"),
     log:
@@ -140,7 +153,7 @@ rule prepare_text:
     conda:
         "../envs/data.yaml"
     params:
-        code=reader_code("prepare_text", text_source),
+        code=reader_code("prepare_text", text_source, READABLE_TEXTS),
     script:
         "../scripts/prepare_text.py"
 

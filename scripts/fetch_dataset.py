@@ -16,10 +16,13 @@ with job(snakemake.log[0]) as log:
     # Not a param: another mirror holds the same files, whose hashes are checked.
     mirror = snakemake.config.get("mirror")
     records = locate(files, mirror, snakemake.params.downloads)
-    for origin in ("mirror", "download"):
-        found = [record for record in records if record["origin"] == origin]
-        if found:
-            log.info("%d files from %s", len(found), origin)
+    if source["type"] == "own":
+        log.info("your own: %s", ", ".join(record["path"] for record in records))
+    else:
+        for origin in ("mirror", "download"):
+            n = sum(record["origin"] == origin for record in records)
+            if n:
+                log.info("%d files from %s", n, origin)
     unverified = [record["name"] for record in records if not record["verified"]]
     if unverified and source["type"] != "own":
         log.warning("no published hash to compare: %s", ", ".join(unverified))

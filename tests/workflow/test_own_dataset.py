@@ -80,6 +80,32 @@ def test_the_planted_truth_is_not_asked_of_data_that_have_none(tmp_path, small_c
 
 
 @pytest.mark.long
+def test_questions_and_texts_of_ones_own_are_prepared(tmp_path, small_config):
+    config = copy.deepcopy(small_config)
+    quiz = {"type": "own", "path": "quiz.csv"}
+    config["capability"]["quiz"] = {
+        "questions": quiz, "format": "multiple-choice", "scoring": "loglikelihood", "shots": 1,
+    }  # fmt: skip
+    config["next_word"]["mine"] = {"source": {"type": "own", "path": "mine.txt"}}
+    study = Study(tmp_path, config)
+    made = ("--", "results/questions/quiz.parquet", "results/texts/mine.txt")
+    missing = study.snakemake("--cores", "1", *made)
+    assert missing.returncode != 0
+    assert "capability.quiz.questions: quiz.csv is not there" in missing.stdout + missing.stderr
+    rows = "Two?,2,3,A,dev\nThree?,2,3,B,test\n"
+    (tmp_path / "quiz.csv").write_text(f"question,A,B,answer,split\n{rows}", encoding="utf-8")
+    (tmp_path / "mine.txt").write_text("One day it rained.\n", encoding="utf-8")
+    study.run("--quiet", "rules", "host", *made)
+    questions = pd.read_parquet(tmp_path / "results" / "questions" / "quiz.parquet")
+    assert questions["gold"].tolist() == [0, 1]
+    text = (tmp_path / "results" / "texts" / "mine.txt").read_text(encoding="utf-8")
+    assert text == "One day it rained.\n"
+    assert study.jobs(*made) == set()
+    (tmp_path / "mine.txt").write_text("Another day.\n", encoding="utf-8")
+    assert study.jobs(*made) == {"fetch_text mine", "prepare_text mine"}
+
+
+@pytest.mark.long
 def test_word_vectors_that_change_are_read_again(tmp_path, small_config):
     config = copy.deepcopy(small_config)
     vectors = tmp_path / "vectors.txt"

@@ -17,9 +17,10 @@ ANSWER = "the answer is"
 def question_set(questions: pd.DataFrame, task: Task) -> QuestionSet:
     """The questions of one file and its worked examples.
 
-    The examples are the file's first `shots` questions, which are then not asked. For
-    `chain-of-thought`, and for `direct` where the table has them, they are the published ones
-    instead (the row of split `prompt`), and every question is asked.
+    The examples are the file's first `shots` questions, which are then not asked; where it has
+    questions of split `dev`, the first of these, and all others are asked. For `chain-of-thought`,
+    and for `direct` where the table has them, they are the published ones instead (the row of split
+    `prompt`), and every question is asked.
 
     Raises
     ------
@@ -38,6 +39,14 @@ def question_set(questions: pd.DataFrame, task: Task) -> QuestionSet:
         put = chain_of_thought if reasoned else question_and_answer
         items = tuple(put(row["input"], row["target"]) for row in asked)
         return QuestionSet(header, tuple(shots[: task.shots]), tuple(asked), items)
+    shown = questions[questions["split"] == "dev"].to_dict("records")
+    if shown:
+        if len(shown) < task.shots:
+            raise InputError(
+                f"subject {subject}: {len(shown)} questions of split dev, too few for "
+                f"{task.shots} shots"
+            )
+        asked = [*shown[: task.shots], *asked]
     if len(asked) <= task.shots:
         raise InputError(
             f"subject {subject}: {len(asked)} questions, none is left beside {task.shots} shots"

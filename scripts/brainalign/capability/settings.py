@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from brainalign.datasets.settings import Bbh, Blimp, Mmlu, SimulatedQuestions
+from brainalign.datasets.settings import Bbh, Blimp, Mmlu, OwnQuestions, SimulatedQuestions
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key, tag_of
 
@@ -62,7 +62,9 @@ class MinimalPairs(Settings, tag_field="format", tag="minimal-pairs", frozen=Tru
     scoring: Annotated[Literal["sentences"], key("the likelier sentence")] = "sentences"
 
 
-QuestionSource = Annotated[SimulatedQuestions | Mmlu | Bbh, key("where the questions come from")]
+QuestionSource = Annotated[
+    SimulatedQuestions | Mmlu | Bbh | OwnQuestions, key("where the questions come from")
+]
 
 
 class MultipleChoiceTask(MultipleChoice, tag="multiple-choice", kw_only=True, frozen=True):

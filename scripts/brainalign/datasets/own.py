@@ -23,9 +23,9 @@ BY_HAND = "the config names it"
 
 
 def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
-    """The two files that the config names, as paths from the working directory."""
+    """The files that the config names: of a dataset two, of questions or a text one."""
     files = []
-    for key in ("stimuli", "responses"):
+    for key in ("path",) if "path" in source else ("stimuli", "responses"):
         if not isinstance(source.get(key), str):
             raise InputError(f"source.{key}: {source.get(key)!r}, expected a path")
         path = str(Path(source[key]).absolute())

@@ -33,15 +33,19 @@ RELEASED_WORDS = ("natural-stories", "natural-stories-maze")
 # Release → the type of dataset whose times its published fits are of.
 FITTED_TIMES = {"kuribayashi2024": "natural-stories", "michaelov2024": "natural-stories-maze"}
 # raw_files(source) -> list[RawFile]; read(records, source, seed) -> DataFrame
-QUESTIONS = ("mmlu", "bbh", "blimp")
+QUESTIONS = ("mmlu", "bbh", "blimp", "own")
 # raw_files(source) -> list[RawFile]; read(records) -> list of articles
-TEXTS = ("wikitext2",)
+TEXTS = ("wikitext2", "own")
 # raw_files(source) -> list[RawFile]; read(records) -> list of samples
 INSTRUCTIONS = ("alpaca",)
+# What the user's own files hold → the module that reads them; of datasets `own`.
+OF_USERS = {QUESTIONS: "own_questions", TEXTS: "own_text"}
 
 
 def reader(source: Mapping[str, Any], *kinds: Sequence[str]) -> ModuleType:
     """The module that reads `source["type"]`, among `kinds` (all kinds if none is given).
+
+    Without `kinds`, type `own` is read by `own`, whose `raw_files` serve all of the user's files.
 
     Raises
     ------
@@ -52,9 +56,9 @@ def reader(source: Mapping[str, Any], *kinds: Sequence[str]) -> ModuleType:
     every = (BRAIN_AND_BEHAVIOR, QUESTIONS, TEXTS, INSTRUCTIONS)
     known = [kind for among in kinds or every for kind in among]
     if source.get("type") not in known:
-        found, allowed = source.get("type"), ", ".join(sorted(known))
+        found, allowed = source.get("type"), ", ".join(sorted(set(known)))
         raise InputError(f"source.type: {found!r} is not allowed; allowed: {allowed}")
-    return import_module(f"brainalign.datasets.{_stem(source['type'])}")
+    return import_module(f"brainalign.datasets.{_stem(source['type'], *kinds)}")
 
 
 def surprisal_kind(source: Mapping[str, Any]) -> str:
@@ -69,12 +73,14 @@ def surprisal_fits(source: Mapping[str, Any], name: str, dataset: Mapping[str, A
     return bool(source["dataset"] == name)
 
 
-def reader_files(kind: str) -> list[Path]:
+def reader_files(kind: str, *kinds: Sequence[str]) -> list[Path]:
     """The module that reads a type of source, and what of resources/ is named like it."""
-    stem = _stem(kind)
+    stem = _stem(kind, *kinds)
     tables = sorted(RESOURCES.glob(f"*/{stem}[._]*"))  # lists of raw files, categories, texts
     return [Path(__file__).with_name(f"{stem}.py"), *tables]
 
 
-def _stem(kind: str) -> str:
+def _stem(kind: str, *kinds: Sequence[str]) -> str:
+    if kind == "own":
+        return next((OF_USERS[among] for among in map(tuple, kinds) if among in OF_USERS), kind)
     return kind.replace("-", "_")

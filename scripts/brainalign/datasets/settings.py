@@ -121,6 +121,19 @@ class Blimp(Questions, tag="blimp", frozen=True):
     per_subject: Annotated[int, key("pairs of each paradigm; null: all", ge=1)] | None = None
 
 
+class OwnQuestions(Questions, tag="own", frozen=True):
+    """Your own questions (docs/adding-a-dataset.md)."""
+
+    path: Annotated[
+        str,
+        key(
+            "table of questions",
+            pattern=r"\.(csv|tsv|parquet|jsonl)$",
+            allowed="a path that ends in .csv, .tsv, .parquet or .jsonl",
+        ),
+    ]
+
+
 class TextSource(Settings, tag_field="type", frozen=True):
     """Where a running text comes from."""
 
@@ -133,3 +146,9 @@ class Wikitext2(TextSource, tag="wikitext2", frozen=True):
     """WikiText-2."""
 
     split: Annotated[Literal["test", "validation"], key("which part")] = "test"
+
+
+class OwnText(TextSource, tag="own", frozen=True):
+    """Your own running text, in UTF-8."""
+
+    path: Annotated[str, key("the text", pattern=r"\.txt$", allowed="a path that ends in .txt")]

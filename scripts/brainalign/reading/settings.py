@@ -10,6 +10,7 @@ from brainalign.datasets.settings import (
     NaturalStories,
     NaturalStoriesMaze,
     Own,
+    OwnText,
     Pereira2018,
     ReadingBrain,
     SimulatedText,
@@ -72,7 +73,7 @@ class Dataset(Settings, frozen=True):
 class Text(Settings, frozen=True):
     """A running text whose next words are predicted; contexts never cross documents."""
 
-    source: Annotated[SimulatedText | Wikitext2, key("where the text comes from")]
+    source: Annotated[SimulatedText | Wikitext2 | OwnText, key("where the text comes from")]
     documents: Annotated[
         Literal["whole", "lines"], key("the text is one stream, or one document a line")
     ] = "whole"

@@ -121,9 +121,10 @@ def _stream_tokens(n: float, length: float, window: int, stride: int | None, apa
 
 
 def capability_tokens(task: Mapping[str, Any], apart: bool) -> float:
-    """Tokens that are read and written to answer a task; those of simulated questions are few."""
+    """Tokens that are read and written to answer a task; simulated questions and the user's own are
+    taken for few."""
     kind = task["questions"]["type"]
-    if kind == "simulated":
+    if kind not in QUESTIONS:
         return 0.0
     asked = QUESTIONS[kind]
     if task["questions"].get("per_subject"):
@@ -133,8 +134,9 @@ def capability_tokens(task: Mapping[str, Any], apart: bool) -> float:
 
 
 def loss_tokens(text: Mapping[str, Any]) -> float:
-    """Tokens that are read of a running text, each in as many windows as overlap."""
-    if text["source"]["type"] == "simulated":
+    """Tokens that are read of a running text, each in as many windows as overlap; a simulated text
+    and the user's own are taken for short."""
+    if text["source"]["type"] != "wikitext2":
         return 0.0
     overlap = text["window"] / text["stride"] if "window" in text and "stride" in text else 1
     return min(WIKITEXT, text.get("max_tokens", WIKITEXT)) * overlap

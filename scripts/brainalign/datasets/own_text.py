@@ -1,0 +1,22 @@
+"""A running text of the user's own, for next-word prediction."""
+
+from collections.abc import Sequence
+
+from brainalign.datasets.raw import Record, content
+from brainalign.errors import InputError
+from brainalign.formats.text import decode
+
+
+def read(records: Sequence[Record]) -> list[str]:
+    """The text as it stands, as one article; its line ends become `\\n`.
+
+    Raises
+    ------
+    InputError : it is not in UTF-8, or there is nothing in it.
+    """
+    (record,) = records
+    text = decode(content(record), record["path"]).replace("\r\n", "\n").strip("\n")
+    if not text.strip():
+        raise InputError(f"{record['path']}: the text is empty")
+    # Files of old Macs end their lines at carriage returns.
+    return [text if "\n" in text else text.replace("\r", "\n")]
