@@ -28,7 +28,7 @@ CARDS = {
     "reading-brain": "reading-brain",
     "futrell2018": "futrell2018",
 }
-TABLES = QUESTIONS + TEXTS + INSTRUCTIONS
+TABLES = sorted({*QUESTIONS, *TEXTS, *INSTRUCTIONS} - {"own"})
 
 
 @pytest.fixture(scope="module")

@@ -143,7 +143,7 @@ def _check_columns(header: Sequence[str], where: str, delimiter: str = ",") -> N
 
 
 def _with_choices(row: Question, header: Sequence[str]) -> Question:
-    """Cells that hold something; columns `A`, `B`, … become `choices`, without empty ones behind."""
+    """Cells that hold something; columns `A`, `B`, … become `choices`, up to the last filled."""
     cells = {name: cell for name, cell in row.items() if not _is_missing(cell)}
     letters = [letter for letter in LETTERS if letter in header]
     if letters:

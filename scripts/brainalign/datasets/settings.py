@@ -122,7 +122,7 @@ class Blimp(Questions, tag="blimp", frozen=True):
 
 
 class OwnQuestions(Questions, tag="own", frozen=True):
-    """Your own questions (docs/adding-a-dataset.md)."""
+    """Your own questions (docs/adding-questions.md)."""
 
     path: Annotated[
         str,
@@ -149,6 +149,6 @@ class Wikitext2(TextSource, tag="wikitext2", frozen=True):
 
 
 class OwnText(TextSource, tag="own", frozen=True):
-    """Your own running text, in UTF-8."""
+    """Your own running text, in UTF-8 (docs/adding-questions.md)."""
 
     path: Annotated[str, key("the text", pattern=r"\.txt$", allowed="a path that ends in .txt")]
