@@ -189,3 +189,17 @@ def test_end_token_of_the_generation_config_counts_too() -> None:
     finally:
         model.model.generation_config.eos_token_id = old
     assert torch.is_inference_mode_enabled() is False
+
+
+def test_questions_of_split_dev_are_the_worked_examples_and_all_others_are_asked() -> None:
+    columns = {"subject": "s", "task": "s", "category": "s"}
+    rows = [("d0", "dev"), ("d1", "dev"), ("t0", "test"), ("t1", "test")]
+    table = pd.DataFrame(
+        {"question_id": i, "split": split, "input": f"in {i}", "target": i, **columns}
+        for i, split in rows
+    )
+    asked_of = question_set(table, task("direct", shots=1))
+    assert [row["question_id"] for row in asked_of.rows] == ["t0", "t1"]
+    assert [(shot.body, shot.answer) for shot in asked_of.shots] == [("in d0\nAnswer:", " d0")]
+    with pytest.raises(InputError, match="2 questions of split dev, too few for 3 shots"):
+        question_set(table, task("direct", shots=3))
