@@ -96,8 +96,11 @@ def correlates(
     ]
     names = _panels(list(x.columns), capability)
     bands = -(-len(names) // ACROSS)  # rows of panels per block
-    computed = correlations.loc[correlations["y"] == f"brain {AVERAGE}", "r"].notna().any()
-    forest = 0.6 + ROW * max(len(x.columns), 6) if computed else LOW
+    across = -(-len(names) // bands)
+    average = correlations[correlations["y"] == f"brain {AVERAGE}"]
+    partials = average[(average["method"] == "partial") & average["x"].isin(x.columns)]
+    rows = len(x.columns) + len(partials[["x", "controlled_for"]].drop_duplicates())
+    forest = 0.6 + ROW * max(rows, 6) if average["r"].notna().any() else LOW
     scatters = 1.95 * len(blocks) * bands
     figure = sheet(PAGE, 1.1 + scatters + forest, bool(scores["simulated"].any()))
     heading(figure, "What goes with brain alignment, averaged over datasets")
@@ -106,7 +109,7 @@ def correlates(
         return figure
     markers, dashes = family_markers(scores), baseline_dashes(scores)
     outer = figure.add_gridspec(2, 1, height_ratios=[scatters, forest])
-    upper = outer[0].subgridspec(len(blocks) * bands, min(len(names), ACROSS))
+    upper = outer[0].subgridspec(len(blocks) * bands, across)
     panels = upper.subplots(squeeze=False, sharey="row")
     lower = outer[1].subgridspec(1, len(blocks)).subplots(squeeze=False)
     for row, (simulated, mode) in enumerate(blocks):
@@ -118,9 +121,9 @@ def correlates(
         for axes in panels[row * bands : (row + 1) * bands].flat[len(names) :]:
             axes.set_axis_off()
         for place, name in enumerate(names):
-            axes = panels[row * bands + place // ACROSS, place % ACROSS]
+            axes = panels[row * bands + place // across, place % across]
             _panel(axes, points, name, found, mode + ", simulated" * simulated, markers, dashes)
-            axes.set_ylabel("alignment (mean r)" if place % ACROSS == 0 else "")
+            axes.set_ylabel("alignment (mean r)" if place % across == 0 else "")
         _forest(lower[0, row], found, list(x.columns), mode, simulated)
         if row:
             lower[0, row].set_yticklabels([])
