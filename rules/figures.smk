@@ -3,8 +3,14 @@
 from brainalign.figures.captions import caption as caption_text, title
 from brainalign.resources import caption as caption_file
 
-# The simulated subjects' regions are names that mean nothing (docs/methods/simulation.md).
-REGION_BENCHMARKS = [n for n, b in REGRESSIONS.items() if b.dataset in REAL_DATASETS]
+# Benchmark of real data → the files of its models' scores. (The simulated subjects' regions are names
+# that mean nothing, docs/methods/simulation.md.)
+REGION_FILES = {
+    benchmark: files
+    for benchmark, entry in REGRESSIONS.items()
+    if entry.dataset in REAL_DATASETS
+    and (files := [f for f in SCORE_FILES if f["benchmark"] == benchmark])
+}
 # Section of the report → its figures, in order.
 SECTIONS = {
     "Instruction tuning": ["improvement", "mixed_effects", "trajectory", "training"],
@@ -64,7 +70,7 @@ def figure_names():
     names += ["behavior", "reading_measures"] if BEHAVIOR_FILES else []
     names += ["training"] if TUNED_HERE else []
     names += [name for name in OF_ONE_TABLE if table_inputs(name)]
-    names += ["regions"] if REGION_BENCHMARKS else []
+    names += ["regions"] if REGION_FILES else []
     names += ["dataset"] if DATASETS else []
     return [name for name in SECTION_OF if name in names]
 
@@ -74,7 +80,7 @@ def parts_of(name):
     the families of a page, and the wildcards of the caption.
     """
     if name == "regions":
-        return [(f"regions/{b}", b, {}) for b in REGION_BENCHMARKS]
+        return [(f"regions/{b}", "", {"benchmark": b}) for b in REGION_FILES]
     if name == "dataset":
         return [(f"datasets/{d}", "", {"dataset": d}) for d in DATASETS]
     if name not in PAGED or len(PAGES) == 1:
@@ -260,30 +266,29 @@ rule plot_baselines:
         "../scripts/plot_baselines.py"
 
 
-REGION_FILES = [f for f in SCORE_FILES if f["benchmark"] in REGION_BENCHMARKS]
-
-
 rule plot_regions:
     input:
-        alignment=[
+        alignment=lambda wildcards: [
             result("alignment", f["model"], f["benchmark"] + ".parquet")
-            for f in REGION_FILES
+            for f in REGION_FILES[wildcards.benchmark]
         ],
-        ceilings=expand(
-            result("ceilings", "{benchmark}.parquet"), benchmark=REGION_BENCHMARKS
-        ),
+        ceilings=result("ceilings", "{benchmark}.parquet"),
     output:
-        **drawn_parts("regions"),
+        **drawn("regions/{benchmark}", "regions", benchmark="{benchmark}"),
     log:
-        log_of("plot_regions"),
+        log_of("plot_regions", "benchmark"),
     benchmark:
-        benchmark_of("plot_regions")
+        benchmark_of("plot_regions", "benchmark")
+    wildcard_constraints:
+        benchmark=one_of(REGION_FILES),
     conda:
         "../envs/figures.yaml"
     params:
-        files=REGION_FILES,
-        models=model_records(),
-        modes={name: ALIGNMENT[name].mode for name in REGION_BENCHMARKS},
+        models=lambda wildcards: [
+            model_records()[f["model"]] | {"model": f["model"]}
+            for f in REGION_FILES[wildcards.benchmark]
+        ],
+        mode=lambda wildcards: ALIGNMENT[wildcards.benchmark].mode,
         code=code("plot_regions"),
     script:
         "../scripts/plot_regions.py"

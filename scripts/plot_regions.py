@@ -1,4 +1,4 @@
-"""Draw the alignment of every layer in every region, one figure per benchmark."""
+"""Draw the alignment of every layer in every region, of one benchmark."""
 
 from typing import TYPE_CHECKING
 
@@ -11,26 +11,20 @@ from brainalign.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-KEYS = ("family", "role")
+KEYS = ("model", "family", "role")
 
 with job(snakemake.log[0]) as log, drawing():
-    records = snakemake.params.models
-    files = list(zip(snakemake.params.files, snakemake.input.alignment, strict=True))
-    for place, (benchmark, mode) in enumerate(snakemake.params.modes.items()):
-        tables = [
-            read_table(path, ALIGNMENT_COLUMNS).assign(
-                model=file["model"], **{key: records[file["model"]][key] for key in KEYS}
-            )
-            for file, path in files
-            if file["benchmark"] == benchmark
-        ]
-        alignment = pd.concat(tables, ignore_index=True)
-        log.info("%s: %d regions", benchmark, alignment["region"].nunique() - 1)
-        figure = regions(
-            alignment,
-            read_table(snakemake.input.ceilings[place], CEILING_COLUMNS),
-            benchmark=benchmark,
-            mode=mode,
-            simulated=False,  # simulated subjects' regions are not drawn
-        )
-        save(figure, snakemake.output.svg[place], snakemake.output.png[place])
+    tables = [
+        read_table(path, ALIGNMENT_COLUMNS).assign(**{key: record[key] for key in KEYS})
+        for path, record in zip(snakemake.input.alignment, snakemake.params.models, strict=True)
+    ]
+    alignment = pd.concat(tables, ignore_index=True)
+    log.info("%d regions", alignment["region"].nunique() - 1)
+    figure = regions(
+        alignment,
+        read_table(snakemake.input.ceilings, CEILING_COLUMNS),
+        benchmark=snakemake.wildcards.benchmark,
+        mode=snakemake.params.mode,
+        simulated=False,  # simulated subjects' regions are not drawn
+    )
+    save(figure, snakemake.output.svg, snakemake.output.png)

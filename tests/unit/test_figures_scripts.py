@@ -110,14 +110,9 @@ def job(script, files, folder, **params):
     }[name]
     wildcards = {}
     if name == "regions":
-        # A model that is scored on reading times alone has a record and no file.
-        other = {"tokens": {"family": "tokens", "role": "baseline"}}
-        params |= {
-            "files": [{"model": m, "benchmark": "stories-controlled"} for m in files["records"]],
-            "models": other | files["records"],
-            "modes": {"stories-controlled": "controlled"},
-        }
-        files = {**files, "ceilings": [files["ceilings"]]}
+        wildcards = {"benchmark": "stories-controlled"}
+        records = [{**record, "model": model} for model, record in files["records"].items()]
+        params |= {"models": records, "mode": "controlled"}
     if name == "dataset":
         wildcards = {"dataset": "my-own"}
     if name == "trajectory":
@@ -128,7 +123,7 @@ def job(script, files, folder, **params):
     if paged:
         params |= {"pages": [[]]}
     made = Job(folder, {key: files[key] for key in inputs}, params, wildcards)
-    if paged or name == "regions":  # a figure for each page, or benchmark
+    if paged:
         one = {kind: [str(folder / f"out.{kind}")] for kind in ("svg", "png")}
         made.output = OutputFiles(fromdict=one)
     return made

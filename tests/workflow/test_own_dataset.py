@@ -79,6 +79,20 @@ def test_the_planted_truth_is_not_asked_of_data_that_have_none(tmp_path, small_c
     assert not {job for job in jobs if "truth,lab" in job}
 
 
+def test_regions_are_drawn_of_benchmarks_with_scores_alone(tmp_path, small_config):
+    config = copy.deepcopy(small_config)
+    files = {"stimuli": "stimuli.csv", "responses": "responses.nc"}
+    config["datasets"]["lab"] = {"source": {"type": "own", **files}, "context": "passage"}
+    legacy = config["alignment"]["sim-passages-legacy"] | {"dataset": "lab"}
+    config["alignment"]["lab-decoder"] = legacy | {"models": ["sim-decoder-s"]}
+    config["alignment"]["lab-oasm"] = legacy | {"models": ["oasm"]}
+    config["only"] = ["oasm", "sim-decoder-s-untrained"]
+    for name in files.values():
+        (tmp_path / name).touch()
+    drawn = {job for job in Study(tmp_path, config).jobs() if job.startswith("plot_regions")}
+    assert drawn == {"plot_regions lab-oasm"}
+
+
 @pytest.mark.long
 def test_questions_and_texts_of_ones_own_are_prepared(tmp_path, small_config):
     config = copy.deepcopy(small_config)
