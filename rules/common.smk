@@ -17,9 +17,8 @@ from snakemake.logging import logger
 PROJECT = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(PROJECT / "scripts"))
 
-from brainalign.datasets.registry import FITTED_TIMES, reader_files, surprisal_kind
+from brainalign.datasets.registry import read_source, reader_files
 from brainalign.encoding.settings import Cka, Rsa
-from brainalign.datasets.registry import surprisal_fits as fits
 from brainalign.settings import plain, read, tag_of
 from brainalign.study import forks, groups, logs
 from brainalign.study.alignment_size import (
@@ -141,12 +140,12 @@ def code(script, *others):
     return lambda wildcards: digest_of(script, *others)
 
 
-def reader_code(script, source, *kinds):
-    """The same of a rule that reads data of these kinds, whose `source` is looked up by wildcards:
-    the code and tables of other readers do not count.
+def reader_code(script, source, kind):
+    """The same of a rule that reads data of this kind, whose `source` is looked up by wildcards: the
+    code and tables of other readers do not count.
     """
     return lambda wildcards: digest_of(
-        script, *reader_files(source(wildcards)["type"], *kinds)
+        script, *reader_files(read_source(source(wildcards), kind))
     )
 
 
@@ -184,12 +183,12 @@ SURPRISAL_ALONE = [name for name in LANGUAGE_MODELS if name in PUBLISHED_SURPRIS
 RUN_MODELS = [name for name in LANGUAGE_MODELS if name not in PUBLISHED_SURPRISAL]
 # Those whose release gives a fit to reading times that the study has, too → release and dataset.
 PUBLISHED_FITS = {
-    name: {"release": release, "dataset": dataset}
+    name: {"release": MODELS[name]["source"]["release"], "dataset": dataset}
     for name in SURPRISAL_ALONE
     for dataset, entry in DATASETS.items()
     if presentation(MODELS[name]) == "raw"
-    and (release := MODELS[name]["source"].get("release")) in FITTED_TIMES
-    and tag_of(entry.source) == FITTED_TIMES[release]
+    and (published := read_source(MODELS[name]["source"], "surprisal")).fitted
+    and isinstance(entry.source, published.fitted)
 }
 # A baseline of reading times alone, each counting the tokens of a language model.
 TOKEN_COUNTS = [name for name, model in MODELS.items() if counts_tokens(model)]
@@ -243,7 +242,8 @@ def scored(model, names):
 
 def surprisal_fits(model, dataset):
     """Whether a model's published surprisal is of the words of a dataset."""
-    return fits(ALL_MODELS[model]["source"], dataset, plain(DATASETS[dataset].source))
+    source = read_source(ALL_MODELS[model]["source"], "surprisal")
+    return source.is_of(dataset, DATASETS[dataset].source)
 
 
 def dataset_key(key):

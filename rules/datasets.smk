@@ -1,7 +1,5 @@
 """Real data: raw files from the mirror or their official place, then one form for all."""
 
-from brainalign.datasets.registry import QUESTIONS, TEXTS as READABLE_TEXTS
-
 
 def task_source(wildcards):
     return plain(CAPABILITY[wildcards.task].questions)
@@ -43,8 +41,9 @@ rule fetch_dataset:
         "../envs/data.yaml"
     params:
         source=dataset_key("source"),
+        kind="dataset",
         downloads=STUDY.downloads,
-        code=reader_code("fetch_dataset", dataset_key("source")),
+        code=reader_code("fetch_dataset", dataset_key("source"), "dataset"),
     script:
         "../scripts/fetch_dataset.py"
 
@@ -70,7 +69,7 @@ rule prepare_dataset:
         runtime=run_time(60),
     params:
         source=dataset_key("source"),
-        code=reader_code("prepare_dataset", dataset_key("source")),
+        code=reader_code("prepare_dataset", dataset_key("source"), "dataset"),
     script:
         "../scripts/prepare_dataset.py"
 
@@ -90,8 +89,9 @@ rule fetch_questions:
         "../envs/data.yaml"
     params:
         source=task_source,
+        kind="questions",
         downloads=STUDY.downloads,
-        code=reader_code("fetch_dataset", task_source),
+        code=reader_code("fetch_dataset", task_source, "questions"),
     script:
         "../scripts/fetch_dataset.py"
 
@@ -113,7 +113,7 @@ rule prepare_questions:
         source=task_source,
         seed=STUDY.seed,
         shots=own_shots,
-        code=reader_code("prepare_questions", task_source, QUESTIONS),
+        code=reader_code("prepare_questions", task_source, "questions"),
     script:
         "../scripts/prepare_questions.py"
 
@@ -133,8 +133,9 @@ rule fetch_text:
         "../envs/data.yaml"
     params:
         source=text_source,
+        kind="text",
         downloads=STUDY.downloads,
-        code=reader_code("fetch_dataset", text_source),
+        code=reader_code("fetch_dataset", text_source, "text"),
     script:
         "../scripts/fetch_dataset.py"
 
@@ -153,7 +154,7 @@ rule prepare_text:
     conda:
         "../envs/data.yaml"
     params:
-        code=reader_code("prepare_text", text_source, READABLE_TEXTS),
+        code=reader_code("prepare_text", text_source, "text"),
     script:
         "../scripts/prepare_text.py"
 
@@ -171,8 +172,9 @@ rule fetch_instructions:
         "../envs/data.yaml"
     params:
         source=instructions_source,
+        kind="instructions",
         downloads=STUDY.downloads,
-        code=reader_code("fetch_dataset", instructions_source),
+        code=reader_code("fetch_dataset", instructions_source, "instructions"),
     script:
         "../scripts/fetch_dataset.py"
 
@@ -191,6 +193,6 @@ rule prepare_instructions:
     conda:
         "../envs/data.yaml"
     params:
-        code=reader_code("prepare_instructions", instructions_source),
+        code=reader_code("prepare_instructions", instructions_source, "instructions"),
     script:
         "../scripts/prepare_instructions.py"

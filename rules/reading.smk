@@ -13,9 +13,7 @@ def weights_manifest(wildcards):
 
 def surprisal_code(script):
     """The code of a rule that reads published surprisal: its release's reader, no other."""
-    return lambda wildcards: digest_of(
-        script, *reader_files(surprisal_kind(model_entry(wildcards)["source"]))
-    )
+    return reader_code(script, model_key("source", None), "surprisal")
 
 
 localrules:
@@ -179,6 +177,7 @@ rule fetch_surprisal:
         "../envs/data.yaml"
     params:
         source=model_key("source", None),
+        kind="surprisal",
         downloads=STUDY.downloads,
         code=surprisal_code("fetch_dataset"),
     script:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from brainalign.datasets import raw
 from brainalign.formats.atomic import atomic_path, sha256_of
-from brainalign.formats.tables import read_json
 from brainalign.job import job
 from brainalign.models import sources
 
@@ -17,11 +16,11 @@ with job(snakemake.log[0]) as log:
     downloads = Path(snakemake.output.sums).parent
     files: set[Path] = set()
     for path in snakemake.input.raw:
-        fetched = read_json(path)
-        if fetched["source"].get("type") == "own":
-            log.warning("files of yours, not gathered: %s", fetched["source"])
+        fetched = raw.read_raw(path)
+        if fetched.source.get("type") == "own":
+            log.warning("files of yours, not gathered: %s", fetched.source)
         else:
-            files.update(raw.keep(record, downloads) for record in fetched["files"])
+            files.update(raw.keep(record, downloads) for record in fetched.files)
     for name, model in snakemake.params.models.items():
         kept = sources.keep(
             model["source"], mirror, downloads, model.get("trust_remote_code", False)

@@ -2,18 +2,18 @@
 
 from typing import TYPE_CHECKING
 
-from brainalign.datasets.registry import BRAIN_AND_BEHAVIOR, reader
+from brainalign.datasets.raw import read_raw
+from brainalign.datasets.registry import read_source, reader
 from brainalign.formats.datasets import write_dataset
-from brainalign.formats.tables import read_json, write_json
+from brainalign.formats.tables import write_json
 from brainalign.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]) as log:
-    source = snakemake.params.source
-    records = read_json(snakemake.input.raw)["files"]
-    prepared = reader(source, BRAIN_AND_BEHAVIOR).read(records, source)
+    source = read_source(snakemake.params.source, "dataset")
+    prepared = reader(source).read(read_raw(snakemake.input.raw).files, source)
     log.info("%d stimuli, responses %s", len(prepared.stimuli), dict(prepared.responses.sizes))
     for entry in prepared.card["dropped"]:
         log.info("left out: %s %s, %s", entry["n"], entry["what"], entry["why"])

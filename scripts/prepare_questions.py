@@ -3,18 +3,19 @@
 from typing import TYPE_CHECKING
 
 from brainalign.datasets.own_questions import check_shots
-from brainalign.datasets.registry import QUESTIONS, reader
-from brainalign.formats.tables import read_json, write_table
+from brainalign.datasets.raw import read_raw
+from brainalign.datasets.registry import read_source, reader
+from brainalign.formats.tables import write_table
 from brainalign.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]) as log:
-    source = snakemake.params.source
-    records = read_json(snakemake.input.raw)["files"]
-    questions = reader(source, QUESTIONS).read(records, source, snakemake.params.seed)
+    source = read_source(snakemake.params.source, "questions")
+    records = read_raw(snakemake.input.raw).files
+    questions = reader(source).read(records, source, snakemake.params.seed)
     if snakemake.params.shots is not None:
-        check_shots(questions, snakemake.params.shots, records[0]["path"])
+        check_shots(questions, snakemake.params.shots, records[0].path)
     log.info("%d questions in %d subjects", len(questions), questions["subject"].nunique())
     write_table(questions, snakemake.output.questions)

@@ -3,9 +3,12 @@
 from typing import TYPE_CHECKING
 
 from brainalign.behavior.published_fits import published_fit
+from brainalign.datasets.raw import read_raw
+from brainalign.datasets.settings import Kuribayashi2024, Michaelov2024
 from brainalign.formats.datasets import read_responses, read_stimuli
-from brainalign.formats.tables import read_json, write_table
+from brainalign.formats.tables import write_table
 from brainalign.job import job
+from brainalign.settings import read
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -13,9 +16,9 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log:
     stimuli = read_stimuli(snakemake.input.stimuli)
     table = published_fit(
-        snakemake.params.source,
-        read_json(snakemake.input.surprisal)["files"],
-        read_json(snakemake.input.times)["files"],
+        read(snakemake.params.source, Kuribayashi2024 | Michaelov2024),
+        read_raw(snakemake.input.surprisal).files,
+        read_raw(snakemake.input.times).files,
         stimuli,
         read_responses(snakemake.input.responses, stimuli),
     )

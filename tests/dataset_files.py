@@ -5,22 +5,27 @@ netCDF-3 with SciPy's writer (strings as character arrays).
 """
 
 from pathlib import Path
+from types import ModuleType
+from typing import Any, get_args
 
 import h5py
 import numpy as np
+from brainalign.datasets.raw import Record
+from brainalign.datasets.registry import KINDS
 from scipy.io import netcdf_file
 
 
-def record(path: Path, name: str | None = None, verified: bool = False) -> dict:
+def record(path: Path, name: str | None = None, verified: bool = False) -> Record:
     """What `locate` would say of a file, as far as readers use it."""
-    return {
-        "name": name or path.name,
-        "path": str(path),
-        "sha256": "0" * 64,
-        "url": "",
-        "licence": "",
-        "verified": verified,
-    }
+    return Record(name or path.name, str(path), "0" * 64, verified=verified)
+
+
+def source_of(module: ModuleType, **keys: object) -> Any:
+    """The settings of a reader's source."""
+    name = module.__name__.rpartition(".")[2]
+    classes = [c for kind in KINDS.values() for c in get_args(kind) or (kind,)]
+    tags = {c.reader or str(c.__struct_config__.tag).replace("-", "_"): c for c in classes}
+    return tags[name](**keys)
 
 
 def write_hdf5(path, values, rows, targets, target_dimension="neuroid", name="data"):

@@ -10,6 +10,7 @@ from brainalign.behavior.reliability import analytic_reliability
 from brainalign.behavior.token_counts import token_counts
 from brainalign.datasets import natural_stories
 from brainalign.datasets.raw import locate
+from brainalign.datasets.settings import NaturalStories
 from worlds.entries import fit_reading_times
 
 pytestmark = pytest.mark.real
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture(scope="module")
 def corpus(mirror, tmp_path_factory):
-    source = {"type": "natural-stories", "readers": "mean"}
+    source = NaturalStories("mean")
     files = natural_stories.raw_files(source)
     return natural_stories.read(locate(files, mirror, tmp_path_factory.mktemp("ns")), source)
 

@@ -14,11 +14,20 @@ import pytest
 from brainalign.datasets import alice, alpaca, bbh, mmlu, natural_stories, pereira2018, wikitext2
 from brainalign.datasets.prepared import Prepared
 from brainalign.datasets.raw import locate
+from brainalign.datasets.settings import (
+    Alice,
+    Alpaca,
+    Bbh,
+    Mmlu,
+    NaturalStories,
+    Pereira2018,
+    Wikitext2,
+)
 from brainalign.figures.dataset_page import dataset_page
 from brainalign.figures.style import drawing, save
 from brainalign.formats.datasets import read_responses, read_stimuli, write_dataset
 from brainalign.resources import RESOURCES
-from dataset_files import record, write_hdf5
+from dataset_files import record, source_of, write_hdf5
 from matplotlib.text import Text
 
 pytestmark = pytest.mark.real
@@ -38,7 +47,7 @@ def round_trip(prepared: Prepared, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def alice_10mm(mirror, tmp_path_factory):
-    return read(alice, {"radius": "10mm"}, mirror, tmp_path_factory.mktemp("alice"))
+    return read(alice, Alice("10mm"), mirror, tmp_path_factory.mktemp("alice"))
 
 
 def test_alice_has_27_subjects_6_regions_362_volumes_and_2084_printed_words(alice_10mm, tmp_path):
@@ -122,7 +131,7 @@ def test_alice_word_rate_rises_where_the_words_are(alice_10mm):
 
 
 def test_alice_6mm_differs_in_values_only(alice_10mm, mirror, tmp_path):
-    other = read(alice, {"radius": "6mm"}, mirror, tmp_path)
+    other = read(alice, Alice("6mm"), mirror, tmp_path)
     pd.testing.assert_frame_equal(other.stimuli, alice_10mm.stimuli)
     assert (other.responses["target_id"].values == alice_10mm.responses["target_id"].values).all()
     r = np.corrcoef(
@@ -132,7 +141,7 @@ def test_alice_6mm_differs_in_values_only(alice_10mm, mirror, tmp_path):
 
 
 def test_natural_stories_counts_and_lag_profile(mirror, tmp_path):
-    prepared = read(natural_stories, {}, mirror, tmp_path)
+    prepared = read(natural_stories, NaturalStories(), mirror, tmp_path)
     assert len(prepared.stimuli) == 10256
     assert prepared.stimuli["context_group"].nunique() == 10
     assert prepared.card["sentences"] == 481
@@ -146,7 +155,7 @@ def test_natural_stories_counts_and_lag_profile(mirror, tmp_path):
 
 def test_natural_stories_reading_times_go_with_the_wordinfo_rows(mirror, tmp_path):
     """Every mean, found again in the raw table by a plain split of its lines."""
-    prepared = read(natural_stories, {}, mirror, tmp_path)
+    prepared = read(natural_stories, NaturalStories(), mirror, tmp_path)
     with gzip.open(
         mirror / "natural_stories/processed_wordinfo.tsv.gz", "rt", encoding="utf-8"
     ) as file:
@@ -176,7 +185,7 @@ def test_natural_stories_reading_times_go_with_the_wordinfo_rows(mirror, tmp_pat
     ],
 )
 def test_a_real_dataset_has_its_page_of_plots(module, n, says, mirror, tmp_path):
-    prepared = read(module, {}, mirror, tmp_path)
+    prepared = read(module, source_of(module), mirror, tmp_path)
     with drawing():
         figure = dataset_page(prepared.stimuli, prepared.responses, prepared.card)
         save(figure, tmp_path / "page.svg", tmp_path / "page.png")
@@ -207,7 +216,7 @@ def test_pereiras_sentences_in_brain_scores_structure(
     values = np.random.default_rng(0).standard_normal((len(table), 3))
     targets = {"neuroid_id": ["a", "b", "c"], "subject": ["1", "1", "2"], "roi": ["x"] * 3}
     path = write_hdf5(tmp_path / "a.nc", values, {n: table[n].tolist() for n in levels}, targets)
-    source = {"experiment": experiment, "passages": passages}
+    source = Pereira2018(experiment, passages)
     prepared = pereira2018.read([record(path)], source)
     round_trip(prepared, tmp_path)
     assert prepared.card["context_groups"] == groups
@@ -219,8 +228,8 @@ def test_pereiras_sentences_in_brain_scores_structure(
 
 
 def test_mmlu_counts_and_categories(mirror, tmp_path):
-    records = locate(mmlu.raw_files({}), mirror, tmp_path)
-    table = mmlu.read(records, {}, seed=0)
+    records = locate(mmlu.raw_files(Mmlu()), mirror, tmp_path)
+    table = mmlu.read(records, Mmlu(), seed=0)
     assert table.groupby("split").size().to_dict() == {"dev": 285, "test": 14042}
     assert table["subject"].nunique() == 57
     subjects = table.groupby("category")["subject"].nunique()
@@ -233,8 +242,8 @@ def test_mmlu_counts_and_categories(mirror, tmp_path):
 
 def test_mmlu_from_the_authors_archive_and_the_hub_is_the_same_table(mirror, tmp_path):
     """The other releases, rebuilt from the CSV files in their own form, read back to one table."""
-    records = locate(mmlu.raw_files({}), mirror, tmp_path)
-    table = mmlu.read(records, {}, seed=0)
+    records = locate(mmlu.raw_files(Mmlu()), mirror, tmp_path)
+    table = mmlu.read(records, Mmlu(), seed=0)
     archive = tmp_path / "data.tar"
     with tarfile.open(archive, "w") as tar:
         for (split, subject), rows in table.groupby(["split", "subject"], sort=False):
@@ -243,8 +252,9 @@ def test_mmlu_from_the_authors_archive_and_the_hub_is_the_same_table(mirror, tmp
             info = tarfile.TarInfo(f"data/{split}/{subject}_{split}.csv")
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
-    record = {"name": "mmlu/data.tar", "path": str(archive), "verified": False}
-    pd.testing.assert_frame_equal(mmlu.read([record], {"release": "tar"}, seed=0), table)
+    pd.testing.assert_frame_equal(
+        mmlu.read([record(archive, "mmlu/data.tar")], Mmlu(release="tar"), seed=0), table
+    )
 
     hub = []
     for split in ("dev", "test"):
@@ -252,12 +262,12 @@ def test_mmlu_from_the_authors_archive_and_the_hub_is_the_same_table(mirror, tmp
         table[table["split"] == split].rename(columns={"gold": "answer"})[
             ["question", "subject", "choices", "answer"]
         ].to_parquet(path)
-        hub.append({"name": f"mmlu/hub/{path.name}", "path": str(path), "verified": False})
-    pd.testing.assert_frame_equal(mmlu.read(hub, {"release": "hub"}, seed=0), table)
+        hub.append(record(path, f"mmlu/hub/{path.name}"))
+    pd.testing.assert_frame_equal(mmlu.read(hub, Mmlu(release="hub"), seed=0), table)
 
 
 def test_bbh_counts_and_categories(mirror, tmp_path):
-    table = bbh.read(locate(bbh.raw_files({}), mirror, tmp_path), {}, seed=0)
+    table = bbh.read(locate(bbh.raw_files(Bbh()), mirror, tmp_path), Bbh(), seed=0)
     assert table.groupby("split").size().to_dict() == {"prompt": 27, "test": 6511}
     assert (table["subject"].nunique(), table["task"].nunique()) == (27, 23)
     tasks = table.groupby("category")["task"].nunique().to_dict()
@@ -268,7 +278,7 @@ def test_bbh_counts_and_categories(mirror, tmp_path):
 
 
 def test_bbh_prompts_hold_three_worked_examples_each(mirror, tmp_path):
-    table = bbh.read(locate(bbh.raw_files({}), mirror, tmp_path), {}, seed=0)
+    table = bbh.read(locate(bbh.raw_files(Bbh()), mirror, tmp_path), Bbh(), seed=0)
     for row in table[table["split"] == "prompt"].itertuples():
         assert "canary GUID" in row.input.splitlines()[0], row.subject
         assert len(re.findall(r"^Q: ", row.input, re.MULTILINE)) == 3, row.subject
@@ -277,23 +287,23 @@ def test_bbh_prompts_hold_three_worked_examples_each(mirror, tmp_path):
 
 @pytest.mark.parametrize(("module", "kept"), [(mmlu, 285), (bbh, 81 + 27)])
 def test_subsets_are_nested_seeded_and_stratified(module, kept, mirror, tmp_path):
-    records = locate(module.raw_files({}), mirror, tmp_path)
-    small = module.read(records, {"per_subject": 2}, seed=1)
-    large = module.read(records, {"per_subject": 5}, seed=1)
-    other = module.read(records, {"per_subject": 2}, seed=2)
+    records = locate(module.raw_files(source_of(module)), mirror, tmp_path)
+    small = module.read(records, source_of(module, per_subject=2), seed=1)
+    large = module.read(records, source_of(module, per_subject=5), seed=1)
+    other = module.read(records, source_of(module, per_subject=2), seed=2)
     subjects = small["subject"].nunique()
     assert len(small) == kept + 2 * subjects
     assert set(small["question_id"]) < set(large["question_id"])
     assert set(small["question_id"]) != set(other["question_id"])
-    whole = module.read(records, {}, seed=1)["question_id"].tolist()
+    whole = module.read(records, source_of(module), seed=1)["question_id"].tolist()
     places = [whole.index(name) for name in small["question_id"]]
     assert places == sorted(places)
 
 
 def test_alpaca_subset_and_wikitext(mirror, tmp_path):
-    rows = alpaca.read(locate(alpaca.raw_files({"release": "subset2000"}), mirror, tmp_path))
+    rows = alpaca.read(locate(alpaca.raw_files(Alpaca("subset2000")), mirror, tmp_path))
     assert len(rows) == 2000
     assert sum(bool(row["input"]) for row in rows) == 455
-    articles = wikitext2.read(locate(wikitext2.raw_files({}), mirror, tmp_path))
+    articles = wikitext2.read(locate(wikitext2.raw_files(Wikitext2()), mirror, tmp_path))
     assert all(re.match(r" = [^=]+ =", article) for article in articles)
     assert 55 < len(articles) < 65  # the test split holds 62 titles, 60 of them articles

@@ -10,6 +10,7 @@ from brainalign.datasets import (
     natural_stories_maze,
 )
 from brainalign.datasets.raw import locate
+from dataset_files import source_of
 
 pytestmark = pytest.mark.real
 
@@ -18,11 +19,11 @@ def made_again(release, times, mirror, downloads):
     """A row per model and statistic."""
     if not (mirror / release.FOLDER).exists():
         pytest.skip(f"no real data: {mirror} has no {release.FOLDER}")
-    raw = locate(times.raw_files({}), mirror, downloads)
-    prepared = times.read(raw, {})
+    raw = locate(times.raw_files(source_of(times)), mirror, downloads)
+    prepared = times.read(raw, source_of(times))
     tables = []
     for model in release.models():
-        source = {"release": release.__name__.rpartition(".")[2], "model": model}
+        source = source_of(release, model=model)
         files = locate(release.raw_files(source), mirror, downloads)
         fit = published_fit(source, files, raw, prepared.stimuli, prepared.responses)
         tables.append(fit.assign(model=model))

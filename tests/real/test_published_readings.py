@@ -16,6 +16,13 @@ from brainalign.datasets import (
 )
 from brainalign.datasets.published_surprisal import LEAST_BITS_PER_WORD
 from brainalign.datasets.raw import locate
+from brainalign.datasets.settings import (
+    Kuribayashi2024,
+    Michaelov2024,
+    NaturalStories,
+    NaturalStoriesMaze,
+    ReadingBrain,
+)
 from brainalign.formats.datasets import check_responses, check_stimuli
 from worlds.entries import fit_reading_times
 
@@ -33,18 +40,18 @@ def had(module, source, mirror, tmp_path):
 
 @pytest.fixture(scope="module")
 def stories(mirror, tmp_path_factory):
-    records = had(natural_stories, {}, mirror, tmp_path_factory.mktemp("ns"))
-    return natural_stories.read(records, {})
+    records = had(natural_stories, NaturalStories(), mirror, tmp_path_factory.mktemp("ns"))
+    return natural_stories.read(records, NaturalStories())
 
 
 @pytest.fixture(scope="module")
 def eyes(mirror, tmp_path_factory):
-    records = had(reading_brain, {}, mirror, tmp_path_factory.mktemp("rb"))
-    return reading_brain.read(records, {})
+    records = had(reading_brain, ReadingBrain(), mirror, tmp_path_factory.mktemp("rb"))
+    return reading_brain.read(records, ReadingBrain())
 
 
 def test_sentences_read_alone_are_the_words_of_natural_stories(stories, mirror, tmp_path):
-    source = {"model": "Llama-2-7b-hf"}
+    source = Kuribayashi2024("Llama-2-7b-hf")
     found = kuribayashi2024.read(
         had(kuribayashi2024, source, mirror, tmp_path), source, stories.stimuli
     )
@@ -58,7 +65,7 @@ def test_sentences_read_alone_are_the_words_of_natural_stories(stories, mirror, 
 
 @pytest.mark.parametrize("model", michaelov2024.models())
 def test_story_surprisal_is_of_all_words_but_ten(model, stories, mirror, tmp_path):
-    source = {"model": model}
+    source = Michaelov2024(model)
     found = michaelov2024.read(
         had(michaelov2024, source, mirror, tmp_path), source, stories.stimuli
     ).summary()
@@ -71,7 +78,7 @@ def test_every_tuned_model_fits_mean_times_better(stories, mirror, tmp_path):
     """An independent analysis of the same words: r .206 and .218 for LLaMA-2-7B, all five gain."""
 
     def fit(model):
-        source = {"model": model}
+        source = Kuribayashi2024(model)
         records = had(kuribayashi2024, source, mirror, tmp_path)
         found = kuribayashi2024.read(records, source, stories.stimuli)
         table = fit_reading_times(
@@ -91,7 +98,9 @@ def test_every_tuned_model_fits_mean_times_better(stories, mirror, tmp_path):
 
 
 def test_maze_times_are_the_publications(mirror, tmp_path):
-    prepared = natural_stories_maze.read(had(natural_stories_maze, {}, mirror, tmp_path), {})
+    prepared = natural_stories_maze.read(
+        had(natural_stories_maze, NaturalStoriesMaze(), mirror, tmp_path), NaturalStoriesMaze()
+    )
     check_stimuli(prepared.stimuli, "stimuli")
     check_responses(prepared.responses, prepared.stimuli, "responses")
     times = prepared.responses["responses"].values

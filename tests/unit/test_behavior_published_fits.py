@@ -10,6 +10,7 @@ import xarray as xr
 from brainalign.analysis.published_fits import COLUMNS, published_fits
 from brainalign.behavior.published_fits import published_fit
 from brainalign.datasets import kuribayashi2024, michaelov2024, natural_stories
+from brainalign.datasets.settings import Kuribayashi2024, Michaelov2024
 from brainalign.errors import InputError
 from dataset_files import STORY_NAMES, record, write_maze, write_story_surprisal, write_ten_stories
 
@@ -83,7 +84,7 @@ def by_hand(stimuli, times, nats, order):
 def test_mean_times_are_fitted_as_the_authors_did_and_with_words_in_place(world):
     records, stimuli, responses, nats = world
     times = responses["responses"].values[:, 0]
-    source = {"release": "kuribayashi2024", "model": "gpt2"}
+    source = Kuribayashi2024("gpt2")
     found = published_fit(source, records, [], stimuli, responses).set_index("statistic")
     gain, slope, table = by_hand(stimuli, times, nats, str)
     n = len(table)
@@ -131,7 +132,7 @@ MAZE = (michaelov2024.MAZE, "pythia-160m", "133358.6")
 )
 def test_a_table_of_published_criteria_without_the_model_is_refused(rows, message, tmp_path):
     with pytest.raises(InputError, match=message):
-        michaelov2024.published_fit([aics(tmp_path, rows)], {"model": "pythia-160m"})
+        michaelov2024.published_fit([aics(tmp_path, rows)], Michaelov2024("pythia-160m"))
 
 
 def test_maze_times_of_words_without_surprisal_are_refused(tmp_path):
@@ -139,7 +140,7 @@ def test_maze_times_of_words_without_surprisal_are_refused(tmp_path):
     times = write_maze(tmp_path)
     rows = [(name, 9, place, 4.0, 1) for name in STORY_NAMES for place in range(2, 8)]
     surprisal = [write_story_surprisal(tmp_path, rows), aics(tmp_path, [MAZE])]
-    source = {"release": "michaelov2024", "model": "pythia-160m"}
+    source = Michaelov2024("pythia-160m")
     with pytest.raises(InputError, match="4 times are of words without surprisal"):
         published_fit(source, surprisal, times, stimuli, xr.Dataset())
 

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from brainalign.datasets import alice
 from brainalign.datasets.printed import printed
+from brainalign.datasets.registry import read_source
+from brainalign.datasets.settings import Alice
 from brainalign.errors import InputError
 from brainalign.formats.datasets import check_responses, check_stimuli
 from hypothesis import given, settings
@@ -22,7 +24,7 @@ def folder(tmp_path):
 
 
 def read(folder):
-    return alice.read(records(folder), {})
+    return alice.read(records(folder), Alice())
 
 
 def test_words_pauses_and_times(folder):
@@ -226,4 +228,4 @@ def test_phrases_are_the_runs_of_words_between_pauses(labels):
 
 def test_an_unknown_radius_names_the_known_ones():
     with pytest.raises(InputError, match="radius: '8mm' is not allowed; allowed: 10mm, 6mm"):
-        alice.raw_files({"radius": "8mm"})
+        read_source({"type": "alice", "radius": "8mm"}, "dataset")

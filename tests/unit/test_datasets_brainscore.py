@@ -11,6 +11,14 @@ import pytest
 import xarray as xr
 from brainalign.datasets import blank2014, fedorenko2016, futrell2018, pereira2018, tuckute2024
 from brainalign.datasets.assembly import sortable
+from brainalign.datasets.registry import read_source
+from brainalign.datasets.settings import (
+    Blank2014,
+    Fedorenko2016,
+    Futrell2018,
+    Pereira2018,
+    Tuckute2024,
+)
 from brainalign.encoding.splits import shuffled
 from brainalign.errors import InputError
 from brainalign.formats.datasets import check_responses, check_stimuli
@@ -33,11 +41,11 @@ from sklearn.model_selection import ShuffleSplit
 
 WRITERS = {"netcdf4": write_hdf5, "netcdf3": write_netcdf3}
 WORLDS = {
-    "pereira2018": (pereira2018, pereira, {"experiment": 243}, "neuroid"),
-    "blank2014": (blank2014, blank, {}, "neuroid"),
-    "fedorenko2016": (fedorenko2016, fedorenko, {}, "neuroid"),
-    "tuckute2024": (tuckute2024, tuckute, {}, "neuroid"),
-    "futrell2018": (futrell2018, futrell, {}, "subject"),
+    "pereira2018": (pereira2018, pereira, Pereira2018(243), "neuroid"),
+    "blank2014": (blank2014, blank, Blank2014(), "neuroid"),
+    "fedorenko2016": (fedorenko2016, fedorenko, Fedorenko2016(), "neuroid"),
+    "tuckute2024": (tuckute2024, tuckute, Tuckute2024(), "neuroid"),
+    "futrell2018": (futrell2018, futrell, Futrell2018(), "subject"),
 }
 
 
@@ -87,14 +95,14 @@ def test_xarrays_own_writing_of_a_reset_multi_index_is_read(tmp_path):
     flat = array.reset_index(["presentation", "neuroid"])
     for engine in ("h5netcdf", "scipy"):
         flat.to_netcdf(tmp_path / f"{engine}.nc", engine=engine)
-        prepared = checked(blank2014.read([record(tmp_path / f"{engine}.nc")], {}))
+        prepared = checked(blank2014.read([record(tmp_path / f"{engine}.nc")], Blank2014()))
         np.testing.assert_array_equal(prepared.responses["responses"].values, values)
 
 
 def test_pereira_keeps_an_experiment_with_its_own_subjects(tmp_path):
     path = write_hdf5(tmp_path / "a.nc", *pereira())
-    first = checked(pereira2018.read([record(path)], {"experiment": 384}))
-    second = checked(pereira2018.read([record(path)], {"experiment": 243}))
+    first = checked(pereira2018.read([record(path)], Pereira2018(experiment=384)))
+    second = checked(pereira2018.read([record(path)], Pereira2018(experiment=243)))
     assert first.card["subjects"] == ["s00", "s01", "s02"]
     assert second.card["subjects"] == ["s00", "s01", "s02", "s03"]
     assert [entry["n"] for entry in first.card["dropped"]] == [18, 5, 0]
@@ -105,15 +113,17 @@ def test_pereira_drops_and_counts_voxels_with_some_values_missing(tmp_path):
     values, rows, targets = pereira()
     values[-1, 2] = np.nan
     path = write_hdf5(tmp_path / "a.nc", values, rows, targets)
-    prepared = checked(pereira2018.read([record(path)], {"experiment": 243}))
+    prepared = checked(pereira2018.read([record(path)], Pereira2018(experiment=243)))
     assert prepared.card["dropped"][2]["n"] == 1
     assert "s00.2" not in prepared.responses["target_id"].values
 
 
 def test_pereira_passages_by_index_or_by_label(tmp_path):
     path = write_hdf5(tmp_path / "a.nc", *pereira())
-    by_index = checked(pereira2018.read([record(path)], {"experiment": 243}))
-    by_label = checked(pereira2018.read([record(path)], {"experiment": 243, "passages": "label"}))
+    by_index = checked(pereira2018.read([record(path)], Pereira2018(experiment=243)))
+    by_label = checked(
+        pereira2018.read([record(path)], Pereira2018(experiment=243, passages="label"))
+    )
     assert by_index.card["context_groups"] == 6
     assert by_label.card["context_groups"] == 3
     assert by_index.card["split_groups"] == by_label.card["split_groups"] == 3
@@ -126,7 +136,7 @@ def test_rows_that_do_not_read_forwards_are_put_in_reading_order(tmp_path):
     shuffle = np.argsort(rows["stimulus_id"])  # Aqua.1.0, Aqua.10.0, Aqua.10.1, Aqua.11.0, …
     shuffled_rows = {name: [entries[i] for i in shuffle] for name, entries in rows.items()}
     path = write_hdf5(tmp_path / "a.nc", values[shuffle], shuffled_rows, targets)
-    prepared = checked(blank2014.read([record(path)], {}))
+    prepared = checked(blank2014.read([record(path)], Blank2014()))
     for story, part in prepared.stimuli.groupby("context_group"):
         in_order = [id_ for id_ in rows["stimulus_id"] if id_.startswith(story)]
         assert part["stimulus_id"].tolist() == in_order
@@ -158,11 +168,11 @@ def test_shuffled_folds_are_brain_scores(name, tmp_path):
 
 def test_futrell_labels_the_old_release_by_its_lag_profile(tmp_path, caplog):
     path = write_hdf5(tmp_path / "a.nc", *futrell(shift=1), "subject")
-    card = checked(futrell2018.read([record(path)], {})).card
+    card = checked(futrell2018.read([record(path)], Futrell2018())).card
     assert card["release"] == "original"
     assert max(card["lag_profile"], key=card["lag_profile"].get) == "-1"
     path = write_hdf5(tmp_path / "b.nc", *futrell(shift=0), "subject")
-    card = checked(futrell2018.read([record(path)], {})).card
+    card = checked(futrell2018.read([record(path)], Futrell2018())).card
     assert max(card["lag_profile"], key=card["lag_profile"].get) == "0"
 
 
@@ -184,9 +194,8 @@ def test_numbers_are_padded_so_that_strings_sort_as_they_do():
     ],
 )
 def test_options_that_do_not_exist(name, key, value, says):
-    module, _, source, _ = WORLDS[name]
     with pytest.raises(InputError, match=says):
-        module.raw_files({**source, key: value})
+        read_source({"type": name, "experiment": 243, key: value}, "dataset")
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -227,17 +236,17 @@ def test_values_of_only_nan_or_of_whole_numbers_are_refused(tmp_path):
     values, rows, targets = tuckute()
     path = write_hdf5(tmp_path / "nan.nc", values * np.nan, rows, targets)
     with pytest.raises(InputError, match="no finite value"):
-        tuckute2024.read([record(path)], {})
+        tuckute2024.read([record(path)], Tuckute2024())
     path = write_hdf5(tmp_path / "int.nc", values.astype(int), rows, targets)
     with pytest.raises(InputError, match="expected floating point"):
-        tuckute2024.read([record(path)], {})
+        tuckute2024.read([record(path)], Tuckute2024())
 
 
 def test_a_subject_of_only_nan_is_refused(tmp_path):
     values, rows, targets = blank()
     values[:, np.array(targets["subject_id"]) == "085"] = np.nan
     path = write_hdf5(tmp_path / "a.nc", values, rows, targets)
-    prepared = blank2014.read([record(path)], {})
+    prepared = blank2014.read([record(path)], Blank2014())
     with pytest.raises(InputError, match=r"3 targets hold only NaN, first 085\.01_LH_PostTemp"):
         check_responses(prepared.responses, prepared.stimuli, "responses")
 
@@ -249,7 +258,7 @@ def test_a_subject_of_pereira_without_any_value_is_refused(tmp_path):
     path = write_hdf5(tmp_path / "a.nc", values, rows, targets)
     for experiment in (243, 384):
         with pytest.raises(InputError, match="subject s02 has only NaN in both experiments"):
-            pereira2018.read([record(path)], {"experiment": experiment})
+            pereira2018.read([record(path)], Pereira2018(experiment=experiment))
 
 
 def test_fragments_whose_ids_name_another_place_get_a_warning(tmp_path, monkeypatch):
@@ -258,11 +267,13 @@ def test_fragments_whose_ids_name_another_place_get_a_warning(tmp_path, monkeypa
     monkeypatch.setattr("brainalign.datasets.blank2014.log.warning", warned.append)
     values, rows, targets = blank()
     path = write_hdf5(tmp_path / "a.nc", values, rows, targets)
-    assert not [note for note in blank2014.read([record(path)], {}).card["notes"] if "ids" in note]
+    assert not [
+        note for note in blank2014.read([record(path)], Blank2014()).card["notes"] if "ids" in note
+    ]
     assert warned == []
     rows["stimulus_id"][3:5] = rows["stimulus_id"][4], rows["stimulus_id"][3]
     path = write_hdf5(tmp_path / "b.nc", values, rows, targets)
-    notes = checked(blank2014.read([record(path)], {})).card["notes"]
+    notes = checked(blank2014.read([record(path)], Blank2014())).card["notes"]
     assert notes[-1].startswith("the ids of 2 of 60 fragments name another place")
     assert warned[0].endswith(notes[-1])
 
@@ -287,7 +298,7 @@ def test_a_file_of_the_real_size_meets_every_expectation(name, full, tmp_path):
     """What verified files are compared with can be met, all at once, at the real dimensions."""
     name, _, experiment = name.partition(", ")
     module, _, source, dimension = WORLDS[name]
-    source = {"experiment": int(experiment)} if experiment else source
+    source = Pereira2018(int(experiment)) if experiment else source
     path = write_hdf5(tmp_path / "a.nc", *full(name), dimension)
     prepared = checked(module.read([record(path, verified=True)], source))
     shape = {
@@ -388,7 +399,7 @@ def test_flipped_bytes_never_raise_anything_but_an_input_error(form, tmp_path):
         broken[place] ^= 0xFF
         path.write_bytes(bytes(broken))
         try:
-            tuckute2024.read([record(path)], {})
+            tuckute2024.read([record(path)], Tuckute2024())
         except InputError:
             refused += 1
     assert refused > 0
@@ -398,9 +409,11 @@ FULL_SIZE = """
 import re, sys
 from pathlib import Path
 from brainalign.datasets import pereira2018
+from brainalign.datasets.raw import Record
+from brainalign.datasets.settings import Pereira2018
 from brainalign.formats.datasets import write_dataset
-record = {"name": "a", "path": sys.argv[1], "sha256": "", "verified": False}
-prepared = pereira2018.read([record], {"experiment": 384})
+record = Record("a", sys.argv[1], "")
+prepared = pereira2018.read([record], Pereira2018(experiment=384))
 write_dataset(prepared.stimuli, prepared.responses, sys.argv[2], sys.argv[3])
 # VmHWM is this program's own peak; ru_maxrss would count the process that started it.
 peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])

@@ -2,15 +2,13 @@
 
 import csv
 import re
+from importlib import import_module
+from typing import get_args
 
 import pytest
-from brainalign.datasets.registry import (
-    BRAIN_AND_BEHAVIOR,
-    INSTRUCTIONS,
-    QUESTIONS,
-    TEXTS,
-    reader,
-)
+from brainalign.datasets.registry import KINDS as SOURCES
+from brainalign.datasets.registry import reader
+from brainalign.datasets.settings import RealDataset
 from brainalign.resources import RESOURCES
 from worlds.raw_files import KINDS
 
@@ -28,7 +26,13 @@ CARDS = {
     "reading-brain": "reading-brain",
     "futrell2018": "futrell2018",
 }
-TABLES = sorted({*QUESTIONS, *TEXTS, *INSTRUCTIONS} - {"own"})
+NOT_BRAIN = [SOURCES[kind] for kind in ("questions", "text", "instructions")]
+TABLES = {
+    c.__struct_config__.tag: c
+    for kind in NOT_BRAIN
+    for c in get_args(kind) or (kind,)
+    if c.__struct_config__.tag != "own"
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +47,7 @@ def page(repository):
 
 
 def test_every_dataset_of_the_registry_has_a_section_or_page(page):
-    assert set(CARDS) == set(BRAIN_AND_BEHAVIOR) - {"own"}
+    assert set(CARDS) == {c.__struct_config__.tag for c in get_args(RealDataset)} - {"own"}
     assert set(CARDS) | {"mmlu", "bbh", "Alpaca and WikiText-2"} <= set(page)
 
 
@@ -64,7 +68,8 @@ def test_a_card_has_every_field_as_the_reader_has_it(name, page, tmp_path):
     assert rows["source"] == attributes["source"]
     assert attributes["licence"].startswith(rows["licence"])
     assert rows["TR"].startswith(f"{attributes['tr']:g} s" if "tr" in attributes else ("none", "2"))
-    digest = getattr(reader({"type": name}), "SHA1", None)
+    module = import_module(f"brainalign.datasets.{name.replace('-', '_')}")
+    digest = getattr(module, "SHA1", None)
     assert digest is None or f"sha1 `{digest}`" in rows["hash"]
 
 
@@ -84,4 +89,4 @@ def test_published_hashes_are_on_the_page_or_in_the_table_that_it_names(name, pa
 @pytest.mark.parametrize("name", TABLES)
 def test_licences_of_questions_and_texts(name, page):
     body, _ = page[name if name in page else "Alpaca and WikiText-2"]
-    assert reader({"type": name}).LICENCE in body
+    assert reader(TABLES[name]).LICENCE in body

@@ -9,6 +9,8 @@ from brainalign.behavior.reliability import reliability
 from brainalign.behavior.settings import SplitHalf
 from brainalign.datasets import natural_stories
 from brainalign.datasets.reading_times import lag_profile, lean, warn_if_misaligned
+from brainalign.datasets.registry import read_source
+from brainalign.datasets.settings import NaturalStories
 from brainalign.datasets.words import covariates, sentences, unknown_words
 from brainalign.errors import InputError
 from brainalign.formats.datasets import (
@@ -29,7 +31,7 @@ def folder(tmp_path):
 
 
 def read(folder, readers="mean"):
-    return natural_stories.read(records(folder, readers), {"readers": readers})
+    return natural_stories.read(records(folder, readers), NaturalStories(readers=readers))
 
 
 def test_means_join_their_words(folder):
@@ -274,5 +276,5 @@ def test_a_bad_row_is_named(case, folder):
 
 
 def test_an_unknown_choice_of_readers_names_the_known_ones():
-    with pytest.raises(InputError, match="readers: 'all' is not allowed; allowed: mean, each"):
-        natural_stories.raw_files({"readers": "all"})
+    with pytest.raises(InputError, match="readers: 'all' is not allowed; allowed: each, mean"):
+        read_source({"type": "natural-stories", "readers": "all"}, "dataset")

@@ -12,9 +12,12 @@ import yaml
 from brainalign.behavior.terms import columns_of
 from brainalign.datasets import own
 from brainalign.datasets.raw import locate
+from brainalign.datasets.registry import read_source
+from brainalign.datasets.settings import Own
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
 from brainalign.study.check import config_faults
+from msgspec.structs import replace
 from worlds.entries import align
 
 
@@ -28,7 +31,7 @@ def folder(tmp_path, monkeypatch, repository):
     return tmp_path
 
 
-SOURCE = {"type": "own", "stimuli": "stimuli.csv", "responses": "responses.nc"}
+SOURCE = Own("stimuli.csv", "responses.nc")
 
 
 def read(source=SOURCE, mirror=None):
@@ -50,7 +53,7 @@ def test_the_documented_example_is_read(folder):
 def test_the_documented_reading_times_are_read_and_their_benchmark_is_a_good_config(
     folder, repository
 ):
-    prepared = read(SOURCE | {"stimuli": "words.csv", "responses": "times.nc"})
+    prepared = read(replace(SOURCE, stimuli="words.csv", responses="times.nc"))
     assert prepared.responses["responses"].shape == (120, 4)
     assert prepared.responses.attrs["kind"] == "reading-times"
     page = (repository / "docs/adding-a-dataset.md").read_text(encoding="utf-8")
@@ -94,7 +97,7 @@ def test_a_mirror_does_not_stand_in_the_way(folder):
 
 def test_parquet_and_csv_are_the_same_dataset(folder):
     pd.read_csv("stimuli.csv").to_parquet("stimuli.parquet")
-    other = read({**SOURCE, "stimuli": "stimuli.parquet"})
+    other = read(replace(SOURCE, stimuli="stimuli.parquet"))
     pd.testing.assert_frame_equal(other.stimuli, read().stimuli, check_dtype=False)
 
 
@@ -341,7 +344,7 @@ def test_ids_of_a_parquet_table_become_text(folder):
         stimulus_id=("stimulus", [str(i) for i in range(120)])
     )
     responses.to_netcdf("responses.nc", engine="h5netcdf")
-    stimuli = read({**SOURCE, "stimuli": "stimuli.parquet"}).stimuli
+    stimuli = read(replace(SOURCE, stimuli="stimuli.parquet")).stimuli
     assert stimuli["stimulus_id"].tolist()[:2] == ["0", "1"]
     assert set(stimuli["split_group"]) == {"7"}
 
@@ -354,11 +357,11 @@ def test_a_file_cut_at_any_place_is_an_input_error(name, percent, folder):
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * percent // 100])
     with pytest.raises(InputError, match=re.escape(name)):
-        read({**SOURCE, "stimuli": "stimuli.parquet"})
+        read(replace(SOURCE, stimuli="stimuli.parquet"))
 
 
 def test_a_path_that_leads_nowhere_is_named(folder):
     with pytest.raises(InputError, match=r"nothing\.csv is not here; the config names it; put"):
-        read({**SOURCE, "stimuli": "nothing.csv"})
-    with pytest.raises(InputError, match=r"source\.responses: None, expected a path"):
-        own.raw_files({"type": "own", "stimuli": "a.csv"})
+        read(replace(SOURCE, stimuli="nothing.csv"))
+    with pytest.raises(InputError, match="key 'responses' is missing"):
+        read_source({"type": "own", "stimuli": "a.csv"}, "dataset")

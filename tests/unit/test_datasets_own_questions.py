@@ -4,12 +4,14 @@ import json
 
 import pandas as pd
 import pytest
-from brainalign.datasets import own, own_questions, own_text
+from brainalign.datasets import own_questions, own_text
 from brainalign.datasets.own_questions import check_shots
-from brainalign.datasets.registry import QUESTIONS, TEXTS, reader
+from brainalign.datasets.registry import read_source, reader
+from brainalign.datasets.settings import OwnQuestions
 from brainalign.errors import InputError
 from dataset_files import record
 
+SOURCE = OwnQuestions("a.csv")
 CHOICES = pd.DataFrame(
     {
         "question": ["Two and two?", "The sky is", "Fire is, cold?"],
@@ -35,7 +37,7 @@ def written(folder, frame, ending, **options):
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "parquet", "jsonl"])
 def test_choices_are_read_from_every_kind_of_file(tmp_path, ending):
-    table = own_questions.read([written(tmp_path, CHOICES, ending)], {}, 0)
+    table = own_questions.read([written(tmp_path, CHOICES, ending)], SOURCE, 0)
     assert table["gold"].tolist() == GOLD
     assert table["question"].tolist() == CHOICES["question"].tolist()
     assert [list(choices) for choices in table["choices"]] == [
@@ -48,7 +50,7 @@ def test_choices_are_read_from_every_kind_of_file(tmp_path, ending):
 
 def test_written_answers_have_their_input_and_target(tmp_path):
     frame = pd.DataFrame({"question": ["1 + 1?", "Say hi."], "answer": [2.0, "hi"]})
-    table = own_questions.read([written(tmp_path, frame, "jsonl")], {}, 0)
+    table = own_questions.read([written(tmp_path, frame, "jsonl")], SOURCE, 0)
     assert table["input"].tolist() == ["1 + 1?", "Say hi."]
     assert table["target"].tolist() == ["2", "hi"]
     assert set(table["subject"]) == set(table["task"]) == {"quiz"}
@@ -58,7 +60,7 @@ def test_a_list_of_choices_and_a_number_from_0(tmp_path):
     path = tmp_path / "quiz.jsonl"
     row = {"question": "q", "choices": ["x", "y"], "answer": 1}
     path.write_text(json.dumps(row), encoding="utf-8")
-    table = own_questions.read([record(path, str(path))], {}, 0)
+    table = own_questions.read([record(path, str(path))], SOURCE, 0)
     assert table["gold"].tolist() == [1] and table["choices"][0] == ["x", "y"]
 
 
@@ -66,7 +68,7 @@ def test_a_spreadsheet_of_another_country_is_read(tmp_path):
     """Semicolons and a byte order mark, as Excel writes them."""
     path = tmp_path / "quiz.csv"
     CHOICES.to_csv(path, index=False, sep=";", encoding="utf-8-sig")
-    table = own_questions.read([record(path, str(path))], {}, 0)
+    table = own_questions.read([record(path, str(path))], SOURCE, 0)
     assert table["gold"].tolist() == GOLD and table["question"][2] == "Fire is, cold?"
 
 
@@ -86,23 +88,23 @@ def test_faults_are_named_by_the_row_of_the_spreadsheet(tmp_path, change, messag
     for column, cell in change.items():
         frame.loc[1, column] = cell
     with pytest.raises(InputError, match=rf"quiz\.csv: {message}"):
-        own_questions.read([written(tmp_path, frame, "csv")], {}, 0)
+        own_questions.read([written(tmp_path, frame, "csv")], SOURCE, 0)
 
 
 def test_columns_that_are_missing_are_named_beside_those_that_are_there(tmp_path):
     with pytest.raises(InputError, match=r"column answer is missing; its columns, .* question, A"):
-        own_questions.read([written(tmp_path, CHOICES.drop(columns="answer"), "csv")], {}, 0)
+        own_questions.read([written(tmp_path, CHOICES.drop(columns="answer"), "csv")], SOURCE, 0)
     with pytest.raises(InputError, match="columns A, C are choices, expected A, B"):
-        own_questions.read([written(tmp_path, CHOICES.drop(columns="B"), "csv")], {}, 0)
+        own_questions.read([written(tmp_path, CHOICES.drop(columns="B"), "csv")], SOURCE, 0)
     twice = CHOICES.assign(question_id=["a", "b", "a"])
     with pytest.raises(InputError, match="row 4: question_id a is repeated"):
-        own_questions.read([written(tmp_path, twice, "csv")], {}, 0)
+        own_questions.read([written(tmp_path, twice, "csv")], SOURCE, 0)
     with pytest.raises(InputError, match="no questions"):
-        own_questions.read([written(tmp_path, CHOICES.head(0), "csv")], {}, 0)
+        own_questions.read([written(tmp_path, CHOICES.head(0), "csv")], SOURCE, 0)
 
 
 def test_too_few_worked_examples_are_said_before_a_model_reads(tmp_path):
-    table = own_questions.read([written(tmp_path, CHOICES, "csv")], {}, 0)
+    table = own_questions.read([written(tmp_path, CHOICES, "csv")], SOURCE, 0)
     colours = table[table["subject"] == "colours"]
     check_shots(colours, 0, "quiz.csv")
     with pytest.raises(InputError, match=r"subject colours: 0 rows of split dev .* shots: 5"):
@@ -121,9 +123,9 @@ def test_a_text_is_one_article_in_its_lines(tmp_path):
 
 
 def test_readers_are_of_the_kind_that_is_asked(tmp_path):
-    source = {"type": "own", "path": str(tmp_path / "quiz.csv")}
-    assert reader(source, QUESTIONS) is own_questions
-    assert reader(source, TEXTS) is own_text
-    assert reader(source) is own
-    (file,) = own.raw_files(source)
-    assert file.path == source["path"]
+    for kind, ending, module in (("questions", "csv", own_questions), ("text", "txt", own_text)):
+        path = str(tmp_path / f"mine.{ending}")
+        source = read_source({"type": "own", "path": path}, kind)
+        assert reader(source) is module
+        (file,) = module.raw_files(source)
+        assert file.path == path

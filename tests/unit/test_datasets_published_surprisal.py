@@ -16,7 +16,16 @@ from brainalign.datasets import (
     surprisal_table,
 )
 from brainalign.datasets.measures import MEASURES, reported_as
-from brainalign.datasets.registry import reader, surprisal_fits
+from brainalign.datasets.registry import read_source, reader
+from brainalign.datasets.settings import (
+    Columns,
+    Kuribayashi2024,
+    Michaelov2024,
+    NaturalStoriesMaze,
+    Own,
+    ReadingBrain,
+    SurprisalTable,
+)
 from brainalign.errors import InputError
 from brainalign.formats.datasets import check_responses, check_stimuli
 from dataset_files import (
@@ -59,7 +68,7 @@ def kuribayashi(tmp_path, words=SENTENCES, change=None):
 
 
 def test_sentence_surprisal_is_joined_in_the_order_of_story_numbers(stimuli, tmp_path):
-    found = kuribayashi2024.read(kuribayashi(tmp_path), {"model": "gpt2"}, stimuli)
+    found = kuribayashi2024.read(kuribayashi(tmp_path), Kuribayashi2024(model="gpt2"), stimuli)
     expected = [
         np.nan if word == 0 else nats(story, sentence, word) / LN2
         for story in range(1, 11)
@@ -100,13 +109,15 @@ def infinite(values):
 )
 def test_values_that_are_no_surprisal_are_refused(change, message, stimuli, tmp_path):
     with pytest.raises(InputError, match=message):
-        kuribayashi2024.read(kuribayashi(tmp_path, change=change), {"model": "gpt2"}, stimuli)
+        kuribayashi2024.read(
+            kuribayashi(tmp_path, change=change), Kuribayashi2024(model="gpt2"), stimuli
+        )
 
 
 def test_another_text_is_refused_with_both_words(stimuli, tmp_path):
     other = [["One", "fox", "sat."], SENTENCES[1]]
     with pytest.raises(InputError, match=r"story01, position 3 is 'sat\.', expected 'ran\.'"):
-        kuribayashi2024.read(kuribayashi(tmp_path, other), {"model": "gpt2"}, stimuli)
+        kuribayashi2024.read(kuribayashi(tmp_path, other), Kuribayashi2024(model="gpt2"), stimuli)
 
 
 @pytest.mark.parametrize(
@@ -123,11 +134,11 @@ def test_another_text_is_refused_with_both_words(stimuli, tmp_path):
 )
 def test_what_a_release_has_not_is_named(source, message):
     with pytest.raises(InputError, match=message):
-        kuribayashi2024.raw_files(source)
+        kuribayashi2024.raw_files(Kuribayashi2024(**source))
 
 
 def test_a_release_of_one_presentation_has_no_other():
-    source = {"model": "pythia-160m", "presentation": "chat"}
+    source = Michaelov2024("pythia-160m", "chat")
     with pytest.raises(InputError, match="pythia-160m in presentation raw, not in chat"):
         michaelov2024.raw_files(source)
 
@@ -138,7 +149,7 @@ def test_the_releases_hold_26_and_14_models_and_five_chat_prompts():
     chat = []
     for model in kuribayashi2024.models():
         try:
-            kuribayashi2024.raw_files({"model": model, "presentation": "chat"})
+            kuribayashi2024.raw_files(Kuribayashi2024(model=model, presentation="chat"))
             chat.append(model)
         except InputError:
             continue
@@ -146,7 +157,9 @@ def test_the_releases_hold_26_and_14_models_and_five_chat_prompts():
 
 
 def test_story_surprisal_leaves_the_first_word_of_a_story_undefined(stimuli, tmp_path):
-    found = michaelov2024.read([write_story_surprisal(tmp_path)], {"model": "pythia-160m"}, stimuli)
+    found = michaelov2024.read(
+        [write_story_surprisal(tmp_path)], Michaelov2024(model="pythia-160m"), stimuli
+    )
     first = stimuli["position"] == 1
     assert np.isnan(found.bits[first]).all() and np.isnan(found.n_tokens[first]).all()
     expected = [
@@ -181,12 +194,12 @@ def story_rows(value):
 def test_a_damaged_release_is_refused(rows, message, stimuli, tmp_path):
     with pytest.raises(InputError, match=message):
         michaelov2024.read(
-            [write_story_surprisal(tmp_path, rows)], {"model": "pythia-160m"}, stimuli
+            [write_story_surprisal(tmp_path, rows)], Michaelov2024(model="pythia-160m"), stimuli
         )
 
 
 def test_maze_times_are_joined_by_the_authors_sentences(stimuli, tmp_path):
-    prepared = natural_stories_maze.read(write_maze(tmp_path), {})
+    prepared = natural_stories_maze.read(write_maze(tmp_path), NaturalStoriesMaze())
     check_stimuli(prepared.stimuli, "stimuli")
     check_responses(prepared.responses, prepared.stimuli, "responses")
     assert prepared.responses["subject"].values.tolist() == ["s1", "s2"]
@@ -214,13 +227,13 @@ def test_maze_times_are_joined_by_the_authors_sentences(stimuli, tmp_path):
 def test_maze_times_that_cannot_be_are_refused(row, message, stimuli, tmp_path):
     rows = [(800, 4, 5.5, "s1", "Boar", 0, 3), row]
     with pytest.raises(InputError, match=message):
-        natural_stories_maze.read(write_maze(tmp_path, rows), {})
+        natural_stories_maze.read(write_maze(tmp_path, rows), NaturalStoriesMaze())
 
 
 def test_maze_times_in_seconds_are_refused(stimuli, tmp_path):
     rows = [(0.8, 4, 5.5, "s1", "Boar", 0, 3), (0.7, 3, 5.5, "s2", "Boar", 0, 2)]
     with pytest.raises(InputError, match=r"median reading time is 0\.75 ms; these are seconds"):
-        natural_stories_maze.read(write_maze(tmp_path, rows), {})
+        natural_stories_maze.read(write_maze(tmp_path, rows), NaturalStoriesMaze())
 
 
 def own(tmp_path, stimuli, **more):
@@ -233,7 +246,9 @@ def own(tmp_path, stimuli, **more):
 
 
 def read_own(path, stimuli, unit="bits", **source):
-    return surprisal_table.read([record(path, str(path))], {"unit": unit, **source}, stimuli)
+    return surprisal_table.read(
+        [record(path, str(path))], SurprisalTable(str(path), "mine", unit, **source), stimuli
+    )
 
 
 def test_a_table_of_ones_own_in_bits_and_nats(stimuli, tmp_path):
@@ -248,7 +263,7 @@ def test_other_columns_tabs_and_empty_cells(stimuli, tmp_path):
     table = pd.DataFrame({"w": stimuli["text"], "s": ["", *["7.5"] * 69]})
     path = tmp_path / "mine.tsv"
     path.write_text("w\ts\n" + "\n".join("\t".join(row) for row in table.to_numpy()) + "\n")
-    found = read_own(path, stimuli, columns={"word": "w", "surprisal": "s"})
+    found = read_own(path, stimuli, columns=Columns("w", "s"))
     assert np.isnan(found.bits[0]) and (found.bits[1:] == 7.5).all()
 
 
@@ -284,18 +299,22 @@ def test_nats_called_bits_are_warned_about_with_the_number(stimuli, tmp_path, ca
 
 
 def test_sources_find_their_readers_and_datasets():
-    release = {"type": "surprisal", "release": "michaelov2024", "model": "pythia-160m"}
-    table = {"type": "surprisal", "path": "a.csv", "dataset": "mine", "unit": "bits"}
+    release = read_source(
+        {"type": "surprisal", "release": "michaelov2024", "model": "pythia-160m"}, "surprisal"
+    )
+    table = read_source(
+        {"type": "surprisal", "path": "a.csv", "dataset": "mine", "unit": "bits"}, "surprisal"
+    )
     assert reader(release) is michaelov2024
     assert reader(table) is surprisal_table
-    assert surprisal_fits(release, "x", {"type": "natural-stories-maze"})
-    assert not surprisal_fits(release, "x", {"type": "reading-brain"})
-    assert surprisal_fits(table, "mine", {"type": "own"})
-    assert not surprisal_fits(table, "other", {"type": "own"})
+    assert release.is_of("x", NaturalStoriesMaze())
+    assert not release.is_of("x", ReadingBrain())
+    assert table.is_of("mine", Own("a.csv", "a.nc"))
+    assert not table.is_of("other", Own("a.csv", "a.nc"))
 
 
 def test_eye_movements_become_measures_by_reader(tmp_path):
-    prepared = reading_brain.read(write_two_readers(tmp_path), {})
+    prepared = reading_brain.read(write_two_readers(tmp_path), ReadingBrain())
     check_stimuli(prepared.stimuli, "stimuli")
     check_responses(prepared.responses, prepared.stimuli, "responses")
     assert prepared.stimuli["text"].tolist() == ["A", "cat", "n/a", "B."]
@@ -329,7 +348,7 @@ def test_eye_movements_become_measures_by_reader(tmp_path):
 def test_eye_movements_that_cannot_be_are_refused(row, message, tmp_path):
     tables = [write_fixations(tmp_path), write_fixations(tmp_path, "sub-02", [row])]
     with pytest.raises(InputError, match=message):
-        reading_brain.read(tables, {})
+        reading_brain.read(tables, ReadingBrain())
 
 
 def test_fixations_that_begin_at_one_time_are_refused(tmp_path):
@@ -337,17 +356,17 @@ def test_fixations_that_begin_at_one_time_are_refused(tmp_path):
     with pytest.raises(
         InputError, match=r"line 4: sentence t\.01\.01 has two fixations .* at 0 ms"
     ):
-        reading_brain.read([write_fixations(tmp_path, rows=rows)], {})
+        reading_brain.read([write_fixations(tmp_path, rows=rows)], ReadingBrain())
 
 
 def test_fixations_in_seconds_are_refused(tmp_path):
     rows = [("t.01.01", 1, "A", 0.2, 0), ("t.01.01", 2, "cat", 0.1, 300)]
     with pytest.raises(InputError, match=r"median reading time is .* ms; these are seconds"):
-        reading_brain.read([write_fixations(tmp_path, rows=rows)], {})
+        reading_brain.read([write_fixations(tmp_path, rows=rows)], ReadingBrain())
 
 
 def test_a_measure_must_be_named_and_be_there(tmp_path):
-    responses = reading_brain.read([write_fixations(tmp_path)], {}).responses
+    responses = reading_brain.read([write_fixations(tmp_path)], ReadingBrain()).responses
     with pytest.raises(InputError, match="the benchmark must name one"):
         of_measure(responses, None)
     with pytest.raises(InputError, match="no measure 'pupil'; they hold first-fixation"):

@@ -8,12 +8,15 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 from brainalign.datasets import alpaca, bbh, blimp, mmlu, wikitext2
-from brainalign.datasets.subset import per_subject, stratified
+from brainalign.datasets.registry import read_source
+from brainalign.datasets.settings import Bbh, Blimp, Mmlu
+from brainalign.datasets.subset import stratified
 from brainalign.errors import InputError
 from brainalign.resources import RESOURCES
 from dataset_files import record
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from worlds import questions as world
 from worlds.questions import (
     FILES,
@@ -32,7 +35,7 @@ small_counts = world.small_counts
 
 def test_the_three_releases_of_mmlu_are_one_table(tmp_path):
     tables = [
-        mmlu.read(write(tmp_path), {"release": release}, seed=0)
+        mmlu.read(write(tmp_path), Mmlu(release=release), seed=0)
         for release, write in (
             ("csv", write_mmlu_csv), ("tar", write_mmlu_tar), ("hub", write_mmlu_hub),
         )
@@ -65,13 +68,13 @@ def test_a_bad_row_of_mmlu_is_named(header, rows, says, tmp_path):
     data = csv_bytes([header, *rows], header=False)
     (tmp_path / "anatomy_test.csv.gz").write_bytes(gzip.compress(data))
     with pytest.raises(InputError, match=says):
-        mmlu.read(records, {}, seed=0)
+        mmlu.read(records, Mmlu(), seed=0)
 
 
 @pytest.mark.parametrize("letters", ["ABCE", "abcd", "1234", "ABC "])
 def test_a_letter_outside_a_to_d_is_named(letters, tmp_path):
     with pytest.raises(InputError, match=r"_dev\.csv: question \d: answer '.', expected one of A,"):
-        mmlu.read(write_mmlu_tar(tmp_path, letters), {"release": "tar"}, seed=0)
+        mmlu.read(write_mmlu_tar(tmp_path, letters), Mmlu(release="tar"), seed=0)
 
 
 @pytest.mark.parametrize(
@@ -88,51 +91,51 @@ def test_a_letter_outside_a_to_d_is_named(letters, tmp_path):
 )
 def test_a_bad_row_of_the_hubs_mmlu_is_named(column, value, says, tmp_path):
     records = write_mmlu_hub(tmp_path)
-    path = records[1]["path"]
+    path = records[1].path
     rows = pd.read_parquet(path).to_dict("records")
     rows = [{**r, "choices": list(r["choices"])} for r in rows]
     rows[3][column] = value
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
     with pytest.raises(InputError, match=says):
-        mmlu.read(records, {"release": "hub"}, seed=0)
+        mmlu.read(records, Mmlu(release="hub"), seed=0)
 
 
 @pytest.mark.parametrize("percent", range(0, 100, 5))
 @pytest.mark.parametrize("release", ["tar", "hub"])
 def test_an_archive_cut_at_any_place_is_an_input_error(release, percent, tmp_path):
     records = {"tar": write_mmlu_tar, "hub": write_mmlu_hub}[release](tmp_path)
-    path = tmp_path / records[-1]["path"]
+    path = tmp_path / records[-1].path
     data = path.read_bytes()
     # The end of a tar archive is padding; its last tenth may be gone unnoticed.
     path.write_bytes(data[: len(data) * percent * 9 // 1000])
     with pytest.raises(InputError):
-        mmlu.read(records, {"release": release}, seed=0)
+        mmlu.read(records, Mmlu(release=release), seed=0)
 
 
 def test_a_subject_that_is_missing_or_unknown_is_named(tmp_path):
     records = write_mmlu_csv(tmp_path)
     with pytest.raises(InputError, match="subjects anatomy are unknown or missing"):
-        mmlu.read([r for r in records if "anatomy" not in r["name"]], {}, seed=0)
-    strange = {**records[0], "name": "mmlu/dev/alchemy_dev.csv"}
+        mmlu.read([r for r in records if "anatomy" not in r.name], Mmlu(), seed=0)
+    strange = replace(records[0], name="mmlu/dev/alchemy_dev.csv")
     with pytest.raises(InputError, match="subjects alchemy are unknown or missing"):
-        mmlu.read([*records, strange], {}, seed=0)
+        mmlu.read([*records, strange], Mmlu(), seed=0)
     with pytest.raises(InputError, match="alchemy is not SUBJECT_dev or SUBJECT_test"):
-        mmlu.read([{**records[0], "name": "mmlu/dev/alchemy.csv"}], {}, seed=0)
+        mmlu.read([replace(records[0], name="mmlu/dev/alchemy.csv")], Mmlu(), seed=0)
 
 
 def test_bbh_in_both_releases_is_one_table(tmp_path):
-    table = bbh.read(write_bbh(tmp_path), {}, seed=0)
+    table = bbh.read(write_bbh(tmp_path), Bbh(), seed=0)
     assert table.groupby("split").size().to_dict() == {"prompt": 27, "test": 162}
     assert (table["subject"].nunique(), table["task"].nunique()) == (27, 23)
     assert table["question_id"].is_unique
     hub = []
-    prompts = [r for r in write_bbh(tmp_path) if "cot-prompts" in r["name"]]
+    prompts = [r for r in write_bbh(tmp_path) if "cot-prompts" in r.name]
     for name in FILES:
         path = tmp_path / f"{name}.parquet"
         rows = table[(table["subject"] == name) & (table["split"] == "test")][["input", "target"]]
         rows.to_parquet(path)
         hub.append(record(path, f"bbh/hub/{name}.parquet"))
-    pd.testing.assert_frame_equal(bbh.read([*hub, *prompts], {"release": "hub"}, seed=0), table)
+    pd.testing.assert_frame_equal(bbh.read([*hub, *prompts], Bbh(release="hub"), seed=0), table)
 
 
 def without(data, number, key):
@@ -158,29 +161,29 @@ BAD_BBH = [
 @pytest.mark.parametrize(("change", "says"), BAD_BBH)
 def test_a_bad_example_of_bbh_is_named(change, says, tmp_path):
     with pytest.raises(InputError, match=says):
-        bbh.read(write_bbh(tmp_path, change), {}, seed=0)
+        bbh.read(write_bbh(tmp_path, change), Bbh(), seed=0)
 
 
 def test_a_missing_or_strange_file_of_bbh(tmp_path):
     records = write_bbh(tmp_path)
     with pytest.raises(InputError, match="number of files is 26, expected 27"):
-        bbh.read(records[1:], {}, seed=0)
+        bbh.read(records[1:], Bbh(), seed=0)
     with pytest.raises(InputError, match="number of prompts is 26, expected 27"):
-        bbh.read(records[:-1], {}, seed=0)
+        bbh.read(records[:-1], Bbh(), seed=0)
     with pytest.raises(InputError, match="riddles is not one of the 27 files"):
-        bbh.read([{**records[0], "name": "bbh/bbh/riddles.json"}], {}, seed=0)
+        bbh.read([replace(records[0], name="bbh/bbh/riddles.json")], Bbh(), seed=0)
 
 
 def test_an_empty_prompt_of_bbh_is_named(tmp_path):
     records = write_bbh(tmp_path)
     (tmp_path / "snarks.txt").write_text("\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"snarks\.txt: the prompt is empty"):
-        bbh.read(records, {}, seed=0)
+        bbh.read(records, Bbh(), seed=0)
 
 
 def test_a_subset_of_bbh_keeps_the_first_three_as_examples(tmp_path):
     records = write_bbh(tmp_path)
-    subset = bbh.read(records, {"per_subject": 2}, seed=3)
+    subset = bbh.read(records, Bbh(per_subject=2), seed=3)
     assert (subset["split"] == "prompt").sum() == 27
     asked = subset[subset["split"] == "test"]
     assert (asked.groupby("subject").size() == 5).all()
@@ -190,17 +193,17 @@ def test_a_subset_of_bbh_keeps_the_first_three_as_examples(tmp_path):
         assert numbers == sorted(numbers)
 
 
-@pytest.mark.parametrize("module", [mmlu, bbh])
+@pytest.mark.parametrize("kind", ["mmlu", "bbh"])
 @pytest.mark.parametrize("value", [0, -1, 2.5, "3", True])
-def test_per_subject_is_a_whole_number_from_1(module, value):
+def test_per_subject_is_a_whole_number_from_1(kind, value):
     with pytest.raises(InputError, match=r"per_subject: .* is not allowed"):
-        module.read([], {"per_subject": value}, seed=0)
+        read_source({"type": kind, "per_subject": value}, "questions")
 
 
-@pytest.mark.parametrize("module", [mmlu, bbh])
-def test_an_unknown_release_names_the_known_ones(module):
+@pytest.mark.parametrize("kind", ["mmlu", "bbh"])
+def test_an_unknown_release_names_the_known_ones(kind):
     with pytest.raises(InputError, match="release: 'zip' is not allowed; allowed: "):
-        module.raw_files({"release": "zip"})
+        read_source({"type": kind, "release": "zip"}, "questions")
 
 
 @given(st.integers(0, 2**32), st.lists(st.integers(1, 30), min_size=1, max_size=8), st.data())
@@ -236,7 +239,6 @@ def test_every_question_is_drawn_equally_often():
 def test_no_subset_is_the_whole_table():
     table = pd.DataFrame({"subject": ["s"] * 3})
     assert stratified(table, None, 0, keep=pd.Series(False, index=table.index)) is table
-    assert per_subject({}) is None
 
 
 def test_categories_are_the_papers_counts():
@@ -290,12 +292,12 @@ def test_wikitext_is_cut_at_titles_not_at_sections(tmp_path):
 
 
 def test_pairs_of_blimp_are_read_and_drawn(tmp_path):
-    table = blimp.read(write_blimp(tmp_path), {}, seed=0)
+    table = blimp.read(write_blimp(tmp_path), Blimp(), seed=0)
     assert len(table) == 16 and set(table["split"]) == {"test"}
     row = table[table["question_id"] == "causative.003"].iloc[0]
     assert (row["good"], row["bad"]) == ("A heron sees 3 boats.", "A heron see 3 boats.")
     assert (row["subject"], row["task"], row["category"]) == ("causative", "agreement", "syntax")
-    some = blimp.read(write_blimp(tmp_path), {"per_subject": 3}, seed=0)
+    some = blimp.read(write_blimp(tmp_path), Blimp(per_subject=3), seed=0)
     assert some.groupby("subject").size().tolist() == [3, 3]
     assert set(some["question_id"]) <= set(table["question_id"])
 
@@ -317,12 +319,12 @@ def test_a_line_of_blimp_that_is_no_pair_is_named(tmp_path, line, says):
     lines[2:3] = [] if line is None else [line]
     path.write_text("".join(f"{each}\n" for each in lines), encoding="utf-8")
     with pytest.raises(InputError, match=says):
-        blimp.read(records, {}, seed=0)
+        blimp.read(records, Blimp(), seed=0)
 
 
 def test_paradigms_are_chosen_by_name():
-    assert len(blimp.raw_files({})) == 67
-    (file,) = blimp.raw_files({"paradigms": ["causative"]})
+    assert len(blimp.raw_files(Blimp())) == 67
+    (file,) = blimp.raw_files(Blimp(paradigms=["causative"]))
     assert file.path == "blimp/data/causative.jsonl" and file.digest.startswith("sha256:")
     with pytest.raises(InputError, match="paradigms: 'causativ' is not allowed; allowed: adjunct_"):
-        blimp.raw_files({"paradigms": ["causativ"]})
+        blimp.raw_files(Blimp(paradigms=["causativ"]))

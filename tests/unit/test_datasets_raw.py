@@ -5,10 +5,13 @@ import hashlib
 import http.server
 import threading
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from brainalign.datasets import alice
 from brainalign.datasets.raw import RawFile, content, keep, locate, raw_table, text
-from brainalign.datasets.registry import BRAIN_AND_BEHAVIOR, INSTRUCTIONS, QUESTIONS, TEXTS, reader
+from brainalign.datasets.registry import KINDS, read_source, reader
+from brainalign.datasets.settings import Alice
 from brainalign.errors import InputError
 
 DATA = "one\ntwo – three\n".encode()
@@ -47,9 +50,9 @@ def test_a_file_in_the_mirror_is_used_plain_or_packed(digest, packed, tmp_path):
     name = "set/a.txt.gz" if packed else "set/a.txt"
     put(tmp_path / "mirror" / name, gzip.compress(DATA) if packed else DATA)
     (record,) = locate([RawFile("set/a.txt", "", digest)], tmp_path / "mirror", tmp_path / "d")
-    assert record["path"] == str(tmp_path / "mirror" / name)
-    assert (record["origin"], record["verified"]) == ("mirror", bool(digest))
-    assert (record["sha256"], record["bytes"]) == (SHA256, len(DATA))
+    assert record.path == str(tmp_path / "mirror" / name)
+    assert (record.origin, record.verified) == ("mirror", bool(digest))
+    assert (record.sha256, record.bytes) == (SHA256, len(DATA))
     assert content(record) == DATA
     assert text(record) == DATA.decode()
 
@@ -63,7 +66,7 @@ def test_a_mirrored_file_is_kept_under_the_downloads_and_found_there(packed, tmp
     assert keep(record, tmp_path / "d") == tmp_path / "d" / name
     (again,) = locate([file], None, tmp_path / "d")
     assert content(again) == DATA
-    assert keep(again, tmp_path / "d") == Path(again["path"])
+    assert keep(again, tmp_path / "d") == Path(again.path)
 
 
 def test_the_mirror_goes_before_the_downloads_and_both_before_the_network(server, tmp_path):
@@ -73,13 +76,13 @@ def test_the_mirror_goes_before_the_downloads_and_both_before_the_network(server
     mirror, downloads = tmp_path / "mirror", tmp_path / "downloads"
     mirror.mkdir()
     (record,) = locate([file], mirror, downloads)
-    assert (record["origin"], record["path"]) == ("download", str(downloads / "a.txt"))
+    assert (record.origin, record.path) == ("download", str(downloads / "a.txt"))
     assert len(asked) == 1
     (again,) = locate([file], mirror, downloads)
     assert again == record
     assert len(asked) == 1
     put(mirror / "a.txt")
-    assert locate([file], mirror, downloads)[0]["origin"] == "mirror"
+    assert locate([file], mirror, downloads)[0].origin == "mirror"
 
 
 def test_a_wrong_download_names_both_hashes_and_is_not_kept(server, tmp_path):
@@ -188,36 +191,47 @@ def test_text_that_is_not_utf8_and_a_file_that_has_gone(tmp_path):
         content(record)
 
 
-SOURCES = [
-    {"type": "alice"},
-    {"type": "alice", "radius": "6mm"},
-    {"type": "natural-stories"},
-    {"type": "natural-stories", "readers": "each"},
-    {"type": "natural-stories-maze"},
-    {"type": "reading-brain"},
-    {"type": "pereira2018", "experiment": 243},
-    {"type": "blank2014"},
-    {"type": "fedorenko2016"},
-    {"type": "tuckute2024"},
-    {"type": "futrell2018"},
-    {"type": "wehbe2014"},
-    {"type": "own", "stimuli": "a.csv", "responses": "a.nc"},
-    {"type": "mmlu"},
-    {"type": "mmlu", "release": "tar"},
-    {"type": "mmlu", "release": "hub"},
-    {"type": "bbh"},
-    {"type": "bbh", "release": "hub"},
-    {"type": "blimp"},
-    {"type": "alpaca"},
-    {"type": "wikitext2"},
-]
+SOURCES = {
+    "dataset": [
+        {"type": "alice"},
+        {"type": "alice", "radius": "6mm"},
+        {"type": "natural-stories"},
+        {"type": "natural-stories", "readers": "each"},
+        {"type": "natural-stories-maze"},
+        {"type": "reading-brain"},
+        {"type": "pereira2018", "experiment": 243},
+        {"type": "blank2014"},
+        {"type": "fedorenko2016"},
+        {"type": "tuckute2024"},
+        {"type": "futrell2018"},
+        {"type": "wehbe2014"},
+        {"type": "own", "stimuli": "a.csv", "responses": "a.nc"},
+    ],
+    "questions": [
+        {"type": "mmlu"},
+        {"type": "mmlu", "release": "tar"},
+        {"type": "mmlu", "release": "hub"},
+        {"type": "bbh"},
+        {"type": "bbh", "release": "hub"},
+        {"type": "blimp"},
+        {"type": "own", "path": "a.csv"},
+    ],
+    "text": [
+        {"type": "wikitext2"},
+        {"type": "own", "path": "a.txt"},
+    ],
+    "instructions": [
+        {"type": "alpaca"},
+    ],
+}
 
 
 def test_every_type_has_raw_files_with_a_place_to_get_them():
-    assert {s["type"] for s in SOURCES} == {
-        *BRAIN_AND_BEHAVIOR, *QUESTIONS, *TEXTS, *INSTRUCTIONS
-    }  # fmt: skip
-    for source in SOURCES:
+    named = {(kind, one["type"]) for kind, sources in SOURCES.items() for one in sources}
+    classes = {(kind, c) for kind in SOURCES for c in get_args(KINDS[kind]) or (KINDS[kind],)}
+    assert named == {(kind, c.__struct_config__.tag) for kind, c in classes}
+    for kind, one in ((kind, one) for kind, sources in SOURCES.items() for one in sources):
+        source = read_source(one, kind)
         files = reader(source).raw_files(source)
         assert files
         assert len({file.path for file in files}) == len(files)
@@ -228,7 +242,7 @@ def test_every_type_has_raw_files_with_a_place_to_get_them():
 
 def test_alice_asks_for_one_radius_only():
     for radius, other in (("6mm", "10mm"), ("10mm", "6mm")):
-        files = reader({"type": "alice"}).raw_files({"radius": radius})
+        files = alice.raw_files(Alice(radius))
         assert len(files) == 113
         assert not [file for file in files if f"/{other}/" in file.path]
 
@@ -241,7 +255,7 @@ def test_tables_of_raw_files_have_hashes_of_the_right_form():
 
 
 def test_an_unknown_type_names_the_known_ones():
-    with pytest.raises(InputError, match=r"source\.type: 'alise' .*allowed: alice, alpaca, bbh"):
-        reader({"type": "alise"})
-    with pytest.raises(InputError, match="allowed: bbh, blimp, mmlu"):
-        reader({"type": "alice"}, QUESTIONS)
+    with pytest.raises(InputError, match=r"source\.type: 'alise' .*allowed: own, alice, natural-stories"):
+        read_source({"type": "alise"}, "dataset")
+    with pytest.raises(InputError, match="allowed: mmlu, bbh, blimp, own"):
+        read_source({"type": "alice"}, "questions")

@@ -13,6 +13,7 @@ import pytest
 from brainalign.datasets import wehbe2014
 from brainalign.datasets.raw import locate
 from brainalign.datasets.restricted_pickle import load_object
+from brainalign.datasets.settings import Wehbe2014
 from brainalign.encoding.timing import kept_volumes
 from brainalign.errors import InputError
 from brainalign.formats.datasets import check_responses, check_stimuli
@@ -28,7 +29,7 @@ def folder(tmp_path):
 
 
 def read(folder):
-    return wehbe2014.read(wehbe_records(folder), {})
+    return wehbe2014.read(wehbe_records(folder), Wehbe2014())
 
 
 def test_the_folder_becomes_language_voxels_of_eight_subjects(folder):
@@ -50,7 +51,7 @@ def test_the_folder_that_is_not_here_is_named_with_its_places(tmp_path):
     """It has to be had by hand: the error says from where, and where to put it."""
     (tmp_path / "mirror").mkdir()
     with pytest.raises(InputError) as error:
-        locate(wehbe2014.raw_files({}), tmp_path / "mirror", tmp_path / "downloads")
+        locate(wehbe2014.raw_files(Wehbe2014()), tmp_path / "mirror", tmp_path / "downloads")
     for part in (
         "wehbe2014/fMRI/time_fmri.npy is not here", "has to be downloaded by hand",
         "github.com/mtoneva/brain_language_nlp", "github.com/awwkl/brain_language_summarization",
@@ -91,8 +92,9 @@ FULL_SIZE = """
 import re, sys
 from pathlib import Path
 from brainalign.datasets import wehbe2014
+from brainalign.datasets.settings import Wehbe2014
 from dataset_files import wehbe_records
-prepared = wehbe2014.read(wehbe_records(Path(sys.argv[1])), {})
+prepared = wehbe2014.read(wehbe_records(Path(sys.argv[1])), Wehbe2014())
 peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 print((prepared.responses["subject"] == "F").sum().item(), peak / 1024)
 """

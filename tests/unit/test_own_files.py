@@ -14,15 +14,17 @@ import xarray as xr
 from brainalign.datasets import own
 from brainalign.datasets.own_table import Findings, read_stimuli, without_edges
 from brainalign.datasets.raw import locate
+from brainalign.datasets.settings import Own
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
 from brainalign.formats.datasets import read_responses, write_dataset
 from brainalign.formats.datasets import read_stimuli as read_prepared
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from worlds.entries import align, noise_ceiling
 
-SOURCE = {"type": "own", "stimuli": "stimuli.csv", "responses": "responses.nc"}
+SOURCE = Own("stimuli.csv", "responses.nc")
 INVISIBLE = " \t\n\r\v\f\x85\xa0\u2003\u2028\u3000\u200b\ufeff\u200e\x00\x1f\u2060\xad"
 LIGHT = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 # What data may call a subject, a region, a story or a stimulus.
@@ -92,9 +94,9 @@ def read(stimuli, responses, source=SOURCE):
     """Write both files (a table may be bytes) and read them as the workflow does."""
     if isinstance(stimuli, pd.DataFrame):
         stimuli = stimuli.to_csv(index=False).encode()
-    Path(source["stimuli"]).write_bytes(stimuli)
+    Path(source.stimuli).write_bytes(stimuli)
     if responses is not None:
-        responses.to_netcdf(source["responses"], engine="h5netcdf")
+        responses.to_netcdf(source.responses, engine="h5netcdf")
     return own.read(locate(own.raw_files(source), None, "downloads"), source)
 
 
@@ -259,7 +261,7 @@ def test_flags_are_flags_however_they_are_written(folder):
 
 
 def test_parquet_tables_of_byte_strings_an_index_and_nullable_numbers(folder):
-    source = SOURCE | {"stimuli": "stimuli.parquet"}
+    source = replace(SOURCE, stimuli="stimuli.parquet")
     stimuli = table().assign(position=pd.array([*range(20), *range(20)], "Int64"))
     stimuli["text"] = stimuli["text"].str.encode("utf-8")
     for index in (stimuli.set_index("stimulus_id"), stimuli.set_index(np.arange(40)[::-1])):
@@ -521,5 +523,5 @@ def test_scores_do_not_depend_on_what_things_are_called(seed, folder):
 def test_a_packed_table_is_read(folder):
     (folder / "stimuli.csv.gz").write_bytes(gzip.compress(table().to_csv(index=False).encode()))
     array().to_netcdf("responses.nc", engine="h5netcdf")
-    source = SOURCE | {"stimuli": "stimuli.csv.gz"}
+    source = replace(SOURCE, stimuli="stimuli.csv.gz")
     assert len(own.read(locate(own.raw_files(source), None, "downloads"), source).stimuli) == 40

@@ -1,9 +1,11 @@
 """The code digest changes with what runs, and with nothing else."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
-from brainalign.datasets.registry import BRAIN_AND_BEHAVIOR, QUESTIONS, reader, reader_files
+from brainalign.datasets.registry import reader, reader_files
+from brainalign.datasets.settings import Alice, Mmlu, Own, RealDataset, RealQuestions
 from brainalign.study import digest
 from brainalign.study.digest import reachable, source_digest
 
@@ -104,11 +106,14 @@ def test_modules_imported_by_name_and_tables_count(tree: Path) -> None:
 
 def test_a_reader_changes_the_digest_of_its_own_datasets_alone(repository: Path) -> None:
     script = repository / "scripts" / "prepare_dataset.py"
-    readers = {kind: reader_files(kind) for kind in BRAIN_AND_BEHAVIOR + QUESTIONS}
-    for kind, files in readers.items():
+    classes = (*get_args(RealDataset), *get_args(RealQuestions))
+    for source in classes:
+        files = reader_files(source)
         assert files[0].is_file() and files[0] not in reachable(script)
-        assert reader({"type": kind}).__file__ == str(files[0])
+        assert reader(source).__file__ == str(files[0])
     folder = repository / "resources"
-    assert folder / "categories" / "mmlu.csv" in readers["mmlu"]
-    assert folder / "texts" / "alice_chapter1.txt" in readers["alice"]
-    assert readers["own"] == [repository / "scripts" / "brainalign" / "datasets" / "own.py"]
+    assert folder / "categories" / "mmlu.csv" in reader_files(Mmlu())
+    assert folder / "texts" / "alice_chapter1.txt" in reader_files(Alice())
+    assert reader_files(Own("a.csv", "a.nc")) == [
+        repository / "scripts" / "brainalign" / "datasets" / "own.py"
+    ]

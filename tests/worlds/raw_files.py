@@ -26,6 +26,7 @@ from dataset_files import (
     futrell,
     pereira,
     record,
+    source_of,
     tuckute,
     write_hdf5,
     write_maze,
@@ -39,8 +40,9 @@ from worlds import natural_stories as stories_world
 from worlds import questions as questions_world
 
 
-def prepared(module, source):
+def prepared(module, keys):
     """Reads as the rule does: what comes out is checked before it is written."""
+    source = source_of(module, **keys)
 
     def read(records):
         dataset = module.read(records, source)
@@ -52,8 +54,8 @@ def prepared(module, source):
     return read
 
 
-def questions(module, source):
-    return lambda records: module.read(records, source, seed=0)
+def questions(module, keys):
+    return lambda records: module.read(records, source_of(module, **keys), seed=0)
 
 
 def assembly(module, world, write, source=None, dimension="neuroid"):
@@ -77,7 +79,7 @@ def stories_files(readers):
 
 
 def bbh_hub(folder):
-    prompts = [r for r in questions_world.write_bbh(folder) if "cot-prompts" in r["name"]]
+    prompts = [r for r in questions_world.write_bbh(folder) if "cot-prompts" in r.name]
     hub = []
     for name in questions_world.FILES:
         path = folder / f"{name}.parquet"

@@ -17,6 +17,7 @@ from brainalign.datasets import kuribayashi2024, michaelov2024
 from brainalign.datasets.natural_stories_maze import TIMES
 from brainalign.datasets.published_surprisal import same_words
 from brainalign.datasets.raw import Record, by_name
+from brainalign.datasets.settings import Kuribayashi2024, Michaelov2024
 from brainalign.errors import InputError
 
 COLUMNS = ("statistic", "published", "recomputed", "in_place", "n")
@@ -28,7 +29,7 @@ Order = Callable[[str], Any]
 
 
 def published_fit(
-    source: Mapping[str, Any],
+    source: Kuribayashi2024 | Michaelov2024,
     surprisal: Sequence[Record],
     times: Sequence[Record],
     stimuli: pd.DataFrame,
@@ -38,7 +39,7 @@ def published_fit(
 
     Parameters
     ----------
-    source : of the model; `release`, `model`.
+    source : of the model.
     surprisal : the model's raw files, the published fit among them.
     times : the raw files of the dataset that was fitted.
     stimuli, responses : the same dataset, prepared.
@@ -52,7 +53,7 @@ def published_fit(
     ------
     InputError : the files do not belong together, or one says no such number.
     """
-    if source["release"] == "michaelov2024":
+    if isinstance(source, Michaelov2024):
         return _maze_fit(source, surprisal, by_name(times)[TIMES])
     return _mean_time_fit(surprisal, stimuli, responses)
 
@@ -97,9 +98,7 @@ def _mean_time_fit(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _maze_fit(
-    source: Mapping[str, Any], surprisal: Sequence[Record], record: Record
-) -> pd.DataFrame:
+def _maze_fit(source: Michaelov2024, surprisal: Sequence[Record], record: Record) -> pd.DataFrame:
     """AIC of the mixed model of log times whose formula Michaelov et al. 2024 published.
 
     scale(log(rt)) ~ scale(Surprisal) + scale(wlen) + scale(unigramsurp) + scale(sentpos)
@@ -112,7 +111,7 @@ def _maze_fit(
     table = times.merge(values, on=word)
     if len(table) != len(times):
         raise InputError(
-            f"{record['path']}: {len(times) - len(table)} times are of words without surprisal"
+            f"{record.path}: {len(times) - len(table)} times are of words without surprisal"
         )
     fixed = [_scaled(table[name]) for name in ("Surprisal", "wlen", "unigramsurp", "sentpos")]
     x = np.column_stack([np.ones(len(table)), *fixed])

@@ -3,15 +3,15 @@
 import io
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from brainalign.datasets.prepared import Prepared, attributes, card, expect
+from brainalign.datasets.prepared import Prepared, attributes, expect
 from brainalign.datasets.printed import CLITIC, printed
 from brainalign.datasets.raw import RawFile, Record, by_name, raw_table, text
+from brainalign.datasets.settings import Alice
 from brainalign.datasets.words import covariates, unknown_words
 from brainalign.errors import InputError
 from brainalign.resources import RESOURCES
@@ -38,14 +38,14 @@ PAUSE = "sp"
 INTERVAL = re.compile(r'xmin = (\S+)\s+xmax = (\S+)\s+text = "((?:[^"]|"")*)"')
 
 
-def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+def raw_files(source: Alice) -> list[RawFile]:
     """The TextGrid; per subject time courses of one radius, word rate, sound power, movement."""
-    other = {f"{FOLDER}/{radius}/" for radius in RADII} - {f"{FOLDER}/{_radius(source)}/"}
+    other = {f"{FOLDER}/{radius}/" for radius in RADII} - {f"{FOLDER}/{source.radius}/"}
     table = raw_table("alice", LICENCE)
     return [file for path, file in table.items() if not path.startswith(tuple(other))]
 
 
-def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
+def read(records: Sequence[Record], source: Alice) -> Prepared:
     """Printed words with their times, and the six regions' raw time courses of usable subjects.
 
     Onsets and offsets are seconds from the start of row 0 of the 362 volumes. Values stay in
@@ -55,8 +55,8 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
     ------
     InputError : a file has another form or size than the release's, or words are out of order.
     """
-    files, radius = by_name(records), _radius(source)
-    words, counts, changed = _words(text(files[TEXTGRID]), files[TEXTGRID]["path"])
+    files, radius = by_name(records), source.radius
+    words, counts, changed = _words(text(files[TEXTGRID]), files[TEXTGRID].path)
     courses, nuisance, silent = {}, {}, []
     for name in sorted(files):
         match = re.fullmatch(rf"{FOLDER}/{radius}/(s\d\d)-timecourses\.txt", name)
@@ -69,52 +69,41 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
             continue
         courses[subject] = course
         nuisance[subject] = _nuisance(files, subject)
-    if all(record["verified"] for record in records):
+    if all(record.verified for record in records):
         where = f"{FOLDER} ({radius})"
         expect(silent, ["s33"], where, "subjects with time courses of zeros only")
         expect(len(courses), 27, where, "number of usable subjects")
-        expect(counts["spoken"], 2127, files[TEXTGRID]["path"], "number of words")
+        expect(counts["spoken"], 2127, files[TEXTGRID].path, "number of words")
 
     responses = _responses(courses, nuisance, records)
-    return Prepared(
+    return Prepared.of(
         words,
         responses,
-        card(
-            words,
-            responses,
-            records,
-            dataset="alice",
-            citation=CITATION,
-            dropped=[
-                {"what": "subject", "n": len(silent), "why": f"only zeros: {', '.join(silent)}"},
-                {"what": "pauses", "n": counts["pauses"], "why": "'sp' intervals are not words"},
-                {"what": "unlabelled intervals", "n": counts["unlabelled"], "why": "no word given"},
-                {
-                    "what": "movement rows",
-                    "n": DISCARDED_VOLUMES,
-                    "why": "they belong to the volumes that the release had discarded",
-                },
-            ],
-            changed=changed,
-            notes=[
-                "values are raw scanner units, neither z-scored nor cleaned",
-                f"row 0 starts at {FIRST_VOLUME:g} s of the TextGrid's clock",
-                "the TextGrid has no sentences and no punctuation: they are the printed chapter's",
-                "phrase_id counts the runs of words between pauses, word_in_phrase their place",
-                "word rate is convolved with a haemodynamic response by the authors",
-                *unknown_words(words),
-            ],
-            radius=radius,
-            regressors=list(REGRESSORS),
-        ),
+        records,
+        dataset="alice",
+        citation=CITATION,
+        dropped=[
+            {"what": "subject", "n": len(silent), "why": f"only zeros: {', '.join(silent)}"},
+            {"what": "pauses", "n": counts["pauses"], "why": "'sp' intervals are not words"},
+            {"what": "unlabelled intervals", "n": counts["unlabelled"], "why": "no word given"},
+            {
+                "what": "movement rows",
+                "n": DISCARDED_VOLUMES,
+                "why": "they belong to the volumes that the release had discarded",
+            },
+        ],
+        changed=changed,
+        notes=[
+            "values are raw scanner units, neither z-scored nor cleaned",
+            f"row 0 starts at {FIRST_VOLUME:g} s of the TextGrid's clock",
+            "the TextGrid has no sentences and no punctuation: they are the printed chapter's",
+            "phrase_id counts the runs of words between pauses, word_in_phrase their place",
+            "word rate is convolved with a haemodynamic response by the authors",
+            *unknown_words(words),
+        ],
+        radius=radius,
+        regressors=list(REGRESSORS),
     )
-
-
-def _radius(source: Mapping[str, Any]) -> str:
-    radius = source.get("radius", RADII[0])
-    if radius not in RADII:
-        raise InputError(f"source.radius: {radius!r} is not allowed; allowed: {', '.join(RADII)}")
-    return radius
 
 
 def _words(textgrid: str, where: str) -> tuple[pd.DataFrame, dict[str, int], list[str]]:
@@ -210,12 +199,12 @@ def _matrix(record: Record, rows: int, columns: int) -> np.ndarray:
     try:
         values = np.loadtxt(io.StringIO(text(record)), ndmin=2)
     except ValueError as error:
-        raise InputError(f"{record['path']}: not a table of numbers ({error})") from error
+        raise InputError(f"{record.path}: not a table of numbers ({error})") from error
     if values.shape != (rows, columns):
-        raise InputError(f"{record['path']}: {values.shape}, expected ({rows}, {columns})")
+        raise InputError(f"{record.path}: {values.shape}, expected ({rows}, {columns})")
     if not np.isfinite(values).all():
         raise InputError(
-            f"{record['path']}: row {np.argwhere(~np.isfinite(values))[0][0]}: not finite"
+            f"{record.path}: row {np.argwhere(~np.isfinite(values))[0][0]}: not finite"
         )
     return values
 

@@ -1,10 +1,10 @@
 """Alpaca: instruction data (Taori et al. 2023), the 52K rows or a published 2,000 of them."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from brainalign.datasets.raw import RawFile, Record, raw_table, text
+from brainalign.datasets.settings import Alpaca
 from brainalign.errors import InputError
 
 LICENCE = "CC BY-NC 4.0"
@@ -15,12 +15,9 @@ FILES = {
 FIELDS = ("instruction", "input", "output")
 
 
-def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+def raw_files(source: Alpaca) -> list[RawFile]:
     """The JSON file of the release that `source` names: `subset2000` or `full`."""
-    release = source.get("release", "full")
-    if release not in FILES:
-        raise InputError(f"release: {release!r} is not allowed; allowed: {', '.join(FILES)}")
-    return [raw_table("alpaca", LICENCE)[FILES[release]]]
+    return [raw_table("alpaca", LICENCE)[FILES[source.release]]]
 
 
 def read(records: Sequence[Record]) -> list[dict[str, str]]:
@@ -31,7 +28,7 @@ def read(records: Sequence[Record]) -> list[dict[str, str]]:
     InputError : not a JSON list of such rows, or a row without instruction.
     """
     (record,) = records
-    where, content = record["path"], text(record)
+    where, content = record.path, text(record)
     try:
         rows = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -59,7 +59,7 @@ def read_assembly(
     InputError : not a whole netCDF file, other dimensions, a level is missing, a stimulus is
         repeated, or no value is finite.
     """
-    where = record["path"]
+    where = record.path
     dataset = _open(record)
     array = _values(dataset, target_dimension, where)
     assembly = Assembly(
@@ -112,13 +112,13 @@ def _open(record: Record) -> xr.Dataset:
     elif data[:3] == b"CDF":
         engine = "scipy"
     else:
-        raise InputError(f"{record['path']}: not a netCDF file (it begins with {data[:8]!r})")
+        raise InputError(f"{record.path}: not a netCDF file (it begins with {data[:8]!r})")
     try:
         with xr.open_dataset(io.BytesIO(data), engine=engine) as dataset:
             return dataset.load()
     # A damaged file makes the HDF5 and netCDF layers fail in many ways; all mean the same.
     except Exception as error:
-        raise InputError(f"{record['path']}: not a whole netCDF file ({error})") from error
+        raise InputError(f"{record.path}: not a whole netCDF file ({error})") from error
 
 
 def _values(dataset: xr.Dataset, target_dimension: str, where: str) -> np.ndarray:

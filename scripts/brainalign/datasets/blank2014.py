@@ -1,8 +1,7 @@
 """Blank2014: fMRI of 5 people who listen to eight stories, cut into fragments of 2 s."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,8 +14,9 @@ from brainalign.datasets.assembly import (
     read_assembly,
     sortable,
 )
-from brainalign.datasets.prepared import Prepared, attributes, card, expect
+from brainalign.datasets.prepared import Prepared, attributes, expect
 from brainalign.datasets.raw import RawFile, Record
+from brainalign.datasets.settings import Blank2014
 from brainalign.datasets.words import text_covariates
 
 CITATION = "Blank, Kanwisher & Fedorenko 2014, Journal of Neurophysiology 112:1105-1118"
@@ -39,12 +39,12 @@ TARGET_LEVELS = {
 log = logging.getLogger("brainalign")
 
 
-def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+def raw_files(source: Blank2014) -> list[RawFile]:
     """Brain-Score's one file."""
     return [assembly_file(NAME, SHA1)]
 
 
-def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
+def read(records: Sequence[Record], source: Blank2014) -> Prepared:
     """Fragments of text heard in 2 s, and the response of each region 4 s later.
 
     The file has the shift of 4 s in it: a row pairs the fragment at t with the scan at t + 4 s, so
@@ -82,11 +82,11 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         },
         attrs=attributes("brain", "BOLD response, mean of a region", SOURCE, LICENCE, records),
     )
-    if record["verified"]:
-        expect(values.shape, (1317, 60), record["path"], "shape")
-        expect(stimuli["context_group"].nunique(), 8, record["path"], "number of stories")
-        expect(targets["subject"].nunique(), 5, record["path"], "number of subjects")
-        expect(targets["region"].nunique(), 12, record["path"], "number of regions")
+    if record.verified:
+        expect(values.shape, (1317, 60), record.path, "shape")
+        expect(stimuli["context_group"].nunique(), 8, record.path, "number of stories")
+        expect(targets["subject"].nunique(), 5, record.path, "number of subjects")
+        expect(targets["region"].nunique(), 12, record.path, "number of regions")
     notes = [
         "a row is the text heard in one scan of 2 s and the scan 4 s later (in the file)",
         "fragments may cut words and sentences; blanks at their ends are removed",
@@ -100,17 +100,13 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
             f"the ids of {moved} of {len(rows)} fragments name another place than story, sentence "
             "and part: texts and responses may not belong together"
         )
-        log.warning(f"{record['path']}: {notes[-1]}")
-    return Prepared(
+        log.warning(f"{record.path}: {notes[-1]}")
+    return Prepared.of(
         stimuli,
         responses,
-        card(
-            stimuli,
-            responses,
-            records,
-            dataset="blank2014",
-            citation=CITATION,
-            notes=notes,
-            fragment_seconds=2.0,
-        ),
+        records,
+        dataset="blank2014",
+        citation=CITATION,
+        notes=notes,
+        fragment_seconds=2.0,
     )

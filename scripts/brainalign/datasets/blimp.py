@@ -1,14 +1,14 @@
 """BLiMP: 67 paradigms of 1,000 minimal pairs of English sentences (Warstadt et al. 2020)."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from brainalign.datasets.prepared import expect
 from brainalign.datasets.raw import RawFile, Record, raw_table, text
-from brainalign.datasets.subset import per_subject, stratified
+from brainalign.datasets.settings import Blimp
+from brainalign.datasets.subset import stratified
 from brainalign.errors import InputError
 
 LICENCE = "CC BY"
@@ -19,7 +19,7 @@ PUBLISHED = {"s-selection": "argument_structure", "syntax/semantics": "syntax_se
 FIELDS = ("sentence_good", "sentence_bad", "linguistics_term", "field")
 
 
-def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+def raw_files(source: Blimp) -> list[RawFile]:
     """The files of the paradigms that `source` names, of all when it names none.
 
     Raises
@@ -27,14 +27,14 @@ def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
     InputError : a paradigm is unknown.
     """
     files = {_paradigm(path): file for path, file in raw_table("blimp", LICENCE).items()}
-    chosen = source.get("paradigms") or list(files)
+    chosen = source.paradigms or list(files)
     unknown = [name for name in chosen if name not in files]
     if unknown:
         raise InputError(f"paradigms: {unknown[0]!r} is not allowed; allowed: {', '.join(files)}")
     return [file for name, file in files.items() if name in chosen]
 
 
-def read(records: Sequence[Record], source: Mapping[str, Any], seed: int) -> pd.DataFrame:
+def read(records: Sequence[Record], source: Blimp, seed: int) -> pd.DataFrame:
     """The questions table (docs/architecture.md), in the files' order.
 
     `subject` is the paradigm, `task` its phenomenon (12), `category` its field (4).
@@ -45,13 +45,13 @@ def read(records: Sequence[Record], source: Mapping[str, Any], seed: int) -> pd.
     """
     rows = []
     for record in records:
-        paradigm = _paradigm(record["name"])
+        paradigm = _paradigm(record.name)
         pairs = list(_pairs(record))
-        expect(len(pairs), PAIRS, record["path"], "number of pairs")
+        expect(len(pairs), PAIRS, record.path, "number of pairs")
         for i, (good, bad, phenomenon, field) in enumerate(pairs):
             rows.append((f"{paradigm}.{i:03d}", "test", paradigm, phenomenon, field, good, bad))
     table = pd.DataFrame(rows, columns=COLUMNS)
-    return stratified(table, per_subject(source), seed, keep=table["split"] != "test")
+    return stratified(table, source.per_subject, seed, keep=table["split"] != "test")
 
 
 def _paradigm(path: str) -> str:
@@ -60,7 +60,7 @@ def _paradigm(path: str) -> str:
 
 def _pairs(record: Record) -> Iterator[tuple[str, ...]]:
     for number, line in enumerate(text(record).splitlines(), start=1):
-        where = f"{record['path']}: line {number}"
+        where = f"{record.path}: line {number}"
         try:
             pair = json.loads(line)
         except (ValueError, RecursionError) as error:

@@ -1,7 +1,6 @@
 """Fedorenko2016: electrocorticography of 5 people who read sentences of 8 words."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,8 +13,9 @@ from brainalign.datasets.assembly import (
     read_assembly,
     sortable,
 )
-from brainalign.datasets.prepared import Prepared, attributes, card, expect
+from brainalign.datasets.prepared import Prepared, attributes, expect
 from brainalign.datasets.raw import RawFile, Record
+from brainalign.datasets.settings import Fedorenko2016
 from brainalign.datasets.words import covariates
 
 CITATION = "Fedorenko et al. 2016, PNAS 113:E6256-E6262"
@@ -31,12 +31,12 @@ ROW_LEVELS = {
 TARGET_LEVELS = {"neuroid": ("neuroid_id",), "subject": ("subject_UID", "subject_id")}
 
 
-def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+def raw_files(source: Fedorenko2016) -> list[RawFile]:
     """Brain-Score's one file."""
     return [assembly_file(NAME, SHA1)]
 
 
-def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
+def read(records: Sequence[Record], source: Fedorenko2016) -> Prepared:
     """Words, and the response of each language electrode; a context group is a sentence.
 
     Raises
@@ -77,15 +77,11 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         },
         attrs=attributes("brain", "high-gamma response", SOURCE, LICENCE, records),
     )
-    if record["verified"]:
-        expect(values.shape, (416, 97), record["path"], "shape")
-        expect(stimuli["context_group"].nunique(), 52, record["path"], "number of sentences")
-        expect(subjects.nunique(), 5, record["path"], "number of subjects")
-    return Prepared(
-        stimuli,
-        responses,
-        card(
-            stimuli, responses, records, dataset="fedorenko2016", citation=CITATION,
-            notes=["source_row is the row of the file"],
-        ),
+    if record.verified:
+        expect(values.shape, (416, 97), record.path, "shape")
+        expect(stimuli["context_group"].nunique(), 52, record.path, "number of sentences")
+        expect(subjects.nunique(), 5, record.path, "number of subjects")
+    return Prepared.of(
+        stimuli, responses, records, dataset="fedorenko2016", citation=CITATION,
+        notes=["source_row is the row of the file"],
     )  # fmt: skip

@@ -15,6 +15,7 @@ import pandas as pd
 
 from brainalign.datasets.published_surprisal import PublishedSurprisal, in_bits, same_words
 from brainalign.datasets.raw import RawFile, Record, by_name, raw_table, text
+from brainalign.datasets.settings import Kuribayashi2024
 from brainalign.errors import InputError
 
 CITATION = "Kuribayashi, Oseki & Baldwin 2024, Findings of NAACL"
@@ -48,7 +49,7 @@ def models() -> list[str]:
     return list(dict.fromkeys(parts[1] for parts in paths if len(parts) > 2))
 
 
-def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+def raw_files(source: Kuribayashi2024) -> list[RawFile]:
     """The sentences, the surprisal of a model in one presentation, and the fit of the raw one.
 
     Raises
@@ -56,7 +57,7 @@ def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
     InputError : the release has no such model, or not in this presentation.
     """
     table = raw_table("kuribayashi2024", LICENCE)
-    model, presentation = source["model"], source.get("presentation", "raw")
+    model, presentation = source.model, source.presentation or "raw"
     if model not in models():
         raise InputError(f"kuribayashi2024 has no model {model!r}; it has {', '.join(models())}")
     path = _path(model, presentation, table)
@@ -78,7 +79,7 @@ def _path(model: str, presentation: str, table: Mapping[str, RawFile]) -> str | 
 
 
 def read(
-    records: Sequence[Record], source: Mapping[str, Any], stimuli: pd.DataFrame
+    records: Sequence[Record], source: Kuribayashi2024, stimuli: pd.DataFrame
 ) -> PublishedSurprisal:
     """Bits per word of `stimuli` (Natural Stories), NaN for the first word of each sentence.
 
@@ -87,8 +88,8 @@ def read(
     InputError : sentences and words do not match, or a value is no surprisal.
     """
     words, nats = stories(records)
-    where = _ending(records, SURPRISAL)["path"]
-    same_words(_flat(words), stimuli, _ending(records, SENTENCES)["path"])
+    where = _ending(records, SURPRISAL).path
+    same_words(_flat(words), stimuli, _ending(records, SENTENCES).path)
     values = _numbers(_flat(nats), where)
     bits = in_bits(values, "nats", stimuli, where)
     first = np.cumsum([0, *(len(sentence) for story in words.values() for sentence in story)])
@@ -122,7 +123,7 @@ def stories(
         lengths = [[len(part) for part in had.get(story, [])] for had in (words, nats)]
         if lengths[0] != lengths[1]:
             raise InputError(
-                f"{surprisal['path']}: story {story} has other sentences than {sentences['path']}"
+                f"{surprisal.path}: story {story} has other sentences than {sentences.path}"
             )
     return words, nats
 
@@ -148,13 +149,13 @@ def published_fit(records: Sequence[Record]) -> dict[str, float]:
     }
     missing = [PRINTED[name] for name, match in found.items() if match is None]
     if missing:
-        raise InputError(f"{record['path']}: no number after {missing[0]!r}")
+        raise InputError(f"{record.path}: no number after {missing[0]!r}")
     return {name: float(match[1]) for name, match in found.items() if match}
 
 
 def _ending(records: Sequence[Record], end: str) -> Record:
     """The one located file whose name ends so."""
-    return next(record for record in records if record["name"].endswith(end))
+    return next(record for record in records if record.name.endswith(end))
 
 
 def _stories(record: Record) -> dict[str, list[list[Any]]]:
@@ -163,7 +164,7 @@ def _stories(record: Record) -> dict[str, list[list[Any]]]:
         stories = json.loads(text(record))
         return {key: [list(part) for part in stories[key]] for key in sorted(stories, key=int)}
     except (ValueError, AttributeError, TypeError) as error:
-        raise InputError(f"{record['path']}: not the release's JSON ({error})") from error
+        raise InputError(f"{record.path}: not the release's JSON ({error})") from error
 
 
 def _numbers(values: list[Any], where: str) -> np.ndarray:

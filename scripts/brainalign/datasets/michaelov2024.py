@@ -3,14 +3,14 @@
 Each word was read with the whole story before it. The first word of a story has no surprisal.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from brainalign.datasets.published_surprisal import PublishedSurprisal, in_bits
 from brainalign.datasets.raw import RawFile, Record, by_name, raw_table, tab_separated
+from brainalign.datasets.settings import Michaelov2024
 from brainalign.errors import InputError
 
 CITATION = "Michaelov, Arnett & Bergen 2024, COLM"
@@ -32,19 +32,18 @@ def models() -> list[str]:
     return [name.removeprefix(_BEFORE).removesuffix(_AFTER).split("__")[1] for name in names]
 
 
-def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+def raw_files(source: Michaelov2024) -> list[RawFile]:
     """The surprisal of a model, and the table of all published fits.
 
     Raises
     ------
     InputError : the release has no such model, or not in this presentation.
     """
-    if source.get("presentation", "raw") != "raw":
+    if (source.presentation or "raw") != "raw":
         raise InputError(
-            f"michaelov2024 has {source['model']} in presentation raw, not in "
-            f"{source['presentation']}"
+            f"michaelov2024 has {source.model} in presentation raw, not in {source.presentation}"
         )
-    return [output_file(source["model"]), raw_table("michaelov2024", LICENCE)[FITS]]
+    return [output_file(source.model), raw_table("michaelov2024", LICENCE)[FITS]]
 
 
 def output_file(model: str) -> RawFile:
@@ -62,7 +61,7 @@ def output_file(model: str) -> RawFile:
 
 
 def read(
-    records: Sequence[Record], source: Mapping[str, Any], stimuli: pd.DataFrame
+    records: Sequence[Record], source: Michaelov2024, stimuli: pd.DataFrame
 ) -> PublishedSurprisal:
     """Bits per word of `stimuli` (Natural Stories), NaN for the first word of each story.
 
@@ -76,7 +75,7 @@ def read(
     n_tokens = np.full(len(stimuli), np.nan)
     nats[table["row"]], n_tokens[table["row"]] = table["Surprisal"], table["NumTokens"]
     return PublishedSurprisal(
-        bits=in_bits(nats, "nats", stimuli, record["path"]),
+        bits=in_bits(nats, "nats", stimuli, record.path),
         n_tokens=n_tokens,
         record={
             "citation": CITATION,
@@ -89,10 +88,10 @@ def read(
 
 def output_record(records: Sequence[Record]) -> Record:
     """The located file of a model's surprisal, among its raw files."""
-    return next(record for record in records if record["name"].endswith(_AFTER))
+    return next(record for record in records if record.name.endswith(_AFTER))
 
 
-def published_fit(records: Sequence[Record], source: Mapping[str, Any]) -> dict[str, float]:
+def published_fit(records: Sequence[Record], source: Michaelov2024) -> dict[str, float]:
     """`aic` of the published mixed model of Maze times with a model's surprisal.
 
     Raises
@@ -101,11 +100,11 @@ def published_fit(records: Sequence[Record], source: Mapping[str, Any]) -> dict[
     """
     record = by_name(records)[FITS]
     table = tab_separated(record, ("Dataset", "ModelName", "Surprisal_AIC"))
-    own = table[(table["Dataset"] == MAZE) & (table["ModelName"] == source["model"])]
+    own = table[(table["Dataset"] == MAZE) & (table["ModelName"] == source.model)]
     aic = pd.to_numeric(own["Surprisal_AIC"], errors="coerce")
     if len(aic) != 1 or aic.isna().any():
         raise InputError(
-            f"{record['path']}: {len(own)} rows of {MAZE!r} and {source['model']!r}, expected one "
+            f"{record.path}: {len(own)} rows of {MAZE!r} and {source.model!r}, expected one "
             "with a number as Surprisal_AIC"
         )
     return {"aic": float(aic.iloc[0])}
@@ -131,13 +130,13 @@ def word_positions(record: Record, stimuli: pd.DataFrame) -> pd.DataFrame:
         story = story_of(str(name), record)
         if len(where) != lengths[story] - 1:
             raise InputError(
-                f"{record['path']}: story {name} has {len(where)} words, expected "
+                f"{record.path}: story {name} has {len(where)} words, expected "
                 f"{lengths[story] - 1} (all but the first)"
             )
         rows[where] = first[story] + 1 + np.arange(len(where))
     missing = len(lengths) - table["docid"].nunique()
     if missing:
-        raise InputError(f"{record['path']}: {missing} of {len(lengths)} stories are missing")
+        raise InputError(f"{record.path}: {missing} of {len(lengths)} stories are missing")
     return table.assign(row=rows)
 
 
@@ -145,7 +144,7 @@ def story_of(name: str, record: Record) -> str:
     """The context group of a story, `story01` … `story10`, from its published name."""
     if name not in STORIES:
         raise InputError(
-            f"{record['path']}: docid {name!r} is no story; expected {', '.join(STORIES)}"
+            f"{record.path}: docid {name!r} is no story; expected {', '.join(STORIES)}"
         )
     return f"story{STORIES.index(name) + 1:02d}"
 
@@ -164,7 +163,7 @@ def numbers(record: Record, columns: Sequence[str]) -> pd.DataFrame:
             if cells.isna().any():
                 row = int(np.flatnonzero(cells.isna())[0])
                 raise InputError(
-                    f"{record['path']}: line {row + 2}: {name} {table[name].iloc[row]!r}, "
+                    f"{record.path}: line {row + 2}: {name} {table[name].iloc[row]!r}, "
                     "expected a number"
                 )
             table[name] = cells

@@ -3,22 +3,21 @@
 import csv
 import io
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from brainalign.datasets.prepared import expect
 from brainalign.datasets.question_counts import MMLU
 from brainalign.datasets.raw import RawFile, Record, content, raw_table, table_rows, text
-from brainalign.datasets.subset import per_subject, stratified
+from brainalign.datasets.settings import Mmlu
+from brainalign.datasets.subset import stratified
 from brainalign.errors import InputError
 from brainalign.formats.tables import read_table
 from brainalign.formats.text import decode
 from brainalign.resources import RESOURCES
 
 LICENCE = "MIT"
-RELEASES = ("csv", "tar", "hub")
 SPLITS = ("dev", "test")
 COUNTS = MMLU
 HEADER = ["question", "choice0", "choice1", "choice2", "choice3", "answer"]
@@ -28,15 +27,14 @@ LETTERS = "ABCD"
 Row = tuple[str, str, str, list[str], int]  # subject, split, question, choices, gold
 
 
-def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+def raw_files(source: Mmlu) -> list[RawFile]:
     """The files of the release that `source` names: `csv` (a file per subject), `tar`, or `hub`."""
-    release = _release(source)
     table = raw_table("mmlu", LICENCE)
-    ending = {"csv": ".csv", "tar": ".tar", "hub": ".parquet"}[release]
+    ending = {"csv": ".csv", "tar": ".tar", "hub": ".parquet"}[source.release]
     return [file for path, file in table.items() if path.endswith(ending)]
 
 
-def read(records: Sequence[Record], source: Mapping[str, Any], seed: int) -> pd.DataFrame:
+def read(records: Sequence[Record], source: Mmlu, seed: int) -> pd.DataFrame:
     """The questions table (docs/architecture.md), the dev split whole, `per_subject` of the test.
 
     Raises
@@ -44,13 +42,12 @@ def read(records: Sequence[Record], source: Mapping[str, Any], seed: int) -> pd.
     InputError : a file is no table of questions, an answer is outside A-D, a subject is unknown or
         missing.
     """
-    n, release = per_subject(source), _release(source)
-    reader = {"csv": _from_csv, "tar": _from_tar, "hub": _from_hub}[release]
+    reader = {"csv": _from_csv, "tar": _from_tar, "hub": _from_hub}[source.release]
     table = pd.DataFrame(
         [row for record in records for row in reader(record)],
         columns=["subject", "split", "question", "choices", "gold"],
     )
-    where = records[0]["path"] if len(records) == 1 else f"mmlu ({release})"
+    where = records[0].path if len(records) == 1 else f"mmlu ({source.release})"
     categories = read_table(RESOURCES / "categories" / "mmlu.csv").set_index("subject")["category"]
     strange = sorted(set(table["subject"]) ^ set(categories.index))
     if strange:
@@ -75,24 +72,17 @@ def read(records: Sequence[Record], source: Mapping[str, Any], seed: int) -> pd.
     )
     table["category"] = table["subject"].map(categories)
     table = table[["question_id", "split", "subject", "category", "question", "choices", "gold"]]
-    return stratified(table, n, seed, keep=table["split"] == "dev")
-
-
-def _release(source: Mapping[str, Any]) -> str:
-    release = source.get("release", RELEASES[0])
-    if release not in RELEASES:
-        raise InputError(f"release: {release!r} is not allowed; allowed: {', '.join(RELEASES)}")
-    return release
+    return stratified(table, source.per_subject, seed, keep=table["split"] == "dev")
 
 
 def _from_csv(record: Record) -> Iterator[Row]:
     """One subject and split, with a header; the answer is an index 0-3."""
-    subject, split = _subject_and_split(record["name"], record["path"])
-    rows = _csv_rows(text(record), record["path"])
+    subject, split = _subject_and_split(record.name, record.path)
+    rows = _csv_rows(text(record), record.path)
     if next(rows, None) != HEADER:
-        raise InputError(f"{record['path']}: header is not {','.join(HEADER)}")
+        raise InputError(f"{record.path}: header is not {','.join(HEADER)}")
     for number, row in enumerate(rows):
-        yield _row(subject, split, row, "0123", f"{record['path']}: question {number}")
+        yield _row(subject, split, row, "0123", f"{record.path}: question {number}")
 
 
 def _from_tar(record: Record) -> Iterator[Row]:
@@ -103,21 +93,21 @@ def _from_tar(record: Record) -> Iterator[Row]:
                 parts = member.name.split("/")
                 if not member.isfile() or len(parts) != 3 or parts[1] not in SPLITS:
                     continue
-                where = f"{record['path']}: {member.name}"
+                where = f"{record.path}: {member.name}"
                 file = archive.extractfile(member)
                 subject, split = _subject_and_split(member.name, where)
                 rows = _csv_rows(decode(file.read() if file else b"", where), where)
                 for number, row in enumerate(rows):
                     yield _row(subject, split, row, LETTERS, f"{where}: question {number}")
     except tarfile.TarError as error:
-        raise InputError(f"{record['path']}: not a whole tar archive ({error})") from error
+        raise InputError(f"{record.path}: not a whole tar archive ({error})") from error
 
 
 def _from_hub(record: Record) -> Iterator[Row]:
     """One split of cais/mmlu, configuration all: question, subject, choices, answer 0-3."""
-    split = record["name"].split("/")[-1].split("-")[0]
+    split = record.name.split("/")[-1].split("-")[0]
     for number, line in enumerate(table_rows(record, COLUMNS)):
-        where = f"{record['path']}: question {number}"
+        where = f"{record.path}: question {number}"
         subject, question, choices, answer = (line[name] for name in COLUMNS)
         if not isinstance(choices, list):
             raise InputError(f"{where}: no list of choices")

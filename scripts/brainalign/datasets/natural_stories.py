@@ -2,12 +2,11 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from brainalign.datasets.prepared import Prepared, attributes, card, expect
+from brainalign.datasets.prepared import Prepared, attributes, expect
 from brainalign.datasets.raw import RawFile, Record, by_name, raw_table, tab_separated
 from brainalign.datasets.reading_times import (
     check_milliseconds,
@@ -16,6 +15,7 @@ from brainalign.datasets.reading_times import (
     reading_responses,
     warn_if_misaligned,
 )
+from brainalign.datasets.settings import NaturalStories
 from brainalign.datasets.words import sentences, unknown_words, word_stimuli
 from brainalign.errors import InputError
 
@@ -26,7 +26,6 @@ FOLDER = "natural_stories"
 WORDS = f"{FOLDER}/all_stories.tok"
 MEANS = f"{FOLDER}/processed_wordinfo.tsv"
 READERS = f"{FOLDER}/processed_RTs.tsv"
-CHOICES = ("mean", "each")
 # Variable of responses.nc → column of the means. Geometric moments are those of log times.
 MOMENTS = {
     "responses": "meanItemRT", "sd": "sdItemRT", "n": "nItem",
@@ -36,13 +35,14 @@ MOMENTS = {
 log = logging.getLogger("brainalign")
 
 
-def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+def raw_files(source: NaturalStories) -> list[RawFile]:
     """The words, the mean reading times, and the per-reader table for `readers: each`."""
     table = raw_table("natural_stories", LICENCE)
-    return [table[name] for name in (WORDS, MEANS, READERS) if name != READERS or _each_of(source)]
+    names = (WORDS, MEANS, READERS) if source.readers == "each" else (WORDS, MEANS)
+    return [table[name] for name in names]
 
 
-def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
+def read(records: Sequence[Record], source: NaturalStories) -> Prepared:
     """Words of the ten stories with covariates, and their reading times in milliseconds.
 
     Raises
@@ -50,20 +50,20 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
     InputError : a table lacks a column, a word is out of order, words and times do not match, or
         times are no milliseconds; or the per-reader times do not have the published means.
     """
-    files, each = by_name(records), _each_of(source)
+    files, each = by_name(records), source.readers == "each"
     words, stimuli = story_words(files[WORDS])
     means = _means(words, files[MEANS])
     if each:
         values, targets = _each(words, files[READERS])
-        _check_means(values, means, stimuli["stimulus_id"], files[READERS]["path"])
+        _check_means(values, means, stimuli["stimulus_id"], files[READERS].path)
         variables = {"responses": values}
     else:
         variables, targets = means, ["mean"]
     responses = reading_responses(
         variables, stimuli, targets, attributes("reading-times", "ms", SOURCE, LICENCE, records)
     )
-    if files[WORDS]["verified"]:
-        where = files[WORDS]["path"]
+    if files[WORDS].verified:
+        where = files[WORDS].path
         expect(len(stimuli), 10256, where, "number of words")
         expect(int(stimuli["context_group"].nunique()), 10, where, "number of stories")
         expect(int(stimuli["sentence_id"].nunique()), 481, where, "number of sentences")
@@ -80,15 +80,11 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         lean(profile),
         *misaligned,
     ]
-    return Prepared(
-        stimuli,
-        responses,
-        card(
-            stimuli, responses, records,
-            dataset="natural-stories", citation=CITATION, notes=notes,
-            release="corrected", lag_profile=profile, readers="each" if each else "mean",
-            sentences=int(stimuli["sentence_id"].nunique()),
-        ),
+    return Prepared.of(
+        stimuli, responses, records,
+        dataset="natural-stories", citation=CITATION, notes=notes,
+        release="corrected", lag_profile=profile, readers=source.readers,
+        sentences=int(stimuli["sentence_id"].nunique()),
     )  # fmt: skip
 
 
@@ -100,17 +96,7 @@ def story_words(record: Record) -> tuple[pd.DataFrame, pd.DataFrame]:
     InputError : a column is missing, a word is empty or out of order.
     """
     words = _table(record, ("word", "zone", "item"))
-    return words, _stimuli(words, record["path"])
-
-
-def _each_of(source: Mapping[str, Any]) -> bool:
-    """Whether every reader is a target of its own."""
-    readers = source.get("readers", CHOICES[0])
-    if readers not in CHOICES:
-        raise InputError(
-            f"source.readers: {readers!r} is not allowed; allowed: {', '.join(CHOICES)}"
-        )
-    return bool(readers == "each")
+    return words, _stimuli(words, record.path)
 
 
 def _table(record: Record, columns: Sequence[str]) -> pd.DataFrame:
@@ -118,7 +104,7 @@ def _table(record: Record, columns: Sequence[str]) -> pd.DataFrame:
     table = tab_separated(record, columns)
     for name in ("item", "zone"):
         if not table[name].str.fullmatch(r"\d+").all():
-            raise InputError(f"{record['path']}: column {name} holds other than whole numbers")
+            raise InputError(f"{record.path}: column {name} holds other than whole numbers")
         table[name] = table[name].astype(np.int64)
     return table
 
@@ -152,14 +138,14 @@ def _means(words: pd.DataFrame, record: Record) -> dict[str, np.ndarray]:
     joined = words.merge(table, on=["item", "zone"], how="left", suffixes=("", "_timed"))
     if len(table) != len(words) or joined["meanItemRT"].isna().any():
         raise InputError(
-            f"{record['path']}: {len(table)} timed words, "
+            f"{record.path}: {len(table)} timed words, "
             f"{int(joined['meanItemRT'].notna().sum())} of them among the {len(words)} words"
         )
     other = joined["word"] != joined["word_timed"]
     if other.any():
         row = joined[other].iloc[0]
         raise InputError(
-            f"{record['path']}: story {row['item']}, word {row['zone']} is {row['word_timed']!r}, "
+            f"{record.path}: story {row['item']}, word {row['zone']} is {row['word_timed']!r}, "
             f"expected {row['word']!r}"
         )
     moments = {}
@@ -172,11 +158,11 @@ def _means(words: pd.DataFrame, record: Record) -> dict[str, np.ndarray]:
                 name, "milliseconds"
             )
             raise InputError(
-                f"{record['path']}: story {row['item']}, word {row['zone']}: {column} "
+                f"{record.path}: story {row['item']}, word {row['zone']}: {column} "
                 f"{row[column]!r}, expected {expected}"
             )
         moments[name] = (np.log(values) if name.startswith("log") else values)[:, None]
-    check_milliseconds(moments["responses"], record["path"])
+    check_milliseconds(moments["responses"], record.path)
     return moments
 
 
@@ -187,15 +173,15 @@ def _each(words: pd.DataFrame, record: Record) -> tuple[np.ndarray, list[str]]:
     if not (times > 0).all():
         row = int(np.flatnonzero(~(times > 0))[0])
         raise InputError(
-            f"{record['path']}: row {row}: RT {table['RT'].iloc[row]!r}, expected milliseconds"
+            f"{record.path}: row {row}: RT {table['RT'].iloc[row]!r}, expected milliseconds"
         )
-    check_milliseconds(times, record["path"])
+    check_milliseconds(times, record.path)
     wide = table.assign(RT=times).pivot(index=["item", "zone"], columns="WorkerId", values="RT")
     places = pd.MultiIndex.from_frame(words[["item", "zone"]])
     strange = wide.index.difference(places)
     if len(strange):
         item, zone = strange[0]
-        raise InputError(f"{record['path']}: story {item} has no word {zone}")
+        raise InputError(f"{record.path}: story {item} has no word {zone}")
     wide = wide.reindex(places).sort_index(axis=1)
     return wide.to_numpy(float), [str(reader) for reader in wide.columns]
 
@@ -225,4 +211,4 @@ def _refuse_repeats(table: pd.DataFrame, keys: list[str], record: Record) -> Non
     if repeated.any():
         row = table[repeated].iloc[0]
         where = ", ".join(f"{key} {row[key]}" for key in keys)
-        raise InputError(f"{record['path']}: {where} appears twice")
+        raise InputError(f"{record.path}: {where} appears twice")

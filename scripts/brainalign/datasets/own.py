@@ -3,37 +3,29 @@
 import gzip
 import logging
 import zlib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 import xarray as xr
 
 from brainalign.datasets.own_responses import check_values, read_responses
 from brainalign.datasets.own_table import Findings, read_stimuli
-from brainalign.datasets.prepared import Prepared, card
-from brainalign.datasets.raw import RawFile, Record, content
+from brainalign.datasets.prepared import Prepared
+from brainalign.datasets.raw import RawFile, Record, content, own_file
+from brainalign.datasets.settings import Own
 from brainalign.encoding.timing import assign_volumes
 from brainalign.errors import InputError
 from brainalign.formats.datasets import check_responses, check_stimuli, is_timed
 
 LOG = logging.getLogger("brainalign")
-BY_HAND = "the config names it"
 
 
-def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
-    """The files that the config names: of a dataset two, of questions or a text one."""
-    files = []
-    for key in ("path",) if "path" in source else ("stimuli", "responses"):
-        if not isinstance(source.get(key), str):
-            raise InputError(f"source.{key}: {source.get(key)!r}, expected a path")
-        path = str(Path(source[key]).absolute())
-        files.append(RawFile(path=path, by_hand=BY_HAND, licence="your own"))
-    return files
+def raw_files(source: Own) -> list[RawFile]:
+    """The two files that the config names."""
+    return [own_file(source.stimuli), own_file(source.responses)]
 
 
-def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
+def read(records: Sequence[Record], source: Own) -> Prepared:
     """The two files, checked against each other; docs/adding-a-dataset.md gives their form.
 
     Columns `onset` and `offset` may be left out of a stimuli table without times. The card lists
@@ -46,35 +38,31 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
     """
     table, array = records
     findings = Findings()
-    stimuli = read_stimuli(_unpacked(table), table["path"], findings)
-    responses = read_responses(_unpacked(array), array["path"], findings)
-    check_stimuli(stimuli, table["path"])
-    _check_places(stimuli, table["path"])
-    check_responses(responses, stimuli, array["path"])
-    _check_offsets(stimuli, table["path"])
-    check_values(responses, stimuli, array["path"], findings)
+    stimuli = read_stimuli(_unpacked(table), table.path, findings)
+    responses = read_responses(_unpacked(array), array.path, findings)
+    check_stimuli(stimuli, table.path)
+    _check_places(stimuli, table.path)
+    check_responses(responses, stimuli, array.path)
+    _check_offsets(stimuli, table.path)
+    check_values(responses, stimuli, array.path, findings)
     if responses.attrs["simulated"]:
         raise InputError(
-            f"{array['path']}: attribute simulated is {responses.attrs['simulated']!r}, expected "
+            f"{array.path}: attribute simulated is {responses.attrs['simulated']!r}, expected "
             "0: tables take own data for real"
         )
     if is_timed(responses):
         findings.notes += _timing_notes(stimuli, responses)
     for line in (*findings.changed, *findings.notes):
         LOG.warning("%s", line)
-    return Prepared(
+    return Prepared.of(
         stimuli,
         responses,
-        card(
-            stimuli,
-            responses,
-            records,
-            dataset="own",
-            citation=str(source.get("citation", "")),
-            dropped=findings.dropped,
-            changed=findings.changed,
-            notes=findings.notes,
-        ),
+        records,
+        dataset="own",
+        citation=source.citation,
+        dropped=findings.dropped,
+        changed=findings.changed,
+        notes=findings.notes,
     )
 
 
@@ -84,7 +72,7 @@ def _unpacked(record: Record) -> bytes:
     try:
         return gzip.decompress(packed) if packed.startswith(b"\x1f\x8b") else packed
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{record['path']}: not a whole gzip file ({error})") from error
+        raise InputError(f"{record.path}: not a whole gzip file ({error})") from error
 
 
 def _check_offsets(stimuli: pd.DataFrame, where: str) -> None:

@@ -4,14 +4,15 @@ import csv
 import io
 import json
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from brainalign.datasets.own_table import without_edges
-from brainalign.datasets.raw import Record, content
+from brainalign.datasets.raw import RawFile, Record, content, own_file
+from brainalign.datasets.settings import OwnQuestions
 from brainalign.errors import InputError
 from brainalign.formats.text import decode
 
@@ -23,7 +24,12 @@ DELIMITERS = ",;\t"
 Question = dict[str, Any]
 
 
-def read(records: Sequence[Record], source: Mapping[str, Any], seed: int) -> pd.DataFrame:
+def raw_files(source: OwnQuestions) -> list[RawFile]:
+    """The file that the config names."""
+    return [own_file(source.path)]
+
+
+def read(records: Sequence[Record], source: OwnQuestions, seed: int) -> pd.DataFrame:
     """The questions table (docs/architecture.md), in the file's order.
 
     Columns of the file: `question`; `answer`; the choices, as columns `A`, `B`, … or as a list
@@ -37,7 +43,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any], seed: int) -> pd.
         names file, row (as a spreadsheet counts: the header is row 1) and value.
     """
     (record,) = records
-    where = record["path"]
+    where = record.path
     rows = list(_READERS[Path(where).suffix](content(record), where))
     if not rows:
         raise InputError(f"{where}: no questions")

@@ -2,9 +2,15 @@
 
 from collections.abc import Sequence
 
-from brainalign.datasets.raw import Record, content
+from brainalign.datasets.raw import RawFile, Record, content, own_file
+from brainalign.datasets.settings import OwnText
 from brainalign.errors import InputError
 from brainalign.formats.text import decode
+
+
+def raw_files(source: OwnText) -> list[RawFile]:
+    """The file that the config names."""
+    return [own_file(source.path)]
 
 
 def read(records: Sequence[Record]) -> list[str]:
@@ -15,8 +21,8 @@ def read(records: Sequence[Record]) -> list[str]:
     InputError : it is not in UTF-8, or there is nothing in it.
     """
     (record,) = records
-    text = decode(content(record), record["path"]).replace("\r\n", "\n").strip("\n")
+    text = decode(content(record), record.path).replace("\r\n", "\n").strip("\n")
     if not text.strip():
-        raise InputError(f"{record['path']}: the text is empty")
+        raise InputError(f"{record.path}: the text is empty")
     # Files of old Macs end their lines at carriage returns.
     return [text if "\n" in text else text.replace("\r", "\n")]

@@ -1,7 +1,6 @@
 """Pereira2018: fMRI of 10 people who read sentences of short passages, two experiments."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,15 +14,15 @@ from brainalign.datasets.assembly import (
     read_assembly,
     sortable,
 )
-from brainalign.datasets.prepared import Prepared, attributes, card, expect
+from brainalign.datasets.prepared import Prepared, attributes, expect
 from brainalign.datasets.raw import RawFile, Record
+from brainalign.datasets.settings import Pereira2018
 from brainalign.datasets.words import text_covariates
 from brainalign.errors import InputError
 
 CITATION = "Pereira et al. 2018, Nature Communications 9:963"
 SOURCE = "Brain-Score assembly Pereira2018.language"
 NAME, SHA1 = "Pereira2018_language", "f8434b4022f5b2c862f0ff2854d5b3f5f2a7fb96"
-EXPERIMENTS = (243, 384)
 PASSAGES = {"index": "passage_index", "label": "passage_label"}
 
 ROW_LEVELS = {
@@ -45,16 +44,15 @@ KNOWN = {"rows": 627, "neuroids": 13553, "subjects": 10, "nansum": 1935595.26316
 KNOWN_EXPERIMENT = {243: (243, 8121, 6, 72), 384: (384, 12195, 9, 96)}
 
 
-def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+def raw_files(source: Pereira2018) -> list[RawFile]:
     """Brain-Score's one file of both experiments."""
-    _options(source)
     return [assembly_file(NAME, SHA1)]
 
 
-def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
+def read(records: Sequence[Record], source: Pereira2018) -> Prepared:
     """One experiment: its sentences, and the language voxels of those who took part in it.
 
-    `source["passages"]` says what a context group is: `index` (a passage of the article) or
+    `source.passages` says what a context group is: `index` (a passage of the article) or
     `label` (Brain-Score's grouping; in the 243-sentence experiment a label is shared by the three
     passages of a topic, so its models read those three as one text).
 
@@ -63,23 +61,23 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
     InputError : as `read_assembly`; or the experiment is not in the file, or a subject has no value
         in either experiment.
     """
-    experiment, passages = _options(source)
+    experiment, passages = source.experiment, PASSAGES[source.passages]
     (record,) = records
     assembly = read_assembly(record, ROW_LEVELS, TARGET_LEVELS)
-    if record["verified"]:
+    if record.verified:
         _check_whole(assembly)
     _refuse_silent(assembly)
     name = f"{experiment}sentences"
     rows = assembly.rows[assembly.rows["experiment"] == name].reset_index(names="place")
     if rows.empty:
         found = ", ".join(sorted(set(assembly.rows["experiment"].astype(str))))
-        raise InputError(f"{record['path']}: experiment {name} is not in it; it has {found}")
+        raise InputError(f"{record.path}: experiment {name} is not in it; it has {found}")
     values = assembly.values[rows.pop("place").to_numpy()]
     missing = np.isnan(values)
     absent, partial = missing.all(axis=0), missing.any(axis=0) & ~missing.all(axis=0)
     keep = ~(absent | partial)
     if not keep.any():
-        raise InputError(f"{record['path']}: experiment {name}: no voxel without missing values")
+        raise InputError(f"{record.path}: experiment {name}: no voxel without missing values")
     targets = assembly.targets[keep]
     order = in_reading_order(rows, passages, ["number"])
     rows, values = rows.iloc[order], values[np.ix_(order, keep)]
@@ -105,57 +103,42 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         },
         attrs=attributes("brain", "BOLD response", SOURCE, LICENCE, records),
     )
-    if record["verified"]:
+    if record.verified:
         n_rows, n_voxels, n_subjects, n_passages = KNOWN_EXPERIMENT[experiment]
-        where = f"{record['path']}: experiment {name}"
+        where = f"{record.path}: experiment {name}"
         expect(len(stimuli), n_rows, where, "number of sentences")
         expect(values.shape[1], n_voxels, where, "number of voxels")
         expect(targets["subject"].nunique(), n_subjects, where, "number of subjects")
         expect(rows["passage_index"].nunique(), n_passages, where, "number of passages")
-    return Prepared(
+    return Prepared.of(
         stimuli,
         responses,
-        card(
-            stimuli,
-            responses,
-            records,
-            dataset=f"pereira2018-{experiment}",
-            citation=CITATION,
-            dropped=[
-                {
-                    "what": "sentences",
-                    "n": len(assembly.rows) - len(rows),
-                    "why": "of the other experiment",
-                },
-                {
-                    "what": "voxels",
-                    "n": int(absent.sum()),
-                    "why": "their subject did not take part in this experiment",
-                },
-                {
-                    "what": "voxels",
-                    "n": int(partial.sum()),
-                    "why": "missing values for some of the sentences (Brain-Score drops them too)",
-                },
-            ],
-            notes=[
-                f"a context group is a {passages.replace('_', ' ')}",
-                "split_group is the topic (experiment + passage category)",
-                "source_row is the row among this experiment's rows of the file",
-            ],
-        ),
+        records,
+        dataset=f"pereira2018-{experiment}",
+        citation=CITATION,
+        dropped=[
+            {
+                "what": "sentences",
+                "n": len(assembly.rows) - len(rows),
+                "why": "of the other experiment",
+            },
+            {
+                "what": "voxels",
+                "n": int(absent.sum()),
+                "why": "their subject did not take part in this experiment",
+            },
+            {
+                "what": "voxels",
+                "n": int(partial.sum()),
+                "why": "missing values for some of the sentences (Brain-Score drops them too)",
+            },
+        ],
+        notes=[
+            f"a context group is a {passages.replace('_', ' ')}",
+            "split_group is the topic (experiment + passage category)",
+            "source_row is the row among this experiment's rows of the file",
+        ],
     )
-
-
-def _options(source: Mapping[str, Any]) -> tuple[int, str]:
-    experiment, passages = source.get("experiment"), source.get("passages", "index")
-    if experiment not in EXPERIMENTS:
-        allowed = ", ".join(map(str, EXPERIMENTS))
-        raise InputError(f"source.experiment: {experiment!r} is not allowed; allowed: {allowed}")
-    if passages not in PASSAGES:
-        allowed = ", ".join(PASSAGES)
-        raise InputError(f"source.passages: {passages!r} is not allowed; allowed: {allowed}")
-    return experiment, PASSAGES[passages]
 
 
 def _refuse_silent(assembly: Assembly) -> None:

@@ -21,12 +21,19 @@ class Prepared:
     responses: xr.Dataset
     card: dict[str, Any]
 
+    @classmethod
+    def of(
+        cls, stimuli: pd.DataFrame, responses: xr.Dataset, records: Sequence[Record], **about: Any
+    ) -> "Prepared":
+        """A dataset with its data card; `about`: the keywords of `card`."""
+        return cls(stimuli, responses, card(stimuli, responses, records, **about))
+
 
 def attributes(
     kind: str, units: str, source: str, licence: str, records: Iterable[Record], **more: Any
 ) -> dict[str, Any]:
     """The attributes of responses.nc; `more` adds to them (`tr`)."""
-    hashes = {record["name"]: record["sha256"] for record in records}
+    hashes = {record.name: record.sha256 for record in records}
     return {
         "kind": kind,
         "units": units,
@@ -84,8 +91,8 @@ def card(
         "changed": list(changed),
         "notes": list(notes),
         "raw_files": len(records),
-        "raw_verified": all(record["verified"] for record in records),
-        "raw_sha256": {record["name"]: record["sha256"] for record in records},
+        "raw_verified": all(record.verified for record in records),
+        "raw_sha256": {record.name: record.sha256 for record in records},
         **checks,
     }
 

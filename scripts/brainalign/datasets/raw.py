@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brainalign.errors import InputError
+import msgspec
+from msgspec.structs import replace
+
+from brainalign.errors import REMAKE, InputError
 from brainalign.formats.atomic import atomic_path, sha256_of
+from brainalign.formats.tables import read_json, write_json
 from brainalign.formats.text import decode
 from brainalign.resources import RESOURCES
 
@@ -23,7 +27,34 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("brainalign")
 
-Record = dict[str, Any]
+
+class Record(msgspec.Struct, frozen=True):
+    """A raw file that was found, as raw.json has it.
+
+    Attributes
+    ----------
+    name : its path in the mirror's layout.
+    path : the local file, which may be packed (`.gz`).
+    sha256, bytes : of the unpacked content.
+    origin : `mirror` or `download`.
+    verified : whether a published digest was compared.
+    """
+
+    name: str
+    path: str
+    sha256: str
+    bytes: int = 0
+    url: str = ""
+    licence: str = ""
+    origin: str = ""
+    verified: bool = False
+
+
+class Raw(msgspec.Struct, frozen=True):
+    """raw.json: the source as the config has it, and its raw files."""
+
+    source: dict[str, Any]
+    files: tuple[Record, ...]
 
 
 @dataclass(frozen=True)
@@ -59,6 +90,13 @@ def raw_table(name: str, licence: str) -> dict[str, RawFile]:
         }
 
 
+def own_file(path: str) -> RawFile:
+    """The user's own file that a config names, as a path from the working directory."""
+    return RawFile(
+        path=str(Path(path).absolute()), by_hand="the config names it", licence="your own"
+    )
+
+
 def locate(
     files: Iterable[RawFile], mirror: str | Path | None, downloads: str | Path
 ) -> list[Record]:
@@ -69,9 +107,7 @@ def locate(
 
     Returns
     -------
-    One record per file: `name` (its path in the mirror's layout), `path` (of the local file),
-    `sha256` and `bytes` (of the unpacked content), `url`, `licence`, `origin` (`mirror` or
-    `download`), `verified` (whether a published digest was compared).
+    A record per file, in the order of `files`.
 
     Raises
     ------
@@ -82,6 +118,24 @@ def locate(
     return [_located(file, mirror, Path(downloads)) for file in files]
 
 
+def write_raw(source: dict[str, Any], records: Sequence[Record], path: str | Path) -> None:
+    """Write raw.json."""
+    write_json(msgspec.to_builtins(Raw(source, tuple(records))), path)
+
+
+def read_raw(path: str | Path) -> Raw:
+    """Read raw.json.
+
+    Raises
+    ------
+    InputError : it is damaged, or has not the records of raw files.
+    """
+    try:
+        return msgspec.convert(read_json(path), Raw)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path}: {error}; {REMAKE}") from error
+
+
 def content(record: Record) -> bytes:
     """The unpacked content of a located file.
 
@@ -89,21 +143,24 @@ def content(record: Record) -> bytes:
     ------
     InputError : the file has gone, or is a damaged gzip file.
     """
-    path = Path(record["path"])
+    return _content(Path(record.path), record.name)
+
+
+def _content(path: Path, name: str) -> bytes:
     try:
         data = path.read_bytes()
-        return gzip.decompress(data) if _is_packed(path, record["name"]) else data
+        return gzip.decompress(data) if _is_packed(path, name) else data
     except FileNotFoundError as error:
-        raise InputError(f"{path}: raw file {record['name']} is no longer there") from error
+        raise InputError(f"{path}: raw file {name} is no longer there") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path}: not a whole gzip file ({error})") from error
 
 
 def keep(record: Record, downloads: str | Path) -> Path:
     """The place of a located file under the downloads folder; it is copied there if need be."""
-    path = Path(record["path"])
-    packed = ".gz" if _is_packed(path, record["name"]) else ""
-    target = Path(downloads) / f"{record['name']}{packed}"
+    path = Path(record.path)
+    packed = ".gz" if _is_packed(path, record.name) else ""
+    target = Path(downloads) / f"{record.name}{packed}"
     if not target.is_file():
         with atomic_path(target) as partial:
             shutil.copyfile(path, partial)
@@ -117,10 +174,10 @@ def text(record: Record) -> str:
     ------
     InputError : as `content`, or as `decode`.
     """
-    return decode(content(record), record["path"])
+    return decode(content(record), record.path)
 
 
-def table_rows(record: Record, columns: Sequence[str]) -> list[Record]:
+def table_rows(record: Record, columns: Sequence[str]) -> list[dict[str, Any]]:
     """The rows of a located Parquet file, `columns` of them.
 
     Raises
@@ -137,9 +194,9 @@ def table_rows(record: Record, columns: Sequence[str]) -> list[Record]:
         raise
     # A damaged file makes the Parquet layer fail in many ways; all mean the same.
     except Exception as error:
-        raise InputError(f"{record['path']}: not a whole Parquet file ({error})") from error
+        raise InputError(f"{record.path}: not a whole Parquet file ({error})") from error
     if missing:
-        raise InputError(f"{record['path']}: column {', '.join(missing)} is missing")
+        raise InputError(f"{record.path}: column {', '.join(missing)} is missing")
     return rows
 
 
@@ -156,17 +213,17 @@ def tab_separated(record: Record, columns: Sequence[str]) -> "pd.DataFrame":
 
     lines = text(record)
     if not lines.endswith("\n"):
-        raise InputError(f"{record['path']}: cut short: its last line has no end")
+        raise InputError(f"{record.path}: cut short: its last line has no end")
     try:
         table = pd.read_csv(
             io.StringIO(lines), sep="\t", dtype=str, quoting=csv.QUOTE_NONE, na_filter=False
         )
     except ValueError as error:  # of which pandas' errors of parsing are kinds
-        raise InputError(f"{record['path']}: not a tab-separated table ({error})") from error
+        raise InputError(f"{record.path}: not a tab-separated table ({error})") from error
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise InputError(
-            f"{record['path']}: column {', '.join(missing)} is missing; it has "
+            f"{record.path}: column {', '.join(missing)} is missing; it has "
             f"{', '.join(table.columns)}"
         )
     return table[list(columns)].fillna("")
@@ -174,7 +231,7 @@ def tab_separated(record: Record, columns: Sequence[str]) -> "pd.DataFrame":
 
 def by_name(records: Iterable[Record]) -> dict[str, Record]:
     """Located files by their path in the mirror's layout."""
-    return {record["name"]: record for record in records}
+    return {record.name: record for record in records}
 
 
 def _located(file: RawFile, mirror: str | Path | None, downloads: Path) -> Record:
@@ -212,28 +269,20 @@ def _downloaded(file: RawFile, mirror: str | Path | None, downloads: Path) -> Re
                 + ("" if mirror is not None else ", or name a folder that holds it as mirror")
             ) from error
         record = _checked(file, temporary, "download", f"{file.url}, not kept")
-    return {**record, "path": str(target)}
+    return replace(record, path=str(target))
 
 
 def _checked(file: RawFile, path: Path, origin: str, where: str = "") -> Record:
-    """The record of a file; `where` names it in the error if it is not at its own place."""
-    record: Record = {
-        "name": file.path,
-        "path": str(path),
-        "url": file.url,
-        "licence": file.licence,
-        "origin": origin,
-        "verified": bool(file.digest),
-    }
+    """The record of a file; `where` names it in errors if `path` is temporary."""
     if _is_packed(path, file.path):
-        data = content(record)
-        record["sha256"], record["bytes"] = hashlib.sha256(data).hexdigest(), len(data)
+        data = _content(path, file.path)
+        sha256, size = hashlib.sha256(data).hexdigest(), len(data)
         sha1 = hashlib.sha1(data, usedforsecurity=False).hexdigest()
     else:
-        record["sha256"], record["bytes"] = sha256_of(path), path.stat().st_size
+        sha256, size = sha256_of(path), path.stat().st_size
         with path.open("rb") as stream:
             sha1 = hashlib.file_digest(stream, "sha1").hexdigest()
-    found = {"sha256": record["sha256"], "sha1": sha1}
+    found = {"sha256": sha256, "sha1": sha1}
     algorithm, _, expected = file.digest.partition(":")
     if expected and found[algorithm] != expected:
         raise InputError(
@@ -241,7 +290,9 @@ def _checked(file: RawFile, path: Path, origin: str, where: str = "") -> Record:
             f"{expected}; it is truncated, damaged or another release: "
             f"{'run again' if where else 'remove it and run again'}"
         )
-    return record
+    return Record(
+        file.path, str(path), sha256, size, file.url, file.licence, origin, bool(file.digest)
+    )
 
 
 def _is_packed(path: Path, name: str) -> bool:

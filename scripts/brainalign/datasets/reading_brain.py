@@ -1,7 +1,6 @@
 """The Reading Brain project, native readers: eye movements on five expository texts."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,9 +8,10 @@ import xarray as xr
 
 from brainalign.datasets.eye_movements import word_measures
 from brainalign.datasets.measures import DURATIONS, MEASURES
-from brainalign.datasets.prepared import Prepared, attributes, card, expect
+from brainalign.datasets.prepared import Prepared, attributes, expect
 from brainalign.datasets.raw import RawFile, Record, raw_table, tab_separated
 from brainalign.datasets.reading_times import check_milliseconds
+from brainalign.datasets.settings import ReadingBrain
 from brainalign.datasets.words import word_stimuli
 from brainalign.errors import InputError
 
@@ -30,12 +30,12 @@ SENTENCE = r"t\.(\d\d)\.(\d\d)"  # text and sentence; other rows are of the scan
 OFF_WORDS = "."
 
 
-def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+def raw_files(source: ReadingBrain) -> list[RawFile]:
     """A table of events per reader and text."""
     return list(raw_table("reading_brain", LICENCE).values())
 
 
-def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
+def read(records: Sequence[Record], source: ReadingBrain) -> Prepared:
     """Words of the texts, and seven measures of their reading by each reader.
 
     The texts are put together from the rows of all readers. A target is a measure of a reader:
@@ -69,7 +69,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         "sentences": int(shown["sentence"].nunique()),
         "readers": int(on_words["subject"].nunique()),
     }
-    if all(record["verified"] for record in records):
+    if all(record.verified for record in records):
         known = dict(zip(counts, (180302, 94843, 7668, 1532, 148, 52), strict=True))
         for what, n in counts.items():
             expect(n, known[what], SOURCE, f"number of {what}")
@@ -78,24 +78,20 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         expect(_backwards(on_words), (87175, 0.207), SOURCE, "moves between words, share back")
         _expect_texts(shown)
     off = len(fixations) - len(on_words)
-    return Prepared(
-        stimuli,
-        responses,
-        card(
-            stimuli, responses, records,
-            dataset="reading-brain", citation=CITATION,
-            dropped=[{"what": "fixations off all words", "n": off, "why": "they read no word"}],
-            notes=[
-                "each sentence was shown alone; a reader saw the sentences of a text in order",
-                "no fixation was left out for its length; "
-                f"{int((on_words['ms'] < 50).sum())} are shorter than 50 ms",
-                "durations are in ms, skipping and regressions are shares",
-            ],
-            measures=list(MEASURES),
-            first_pass_skipping=float(np.nanmean(skipped)),
-            never_fixated=never_fixated,
-            counts=counts,
-        ),
+    return Prepared.of(
+        stimuli, responses, records,
+        dataset="reading-brain", citation=CITATION,
+        dropped=[{"what": "fixations off all words", "n": off, "why": "they read no word"}],
+        notes=[
+            "each sentence was shown alone; a reader saw the sentences of a text in order",
+            "no fixation was left out for its length; "
+            f"{int((on_words['ms'] < 50).sum())} are shorter than 50 ms",
+            "durations are in ms, skipping and regressions are shares",
+        ],
+        measures=list(MEASURES),
+        first_pass_skipping=float(np.nanmean(skipped)),
+        never_fixated=never_fixated,
+        counts=counts,
     )  # fmt: skip
 
 
@@ -123,7 +119,7 @@ def _fixations(record: Record) -> tuple[pd.DataFrame, int]:
 
     Columns `subject`, `sentence`, `word` (from 0; -1 off all words), `text`, `ms`.
     """
-    where = record["path"]
+    where = record.path
     table = tab_separated(record, list(COLUMNS)).rename(columns=COLUMNS)
     n_rows = len(table)
     table = table[table["sentence"].str.fullmatch(SENTENCE)]
@@ -148,7 +144,7 @@ def _fixations(record: Record) -> tuple[pd.DataFrame, int]:
             f"fixations that begin at {odd['start']:g} ms"
         )
     table = table.sort_values(["sentence", "start"], kind="stable")
-    subject = record["name"].split("/")[1]
+    subject = record.name.split("/")[1]
     return table.drop(columns="start").assign(subject=subject), n_rows
 
 

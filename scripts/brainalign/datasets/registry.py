@@ -1,86 +1,63 @@
-"""Which types of source there are; the type `natural-stories` is read by `natural_stories.py`.
+"""Which module reads a source; the type `natural-stories` is read by `natural_stories.py`.
 
 Readers are imported by name, when they are needed: the code of one is none of another's.
+
+A reader has `raw_files(source) -> list[RawFile]` and `read`, which takes the located files and
+returns, by the kind of data:
+
+- dataset: `read(records, source) -> Prepared`
+- questions: `read(records, source, seed) -> DataFrame`
+- text, instructions: `read(records) -> list` of articles, of samples
+- surprisal: `read(records, source, stimuli) -> PublishedSurprisal`
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from brainalign.errors import InputError
-from brainalign.resources import RESOURCES
-
-# raw_files(source) -> list[RawFile]; read(records, source) -> Prepared
-BRAIN_AND_BEHAVIOR = (
-    "alice",
-    "natural-stories",
-    "natural-stories-maze",
-    "reading-brain",
-    "pereira2018",
-    "blank2014",
-    "fedorenko2016",
-    "tuckute2024",
-    "futrell2018",
-    "wehbe2014",
-    "own",
+from brainalign.datasets.settings import (
+    Alpaca,
+    PublishedSurprisal,
+    RealDataset,
+    RealQuestions,
+    RealText,
 )
-# raw_files(source) -> list[RawFile]; read(records, source, stimuli) -> PublishedSurprisal
-COUNTED_RELEASES = ("michaelov2024",)  # those that say how many tokens each word has
-# Types of dataset whose words these releases are about.
-RELEASED_WORDS = ("natural-stories", "natural-stories-maze")
-# Release → the type of dataset whose times its published fits are of.
-FITTED_TIMES = {"kuribayashi2024": "natural-stories", "michaelov2024": "natural-stories-maze"}
-# raw_files(source) -> list[RawFile]; read(records, source, seed) -> DataFrame
-QUESTIONS = ("mmlu", "bbh", "blimp", "own")
-# raw_files(source) -> list[RawFile]; read(records) -> list of articles
-TEXTS = ("wikitext2", "own")
-# raw_files(source) -> list[RawFile]; read(records) -> list of samples
-INSTRUCTIONS = ("alpaca",)
-# What the user's own files hold → the module that reads them; of datasets `own`.
-OF_USERS = {QUESTIONS: "own_questions", TEXTS: "own_text"}
+from brainalign.resources import RESOURCES
+from brainalign.settings import read, tag_of
+
+Readable = RealDataset | RealQuestions | RealText | Alpaca | PublishedSurprisal
+KINDS: Mapping[str, Any] = {
+    "dataset": RealDataset,
+    "questions": RealQuestions,
+    "text": RealText,
+    "instructions": Alpaca,
+    "surprisal": PublishedSurprisal,
+}
 
 
-def reader(source: Mapping[str, Any], *kinds: Sequence[str]) -> ModuleType:
-    """The module that reads `source["type"]`, among `kinds` (all kinds if none is given).
-
-    Without `kinds`, type `own` is read by `own`, whose `raw_files` serve all of the user's files.
+def read_source(source: object, kind: str) -> Any:
+    """A source of a `kind` of data (a key of `KINDS`) from its mapping.
 
     Raises
     ------
-    InputError : the type is unknown; names the known ones.
+    InputError : it is none of the classes of this kind, or has another fault.
     """
-    if source.get("type") == "surprisal" and not kinds:
-        return import_module(f"brainalign.datasets.{_stem(surprisal_kind(source))}")
-    every = (BRAIN_AND_BEHAVIOR, QUESTIONS, TEXTS, INSTRUCTIONS)
-    known = [kind for among in kinds or every for kind in among]
-    if source.get("type") not in known:
-        found, allowed = source.get("type"), ", ".join(sorted(set(known)))
-        raise InputError(f"source.type: {found!r} is not allowed; allowed: {allowed}")
-    return import_module(f"brainalign.datasets.{_stem(source['type'], *kinds)}")
+    return read(source, KINDS[kind], "source")
 
 
-def surprisal_kind(source: Mapping[str, Any]) -> str:
-    """Which module reads a model's published surprisal: its release, or a table of one's own."""
-    return str(source.get("release", "surprisal-table"))
+def reader(source: Readable) -> ModuleType:
+    """The module that reads a source."""
+    return import_module(f"brainalign.datasets.{_stem(source)}")
 
 
-def surprisal_fits(source: Mapping[str, Any], name: str, dataset: Mapping[str, Any]) -> bool:
-    """Whether a model's published surprisal is of the words of a dataset, by name and source."""
-    if "release" in source:
-        return dataset["type"] in RELEASED_WORDS
-    return bool(source["dataset"] == name)
-
-
-def reader_files(kind: str, *kinds: Sequence[str]) -> list[Path]:
-    """The module that reads a type of source, and what of resources/ is named like it."""
-    stem = _stem(kind, *kinds)
+def reader_files(source: Readable) -> list[Path]:
+    """The module that reads a source, and what of resources/ is named like it."""
+    stem = _stem(source)
     tables = sorted(RESOURCES.glob(f"*/{stem}[._]*"))  # lists of raw files, categories, texts
     return [Path(__file__).with_name(f"{stem}.py"), *tables]
 
 
-def _stem(kind: str, *kinds: Sequence[str]) -> str:
-    if kind == "own":
-        return next((OF_USERS[among] for among in map(tuple, kinds) if among in OF_USERS), kind)
-    return kind.replace("-", "_")
+def _stem(source: Readable) -> str:
+    return source.reader or tag_of(source).replace("-", "_")

@@ -1,9 +1,14 @@
-"""Where published data come from: a class for each type of `source`."""
+"""Where published data come from: a class for each type of `source`.
+
+The module that reads a source is named like its type, unless its class says otherwise (`reader`).
+"""
 
 from typing import Annotated, ClassVar, Literal
 
 from brainalign.datasets.measures import MEASURES
 from brainalign.settings import Settings, key
+
+Presentation = Literal["raw", "chat", "instruction", "prefix"]
 
 
 class Source(Settings, tag_field="type", frozen=True):
@@ -13,6 +18,8 @@ class Source(Settings, tag_field="type", frozen=True):
     follow each other in a text or scan. measures : several of each word, a region each; a benchmark
     names one. None: only the files tell.
     """
+
+    reader: ClassVar[str] = ""
 
     timed: ClassVar[bool | None] = False
     reading: ClassVar[bool | None] = False
@@ -92,8 +99,25 @@ class Fedorenko2016(Source, tag="fedorenko2016", frozen=True):
     """Fedorenko 2016: electrodes, sentences word by word."""
 
 
+RealDataset = (
+    Own
+    | Alice
+    | NaturalStories
+    | NaturalStoriesMaze
+    | ReadingBrain
+    | Pereira2018
+    | Blank2014
+    | Wehbe2014
+    | Futrell2018
+    | Tuckute2024
+    | Fedorenko2016
+)
+
+
 class Questions(Settings, tag_field="type", frozen=True):
     """Where questions come from."""
+
+    reader: ClassVar[str] = ""
 
 
 class SimulatedQuestions(Questions, tag="simulated", frozen=True):
@@ -124,6 +148,8 @@ class Blimp(Questions, tag="blimp", frozen=True):
 class OwnQuestions(Questions, tag="own", frozen=True):
     """Your own questions (docs/adding-questions.md)."""
 
+    reader = "own_questions"
+
     path: Annotated[
         str,
         key(
@@ -134,8 +160,13 @@ class OwnQuestions(Questions, tag="own", frozen=True):
     ]
 
 
+RealQuestions = Mmlu | Bbh | Blimp | OwnQuestions
+
+
 class TextSource(Settings, tag_field="type", frozen=True):
     """Where a running text comes from."""
+
+    reader: ClassVar[str] = ""
 
 
 class SimulatedText(TextSource, tag="simulated", frozen=True):
@@ -151,4 +182,89 @@ class Wikitext2(TextSource, tag="wikitext2", frozen=True):
 class OwnText(TextSource, tag="own", frozen=True):
     """Your own running text, in UTF-8 (docs/adding-questions.md)."""
 
+    reader = "own_text"
+
     path: Annotated[str, key("the text", pattern=r"\.txt$", allowed="a path that ends in .txt")]
+
+
+RealText = Wikitext2 | OwnText
+
+
+class Alpaca(Settings, tag_field="type", tag="alpaca", frozen=True):
+    """Alpaca's instruction data."""
+
+    reader: ClassVar[str] = ""
+
+    release: Annotated[Literal["full", "subset2000"], key("which file is read")] = "full"
+
+
+class Surprisal(Settings, tag_field="type", frozen=True):
+    """Surprisal that others computed; its model has no weights here.
+
+    fitted : the class of the dataset whose reading times the release's fits are of. counts_tokens :
+    the release says how many tokens each word has.
+    """
+
+    reader: ClassVar[str] = ""
+    fitted: ClassVar[type[Source] | None] = None
+    counts_tokens: ClassVar[bool] = False
+
+    def is_of(self, name: str, source: Settings) -> bool:
+        """Whether its words are those of a dataset, by name and source."""
+        return isinstance(source, NaturalStories | NaturalStoriesMaze)
+
+
+class Kuribayashi2024(Surprisal, tag="surprisal release=kuribayashi2024", frozen=True):
+    """Surprisal that Kuribayashi et al. 2024 published; no weights."""
+
+    reader = "kuribayashi2024"
+    fitted = NaturalStories
+
+    model: Annotated[str, key("a model of the release", min_length=1)]
+    presentation: Annotated[Presentation | None, key("how texts were presented")] = None
+
+
+class Michaelov2024(Surprisal, tag="surprisal release=michaelov2024", frozen=True):
+    """Surprisal that Michaelov et al. 2024 published; no weights."""
+
+    reader = "michaelov2024"
+    fitted = NaturalStoriesMaze
+    counts_tokens = True
+
+    model: Annotated[str, key("a model of the release", min_length=1)]
+    presentation: Annotated[Presentation | None, key("how texts were presented")] = None
+
+
+class Columns(Settings, frozen=True):
+    """Names of the columns of a table of surprisal."""
+
+    word: Annotated[str, key("of the words")] = "word"
+    surprisal: Annotated[str, key("of their surprisal")] = "surprisal"
+
+
+class SurprisalTable(Surprisal, tag="surprisal", frozen=True):
+    """A table of surprisal, a row per word of a dataset; no weights."""
+
+    reader = "surprisal_table"
+
+    path: Annotated[
+        str,
+        key(
+            "the table",
+            pattern=r"\.(csv|tsv|parquet)$",
+            allowed="a path that ends in .csv, .tsv or .parquet",
+        ),
+    ]
+    dataset: Annotated[str, key("the dataset of the study whose words it has")]
+    unit: Annotated[Literal["bits", "nats"], key("of the surprisal")]
+    columns: Annotated[Columns, key("names of its columns")] = Columns()
+    context: Annotated[str, key("what preceded the words, for the record")] = "not stated"
+    citation: Annotated[str, key("for the record")] = ""
+    presentation: Annotated[Presentation | None, key("how texts were presented")] = None
+
+    def is_of(self, name: str, source: Settings) -> bool:
+        """Whether its words are those of a dataset, by name and source."""
+        return self.dataset == name
+
+
+PublishedSurprisal = Kuribayashi2024 | Michaelov2024 | SurprisalTable

@@ -2,29 +2,27 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from brainalign.datasets.published_surprisal import PublishedSurprisal, in_bits, same_words
-from brainalign.datasets.raw import RawFile, Record, content, text
+from brainalign.datasets.raw import RawFile, Record, content, own_file, text
+from brainalign.datasets.settings import SurprisalTable
 from brainalign.errors import InputError
 
-WORD, SURPRISAL = "word", "surprisal"  # default names of the columns
 UNDEFINED = ("", "NA", "NaN", "nan")  # of a word without surprisal
 
 
-def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+def raw_files(source: SurprisalTable) -> list[RawFile]:
     """The file that the config names, as a path from the working directory."""
-    path = str(Path(source["path"]).absolute())
-    return [RawFile(path=path, by_hand="the config names it", licence="your own")]
+    return [own_file(source.path)]
 
 
 def read(
-    records: Sequence[Record], source: Mapping[str, Any], stimuli: pd.DataFrame
+    records: Sequence[Record], source: SurprisalTable, stimuli: pd.DataFrame
 ) -> PublishedSurprisal:
     """Bits per word of `stimuli`; NaN where the table's cell is empty.
 
@@ -36,9 +34,8 @@ def read(
         no surprisal.
     """
     (record,) = records
-    where = record["path"]
-    columns = source.get("columns", {})
-    word, value = columns.get("word", WORD), columns.get("surprisal", SURPRISAL)
+    where = record.path
+    word, value = source.columns.word, source.columns.surprisal
     table = _table(record)
     missing = [name for name in (word, value) if name not in table.columns]
     if missing:
@@ -54,21 +51,20 @@ def read(
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise InputError(f"{where}: line {row + 2}: {value} {cells.iloc[row]!r}, expected a number")
-    unit = source["unit"]
     return PublishedSurprisal(
-        bits=in_bits(numbers.to_numpy(float), unit, stimuli, where),
+        bits=in_bits(numbers.to_numpy(float), source.unit, stimuli, where),
         n_tokens=np.full(len(stimuli), np.nan),
         record={
-            "citation": source.get("citation", ""),
-            "unit": "bits" if unit == "bits" else "nats, divided by ln 2",
-            "context": source.get("context", "not stated"),
+            "citation": source.citation,
+            "unit": "bits" if source.unit == "bits" else "nats, divided by ln 2",
+            "context": source.context,
             "first_word": "as in the table",
         },
     )
 
 
 def _table(record: Record) -> pd.DataFrame:
-    suffix = Path(record["name"]).suffix
+    suffix = Path(record.name).suffix
     try:
         if suffix == ".parquet":
             return pd.read_parquet(io.BytesIO(content(record)))
@@ -80,4 +76,4 @@ def _table(record: Record) -> pd.DataFrame:
         raise
     # A damaged file fails in many ways; all mean the same.
     except Exception as error:
-        raise InputError(f"{record['path']}: not a readable table ({error})") from error
+        raise InputError(f"{record.path}: not a readable table ({error})") from error

@@ -1,15 +1,15 @@
 """Tuckute2024: fMRI to 1,000 single sentences, mean over 5 people and the language network."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from brainalign.datasets.assembly import LICENCE, assembly_file, read_assembly, sortable
-from brainalign.datasets.prepared import Prepared, attributes, card, expect
+from brainalign.datasets.prepared import Prepared, attributes, expect
 from brainalign.datasets.raw import RawFile, Record
+from brainalign.datasets.settings import Tuckute2024
 from brainalign.datasets.words import text_covariates
 from brainalign.errors import InputError
 
@@ -21,12 +21,12 @@ ROW_LEVELS = {"stimulus_id": ("stimulus_id",), "text": ("stimulus", "sentence")}
 TARGET_LEVELS = {"target_id": ("neuroid_id",)}
 
 
-def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+def raw_files(source: Tuckute2024) -> list[RawFile]:
     """Brain-Score's one file."""
     return [assembly_file(NAME, SHA1)]
 
 
-def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
+def read(records: Sequence[Record], source: Tuckute2024) -> Prepared:
     """Sentences that stand alone (each its own context and split group), and one target.
 
     Raises
@@ -37,7 +37,7 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
     assembly = read_assembly(record, ROW_LEVELS, TARGET_LEVELS)
     if assembly.values.shape[1] != 1:
         n = assembly.values.shape[1]
-        raise InputError(f"{record['path']}: {n} neuroids, expected 1 (the mean response)")
+        raise InputError(f"{record.path}: {n} neuroids, expected 1 (the mean response)")
     ids = sortable(assembly.rows["stimulus_id"])
     stimuli = pd.DataFrame(
         {
@@ -63,13 +63,9 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         },
         attrs=attributes("brain", "BOLD response, z-scored", SOURCE, LICENCE, records),
     )
-    if record["verified"]:
-        expect(assembly.values.shape, (1000, 1), record["path"], "shape")
-    return Prepared(
-        stimuli,
-        responses,
-        card(
-            stimuli, responses, records, dataset="tuckute2024", citation=CITATION,
-            notes=["one target: subjects are averaged in the file, so no ceiling over subjects"],
-        ),
+    if record.verified:
+        expect(assembly.values.shape, (1000, 1), record.path, "shape")
+    return Prepared.of(
+        stimuli, responses, records, dataset="tuckute2024", citation=CITATION,
+        notes=["one target: subjects are averaged in the file, so no ceiling over subjects"],
     )  # fmt: skip

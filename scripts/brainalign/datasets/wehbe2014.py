@@ -2,15 +2,15 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from brainalign.datasets.prepared import Prepared, attributes, card
+from brainalign.datasets.prepared import Prepared, attributes
 from brainalign.datasets.raw import RawFile, Record, by_name, content
 from brainalign.datasets.restricted_pickle import load_object
+from brainalign.datasets.settings import Wehbe2014
 from brainalign.datasets.words import covariates, sentences
 from brainalign.errors import InputError
 
@@ -39,13 +39,13 @@ NAMES = {
 }
 
 
-def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+def raw_files(source: Wehbe2014) -> list[RawFile]:
     """The folder's files; they have no official address and no published hash."""
     names = [*NAMES.values(), *(_data_file(subject) for subject in SUBJECTS)]
     return [RawFile(path=f"{FOLDER}/{name}", licence=LICENCE, by_hand=BY_HAND) for name in names]
 
 
-def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
+def read(records: Sequence[Record], source: Wehbe2014) -> Prepared:
     """Words with their times, and the language voxels (region mask `all`) of the 8 subjects.
 
     Responses are float32 [1351, voxel]: what the folder has (detrended, smoothed, without the
@@ -68,10 +68,10 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         if not (steps > 0).all():
             at = int(np.flatnonzero(~(steps > 0))[0]) + 1
             raise InputError(
-                f"{files[NAMES[name]]['path']}: entry {at} ({values[at]:g} s) is not after the one "
+                f"{files[NAMES[name]].path}: entry {at} ({values[at]:g} s) is not after the one "
                 "before it"
             )
-    kept = _kept_volumes(runs, files[NAMES["runs"]]["path"])
+    kept = _kept_volumes(runs, files[NAMES["runs"]].path)
     start = times[0]
     masks = _masks(files[NAMES["regions"]])
     stimuli, marks = _stimuli(files[NAMES["words"]], word_times, times, runs, start)
@@ -99,34 +99,30 @@ def read(records: Sequence[Record], source: Mapping[str, Any]) -> Prepared:
         attrs=attributes("brain", "BOLD response, detrended", SOURCE, LICENCE, records, tr=TR),
     )
     whole_brain = sum(mask["all"].size for mask in masks.values())
-    return Prepared(
+    return Prepared.of(
         stimuli,
         responses,
-        card(
-            stimuli,
-            responses,
-            records,
-            dataset="wehbe2014",
-            citation=CITATION,
-            dropped=[
-                {
-                    "what": "volumes",
-                    "n": VOLUMES - KEPT,
-                    "why": "the first 20 and last 15 of each run, trimmed in the folder (NaN here)",
-                },
-                {
-                    "what": "voxels",
-                    "n": whole_brain - len(ids),
-                    "why": "outside the language network (region mask all)",
-                },
-            ],
-            notes=[
-                "values are stored as float32",
-                f"the mark-up sign @ is taken out of {marks} words; punctuation stays",
-                f"{overlap} voxels lie in several regions and count for the first of "
-                f"{', '.join(REGIONS)}",
-            ],
-        ),
+        records,
+        dataset="wehbe2014",
+        citation=CITATION,
+        dropped=[
+            {
+                "what": "volumes",
+                "n": VOLUMES - KEPT,
+                "why": "the first 20 and last 15 of each run, trimmed in the folder (NaN here)",
+            },
+            {
+                "what": "voxels",
+                "n": whole_brain - len(ids),
+                "why": "outside the language network (region mask all)",
+            },
+        ],
+        notes=[
+            "values are stored as float32",
+            f"the mark-up sign @ is taken out of {marks} words; punctuation stays",
+            f"{overlap} voxels lie in several regions and count for the first of "
+            f"{', '.join(REGIONS)}",
+        ],
     )
 
 
@@ -138,19 +134,19 @@ def _array(record: Record) -> np.ndarray:
     try:
         return np.load(io.BytesIO(content(record)), allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{record['path']}: not a whole .npy file of numbers ({error})") from error
+        raise InputError(f"{record.path}: not a whole .npy file of numbers ({error})") from error
 
 
 def _vector(record: Record, n: int) -> np.ndarray:
     values = _array(record)
     if values.shape != (n,) or values.dtype.kind not in "iuf":
         raise InputError(
-            f"{record['path']}: {values.dtype} of shape {values.shape}, expected {n} numbers"
+            f"{record.path}: {values.dtype} of shape {values.shape}, expected {n} numbers"
         )
     values = values.astype(float)
     if not np.isfinite(values).all():
         at = int(np.flatnonzero(~np.isfinite(values))[0])
-        raise InputError(f"{record['path']}: entry {at} is {values[at]}")
+        raise InputError(f"{record.path}: entry {at} is {values[at]}")
     return values
 
 
@@ -166,7 +162,7 @@ def _kept_volumes(runs: np.ndarray, where: str) -> np.ndarray:
 
 
 def _masks(record: Record) -> dict[str, dict[str, np.ndarray]]:
-    where = record["path"]
+    where = record.path
     masks = load_object(content(record), where)
     for subject in SUBJECTS:
         regions = masks.get(subject) if isinstance(masks, dict) else None
@@ -182,7 +178,7 @@ def _subject(
 ) -> tuple[np.ndarray, list[tuple[int, str]], int]:
     """Language voxels of one subject [volume, voxel], their (index, region), number of shared."""
     values = _array(record)
-    where = record["path"]
+    where = record.path
     if values.ndim != 2 or len(values) != KEPT or values.dtype.kind != "f":
         raise InputError(
             f"{where}: {values.dtype} of shape {values.shape}, expected ({KEPT}, voxels)"
@@ -212,7 +208,7 @@ def _stimuli(
     values = _array(record)
     if values.shape != (WORDS,) or values.dtype.kind != "U":
         raise InputError(
-            f"{record['path']}: {values.dtype} of shape {values.shape}, expected {WORDS} words"
+            f"{record.path}: {values.dtype} of shape {values.shape}, expected {WORDS} words"
         )
     # NumPy does not ask whether its characters exist; Python has to.
     codes = values.astype("=U").view(np.uint32).reshape(WORDS, -1)
@@ -220,11 +216,11 @@ def _stimuli(
     shown = [str(word) for word in values] if not odd.size else []
     odd = odd if odd.size else np.flatnonzero([not word.isprintable() for word in shown])
     if odd.size:
-        raise InputError(f"{record['path']}: word {odd[0]} holds characters that do not exist")
+        raise InputError(f"{record.path}: word {odd[0]} holds characters that do not exist")
     words = [word.replace("@", "") or word for word in shown]
     volume = np.searchsorted(times, word_times, side="left") - 1
     if (volume < 0).any():
-        raise InputError(f"{record['path']}: word 0 comes before the first volume")
+        raise InputError(f"{record.path}: word 0 comes before the first volume")
     sentence, place = sentences(words)
     stimuli = pd.DataFrame(
         {

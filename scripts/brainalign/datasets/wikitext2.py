@@ -1,10 +1,10 @@
 """WikiText-2, raw form (Merity et al. 2016): articles for next-word prediction."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from brainalign.datasets.raw import RawFile, Record, raw_table, text
+from brainalign.datasets.settings import Wikitext2
 from brainalign.errors import InputError
 
 LICENCE = "CC BY-SA 3.0"
@@ -15,12 +15,9 @@ FILES = {
 TITLE = re.compile(r"^ ?= [^=\n]+ = ?$", re.MULTILINE)  # sections have two or more signs a side
 
 
-def raw_files(source: Mapping[str, Any]) -> list[RawFile]:
+def raw_files(source: Wikitext2) -> list[RawFile]:
     """The text of one split: `test` or `validation`."""
-    split = source.get("split", "test")
-    if split not in FILES:
-        raise InputError(f"split: {split!r} is not allowed; allowed: {', '.join(FILES)}")
-    return [raw_table("wikitext2", LICENCE)[FILES[split]]]
+    return [raw_table("wikitext2", LICENCE)[FILES[source.split]]]
 
 
 def read(records: Sequence[Record]) -> list[str]:
@@ -34,5 +31,5 @@ def read(records: Sequence[Record]) -> list[str]:
     whole = text(record)
     starts = [match.start() for match in TITLE.finditer(whole)]
     if not starts:
-        raise InputError(f"{record['path']}: no article title (' = Title = ') in it")
+        raise InputError(f"{record.path}: no article title (' = Title = ') in it")
     return [whole[a:b].strip("\n") for a, b in zip(starts, [*starts[1:], len(whole)], strict=True)]

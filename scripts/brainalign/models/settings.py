@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal
 
+from brainalign.datasets.settings import Presentation, PublishedSurprisal, SurprisalTable
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key
 from brainalign.training.settings import ModelName, Pretrain, ScoredOn, Seed, Tune, Untrained
 
-Presentation = Literal["raw", "chat", "instruction", "prefix"]
 Sha256 = Annotated[
     str, key("of the file", pattern="^[0-9a-f]{64}$", allowed="64 hexadecimal digits")
 ]
@@ -128,46 +128,6 @@ class Tokens(Source, tag="baseline kind=tokens", frozen=True):
     of: ModelName
 
 
-class Kuribayashi2024(Source, tag="surprisal release=kuribayashi2024", frozen=True):
-    """Surprisal that Kuribayashi et al. 2024 published; no weights."""
-
-    model: Annotated[str, key("a model of the release", min_length=1)]
-    presentation: Annotated[Presentation | None, key("how texts were presented")] = None
-
-
-class Michaelov2024(Source, tag="surprisal release=michaelov2024", frozen=True):
-    """Surprisal that Michaelov et al. 2024 published; no weights."""
-
-    model: Annotated[str, key("a model of the release", min_length=1)]
-    presentation: Annotated[Presentation | None, key("how texts were presented")] = None
-
-
-class Columns(Settings, frozen=True):
-    """Names of the columns of a table of surprisal."""
-
-    word: Annotated[str, key("of the words")] = "word"
-    surprisal: Annotated[str, key("of their surprisal")] = "surprisal"
-
-
-class SurprisalTable(Source, tag="surprisal", frozen=True):
-    """A table of surprisal, a row per word of a dataset; no weights."""
-
-    path: Annotated[
-        str,
-        key(
-            "the table",
-            pattern=r"\.(csv|tsv|parquet)$",
-            allowed="a path that ends in .csv, .tsv or .parquet",
-        ),
-    ]
-    dataset: Annotated[str, key("the dataset of the study whose words it has")]
-    unit: Annotated[Literal["bits", "nats"], key("of the surprisal")]
-    columns: Annotated[Columns, key("names of its columns")] = Columns()
-    context: Annotated[str, key("what preceded the words, for the record")] = "not stated"
-    citation: Annotated[str, key("for the record")] = ""
-    presentation: Annotated[Presentation | None, key("how texts were presented")] = None
-
-
 ModelSource = (
     Hub
     | Folder
@@ -185,9 +145,7 @@ ModelSource = (
     | RandomNumbers
     | Truth
     | Tokens
-    | Kuribayashi2024
-    | Michaelov2024
-    | SurprisalTable
+    | PublishedSurprisal
 )
 
 
@@ -256,7 +214,7 @@ class Model(Settings, frozen=True):
     trust_remote_code: Annotated[bool, key("run code from the model's repository")] = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.source, Kuribayashi2024 | Michaelov2024 | SurprisalTable):
+        if not isinstance(self.source, PublishedSurprisal):
             return
         # Published surprisal has a file for each presentation, and its source may name one.
         if self.chat is not None:

@@ -2,43 +2,12 @@
 
 from typing import Annotated, Literal
 
-from brainalign.datasets.settings import (
-    Alice,
-    Blank2014,
-    Fedorenko2016,
-    Futrell2018,
-    NaturalStories,
-    NaturalStoriesMaze,
-    Own,
-    OwnText,
-    Pereira2018,
-    ReadingBrain,
-    SimulatedText,
-    Tuckute2024,
-    Wehbe2014,
-    Wikitext2,
-)
+from brainalign.datasets.settings import RealDataset, RealText, SimulatedText
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key
 from brainalign.simulation.settings import Chapter, Passages, Reading, Story
 
-DatasetSource = (
-    Passages
-    | Story
-    | Chapter
-    | Reading
-    | Own
-    | Alice
-    | NaturalStories
-    | NaturalStoriesMaze
-    | ReadingBrain
-    | Pereira2018
-    | Blank2014
-    | Wehbe2014
-    | Futrell2018
-    | Tuckute2024
-    | Fedorenko2016
-)
+DatasetSource = Passages | Story | Chapter | Reading | RealDataset
 
 
 class Dataset(Settings, frozen=True):
@@ -73,7 +42,7 @@ class Dataset(Settings, frozen=True):
 class Text(Settings, frozen=True):
     """A running text whose next words are predicted; contexts never cross documents."""
 
-    source: Annotated[SimulatedText | Wikitext2 | OwnText, key("where the text comes from")]
+    source: Annotated[SimulatedText | RealText, key("where the text comes from")]
     documents: Annotated[
         Literal["whole", "lines"], key("the text is one stream, or one document a line")
     ] = "whole"

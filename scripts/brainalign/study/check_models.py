@@ -5,8 +5,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from brainalign.datasets.registry import COUNTED_RELEASES, reader, surprisal_fits
+from brainalign.datasets.registry import read_source, reader
+from brainalign.datasets.settings import SurprisalTable
 from brainalign.errors import InputError
+from brainalign.reading.settings import Dataset
 from brainalign.settings import read
 from brainalign.study.models import (
     PUBLISHED_INSTRUCTIONS,
@@ -67,11 +69,10 @@ def _made_from_faults(
         elif key == "source.of" and models[other]["source"]["type"] == "surprisal":
             if not counts_tokens(model):
                 yield f"{path}.{key}: {other!r} has no weights; name a model that has"
-            elif models[other]["source"].get("release") not in COUNTED_RELEASES:
+            elif not read_source(models[other]["source"], "surprisal").counts_tokens:
                 yield (
                     f"{path}.{key}: the published surprisal of {other!r} does not say how many "
-                    "tokens a word has; name a model with weights, or of release "
-                    f"{', '.join(COUNTED_RELEASES)}"
+                    "tokens a word has; name a model with weights, or of release michaelov2024"
                 )
 
 
@@ -140,9 +141,9 @@ def _scored_on_faults(path: str, entry: Config, config: Config) -> Iterator[str]
 
 def _surprisal_faults(path: str, model: Config, config: Config) -> Iterator[str]:
     """A model of published surprisal: its release, what it is scored on, what is made of it."""
-    source, datasets = model["source"], config.get("datasets", {})
+    source, datasets = read_source(model["source"], "surprisal"), config.get("datasets", {})
     further = "presented" in model
-    if "release" in source:
+    if not isinstance(source, SurprisalTable):
         try:
             reader(source).raw_files(source)
         except InputError as error:
@@ -150,15 +151,15 @@ def _surprisal_faults(path: str, model: Config, config: Config) -> Iterator[str]
             yield f"{where}: {error}"
     if further:  # the rest is said of its first presentation
         return
-    if "release" not in source and source["dataset"] not in datasets:
-        yield unknown(f"{path}.source.dataset", source["dataset"], datasets, "dataset here")
+    if isinstance(source, SurprisalTable) and source.dataset not in datasets:
+        yield unknown(f"{path}.source.dataset", source.dataset, datasets, "dataset here")
         return
     behavior = config.get("behavior", {})
     fitting = [
         name
         for name, benchmark in behavior.items()
         if (dataset := datasets.get(benchmark["dataset"])) is not None
-        and surprisal_fits(source, benchmark["dataset"], dataset["source"])
+        and source.is_of(benchmark["dataset"], read(dataset, Dataset).source)
     ]
     if not fitting:
         yield f"{path}: no benchmark of section behavior has the words of its surprisal"
