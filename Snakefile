@@ -3,6 +3,8 @@
 The study is config.yaml, or the file given with --configfile, which takes its place.
 """
 
+import atexit
+
 from snakemake.utils import min_version
 
 min_version("9.20")
@@ -30,7 +32,16 @@ include: "rules/figures.smk"
 
 PROGRESS = Progress()
 
+
+def tell_missing_files():
+    """After a dry run, what a run would miss: there `onstart` says it."""
+    if workflow.dryrun:
+        for line in missing_files(workflow.dag.needrun_jobs(exclude_finished=False)):
+            print(f"missing: {line}", file=sys.stderr)
+
+
 if IS_MAIN and workflow.is_main_process:
+    atexit.register(tell_missing_files)
     if not workflow.dryrun:
         for handler in logger.handlers:
             if handler.name == "DefaultStreamHandler":

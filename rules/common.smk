@@ -17,6 +17,7 @@ from snakemake.logging import logger
 PROJECT = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(PROJECT / "scripts"))
 
+from brainalign.datasets.own_paths import own_paths as own_files_of
 from brainalign.datasets.registry import read_source, reader_files
 from brainalign.encoding.settings import Cka, Rsa
 from brainalign.settings import plain, read, tag_of
@@ -28,6 +29,7 @@ from brainalign.study.alignment_size import (
     responses_shape,
 )
 from brainalign.study.check import config_faults
+from brainalign.study.check_own import covariate_faults
 from brainalign.study.duplicate_keys import duplicate_keys
 from brainalign.study.digest import source_digest
 from brainalign.study.figure_pages import families_of, figure_pages
@@ -83,6 +85,8 @@ if faults:
     raise WorkflowError("the study's config is not valid:\n" + "\n".join(faults))
 
 STUDY = read(config, Study)
+if faults := list(covariate_faults(STUDY)):
+    raise WorkflowError("\n".join(faults))
 # Scripts look these up themselves: where and how a job runs, which changes no result.
 config |= {key: getattr(STUDY, key) for key in ("device", "mirror", "batch_tokens")}
 
@@ -257,11 +261,7 @@ def own_paths(source):
     if kind == "delta":
         return [*own_paths(source["base"]), *own_paths(source["delta"])]
     if kind == "own":
-        return [
-            Path(source[key])
-            for key in ("stimuli", "responses", "path")
-            if key in source
-        ]
+        return [Path(path) for path in own_files_of(source)]
     if kind in ("gguf", "folder") or (
         kind in ("baseline", "surprisal") and "path" in source
     ):

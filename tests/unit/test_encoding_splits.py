@@ -34,6 +34,19 @@ def test_shuffled_is_brain_scores_over_the_sorted_ids():
         assert set(ours.test) == {position[name] for name in names[test]}
 
 
+def test_ids_that_are_whole_numbers_sort_as_numbers():
+    ids = np.random.default_rng(0).permutation(np.arange(1, 121))
+    names = np.unique(ids)  # Brain-Score's ids are numbers; ours are always text
+    truth = ShuffleSplit(n_splits=3, train_size=0.9, random_state=1).split(names)
+    for ours, (train, test) in zip(shuffled(ids.astype(str), 3, 0.9, 1), truth, strict=True):
+        assert set(ids[ours.train]) == set(names[train])
+        assert set(ids[ours.test]) == set(names[test])
+    mixed = ["2", "10", "a", "1", "3"]  # one that is none: all sort as text
+    as_text = [f"x{name}" for name in mixed]
+    for ours, other in zip(shuffled(mixed, 3, 0.5, 1), shuffled(as_text, 3, 0.5, 1), strict=True):
+        np.testing.assert_array_equal(ours.test, other.test)
+
+
 @pytest.mark.parametrize("folds", [3, 7])
 def test_grouped_is_scikit_learns(folds):
     groups = np.repeat([f"topic {i}" for i in range(11)], np.arange(2, 13))

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 from brainalign.datasets import own
-from brainalign.datasets.own_table import Findings, read_stimuli, without_edges
+from brainalign.datasets.own_csv import Findings, without_edges
+from brainalign.datasets.own_table import read_stimuli
 from brainalign.datasets.raw import locate
 from brainalign.datasets.settings import Own
 from brainalign.errors import InputError
@@ -213,10 +214,6 @@ def edited(old, new, count=1):
 
 
 BAD_TABLES = {
-    "semicolons": (table().to_csv(index=False, sep=";").encode(),
-                   "its only column is 'stimulus_id;text;.*separated by ';', expected ','"),
-    "tabs": (table().to_csv(index=False, sep="\t").encode(), r"separated by '\\t', expected ','"),
-    "Excel's first line": (b"sep=;\n" + table().to_csv(index=False, sep=";").encode(), "'sep=;'"),
     "UTF-16": (table().to_csv(index=False).encode("utf-16"), "is in UTF-16; save it as UTF-8"),
     "Latin-1": (edited("A word 1", "Für").decode().encode("latin-1"),
                 "line 3: byte 0xfc is not UTF-8; in Latin-1 it would be .*Für.*save it as UTF-8"),

@@ -93,6 +93,16 @@ def test_regions_are_drawn_of_benchmarks_with_scores_alone(tmp_path, small_confi
     assert drawn == {"plot_regions lab-oasm"}
 
 
+def test_a_model_folder_that_is_not_there_is_named_by_a_dry_run(tmp_path, small_config):
+    config = copy.deepcopy(small_config)
+    config["models"]["mine"] = {"source": {"type": "folder", "path": "checkpoints/mine"}}
+    target = "results/models/mine/manifest.json"
+    plan = Study(tmp_path, config).snakemake("--dry-run", "--cores", "1", "--", target)
+    assert plan.returncode == 0, plan.stderr
+    last = plan.stderr.strip().splitlines()[-1]
+    assert last == "missing: models.mine.source: checkpoints/mine is not there"
+
+
 @pytest.mark.long
 def test_questions_and_texts_of_ones_own_are_prepared(tmp_path, small_config):
     config = copy.deepcopy(small_config)

@@ -1,67 +1,88 @@
-"""A dataset of your own: a stimuli table and a responses file in the project's own form."""
+"""A dataset of your own: a stimuli table and its responses, in the forms that people have."""
 
 import gzip
 import logging
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 import xarray as xr
 
-from brainalign.datasets.own_responses import check_values, read_responses
-from brainalign.datasets.own_table import Findings, read_stimuli
+from brainalign.datasets.own_checks import check_values
+from brainalign.datasets.own_covariates import with_covariates
+from brainalign.datasets.own_csv import Findings
+from brainalign.datasets.own_form import in_order
+from brainalign.datasets.own_paths import own_paths
+from brainalign.datasets.own_responses import read_responses
+from brainalign.datasets.own_table import read_stimuli
 from brainalign.datasets.prepared import Prepared
 from brainalign.datasets.raw import RawFile, Record, content, own_file
 from brainalign.datasets.settings import Own
 from brainalign.encoding.timing import assign_volumes
 from brainalign.errors import InputError
-from brainalign.formats.datasets import check_responses, check_stimuli, is_timed
+from brainalign.formats.datasets import check_responses, is_timed
+from brainalign.settings import plain
 
 LOG = logging.getLogger("brainalign")
 
 
 def raw_files(source: Own) -> list[RawFile]:
-    """The two files that the config names."""
-    return [own_file(source.stimuli), own_file(source.responses)]
+    """The files that the config names."""
+    return [own_file(path) for path in own_paths(plain(source))]
 
 
 def read(records: Sequence[Record], source: Own) -> Prepared:
-    """The two files, checked against each other; docs/adding-a-dataset.md gives their form.
+    """The files, checked against each other; docs/adding-a-dataset.md gives their forms.
 
-    Columns `onset` and `offset` may be left out of a stimuli table without times. The card lists
-    what was changed (`changed`), left out (`dropped`) and noticed (`notes`).
+    Columns `onset` and `offset` may be left out of a stimuli table without times, and covariates
+    of words are made where they are absent. The card lists what was changed and made (`changed`),
+    left out (`dropped`) and noticed (`notes`).
 
     Raises
     ------
-    InputError : a file is unreadable, or the two do not fit docs/architecture.md, "Files", or hold
+    InputError : a file is unreadable, or they do not fit docs/architecture.md, "Files", or hold
         what cannot have been measured.
     """
-    table, array = records
+    by_path = {record.name: record for record in records}
+
+    def file(path: str) -> tuple[str, bytes]:
+        record = by_path[str(Path(path).absolute())]
+        return record.path, _unpacked(record)
+
     findings = Findings()
-    stimuli = read_stimuli(_unpacked(table), table.path, findings)
-    responses = read_responses(_unpacked(array), array.path, findings)
-    check_stimuli(stimuli, table.path)
-    _check_places(stimuli, table.path)
-    check_responses(responses, stimuli, array.path)
-    _check_offsets(stimuli, table.path)
-    check_values(responses, stimuli, array.path, findings)
+    responses = read_responses(source, file, findings)
+    timed = "responses" in responses and is_timed(responses)
+    table, content = file(source.stimuli)
+    stimuli = read_stimuli(content, table, findings, timed=timed)
+    where = file(own_paths(plain(source))[1])[0]
+    _check_places(stimuli, table)
+    if not timed:
+        responses = in_order(responses, stimuli, where)
+    check_responses(responses, stimuli, where)
+    _check_offsets(stimuli, table)
+    check_values(responses, stimuli, where, findings)
     if responses.attrs["simulated"]:
         raise InputError(
-            f"{array.path}: attribute simulated is {responses.attrs['simulated']!r}, expected "
-            "0: tables take own data for real"
+            f"{where}: attribute simulated is {responses.attrs['simulated']!r}, expected 0: tables "
+            "take own data for real"
         )
-    if is_timed(responses):
+    if timed:
         findings.notes += _timing_notes(stimuli, responses)
+    if responses.attrs["kind"] == "reading-times":
+        stimuli = with_covariates(stimuli, findings)
     for line in (*findings.changed, *findings.notes):
         LOG.warning("%s", line)
+    for line in findings.made:
+        LOG.info("%s", line)
     return Prepared.of(
         stimuli,
-        responses,
+        responses.drop_vars("file_row", errors="ignore"),
         records,
         dataset="own",
         citation=source.citation,
         dropped=findings.dropped,
-        changed=findings.changed,
+        changed=[*findings.changed, *findings.made],
         notes=findings.notes,
     )
 

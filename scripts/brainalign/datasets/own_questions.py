@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from brainalign.datasets.own_table import without_edges
+from brainalign.datasets.own_csv import delimiter_of, without_edges
 from brainalign.datasets.raw import RawFile, Record, content, own_file
 from brainalign.datasets.settings import OwnQuestions
 from brainalign.errors import InputError
@@ -19,7 +19,6 @@ from brainalign.formats.text import decode
 SPLITS = ("test", "dev")  # asked; worked examples before the questions
 LETTERS = string.ascii_uppercase
 NAMES = ("question_id", "split", "subject", "category")
-DELIMITERS = ",;\t"
 
 Question = dict[str, Any]
 
@@ -84,10 +83,9 @@ def check_shots(questions: pd.DataFrame, shots: int, where: str) -> None:
 
 
 def _table(data: bytes, where: str) -> Iterator[tuple[int, Question]]:
-    """The rows of CSV or TSV; the delimiter is the one that the header has most of."""
+    """The rows of CSV or TSV."""
     text = decode(data, where)
-    header_line = text.lstrip("\r\n").partition("\n")[0]
-    delimiter = "\t" if where.endswith(".tsv") else max(DELIMITERS, key=header_line.count)
+    delimiter = delimiter_of(text, where)
     try:
         lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:

@@ -1,254 +1,54 @@
-"""The responses file of own data: netCDF-4 as Python, R, MATLAB and Fortran write it."""
+"""The responses of own data, whatever kind of file holds them."""
 
-import io
-from typing import Any
+from collections.abc import Callable
+from pathlib import PurePath
 
-import numpy as np
-import pandas as pd
 import xarray as xr
 
-from brainalign.datasets.own_table import Findings, without_edges
-from brainalign.datasets.reading_times import check_milliseconds
+from brainalign.datasets import own_arrays, own_netcdf, own_response_table, own_scans
+from brainalign.datasets.own_csv import Findings
+from brainalign.datasets.own_form import read_targets
+from brainalign.datasets.settings import Own
 from brainalign.errors import InputError
-from brainalign.formats.datasets import missed_rows
 
-NAMES = ("target_id", "subject", "region", "stimulus_id", "subject_id", "run")
-SECONDS = ("s", "sec", "secs", "second", "seconds")
-MILLISECONDS = ("ms", "msec", "millisecond", "milliseconds")
-ALL = "all"  # what tables call the mean over subjects or regions
-# What programs write for a value that is missing; netCDF's own is beyond FILL.
-CODES = (-9999.0, -99999.0, -999999.0, -999.0, 9999.0, 99999.0, 999999.0)
-FILL = 1e15
-SHORT, LONG = 50.0, 10_000.0  # reading times, ms
-FEW = 0.5  # of the median number of targets of a subject
-_SIGNATURES = {
-    b"\x93NUMPY": "a NumPy array",
-    b"CDF": "netCDF-3 (classic)",
-    b"PK\x03\x04": "a zip archive (.npz, .xlsx?)",
-    b"MATLAB": "a MATLAB file before version 7.3",
-}
+ARRAYS = (".npy", ".mat")
+TABLES = (".csv", ".tsv", ".parquet")
+Unpacked = Callable[[str], tuple[str, bytes]]  # a path of the config → where it lies, its content
 
 
-def read_responses(content: bytes, where: str, findings: Findings) -> xr.Dataset:
-    """The responses file with its names as text and its values as floating point numbers.
+def read_responses(source: Own, file: Unpacked, findings: Findings) -> xr.Dataset:
+    """The responses that a source names, in the project's own form.
 
-    Times stay numbers, whatever units they say they have. Names may be byte strings in UTF-8.
+    Untimed ones of a table are in the order of the file, those of arrays and scans without ids
+    (`own_form.in_order` gives them the stimuli's).
 
     Raises
     ------
-    InputError : it is no netCDF-4 file, or a name is missing, empty or in another encoding.
+    InputError : a file is not of its kind, or says another kind of data than the config.
     """
-    try:
-        with xr.open_dataset(
-            io.BytesIO(content), engine="h5netcdf", decode_times=False, decode_timedelta=False
-        ) as file:
-            responses = file.load()
-    # A damaged file makes the HDF5 layer fail in many ways; all mean the same.
-    except Exception as error:
-        kind = next((said for mark, said in _SIGNATURES.items() if content.startswith(mark)), None)
-        found = f"{kind}; docs/adding-a-dataset.md shows how to write one" if kind else error
-        raise InputError(f"{where}: not a whole netCDF-4 file ({found})") from error
-    responses.attrs = {str(k): _scalar(v, where, k) for k, v in responses.attrs.items()}
-    for name in [name for name in NAMES if name in responses.variables]:
-        names = [_name(value, f"{where}: coordinate {name}[{i}]")
-                 for i, value in enumerate(responses[name].values.ravel().tolist())]  # fmt: skip
-        clean = [without_edges(one) for one in names]
-        if "" in clean:
-            raise InputError(f"{where}: coordinate {name}[{clean.index('')}] is empty")
-        changed = sum(a != b for a, b in zip(names, clean, strict=True))
-        if changed:
-            findings.changed.append(
-                f"{name}: blanks or invisible characters at the ends of {changed} are taken off"
-            )
-        shape = responses[name].shape
-        attributes = {key: value for key, value in responses[name].attrs.items() if key != "units"}
-        responses = responses.assign_coords(
-            {name: (responses[name].dims, np.array(clean, object).reshape(shape), attributes)}
+    named = source.responses
+    if not isinstance(named, str):
+        names = source.targets
+        return own_scans.read(
+            {subject: [file(path) for path in paths] for subject, paths in named.items()},
+            file(str(source.atlas)),
+            None if names is None else file(names),
+            source,
+            findings,
         )
-    if "responses" in responses and responses["responses"].dtype.kind in "iu":
-        findings.changed.append(
-            f"responses: {responses['responses'].dtype} are taken as floating point numbers"
+    where, content = file(named)
+    ending = PurePath(named.removesuffix(".gz")).suffix
+    if ending in ARRAYS:
+        targets = read_targets(*file(str(source.targets)), source.kind, findings)
+        return own_arrays.read(content, where, source, targets)
+    if ending in TABLES:
+        given = source.targets
+        columns = None if given is None else read_targets(*file(given), source.kind, findings)
+        return own_response_table.read(content, where, source, columns, findings)
+    responses = own_netcdf.read(content, where, findings)
+    kind = source.kind
+    if kind is not None and responses.attrs.get("kind", kind) != kind:
+        raise InputError(
+            f"{where}: attribute kind is {responses.attrs['kind']!r}, the config says {kind!r}"
         )
-        attributes = responses["responses"].attrs
-        responses["responses"] = responses["responses"].astype(np.float64).assign_attrs(attributes)
     return responses
-
-
-def check_values(
-    responses: xr.Dataset, stimuli: pd.DataFrame, where: str, findings: Findings
-) -> None:
-    """Whether the numbers can be what the file says they are.
-
-    Raises
-    ------
-    InputError : units other than documented, or told in two ways; codes for missing values;
-        reading times that nobody can have; rows without any response; no target without gaps.
-    """
-    values = responses["responses"]
-    rows = _row_names(responses, stimuli)
-    _check_units(responses, where)
-    _check_codes(values.values, rows, responses, where)
-    if responses.attrs["kind"] == "reading-times":
-        _check_reading_times(values.values, rows, responses, where, findings)
-    else:
-        _check_brain(values.values, rows, responses, where, findings)
-    if "nuisance" in responses:
-        _check_nuisance(responses, where)
-
-
-def _row_names(responses: xr.Dataset, stimuli: pd.DataFrame) -> list[str]:
-    if "volume" in responses["responses"].dims:
-        return [f"volume {row}" for row in range(responses.sizes["volume"])]
-    return [f"stimulus {name}" for name in stimuli["stimulus_id"]]
-
-
-def _check_units(responses: xr.Dataset, where: str) -> None:
-    units = str(responses.attrs["units"])
-    inner = responses["responses"].attrs.get("units", units)
-    if str(_scalar(inner, where, "units")).lower() != units.lower():
-        raise InputError(
-            f"{where}: attribute units of the file is {units!r}, that of variable responses "
-            f"{inner!r}; make them the same"
-        )
-    if responses.attrs["kind"] == "reading-times" and units.lower() not in MILLISECONDS:
-        raise InputError(
-            f"{where}: units {units!r}; reading times are in milliseconds: multiply (seconds by "
-            "1000) and set units to 'ms'"
-        )
-    for name in ("onset", "offset"):
-        told = responses[name].attrs.get("units") if name in responses else None
-        if told is not None and str(told).lower() not in SECONDS:
-            raise InputError(f"{where}: coordinate {name} has units {told!r}, expected seconds")
-
-
-def _check_codes(values: np.ndarray, rows: list[str], responses: xr.Dataset, where: str) -> None:
-    positive_is_data = responses.attrs["kind"] == "reading-times"
-    codes = [code for code in CODES if code < 0 or not positive_is_data]
-    found = np.isin(values, codes) | (np.abs(np.nan_to_num(values, posinf=0, neginf=0)) > FILL)
-    if found.any():
-        row, column = np.argwhere(found)[0]
-        raise InputError(
-            f"{where}: {rows[row]}, target {_target(responses, column)}: {values[row, column]:g} "
-            f"({int(found.sum())} such values) looks like a code for a missing value; write NaN"
-        )
-
-
-def _check_reading_times(
-    values: np.ndarray, rows: list[str], responses: xr.Dataset, where: str, findings: Findings
-) -> None:
-    wrong = values <= 0
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        raise InputError(
-            f"{where}: {rows[row]}, reader {_target(responses, column)}: reading time "
-            f"{values[row, column]:g} ms ({int(wrong.sum())} of 0 or below), expected above 0; "
-            "NaN marks a word that was not read"
-        )
-    check_milliseconds(values, where)
-    with np.errstate(invalid="ignore"):
-        for what, odd in (
-            (f"below {SHORT:g} ms", values < SHORT), (f"above {LONG:g} ms", values > LONG),
-        ):  # fmt: skip
-            if odd.any():
-                row, column = np.argwhere(odd)[0]
-                findings.notes.append(
-                    f"{int(odd.sum())} of {int(np.isfinite(values).sum())} reading times are "
-                    f"{what}, first {rows[row]}, reader {_target(responses, column)}: "
-                    f"{values[row, column]:g} (kept)"
-                )
-    unread = np.isnan(values).all(axis=1)
-    if unread.any():
-        findings.notes.append(
-            f"{int(unread.sum())} of {len(values)} words were read by nobody, first "
-            f"{rows[int(np.flatnonzero(unread)[0])]}"
-        )
-
-
-def _check_brain(
-    values: np.ndarray, rows: list[str], responses: xr.Dataset, where: str, findings: Findings
-) -> None:
-    for name in ("subject", "region"):
-        if (responses[name].values == ALL).any():
-            raise InputError(
-                f"{where}: {name} {ALL!r}: tables call the mean over all of them so; take another "
-                "name"
-            )
-    missing = np.isnan(values)
-    silent = np.flatnonzero(missing.all(axis=1))
-    if silent.size:
-        raise InputError(
-            f"{where}: {rows[silent[0]]}: no target has a response ({silent.size} such rows of "
-            f"{len(rows)}); leave the row out of both files"
-        )
-    subjects = responses["subject"].values.astype(str)
-    missed = missed_rows(values, subjects, missing.any(axis=0))
-    for subject, absent in missed.items():
-        findings.notes.append(
-            f"{subject} missed {int(absent.sum())} of {absent.size} rows, first "
-            f"{rows[int(absent.argmax())]}: they count for the others alone"
-        )
-        missing[np.ix_(absent, subjects == subject)] = False
-    gaps = missing.any(axis=0)
-    if gaps.all():
-        worst = int(missing.sum(axis=1).argmax())
-        raise InputError(
-            f"{where}: every target holds NaN in some row, so none would have a score; most "
-            f"in {rows[worst]} ({int(missing[worst].sum())} of {missing.shape[1]} targets); leave "
-            "such rows out of both files"
-        )
-    counts = {name: int((subjects == name).sum()) for name in dict.fromkeys(subjects.tolist())}
-    if gaps.any():
-        lost = [name for name in counts if gaps[subjects == name].all()]
-        whole = f"; no target of {', '.join(lost)} is left" if lost else ""
-        findings.notes.append(
-            f"{int(gaps.sum())} of {gaps.size} targets hold NaN in some row and have no score, "
-            f"first {_target(responses, int(np.flatnonzero(gaps)[0]))}{whole}"
-        )
-    usual = float(np.median(list(counts.values())))
-    few = [name for name, n in counts.items() if n < FEW * usual]
-    if few:
-        told = ", ".join(f"{name} {n}" for name, n in counts.items())
-        findings.notes.append(
-            f"few targets for subject {', '.join(few)} (misspelt?); targets per subject: {told}"
-        )
-
-
-def _check_nuisance(responses: xr.Dataset, where: str) -> None:
-    nuisance = responses["nuisance"]
-    if nuisance.dims != ("subject_id", "volume", "regressor"):
-        raise InputError(
-            f"{where}: dimensions of nuisance are {nuisance.dims}, expected (subject_id, volume, "
-            "regressor)"
-        )
-    if nuisance.dtype.kind not in "fiu" or not np.isfinite(nuisance.values).all():
-        raise InputError(f"{where}: nuisance holds other than finite numbers")
-    known = set(responses["subject_id"].values.tolist()) if "subject_id" in responses else set()
-    absent = [name for name in responses["subject"].values.tolist() if name not in known]
-    if absent:
-        raise InputError(f"{where}: subject {absent[0]} has no nuisance (coordinate subject_id)")
-
-
-def _target(responses: xr.Dataset, column: int) -> str:
-    return str(responses["target_id"].values[column])
-
-
-def _name(value: Any, where: str) -> str:
-    """A name: byte strings are UTF-8, 7.0 is 7."""
-    if isinstance(value, bytes):
-        try:
-            return value.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{where}: {value!r} is not UTF-8 (in Latin-1 {value.decode('latin-1')!r}); write "
-                "names as strings, or as bytes in UTF-8"
-            ) from error
-    if value is None or (isinstance(value, float) and np.isnan(value)):
-        raise InputError(f"{where} is missing")
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _scalar(value: Any, where: str, name: object) -> Any:
-    """An attribute: MATLAB and h5py write byte strings and arrays of one element."""
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.item()
-    return _name(value, f"{where}: attribute {name}") if isinstance(value, bytes) else value

@@ -3,9 +3,11 @@
 The module that reads a source is named like its type, unless its class says otherwise (`reader`).
 """
 
+from pathlib import PurePath
 from typing import Annotated, ClassVar, Literal
 
 from brainalign.datasets.measures import MEASURES
+from brainalign.errors import InputError
 from brainalign.settings import Settings, key
 
 Presentation = Literal["raw", "chat", "instruction", "prefix"]
@@ -32,9 +34,91 @@ class Own(Source, tag="own", frozen=True):
 
     timed = reading = neighbours = measures = None
 
-    stimuli: Annotated[str, key("table of stimuli: CSV or Parquet")]
-    responses: Annotated[str, key("responses: netCDF-4")]
+    stimuli: Annotated[
+        str,
+        key(
+            "table of stimuli",
+            pattern=r"\.(csv|tsv|parquet)(\.gz)?$",
+            allowed="a path that ends in .csv, .tsv or .parquet",
+        ),
+    ]
+    responses: Annotated[
+        str | dict[str, tuple[str, ...]],
+        key(
+            "responses: netCDF-4 (.nc), a table (.csv, .tsv, .parquet) or an array (.npy, .mat); of"
+            " NIfTI scans subject → its files, one per run",
+        ),
+    ]
+    kind: (
+        Annotated[
+            Literal["brain", "reading-times"],
+            key("of the responses; netCDF files say it themselves"),
+        ]
+        | None
+    ) = None
+    targets: (
+        Annotated[
+            str,
+            key(
+                "table of whose response each column is (subject, region); of an atlas, which "
+                "region each label is (label, region)"
+            ),
+        ]
+        | None
+    ) = None
+    atlas: Annotated[str, key("of NIfTI scans: regions, or a mask, on their grid")] | None = None
+    variable: Annotated[str, key("of a .mat file with several arrays: the responses")] | None = None
+    tr: Annotated[float, key("rows are volumes so many seconds apart", gt=0)] | None = None
+    runs: (
+        Annotated[tuple[int, ...], key("volumes of each run of an array; default: one run")] | None
+    ) = None
+    units: Annotated[str, key("of brain responses, for the data card")] | None = None
     citation: Annotated[str, key("for the data card")] = ""
+
+    def __post_init__(self) -> None:
+        if fault := _own_fault(self):
+            raise InputError(fault)
+
+
+OWN_ENDINGS = (".nc", ".nc4", ".netcdf", ".h5", ".csv", ".tsv", ".parquet", ".npy", ".mat")
+# Key → the files that it is for, and these in words.
+OWN_KEYS = {
+    "targets": ((".csv", ".tsv", ".parquet", ".npy", ".mat", "scans"), "tables, arrays and scans"),
+    "atlas": (("scans",), "NIfTI scans"),
+    "variable": ((".mat",), ".mat files"),
+    "runs": ((".npy", ".mat"), "arrays"),
+    "tr": ((".csv", ".tsv", ".parquet", ".npy", ".mat", "scans"), "tables, arrays and scans"),
+    "units": ((".csv", ".tsv", ".parquet", ".npy", ".mat", "scans"), "tables, arrays and scans"),
+}
+
+
+def _own_fault(own: Own) -> str | None:
+    """What of the keys of own data does not fit the kind of file that holds the responses."""
+    named = own.responses
+    scans = not isinstance(named, str)
+    ending = PurePath(named.removesuffix(".gz")).suffix if isinstance(named, str) else "scans"
+    if ending == ".nii":
+        return f"responses: {named!r} is a scan; name its subject: {{SUBJECT: [FILE OF A RUN, …]}}"
+    if isinstance(named, str) and ending not in OWN_ENDINGS:
+        return f"responses: {named!r}, expected a path that ends in {', '.join(OWN_ENDINGS)}"
+    if not isinstance(named, str) and not (named and all(named.values())):
+        return "responses: no scan, or a subject without one; expected one or more each"
+    for name, (endings, those) in OWN_KEYS.items():
+        if getattr(own, name) is not None and ending not in endings:
+            return f"{name}: is a key of {those} alone; leave it out"
+    if ending in OWN_ENDINGS[:4]:
+        return None
+    if own.kind is None:
+        return "kind: is missing; this kind of file does not say: brain, or reading-times"
+    if own.kind == "reading-times" and (scans or own.tr is not None):
+        return "kind: reading-times, but rows are volumes of a scan"
+    if scans and own.atlas is None:
+        return "atlas: is missing; scans are averaged over its regions (a mask has one)"
+    if ending in (".npy", ".mat") and own.targets is None:
+        return "targets: is missing; a table that says subject and region of each column"
+    if own.runs is not None and own.tr is None:
+        return "runs: rows are stimuli, as there is no tr; leave the key out"
+    return None
 
 
 class Alice(Source, tag="alice", frozen=True):

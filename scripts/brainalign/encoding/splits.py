@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from brainalign.settings import Settings, key
 # With fewer rows the median over targets of a fold's r is not that of their true r: with 10 it is
 # up to 9 % above, with 3 a third, with 2 it is ±1 (docs/methods/validity.md).
 LEAST_TEST_ROWS = 15
+_WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
 WEHBE_FOLDS = 4
 WEHBE_SKIP = 5  # volumes, between training and test (run_class_time_CV_fmri_crossval_ridge)
 
@@ -165,10 +167,12 @@ def shuffled(ids: Sequence[Any], folds: int, train: float, seed: int) -> list[Sp
     """Random splits over the sorted ids, as Brain-Score draws them.
 
     Equal to scikit-learn's `ShuffleSplit(folds, train_size=train, random_state=seed)` over the
-    sorted unique ids (brainscore_language.utils.transformations.Split). Neighbouring rows fall on
-    both sides: scores of autocorrelated data are inflated (legacy).
+    sorted unique ids (brainscore_language.utils.transformations.Split). Ids that are all whole
+    numbers sort as numbers, others as text. Neighbouring rows fall on both sides: scores of
+    autocorrelated data are inflated (legacy).
     """
-    order = np.argsort(np.asarray(ids), kind="stable")
+    numbers = all(_WHOLE.fullmatch(str(name)) for name in ids)
+    order = np.argsort(np.array([int(name) for name in ids] if numbers else ids), kind="stable")
     n_train = int(np.floor(train * order.size))
     n_test = order.size - n_train
     if n_train < 2 or n_test < 2:

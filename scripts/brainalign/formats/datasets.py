@@ -1,6 +1,7 @@
 """A prepared dataset: the stimuli table and the responses array, checked against each other."""
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -96,8 +97,13 @@ def is_timed(responses: xr.Dataset) -> bool:
     return "volume" in responses["responses"].dims
 
 
-def check_stimuli(stimuli: pd.DataFrame, where: str) -> None:
-    """Raise an InputError that names the first row at fault, if any."""
+def check_stimuli(
+    stimuli: pd.DataFrame, where: str, file_rows: Sequence[int] | None = None
+) -> None:
+    """Raise an InputError that names the first row at fault, if any.
+
+    `file_rows` : the row of each stimulus in the file that the table was read from.
+    """
     missing = [name for name in STIMULUS_COLUMNS if name not in stimuli.columns]
     if missing:
         raise InputError(f"{where}: column {', '.join(missing)} is missing")
@@ -109,31 +115,30 @@ def check_stimuli(stimuli: pd.DataFrame, where: str) -> None:
         raise InputError(
             f"{where}: row {row}: stimulus_id {ids.iloc[row]!r} is missing or repeated"
         )
+
+    def first(wrong: pd.Series) -> str:
+        row = int(np.flatnonzero(wrong)[0])
+        place = f"row {file_rows[row]}: " if file_rows is not None else ""
+        return f"{where}: {place}stimulus {ids.iloc[row]}"
+
     empty = ~stimuli["text"].map(lambda text: isinstance(text, str) and bool(text.strip()))
     if empty.any():
-        raise InputError(f"{where}: stimulus {ids[empty].iloc[0]}: the text is empty")
+        raise InputError(f"{first(empty)}: the text is empty")
     for column in ("context_group", "split_group"):
         if stimuli[column].isna().any():
-            raise InputError(
-                f"{where}: stimulus {ids[stimuli[column].isna()].iloc[0]}: no {column}"
-            )
+            raise InputError(f"{first(stimuli[column].isna())}: no {column}")
     for column in ("position", "onset", "offset"):
         if not pd.api.types.is_numeric_dtype(stimuli[column]):
             other = stimuli[column].map(lambda cell: not isinstance(cell, int | float))
-            first = (
+            named = (
                 f" ({stimuli[column][other].iloc[0]!r}, {ids[other].iloc[0]})" if any(other) else ""
             )
-            raise InputError(f"{where}: column {column} holds other than numbers{first}")
+            raise InputError(f"{where}: column {column} holds other than numbers{named}")
     if stimuli["position"].isna().any():
-        raise InputError(
-            f"{where}: stimulus {ids[stimuli['position'].isna()].iloc[0]}: no position"
-        )
+        raise InputError(f"{first(stimuli['position'].isna())}: no position")
     steps = stimuli.groupby("context_group", sort=False)["position"].diff()
     if (steps <= 0).any():
-        raise InputError(
-            f"{where}: stimulus {ids[steps <= 0].iloc[0]}: position does not increase in its "
-            "context_group"
-        )
+        raise InputError(f"{first(steps <= 0)}: position does not increase in its context_group")
 
 
 def check_responses(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) -> None:

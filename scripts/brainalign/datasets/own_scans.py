@@ -1,0 +1,166 @@
+"""Responses as scans: NIfTI files, averaged over the voxels of each region of an atlas or mask."""
+
+from collections.abc import Mapping, Sequence
+
+import nibabel
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from brainalign.datasets.own_csv import Findings
+from brainalign.datasets.own_form import TARGETS, made_responses
+from brainalign.datasets.own_table import read_table, require
+from brainalign.datasets.settings import Own
+from brainalign.errors import InputError
+
+FEW = 10  # voxels
+APART = 1e-3  # mm, between the affines of a scan and the atlas
+SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+
+Scans = Mapping[str, Sequence[tuple[str, bytes]]]  # subject → path and content of each run
+
+
+def read(
+    scans: Scans,
+    atlas: tuple[str, bytes],
+    names: tuple[str, bytes] | None,
+    source: Own,
+    findings: Findings,
+) -> xr.Dataset:
+    """The mean response of each region of each subject: volumes of runs, or a volume per stimulus.
+
+    Parameters
+    ----------
+    scans : files [x, y, z, volume] on the grid of the atlas, a file per run.
+    atlas : whole numbers [x, y, z]; 0 is outside, every other number a region (a mask has one).
+    names : table of `label` and `region`; without it regions are called by their numbers.
+
+    Raises
+    ------
+    InputError : a file is none, is on another grid, or subjects differ in the length of a run.
+    """
+    labels, affine = _atlas(*atlas)
+    numbers = np.unique(labels[labels > 0])
+    regions = _regions(numbers, names, findings)
+    voxels = np.bincount(labels[labels > 0])[numbers]
+    few = [f"{regions[i]} {n}" for i, n in enumerate(voxels.tolist()) if n < FEW]
+    if few:
+        findings.notes.append(
+            f"{len(few)} of {len(numbers)} regions have fewer than {FEW} voxels: {', '.join(few)}"
+        )
+    means, lengths = {}, {}
+    for subject, files in scans.items():
+        runs = [
+            _region_means(content, where, labels, affine, source.tr, findings)
+            for where, content in files
+        ]
+        means[subject], lengths[subject] = np.concatenate(runs), [len(run) for run in runs]
+    first = next(iter(lengths))
+    for subject, length in lengths.items():
+        if length != lengths[first]:
+            raise InputError(
+                f"responses: the runs of {subject} have {length} volumes, those of {first} "
+                f"{lengths[first]}; cut them to the same lengths"
+            )
+    targets = pd.DataFrame(
+        {
+            "target_id": [f"{subject}.{region}" for subject in scans for region in regions],
+            "subject": [subject for subject in scans for _ in regions],
+            "region": [region for _ in scans for region in regions],
+        }
+    )
+    run = [str(i) for i, volumes in enumerate(lengths[first], 1) for _ in range(volumes)]
+    return made_responses(np.hstack(list(means.values())), targets, source, run=run)
+
+
+def _image(where: str, content: bytes) -> nibabel.Nifti1Image:
+    kind = nibabel.Nifti2Image if content[:2] in (b"\x1c\x02", b"\0\0") else nibabel.Nifti1Image
+    try:
+        return kind.from_bytes(content)
+    # A damaged file fails in many ways; all mean the same.
+    except Exception as error:
+        raise InputError(f"{where}: not a whole NIfTI file ({error})") from error
+
+
+def _values(image: nibabel.Nifti1Image, where: str, volume: int | None = None) -> np.ndarray:
+    try:
+        part = image.dataobj if volume is None else image.dataobj[..., volume]
+        return np.asarray(part, np.float64)
+    except Exception as error:
+        raise InputError(f"{where}: not a whole NIfTI file ({error})") from error
+
+
+def _atlas(where: str, content: bytes) -> tuple[np.ndarray, np.ndarray]:
+    image = _image(where, content)
+    values = np.squeeze(_values(image, where))
+    if values.ndim != 3 or not (values == np.round(values)).all() or not (values > 0).any():
+        raise InputError(
+            f"{where}: shape {values.shape}, expected whole numbers [x, y, z], 0 outside and above "
+            "0 in a region"
+        )
+    return values.astype(np.int64), image.affine
+
+
+def _regions(numbers: np.ndarray, names: tuple[str, bytes] | None, findings: Findings) -> list[str]:
+    if names is None:
+        return [str(number) for number in numbers.tolist()]
+    where, content = names
+    table, _ = read_table(content, where, TARGETS, findings)
+    require(table, ["label", "region"], where)
+    known = dict(zip(table["label"].tolist(), table["region"], strict=True))
+    absent = [number for number in numbers.tolist() if not isinstance(known.get(number), str)]
+    if absent:
+        raise InputError(f"{where}: no row with a region of label {absent[0]}, which the atlas has")
+    regions = [known[number] for number in numbers.tolist()]
+    twice = next((name for name in regions if regions.count(name) > 1), None)
+    if twice:
+        raise InputError(f"{where}: region {twice} has two labels")
+    return regions
+
+
+def _region_means(
+    content: bytes,
+    where: str,
+    labels: np.ndarray,
+    affine: np.ndarray,
+    tr: float | None,
+    findings: Findings,
+) -> np.ndarray:
+    """Mean over the finite voxels of each region, float64 [volume, region]."""
+    image = _image(where, content)
+    shape = image.shape
+    if len(shape) != 4 or shape[:3] != labels.shape:
+        raise InputError(
+            f"{where}: shape {shape}, expected [x, y, z, volume] on the grid of the atlas, "
+            f"{labels.shape}; resample the atlas to the scans"
+        )
+    if not np.allclose(image.affine, affine, atol=APART):
+        raise InputError(
+            f"{where}: lies elsewhere in space than the atlas (their affines differ); resample the "
+            "atlas to the scans"
+        )
+    _check_tr(image, where, tr)
+    inside = labels > 0
+    numbers, region = np.unique(labels[inside], return_inverse=True)
+    means, gaps = np.empty((shape[3], numbers.size)), 0
+    for volume in range(shape[3]):
+        values = _values(image, where, volume)[inside]
+        finite = np.isfinite(values)
+        gaps += int((~finite).sum())
+        counts = np.bincount(region[finite], minlength=numbers.size)
+        sums = np.bincount(region[finite], values[finite], minlength=numbers.size)
+        with np.errstate(invalid="ignore"):
+            means[volume] = np.where(counts > 0, sums / counts, np.nan)
+    if gaps:
+        findings.notes.append(
+            f"{where}: {gaps} values inside regions are NaN or infinite: means are of the others"
+        )
+    return means
+
+
+def _check_tr(image: nibabel.Nifti1Image, where: str, tr: float | None) -> None:
+    """Where rows are volumes, the header's repetition time is the config's, if it has one."""
+    unit = SECONDS.get(image.header.get_xyzt_units()[1])
+    told = float(image.header.get_zooms()[3]) * unit if unit else 0.0
+    if tr is not None and told > 0 and abs(told - tr) > 0.01 * tr:
+        raise InputError(f"{where}: its header says {told:g} s between volumes, source.tr {tr:g} s")
