@@ -3,6 +3,7 @@ import torch
 from brainalign.errors import InputError
 from brainalign.models.architectures import FAMILIES, capture, family, layer_names, run_body
 from worlds.tiny_checkpoints import network
+from worlds.tiny_networks import WITHOUT_EMBEDDING
 
 DECODERS = [kind for kind in FAMILIES if FAMILIES[kind].architecture == "decoder-only"]
 IDS = torch.tensor([[5, 9, 200, 31, 7, 120], [40, 41, 42, 43, 44, 45]])
@@ -28,7 +29,12 @@ def test_layers_of_decoders_are_transformers_hidden_states(kind):
     ]  # fmt: skip
     # transformers puts the state after the final norm in the place of the last block's output.
     theirs = hidden(model, input_ids=IDS).hidden_states
-    for name, state in zip(["embedding", "layer.1", "layer.2", "final"], theirs, strict=True):
+    given = ["embedding", "layer.1", "layer.2", "final"]
+    if kind in WITHOUT_EMBEDDING:
+        given = ["layer.1", "layer.2", "layer.3", "final"]
+        embedded = model.get_input_embeddings()(IDS)
+        torch.testing.assert_close(states["embedding"], embedded, rtol=0, atol=0)
+    for name, state in zip(given, theirs, strict=True):
         torch.testing.assert_close(states[name], state, rtol=0, atol=0)
     norm = model.base_model.get_submodule(FAMILIES[kind].stacks[0].norm)
     with torch.no_grad():
@@ -36,14 +42,39 @@ def test_layers_of_decoders_are_transformers_hidden_states(kind):
     assert not torch.allclose(states["layer.3"], states["final"])
 
 
-def test_layers_of_masked_models():
-    model = network("bert")
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("bert", ["embedding", "layer.1", "layer.2", "layer.3"]),
+        ("modernbert", ["embedding", "layer.1", "layer.2", "layer.3", "final"]),
+    ],
+)
+def test_layers_of_masked_models(kind, names):
+    model = network(kind)
     states = captured(model, input_ids=IDS)
     theirs = hidden(model, input_ids=IDS).hidden_states
-    assert list(layer_names(model.config.to_dict())) == [
-        "embedding", "layer.1", "layer.2", "layer.3",
+    assert list(layer_names(model.config.to_dict())) == list(states) == names
+    given = names[:3] + names[-1:]  # transformers puts a final norm in the last block's place
+    for name, state in zip(given, theirs, strict=True):
+        torch.testing.assert_close(states[name], state, rtol=0, atol=0)
+
+
+def test_layers_of_an_encoder_decoder_with_a_config_per_stack():
+    model = network("t5gemma")
+    states = captured(model, input_ids=IDS, decoder_input_ids=IDS[:, :4])
+    theirs = hidden(model, input_ids=IDS, decoder_input_ids=IDS[:, :4])
+    assert list(states) == [
+        "encoder.embedding", "encoder.1", "encoder.2", "encoder.3", "encoder.final",
+        "decoder.1", "decoder.2", "decoder.final",
     ]  # fmt: skip
-    for name, state in zip(layer_names(model.config.to_dict()), theirs, strict=True):
+    for name, state in zip(
+        ["encoder.embedding", "encoder.1", "encoder.2", "encoder.final"],
+        theirs.encoder_hidden_states, strict=True,
+    ):  # fmt: skip
+        torch.testing.assert_close(states[name], state, rtol=0, atol=0)
+    for name, state in zip(
+        ["decoder.1", "decoder.final"], theirs.decoder_hidden_states[1:], strict=True
+    ):
         torch.testing.assert_close(states[name], state, rtol=0, atol=0)
 
 
@@ -101,8 +132,8 @@ def test_hooks_are_gone_after_an_error():
 
 
 def test_unknown_names_are_told():
-    with pytest.raises(InputError, match=r"m/config.json: model_type 'mamba'.*gpt2.*llama.*t5"):
-        family({"model_type": "mamba"}, "m/config.json")
+    with pytest.raises(InputError, match=r"m/config.json: model_type 'xlnet'.*gpt2.*llama.*t5"):
+        family({"model_type": "xlnet"}, "m/config.json")
     with pytest.raises(InputError, match=r"n_layer is None"):
         layer_names({"model_type": "gpt2"})
     with (

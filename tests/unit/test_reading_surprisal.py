@@ -25,12 +25,12 @@ def bits_of(logits, tokens):
 def said_by_decoder(model, method, ids, n_own, begin=()):
     """Bits of the last `n_own` of a text's tokens; the encoder reads `begin` before them."""
     own, seen = ids[-n_own:], ids[:-n_own]
-    end = model.tokenizer.eos_token_id
+    end, start = model.tokenizer.eos_token_id, model.model.config.decoder_start_token_id
     sentinel = model.tokenizer.convert_tokens_to_ids("<extra_id_0>")
     encoder, decoder = {
-        "prefix": ([*begin, *seen, end], [0, *own]),
-        "infilling": ([*begin, *seen, sentinel, end], [0, sentinel, *own]),
-        "teacher-forcing": ([*begin, end], [0, *ids]),
+        "prefix": ([*begin, *seen, end], [start, *own]),
+        "infilling": ([*begin, *seen, sentinel, end], [start, sentinel, *own]),
+        "teacher-forcing": ([*begin, end], [start, *ids]),
     }[method]
     with eager(model.model) as network:
         logits = network(

@@ -15,7 +15,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from worlds.tiny_networks import VARIANTS, sizes
+from worlds.tiny_networks import MASKED, VARIANTS, sizes, with_vocabulary
 
 NOUNS = ["river", "stone", "lamp", "heron", "bread", "boat", "miller", "tower", "apple", "garden"]
 VERBS = ["holds", "follows", "hides", "lifts", "finds"]
@@ -121,16 +121,17 @@ def tokenizer(kind: str) -> PreTrainedTokenizerFast:
     )  # fmt: skip
 
 
+ENCODER_DECODER = ("t5", "mt5", "t5gemma")
 # Families are those of `tiny_networks`; a tokenizer of another kind than `bytes`:
 _TOKENS = {
     **dict.fromkeys(
         ("llama", "mistral", "gemma", "gemma2", "gemma3", "opt", "mixtral", "phi3"), "begin"
     ),
-    **dict.fromkeys(("t5", "mt5"), "end"),
+    **dict.fromkeys(ENCODER_DECODER, "end"),
     "gpt2-split": "split",
 }
-ENCODER_DECODER = ("t5", "mt5")
-_OTHERS = ("bert", "t5-v1.1", "falcon-40b", "opt-350m")  # answer as others do, or not at all
+# Answer as others do, or not at all.
+_OTHERS = (*MASKED, "rwkv", "t5-v1.1", "falcon-40b", "opt-350m")
 DECODERS = ("gpt2-split", *(n for n in VARIANTS if n not in (*ENCODER_DECODER, *_OTHERS)))
 ALL = (*DECODERS, *ENCODER_DECODER)
 
@@ -139,10 +140,16 @@ ALL = (*DECODERS, *ENCODER_DECODER)
 def model(kind: str, max_context: int = 1024, scale: float = 0.25) -> LanguageModel:
     """A random model; its weights are large enough that every token of a prompt matters."""
     name = kind.removesuffix("-split")
-    model_type, settings = sizes(name, layers=2, positions=1024, window=40)
+    model_type, settings = sizes(
+        name, layers=3 if kind == "gemma4-e2b" else 2, positions=1024, window=40
+    )  # the third layer shares the first one's keys
     made = tokenizer(_TOKENS.get(kind, "bytes"))
     config = AutoConfig.for_model(
-        model_type, vocab_size=len(made), bos_token_id=2, eos_token_id=1, pad_token_id=0, **settings
+        model_type,
+        bos_token_id=2,
+        eos_token_id=1,
+        pad_token_id=0,
+        **with_vocabulary(settings, len(made)),
     )
     two = kind in ENCODER_DECODER
     auto = AutoModelForSeq2SeqLM if two else AutoModelForCausalLM

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from eager_attention import eager
 
+from worlds.tiny_networks import WITHOUT_EMBEDDING
+
 
 def naive_text(stimuli, row, context):
     """Brain-Score's preparation of the text of one stimulus, and its context's."""
@@ -49,7 +51,8 @@ def naive(model, stimuli, context, pooling="last", bos="default", decoder_input=
         stop = len(left) + len(ids)
         inputs = {"input_ids": torch.tensor([left + ids + right])}
         if model.architecture == "encoder-decoder":
-            decoder = [0, *ids] if decoder_input == "shifted" else [0]
+            start = model.model.config.decoder_start_token_id
+            decoder = [start, *ids] if decoder_input == "shifted" else [start]
             inputs["decoder_input_ids"] = torch.tensor([decoder])
         with eager(model.model) as network:
             output = network(**inputs, output_hidden_states=True)
@@ -62,7 +65,11 @@ def naive(model, stimuli, context, pooling="last", bos="default", decoder_input=
                 ("decoder.", output.decoder_hidden_states, answer),
             ]
         else:
-            stacks = [("", output.hidden_states, own)]
+            states = output.hidden_states
+            if model.model.config.model_type in WITHOUT_EMBEDDING:
+                states = (network.get_input_embeddings()(inputs["input_ids"]), *states)
+                states = (*states[:-2], states[-1])  # the last block's, before the final norm
+            stacks = [("", states, own)]
         reduce = torch.mean if pooling == "mean" else torch.sum
         rows.append(
             {

@@ -24,7 +24,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from worlds.tiny_networks import ENCODER_DECODER, VARIANTS, sizes
+from worlds.tiny_networks import ENCODER_DECODER, MASKED, VARIANTS, sizes, with_vocabulary
 
 TEXT = """The old miller walked slowly down to the river , with a lantern and a loaf of bread .
 Nobody in the village had seen the heron since the flood ; still he whistled , and listened !
@@ -133,12 +133,12 @@ def tokenizer(kind: str) -> PreTrainedTokenizerFast:
 
 # Families are those of `tiny_networks`; a tokenizer of another kind than `bytes`:
 _TOKENS = {
-    **dict.fromkeys(("llama", "gemma", "gemma2", "gemma3"), "metaspace"),
+    **dict.fromkeys(("llama", "gemma", "gemma2", "gemma3", "gemma4", "gemma4-e2b"), "metaspace"),
     **dict.fromkeys(ENCODER_DECODER, "unigram"),
-    "bert": "wordpiece",
+    **dict.fromkeys(MASKED, "wordpiece"),
 }
 ALL = tuple(VARIANTS)
-CAUSAL = tuple(name for name in ALL if name not in (*ENCODER_DECODER, "bert"))
+CAUSAL = tuple(name for name in ALL if name not in (*ENCODER_DECODER, *MASKED))
 
 
 @cache
@@ -148,11 +148,10 @@ def tiny(name: str, max_context: int | None = None) -> LanguageModel:
     tokens = tokenizer(_TOKENS.get(name, "bytes"))
     config = AutoConfig.for_model(
         model_type,
-        vocab_size=len(tokens),
         bos_token_id=tokens.bos_token_id,
         eos_token_id=tokens.eos_token_id,
         pad_token_id=tokens.pad_token_id,
-        **settings,
+        **with_vocabulary(settings, len(tokens)),
     )
     record = config.to_dict()
     architecture = family(record).architecture

@@ -9,7 +9,7 @@ from brainalign.models.architectures import FAMILIES
 from brainalign.models.loading import CLASSES, AutoConfig, PreTrainedTokenizerFast
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from worlds.tiny_networks import shape
+from worlds.tiny_networks import shape, with_vocabulary
 
 VOCABULARY = 320
 
@@ -45,7 +45,7 @@ def network(kind: str, seed: int = 0, **settings):
 
     Its attention is transformers' `eager` one, which is written out and leaves nothing aside.
     """
-    sizes = {**shape(kind, width=16, layers=3, positions=64), "vocab_size": VOCABULARY}
+    sizes = with_vocabulary(shape(kind, width=16, layers=3, positions=64), VOCABULARY)
     special = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2}
     config = AutoConfig.for_model(kind, **{**special, **sizes, **settings})
     with torch.random.fork_rng(devices=[]):

@@ -2,7 +2,9 @@
 
 The few-shot prefix that a subject's prompts have in common is read once; its keys and values are
 shared by all of them. What differs is read in batches, padded on the left, with exact positions and
-masks, so that padding, batching and sharing change a value by rounding only.
+masks, so that padding, batching and sharing change a value by rounding only. A model that carries
+a state from token to token (Mamba) goes on from copies of the prefix's state, in batches of one
+length.
 """
 
 import copy
@@ -15,10 +17,17 @@ from typing import Any, Self, TypeVar
 
 import torch
 
-from brainalign.capability.cache import RoomyLayer, copied, widened
+from brainalign.capability.cache import (
+    RoomyLayer,
+    copied,
+    has_states,
+    held_tensors,
+    selected,
+    widened,
+)
 from brainalign.capability.shared_prefix import SharedPrefix, can_share, enable
 from brainalign.errors import InputError
-from brainalign.models.architectures import family
+from brainalign.models.architectures import Family, family
 from brainalign.models.inputs import decoder_start, padded
 from brainalign.models.loading import LanguageModel
 from brainalign.models.memory import cached_tokens, fits
@@ -54,9 +63,7 @@ class DecoderContext:
 
         `rows` is on the CPU: a sharded model's tensors are on several devices.
         """
-        cache = copied(self.cache)
-        cache.batch_select_indices(rows)
-        return self._with(self.logits[rows], cache, self.mask[rows])
+        return self._with(self.logits[rows], selected(self.cache, rows), self.mask[rows])
 
     def read(self, ids: torch.Tensor) -> tuple[torch.Tensor, Self]:
         """Read further tokens [row, token]: logits [row, token, vocabulary], and the context.
@@ -92,9 +99,8 @@ class EncoderContext:
         `rows` is on the CPU: a sharded model's tensors are on several devices.
         """
         cache = copy.copy(self.cache)
-        cache.self_attention_cache = copied(self.cache.self_attention_cache)
-        cache.cross_attention_cache = copied(self.cache.cross_attention_cache)
-        cache.batch_select_indices(rows)
+        cache.self_attention_cache = selected(self.cache.self_attention_cache, rows)
+        cache.cross_attention_cache = selected(self.cache.cross_attention_cache, rows)
         encoded = type(self.encoded)(last_hidden_state=self.encoded.last_hidden_state[rows])
         return type(self)(self.network, self.logits[rows], encoded, self.mask[rows], cache)
 
@@ -137,8 +143,8 @@ def contexts(
 
     Raises
     ------
-    InputError : the model is neither decoder-only nor encoder-decoder, or its memory is not keys
-        and values of every token, or the memory does not suffice for one prompt.
+    InputError : the model is neither decoder-only nor encoder-decoder, or it hands out no memory
+        to read on from, or the memory does not suffice for one prompt.
     """
     if not prompts:
         return
@@ -146,6 +152,11 @@ def contexts(
     if model.architecture == "decoder-only":
         shared = _shared_length(prompts) if len(prompts) > 1 else 0
         alike = _minds_padding(model.model, max(len(ids) for ids in prompts) + room)
+        if _family(model.model).memory == "none":
+            raise InputError(
+                f"model {model.name}: models of its type hand out no memory of what they have "
+                "read, so it answers no questions: name its benchmarks in scored_on"
+            )
     elif model.architecture != "encoder-decoder":
         raise InputError(
             f"model {model.name}: architecture {model.architecture} generates no answers"
@@ -158,7 +169,9 @@ def contexts(
         rest = [prompts[row][shared:] for row in rows]
         if model.architecture == "encoder-decoder":
             return _encode(model, rest)
-        return (_read_parts if sharing else _read_whole)(model, first, rest, room)
+        if sharing:
+            return _read_parts(model, first, rest, room)
+        return _read_whole(model, first, shared, rest)
 
     def tried(rows: list[int]) -> list[Result]:
         """The result; none where the memory does not suffice."""
@@ -191,14 +204,18 @@ def contexts(
 
 @torch.inference_mode()
 def token_bytes(model: LanguageModel, token: int) -> dict[torch.device, int]:
-    """Bytes of the keys and values of one token, per device that holds some of them."""
+    """Bytes of the keys and values of one token, per device that holds some of them.
+
+    A state, which a row has once, is counted with each of its tokens: batches are smaller than
+    they could be.
+    """
     if model.architecture == "encoder-decoder":
         cache = _encode(model, [[token]]).cache.cross_attention_cache
     else:
         cache = _read_first(model, [token])
     found: dict[torch.device, int] = {}
     for layer in cache.layers:
-        for held in (layer.keys, layer.values):
+        for held in held_tensors(layer):
             found[held.device] = found.get(held.device, 0) + held.nbytes
     return found
 
@@ -233,19 +250,19 @@ def _read_first(model: LanguageModel, ids: Sequence[int]) -> Any:
 
 
 def _check_memory(model: LanguageModel, cache: Any) -> None:
-    """Raise an InputError unless every layer remembers by keys and values."""
-    if not all(hasattr(layer, "keys") for layer in cache.layers):
+    """Raise an InputError unless every layer remembers as the model's family is known to."""
+    states = _family(model.model).memory != "keys and values"
+    if any(has_states(layer) and not states for layer in cache.layers):
         raise InputError(f"model {model.name}: its memory is not keys and values of every token")
 
 
 def _read_whole(
-    model: LanguageModel, first: Any, rows: Sequence[Sequence[int]], room: int
+    model: LanguageModel, first: Any, shared: int, rows: Sequence[Sequence[int]]
 ) -> DecoderContext:
-    """Read rows, padded on the left, after tokens in common (the cache `first`, or None)."""
+    """Read rows, padded on the left, after `shared` tokens in common (in the cache `first`)."""
     ids, mask = padded(rows, model.device, left=True)
     cache = widened(first, len(rows)) if first else None
-    held = first.get_seq_length() if first else 0
-    mask = torch.nn.functional.pad(mask, (held, 0), value=1)
+    mask = torch.nn.functional.pad(mask, (shared, 0), value=1)
     logits, cache = _read(model.model, ids, None, cache, mask, last_only=True)
     _check_memory(model, cache)
     return DecoderContext(model.model, None, logits[:, -1], cache, mask)
@@ -289,8 +306,16 @@ def _read(
 ) -> tuple[torch.Tensor, Any]:
     """Read the last tokens of the rows: float32 logits, and the cache that holds them too.
 
-    `mask` [row, token] is that of the tokens in the cache, then of `ids`.
+    `mask` [row, token] is that of the tokens in the cache, then of `ids`. A model with a state has
+    rows without padding, and needs none.
     """
+    memory = _family(network).memory
+    if memory == "stepped state" and cache is not None and ids.shape[1] > 1:
+        logits = []
+        for token in ids.split(1, dim=1):
+            some, cache = _read(network, token, None, cache, mask, last_only)
+            logits.append(some)
+        return torch.cat(logits[-1:] if last_only else logits, dim=1), cache
     accepted = inspect.signature(network.forward).parameters
     options: dict[str, Any] = {}
     if "position_ids" in accepted:
@@ -302,13 +327,14 @@ def _read(
     if prefix:
         enable(network)
         options["shared_prefix"] = prefix
-    output = network(
-        input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **options
-    )
+    if memory == "keys and values":
+        options["attention_mask"] = mask
+    held = "past_key_values" if "past_key_values" in accepted else "cache_params"  # Mamba's
+    output = network(input_ids=ids, use_cache=True, **{held: cache}, **options)
     if prefix:
         prefix.check_attended(type(network).__name__)
     logits = output.logits[:, -1:] if last_only else output.logits
-    return logits.float(), output.past_key_values
+    return logits.float(), output[held]
 
 
 def _encode(model: LanguageModel, rows: Sequence[Sequence[int]]) -> EncoderContext:
@@ -344,8 +370,14 @@ def _decode(
 
 
 def _minds_padding(network: Any, longest: int) -> bool:
-    """Whether padding after shared tokens changes what rows of `longest` tokens attend to."""
-    return longest > _sliding_window(network) or family(network.config.to_dict()).counts_places
+    """Whether padding after shared tokens changes what rows of `longest` tokens make of them."""
+    kind = _family(network)
+    states = kind.memory != "keys and values"
+    return states or kind.counts_places or longest > _sliding_window(network)
+
+
+def _family(network: Any) -> Family:
+    return family(network.config.to_dict())
 
 
 def _sliding_window(network: Any) -> float:

@@ -1,26 +1,62 @@
-"""Keys and values of a batch, kept so that a further token costs no copy of those before."""
+"""What a batch's rows remember: keys and values of every token, or states of one size.
+
+Keys and values are kept so that a further token costs no copy of those before.
+"""
 
 import copy
 from typing import Any
 
 import torch
-from transformers.cache_utils import DynamicLayer
+from transformers.cache_utils import DynamicLayer, LinearAttentionCacheLayerMixin
+
+STATES = ("conv_states", "recurrent_states")
 
 
 def copied(cache: Any) -> Any:
-    """A cache whose layers can be changed without changing the original; no tensor is copied."""
+    """A cache whose layers can be changed without changing the original.
+
+    No keys and values are copied; states are, for a model overwrites them.
+    """
     result = copy.copy(cache)
     result.layers = [copy.copy(layer) for layer in cache.layers]
+    for layer in result.layers:
+        for name in STATES if has_states(layer) else ():
+            held = getattr(layer, name).items()
+            setattr(layer, name, {k: None if s is None else s.clone() for k, s in held})
     return result
 
 
 def widened(cache: Any, n_rows: int) -> Any:
-    """The cache of one row as that of `n_rows` equal rows; no tensor is copied."""
+    """The cache of one row as that of `n_rows` equal rows; only states are copied."""
     result = copied(cache)
     for layer in result.layers:
+        if has_states(layer):
+            layer.reorder_cache(torch.zeros(n_rows, dtype=torch.int64))
+            continue
         layer.keys = layer.keys.expand(n_rows, -1, -1, -1)
         layer.values = layer.values.expand(n_rows, -1, -1, -1)
     return result
+
+
+def selected(cache: Any, rows: torch.Tensor) -> Any:
+    """A cache of the rows given, int64 [row], in that order; rows may recur."""
+    result = copied(cache)
+    for layer in result.layers:
+        select = layer.reorder_cache if has_states(layer) else layer.batch_select_indices
+        select(rows)
+    return result
+
+
+def has_states(layer: Any) -> bool:
+    """Whether a layer remembers by a state of one size (beside keys and values, or alone)."""
+    return isinstance(layer, LinearAttentionCacheLayerMixin)
+
+
+def held_tensors(layer: Any) -> list[torch.Tensor]:
+    """All that a layer holds of its rows."""
+    held = [getattr(layer, name, None) for name in ("keys", "values")]
+    held += [state for name in STATES for state in getattr(layer, name, {}).values()]
+    return [tensor for tensor in held if tensor is not None]
 
 
 class RoomyLayer(DynamicLayer):

@@ -12,6 +12,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, eager_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from brainalign.errors import InputError
+from brainalign.models.architectures import family
 
 NAME = "shared_prefix"
 
@@ -48,7 +49,8 @@ def can_share(network: Any) -> bool:
     """Whether the network's attention is transformers' plain one, which `attention` replaces."""
     config = network.config.get_text_config()
     return (
-        network._supports_attention_backend
+        family(network.config.to_dict()).memory == "keys and values"
+        and network._supports_attention_backend
         and network.config._attn_implementation in ("sdpa", NAME)
         and set(getattr(config, "layer_types", None) or ["full_attention"]) == {"full_attention"}
         and not getattr(config, "sliding_window", None)

@@ -46,7 +46,11 @@ class Family:
     counts distances in places, padding included, and not by the mask. `kernel` is what
     transformers calls the attention that is used, and `obeys` are the keys of `_ATTENTION` that the
     architecture does something about. `ignored` matches tensors of a checkpoint that the language
-    model does not use as parameters (buffers, other heads).
+    model does not use as parameters (buffers, other heads); `buffers` matches those that it does
+    use, and that count as no parameters. Keys of a config in a config (T5Gemma's
+    encoder) have a dot. `memory` is what the model carries from token to token, for further tokens
+    to be read after: keys and values of every token; a `state` of one size; a `stepped state`,
+    which transformers continues by one token at a time only; or `none` that it hands out.
     """
 
     architecture: str
@@ -59,6 +63,8 @@ class Family:
     kernel: str = "sdpa"
     obeys: tuple[str, ...] = ()
     former: Mapping[str, str] = field(default_factory=dict)
+    memory: str = "keys and values"
+    buffers: str = r"(?!)"
     ignored: str = r"\.(inv_freq|position_ids)$"
 
 
@@ -88,6 +94,27 @@ _T5_LIKE = Family(
     default_context=512,
     former={"num_decoder_layers": "num_layers"},
     ignored=r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight$",
+)  # fmt: skip
+_MAMBA = Family(
+    "decoder-only",
+    (_decoder_only("layers", "norm_f"),),
+    # A state has no end; 2,048 tokens is the length that Mamba 1 and 2 were trained with.
+    default_context=2048,
+    kernel="eager",
+    memory="stepped state",
+)
+_GEMMA_3 = replace(_MIXED, obeys=(*_MIXED.obeys, "final_logit_softcapping"))
+_T5GEMMA = Family(
+    "encoder-decoder",
+    (
+        Stack("encoder.layers", "encoder.norm", "encoder.embedding", "encoder.{}",
+              "encoder.final", "encoder.num_hidden_layers"),
+        Stack("decoder.layers", "decoder.norm", None, "decoder.{}",
+              "decoder.final", "decoder.num_hidden_layers"),
+    ),
+    width_key="encoder.hidden_size",
+    context_key="encoder.max_position_embeddings",
+    obeys=("sliding_window", "layer_types", "attn_logit_softcapping", "final_logit_softcapping"),
 )  # fmt: skip
 
 FAMILIES: Mapping[str, Family] = {
@@ -162,9 +189,25 @@ FAMILIES: Mapping[str, Family] = {
     "gemma2": replace(
         _MIXED, obeys=(*_MIXED.obeys, "attn_logit_softcapping", "final_logit_softcapping")
     ),
-    "gemma3_text": replace(_MIXED, obeys=(*_MIXED.obeys, "final_logit_softcapping")),
+    "gemma3_text": _GEMMA_3,
+    "gemma4_text": replace(_GEMMA_3, buffers=r"\.layer_scalar$"),
+    "mamba": _MAMBA,
+    "falcon_mamba": replace(_MAMBA, default_context=8192),
+    "mamba2": replace(_MAMBA, memory="state"),
+    "rwkv": replace(
+        _MAMBA,
+        stacks=(_decoder_only("blocks", "ln_out"),),
+        context_key="context_length",
+        default_context=1024,
+        memory="none",
+    ),
+    "falcon_h1": Family(
+        "decoder-only", (_decoder_only("layers", "final_layernorm"),), memory="state"
+    ),
+    "qwen3_next": replace(_MIXED, memory="state"),
     "t5": _T5_LIKE,
     "mt5": _T5_LIKE,
+    "t5gemma": _T5GEMMA,
     "bert": Family(
         "masked",
         # Blocks end with their norm: there is no other final one.
@@ -172,6 +215,9 @@ FAMILIES: Mapping[str, Family] = {
         fixed_positions=True,
         ignored=r"(\.position_ids|\.pooler\.dense\.(weight|bias)|seq_relationship\.(weight|bias)"
         r"|predictions\.decoder\.bias)$",
+    ),
+    "modernbert": Family(
+        "masked", (_decoder_only("layers", "final_norm"),), obeys=("layer_types", "sliding_window")
     ),
 }
 
@@ -190,8 +236,12 @@ def family(config: Mapping[str, Any], where: str = "config.json") -> Family:
             "(docs/adding-a-model.md says how to add one)"
         )
     if FAMILIES[kind].architecture == "decoder-only":
-        for key, causal in (("is_causal", True), ("use_bidirectional_attention", False)):
-            if config.get(key, causal) not in (causal, None):
+        # Gemma 4 reads images (`vision`) in both directions, and none are shown to it.
+        for key, causal in (
+            ("is_causal", (True, None)),
+            ("use_bidirectional_attention", (False, None, "vision")),
+        ):
+            if config.get(key) not in causal:
                 raise InputError(
                     f"{where}: {key} is {config[key]!r}: the model reads in both directions (as "
                     f"embedding models do), and {kind} is known from left to right alone"
@@ -245,6 +295,10 @@ def attention(config: Mapping[str, Any], where: str = "config.json") -> str:
     InputError : the config asks for something that its architecture does not do at all.
     """
     kind = family(config, where)
+    stacks = [config[key] for key in ("encoder", "decoder") if isinstance(config.get(key), Mapping)]
+    if stacks:  # each with a config (T5Gemma)
+        kernels = {attention({**s, "model_type": config["model_type"]}, where) for s in stacks}
+        return "eager" if "eager" in kernels else kind.kernel
     asked = {key for key, value in config.items() if value and _ATTENTION.search(key)}
     if str(config.get("position_embedding_type")).startswith("relative"):
         asked.add("position_embedding_type")
@@ -273,15 +327,22 @@ def _narrow(config: Mapping[str, Any]) -> bool:
 
 def integer(config: Mapping[str, Any], key: str, where: str) -> int:
     """A positive whole number of config.json."""
-    value = config.get(key)
+    value: Any = config
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
     if not isinstance(value, int) or value < 1:
         raise InputError(f"{where}: key {key} is {value!r}, expected a positive whole number")
     return value
 
 
+def is_read(name: str, config: Mapping[str, Any]) -> bool:
+    """Whether the language model uses a checkpoint's tensor."""
+    return re.search(family(config).ignored, name) is None
+
+
 def is_parameter(name: str, config: Mapping[str, Any]) -> bool:
     """Whether a checkpoint's tensor is a parameter of the language model, not a buffer."""
-    return re.search(family(config).ignored, name) is None
+    return is_read(name, config) and re.search(family(config).buffers, name) is None
 
 
 def body(model: nn.Module) -> nn.Module:

@@ -83,7 +83,7 @@ def describe(
     twice = [name for name, n in Counter(names).items() if n > 1]
     if twice:
         raise InputError(f"{folder}: tensor {twice[0]} is in two shards")
-    read = [name for name in names if architectures.is_parameter(name, config)]
+    read = [name for name in names if architectures.is_read(name, config)]
     return {
         "name": name,
         "source": source,

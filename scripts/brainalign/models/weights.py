@@ -12,7 +12,7 @@ from torch import Tensor
 
 from brainalign.errors import InputError
 from brainalign.formats.tables import read_json
-from brainalign.models.architectures import is_parameter
+from brainalign.models.architectures import is_read
 from brainalign.models.manifest import safetensors_header, weight_files
 
 _RENAMED = (
@@ -47,8 +47,8 @@ def check_weights(model: Any, folder: Path) -> None:
 
     Each tensor of the network must be in the files, in its shape and with its values (all of a
     vector's, three rows of others), or be one with a tensor that is, as its class and
-    `tie_word_embeddings` say. Each tensor of the files must be in the network, unless it is no
-    parameter of such a model (`architectures.is_parameter`).
+    `tie_word_embeddings` say. Each tensor of the files must be in the network, unless such a
+    model does not use it (`architectures.is_read`).
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def check_weights(model: Any, folder: Path) -> None:
     left_out, reshaped = [], []
     for header in headers.values():
         for name, entry in header.items():
-            if not is_parameter(name, config):
+            if not is_read(name, config):
                 continue
             part = _part(name, model.base_model_prefix, held)
             if part is None:

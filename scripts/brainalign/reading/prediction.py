@@ -258,7 +258,7 @@ def _logits(model: LanguageModel, hidden: Tensor) -> Iterator[tuple[int, Tensor]
 def _check_logits(model: LanguageModel) -> None:
     """Raise an InputError unless `_logits` are the model's own, on a few tokens."""
     network: Any = model.model
-    tokens = torch.arange(4, device=model.device)[None]
+    tokens = torch.arange(1, 5, device=model.device)[None]  # T5Gemma takes 0 for padding
     both = {"input_ids": tokens}
     decoder = None
     if model.architecture == "encoder-decoder":
@@ -316,11 +316,14 @@ def _scaled(model: LanguageModel, hidden: Tensor) -> Tensor:
     config: Any = model.model.config
     if getattr(config, "scale_decoder_outputs", False):  # T5 with tied embeddings
         return hidden * config.d_model**-0.5
-    return hidden / getattr(config, "logits_scaling", 1.0)  # Granite
+    factor = getattr(config, "lm_head_multiplier", 1.0)  # Falcon-H1
+    return hidden * factor / getattr(config, "logits_scaling", 1.0)  # Granite
 
 
 def _capped(model: LanguageModel, logits: Tensor) -> Tensor:
-    cap = getattr(model.model.config, "final_logit_softcapping", None)  # Gemma 2
+    config: Any = model.model.config
+    config = config.get_text_config(decoder=True)  # T5Gemma's decoder has one
+    cap = getattr(config, "final_logit_softcapping", None)  # Gemma 2
     return logits if cap is None else torch.tanh(logits / cap) * cap
 
 
