@@ -13,7 +13,6 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from brainalign.study.models import role
 from invented_results import ANALYSIS_RULES, FIGURE_RULES, write_results
 
 REPOSITORY = Path(__file__).parents[1]
@@ -70,7 +69,8 @@ def large_config() -> dict[str, Any]:
     config["models"] = models | {
         name: model
         for name, model in config["models"].items()
-        if role(model) == "baseline" and model["source"].get("of", next(iter(models))) in models
+        if model["source"]["type"] == "baseline"
+        and model["source"].get("of", next(iter(models))) in models
     }
     for benchmark in config["behavior"].values():
         if "models" in benchmark:

@@ -105,15 +105,19 @@ def write_real(mirror: Path | None) -> dict[str, Any]:
     import yaml
     from brainalign.datasets import bbh, blimp, mmlu
     from brainalign.datasets.raw import locate
+    from brainalign.datasets.settings import Bbh, Mmlu
+    from brainalign.models.settings import Fetched
     from brainalign.models.sources import resolve
+    from brainalign.settings import read
 
     downloads = Path(__file__).parents[1] / "downloads"
     study = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
     source = study["models"]["smollm2-135m-instruct"]["source"]
-    resolve(source, converted=ASSETS / "smollm2", mirror=mirror, downloads=downloads)
-    for kind, reader in (("mmlu", mmlu), ("bbh", bbh)):
-        place = {"type": kind, "per_subject": REAL_QUESTIONS}
-        table = reader.read(locate(reader.raw_files(place), mirror, downloads), place, seed=1)
+    resolve(read(source, Fetched), converted=ASSETS / "smollm2", mirror=mirror, downloads=downloads)
+    for kind, reader, asked in (("mmlu", mmlu, Mmlu), ("bbh", bbh, Bbh)):
+        questions = asked(per_subject=REAL_QUESTIONS)
+        records = locate(reader.raw_files(questions), mirror, downloads)
+        table = reader.read(records, questions, seed=1)
         folder = ASSETS / "real" / kind
         folder.mkdir(parents=True, exist_ok=True)
         for name in sorted(table["subject"].unique())[:REAL_SUBJECTS]:

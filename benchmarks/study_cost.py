@@ -8,7 +8,6 @@ the checkpoints of its tuning experiment. (`snakemake cost` prints the sums of a
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import yaml
@@ -16,16 +15,19 @@ from dag import DATASETS, MODELS, REPOSITORY, enlarged
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
+from brainalign.settings import read
 from brainalign.study.costs import jobs, summary, weights
-from brainalign.study.models import all_models
+from brainalign.study.models import Models, all_models
 from brainalign.study.resources import gpus, memory_mb, training_memory_mb
+from brainalign.study.settings import Study
+from brainalign.training.settings import Tune
 
 NOWHERE = Path("no such folder")  # nothing is prepared or fetched
 
 
-def per_model(study: dict[str, Any]) -> pd.DataFrame:
+def per_model(study: Study) -> pd.DataFrame:
     """A row per language model: GB of weights, activations and states, memory, GPU hours."""
-    models = all_models(study)
+    models = all_models(study.models, study.tuning)
     held, read = weights(study), jobs(study, NOWHERE)
     table = pd.DataFrame(
         {
@@ -42,9 +44,9 @@ def per_model(study: dict[str, Any]) -> pd.DataFrame:
     return table.join(hours.add_suffix(" h")).assign(tuning=held["hours"]).fillna(0)
 
 
-def _memory(name: str, models: dict[str, Any]) -> int:
+def _memory(name: str, models: Models) -> int:
     """MB of the first attempt of the largest job of a model."""
-    if models[name]["source"]["type"] == "tune":
+    if isinstance(models[name].source, Tune):
         return training_memory_mb(name, models)
     return memory_mb(name, models, on_gpu=gpus(name, models, "auto") == 1)
 
@@ -52,9 +54,10 @@ def _memory(name: str, models: dict[str, Any]) -> int:
 def main() -> None:
     """Print both studies."""
     study = yaml.safe_load((REPOSITORY / "studies" / "aw2024.yaml").read_text(encoding="utf-8"))
-    print(per_model(study).round(2).to_string())
+    print(per_model(read(study, Study)).round(2).to_string())
     large = enlarged(study, MODELS, DATASETS)
-    for title, config in (("aw2024", study), (f"{MODELS} models, {DATASETS} datasets", large)):
+    for title, entries in (("aw2024", study), (f"{MODELS} models, {DATASETS} datasets", large)):
+        config = read(entries, Study)
         print(f"\n{title}: {len(weights(config))} language models")
         print(summary(config, NOWHERE))
 

@@ -34,15 +34,15 @@ TRAINED_MANIFESTS = expand(
 # The checkpoints of tuning experiments, arm by arm, and with their bases the models that are scored.
 RUNS = [
     {
-        "experiment": m["experiment"],
-        "base": m["source"]["of"],
-        "arm": m["source"]["arm"],
-        "seed": m["source"]["seed"],
-        "samples": m["source"]["checkpoint"],
+        "experiment": m.experiment,
+        "base": m.source.of,
+        "arm": m.source.arm,
+        "seed": m.source.seed,
+        "samples": m.source.checkpoint,
         "model": name,
     }
     for name, m in NARROWED.items()
-    if "experiment" in m
+    if m.experiment and not m.presented
 ]
 TUNING_MODELS = {
     name: NARROWED[name]
@@ -88,7 +88,7 @@ def shown(benchmarks):
 def has_presentations(name):
     """Whether a model, or a model tuned from it, is read in several presentations."""
     related = [m for m in MODELS.values() if partner(m) == name]
-    return any(len(m.get("presentations", [])) > 1 for m in (MODELS[name], *related))
+    return any(len(m.presentations or ()) > 1 for m in (MODELS[name], *related))
 
 
 def trajectory_files(kind):
@@ -113,7 +113,7 @@ def trajectory_files(kind):
 IN_PRESENTATIONS = {
     name: {
         **model_records(ALL_MODELS)[name],
-        "presented": model.get("presented", name),
+        "presented": model.presented or name,
         "presentation": presentation(model),
     }
     for name, model in NARROWED.items()
@@ -155,7 +155,7 @@ def printed_models():
     return [
         name
         for name, model in MODELS.items()
-        if model.get("published", name) in PRINTED_MODELS
+        if (model.published or name) in PRINTED_MODELS
         and not is_simulated(name, ALL_MODELS)
     ]
 

@@ -53,7 +53,7 @@ rule published_fit:
     conda:
         "../envs/data.yaml"
     params:
-        source=model_key("source", None),
+        source=model_source,
         code=code("published_fit"),
     script:
         "../scripts/published_fit.py"

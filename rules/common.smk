@@ -9,6 +9,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from msgspec.structs import replace
 from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
@@ -18,8 +19,9 @@ PROJECT = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(PROJECT / "scripts"))
 
 from brainalign.datasets.own_paths import own_paths as own_files_of
-from brainalign.datasets.registry import read_source, reader_files
+from brainalign.datasets.registry import reader_files
 from brainalign.encoding.settings import Cka, Rsa
+from brainalign.models.settings import Delta
 from brainalign.settings import plain, read, tag_of
 from brainalign.study import forks, groups, logs
 from brainalign.study.alignment_size import (
@@ -91,7 +93,7 @@ if faults := list(covariate_faults(STUDY)):
 config |= {key: getattr(STUDY, key) for key in ("device", "mirror", "batch_tokens")}
 
 RESULTS = Path("results", STUDY.study or "").as_posix()
-ALL_MODELS = all_models(config)
+ALL_MODELS = all_models(STUDY.models, STUDY.tuning)
 NARROWED = narrow(ALL_MODELS, STUDY.only or [])
 # Checkpoints of tuning experiments are read and scored as all models are, and have tables of their own.
 CHECKPOINTS = [name for name in NARROWED if role(NARROWED[name]) == "checkpoint"]
@@ -144,13 +146,11 @@ def code(script, *others):
     return lambda wildcards: digest_of(script, *others)
 
 
-def reader_code(script, source, kind):
-    """The same of a rule that reads data of this kind, whose `source` is looked up by wildcards: the
-    code and tables of other readers do not count.
+def reader_code(script, source):
+    """The same of a rule that reads data whose `source` is looked up by wildcards: the code and
+    tables of other readers do not count.
     """
-    return lambda wildcards: digest_of(
-        script, *reader_files(read_source(source(wildcards), kind))
-    )
+    return lambda wildcards: digest_of(script, *reader_files(source(wildcards)))
 
 
 def kind_of_work(rule):
@@ -171,7 +171,9 @@ def one_of(names):
 def models_from(*source_types):
     """Names of the models, narrowed out or not, whose source has one of these types."""
     return [
-        name for name, m in ALL_MODELS.items() if m["source"]["type"] in source_types
+        name
+        for name, m in ALL_MODELS.items()
+        if tag_of(m.source) in source_types and weights_of(name, ALL_MODELS) == name
     ]
 
 
@@ -187,12 +189,12 @@ SURPRISAL_ALONE = [name for name in LANGUAGE_MODELS if name in PUBLISHED_SURPRIS
 RUN_MODELS = [name for name in LANGUAGE_MODELS if name not in PUBLISHED_SURPRISAL]
 # Those whose release gives a fit to reading times that the study has, too → release and dataset.
 PUBLISHED_FITS = {
-    name: {"release": MODELS[name]["source"]["release"], "dataset": dataset}
+    name: {"release": MODELS[name].source.reader, "dataset": dataset}
     for name in SURPRISAL_ALONE
     for dataset, entry in DATASETS.items()
     if presentation(MODELS[name]) == "raw"
-    and (published := read_source(MODELS[name]["source"], "surprisal")).fitted
-    and isinstance(entry.source, published.fitted)
+    and MODELS[name].source.fitted
+    and isinstance(entry.source, MODELS[name].source.fitted)
 }
 # A baseline of reading times alone, each counting the tokens of a language model.
 TOKEN_COUNTS = [name for name, model in MODELS.items() if counts_tokens(model)]
@@ -218,9 +220,25 @@ def model_entry(wildcards):
     return ALL_MODELS[wildcards.model]
 
 
-def model_key(key, default):
+def model_key(key, default=None):
     """A lookup of one key of the model's config entry, for a rule's params."""
-    return lambda wildcards: ALL_MODELS[wildcards.model].get(key, default)
+
+    def value(wildcards):
+        given = getattr(ALL_MODELS[wildcards.model], key)
+        return default if given is None else given
+
+    return value
+
+
+def model_source(wildcards):
+    """The model's source, with all defaults."""
+    return plain(model_entry(wildcards).source)
+
+
+def model_seed(wildcards):
+    """The seed of a model that is made here."""
+    seed = model_entry(wildcards).source.seed
+    return STUDY.seed if seed is None else seed
 
 
 def scored(model, names):
@@ -246,8 +264,7 @@ def scored(model, names):
 
 def surprisal_fits(model, dataset):
     """Whether a model's published surprisal is of the words of a dataset."""
-    source = read_source(ALL_MODELS[model]["source"], "surprisal")
-    return source.is_of(dataset, DATASETS[dataset].source)
+    return ALL_MODELS[model].source.is_of(dataset, DATASETS[dataset].source)
 
 
 def dataset_key(key):
@@ -255,18 +272,15 @@ def dataset_key(key):
     return lambda wildcards: plain(getattr(DATASETS[wildcards.dataset], key))
 
 
+def dataset_source(wildcards):
+    return DATASETS[wildcards.dataset].source
+
+
 def own_paths(source):
     """What a source names of the user's own: files, and folders of checkpoints."""
-    kind = source["type"]
-    if kind == "delta":
-        return [*own_paths(source["base"]), *own_paths(source["delta"])]
-    if kind == "own":
-        return [Path(path) for path in own_files_of(source)]
-    if kind in ("gguf", "folder") or (
-        kind in ("baseline", "surprisal") and "path" in source
-    ):
-        return [Path(source["path"])]
-    return []
+    if isinstance(source, Delta):
+        return [*own_paths(source.base), *own_paths(source.delta)]
+    return [Path(path) for path in own_files_of(source)]
 
 
 def own_files(source):
@@ -283,12 +297,12 @@ def own_files(source):
 def own_source(wildcards):
     """The source that a job of these wildcards reads, and its key in the config."""
     if model := wildcards.get("model"):
-        return f"models.{model}.source", ALL_MODELS[model]["source"]
+        return f"models.{model}.source", ALL_MODELS[model].source
     if task := wildcards.get("task"):
         return f"capability.{task}.questions", task_source(wildcards)
     if text := wildcards.get("text"):
         return f"next_word.{text}.source", text_source(wildcards)
-    return f"datasets.{wildcards.dataset}.source", dataset_key("source")(wildcards)
+    return f"datasets.{wildcards.dataset}.source", dataset_source(wildcards)
 
 
 def missing_files(jobs):
@@ -314,11 +328,11 @@ def model_records(models=MODELS):
     return {
         name: {
             "base": partner(model),
-            "family": model.get("family", name),
+            "family": model.family or name,
             "role": role(model),
-            "label": model.get("label", name),
-            "parameters": model.get("parameters"),
-            "published": model.get("published"),
+            "label": model.label or name,
+            "parameters": model.parameters,
+            "published": model.published,
             "simulated": is_simulated(name, ALL_MODELS),
         }
         for name, model in models.items()
@@ -344,7 +358,7 @@ def host_memory(wildcards, attempt):
 
 def initialising_memory(wildcards, attempt):
     """Memory (MB) of a job that draws a model's weights: float32, whatever it is read in."""
-    drawn = {**model_entry(wildcards), "dtype": "float32"}
+    drawn = replace(model_entry(wildcards), dtype="float32")
     return memory_mb(wildcards.model, {**ALL_MODELS, wildcards.model: drawn}, attempt)
 
 

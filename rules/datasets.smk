@@ -2,7 +2,7 @@
 
 
 def task_source(wildcards):
-    return plain(CAPABILITY[wildcards.task].questions)
+    return CAPABILITY[wildcards.task].questions
 
 
 def own_shots(wildcards):
@@ -12,7 +12,7 @@ def own_shots(wildcards):
 
 
 def text_source(wildcards):
-    return plain(TEXTS[wildcards.text].source)
+    return TEXTS[wildcards.text].source
 
 
 def instructions_source(wildcards):
@@ -28,7 +28,7 @@ localrules:
 
 rule fetch_dataset:
     input:
-        own=lambda wildcards: own_files(dataset_key("source")(wildcards)),
+        own=lambda wildcards: own_files(dataset_source(wildcards)),
     output:
         raw=result("data", "{dataset}", "raw.json"),
     log:
@@ -43,7 +43,7 @@ rule fetch_dataset:
         source=dataset_key("source"),
         kind="dataset",
         downloads=STUDY.downloads,
-        code=reader_code("fetch_dataset", dataset_key("source"), "dataset"),
+        code=reader_code("fetch_dataset", dataset_source),
     script:
         "../scripts/fetch_dataset.py"
 
@@ -69,7 +69,7 @@ rule prepare_dataset:
         runtime=run_time(60),
     params:
         source=dataset_key("source"),
-        code=reader_code("prepare_dataset", dataset_key("source"), "dataset"),
+        code=reader_code("prepare_dataset", dataset_source),
     script:
         "../scripts/prepare_dataset.py"
 
@@ -88,10 +88,10 @@ rule fetch_questions:
     conda:
         "../envs/data.yaml"
     params:
-        source=task_source,
+        source=lambda wildcards: plain(task_source(wildcards)),
         kind="questions",
         downloads=STUDY.downloads,
-        code=reader_code("fetch_dataset", task_source, "questions"),
+        code=reader_code("fetch_dataset", task_source),
     script:
         "../scripts/fetch_dataset.py"
 
@@ -110,10 +110,10 @@ rule prepare_questions:
     conda:
         "../envs/data.yaml"
     params:
-        source=task_source,
+        source=lambda wildcards: plain(task_source(wildcards)),
         seed=STUDY.seed,
         shots=own_shots,
-        code=reader_code("prepare_questions", task_source, "questions"),
+        code=reader_code("prepare_questions", task_source),
     script:
         "../scripts/prepare_questions.py"
 
@@ -132,10 +132,10 @@ rule fetch_text:
     conda:
         "../envs/data.yaml"
     params:
-        source=text_source,
+        source=lambda wildcards: plain(text_source(wildcards)),
         kind="text",
         downloads=STUDY.downloads,
-        code=reader_code("fetch_dataset", text_source, "text"),
+        code=reader_code("fetch_dataset", text_source),
     script:
         "../scripts/fetch_dataset.py"
 
@@ -154,7 +154,7 @@ rule prepare_text:
     conda:
         "../envs/data.yaml"
     params:
-        code=reader_code("prepare_text", text_source, "text"),
+        code=reader_code("prepare_text", text_source),
     script:
         "../scripts/prepare_text.py"
 
@@ -171,10 +171,10 @@ rule fetch_instructions:
     conda:
         "../envs/data.yaml"
     params:
-        source=instructions_source,
+        source=lambda wildcards: plain(instructions_source(wildcards)),
         kind="instructions",
         downloads=STUDY.downloads,
-        code=reader_code("fetch_dataset", instructions_source, "instructions"),
+        code=reader_code("fetch_dataset", instructions_source),
     script:
         "../scripts/fetch_dataset.py"
 
@@ -193,6 +193,6 @@ rule prepare_instructions:
     conda:
         "../envs/data.yaml"
     params:
-        code=reader_code("prepare_instructions", instructions_source, "instructions"),
+        code=reader_code("prepare_instructions", instructions_source),
     script:
         "../scripts/prepare_instructions.py"

@@ -1,6 +1,8 @@
 """Models: fetched, pre-trained on the simulated world, instruction-tuned, or untrained twins."""
 
 from brainalign.errors import REMAKE
+from brainalign.models.settings import Model
+from brainalign.settings import part
 
 
 localrules:
@@ -23,7 +25,7 @@ def instructions_of(wildcards):
 
 def text_of(wildcards):
     """The running text that arm continued is trained on, if not the samples' own."""
-    text = model_entry(wildcards)["source"].get("text")
+    text = model_entry(wildcards).source.text
     return rules.simulate_corpus.output.corpus if text == "simulated" else text or []
 
 
@@ -67,7 +69,7 @@ def start_of(wildcards):
 
 rule fetch_model:
     input:
-        own=lambda wildcards: own_files(model_entry(wildcards)["source"]),
+        own=lambda wildcards: own_files(model_entry(wildcards).source),
     output:
         manifest=result("models", "{model}", "manifest.json"),
     log:
@@ -79,10 +81,10 @@ rule fetch_model:
     conda:
         "../envs/language-model.yaml"
     params:
-        source=model_key("source", None),
+        source=model_source,
         dtype=model_key("dtype", "float32"),
         max_context=model_key("max_context", None),
-        trust_remote_code=model_key("trust_remote_code", False),
+        trust_remote_code=model_key("trust_remote_code"),
         downloads=STUDY.downloads,
         code=code("fetch_model"),
     script:
@@ -111,7 +113,7 @@ rule pretrain_model:
         mem_mb=memory(3000),
         runtime=run_time(120),
     params:
-        source=model_key("source", None),
+        source=model_source,
         dtype=model_key("dtype", "float32"),
         max_context=model_key("max_context", None),
         seed=STUDY.seed,
@@ -149,11 +151,11 @@ rule instruction_tune:
         runtime=run_time(120, 120),
         gpu=tuning_gpus,
     params:
-        source=model_key("source", None),
+        source=model_source,
         dtype=model_key("dtype", None),
         max_context=model_key("max_context", None),
         simulated=lambda wildcards: is_simulated(wildcards.model, ALL_MODELS),
-        seed=lambda wildcards: model_entry(wildcards)["source"].get("seed", STUDY.seed),
+        seed=model_seed,
         threads=STUDY.model_threads,
         code=code("instruction_tune"),
     script:
@@ -180,10 +182,10 @@ rule initialise_untrained:
         mem_mb=initialising_memory,
         runtime=run_time(20, 10),
     params:
-        source=model_key("source", None),
+        source=model_source,
         dtype=model_key("dtype", None),
         max_context=model_key("max_context", None),
-        seed=lambda wildcards: model_entry(wildcards)["source"].get("seed", STUDY.seed),
+        seed=model_seed,
         code=code("initialise_untrained"),
     script:
         "../scripts/initialise_untrained.py"
@@ -191,7 +193,9 @@ rule initialise_untrained:
 
 NEEDED_MODELS = [name for model in NARROWED for name in lineage(model, ALL_MODELS)]
 FETCHED_MODELS = {
-    name: ALL_MODELS[name] for name in models_from(*FETCHED) if name in NEEDED_MODELS
+    name: plain(part(ALL_MODELS[name], Model))
+    for name in models_from(*FETCHED)
+    if name in NEEDED_MODELS
 }
 FETCHED_INSTRUCTIONS = {
     data

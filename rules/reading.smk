@@ -1,5 +1,7 @@
 """What a model contributes: hidden states and word probabilities for every stimulus."""
 
+from brainalign.models.settings import Embedding
+
 
 def presented(wildcards):
     """How texts are presented to a model: of its presentations the first, or its role's own."""
@@ -13,7 +15,7 @@ def weights_manifest(wildcards):
 
 def surprisal_code(script):
     """The code of a rule that reads published surprisal: its release's reader, no other."""
-    return reader_code(script, model_key("source", None), "surprisal")
+    return reader_code(script, lambda wildcards: model_entry(wildcards).source)
 
 
 localrules:
@@ -24,7 +26,7 @@ localrules:
 EMBEDDINGS = [
     name
     for name in models_from("baseline")
-    if ALL_MODELS[name]["source"]["kind"] == "embedding"
+    if isinstance(ALL_MODELS[name].source, Embedding)
 ]
 
 
@@ -66,7 +68,7 @@ rule baseline_activations:
     input:
         stimuli=result("data", "{dataset}", "stimuli.parquet"),
         responses=result("data", "{dataset}", "responses.nc"),
-        own=lambda wildcards: own_files(model_entry(wildcards)["source"]),
+        own=lambda wildcards: own_files(model_entry(wildcards).source),
     output:
         activations=kept_activations(
             result("activations", "{model}", "{dataset}.safetensors")
@@ -82,7 +84,7 @@ rule baseline_activations:
         "../envs/encoding.yaml"
     params:
         name="{model}",
-        source=model_key("source", None),
+        source=model_source,
         seed=STUDY.seed,
         code=code("baseline_activations"),
     script:
@@ -164,7 +166,7 @@ rule surprisal:
 
 rule fetch_surprisal:
     input:
-        own=lambda wildcards: own_files(model_entry(wildcards)["source"]),
+        own=lambda wildcards: own_files(model_entry(wildcards).source),
     output:
         raw=result("surprisal", "{model}.raw.json"),
     log:
@@ -176,7 +178,7 @@ rule fetch_surprisal:
     conda:
         "../envs/data.yaml"
     params:
-        source=model_key("source", None),
+        source=model_source,
         kind="surprisal",
         downloads=STUDY.downloads,
         code=surprisal_code("fetch_dataset"),
@@ -201,7 +203,7 @@ rule published_surprisal:
     conda:
         "../envs/data.yaml"
     params:
-        source=model_key("source", None),
+        source=model_source,
         code=surprisal_code("published_surprisal"),
     script:
         "../scripts/published_surprisal.py"

@@ -7,6 +7,8 @@ from brainalign.datasets import raw
 from brainalign.formats.atomic import atomic_path, sha256_of
 from brainalign.job import job
 from brainalign.models import sources
+from brainalign.models.settings import Model
+from brainalign.settings import read
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -21,12 +23,11 @@ with job(snakemake.log[0]) as log:
             log.warning("files of yours, not gathered: %s", fetched.source)
         else:
             files.update(raw.keep(record, downloads) for record in fetched.files)
-    for name, model in snakemake.params.models.items():
-        kept = sources.keep(
-            model["source"], mirror, downloads, model.get("trust_remote_code", False)
-        )
+    for name, entry in snakemake.params.models.items():
+        model = read(entry, Model)
+        kept = sources.keep(model.source, mirror, downloads, model.trust_remote_code)
         if not kept:
-            log.warning("%s is yours, not gathered: %s", name, dict(model["source"]))
+            log.warning("%s is yours, not gathered: %s", name, entry["source"])
         files.update(kept)
     with atomic_path(snakemake.output.sums) as path:
         path.write_text(

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 from brainalign.formats.tables import write_json
 from brainalign.job import job
 from brainalign.models.manifest import describe
+from brainalign.models.settings import Fetched
 from brainalign.models.sources import resolve
+from brainalign.settings import read
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -17,7 +19,7 @@ with job(snakemake.log[0]) as log:
     mirror = snakemake.config.get("mirror")
     log.info("model %s from %s", name, dict(params.source))
     checkpoint = resolve(
-        params.source,
+        read(params.source, Fetched),
         converted=Path(snakemake.output.manifest).parent / "checkpoint",
         dtype=params.dtype,
         mirror=Path(mirror) if mirror else None,

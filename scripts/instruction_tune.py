@@ -7,7 +7,9 @@ import torch
 from brainalign.formats.tables import read_json, write_json, write_table
 from brainalign.job import job
 from brainalign.models.manifest import describe
+from brainalign.settings import plain, read
 from brainalign.training import processes
+from brainalign.training.settings import Checkpoint
 from brainalign.training.states import keep_state
 from brainalign.training.tuned_checkpoint import Training, write_checkpoint
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Train on the GPUs that the job asks for, a process each, and describe what came out."""
     with job(snakemake.log[0]) as log:
-        name, source = snakemake.wildcards.model, dict(snakemake.params.source)
+        name, source = snakemake.wildcards.model, read(snakemake.params.source, Checkpoint)
         base = read_json(snakemake.input.manifest)
         text, start = snakemake.input.get("text"), snakemake.input.get("start")
         training = Training(
@@ -40,7 +42,7 @@ def main() -> None:
         manifest = describe(
             folder,
             name,
-            source,
+            plain(source),
             simulated=snakemake.params.simulated,
             max_context=snakemake.params.max_context or base["max_context"],
             dtype=snakemake.params.dtype or base["dtype"],

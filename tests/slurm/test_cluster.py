@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brainalign.study.models import all_models
 from brainalign.study.resources import memory_mb, training_memory_mb
 from workflow.conftest import Study
+from worlds.study_models import models_of
 
 from slurm.cluster import Cluster
 from slurm.conftest import ClusterRun
@@ -99,7 +99,7 @@ def test_memory_and_run_time_follow_the_size_of_the_model(
     cluster_run: ClusterRun, config: dict[str, Any]
 ) -> None:
     """A group asks for its members' run times together and the memory of one: they take turns."""
-    models = all_models(config)
+    models = models_of(config["models"], config["tuning"])
     tuning = of_rule(cluster_run, "instruction_tune", TUNED)[0]
     for job, mb, minutes in (
         # activations, surprisal; no answers and no loss of an untrained model

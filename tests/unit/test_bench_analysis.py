@@ -3,7 +3,6 @@
 import sys
 
 from brainalign.study.check import config_faults
-from brainalign.study.models import role
 from conftest import REPOSITORY
 
 
@@ -13,5 +12,5 @@ def test_the_study_that_is_timed_is_valid_and_has_the_papers_models(monkeypatch)
 
     config = large_config()
     assert config_faults(config) == []
-    networks = [name for name, model in config["models"].items() if role(model) != "baseline"]
+    networks = [m for m in config["models"].values() if m["source"]["type"] != "baseline"]
     assert len(networks) == MODELS

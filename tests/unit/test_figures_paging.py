@@ -20,8 +20,11 @@ from brainalign.figures.presentations import presentations
 from brainalign.figures.profiles import profiles
 from brainalign.figures.reading_measures import reading_measures
 from brainalign.figures.style import drawing
+from brainalign.models.settings import Hub, Length
 from brainalign.study.figure_pages import figure_pages
+from brainalign.study.models import StudyModel, role
 from figure_checks import collisions, cut_off, said
+from msgspec.structs import replace
 
 FIGURES = {
     alignment: ["scores"], baselines: ["baselines", "scores"], layer_curves: ["layers", "scores"],
@@ -55,15 +58,15 @@ def many(request):
         made = {name: table[table["role"] != "untrained"] for name, table in made.items()}
     models = {}
     for row in made["scores"].drop_duplicates("model").itertuples():
-        source = {"type": "baseline" if row.role == "baseline" else "hub"}
-        facts = {"source": source, "family": row.family, "base": row.base}
-        models[row.model] = facts | {"role": row.role}
+        source = Length() if row.role == "baseline" else Hub("owner/name", "main")
+        model = StudyModel(source, row.base, family=row.family, known_role=row.role)
+        models[row.model] = model
         if row.role != "baseline":
-            other = {"role": "presentation", "presented": row.model}
-            models[f"{row.model}-as-chat"] = facts | other
-    assert (
-        sum(model["role"] not in ("baseline", "presentation") for model in models.values()) == count
-    )
+            models[f"{row.model}-as-chat"] = replace(
+                model, known_role="presentation", presented=row.model
+            )
+    roles = [role(model) for model in models.values()]
+    assert sum(one not in ("baseline", "presentation") for one in roles) == count
     made |= tables.analysed(made)
     made["layers"] = tables.layers(families, ("passages",))
     made["profiles"] = layer_profiles(made["layers"])

@@ -13,7 +13,10 @@ from brainalign.formats.atomic import sha256_of
 from brainalign.models.gguf_tokenizer import tokenizer_of
 from brainalign.models.loading import load
 from brainalign.models.manifest import describe
+from brainalign.models.settings import Gguf
 from brainalign.models.sources import resolve
+from brainalign.settings import plain
+from msgspec.structs import replace
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, normalizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
@@ -62,7 +65,7 @@ def old_linear(writer):
 
 
 def converted(path, **settings):
-    found = resolve({"type": "gguf", "path": str(path)}, converted=path.with_suffix(""), **settings)
+    found = resolve(Gguf(str(path)), converted=path.with_suffix(""), **settings)
     return load(describe(found.folder, "tiny", {"type": "gguf"}, simulated=False)), found
 
 
@@ -303,20 +306,20 @@ def test_sentencepiece_is_as_the_models_own_tokenizer(prefix):
 def test_another_tokenizer_may_be_given(tmp_path):
     gguf_files.write(tmp_path / "odd.gguf", network("llama"), pre="viking")
     tokenizer().save_pretrained(tmp_path / "tokens")
-    source = {"type": "gguf", "path": str(tmp_path / "odd.gguf")}
-    resolve(source | {"tokenizer": str(tmp_path / "tokens")}, converted=tmp_path / "checkpoint")
-    loaded = load(describe(tmp_path / "checkpoint", "tiny", source, simulated=False))
+    source = Gguf(str(tmp_path / "odd.gguf"), tokenizer=str(tmp_path / "tokens"))
+    resolve(source, converted=tmp_path / "checkpoint")
+    loaded = load(describe(tmp_path / "checkpoint", "tiny", plain(source), simulated=False))
     assert loaded.tokenizer("the fox")["input_ids"] == tokenizer()("the fox")["input_ids"]
 
 
 def test_files_that_are_none_are_named(tmp_path):
     path = tmp_path / "tiny.gguf"
-    source = {"type": "gguf", "path": str(path)}
+    source = Gguf(str(path))
     with pytest.raises(InputError, match="no such GGUF file"):
         resolve(source, converted=tmp_path / "c")
     gguf_files.write(path, network("llama"))
     with pytest.raises(InputError, match=r"tiny.gguf: sha256 is [0-9a-f]{64}, expected 0000"):
-        resolve(source | {"sha256": "0" * 64}, converted=tmp_path / "c")
+        resolve(replace(source, sha256="0" * 64), converted=tmp_path / "c")
     half = resolve(source, converted=tmp_path / "half", dtype="bfloat16")
     assert load_file(half.folder / "model.safetensors")["model.norm.weight"].dtype == torch.bfloat16
     path.write_bytes(b"GGUF" + b"\0" * 100)

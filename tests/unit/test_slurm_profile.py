@@ -4,14 +4,15 @@ import re
 
 import yaml
 from brainalign.study.groups import TURN
-from brainalign.study.models import all_models
 from brainalign.study.resources import (
     parameter_count,
     reading_minutes,
     training_gpus,
     training_memory_mb,
 )
+from brainalign.training.settings import Tune
 from conftest import REPOSITORY
+from worlds.study_models import models_of
 
 
 def rules(*files):
@@ -56,9 +57,8 @@ def test_the_papers_groups_fit_the_partitions_at_every_attempt():
     """All that reads with a model in turn: the largest ones, and the largest without a GPU."""
     partitions = (REPOSITORY / "profiles/slurm/partitions.yaml").read_text(encoding="utf-8")
     longest = min(p["max_runtime"] for p in yaml.safe_load(partitions)["partitions"].values())
-    models = all_models(
-        yaml.safe_load((REPOSITORY / "studies/aw2024.yaml").read_text(encoding="utf-8"))
-    )
+    config = yaml.safe_load((REPOSITORY / "studies/aw2024.yaml").read_text(encoding="utf-8"))
+    models = models_of(config["models"], config["tuning"])
     jobs = ["activations"] * 5 + ["endless surprisal", "surprisal", "next_word_loss"]
     for name in ("vicuna-33b", "t5-xxl", "t5-small"):
         asked = [
@@ -74,9 +74,8 @@ def test_the_papers_trainings_fit_the_partition_with_gpus_at_every_attempt():
     partition = yaml.safe_load((profile / "partitions.yaml").read_text(encoding="utf-8"))[
         "partitions"
     ]["gpu"]
-    models = all_models(
-        yaml.safe_load((REPOSITORY / "studies/aw2024.yaml").read_text(encoding="utf-8"))
-    )
+    config = yaml.safe_load((REPOSITORY / "studies/aw2024.yaml").read_text(encoding="utf-8"))
+    models = models_of(config["models"], config["tuning"])
     rule = (
         (REPOSITORY / "rules/models.smk")
         .read_text(encoding="utf-8")
@@ -84,7 +83,7 @@ def test_the_papers_trainings_fit_the_partition_with_gpus_at_every_attempt():
     )
     asked = re.search(r"runtime=run_time\((\d+), (\d+)\)", rule)
     minutes, per_billion = map(int, asked.groups())
-    trained = [name for name, model in models.items() if model["source"]["type"] == "tune"]
+    trained = [name for name, model in models.items() if isinstance(model.source, Tune)]
     assert trained
     for name in trained:
         longest = attempts * (minutes + per_billion * parameter_count(name, models) / 1e9)

@@ -7,12 +7,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from brainalign.models.settings import Hub
+from brainalign.settings import read
 from brainalign.study import costs
 from brainalign.study.reading_load import TOKENS_PER_WORD, Text, activation_tokens, surprisal_tokens
+from brainalign.study.settings import Study
 from conftest import REPOSITORY
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
+from worlds.study_models import models_of
 
+RIDGE = {"type": "ridge", "alphas": {"low": 0.1, "high": 10.0, "n": 3}}
 NOWHERE = Path("no such folder")
 STIMULI = 384 + 243 + 243 + 1317 + 5176  # of the paper's study, docs/datasets.md
 TOKEN = 1 / TOKENS_PER_WORD  # words of one token
@@ -20,7 +26,8 @@ TOKEN = 1 / TOKENS_PER_WORD  # words of one token
 
 @pytest.fixture(scope="module")
 def study():
-    return yaml.safe_load((REPOSITORY / "studies" / "aw2024.yaml").read_text(encoding="utf-8"))
+    text = (REPOSITORY / "studies" / "aw2024.yaml").read_text(encoding="utf-8")
+    return read(yaml.safe_load(text), Study)
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +41,10 @@ def test_weights_are_parameters_times_bytes_and_shared_files_count_once(study):
     fetched = {}
     drawn = 5 * 124e6 * 2 + 5 * 7e9 * 2  # untrained twins, bfloat16
     trained = 2 * 4 * 7e9 * 4  # two arms of four checkpoints, float32
-    for entry in study["models"].values():
-        if entry["source"]["type"] == "hub":
-            stored = 4 if "t5" in entry["source"]["id"] or "flan" in entry["source"]["id"] else 2
-            fetched[entry["source"]["id"]] = entry["parameters"] * stored
+    for entry in study.models.values():
+        if isinstance(entry.source, Hub):
+            stored = 4 if "t5" in entry.source.id or "flan" in entry.source.id else 2
+            fetched[entry.source.id] = entry.parameters * stored
     held = costs.weights(study)
     total = held.drop_duplicates("files")["bytes"].sum()
     assert total == pytest.approx(sum(fetched.values()) + drawn + trained)
@@ -73,7 +80,7 @@ def test_hours_are_operations_over_speed(study):
 
 
 def test_only_the_named_models_count_and_what_they_are_made_from(study):
-    narrowed = {**study, "only": ["gpt2-small-untrained-1"]}
+    narrowed = replace(study, only=("gpt2-small-untrained-1",))
     assert set(costs.weights(narrowed).index) == {"gpt2-small-untrained-1", "gpt2-small"}
     assert set(costs.jobs(narrowed, NOWHERE)["model"]) == {"gpt2-small-untrained-1"}
 
@@ -81,7 +88,7 @@ def test_only_the_named_models_count_and_what_they_are_made_from(study):
 def test_a_benchmark_for_some_models_costs_these_alone(study):
     read = costs.jobs(study, NOWHERE)
     endless = read[(read["kind"] == "surprisal") & (read["of"] == "futrell2018")]
-    named = study["behavior"]["futrell2018-legacy"]["models"]
+    named = study.behavior["futrell2018-legacy"].models
     assert set(endless["model"]) == {name for name in named if not name.startswith("tokens")}
     saved = costs.jobs(costs.with_stride(study, costs.endless(study)), NOWHERE)
     assert saved["hours"].sum() < read["hours"].sum()
@@ -117,13 +124,21 @@ def test_context_ends_with_its_group(groups, rows):
 
 
 def test_what_is_prepared_and_fetched_is_counted_as_it_is(tmp_path):
+    benchmark = {
+        "mode": "controlled", "regression": RIDGE,
+        "split": {"scheme": "grouped", "folds": 2}, "layers": "nested",
+    }  # fmt: skip
     config = {
+        "seed": 1,
         "models": {"m": {"source": {"type": "hub", "id": "a/b", "revision": "main"}}},
         "datasets": {
-            "mine": {"source": {"type": "own", "stimuli": "s", "responses": "r"}},
-            "later": {"source": {"type": "own", "stimuli": "s", "responses": "r"}},
+            "mine": {"source": {"type": "own", "stimuli": "s.csv", "responses": "r.nc"}},
+            "later": {"source": {"type": "own", "stimuli": "s.csv", "responses": "r.nc"}},
         },
-        "alignment": {"a": {"dataset": "mine"}, "b": {"dataset": "later"}},
+        "alignment": {
+            "a": {**benchmark, "dataset": "mine"},
+            "b": {**benchmark, "dataset": "later"},
+        },
     }
     (tmp_path / "data" / "mine").mkdir(parents=True)
     (tmp_path / "models" / "m").mkdir(parents=True)
@@ -131,14 +146,15 @@ def test_what_is_prepared_and_fetched_is_counted_as_it_is(tmp_path):
     stimuli.to_parquet(tmp_path / "data" / "mine" / "stimuli.parquet")
     manifest = {"d_model": 48, "layers": ["embedding", "layer.1", "final"]}
     (tmp_path / "models" / "m" / "manifest.json").write_text(json.dumps(manifest))
-    read = costs.jobs(config, tmp_path).set_index("of")
-    assert read.loc["mine", "bytes"] == 2 * 3 * 48 * 4
-    assert math.isnan(read.loc["later", "bytes"])
+    config = read(config, Study)
+    table = costs.jobs(config, tmp_path).set_index("of")
+    assert table.loc["mine", "bytes"] == 2 * 3 * 48 * 4
+    assert math.isnan(table.loc["later", "bytes"])
     assert "Not counted, as not prepared yet: later" in costs.summary(config, tmp_path)
 
 
 def test_a_model_of_unknown_shape_is_taken_for_a_usual_one():
-    models = {"m": {"source": {"type": "hub", "id": "a/b-7b", "revision": "main"}}}
+    models = models_of({"m": {"source": {"type": "hub", "id": "a/b-7b"}}})
     width, layers = costs.shape("m", models, NOWHERE)
     blocks = layers - 2
     assert 12 * blocks * width**2 == pytest.approx(7e9, rel=0.02)

@@ -4,6 +4,8 @@ from brainalign.study.figure_pages import ROWS, families_of, figure_pages
 from brainalign.study.models import role
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
+from worlds.study_models import models_of
 
 
 def study(families):
@@ -22,7 +24,7 @@ def study(families):
                     "source": {"type": "hub"}, "base": base, "family": f"tuned-{partner}",
                 }  # fmt: skip
         models[f"{family}-twin"] = {"source": {"type": "untrained", "of": f"{family}-0"}}
-    return models
+    return models_of(models)
 
 
 def networks(models):
@@ -53,16 +55,17 @@ def test_a_family_larger_than_a_page_is_cut_between_its_vanilla_models():
     of = {name: i for i, page in enumerate(pages) for name in page}
     assert len(pages) == 2
     for name, model in models.items():
-        if model.get("base"):
-            assert of[name] == of[model["base"]]
+        if model.base:
+            assert of[name] == of[model.base]
 
 
 def test_counts_of_tokens_and_presentations_are_beside_their_model():
     models = study({name: (5, 1) for name in "abcdefgh"})
-    models["counts"] = {"source": {"type": "baseline", "kind": "tokens", "of": "f-3"}}
-    models["b-1-as-chat"] = {
-        "source": {"type": "presented", "of": "b-1"}, "role": "presentation", "presented": "b-1",
-    }  # fmt: skip
+    counts = {"counts": {"source": {"type": "baseline", "kind": "tokens", "of": "f-3"}}}
+    models |= models_of(counts)
+    models["b-1-as-chat"] = replace(
+        models["b-1"], known_role="presentation", presented="b-1", presentation="chat"
+    )
     pages = figure_pages(models)
     for name, beside in (("counts", "f-3"), ("b-1-as-chat", "b-1")):
         (page,) = (page for page in pages if name in page)

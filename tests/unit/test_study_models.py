@@ -3,20 +3,25 @@
 import pandas as pd
 import pytest
 import yaml
+from brainalign.datasets.settings import Kuribayashi2024
+from brainalign.models.settings import Baseline
 from brainalign.reading.prediction import predictor
 from brainalign.study.models import (
-    all_models,
+    counts_tokens,
     instruction_data,
     is_simulated,
     narrow,
+    parent,
     partner,
     presentation,
     previous_checkpoint,
     role,
     weights_of,
 )
+from brainalign.training.settings import Checkpoint
 from conftest import REPOSITORY
 from worlds.reading_models import tiny
+from worlds.study_models import models_of
 
 MODELS = {
     "named": {"source": {"type": "hub", "id": "a/Qwen2.5-0.5B", "revision": "1b"}},
@@ -29,7 +34,7 @@ def tuned_on(instructions=None, of="named"):
     if instructions:
         source["instructions"] = instructions
     twin = {"source": {"type": "untrained", "of": "m"}}
-    return {**MODELS, "m": {"source": source}, "twin": twin}
+    return models_of({**MODELS, "m": {"source": source}, "twin": twin})
 
 
 @pytest.mark.parametrize(
@@ -63,7 +68,7 @@ def test_instruction_data_and_what_they_make_of_a_model(of, instructions, data, 
     ],
 )
 def test_the_role_follows_from_the_entry(entry, expected):
-    assert role(entry) == expected
+    assert role(models_of({"m": entry})["m"]) == expected
 
 
 def experiment(**changes):
@@ -72,7 +77,7 @@ def experiment(**changes):
         "base": "b", "arms": ["instruction", "continued"], "seeds": [1, 2],
         "checkpoints": [20, 10], "text": "simulated", "recipe": {"epochs": 1},
     }  # fmt: skip
-    return all_models({"models": {"b": base}, "tuning": {"e": {**tuning, **changes}}})
+    return models_of({"b": base}, {"e": {**tuning, **changes}})
 
 
 def test_an_experiment_is_a_model_per_arm_seed_and_checkpoint():
@@ -89,28 +94,23 @@ def test_an_experiment_is_a_model_per_arm_seed_and_checkpoint():
     assert roles["b-instruction-s1-10"] == roles["b-continued-s1-20"] == "checkpoint"
     last = models["b-instruction-s2-20"]
     assert partner(last) == "b"
-    assert (last["family"], last["bos"]) == ("f", "tokenizer")
-    assert "label" not in last
-    assert last["source"] == {
-        "type": "tune", "of": "b", "arm": "instruction", "seed": 2, "checkpoint": 20, "epochs": 1
-    }  # fmt: skip
-    assert models["b-continued-s1-10"]["source"]["text"] == "simulated"
+    assert (last.family, last.bos, last.label) == ("f", "tokenizer", None)
+    assert last.source == Checkpoint(of="b", arm="instruction", seed=2, checkpoint=20, epochs=1)
+    assert models["b-continued-s1-10"].source.text == "simulated"
 
 
 def test_what_is_made_from_a_model_is_read_as_it_is_unless_it_says_otherwise():
-    models = all_models(
+    models = models_of(
         {
-            "models": {
-                "alone": {"source": {"type": "hub"}, "bos": "tokenizer"},
-                "twin": {"source": {"type": "untrained", "of": "second"}},
-                "first": {"source": {"type": "tune", "of": "alone"}, "chat": True},
-                "second": {"source": {"type": "tune", "of": "first"}, "bos": "none", "label": "2"},
-                "of-checkpoint": {"source": {"type": "untrained", "of": "first-shuffled-s1-8"}},
-            },
-            "tuning": {"e": {"base": "first", "arms": ["shuffled"], "checkpoints": [8]}},
-        }
+            "alone": {"source": {"type": "hub"}, "bos": "tokenizer"},
+            "twin": {"source": {"type": "untrained", "of": "second"}},
+            "first": {"source": {"type": "tune", "of": "alone"}, "chat": True},
+            "second": {"source": {"type": "tune", "of": "first"}, "bos": "none", "label": "2"},
+            "of-checkpoint": {"source": {"type": "untrained", "of": "first-shuffled-s1-8"}},
+        },
+        {"e": {"base": "first", "arms": ["shuffled"], "checkpoints": [8]}},
     )
-    read = {name: (m.get("family"), m.get("bos"), m.get("chat")) for name, m in models.items()}
+    read = {name: (m.family, m.bos, m.chat) for name, m in models.items()}
     assert read == {
         "alone": (None, "tokenizer", None),
         "first": ("alone", "tokenizer", True),
@@ -119,35 +119,31 @@ def test_what_is_made_from_a_model_is_read_as_it_is_unless_it_says_otherwise():
         "first-shuffled-s1-8": ("alone", "tokenizer", True),
         "of-checkpoint": ("alone", "tokenizer", True),
     }
-    assert "label" not in models["twin"]
+    assert models["twin"].label is None
 
 
 def test_further_presentations_are_models_of_the_same_weights():
     both = ["raw", "chat"]
     hub = {"type": "hub", "id": "a/b", "revision": "main"}
     published = {"type": "surprisal", "release": "kuribayashi2024", "model": "x"}
-    models = all_models(
+    models = models_of(
         {
-            "models": {
-                "one": {"source": hub, "presentations": both, "label": "One"},
-                "tuned": {"source": {"type": "tune", "of": "one"}},
-                "table": {"source": published, "presentations": ["raw", "instruction"]},
-                "chatty": {"source": hub, "chat": True},
-            },
-            "tuning": {"e": {"base": "one", "arms": ["instruction"], "checkpoints": [8, 16]}},
-        }
+            "one": {"source": hub, "presentations": both, "label": "One"},
+            "tuned": {"source": {"type": "tune", "of": "one"}},
+            "table": {"source": published, "presentations": ["raw", "instruction"]},
+            "chatty": {"source": hub, "chat": True},
+        },
+        {"e": {"base": "one", "arms": ["instruction"], "checkpoints": [8, 16]}},
     )
     further = {name: m for name, m in models.items() if role(m) == "presentation"}
     assert set(further) == {
         "one-as-chat", "tuned-as-chat", "table-as-instruction", "one-instruction-s1-16-as-chat",
     }  # fmt: skip
-    assert further["one-as-chat"]["source"] == {"type": "presented", "of": "one"}
-    assert "label" not in further["one-as-chat"]
+    assert parent(further["one-as-chat"]) == "one"
+    assert further["one-as-chat"].label is None
     assert weights_of("one-as-chat", models) == "one" == weights_of("one", models)
-    assert models["table"]["source"] == {**published, "presentation": "raw"}
-    assert further["table-as-instruction"]["source"] == {
-        **published, "presentation": "instruction",
-    }  # fmt: skip
+    assert models["table"].source == Kuribayashi2024("x", "raw")
+    assert further["table-as-instruction"].source == Kuribayashi2024("x", "instruction")
     read = {name: presentation(model) for name, model in models.items()}
     assert (read["one"], read["one-as-chat"], read["chatty"]) == ("raw", "chat", "chat")
     assert set(narrow(models, ["one"])) == {"one", "one-as-chat"}
@@ -155,15 +151,13 @@ def test_further_presentations_are_models_of_the_same_weights():
 
 def test_the_first_presentation_of_published_surprisal_is_the_file_that_is_read():
     source = {"type": "surprisal", "release": "kuribayashi2024", "model": "x"}
-    models = all_models(
+    models = models_of(
         {
-            "models": {
-                "listed": {"source": source, "presentations": ["chat", "raw"]},
-                "named": {"source": {**source, "presentation": "instruction"}},
-            }
+            "listed": {"source": source, "presentations": ["chat", "raw"]},
+            "named": {"source": {**source, "presentation": "instruction"}},
         }
     )
-    read = {name: (m["source"]["presentation"], presentation(m)) for name, m in models.items()}
+    read = {name: (m.source.presentation, presentation(m)) for name, m in models.items()}
     assert read == {
         "listed": ("chat", "chat"), "listed-as-raw": ("raw", "raw"),
         "named": ("instruction", "instruction"),
@@ -175,7 +169,7 @@ def test_a_checkpoint_goes_on_from_the_one_before_it_in_its_run():
     assert previous_checkpoint("b-continued-s2-20", models) == "b-continued-s2-15"
     assert previous_checkpoint("b-continued-s2-15", models) == "b-continued-s2-10"
     assert previous_checkpoint("b-continued-s2-10", models) is None
-    plain = {**models, "t": {"source": {"type": "tune", "of": "b"}}}
+    plain = models_of({**MODELS, "t": {"source": {"type": "tune", "of": "named"}}})
     assert previous_checkpoint("t", plain) is None
 
 
@@ -194,19 +188,19 @@ def test_the_t5_of_the_papers_study_have_room_for_its_windows():
 def test_aw2024_has_one_dtype_but_for_one_twin_and_both_surprisals_of_t5(repository) -> None:
     """Precision is part of no contrast: every pair, and every size, is read in one dtype."""
     config = yaml.safe_load((repository / "studies" / "aw2024.yaml").read_text(encoding="utf-8"))
-    models = all_models(config)
-    networks = {k: m for k, m in models.items() if m["source"]["type"] not in ("baseline",)}
-    other = {name for name, model in networks.items() if model.get("dtype") != "bfloat16"}
+    models = models_of(config["models"], config["tuning"])
+    networks = {k: m for k, m in models.items() if not isinstance(m.source, Baseline)}
+    other = {name for name, model in networks.items() if model.dtype != "bfloat16"}
     assert other == {"gpt2-small-float32"}
     twin, plain = networks["gpt2-small-float32"], networks["gpt2-small"]
-    assert twin["source"] == plain["source"]
+    assert twin.source == plain.source
     for name, model in networks.items():
-        if model.get("base") and model["family"] == "T5":
-            assert model["surprisal"] == models[model["base"]]["surprisal"], name
-    of = {model["surprisal"] for model in networks.values() if model.get("family") == "T5"}
+        if model.base and model.family == "T5":
+            assert model.surprisal == models[model.base].surprisal, name
+    of = {model.surprisal for model in networks.values() if model.family == "T5"}
     assert of == {"infilling", "prefix"}
-    assert not any("bos" in model for model in networks.values())  # as each tokenizer has it
-    assert models["oasm"]["source"]["sigma"] == {"default": 2.2, "blank2014": 1.5}
+    assert not any(model.bos for model in networks.values())  # as each tokenizer has it
+    assert models["oasm"].source.sigma == {"default": 2.2, "blank2014": 1.5}
 
 
 def test_aw2024_reads_in_one_endless_text_with_the_models_that_the_paper_prints(repository) -> None:
@@ -217,22 +211,21 @@ def test_aw2024_reads_in_one_endless_text_with_the_models_that_the_paper_prints(
         if dataset.get("context") == "corpus" and "stride" not in dataset
     }
     benchmarks = [b for b in config["behavior"].values() if b["dataset"] in endless]
-    models = all_models(config)
+    models = models_of(config["models"], config["tuning"])
     named = {model for b in benchmarks for model in b["models"]}
     printed = pd.read_csv(repository / "resources" / "published" / "models.csv")
     printed = set(printed.loc[printed["futrell2018"].notna(), "model"])
     assert len(benchmarks) == 1
-    assert {name for name in named if models[name]["source"].get("kind") != "tokens"} == printed
+    assert {name for name in named if not counts_tokens(models[name])} == printed
 
 
 def test_a_presentation_has_the_partner_of_its_model():
     entry = {"presentations": ["raw", "instruction"]}
-    config = {
-        "models": {
+    found = models_of(
+        {
             "v": {**entry, "source": {"type": "pretrain", "architecture": "decoder-only"}},
             "t": {**entry, "source": {"type": "tune", "of": "v", "arm": "instruction"}},
         }
-    }
-    found = all_models(config)
+    )
     assert partner(found["t-as-instruction"]) == partner(found["t"]) == "v"
     assert partner(found["v-as-instruction"]) is None

@@ -12,25 +12,28 @@ from brainalign.study.resources import (
     training_gpus,
     training_memory_mb,
 )
+from worlds.study_models import models_of
 
-MODELS = {
-    "declared": {"source": {"type": "hub", "id": "a/some-7b"}, "parameters": 6.7e9},
-    "named": {"source": {"type": "hub", "id": "a/Qwen2.5-0.5B", "revision": "1b"}},
-    "half": {"source": {"type": "folder", "path": "copies/llama-30b"}, "dtype": "bfloat16"},
-    "delta": {
-        "source": {
-            "type": "delta",
-            "base": {"type": "hub", "id": "a/llama-7b"},
-            "delta": {"type": "hub", "id": "a/wdiff"},
-        }
-    },
-    "unnamed": {"source": {"type": "hub", "id": "openai-community/gpt2"}},
-    "tuned": {"source": {"type": "tune", "of": "named"}},
-    "tuned-half": {"source": {"type": "tune", "of": "half"}},
-    "pretrained": {"source": {"type": "pretrain", "layers": 2}},
-    "oasm": {"source": {"type": "baseline", "kind": "oasm"}},
-    "small": {"source": {"type": "hub", "id": "a/pythia-70m"}},
-}
+MODELS = models_of(
+    {
+        "declared": {"source": {"type": "hub", "id": "a/some-7b"}, "parameters": 6.7e9},
+        "named": {"source": {"type": "hub", "id": "a/Qwen2.5-0.5B", "revision": "1b"}},
+        "half": {"source": {"type": "folder", "path": "copies/llama-30b"}, "dtype": "bfloat16"},
+        "delta": {
+            "source": {
+                "type": "delta",
+                "base": {"type": "hub", "id": "a/llama-7b"},
+                "delta": {"type": "hub", "id": "a/wdiff"},
+            }
+        },
+        "unnamed": {"source": {"type": "hub", "id": "openai-community/gpt2"}},
+        "tuned": {"source": {"type": "tune", "of": "named"}},
+        "tuned-half": {"source": {"type": "tune", "of": "half"}},
+        "pretrained": {"source": {"type": "pretrain", "layers": 2}},
+        "oasm": {"source": {"type": "baseline", "kind": "oasm"}},
+        "small": {"source": {"type": "hub", "id": "a/pythia-70m"}},
+    }
+)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,12 @@ import torch
 from brainalign.errors import InputError
 from brainalign.models.loading import empty
 from brainalign.models.manifest import describe
+from brainalign.settings import read
 from brainalign.training import processes
 from brainalign.training.pretraining import save_checkpoint
+from brainalign.training.settings import Checkpoint
 from brainalign.training.tuned_checkpoint import Training, write_checkpoint
+from msgspec import structs
 from safetensors.torch import load_file
 from sharded_training import add, fail_in, write_on_cpus
 from worlds.tiny_checkpoints import network, save, write
@@ -47,7 +50,7 @@ def training(kind, instructions, folder, **settings) -> Training:
         write(kind, base, **NO_DROPOUT[kind])
     return Training(
         base=describe(base, kind, {"type": "folder"}, simulated=True),
-        source={**SOURCE, **settings},
+        source=read({**SOURCE, **settings}, Checkpoint),
         seed=1, instructions=instructions, text=None, start=None,
         scratch=folder / "unfinished", code="", threads=1,
     )  # fmt: skip
@@ -157,7 +160,7 @@ def test_a_training_over_processes_goes_on_where_it_was_stopped(shared, tmp_path
     first, _, _, facts = shared["half"]
     rest = replace(
         first,
-        source={key: value for key, value in first.source.items() if key != "checkpoint"},
+        source=structs.replace(first.source, checkpoint=0),
         start=first.scratch / f"checkpoint-{facts['steps']}",
         scratch=tmp_path / "rest",
     )
@@ -177,7 +180,7 @@ def test_states_of_other_samples_are_not_gone_on_from(instructions, tmp_path):
         )
         short = replace(training("llama", instructions, tmp_path), instructions=samples)
         write_checkpoint(
-            replace(short, source={**short.source, "checkpoint": 12}), tmp_path / output
+            replace(short, source=structs.replace(short.source, checkpoint=12)), tmp_path / output
         )
         keys.append((short.scratch / "training.json").read_text(encoding="utf-8"))
     assert keys[0] == keys[2] != keys[1]
@@ -187,7 +190,7 @@ def test_states_of_other_samples_are_not_gone_on_from(instructions, tmp_path):
 def test_several_processes_do_not_go_on_from_the_state_of_one(instructions, tmp_path):
     whole = training("llama", instructions, tmp_path)
     _, facts = write_checkpoint(
-        replace(whole, source={**whole.source, "checkpoint": 12}), tmp_path / "half"
+        replace(whole, source=structs.replace(whole.source, checkpoint=12)), tmp_path / "half"
     )
     rest = replace(whole, start=whole.scratch / f"checkpoint-{facts['steps']}")
     rest = replace(rest, scratch=tmp_path / "rest")

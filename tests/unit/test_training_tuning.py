@@ -6,6 +6,7 @@ import torch
 from brainalign.errors import InputError
 from brainalign.models.loading import load
 from brainalign.models.manifest import describe
+from brainalign.settings import read
 from brainalign.simulation.corpus import corpus
 from brainalign.simulation.instructions import instructions
 from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
@@ -23,7 +24,7 @@ from brainalign.training.pretraining import (
 )  # fmt: skip
 from brainalign.training.prompts import ALPACA, Example, example
 from brainalign.training.samples import read_samples
-from brainalign.training.settings import Recipe, recipe_of
+from brainalign.training.settings import Checkpoint, Recipe
 from transformers import PreTrainedTokenizerFast
 
 SIZES = {"layers": 1, "width": 16, "heads": 2, "batch_tokens": 256, "learning_rate": 0.01}
@@ -253,14 +254,16 @@ def test_an_empty_output_teaches_to_end_at_once(tokenizer, tmp_path):
 
 def test_bad_recipes_and_sizes_are_named(documents, tokenizer, samples):
     with pytest.raises(InputError, match="unknown key"):
-        recipe_of({"type": "tune", "of": "it", "epoch": 1})
-    assert recipe_of({"type": "tune", "of": "it", "checkpoint": 3}).seen(100) == 300
+        read({"type": "tune", "of": "it", "epoch": 1}, Checkpoint, "source")
+    assert (
+        read({"type": "tune", "of": "it", "checkpoint": 3}, Checkpoint, "source").seen(100) == 300
+    )
     with pytest.raises(InputError, match="loss_on"):
-        recipe_of({"type": "tune", "of": "it", "loss_on": "prompt"})
+        read({"type": "tune", "of": "it", "loss_on": "prompt"}, Checkpoint, "source")
     with pytest.raises(
         InputError, match=r"source\.arm: 'other' is not allowed; allowed: continued"
     ):
-        recipe_of({"type": "tune", "of": "it", "arm": "other"})
+        read({"type": "tune", "of": "it", "arm": "other"}, Checkpoint, "source")
     with pytest.raises(InputError, match="201 asked for and 0 held out, but the file has 200"):
         course(samples, Recipe(samples=201, batch_size=8), tokenizer, 1)
     with pytest.raises(InputError, match="fewer than a batch of 128"):

@@ -22,14 +22,13 @@ from brainalign.datasets.settings import Own
 from brainalign.encoding.timing import assign_volumes
 from brainalign.errors import InputError
 from brainalign.formats.datasets import check_responses, is_timed
-from brainalign.settings import plain
 
 LOG = logging.getLogger("brainalign")
 
 
 def raw_files(source: Own) -> list[RawFile]:
     """The files that the config names."""
-    return [own_file(path) for path in own_paths(plain(source))]
+    return [own_file(path) for path in own_paths(source)]
 
 
 def read(records: Sequence[Record], source: Own) -> Prepared:
@@ -55,7 +54,7 @@ def read(records: Sequence[Record], source: Own) -> Prepared:
     timed = "responses" in responses and is_timed(responses)
     table, content = file(source.stimuli)
     stimuli = read_stimuli(content, table, findings, timed=timed)
-    where = file(own_paths(plain(source))[1])[0]
+    where = file(own_paths(source)[1])[0]
     _check_places(stimuli, table)
     if not timed:
         responses = in_order(responses, stimuli, where)

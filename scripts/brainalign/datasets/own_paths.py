@@ -1,16 +1,15 @@
-"""Which files a source of type `own` names."""
+"""Which files of the user a source names."""
 
-from collections.abc import Mapping
-from typing import Any
+from brainalign.settings import Settings
 
 KEYS = ("path", "stimuli", "responses", "targets", "atlas")
 
 
-def own_paths(source: Mapping[str, Any]) -> list[str]:
-    """The paths that the config gives, each once: of a dataset, of questions or of a text."""
+def own_paths(source: Settings) -> list[str]:
+    """The paths that the config gives, each once: of a dataset, questions, a text or a model."""
     paths: list[str] = []
     for key in KEYS:
-        given = source.get(key)
+        given = getattr(source, key, None)
         if isinstance(given, str):
             paths.append(given)
         elif given is not None:  # scans: subject → its files

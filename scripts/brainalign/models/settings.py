@@ -128,6 +128,7 @@ class Tokens(Source, tag="baseline kind=tokens", frozen=True):
     of: ModelName
 
 
+Baseline = Oasm | Position | Length | Static | Embedding | RandomNumbers | Truth | Tokens
 ModelSource = (
     Hub
     | Folder

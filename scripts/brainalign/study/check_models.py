@@ -5,14 +5,15 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from brainalign.datasets.registry import read_source, reader
-from brainalign.datasets.settings import SurprisalTable
+from brainalign.datasets.registry import reader
+from brainalign.datasets.settings import PublishedSurprisal, Surprisal, SurprisalTable
+from brainalign.encoding.settings import Cka, Rsa
 from brainalign.errors import InputError
-from brainalign.reading.settings import Dataset
-from brainalign.settings import read
+from brainalign.models.settings import Baseline, Model
 from brainalign.study.models import (
     PUBLISHED_INSTRUCTIONS,
-    Model,
+    Models,
+    StudyModel,
     checkpoint_name,
     checkpoints,
     counts_tokens,
@@ -21,11 +22,8 @@ from brainalign.study.models import (
     partner,
     role,
 )
-from brainalign.training.settings import Course
-
-Config = Mapping[str, Any]
-
-SCORED = ("alignment", "behavior", "capability", "next_word")  # sections that score models
+from brainalign.study.settings import Study
+from brainalign.training.settings import Experiment, Tune
 
 
 def unknown(path: str, value: str, known: Mapping[str, Any], what: str) -> str:
@@ -35,29 +33,26 @@ def unknown(path: str, value: str, known: Mapping[str, Any], what: str) -> str:
     return f"{path}: {value!r} is no {what}; {hint}allowed: {', '.join(known) or 'none defined'}"
 
 
-def model_faults(config: Config, models: Mapping[str, Model]) -> Iterator[str]:
+def model_faults(study: Study, models: Models) -> Iterator[str]:
     """Faults of reference in the entries of models (`study.models.all_models`)."""
     for name, model in models.items():
         path = f"models.{name}"
         yield from _made_from_faults(path, name, model, models)
         yield from _circle(name, models)
         yield from _partner_faults(path, name, model, models)
-        sigma = model["source"].get("sigma")
-        datasets = config.get("datasets", {})
+        sigma = getattr(model.source, "sigma", None)
         for dataset in sorted(set(sigma if isinstance(sigma, dict) else ()) - {"default"}):
-            if dataset not in datasets:
-                yield unknown(f"{path}.source.sigma", dataset, datasets, "dataset")
-        if "experiment" not in model:
-            yield from _scored_on_faults(path, model, config)
-        if model["source"]["type"] == "surprisal":
-            yield from _surprisal_faults(path, model, config)
+            if dataset not in study.datasets:
+                yield unknown(f"{path}.source.sigma", dataset, study.datasets, "dataset")
+        if model.experiment is None:
+            yield from _scored_on_faults(path, model, study)
+        if isinstance(model.source, PublishedSurprisal):
+            yield from _surprisal_faults(path, model, model.source, study)
 
 
-def _made_from_faults(
-    path: str, name: str, model: Model, models: Mapping[str, Model]
-) -> Iterator[str]:
+def _made_from_faults(path: str, name: str, model: StudyModel, models: Models) -> Iterator[str]:
     """A model's `base` and `source.of`: language models of the study, and others than itself."""
-    for key, other in (("base", model.get("base")), ("source.of", parent(model))):
+    for key, other in (("base", model.base), ("source.of", parent(model))):
         if other is None:
             continue
         if other not in models:
@@ -66,17 +61,17 @@ def _made_from_faults(
             yield f"{path}.{key}: {other!r} is the model itself; name another model"
         elif role(models[other]) in ("baseline", "truth"):
             yield f"{path}.{key}: {other!r} is a baseline; name a language model"
-        elif key == "source.of" and models[other]["source"]["type"] == "surprisal":
+        elif key == "source.of" and isinstance(published := models[other].source, Surprisal):
             if not counts_tokens(model):
                 yield f"{path}.{key}: {other!r} has no weights; name a model that has"
-            elif not read_source(models[other]["source"], "surprisal").counts_tokens:
+            elif not published.counts_tokens:
                 yield (
                     f"{path}.{key}: the published surprisal of {other!r} does not say how many "
                     "tokens a word has; name a model with weights, or of release michaelov2024"
                 )
 
 
-def _circle(name: str, models: Mapping[str, Model]) -> Iterator[str]:
+def _circle(name: str, models: Models) -> Iterator[str]:
     """Models that are made from each other; a circle is said once, of its first name."""
     chain, step = [name], parent(models[name])
     while step is not None and step in models and step not in chain:
@@ -86,9 +81,7 @@ def _circle(name: str, models: Mapping[str, Model]) -> Iterator[str]:
         yield f"models.{name}.source.of: {' → '.join([*chain, name])} is a circle"
 
 
-def _partner_faults(
-    path: str, name: str, model: Model, models: Mapping[str, Model]
-) -> Iterator[str]:
+def _partner_faults(path: str, name: str, model: StudyModel, models: Models) -> Iterator[str]:
     """The partner of a tuned model is vanilla."""
     vanilla = partner(model)
     if vanilla is None or vanilla not in models or vanilla == name:
@@ -103,23 +96,22 @@ def _partner_faults(
         )
 
 
-def tuning_faults(config: Config) -> Iterator[str]:
+def tuning_faults(study: Study) -> Iterator[str]:
     """Faults of tuning experiments, whose checkpoints become models of the study."""
-    models: dict[str, str] = dict.fromkeys(config["models"], "a model of the study")
-    for name, experiment in config.get("tuning", {}).items():
-        path, base = f"tuning.{name}", experiment["base"]
-        if base not in config["models"]:
-            yield unknown(f"{path}.base", base, config["models"], "model of this study")
-        elif role(config["models"][base]) in ("baseline", "truth"):
+    models: dict[str, str] = dict.fromkeys(study.models, "a model of the study")
+    for name, experiment in study.tuning.items():
+        path, base = f"tuning.{name}", experiment.base
+        if base not in study.models:
+            yield unknown(f"{path}.base", base, study.models, "model of this study")
+        elif isinstance(study.models[base].source, Baseline):
             yield f"{path}.base: {base!r} is a baseline; name a language model"
-        yield from _scored_on_faults(path, experiment, config)
-        for scored in experiment.get("scored_on", ()):
-            benchmark = config.get("alignment", {}).get(scored)
-            if benchmark and benchmark["regression"]["type"] in ("rsa", "cka"):
+        yield from _scored_on_faults(path, experiment, study)
+        for scored in experiment.scored_on or ():
+            benchmark = study.alignment.get(scored)
+            if benchmark and isinstance(benchmark.regression, Rsa | Cka):
                 yield f"{path}.scored_on: {scored!r} is a similarity; trajectories hold r alone"
-        recipe = read(experiment.get("recipe", {}), Course)
-        end = (recipe.samples or math.inf) * recipe.epochs
-        for seen in experiment["checkpoints"]:
+        end = (experiment.recipe.samples or math.inf) * experiment.recipe.epochs
+        for seen in experiment.checkpoints:
             if seen > end:
                 yield (
                     f"{path}.checkpoints: {seen} is beyond the training's end, {end:g} samples "
@@ -132,53 +124,62 @@ def tuning_faults(config: Config) -> Iterator[str]:
             models[made] = f"a checkpoint of {name}"
 
 
-def _scored_on_faults(path: str, entry: Config, config: Config) -> Iterator[str]:
-    scorable = dict.fromkeys(name for key in SCORED for name in config.get(key, {}))
-    for scored in entry.get("scored_on", ()):
+def _scorable(study: Study) -> dict[str, None]:
+    """Names of all that models are scored on."""
+    sections = (study.alignment, study.behavior, study.capability, study.next_word)
+    return dict.fromkeys(name for section in sections for name in section)
+
+
+def _scored_on_faults(path: str, entry: Model | Experiment, study: Study) -> Iterator[str]:
+    scorable = _scorable(study)
+    for scored in entry.scored_on or ():
         if scored not in scorable:
             yield unknown(f"{path}.scored_on", scored, scorable, "benchmark, task or text here")
 
 
-def _surprisal_faults(path: str, model: Config, config: Config) -> Iterator[str]:
+def _surprisal_faults(
+    path: str, model: StudyModel, source: PublishedSurprisal, study: Study
+) -> Iterator[str]:
     """A model of published surprisal: its release, what it is scored on, what is made of it."""
-    source, datasets = read_source(model["source"], "surprisal"), config.get("datasets", {})
-    further = "presented" in model
+    further = model.presented is not None
     if not isinstance(source, SurprisalTable):
         try:
             reader(source).raw_files(source)
         except InputError as error:
-            where = f"models.{model['presented']}.presentations" if further else f"{path}.source"
+            where = f"models.{model.presented}.presentations" if further else f"{path}.source"
             yield f"{where}: {error}"
     if further:  # the rest is said of its first presentation
         return
-    if isinstance(source, SurprisalTable) and source.dataset not in datasets:
-        yield unknown(f"{path}.source.dataset", source.dataset, datasets, "dataset here")
+    if isinstance(source, SurprisalTable) and source.dataset not in study.datasets:
+        yield unknown(f"{path}.source.dataset", source.dataset, study.datasets, "dataset here")
         return
-    behavior = config.get("behavior", {})
     fitting = [
         name
-        for name, benchmark in behavior.items()
-        if (dataset := datasets.get(benchmark["dataset"])) is not None
-        and source.is_of(benchmark["dataset"], read(dataset, Dataset).source)
+        for name, benchmark in study.behavior.items()
+        if (dataset := study.datasets.get(benchmark.dataset)) is not None
+        and source.is_of(benchmark.dataset, dataset.source)
     ]
     if not fitting:
         yield f"{path}: no benchmark of section behavior has the words of its surprisal"
-    for name in model.get("scored_on", ()):
-        if any(name in config.get(section, {}) for section in SCORED) and name not in fitting:
+    for name in model.scored_on or ():
+        if name in _scorable(study) and name not in fitting:
             yield (
                 f"{path}.scored_on: {name!r} needs weights or other words; published surprisal is "
                 f"scored on {', '.join(fitting) or 'nothing here'}"
             )
 
 
-def without_instructions(models: Mapping[str, Model]) -> Iterator[str]:
+def without_instructions(models: Models) -> Iterator[str]:
     """Models that are tuned on data for which there is no default."""
     bases: dict[str, str | None] = {}
     for name, model in models.items():
-        if model["source"]["type"] == "tune" and instruction_data(name, models) is None:
-            experiment = model.get("experiment")
-            path = f"tuning.{experiment}" if experiment else f"models.{name}.source"
-            bases[path] = parent(model)
+        if (
+            isinstance(model.source, Tune)
+            and model.presented is None
+            and instruction_data(name, models) is None
+        ):
+            path = f"tuning.{model.experiment}" if model.experiment else f"models.{name}.source"
+            bases[path] = model.source.of
     for path, base in bases.items():
         yield (
             f"{path}: key 'instructions' is missing; {base!r} was not trained on the simulated "

@@ -8,14 +8,17 @@ trained on (Kaplan et al. 2020, table 1). What a GPU reaches of its peak is an a
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+from msgspec.structs import replace
 
+from brainalign.behavior.settings import ReadingBenchmark
+from brainalign.datasets.settings import Surprisal
+from brainalign.encoding.settings import BrainBenchmark
 from brainalign.formats.tables import read_json
+from brainalign.models.settings import Baseline, Fetched, Hub
 from brainalign.study.models import (
-    FETCHED,
-    Model,
+    Models,
     all_models,
     lineage,
     narrow,
@@ -34,7 +37,8 @@ from brainalign.study.reading_load import (
     text_of,
 )
 from brainalign.study.resources import parameter_count, training_gpus, weight_bytes
-from brainalign.training.settings import recipe_of
+from brainalign.study.settings import Study
+from brainalign.training.settings import Pretrain, Tune
 
 FLOAT32 = 4  # bytes; weights are trained and written in it
 STRIDE = 256  # tokens, the alternative to a pass per word
@@ -57,7 +61,7 @@ WINDOW = {"GPT-2": 1024, "LLaMA-2": 4096, "Gemma": 8192}  # tokens, where no ent
 USUAL_WINDOW = 2048
 
 
-def shape(name: str, models: Mapping[str, Model], results: Path) -> tuple[int, int]:
+def shape(name: str, models: Models, results: Path) -> tuple[int, int]:
     """Hidden size, and layers whose states are kept.
 
     As the manifest says where it is there; else of the config (pre-trained models) or the model
@@ -69,62 +73,63 @@ def shape(name: str, models: Mapping[str, Model], results: Path) -> tuple[int, i
         return record["d_model"], len(record["layers"])
     stacks = 2 if is_encoder_decoder(name, models) else 1
     origin = _origin(name, models)
-    source = models[origin]["source"]
-    if source["type"] == "pretrain":
-        return source["width"], stacks * (source["layers"] + 2)
+    source = models[origin].source
+    if isinstance(source, Pretrain):
+        return source.width, stacks * (source.layers + 2)
     parameters = parameter_count(name, models)
-    known = SHAPES.get((models[name].get("family", ""), parameters))
+    known = SHAPES.get((models[name].family or "", parameters))
     depth = (parameters / (12 * 128**2)) ** (1 / 3)  # 12 · depth · width² parameters
     width, blocks = known or (round(128 * depth), round(depth / stacks))
     return width, stacks * (blocks + 2)
 
 
-def is_encoder_decoder(name: str, models: Mapping[str, Model]) -> bool:
+def is_encoder_decoder(name: str, models: Models) -> bool:
     """As the config says of a model that is pre-trained here; of fetched ones, T5's family is."""
-    source = models[_origin(name, models)]["source"]
-    if source["type"] == "pretrain":
-        return bool(source["architecture"] == "encoder-decoder")
-    return models[name].get("family") == "T5" or "t5" in str(source.get("id", "")).lower()
+    source = models[_origin(name, models)].source
+    if isinstance(source, Pretrain):
+        return source.architecture == "encoder-decoder"
+    is_t5 = isinstance(source, Hub) and "t5" in source.id.lower()
+    return is_t5 or models[name].family == "T5"
 
 
-def _origin(name: str, models: Mapping[str, Model]) -> str:
+def _origin(name: str, models: Models) -> str:
     """The model that this one is made from in the end."""
     while parent(models[name]) in models:
         name = str(parent(models[name]))
     return name
 
 
-def stored_bytes(name: str, models: Mapping[str, Model]) -> float:
+def stored_bytes(name: str, models: Models) -> float:
     """Bytes of a model's own weights on disk: T5's repositories and trained checkpoints hold
     float32, others the dtype that they are loaded in; a presentation has no weights."""
-    kind = models[name]["source"]["type"]
-    if kind == "presented":
+    model = models[name]
+    if model.presented is not None:
         return 0.0
-    if kind in ("tune", "pretrain") or is_encoder_decoder(name, models):
+    if isinstance(model.source, Tune | Pretrain) or is_encoder_decoder(name, models):
         return FLOAT32 * parameter_count(name, models)
     return weight_bytes(name, models)
 
 
-def training(name: str, models: Mapping[str, Model]) -> tuple[float, float]:
+def training(name: str, models: Models) -> tuple[float, float]:
     """Bytes of the state that a checkpoint would keep, and GPU hours of its part of the training.
 
     A state holds weights and both moments of all parameters, in float32; where several GPUs train,
     the weights twice. After the training's last step none is kept. The arithmetic is bfloat16's.
     """
-    source = models[name]["source"]
-    recipe = recipe_of(source)
+    recipe = models[name].source
+    assert isinstance(recipe, Tune)
     end = recipe.seen(ALPACA - recipe.held_out)
-    until = source.get("checkpoint", end)
+    until = getattr(recipe, "checkpoint", None) or end
     copies = 4 if training_gpus(name, models) > 1 else 3
     kept = recipe.step_of(until) < math.ceil(end / recipe.batch_size)
     before = previous_checkpoint(name, models)
-    seen = until - (models[before]["source"]["checkpoint"] if before else 0)
+    seen = until - (getattr(models[before].source, "checkpoint", 0) if before else 0)
     parameters = parameter_count(name, models)
     operations = 6 * parameters * seen * SAMPLE_TOKENS[recipe.arm]
     return kept * copies * FLOAT32 * parameters, operations / (PEAK * USED) / 3600
 
 
-def weights(study: Mapping[str, Any]) -> pd.DataFrame:
+def weights(study: Study) -> pd.DataFrame:
     """What a study's models hold, a row per model with separate weights, indexed by its name.
 
     Returns
@@ -132,18 +137,18 @@ def weights(study: Mapping[str, Any]) -> pd.DataFrame:
     `family`, `parameters`, `files` (equal for models of the same files), `bytes` of the weights,
     `state` (bytes that a checkpoint would keep to be trained on) and `hours` of its training.
     """
-    models = all_models(study)
+    models = all_models(study.models, study.tuning)
     rows = {}
-    chosen = narrow(models, study.get("only") or [])
+    chosen = narrow(models, study.only or ())
     for name in dict.fromkeys(made for one in chosen for made in lineage(one, models)):
         model = models[name]
-        kind = model["source"]["type"]
-        if kind not in ("baseline", "surprisal", "presented"):
-            state, hours = training(name, models) if kind == "tune" else (0.0, 0.0)
+        source = model.source
+        if model.presented is None and not isinstance(source, Baseline | Surprisal):
+            state, hours = training(name, models) if isinstance(source, Tune) else (0.0, 0.0)
             rows[name] = {
-                "family": model.get("family", name),
+                "family": model.family or name,
                 "parameters": parameter_count(name, models),
-                "files": str(model["source"]) if kind in FETCHED else name,
+                "files": str(source) if isinstance(source, Fetched) else name,
                 "bytes": stored_bytes(name, models),
                 "state": state,
                 "hours": hours,
@@ -151,7 +156,7 @@ def weights(study: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def jobs(study: Mapping[str, Any], results: Path) -> pd.DataFrame:
+def jobs(study: Study, results: Path) -> pd.DataFrame:
     """What every job that reads with a model costs.
 
     Parameters
@@ -165,14 +170,14 @@ def jobs(study: Mapping[str, Any], results: Path) -> pd.DataFrame:
     text), `hours` on a GPU, `bytes` of the activations; NaN where the size of a dataset is not
     known yet.
     """
-    models = all_models(study)
+    models = all_models(study.models, study.tuning)
     texts = {
-        name: text_of(entry["source"], results / "data" / name / "stimuli.parquet")
-        for name, entry in study.get("datasets", {}).items()
+        name: text_of(entry.source, results / "data" / name / "stimuli.parquet")
+        for name, entry in study.datasets.items()
     }
     rows = []
-    for name, model in narrow(models, study.get("only") or []).items():
-        if model["source"]["type"] in ("baseline", "surprisal"):
+    for name, model in narrow(models, study.only or ()).items():
+        if isinstance(model.source, Baseline | Surprisal):
             continue
         width, layers = shape(name, models, results)
         operations = parameter_count(name, models) * (1 if is_encoder_decoder(name, models) else 2)
@@ -187,57 +192,57 @@ def jobs(study: Mapping[str, Any], results: Path) -> pd.DataFrame:
 
 def _reads(
     name: str,
-    study: Mapping[str, Any],
-    models: Mapping[str, Model],
+    study: Study,
+    models: Models,
     texts: Mapping[str, Text | None],
 ) -> Iterator[tuple[str, str, float, float]]:
     """Kind, dataset (task, text), tokens and rows of every job that reads with a model."""
     entry = models[name]
-    window = entry.get("max_context") or WINDOW.get(entry.get("family", ""), USUAL_WINDOW)
+    window = entry.max_context or WINDOW.get(entry.family or "", USUAL_WINDOW)
     apart = is_encoder_decoder(name, models)
-    for kind, section in (("activations", "alignment"), ("surprisal", "behavior")):
-        benchmarks = study.get(section, {})
-        scored = scored_on(name, {k: b.get("models") for k, b in benchmarks.items()}, models)
-        for dataset in dict.fromkeys(benchmarks[benchmark]["dataset"] for benchmark in scored):
-            about, text = study["datasets"][dataset], texts[dataset]
-            context = about.get("context", "story")
+    sections: Mapping[str, Mapping[str, BrainBenchmark | ReadingBenchmark]] = {
+        "activations": study.alignment, "surprisal": study.behavior,
+    }  # fmt: skip
+    for kind, benchmarks in sections.items():
+        scored = scored_on(name, {k: b.models for k, b in benchmarks.items()}, models)
+        for dataset in dict.fromkeys(benchmarks[benchmark].dataset for benchmark in scored):
+            about, text = study.datasets[dataset], texts[dataset]
             if text is None:
                 yield kind, dataset, math.nan, math.nan
             elif kind == "activations":
-                read = activation_tokens(text, context, window, apart)
+                read = activation_tokens(text, about.context, window, apart)
                 yield kind, dataset, read, text.rows
             else:
-                stride = about.get("stride")
-                read = surprisal_tokens(text, context, stride, window, apart)
+                read = surprisal_tokens(text, about.context, about.stride, window, apart)
                 yield kind, dataset, read, text.rows
     if role(entry) in ("untrained", "presentation"):
         return
-    for task in scored_on(name, dict.fromkeys(study.get("capability", {})), models):
-        tokens = capability_tokens(study["capability"][task], apart)
+    for task in scored_on(name, dict.fromkeys(study.capability), models):
+        tokens = capability_tokens(study.capability[task], apart)
         yield "capability", task, tokens, 0
-    for text_name in scored_on(name, dict.fromkeys(study.get("next_word", {})), models):
-        yield "next word", text_name, loss_tokens(study["next_word"][text_name]), 0
+    for text_name in scored_on(name, dict.fromkeys(study.next_word), models):
+        yield "next word", text_name, loss_tokens(study.next_word[text_name]), 0
 
 
-def endless(study: Mapping[str, Any]) -> list[str]:
+def endless(study: Study) -> list[str]:
     """The datasets that are read in one endless text, a pass per word beyond a model's window."""
     return [
         name
-        for name, entry in study.get("datasets", {}).items()
-        if entry.get("context") == "corpus" and not entry.get("stride")
+        for name, entry in study.datasets.items()
+        if entry.context == "corpus" and not entry.stride
     ]
 
 
-def with_stride(study: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
+def with_stride(study: Study, names: list[str]) -> Study:
     """The study with these datasets read in windows that share all but `STRIDE` tokens."""
     datasets = {
-        name: {**entry, "stride": STRIDE} if name in names else entry
-        for name, entry in study.get("datasets", {}).items()
+        name: replace(entry, stride=STRIDE) if name in names else entry
+        for name, entry in study.datasets.items()
     }
-    return {**study, "datasets": datasets}
+    return replace(study, datasets=datasets)
 
 
-def summary(study: Mapping[str, Any], results: Path) -> str:
+def summary(study: Study, results: Path) -> str:
     """What a study costs and what its switches save, in lines for a terminal."""
     held, read = weights(study), jobs(study, results)
     unknown = dict.fromkeys(read["of"][read["hours"].isna()])
@@ -260,10 +265,8 @@ def _on_disk(held: pd.DataFrame, read: pd.DataFrame) -> Iterator[str]:
         yield _line(state.sum() / 1e9, "states with --notemp")
 
 
-def _on_gpus(
-    study: Mapping[str, Any], results: Path, held: pd.DataFrame, read: pd.DataFrame
-) -> Iterator[str]:
-    models = all_models(study)
+def _on_gpus(study: Study, results: Path, held: pd.DataFrame, read: pd.DataFrame) -> Iterator[str]:
+    models = all_models(study.models, study.tuning)
     hours = read.groupby("kind")["hours"].sum()
     hours["tuning"] = held["hours"].sum()
     yield f"On GPUs (hours of an A100 at {USED:.0%} of its peak)"

@@ -1,15 +1,15 @@
 """Which models each page of a figure with a row per model shows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import groupby
 
-from brainalign.study.models import Model, parent, partner, role
+from brainalign.study.models import Models, StudyModel, parent, partner, role
 
 ROWS = 40  # of a page, beside the baselines that all pages have
 FEATURES = ("baseline", "truth")
 
 
-def figure_pages(models: Mapping[str, Model]) -> list[list[str]]:
+def figure_pages(models: Models) -> list[list[str]]:
     """Names of the models of each page; a single page is of all models, and its list is empty.
 
     Up to `ROWS` networks are one page. Of more, families stay whole as far as they fit one page, in
@@ -21,7 +21,7 @@ def figure_pages(models: Mapping[str, Model]) -> list[list[str]]:
     presented: dict[str, list[str]] = {}
     for name, model in models.items():
         if role(model) == "presentation":
-            presented.setdefault(model["presented"], []).append(name)
+            presented.setdefault(str(model.presented), []).append(name)
     pieces = list(_pieces(models))
     if sum(map(len, pieces)) <= ROWS:
         return [[]]
@@ -36,17 +36,17 @@ def figure_pages(models: Mapping[str, Model]) -> list[list[str]]:
     ]
 
 
-def families_of(page: list[str], models: Mapping[str, Model]) -> list[str]:
+def families_of(page: list[str], models: Models) -> list[str]:
     """The families of a page's networks, in its order."""
     networks = (name for name in page if not _is_common(models[name]))
     return list(dict.fromkeys(_family(name, models) for name in networks))
 
 
-def _is_common(model: Model) -> bool:
+def _is_common(model: StudyModel) -> bool:
     return role(model) in FEATURES and parent(model) is None
 
 
-def _pieces(models: Mapping[str, Model]) -> Iterator[list[str]]:
+def _pieces(models: Models) -> Iterator[list[str]]:
     """Names of models that stay together: a family, or one base's where a family is too large."""
     rows = [n for n, m in models.items() if not _is_common(m) and role(m) != "presentation"]
     rows.sort(key=lambda name: (_family(name, models), _base(name, models)))
@@ -60,7 +60,7 @@ def _pieces(models: Mapping[str, Model]) -> Iterator[list[str]]:
             yield from (own[i : i + ROWS] for i in range(0, len(own), ROWS))
 
 
-def _base(name: str, models: Mapping[str, Model]) -> str:
+def _base(name: str, models: Models) -> str:
     """The model that a model comes from at last, by tuning, as a twin or as a count of tokens."""
     seen = {name}
     while (of := partner(models[name]) or parent(models[name])) in models and of not in seen:
@@ -69,6 +69,6 @@ def _base(name: str, models: Mapping[str, Model]) -> str:
     return name
 
 
-def _family(name: str, models: Mapping[str, Model]) -> str:
+def _family(name: str, models: Models) -> str:
     base = _base(name, models)
-    return str(models[base].get("family", base))
+    return str(models[base].family or base)

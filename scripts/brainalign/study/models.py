@@ -1,16 +1,41 @@
-"""What the `models` section says of each model: its role, its partner, what it is made from."""
+"""The study's models: what each is made from, its role, its partner."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
-Model = Mapping[str, Any]
+from msgspec.structs import asdict, replace
+
+from brainalign.datasets.settings import Alpaca, Presentation, Surprisal
+from brainalign.models.settings import Baseline, Model, Tokens, Truth
+from brainalign.training.settings import Arm, Checkpoint, Experiment, Pretrain, Tune, Untrained
+
+Role = Literal["vanilla", "tuned", "untrained", "baseline", "truth", "checkpoint", "presentation"]
+
+
+class StudyModel(Model, kw_only=True, frozen=True):
+    """A model of the study: an entry of its config, a checkpoint, or a further presentation.
+
+    experiment : of a checkpoint. presented : the model whose further presentation this is.
+    known_role : where it does not follow from the entry.
+    """
+
+    experiment: str | None = None
+    presented: str | None = None
+    presentation: Presentation | None = None
+    known_role: Role | None = None
+
+    def __post_init__(self) -> None:
+        """The entries were checked as `Model`; the source of a presentation names it, too."""
+
+
+Models = Mapping[str, StudyModel]
 
 FETCHED = ("hub", "folder", "gguf", "package", "delta")
 # Published instruction data by the name that a `tune` source gives them → their source.
 PUBLISHED_INSTRUCTIONS = {
-    "alpaca": {"type": "alpaca", "release": "full"},
-    "alpaca-subset2000": {"type": "alpaca", "release": "subset2000"},
+    "alpaca": Alpaca("full"),
+    "alpaca-subset2000": Alpaca("subset2000"),
 }
 
 # What a model has from the one it is made from, unless its entry says otherwise: whom it is
@@ -28,40 +53,44 @@ DATA_OF = {
 }
 
 
-def all_models(config: Mapping[str, Any]) -> dict[str, Model]:
+def all_models(
+    entries: Mapping[str, Model], tuning: Mapping[str, Experiment]
+) -> dict[str, StudyModel]:
     """The study's models: its entries and the checkpoints of its tuning experiments.
 
     A model that is made from another (a checkpoint, a tuned model, an untrained twin) has the keys
     `INHERITED` from it. A checkpoint is called BASE-ARM-sSEED-SAMPLES. The last one of arm
     instruction is the base's tuned partner; the others have the role `checkpoint`.
     """
-    entries: dict[str, Model] = dict(config["models"])
-    for name, experiment in config.get("tuning", {}).items():
-        base = experiment["base"]
+    models = {name: StudyModel(**asdict(entry)) for name, entry in entries.items()}
+    for name, experiment in tuning.items():
         for arm, seed, seen in checkpoints(experiment):
-            tuned = arm == "instruction" and seen == max(experiment["checkpoints"])
-            source = {
-                "type": "tune", "of": base, "arm": arm, "seed": seed, "checkpoint": seen,
-                **{key: experiment[key] for key in DATA_OF[arm] if key in experiment},
-                **experiment.get("recipe", {}),
-            }  # fmt: skip
-            entries[checkpoint_name(base, arm, seed, seen)] = {
-                "source": source,
-                "experiment": name,
-                "role": "tuned" if tuned else "checkpoint",
-            }
-    models: dict[str, Model] = {
-        name: {**_inherited(name, entries), **entry} for name, entry in entries.items()
-    }
-    for name, entry in list(models.items()):
-        if role(entry) == "checkpoint":  # on the way, or of an ablation: its first one alone
+            models[checkpoint_name(experiment.base, arm, seed, seen)] = StudyModel(
+                source=_checkpoint(experiment, arm, seed, seen),
+                experiment=name,
+                known_role=(
+                    "tuned"
+                    if arm == "instruction" and seen == max(experiment.checkpoints)
+                    else "checkpoint"
+                ),
+            )
+    models = {name: replace(model, **_inherited(name, models)) for name, model in models.items()}
+    for name, model in list(models.items()):
+        if role(model) == "checkpoint":  # on the way, or of an ablation: its first one alone
             continue
-        first, *further = entry.get("presentations", (presentation(entry),))
-        if entry["source"]["type"] == "surprisal":  # each presentation is a separate file
-            models[name] = {**entry, "source": {**entry["source"], "presentation": first}}
+        first, *further = model.presentations or (presentation(model),)
+        if isinstance(model.source, Surprisal):  # each presentation is a separate file
+            models[name] = replace(model, source=replace(model.source, presentation=first))
         for other in further:
-            models[presentation_name(name, other)] = _presented(name, entry, other)
+            models[presentation_name(name, other)] = _presented(name, model, other)
     return models
+
+
+def _checkpoint(experiment: Experiment, arm: Arm, seed: int, seen: int) -> Checkpoint:
+    data = {key: getattr(experiment, key) for key in DATA_OF[arm]}
+    return Checkpoint(
+        of=experiment.base, arm=arm, seed=seed, checkpoint=seen, **data, **asdict(experiment.recipe)
+    )
 
 
 def presentation_name(name: str, presentation: str) -> str:
@@ -69,56 +98,52 @@ def presentation_name(name: str, presentation: str) -> str:
     return f"{name}-as-{presentation}"
 
 
-def presentation(model: Model) -> str:
+def presentation(model: StudyModel) -> str:
     """How texts are presented to a model: `raw`, `chat`, `instruction` or `prefix`."""
-    own = "chat" if model.get("chat") else model["source"].get("presentation", "raw")
-    first = model.get("presentations", [own])[0]
-    return str(model.get("presentation", first))
+    named = "chat" if model.chat else getattr(model.source, "presentation", None)
+    return model.presentation or (model.presentations or (named or "raw",))[0]
 
 
-def weights_of(name: str, models: Mapping[str, Model]) -> str:
+def weights_of(name: str, models: Models) -> str:
     """The model that holds a model's weights: itself, or the one that it is a presentation of."""
-    source = models[name]["source"]
-    return str(source["of"]) if source["type"] == "presented" else name
+    return _presented_weights(models[name]) or name
 
 
-def _presented(name: str, entry: Model, presentation: str) -> Model:
+def _presented_weights(model: StudyModel) -> str | None:
+    """The model whose weights a further presentation has; one of published surprisal has none."""
+    return None if isinstance(model.source, Surprisal) else model.presented
+
+
+def _presented(name: str, model: StudyModel, presentation: Presentation) -> StudyModel:
     """A further presentation of a model: its weights, or another published table."""
-    source = entry["source"]
-    if source["type"] == "surprisal":
-        source = {**source, "presentation": presentation}
-    else:
-        source = {"type": "presented", "of": name}
-    kept = {key: value for key, value in entry.items() if key not in ("presentations", "label")}
-    base = partner(entry)  # of a model that is tuned here its source says so, which is replaced
-    if base is not None:
-        kept["base"] = base
-    return {
-        **kept, "source": source, "role": "presentation", "presented": name,
-        "presentation": presentation,
-    }  # fmt: skip
+    source = model.source
+    if isinstance(source, Surprisal):
+        source = replace(source, presentation=presentation)
+    return replace(
+        model, source=source, presentations=None, label=None, known_role="presentation",
+        presented=name, presentation=presentation,
+    )  # fmt: skip
 
 
-def _inherited(name: str, entries: Mapping[str, Model]) -> dict[str, Any]:
-    """What an entry has from those that it is made from, the nearest first; {} if from none."""
-    found: dict[str, Any] = {}
-    if role(entries[name]) == "baseline":
+def _inherited(name: str, models: Models) -> dict[str, Any]:
+    """What a model has from those that it is made from, the nearest first; {} if from none."""
+    model = models[name]
+    if role(model) == "baseline":
         return {}
-    oldest, made_from = name, parent(entries[name])
+    values = {key: getattr(model, key) for key in INHERITED}
+    oldest, made_from = name, parent(model)
     seen = {name}  # a circle is told by the check of the study, which asks for its models first
-    while made_from is not None and made_from in entries and made_from not in seen:
-        other = entries[made_from]
-        found = {key: other[key] for key in INHERITED if key in other} | found
+    while made_from is not None and made_from in models and made_from not in seen:
+        other = models[made_from]
+        values = {k: getattr(other, k) if v is None else v for k, v in values.items()}
         seen.add(made_from)
         oldest, made_from = made_from, parent(other)
-    return {} if oldest == name else {"family": oldest} | found
+    return {} if oldest == name else values | {"family": values["family"] or oldest}
 
 
-def checkpoints(experiment: Mapping[str, Any]) -> Iterator[tuple[str, int, int]]:
+def checkpoints(experiment: Experiment) -> Iterator[tuple[Arm, int, int]]:
     """Arm, seed and samples seen of every checkpoint of a tuning experiment."""
-    return product(
-        experiment["arms"], experiment.get("seeds", [1]), sorted(experiment["checkpoints"])
-    )
+    return product(experiment.arms, experiment.seeds, sorted(experiment.checkpoints))
 
 
 def checkpoint_name(base: str, arm: str, seed: int, seen: int) -> str:
@@ -126,57 +151,54 @@ def checkpoint_name(base: str, arm: str, seed: int, seen: int) -> str:
     return f"{base}-{arm}-s{seed}-{seen}"
 
 
-def previous_checkpoint(name: str, models: Mapping[str, Model]) -> str | None:
+def previous_checkpoint(name: str, models: Models) -> str | None:
     """The checkpoint that a tuned model is continued from, or None: it starts from its base."""
-    model = models[name]
-    seen = model["source"].get("checkpoint", 0)
-    run = _run(model)
+    source = models[name].source
+    if not isinstance(source, Checkpoint):
+        return None
     earlier = {
-        other["source"]["checkpoint"]: other_name
+        other.source.checkpoint: other_name
         for other_name, other in models.items()
-        if other.get("experiment") and _run(other) == run and other["source"]["checkpoint"] < seen
+        if isinstance(other.source, Checkpoint)
+        and (other.experiment, other.source.arm, other.source.seed)
+        == (models[name].experiment, source.arm, source.seed)
+        and other.source.checkpoint < source.checkpoint
     }
     return earlier[max(earlier)] if earlier else None
 
 
-def _run(model: Model) -> tuple[Any, ...]:
-    source = model["source"]
-    return model.get("experiment"), source.get("arm"), source.get("seed")
-
-
-def role(model: Model) -> str:
+def role(model: StudyModel) -> Role:
     """`truth` (the planted features), `baseline` (no network), `untrained`, `tuned` (has a vanilla
     partner, or says so), `checkpoint` (of a tuning experiment, on the way or of an ablation),
     `presentation` (a further presentation of a model) or `vanilla`."""
-    if "role" in model:
-        return str(model["role"])
-    kind = model["source"]["type"]
-    if model["source"].get("kind") == "truth":
+    if model.known_role is not None:
+        return model.known_role
+    if isinstance(model.source, Truth):
         return "truth"
-    if kind in ("baseline", "untrained"):
-        return str(kind)
-    return "tuned" if partner(model) or model.get("tuned") else "vanilla"
+    if isinstance(model.source, Baseline):
+        return "baseline"
+    if isinstance(model.source, Untrained):
+        return "untrained"
+    return "tuned" if partner(model) or model.tuned else "vanilla"
 
 
 def counts_tokens(model: Model) -> bool:
     """Whether this is the baseline of reading times: the number of tokens of each word."""
-    return bool(model["source"].get("kind") == "tokens")
+    return isinstance(model.source, Tokens)
 
 
 def partner(model: Model) -> str | None:
     """The vanilla model that a tuned model is compared with, or None."""
-    if model.get("base"):
-        return str(model["base"])
-    return model["source"]["of"] if model["source"]["type"] == "tune" else None
+    return model.base or (model.source.of if isinstance(model.source, Tune) else None)
 
 
-def parent(model: Model) -> str | None:
+def parent(model: StudyModel) -> str | None:
     """The model that this one is made from in the workflow (a tuned model, an untrained twin, a
-    count of tokens, word vectors), or None."""
-    return model["source"].get("of")
+    count of tokens, word vectors, a further presentation), or None."""
+    return _presented_weights(model) or getattr(model.source, "of", None)
 
 
-def lineage(name: str, models: Mapping[str, Model]) -> Iterator[str]:
+def lineage(name: str, models: Models) -> Iterator[str]:
     """A model's name and those of the models that it is made from in the workflow."""
     made_from: str | None = name
     while made_from is not None:
@@ -184,33 +206,34 @@ def lineage(name: str, models: Mapping[str, Model]) -> Iterator[str]:
         made_from = parent(models[made_from])
 
 
-def is_simulated(name: str, models: Mapping[str, Model]) -> bool:
+def is_simulated(name: str, models: Models) -> bool:
     """Whether a model was trained on the simulated world (baselines follow their dataset)."""
-    source = models[name]["source"]
-    if source["type"] == "pretrain" or source.get("instructions") == "simulated":
+    source = models[name].source
+    if isinstance(source, Pretrain) or getattr(source, "instructions", None) == "simulated":
         return True
-    return "of" in source and is_simulated(source["of"], models)
+    of = getattr(source, "of", None)
+    return of is not None and is_simulated(of, models)
 
 
-def instruction_data(name: str, models: Mapping[str, Model]) -> str | None:
+def instruction_data(name: str, models: Models) -> str | None:
     """What a `tune` model is tuned on: `simulated`, a key of `PUBLISHED_INSTRUCTIONS` or a path.
 
     Where its source does not say, a simulated model is tuned on the simulated instructions; for a
     real one there is no default (None).
     """
-    source = models[name]["source"]
-    default = "simulated" if is_simulated(source["of"], models) else None
-    return source.get("instructions", default)
+    source = models[name].source
+    assert isinstance(source, Tune)
+    return source.instructions or ("simulated" if is_simulated(source.of, models) else None)
 
 
 def scored_on(
-    name: str, models_of: Mapping[str, Sequence[str] | None], models: Mapping[str, Model]
+    name: str, models_of: Mapping[str, Sequence[str] | None], models: Models
 ) -> list[str]:
     """Names of the benchmarks, tasks or texts that a model's `scored_on` and their own `models`
     (`models_of`; None: all) allow. A presentation counts as the model that it is one of, too."""
     model = models[name]
-    wanted = model.get("scored_on", models_of)
-    called = {name, model.get("presented", name)}
+    wanted = models_of if model.scored_on is None else model.scored_on
+    called = {name, model.presented or name}
     return [
         key
         for key, only in models_of.items()
@@ -218,11 +241,11 @@ def scored_on(
     ]
 
 
-def narrow(models: Mapping[str, Model], only: list[str]) -> dict[str, Model]:
+def narrow(models: Models, only: Sequence[str]) -> dict[str, StudyModel]:
     """The models named in `only`, in all their presentations and in the study's order; all models
     when it is empty."""
     return {
         name: model
         for name, model in models.items()
-        if not only or name in only or model.get("presented") in only
+        if not only or name in only or model.presented in only
     }

@@ -4,12 +4,15 @@ Sizes of published datasets, questions and texts are those of docs/datasets.md; 
 are means that were measured on the subsets of studies/alice.yaml (docs/scaling.md).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+
+from brainalign.capability.settings import Task
+from brainalign.datasets.settings import Pereira2018, Wikitext2
+from brainalign.reading.settings import Text as RunningText
+from brainalign.settings import Settings, tag_of
 
 TOKENS_PER_WORD = 1.3
 QUESTIONS = {"mmlu": 14042, "bbh": 6511, "blimp": 67_000}
@@ -62,14 +65,14 @@ PEREIRA2018 = {
 }
 
 
-def text_of(source: Mapping[str, Any], stimuli: Path) -> Text | None:
+def text_of(source: Settings, stimuli: Path) -> Text | None:
     """Size of a dataset: of its prepared stimuli where they are there, else as published; None:
     simulated or the user's own, and not prepared yet."""
     if stimuli.exists():
         return Text.of(pd.read_parquet(stimuli, columns=["text", "context_group"]))
-    if source["type"] == "pereira2018":
-        return PEREIRA2018[source["experiment"], source.get("passages", "index")]
-    return PUBLISHED.get(source["type"])
+    if isinstance(source, Pereira2018):
+        return PEREIRA2018[source.experiment, source.passages]
+    return PUBLISHED.get(tag_of(source))
 
 
 def activation_tokens(text: Text, context: str, window: int, apart: bool) -> float:
@@ -120,23 +123,24 @@ def _stream_tokens(n: float, length: float, window: int, stride: int | None, apa
     return fits * length + beyond * window
 
 
-def capability_tokens(task: Mapping[str, Any], apart: bool) -> float:
+def capability_tokens(task: Task, apart: bool) -> float:
     """Tokens that are read and written to answer a task; simulated questions and the user's own are
     taken for few."""
-    kind = task["questions"]["type"]
+    kind = tag_of(task.questions)
     if kind not in QUESTIONS:
         return 0.0
     asked = QUESTIONS[kind]
-    if task["questions"].get("per_subject"):
-        asked = SUBJECTS[kind] * task["questions"]["per_subject"]
+    if per_subject := getattr(task.questions, "per_subject", None):
+        asked = SUBJECTS[kind] * per_subject
     read = PROMPT[kind] if apart else OWN[kind]
-    return float(asked * (read + task.get("max_new_tokens", ANSWER[kind])))
+    written = getattr(task, "max_new_tokens", None)
+    return float(asked * (read + (ANSWER[kind] if written is None else written)))
 
 
-def loss_tokens(text: Mapping[str, Any]) -> float:
+def loss_tokens(text: RunningText) -> float:
     """Tokens that are read of a running text, each in as many windows as overlap; a simulated text
     and the user's own are taken for short."""
-    if text["source"]["type"] != "wikitext2":
+    if not isinstance(text.source, Wikitext2):
         return 0.0
-    overlap = text["window"] / text["stride"] if "window" in text and "stride" in text else 1
-    return min(WIKITEXT, text.get("max_tokens", WIKITEXT)) * overlap
+    overlap = text.window / text.stride if text.window and text.stride else 1
+    return min(WIKITEXT, text.max_tokens or WIKITEXT) * overlap

@@ -2,10 +2,10 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from brainalign.study.models import FETCHED, Model, parent
+from brainalign.models.settings import Delta, Fetched
+from brainalign.study.models import Models, parent
 
 # A fetched model whose size is neither declared nor in its name: with torch, 8 GB in float32.
 UNKNOWN_PARAMETERS = 1e9
@@ -24,18 +24,18 @@ READING_MINUTES = {
 _SIZE = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([mb])(?![a-z0-9])", re.IGNORECASE)
 
 
-def parameter_count(name: str, models: Mapping[str, Model]) -> float:
+def parameter_count(name: str, models: Models) -> float:
     """Parameters of a model before it is there: declared, its parent's, read from the names in its
     source (`SmolLM2-135M`: 135e6), else `UNKNOWN_PARAMETERS`; 0 for baselines and models that are
     pre-trained here, which are small."""
     model = models[name]
-    if "parameters" in model:
-        return float(model["parameters"])
+    if model.parameters is not None:
+        return model.parameters
     if parent(model) in models:
         return parameter_count(str(parent(model)), models)
-    if model["source"]["type"] not in FETCHED:
+    if not isinstance(model.source, Fetched):
         return 0.0
-    sizes = [size for text in (name, *_names(model["source"])) for size in named_sizes(text)]
+    sizes = [size for text in (name, *_names(model.source)) for size in named_sizes(text)]
     return max(sizes, default=UNKNOWN_PARAMETERS)
 
 
@@ -48,26 +48,24 @@ def named_sizes(text: str) -> list[float]:
     ]
 
 
-def _names(source: Mapping[str, Any]) -> Iterator[str]:
+def _names(source: Fetched) -> Iterator[str]:
+    if isinstance(source, Delta):
+        yield from _names(source.base)
+        yield from _names(source.delta)
     for key in ("id", "path", "name", "file"):
-        if key in source:
-            yield str(source[key])
-    for key in ("base", "delta"):
-        if key in source:
-            yield from _names(source[key])
+        if text := getattr(source, key, None):
+            yield str(text)
 
 
-def weight_bytes(name: str, models: Mapping[str, Model]) -> float:
+def weight_bytes(name: str, models: Models) -> float:
     """Bytes of a model's weights in the dtype that it is loaded in (its parent's, if made here)."""
     model = models[name]
-    while "dtype" not in model and parent(model) in models:
+    while model.dtype is None and parent(model) in models:
         model = models[str(parent(model))]
-    return parameter_count(name, models) * (2 if model.get("dtype", "float32") != "float32" else 4)
+    return parameter_count(name, models) * (4 if model.dtype in (None, "float32") else 2)
 
 
-def memory_mb(
-    name: str, models: Mapping[str, Model], attempt: int = 1, *, on_gpu: bool = False
-) -> int:
+def memory_mb(name: str, models: Models, attempt: int = 1, *, on_gpu: bool = False) -> int:
     """Memory of a job that reads with a model: 2 GB per attempt for torch and what is read, the
     weights, and half as much again per attempt. On one GPU, where the weights pass through the
     host's memory only, the first attempt takes `LOADING_MB` at most."""
@@ -75,20 +73,20 @@ def memory_mb(
     return min(held, LOADING_MB) if on_gpu and attempt == 1 else held
 
 
-def gpu_memory_mb(name: str, models: Mapping[str, Model], device: str) -> int:
+def gpu_memory_mb(name: str, models: Models, device: str) -> int:
     """Memory of each GPU that a job that reads with a model asks for: its part of the weights, an
     eighth as much for batches, which shrink to what is free, and 2 GB for CUDA; 0 without GPU."""
     n = gpus(name, models, device)
     return int(2000 + 1.125 * weight_bytes(name, models) / n / 1e6) if n else 0
 
 
-def training_memory_mb(name: str, models: Mapping[str, Model], attempt: int = 1) -> int:
+def training_memory_mb(name: str, models: Models, attempt: int = 1) -> int:
     """Memory of a job that tunes a model: `TRAINING_BYTES` a parameter in place of the weights."""
     held = TRAINING_BYTES * parameter_count(name, models)
     return int(2000 * attempt + held * (1 + 0.5 * attempt) / 1e6)
 
 
-def gpus(name: str, models: Mapping[str, Model], device: str) -> int:
+def gpus(name: str, models: Models, device: str) -> int:
     """GPUs that a job with a model asks a cluster for: none on `cpu` or up to `GPU_FROM`
     parameters, else one; if `sharded`, as many as hold the weights."""
     if device == "cpu" or parameter_count(name, models) <= GPU_FROM:
@@ -96,7 +94,7 @@ def gpus(name: str, models: Mapping[str, Model], device: str) -> int:
     return math.ceil(weight_bytes(name, models) / SHARD_BYTES) if device == "sharded" else 1
 
 
-def training_gpus(name: str, models: Mapping[str, Model]) -> int:
+def training_gpus(name: str, models: Models) -> int:
     """GPUs that a job that tunes a model asks a cluster for, whatever the study's `device`: none up
     to `GPU_FROM` parameters, else as many as hold what training holds."""
     n_parameters = parameter_count(name, models)
@@ -105,9 +103,7 @@ def training_gpus(name: str, models: Mapping[str, Model]) -> int:
     return math.ceil(TRAINING_BYTES * n_parameters / SHARD_BYTES)
 
 
-def reading_minutes(
-    kind: str, name: str, models: Mapping[str, Model], device: str, attempt: int
-) -> int:
+def reading_minutes(kind: str, name: str, models: Models, device: str, attempt: int) -> int:
     """Run time that a job that reads with a model asks a cluster for: `READING_MINUTES` of its
     kind, as many again at each attempt."""
     on_gpu, without = READING_MINUTES[kind]

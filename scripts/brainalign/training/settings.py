@@ -1,11 +1,10 @@
 """How models are trained here: `pretrain`, `tune` and `untrained` sources, and section `tuning`."""
 
 import math
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from brainalign.errors import InputError
-from brainalign.settings import Settings, key, read
+from brainalign.settings import Settings, key
 
 Arm = Literal["instruction", "no-instruction", "shuffled", "continued"]
 ModelName = Annotated[str, key("a model of the study")]
@@ -156,11 +155,10 @@ class Tune(Recipe, tag_field="type", tag="tune", kw_only=True, frozen=True):
     seed: Seed = None
 
 
-def recipe_of(source: Mapping[str, object]) -> Tune:
-    """The recipe of a `tune` source of the study's models, checkpoints among them."""
-    return read(
-        {key: value for key, value in source.items() if key != "checkpoint"}, Tune, "source"
-    )
+class Checkpoint(Tune, tag_field="type", tag="tune", kw_only=True, frozen=True):
+    """A model on the way of a training, or at its end; without `checkpoint`, 0, its last one."""
+
+    checkpoint: Annotated[int, key("samples seen", ge=0)] = 0
 
 
 class Untrained(Settings, tag_field="type", tag="untrained", frozen=True):

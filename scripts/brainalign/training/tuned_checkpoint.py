@@ -10,11 +10,12 @@ import pandas as pd
 from brainalign.formats.atomic import sha256_of
 from brainalign.formats.text import lines, read_text
 from brainalign.models.loading import load
+from brainalign.settings import plain
 from brainalign.training.arms import course
 from brainalign.training.loss import check_loss
 from brainalign.training.pretraining import save_checkpoint
 from brainalign.training.samples import read_samples
-from brainalign.training.settings import recipe_of
+from brainalign.training.settings import Checkpoint
 from brainalign.training.tuning import load_base, tune
 
 
@@ -27,7 +28,7 @@ class Training:
     """
 
     base: Mapping[str, Any]
-    source: Mapping[str, Any]
+    source: Checkpoint
     seed: int
     instructions: Path
     text: Path | None
@@ -49,7 +50,7 @@ def write_checkpoint(training: Training, folder: Path) -> tuple[pd.DataFrame, di
     InputError : as `tune` has it, or the checkpoint, loaded again, has another loss than the
         trained network.
     """
-    recipe = recipe_of(training.source)
+    recipe = training.source
     network, tokenizer = load_base(training.base, training.threads)
     text = training.text
     lessons = course(
@@ -60,7 +61,7 @@ def write_checkpoint(training: Training, folder: Path) -> tuple[pd.DataFrame, di
         encoder_decoder=network.config.is_encoder_decoder,
         documents=lines(read_text(text)) if text else (),
     )
-    seen = training.source.get("checkpoint")
+    seen = training.source.checkpoint
     tuned = tune(
         network,
         lessons,
@@ -70,7 +71,7 @@ def write_checkpoint(training: Training, folder: Path) -> tuple[pd.DataFrame, di
         until=recipe.step_of(seen) if seen else None,
         start=training.start,
         key={
-            "source": training.source,
+            "source": plain(training.source),
             "seed": training.seed,
             "base": training.base["files"],
             "data": [sha256_of(path) for path in (training.instructions, text) if path],
@@ -81,7 +82,12 @@ def write_checkpoint(training: Training, folder: Path) -> tuple[pd.DataFrame, di
     if tuned.model is not None:
         save_checkpoint(tuned.model, tokenizer, folder)
         del tuned, network  # before the checkpoint takes their room
-        here = {"folder": str(folder), "files": {}, "source": training.source, "dtype": "float32"}
+        here = {
+            "folder": str(folder),
+            "files": {},
+            "source": plain(training.source),
+            "dtype": "float32",
+        }
         written = load({**training.base, **here}, "cpu", training.threads)
         facts["checkpoint_loss"] = check_loss(written.model, lessons.rows, facts)
     return log, facts
