@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from brainalign.settings import read
 from brainalign.study.costs import summary
+from brainalign.study.settings import Study as StudySettings
 
 from workflow.conftest import Study
 
@@ -13,6 +15,6 @@ pytestmark = pytest.mark.workflow
 def test_cost_prints_the_sums_and_runs_nothing_else(study: Study) -> None:
     done = study.snakemake("--cores", "1", "cost")
     assert done.returncode == 0, done.stderr[-4000:]
-    assert summary(study.config, Path("no such folder")) in done.stdout
+    assert summary(read(study.config, StudySettings), Path("no such folder")) in done.stdout
     results = study.folder / "results"
     assert {path.name for path in results.rglob("*") if path.is_file()} == {"cost.log"}
