@@ -49,6 +49,25 @@ TUNING_MODELS = {
     for name in dict.fromkeys(run[key] for run in RUNS for key in ("base", "model"))
     if name in NARROWED
 }
+# What language units benchmarks keep, and the tuned and vanilla models whose units are compared.
+LANGUAGE_UNITS = list(
+    dict.fromkeys(
+        entry.reduce
+        for entry in REGRESSIONS.values()
+        if entry.reduce is not None and entry.reduce.method == "localizer"
+    )
+)
+IN_PAIRS = dict.fromkeys(
+    name
+    for tuned in RUN_MODELS
+    if (vanilla := partner(MODELS[tuned])) in RUN_MODELS
+    for name in (vanilla, tuned)
+)
+UNIT_FILES = [
+    {"model": model, "localizer": localizer}
+    for localizer in dict.fromkeys(reduce.localizer for reduce in LANGUAGE_UNITS)
+    for model in IN_PAIRS
+]
 SCORED = {
     "alignment": REGRESSIONS,
     "behavior": BEHAVIOR,
@@ -175,6 +194,7 @@ def tables():
     names += ["contrasts"] if SCORE_FILES or BEHAVIOR_FILES or CAPABILITY_FILES else []
     names += ["correlations"] if SCORE_FILES or BEHAVIOR_FILES else []
     names += ["baselines", "profiles", "mixed_effects"] if SCORE_FILES else []
+    names += ["unit_overlap"] if UNIT_FILES else []
     names += ["truth"] if PLANTED and SCORE_FILES else []
     names += ["presentations"] if PRESENTED else []
     names += ["published_fits"] if PUBLISHED_FITS else []
@@ -428,6 +448,30 @@ rule baselines:
         code=code("baselines"),
     script:
         "../scripts/baselines.py"
+
+
+rule unit_overlap:
+    input:
+        selectivity=[
+            result("selectivity", f["model"], f["localizer"] + ".parquet")
+            for f in UNIT_FILES
+        ],
+    output:
+        unit_overlap=result("tables", "unit_overlap.csv"),
+    log:
+        log_of("unit_overlap"),
+    benchmark:
+        benchmark_of("unit_overlap")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        files=UNIT_FILES,
+        models=model_records(),
+        reductions=[plain(reduce) for reduce in LANGUAGE_UNITS],
+        simulated_datasets=SIMULATED_DATASETS,
+        code=code("unit_overlap"),
+    script:
+        "../scripts/unit_overlap.py"
 
 
 rule truth:

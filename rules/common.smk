@@ -18,10 +18,15 @@ from snakemake.logging import logger
 PROJECT = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(PROJECT / "scripts"))
 
+<<<<<<< HEAD
 from brainalign.datasets.own_paths import own_paths as own_files_of
 from brainalign.datasets.registry import reader_files
 from brainalign.encoding.settings import Cka, Rsa
 from brainalign.models.settings import Delta
+=======
+from brainalign.datasets.registry import read_source, reader_files
+from brainalign.encoding.settings import UNIT_METHODS, Cka, Rsa
+>>>>>>> 946375e (Language units: benchmarks of the units that prefer sentences)
 from brainalign.settings import plain, read, tag_of
 from brainalign.study import forks, groups, logs
 from brainalign.study.alignment_size import (
@@ -208,6 +213,8 @@ READ_MODELS = [
 TRAINED_MODELS = [name for name in RUN_MODELS if role(MODELS[name]) != "untrained"]
 SIMULATED_DATASETS = [n for n, d in DATASETS.items() if tag_of(d.source) == "simulated"]
 REAL_DATASETS = [n for n in DATASETS if n not in SIMULATED_DATASETS]
+# Datasets without responses, whose two conditions tell language units apart.
+LOCALIZERS = [n for n, d in DATASETS.items() if d.source.localizer]
 SIMULATED_TASKS = [
     n for n, t in CAPABILITY.items() if tag_of(t.questions) == "simulated"
 ]
@@ -245,7 +252,7 @@ def scored(model, names):
     """Those of `names` (benchmarks, tasks or texts → entry) that a model is scored on: all, unless
     its entry says which, or theirs say for which models they are; the planted truth on simulated
     data only, as real data have none; a count of tokens and published surprisal on reading times
-    only, the latter of the words that it is of.
+    only, the latter of the words that it is of; the units of a model on models with weights only.
     """
     planted = role(ALL_MODELS[model]) == "truth"
     counted = counts_tokens(ALL_MODELS[model])
@@ -255,11 +262,18 @@ def scored(model, names):
         for name in scored_on(model, {n: MODELS_OF.get(n) for n in names}, ALL_MODELS)
         if (name in BEHAVIOR or not counted)
         and not (planted and ALIGNMENT[name].dataset in REAL_DATASETS)
+        and not (keeps_units(name) and role(ALL_MODELS[model]) in ("baseline", "truth"))
         and (
             read_by not in PUBLISHED_SURPRISAL
             or (name in BEHAVIOR and surprisal_fits(read_by, BEHAVIOR[name].dataset))
         )
     ]
+
+
+def keeps_units(name):
+    """Whether a benchmark is of some units of each model, which baselines do not have."""
+    reduce = ALIGNMENT[name].reduce if name in ALIGNMENT else None
+    return reduce is not None and reduce.method in UNIT_METHODS
 
 
 def surprisal_fits(model, dataset):

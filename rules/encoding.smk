@@ -8,6 +8,17 @@ def nuisance_of(wildcards):
     return [] if wildcards.model in beyond else list(beyond)
 
 
+def selectivity_of(wildcards):
+    """The selectivity of a model's units for the localizer that a benchmark keeps units by."""
+    reduce = ALIGNMENT[wildcards.benchmark].reduce
+    localizer = None if reduce is None else reduce.localizer
+    return (
+        [result("selectivity", wildcards.model, f"{localizer}.parquet")]
+        if localizer
+        else []
+    )
+
+
 def sizes_of(wildcards):
     """Shapes of responses and of activations of a job, as far as they are there, and its benchmark."""
     entry = ALIGNMENT[wildcards.benchmark]
@@ -62,6 +73,30 @@ rule ceiling:
         "../scripts/ceiling.py"
 
 
+rule selectivity:
+    input:
+        activations=result("activations", "{model}", "{dataset}.safetensors"),
+        stimuli=result("data", "{dataset}", "stimuli.parquet"),
+        conditions=result("data", "{dataset}", "responses.nc"),
+    output:
+        selectivity=result("selectivity", "{model}", "{dataset}.parquet"),
+    log:
+        log_of("selectivity", "model", "dataset"),
+    benchmark:
+        benchmark_of("selectivity", "model", "dataset")
+    wildcard_constraints:
+        model=one_of(READ_MODELS),
+        dataset=one_of(LOCALIZERS),
+    conda:
+        "../envs/encoding.yaml"
+    resources:
+        mem_mb=memory(2500),
+    params:
+        code=code("selectivity"),
+    script:
+        "../scripts/selectivity.py"
+
+
 rule alignment:
     input:
         activations=lambda wildcards: result(
@@ -79,6 +114,7 @@ rule alignment:
             )
             for name in nuisance_of(wildcards)
         ],
+        selectivity=selectivity_of,
     output:
         alignment=result("alignment", "{model}", "{benchmark}.parquet"),
     log:

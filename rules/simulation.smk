@@ -1,7 +1,7 @@
 """The simulated world: a corpus to learn from, subjects with a known truth, questions on its facts."""
 
 from brainalign.capability.settings import MultipleChoiceTask
-from brainalign.simulation.settings import Reading
+from brainalign.simulation.settings import Localizer, Reading
 
 
 def world(*keys):
@@ -22,9 +22,9 @@ SUBJECTS = (
 
 
 def world_of_dataset(wildcards):
-    """The same of a simulated dataset: readers see no planted state."""
-    reading = isinstance(DATASETS[wildcards.dataset].source, Reading)
-    return world("things_per_domain", *(() if reading else SUBJECTS))
+    """The same of a simulated dataset: readers and localizers see no planted state."""
+    stateless = isinstance(DATASETS[wildcards.dataset].source, Reading | Localizer)
+    return world("things_per_domain", *(() if stateless else SUBJECTS))
 
 
 def world_of_questions(wildcards):

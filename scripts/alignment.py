@@ -10,7 +10,7 @@ from brainalign.encoding.settings import Scoring
 from brainalign.formats.activations import open_activations
 from brainalign.formats.atomic import sha256_of
 from brainalign.formats.datasets import read_responses, read_stimuli
-from brainalign.formats.tables import write_table
+from brainalign.formats.tables import read_table, write_table
 from brainalign.job import job
 from brainalign.settings import read
 
@@ -39,6 +39,7 @@ with job(snakemake.log[0]) as log:
             for name, path in zip(snakemake.params.nuisance, snakemake.input.nuisance, strict=True)
         },
         finished=finished,
+        selectivity=next(map(read_table, snakemake.input.selectivity), None),
     )
     write_table(scores, output)
     finished.discard()

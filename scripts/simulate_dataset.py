@@ -6,15 +6,15 @@ from brainalign.formats.datasets import write_dataset
 from brainalign.formats.tables import write_json
 from brainalign.job import job
 from brainalign.settings import read
-from brainalign.simulation.datasets import simulate
-from brainalign.simulation.settings import Chapter, Passages, Reading, Simulation, Story
+from brainalign.simulation.datasets import Kind, simulate
+from brainalign.simulation.settings import Simulation
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]) as log:
     made = simulate(
-        read(snakemake.params.source, Passages | Story | Chapter | Reading),
+        read(snakemake.params.source, Kind),
         read(snakemake.params.simulation, Simulation),
         snakemake.params.seed,
     )

@@ -413,3 +413,15 @@ def write_two_readers(folder):
     """Two readers of one text; the second read its first sentence alone."""
     second = [("t.01.01", 2, "cat", 300, 10)]
     return [write_fixations(folder), write_fixations(folder, "sub-02", second)]
+
+
+def write_langloc(folder):
+    """A set of the language localizer: 24 sentences and 24 strings of non-words."""
+    head = ",".join(f"stim{i}" for i in range(1, 15))
+    rows = [
+        ",".join([str(i + 1), *(f"{stem}{i}W{k}" for k in range(12)), condition])
+        for i, (stem, condition) in enumerate([("CAT", "S"), ("BLIG", "N")] * 24)
+    ]
+    path = folder / "langloc_fmri_run1_stim_set1.csv"
+    path.write_text("\n".join([head, *rows]) + "\n")
+    return [record(path, f"fedorenko2010_langloc/{path.name}")]

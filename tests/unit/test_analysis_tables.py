@@ -22,6 +22,7 @@ from brainalign.analysis import (
     scores,
     trajectory,
     truth,
+    unit_overlap,
 )
 from conftest import REPOSITORY
 from figure_tables import widths
@@ -49,6 +50,7 @@ COLUMNS = {
     "reading_loss": reading_loss.COLUMNS,
     "reading_baselines": reading_baselines.COLUMNS,
     "truth": truth.COLUMNS,
+    "unit_overlap": unit_overlap.COLUMNS,
     "headline": headline.COLUMNS,
     "trajectory": trajectory.TRAJECTORY_COLUMNS,
     "arms": trajectory.ARM_COLUMNS,

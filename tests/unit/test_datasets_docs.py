@@ -25,6 +25,7 @@ CARDS = {
     "natural-stories-maze": "natural-stories-maze",
     "reading-brain": "reading-brain",
     "futrell2018": "futrell2018",
+    "langloc": "langloc",
 }
 NOT_BRAIN = [SOURCES[kind] for kind in ("questions", "text", "instructions")]
 TABLES = {

@@ -205,6 +205,7 @@ SOURCES = {
         {"type": "tuckute2024"},
         {"type": "futrell2018"},
         {"type": "wehbe2014"},
+        {"type": "langloc"},
         {"type": "own", "stimuli": "a.csv", "responses": "a.nc"},
     ],
     "questions": [

@@ -22,7 +22,7 @@ from sklearn.linear_model import LinearRegression
 from worlds.entries import align, features, simulate
 
 BRAIN = ("passages", "story", "chapter")
-KINDS = (*BRAIN, "reading")
+KINDS = (*BRAIN, "reading", "localizer")
 NOISELESS = {"drift": 0.0, "subject_noise": 0.0, "voxel_noise": 0.0}
 DIFFERENT = {"subject_weights": 1.0, "subject_lag": 2.0}
 SEED = 1

@@ -307,6 +307,31 @@ FAULTS = [
         ["sim-passages-legacy.reduce.dimensions", "49", "'sim-decoder-s'", "48 units"],
     ),
     (
+        "alignment/sim-passages-legacy/reduce",
+        {"method": "random", "dimensions": 97, "among": "model"},
+        ["sim-passages-legacy.reduce.dimensions", "97", "'sim-decoder-s'", "96 units"],
+    ),
+    (
+        "alignment/sim-passages-legacy/reduce",
+        {"method": "localizer", "dimensions": 8},
+        ["sim-passages-legacy.reduce.localizer", "method localizer needs one"],
+    ),
+    (
+        "alignment/sim-passages-legacy/reduce",
+        {"method": "random", "dimensions": 8, "localizer": "sim-passages"},
+        ["sim-passages-legacy.reduce.localizer", "method random has none"],
+    ),
+    (
+        "alignment/sim-passages-legacy/reduce",
+        {"method": "localizer", "dimensions": 0.1, "localizer": "sim-passages"},
+        ["sim-passages-legacy.reduce.localizer", "'sim-passages'", "no localizer"],
+    ),
+    (
+        "alignment/sim-passages-legacy/reduce",
+        {"method": "pca", "dimensions": 0.1},
+        ["sim-passages-legacy.reduce.dimensions", "0.1", "give a number"],
+    ),
+    (
         "alignment/sim-passages-legacy/layers",
         {"depth": 0.5, "stack": "middle"},
         ["sim-passages-legacy.layers.stack", "'middle'", "decoder, encoder"],
@@ -397,6 +422,14 @@ def test_fault_is_one_line(
     assert "\n" not in faults[0]
     for part in said:
         assert part in faults[0]
+
+
+def test_no_benchmark_scores_a_localizer(small_config: dict[str, Any]) -> None:
+    config = yaml.safe_load(yaml.safe_dump(small_config))
+    config["datasets"]["sim-passages"] = {"source": {"type": "simulated", "kind": "localizer"}}
+    benchmarks = [n for n, b in config["alignment"].items() if b["dataset"] == "sim-passages"]
+    for name, fault in zip(benchmarks, config_faults(config), strict=True):
+        assert f"alignment.{name}.dataset: 'sim-passages' is a localizer" in fault
 
 
 @pytest.mark.parametrize(("path", "value", "said"), READING_FAULTS)

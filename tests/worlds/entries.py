@@ -16,7 +16,7 @@ from brainalign.models.settings import Features
 from brainalign.reading import baselines
 from brainalign.settings import plain, read
 from brainalign.simulation import datasets
-from brainalign.simulation.settings import Chapter, Passages, Reading, Simulation, Story
+from brainalign.simulation.settings import Simulation
 
 Entry = Mapping[str, Any]
 
@@ -69,8 +69,7 @@ def asked(entry: Entry) -> Task:
 
 def simulate(kind: str, sizes: Entry, simulation: Entry, seed: int) -> datasets.Prepared:
     source = {"type": "simulated", "kind": kind, **sizes}
-    kinds = Passages | Story | Chapter | Reading
-    return datasets.simulate(read(source, kinds), read(simulation, Simulation), seed)
+    return datasets.simulate(read(source, datasets.Kind), read(simulation, Simulation), seed)
 
 
 def features(

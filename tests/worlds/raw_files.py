@@ -10,6 +10,7 @@ from brainalign.datasets import (
     blimp,
     fedorenko2016,
     futrell2018,
+    langloc,
     mmlu,
     natural_stories,
     natural_stories_maze,
@@ -29,6 +30,7 @@ from dataset_files import (
     source_of,
     tuckute,
     write_hdf5,
+    write_langloc,
     write_maze,
     write_netcdf3,
     write_two_readers,
@@ -127,6 +129,7 @@ KINDS = {
     "wehbe2014, times": (write_wehbe, WEHBE, "fMRI/time_words_fmri.npy"),
     "wehbe2014, words": (write_wehbe, WEHBE, "stimuli_words.npy"),
     "wehbe2014, masks": (write_wehbe, WEHBE, "HP_subj_roi_inds.npy"),
+    "langloc": (write_langloc, prepared(langloc, {}), "langloc_fmri_run1_stim_set1.csv"),
     "mmlu, csv": (questions_world.write_mmlu_csv, questions(mmlu, {}), "anatomy_test.csv.gz"),
     "mmlu, hub": (
         questions_world.write_mmlu_hub,

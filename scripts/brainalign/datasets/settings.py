@@ -18,7 +18,8 @@ class Source(Settings, tag_field="type", frozen=True):
 
     timed : rows are volumes of a scan. reading : responses are reading times. neighbours : rows
     follow each other in a text or scan. measures : several of each word, a region each; a benchmark
-    names one. None: only the files tell.
+    names one. localizer : stimuli of two conditions, to which nobody's responses are known. None:
+    only the files tell.
     """
 
     reader: ClassVar[str] = ""
@@ -27,6 +28,7 @@ class Source(Settings, tag_field="type", frozen=True):
     reading: ClassVar[bool | None] = False
     neighbours: ClassVar[bool | None] = True
     measures: ClassVar[tuple[str, ...] | None] = ()
+    localizer: ClassVar[bool] = False
 
 
 class Own(Source, tag="own", frozen=True):
@@ -183,6 +185,13 @@ class Fedorenko2016(Source, tag="fedorenko2016", frozen=True):
     """Fedorenko 2016: electrodes, sentences word by word."""
 
 
+class Langloc(Source, tag="langloc", frozen=True):
+    """Fedorenko 2010: sentences and strings of non-words, a localizer of language units."""
+
+    localizer = True
+    neighbours = False
+
+
 RealDataset = (
     Own
     | Alice
@@ -195,6 +204,7 @@ RealDataset = (
     | Futrell2018
     | Tuckute2024
     | Fedorenko2016
+    | Langloc
 )
 
 

@@ -13,6 +13,7 @@ from brainalign.encoding.benchmark import Benchmark, read_benchmark
 from brainalign.encoding.correlation import Aggregate
 from brainalign.encoding.features import Features
 from brainalign.encoding.finished_layers import FinishedLayers, LayerScores
+from brainalign.encoding.language_units import with_units
 from brainalign.encoding.layer_choice import (
     best_layer,
     best_layers,
@@ -23,7 +24,7 @@ from brainalign.encoding.layer_choice import (
 from brainalign.encoding.layers import FeatureReader, Layers, words_to_volumes
 from brainalign.encoding.responses import Responses, gather_responses
 from brainalign.encoding.scorers import Scorer, make_scorer
-from brainalign.encoding.settings import Scoring
+from brainalign.encoding.settings import UNIT_METHODS, Scoring
 from brainalign.encoding.splits import Split
 from brainalign.encoding.summary import (
     COLUMNS,
@@ -48,6 +49,7 @@ def align(
     seed: int,
     nuisance: Mapping[str, ActivationFile] | None = None,
     finished: FinishedLayers | None = None,
+    selectivity: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Score all layers of an activation file under the settings of a benchmark.
 
@@ -55,6 +57,8 @@ def align(
     ----------
     nuisance : name → features beyond which the chosen layer's unique variance is computed.
     finished : as of `score_model`.
+    selectivity : of the model's units, where the benchmark keeps those that prefer sentences or
+        non-words (`language_units.selectivity`).
 
     Raises
     ------
@@ -72,7 +76,10 @@ def align(
         len(benchmark.splits), device,
     )  # fmt: skip
     beyond = _nuisance(nuisance or {}, reader, responses, benchmark, scoring)
-    layers = reader.layers(activations, benchmark.reduce)
+    reduce = benchmark.reduce
+    if reduce is not None and reduce.method in UNIT_METHODS:
+        activations, reduce = with_units(activations, reduce, selectivity, seed), None
+    layers = reader.layers(activations, reduce)
     return score_model(layers, activations.layers, responses, benchmark, beyond, finished)
 
 

@@ -24,11 +24,12 @@ class Features:
     per_volume : features that are per volume already: neither averaged, delayed nor convolved.
     reduce : to k dimensions, or None. PCA is fitted to the stimuli of
         the training rows of each fold. A layer of no more than k units keeps its width.
+    reduction : where `values` are reduced already, how.
 
     Attributes
     ----------
-    reduction : what became of the units: `pca 100`, or `none: 48 units` where these are no more
-        than asked for; '' where the benchmark does not reduce.
+    reduction : what became of the units: `pca 100`, `localizer 100`, or `none: 48 units` where
+        these are no more than asked for; '' where the benchmark does not reduce.
 
     Raises
     ------
@@ -45,6 +46,7 @@ class Features:
         intercept: bool = True,
         device: str = "cpu",
         seed: int = 0,
+        reduction: str = "",
     ) -> None:
         if values.ndim != 2:
             raise InputError(f"features: shape {values.shape}, expected [row, unit]")
@@ -54,9 +56,10 @@ class Features:
         self.intercept = intercept
         self.device = device
         self.components: int | None = None
-        self.reduction = ""
+        self.reduction = reduction
         if reduce:
-            size, width = reduce.dimensions, values.shape[1]
+            width = values.shape[1]
+            size = reduce.number(width)
             self.reduction = f"{reduce.method} {size}" if width > size else f"none: {width} units"
             if reduce.method == "pca":
                 self.components = size

@@ -48,6 +48,7 @@ class FeatureReader:
         """
         order = row_order(file, self.stimuli, self.dataset, self.words)
         ids = np.asarray(file.stimulus_ids)
+        reduced = file.metadata.get("reduction", {})
 
         def read(names: Sequence[str]) -> Iterator[tuple[str, Features]]:
             for name in names:
@@ -61,6 +62,7 @@ class FeatureReader:
                     intercept=self.intercept,
                     device=self.device,
                     seed=self.seed,
+                    reduction=reduced.get(name, ""),
                 )
                 yield name, features
 

@@ -145,14 +145,59 @@ class Depth(Settings, frozen=True):
     ] = "encoder"
 
 
+UNIT_METHODS = ("localizer", "nonwords", "random")
+"""Methods of a reduction that keep units as they are."""
+
+
 class Reduction(Settings, frozen=True):
     """Fewer dimensions of every layer, so that its width is not what is measured."""
 
     method: Annotated[
-        Literal["pca", "projection"],
-        key("principal components of the training rows, or a random projection"),
+        Literal["pca", "projection", "localizer", "nonwords", "random"],
+        key(
+            "principal components of the training rows, a random projection, or units: those that "
+            "prefer a localizer's sentences, those that prefer its non-words, or any"
+        ),
     ]
-    dimensions: Annotated[int, key("columns of every layer that is wider", ge=1)]
+    dimensions: Annotated[
+        Annotated[int, key("", ge=1)] | Annotated[float, key("", gt=0, lt=1)],
+        key(
+            "columns of every layer that is wider; of units also their share",
+            allowed="a number of columns, or of units also a share between 0 and 1",
+        ),
+    ]
+    localizer: Annotated[
+        str | None, key("a localizer among the datasets, of methods localizer and nonwords")
+    ] = None
+    among: Annotated[
+        Literal["layer", "model"],
+        key(
+            "units are the first of each layer, or of all blocks together, which are then one layer"
+        ),
+    ] = "layer"
+
+    def __post_init__(self) -> None:
+        if (self.method in ("localizer", "nonwords")) != (self.localizer is not None):
+            raise InputError(
+                f"localizer: method {self.method} needs one, a dataset of the study"
+                if self.localizer is None
+                else f"localizer: method {self.method} has none; leave the key out"
+            )
+        if self.method in UNIT_METHODS:
+            return
+        if isinstance(self.dimensions, float):
+            raise InputError(
+                f"dimensions: {self.dimensions:g} is a share of units, which method {self.method} "
+                "does not keep; give a number"
+            )
+        if self.among != "layer":
+            raise InputError(f"among: method {self.method} takes each layer by itself")
+
+    def number(self, units: int) -> int:
+        """How many of `units` are asked for; of a share one or more."""
+        if isinstance(self.dimensions, int):
+            return self.dimensions
+        return max(1, int(self.dimensions * units))
 
 
 class UniqueVariance(Settings, frozen=True):
@@ -230,6 +275,8 @@ class Scoring(Settings, frozen=True):
     def __post_init__(self) -> None:
         if self.reduce is not None and self.timing is not None and self.timing.pca:
             raise InputError("reduce: and timing.pca are given, expected one of them")
+        if isinstance(self.layers, Depth) and self.reduce and self.reduce.among == "model":
+            raise InputError("layers: a depth, but reduce.among: model leaves one layer")
         similarity = isinstance(self.regression, Rsa | Cka)
         kind = tag_of(self.regression)
         if similarity and self.reduction is not None and self.reduction.method == "pca":

@@ -26,6 +26,11 @@ class ActivationFile:
     checksums: Mapping[str, str]
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    def width(self, name: str) -> int:
+        """The number of units of one layer."""
+        with safe_open(self.path, framework="numpy") as file:
+            return int(file.get_slice(name).get_shape()[1])
+
     def layer(self, name: str) -> np.ndarray:
         """The activations of one layer, float32 [stimulus, unit].
 

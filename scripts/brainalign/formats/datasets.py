@@ -17,7 +17,7 @@ STIMULUS_COLUMNS = (
 )  # fmt: skip
 TARGET_COORDINATES = ("target_id", "subject", "region")
 RESPONSE_ATTRIBUTES = ("kind", "units", "source", "licence", "simulated")
-KINDS = ("brain", "reading-times")
+KINDS = ("brain", "reading-times", "localizer")
 # Of the readers behind a mean: of their times, and of the logarithms of these; both or neither.
 # Each with its least value, and whether that itself is allowed.
 MOMENTS: tuple[dict[str, tuple[float, bool]], ...] = (

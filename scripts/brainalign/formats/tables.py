@@ -21,7 +21,7 @@ TEXT = {
     "against", "against_role", "topic", "published_relation", "source", "published_model", "data",
     "question", "legacy", "controlled", "tuning", "hub_id", "part", "p_relation", "reduction",
     "beyond", "comparison", "presentation", "reference", "release", "statistic", "covered",
-    "held_out",
+    "held_out", "localizer", "dimensions", "among",
     "legacy_verdict", "legacy_line", "legacy_measure", "controlled_verdict", "controlled_line",
     "controlled_measure",
 }  # fmt: skip

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from brainalign.datasets.settings import RealDataset, RealText, SimulatedText
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key
-from brainalign.simulation.settings import Chapter, Passages, Reading, Story
+from brainalign.simulation.settings import Chapter, Localizer, Passages, Reading, Story
 
-DatasetSource = Passages | Story | Chapter | Reading | RealDataset
+DatasetSource = Passages | Story | Chapter | Reading | Localizer | RealDataset
 
 
 class Dataset(Settings, frozen=True):

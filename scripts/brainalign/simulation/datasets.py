@@ -6,13 +6,21 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from brainalign.datasets.localizer import conditions
 from brainalign.datasets.prepared import Prepared, attributes, card
 from brainalign.encoding.timing import canonical_hrf
 from brainalign.errors import InputError
 from brainalign.simulation import readers
 from brainalign.simulation.grammar import Grammar, sample, surprisal, text_of, words_of
 from brainalign.simulation.semantics import concept_vectors, token_states, word_states
-from brainalign.simulation.settings import Chapter, Passages, Reading, Simulation, Story
+from brainalign.simulation.settings import (
+    Chapter,
+    Localizer,
+    Passages,
+    Reading,
+    Simulation,
+    Story,
+)
 from brainalign.simulation.subjects import Noise, centred, lags, respond, weightings
 from brainalign.simulation.texts import PassageGrammar, StoryGrammar
 from brainalign.simulation.world import World, build_world
@@ -27,27 +35,28 @@ REGIONS = tuple(
     for name in ("PostTemp", "AntTemp", "IFG", "IFGorb", "MFG", "AngG")
 )
 """Names only: the simulated regions do not differ."""
+SOURCE, LICENCE = "simulated world", "CC0"
 
-KINDS = (Passages, Story, Chapter, Reading)  # their order is part of the seed
+Kind = Passages | Story | Chapter | Reading | Localizer
+KINDS = (Passages, Story, Chapter, Reading, Localizer)  # their order is part of the seed
 
 
-def simulate(
-    source: Passages | Story | Chapter | Reading, simulation: Simulation, seed: int
-) -> Prepared:
+def simulate(source: Kind, simulation: Simulation, seed: int) -> Prepared:
     """Draw a dataset of the world.
 
     Parameters
     ----------
     source : its kind and sizes: a sentence a row (as Pereira2018), fragments of 2 s (as Blank2014),
-        a word every 0.5 s scanned every 2 s (as Wehbe2014), or reading times of words (as
-        Futrell2018).
+        a word every 0.5 s scanned every 2 s (as Wehbe2014), reading times of words (as
+        Futrell2018), or a localizer: sentences, and as many lists of words.
     simulation : the study's `simulation` section.
     seed : the study's; the world, its concepts and each kind of dataset follow from it.
 
     Returns
     -------
     The tables; brain data with `truth_features` and `true_ceiling` (see `subjects.respond`),
-    reading times with the column `true_surprisal` (bits, exact under the grammar of the stories).
+    reading times with the column `true_surprisal` (bits, exact under the grammar of the stories);
+    of a localizer the condition of each stimulus.
 
     Raises
     ------
@@ -61,6 +70,8 @@ def simulate(
         return _story(world, simulation, source, seed, rng)
     if isinstance(source, Chapter):
         return _chapter(world, simulation, source, seed, rng)
+    if isinstance(source, Localizer):
+        return _localizer(world, source, rng)
     return _reading(world, source, seed, rng)
 
 
@@ -207,6 +218,28 @@ def _reading(world: World, sizes: Reading, seed: int, rng: np.random.Generator) 
     )
 
 
+def _localizer(world: World, sizes: Localizer, rng: np.random.Generator) -> Prepared:
+    """The tokenizer of the world knows its words alone, so non-words are words of other sentences:
+    each list has as many as a sentence, drawn from all that were sampled."""
+    grammar = StoryGrammar(world)
+    sentences = [
+        [word for word, _ in words_of(sentence)]
+        for sentence in sample(grammar, sizes.sentences, rng)
+    ]
+    every = [word.rstrip(".,?:").lower() for sentence in sentences for word in sentence]
+    lists = [list(rng.choice(every, size=len(sentence))) for sentence in sentences]
+    n = sizes.sentences
+    stimuli, responses = conditions(
+        [f"{kind}-{i + 1:03d}" for kind in ("sentence", "list") for i in range(n)],
+        [" ".join(words) for words in (*sentences, *lists)],
+        [True] * n + [False] * n,
+        SOURCE,
+        LICENCE,
+    )
+    responses.attrs["simulated"] = 1
+    return _prepared("localizer", stimuli, responses)
+
+
 def _stimulus(
     group: str, position: int, text: str, split: str, onset: float = np.nan, offset: float = np.nan
 ) -> dict[str, Any]:
@@ -286,7 +319,7 @@ def _brain(
 
 
 def _attributes(kind: str, units: str, **more: float) -> dict[str, Any]:
-    made = attributes(kind, units, "simulated world", "CC0", [], **more)
+    made = attributes(kind, units, SOURCE, LICENCE, [], **more)
     return {**made, "simulated": 1}
 
 

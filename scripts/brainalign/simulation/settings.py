@@ -103,3 +103,12 @@ class Reading(Source, tag="simulated kind=reading", frozen=True):
     stories: Annotated[int, key("number of stories", ge=1)] = 6
     sentences: Annotated[int, key("sentences of a story", ge=1)] = 25
     readers: Annotated[int, key("simulated readers", ge=1)] = 20
+
+
+class Localizer(Source, tag="simulated kind=localizer", frozen=True):
+    """Sentences of stories, and lists of random words of the same lengths."""
+
+    localizer = True
+    neighbours = False
+
+    sentences: Annotated[int, key("sentences, and as many lists of words", ge=2)] = 120

@@ -51,7 +51,7 @@ def activations_shape(path: str) -> tuple[int, int] | None:
 def columns(units: int, scoring: Scoring) -> int:
     """Columns of a benchmark's design: units, times the delays of timed data."""
     if scoring.reduction is not None:
-        units = min(units, scoring.reduction.dimensions)
+        units = min(units, scoring.reduction.number(units))
     timing = scoring.timing
     return units * len(timing.delays) if timing is not None and timing.features == "fir" else units
 

@@ -78,6 +78,7 @@ def _benchmark_faults(study: Study, models: Models) -> Iterator[str]:
                 yield from _measure_faults(path, entry, dataset)
     for name, benchmark in study.alignment.items():
         yield from _reduction_faults(name, benchmark, models)
+        yield from _localizer_faults(name, benchmark, study)
         yield from _nuisance_faults(f"alignment.{name}", benchmark, models)
     yield from _companion_faults(study.alignment)
 
@@ -106,6 +107,12 @@ def _kind_faults(
     path: str, entry: BrainBenchmark | ReadingBenchmark, dataset: Dataset
 ) -> Iterator[str]:
     """A benchmark of brain data or of reading times names a dataset that holds them."""
+    if dataset.source.localizer:
+        yield (
+            f"{path}.dataset: {entry.dataset!r} is a localizer, which holds no responses; name it "
+            "in reduce.localizer of a benchmark"
+        )
+        return
     if dataset.source.reading is None:  # only the files of one's own dataset tell
         return
     brain = isinstance(entry, BrainBenchmark)
@@ -173,8 +180,9 @@ def _reduction_faults(name: str, entry: BrainBenchmark, models: Models) -> Itera
     """
     if entry.reduce is None:
         return
-    dimensions = entry.reduce.dimensions
+    dimensions, among = entry.reduce.dimensions, entry.reduce.among
     for model, made in models.items():
+<<<<<<< HEAD
         source = made.source
         if (
             isinstance(source, Pretrain)
@@ -184,7 +192,27 @@ def _reduction_faults(name: str, entry: BrainBenchmark, models: Models) -> Itera
             yield (
                 f"alignment.{name}.reduce.dimensions: {dimensions}, but layers of {model!r} have "
                 f"{source.width} units and would stay as they are; give no more than these"
+=======
+        source = made["source"]
+        if source["type"] != "pretrain" or not scored_on(model, {name: entry.models}, models):
+            continue
+        blocks = source["layers"] * (2 if source["architecture"] == "encoder-decoder" else 1)
+        units = source["width"] * (blocks if among == "model" else 1)
+        if units < dimensions:
+            yield (
+                f"alignment.{name}.reduce.dimensions: {dimensions}, but each {among} of {model!r} "
+                f"has {units} units; give no more than these"
+>>>>>>> 946375e (Language units: benchmarks of the units that prefer sentences)
             )
+
+
+def _localizer_faults(name: str, entry: BrainBenchmark, study: Study) -> Iterator[str]:
+    """The localizer that a benchmark keeps units by is one of the study's."""
+    named = None if entry.reduce is None else entry.reduce.localizer
+    localizers = {n: d for n, d in study.datasets.items() if d.source.localizer}
+    if named is not None and named not in localizers:
+        key = f"alignment.{name}.reduce.localizer"
+        yield unknown(key, named, localizers, "localizer of this study")
 
 
 def _nuisance_faults(path: str, entry: BrainBenchmark, models: Models) -> Iterator[str]:

@@ -1,0 +1,43 @@
+"""What a localizer has in place of responses: the condition of each of its stimuli."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from brainalign.datasets.prepared import attributes
+from brainalign.datasets.raw import Record
+
+
+def conditions(
+    ids: Sequence[str],
+    texts: Sequence[str],
+    sentences: Sequence[bool],
+    source: str,
+    licence: str,
+    records: Sequence[Record] = (),
+) -> tuple[pd.DataFrame, xr.Dataset]:
+    """The stimuli, each a text by itself, and their condition: 1 a sentence, 0 none."""
+    stimuli = pd.DataFrame(
+        {
+            "stimulus_id": list(ids),
+            "text": list(texts),
+            "context_group": list(ids),
+            "position": 0,
+            "split_group": list(ids),
+            "onset": np.nan,
+            "offset": np.nan,
+        }
+    )
+    responses = xr.Dataset(
+        {"responses": (("stimulus", "target"), np.array(sentences, np.float32)[:, None])},
+        coords={
+            "stimulus_id": ("stimulus", stimuli["stimulus_id"].to_numpy()),
+            "target_id": ("target", ["sentence"]),
+            "subject": ("target", ["all"]),
+            "region": ("target", ["all"]),
+        },
+        attrs=attributes("localizer", "1: a sentence, 0: none", source, licence, records),
+    )
+    return stimuli, responses
