@@ -18,15 +18,10 @@ from snakemake.logging import logger
 PROJECT = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(PROJECT / "scripts"))
 
-<<<<<<< HEAD
 from brainalign.datasets.own_paths import own_paths as own_files_of
 from brainalign.datasets.registry import reader_files
-from brainalign.encoding.settings import Cka, Rsa
-from brainalign.models.settings import Delta
-=======
-from brainalign.datasets.registry import read_source, reader_files
 from brainalign.encoding.settings import UNIT_METHODS, Cka, Rsa
->>>>>>> 946375e (Language units: benchmarks of the units that prefer sentences)
+from brainalign.models.settings import Delta
 from brainalign.settings import plain, read, tag_of
 from brainalign.study import forks, groups, logs
 from brainalign.study.alignment_size import (

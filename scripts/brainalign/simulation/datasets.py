@@ -220,18 +220,15 @@ def _reading(world: World, sizes: Reading, seed: int, rng: np.random.Generator) 
 
 def _localizer(world: World, sizes: Localizer, rng: np.random.Generator) -> Prepared:
     """The tokenizer of the world knows its words alone, so non-words are words of other sentences:
-    each list has as many as a sentence, drawn from all that were sampled."""
-    grammar = StoryGrammar(world)
-    sentences = [
-        [word for word, _ in words_of(sentence)]
-        for sentence in sample(grammar, sizes.sentences, rng)
-    ]
-    every = [word.rstrip(".,?:").lower() for sentence in sentences for word in sentence]
-    lists = [list(rng.choice(every, size=len(sentence))) for sentence in sentences]
+    each list has as many as a sentence, drawn from all but their first ones, whose capital letters
+    would tell that they begin a sentence."""
+    sentences = sample(StoryGrammar(world), sizes.sentences, rng)
+    every = [token.text for tokens in sentences for token in tokens[1:] if token.text.isalpha()]
+    lists = [list(rng.choice(every, size=len(words_of(tokens)))) for tokens in sentences]
     n = sizes.sentences
     stimuli, responses = conditions(
         [f"{kind}-{i + 1:03d}" for kind in ("sentence", "list") for i in range(n)],
-        [" ".join(words) for words in (*sentences, *lists)],
+        [*(text_of([tokens]) for tokens in sentences), *map(" ".join, lists)],
         [True] * n + [False] * n,
         SOURCE,
         LICENCE,

@@ -182,27 +182,15 @@ def _reduction_faults(name: str, entry: BrainBenchmark, models: Models) -> Itera
         return
     dimensions, among = entry.reduce.dimensions, entry.reduce.among
     for model, made in models.items():
-<<<<<<< HEAD
         source = made.source
-        if (
-            isinstance(source, Pretrain)
-            and source.width < dimensions
-            and scored_on(model, {name: entry.models}, models)
-        ):
-            yield (
-                f"alignment.{name}.reduce.dimensions: {dimensions}, but layers of {model!r} have "
-                f"{source.width} units and would stay as they are; give no more than these"
-=======
-        source = made["source"]
-        if source["type"] != "pretrain" or not scored_on(model, {name: entry.models}, models):
+        if not isinstance(source, Pretrain) or not scored_on(model, {name: entry.models}, models):
             continue
-        blocks = source["layers"] * (2 if source["architecture"] == "encoder-decoder" else 1)
-        units = source["width"] * (blocks if among == "model" else 1)
+        blocks = source.layers * (2 if source.architecture == "encoder-decoder" else 1)
+        units = source.width * (blocks if among == "model" else 1)
         if units < dimensions:
             yield (
                 f"alignment.{name}.reduce.dimensions: {dimensions}, but each {among} of {model!r} "
                 f"has {units} units; give no more than these"
->>>>>>> 946375e (Language units: benchmarks of the units that prefer sentences)
             )
 
 
