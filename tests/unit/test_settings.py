@@ -282,6 +282,37 @@ def test_the_pages_are_those_of_the_classes():
     assert written == json.loads(json.dumps(json_schema()))
 
 
+def choices(struct, seen):
+    """Class, key, values and meaning of every key that takes some texts, of a class and below."""
+    if struct.cls in seen:
+        return
+    seen.add(struct.cls)
+    for field in struct.fields:
+        kinds, about = [field.type], {}
+        while kinds:
+            kind = kinds.pop()
+            if isinstance(kind, inspect.Metadata):
+                about = kind.extra_json_schema or about
+                kinds.append(kind.type)
+            elif isinstance(kind, inspect.UnionType):
+                kinds += kind.types
+            elif isinstance(kind, inspect.DictType):
+                kinds.append(kind.value_type)
+            elif isinstance(kind, inspect.StructType):
+                yield from choices(kind, seen)
+            elif isinstance(kind, inspect.LiteralType) and len(kind.values) > 2:
+                yield struct.cls.__name__, field.encode_name, kind.values, about["description"]
+
+
+def test_a_meaning_that_lists_values_names_them():
+    """The page gives values in the order of the alphabet: a list of meanings alone misleads."""
+    kinds = list(choices(inspect.type_info(Study), set()))
+    assert len(kinds) > 10
+    for name, key, values, meaning in kinds:
+        listed = meaning.count(";") + meaning.count(", or ") >= len(values) - 1
+        assert not listed or all(str(value) in meaning for value in values), (name, key, meaning)
+
+
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_the_json_schema_admits_the_studies(path):
     validator = jsonschema.Draft202012Validator(json_schema())

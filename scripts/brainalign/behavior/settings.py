@@ -65,7 +65,7 @@ class ControlledFit(LegacyFit, tag="controlled", frozen=True):
     spillover: Annotated[
         int, key("previous words whose surprisal and covariates count, too", ge=0)
     ] = 2
-    times: Annotated[Literal["raw", "log"], key("ms, or their natural logarithm")] = "raw"
+    times: Annotated[Literal["raw", "log"], key("raw: ms; log: their natural logarithm")] = "raw"
     mixed_model: Annotated[MixedModel | None, key("of single readers' times")] = None
 
     def __post_init__(self) -> None:

@@ -31,7 +31,10 @@ class MultipleChoice(Asking, tag="multiple-choice", kw_only=True, frozen=True):
 
     scoring: Annotated[
         Literal["loglikelihood", "loglikelihood-text", "legacy", "direct"],
-        key("likeliest letter, likeliest answer, the published scoring, or a written letter"),
+        key(
+            "loglikelihood: the likeliest letter; loglikelihood-text: the likeliest answer; "
+            "legacy: the published scoring; direct: a written letter"
+        ),
     ]
     shots: Shots = 5
     normalisation: Annotated[
@@ -51,7 +54,10 @@ class Generation(Asking, tag="generation", kw_only=True, frozen=True):
 
     scoring: Annotated[
         Literal["legacy", "direct", "chain-of-thought"],
-        key("the published scoring, an answer at once, or after reasoning"),
+        key(
+            "legacy: the published scoring; direct: an answer at once; "
+            "chain-of-thought: an answer after reasoning"
+        ),
     ]
     shots: Shots = 3
 

@@ -136,7 +136,9 @@ class NaturalStories(Source, tag="natural-stories", frozen=True):
 
     reading = True
 
-    readers: Annotated[Literal["mean", "each"], key("their mean, or every reader")] = "mean"
+    readers: Annotated[
+        Literal["mean", "each"], key("mean: the mean of the readers; each: every reader")
+    ] = "mean"
 
 
 class NaturalStoriesMaze(Source, tag="natural-stories-maze", frozen=True):

@@ -49,7 +49,7 @@ class Ridge(Settings, tag_field="type", tag="ridge", frozen=True):
 
     selection: Annotated[
         Literal["gcv-shared", "loo-per-target", "gcv-per-target", "folds-per-target"],
-        key("how the penalty is chosen: one for all targets, or one per target"),
+        key("how the penalty is chosen: one for all targets (gcv-shared), else one per target"),
     ] = "folds-per-target"
     alphas: Annotated[Alphas, key("the penalties to choose from")] = Alphas()
     inner_folds: Annotated[
@@ -155,8 +155,9 @@ class Reduction(Settings, frozen=True):
     method: Annotated[
         Literal["pca", "projection", "localizer", "nonwords", "random"],
         key(
-            "principal components of the training rows, a random projection, or units: those that "
-            "prefer a localizer's sentences, those that prefer its non-words, or any"
+            "pca: principal components of the training rows; projection: a random projection; or "
+            "units alone: localizer, those that prefer a localizer's sentences; nonwords, those "
+            "that prefer its non-words; random, any"
         ),
     ]
     dimensions: Annotated[
@@ -244,7 +245,7 @@ class Timing(Settings, frozen=True):
     ] = ()
     silence: Annotated[
         Literal["mean", "zero"],
-        key("a volume without words holds the mean word, or zero, which tells speech rate"),
+        key("a volume without words holds the mean word, or zeros (zero: they tell speech rate)"),
     ] = "mean"
     pca: Annotated[int, key("principal components of every layer (as reduce)", ge=1)] | None = None
 
@@ -256,7 +257,10 @@ class Scoring(Settings, frozen=True):
     split: Annotated[Split, key("which rows train and which test")]
     aggregate: Annotated[
         Literal["median-pooled", "median-within-subject", "mean"],
-        key("from targets to one number: over all targets, or per subject and then the mean"),
+        key(
+            "from targets to one number, over all targets; median-within-subject: per subject, "
+            "then the mean over subjects"
+        ),
     ] = "median-within-subject"
     layers: Annotated[
         Literal["best", "nested"] | Depth,

@@ -35,7 +35,10 @@ class Dataset(Settings, frozen=True):
     ) = None
     whitespace: Annotated[
         Literal["leading", "trailing", "by-tokenizer"],
-        key("surprisal: the space counts to the word after it, or before, or as tokens have it"),
+        key(
+            "surprisal: the space belongs to the word after it (leading), before it (trailing), "
+            "or as the model's tokens have it (by-tokenizer)"
+        ),
     ] = "leading"
 
 
@@ -44,7 +47,7 @@ class Text(Settings, frozen=True):
 
     source: Annotated[SimulatedText | RealText, key("where the text comes from")]
     documents: Annotated[
-        Literal["whole", "lines"], key("the text is one stream, or one document a line")
+        Literal["whole", "lines"], key("whole: the text is one stream; lines: one document a line")
     ] = "whole"
     window: Annotated[int, key("tokens in view; default: the model's limit", ge=2)] | None = None
     stride: Annotated[int, key("tokens scored per window; default: half of it", ge=1)] | None = None

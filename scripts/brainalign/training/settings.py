@@ -85,11 +85,14 @@ class Course(Settings, frozen=True):
         Literal["response", "all"], key("tokens that are learned (all: a decoder alone)")
     ] = "response"
     too_long: Annotated[
-        Literal["truncate", "drop"], key("samples beyond max_length are cut, or left out")
+        Literal["truncate", "drop"],
+        key("samples beyond max_length: truncate cuts them, drop leaves them out"),
     ] = "truncate"
     empty_input: Annotated[
         Literal["keep", "drop"],
-        key("arm no-instruction: samples without input are their response, or left out"),
+        key(
+            "arm no-instruction: samples without input are their response (keep) or left out (drop)"
+        ),
     ] = "keep"
     match: Annotated[
         Literal["tokens", "samples"],
