@@ -398,6 +398,25 @@ def test_a_single_penalty_has_no_edge(activation_file):
     assert np.isnan(found["alpha_at_edge"])
 
 
+@pytest.mark.parametrize(
+    ("planted_in", "low", "warned"),
+    [(True, 1e3, True), (True, 1e-4, False), (False, 1e-4, False)],
+    ids=["too high a grid", "wide grid", "noise"],
+)
+def test_the_lowest_penalty_is_warned_about(activation_file, caplog, planted_in, low, warned):
+    """Responses that features predict want little shrinkage; noise takes the most there is."""
+    features, y, _ = planted()
+    if not planted_in:
+        y = np.random.default_rng(0).normal(size=y.shape)
+    stimuli, dataset = tables(y)
+    file = activation_file({"f": features}, stimuli["stimulus_id"])
+    alphas = {"low": low, "high": 1e6, "n": 8}
+    regression = CONTROLLED["regression"] | {"alphas": alphas}
+    with caplog.at_level("WARNING", logger="brainalign"):
+        align(file, stimuli, dataset, CONTROLLED | {"regression": regression}, "cpu", 0)
+    assert ("the lowest alpha of the grid is chosen in 1 of 1 layers" in caplog.text) == warned
+
+
 def test_targets_without_a_score_choose_no_penalty(activation_file):
     features, y, _ = planted()
     stimuli, dataset = tables(y)

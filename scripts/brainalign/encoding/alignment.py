@@ -37,7 +37,7 @@ from brainalign.encoding.summary import (
 from brainalign.formats.activations import ActivationFile
 
 LOG = logging.getLogger("brainalign")
-AT_EDGE = 0.05  # of the targets may have an alpha at an edge of the grid without a warning
+AT_LOWEST = 0.05  # of the targets may have the lowest alpha of the grid without a warning
 
 
 def align(
@@ -280,10 +280,11 @@ def _warn(layers: pd.DataFrame) -> None:
     if len(whole_layers):
         why = whole_layers["reduction"].iloc[0].removeprefix("none: ")
         LOG.warning("%d of %d layers are not reduced: %s", len(whole_layers), n, why)
-    edge = whole.loc[whole["alpha_at_edge"] > AT_EDGE, "alpha_at_edge"]
-    if len(edge):
+    # Targets that are predicted by nothing take the highest alpha on any grid.
+    lowest = whole.loc[whole["alpha_at_lowest"] > AT_LOWEST, "alpha_at_lowest"]
+    if len(lowest):
         LOG.warning(
-            "alpha at an edge of the grid: in %d of %d layers for more than %.0f %% of the targets "
-            "(at most %.0f %%); a wider grid (alphas: low, high) or relative: true may fit better",
-            len(edge), n, 100 * AT_EDGE, 100 * edge.max(),
+            "the lowest alpha of the grid is chosen in %d of %d layers for over %.0f %% of the "
+            "targets (at most %.0f %%): a lower alphas.low may fit better",
+            len(lowest), n, 100 * AT_LOWEST, 100 * lowest.max(),
         )  # fmt: skip

@@ -59,6 +59,7 @@ def nested_rows(table: pd.DataFrame, best: np.ndarray) -> pd.DataFrame:
             **undefined.loc[(subject, region)].to_dict(),
             "alpha": group["alpha"].median(),
             "alpha_at_edge": group["alpha_at_edge"].mean(),
+            "alpha_at_lowest": group["alpha_at_lowest"].mean(),
             "units_per_row": group["units_per_row"].median(),
             "reduction": ", ".join(sorted(set(group["reduction"]))),
         }

@@ -17,8 +17,8 @@ OF_CHOSEN = ("r_null", "r_p", "unique_r2", "unique_null", "unique_p")
 COLUMNS = (
     "layer", "layer_index", "depth", "subject", "region", "fold", "r", "r_sd", "r_stacked",
     "r_null", "r_p", "r2", "unique_r2", "unique_null", "unique_p", "beyond", "n_targets",
-    "n_undefined", "reason", "n_missed", "alpha", "alpha_at_edge", "units_per_row",
-    "reduction", "chosen",
+    "n_undefined", "reason", "n_missed", "alpha", "alpha_at_edge", "alpha_at_lowest",
+    "units_per_row", "reduction", "chosen",
 )  # fmt: skip
 
 Columns = dict[str, list[Any]]
@@ -134,8 +134,11 @@ def summarise(
             index = scores.alpha[:, scored]
             rows["alpha"] = _with_whole(np.median, np.nanmedian, grid[index], lost[:, inside])
             if grid.size > 1:
-                edge = (index == 0) | (index == grid.size - 1)
-                rows["alpha_at_edge"] = _with_whole(np.mean, np.nanmean, edge, lost[:, inside])
+                lowest = index == grid.size - 1
+                for name, at in (
+                    ("alpha_at_edge", lowest | (index == 0)), ("alpha_at_lowest", lowest),
+                ):  # fmt: skip
+                    rows[name] = _with_whole(np.mean, np.nanmean, at, lost[:, inside])
         parts.append(rows)
     return table_of(parts)
 
@@ -176,6 +179,7 @@ def fold_rows(subject: str, region: str, values: np.ndarray, n_targets: int) -> 
         "reason": [""] * n_rows,
         "alpha": [np.nan] * n_rows,
         "alpha_at_edge": [np.nan] * n_rows,
+        "alpha_at_lowest": [np.nan] * n_rows,
     }
 
 
