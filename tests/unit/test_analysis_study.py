@@ -127,7 +127,7 @@ def reading_times(scores, seed=5):
     )
     behaviors = whole.assign(value=0.5 + 0.3 * noise.random(len(whole)))
     stories = [
-        behaviors.assign(kind="story", group=k, value=behaviors["value"] + k / 100)
+        behaviors.assign(kind="story", group=k, n=60, value=behaviors["value"] + k / 100)
         for k in range(5)
     ]
     return {"behaviors": behaviors, "stories": pd.concat(stories, ignore_index=True)}

@@ -4,7 +4,7 @@ import pandas as pd
 
 from brainalign.analysis.averages import dataset_scores
 from brainalign.analysis.crossed import STIMULI
-from brainalign.behavior.fits import UNFITTED
+from brainalign.behavior.fits import GAINS, UNFITTED
 
 EVERY = "all"
 MEASURED = ["simulated", "mode", "kind", "measure"]
@@ -58,9 +58,30 @@ def _behavior(
     values = behaviors.assign(kind="reading-times")[VALUES]
     if stories is None:
         return values, pd.DataFrame(columns=UNITS)
-    units = stories[stories["kind"] == "story"].rename(columns={"group": "fold"})
+    units = by_words(stories[stories["kind"] == "story"]).rename(columns={"group": "fold"})
     units = units.assign(
         subject=EVERY, fold=units["fold"].astype(str), kind="reading-times", held_out=STIMULI,
         fitted=~units["measure"].isin(UNFITTED),
     )  # fmt: skip
     return values, units[UNITS]
+
+
+def by_words(stories: pd.DataFrame) -> pd.DataFrame:
+    """Stories whose gains count by their share of the words, so that their mean is the gain over
+    all words: the gain, plus each story's deviation from it times its words over the mean number.
+
+    (The linearised ratio of sums to counts: Cochran 1977, Sampling Techniques, section 6.3.)
+
+    `stories` : `benchmark`, `model`, `measure`, `n` words, `value`.
+    """
+    means = stories["measure"].isin(GAINS) & stories["value"].notna()
+    part = stories[means]
+    keys = [part[name] for name in ("benchmark", "model", "measure")]
+    n = part["n"].astype(float)
+
+    def sums(values: pd.Series) -> pd.Series:
+        return values.groupby(keys, sort=False).transform("sum")
+
+    gain = sums(n * part["value"]) / sums(n)
+    share = n / n.groupby(keys, sort=False).transform("mean")
+    return stories.assign(value=stories["value"].mask(means, gain + share * (part["value"] - gain)))
