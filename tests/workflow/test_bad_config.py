@@ -568,7 +568,7 @@ def test_instruction_data_of_a_tuned_model(
 
 
 @pytest.mark.parametrize(
-    "path", sorted([REPOSITORY / "config.yaml", *REPOSITORY.glob("studies/*")])
+    "path", sorted([REPOSITORY / "config.yaml", *REPOSITORY.glob("studies/*.yaml")])
 )
 def test_shipped_studies_are_valid(path) -> None:
     assert duplicate_keys(path) == []
