@@ -68,7 +68,6 @@ localrules:
 rule all:
     default_target: True
     input:
-        target_scores(),
         tables(),
         figures("svg", "png"),
         pages(),

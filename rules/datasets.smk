@@ -65,7 +65,7 @@ rule prepare_dataset:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=memory(4000),
+        mem_mb=lambda wildcards, attempt: dataset_source(wildcards).memory * attempt,
         runtime=run_time(60),
     params:
         source=dataset_key("source"),

@@ -18,7 +18,7 @@ small_counts = questions_world.small_counts  # MMLU and BBH are small here, too
 UNNOTICED = {"wikitext2", "natural-stories-maze", "reading-brain"}
 
 # A flip may make HDF5 ask for gigabytes. Each has a published hash; Tuckute's stands for all.
-HDF5 = {"pereira2018", "blank2014", "fedorenko2016", "futrell2018"}
+HDF5 = {"pereira2018", "blank2014", "fedorenko2016", "futrell2018", "lebel2023, scan"}
 
 
 @pytest.fixture(scope="module")

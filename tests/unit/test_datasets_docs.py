@@ -26,6 +26,9 @@ CARDS = {
     "reading-brain": "reading-brain",
     "futrell2018": "futrell2018",
     "langloc": "langloc",
+    "lebel2023": "lebel2023, words",
+    "narratives": "narratives, words",
+    "petit-prince": "petit-prince, words",
 }
 NOT_BRAIN = [SOURCES[kind] for kind in ("questions", "text", "instructions")]
 TABLES = {

@@ -264,7 +264,44 @@ def infinite(data):
     return data.assign(responses=(data["responses"].dims, values))
 
 
+EYE = [[2, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]]
+SUBJECTS = ("anna", "ben", "cleo")
+
+
+def placed(affine=EYE, grid=(91, 109, 91), subjects=SUBJECTS, **coordinates):
+    """Gives the targets places in mm, and the subjects an affine."""
+    places = {axis: ("target", np.arange(6.0)) for axis in "xyz"} | coordinates
+    attributes = {"affine": affine, "grid": grid}
+    return in_array(
+        lambda data: data.assign_coords(
+            {name: place for name, place in places.items() if place is not None}
+        ).assign_attrs(
+            {
+                name: json.dumps({subject: value for subject in subjects})
+                for name, value in attributes.items()
+            }
+        )
+    )
+
+
+def test_places_of_targets_are_kept(folder):
+    placed()()
+    responses = read().responses
+    assert responses["y"].values.tolist() == [0, 1, 2, 3, 4, 5]
+    assert json.loads(responses.attrs["affine"])["ben"] == EYE
+
+
 BAD = {
+    "a singular affine": (placed([*EYE[:2], EYE[1], EYE[3]]), "subject anna: the affine .* cannot"),
+    "an affine of 3 rows": (placed(EYE[:3]), "subject anna: the affine .* cannot be inverted"),
+    "an affine with NaN": (placed([[np.nan] * 4, *EYE[1:]]), "the affine .* cannot be inverted"),
+    "an affine of nobody": (placed(subjects=SUBJECTS[:2]), "affine: nothing of subject cleo"),
+    "an affine of words": (placed("eye"), "attribute affine is no JSON of numbers"),
+    "a flat grid": (placed(grid=(91, 109)), r"subject anna: grid \[91\.0, 109\.0\]"),
+    "no z": (placed(z=None), "coordinates x, y, z .* come together; it has x, y"),
+    "a place that is none": (
+        placed(z=("target", [0, 1, 2, 3, 4, np.nan])), "coordinate z holds other than finite"
+    ),
     "id twice": (cell(5, "stimulus_id", "fox.04"), "row 7: .* 'fox.04' is that of row 6"),
     "empty text": (cell(7, "text", " "), r"stimulus fox\.07: the text is empty"),
     "no text": (cell(7, "text", ""), r"stimulus fox\.07: the text is empty"),

@@ -206,6 +206,9 @@ SOURCES = {
         {"type": "futrell2018"},
         {"type": "wehbe2014"},
         {"type": "langloc"},
+        {"type": "lebel2023"},
+        {"type": "narratives", "scans": {"tunnel": ["sub-004_task-tunnel"]}},
+        {"type": "petit-prince", "runs": {"EN057": list(range(15, 24))}},
         {"type": "own", "stimuli": "a.csv", "responses": "a.nc"},
     ],
     "questions": [

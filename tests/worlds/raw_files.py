@@ -11,10 +11,13 @@ from brainalign.datasets import (
     fedorenko2016,
     futrell2018,
     langloc,
+    lebel2023,
     mmlu,
+    narratives,
     natural_stories,
     natural_stories_maze,
     pereira2018,
+    petit_prince,
     reading_brain,
     tuckute2024,
     wehbe2014,
@@ -38,6 +41,7 @@ from dataset_files import (
 )
 
 from worlds import alice as alice_world
+from worlds import listening as listening_world
 from worlds import natural_stories as stories_world
 from worlds import questions as questions_world
 
@@ -80,6 +84,14 @@ def stories_files(readers):
     return files
 
 
+def listening_files(write):
+    def files(folder):
+        write(folder)
+        return listening_world.records(folder)
+
+    return files
+
+
 def bbh_hub(folder):
     prompts = [r for r in questions_world.write_bbh(folder) if "cot-prompts" in r.name]
     hub = []
@@ -102,6 +114,27 @@ ALICE = prepared(alice, {})
 MEANS = prepared(natural_stories, {"readers": "mean"})
 EACH = prepared(natural_stories, {"readers": "each"})
 WEHBE = prepared(wehbe2014, {})
+LEBEL = (
+    listening_files(listening_world.write_lebel),
+    prepared(lebel2023, {"subjects": ("UTS01",), "stories": tuple(listening_world.LEBEL)}),
+)
+NARRATIVES = (
+    listening_files(listening_world.write_narratives),
+    prepared(
+        narratives,
+        {
+            "scans": listening_world.SCANS,
+            "derivative": "fmriprep",
+            "space": "MNI152NLin2009cAsym",
+            "confounds": "acompcor",
+        },
+    ),
+)
+NARRATIVES_SCAN = "ds002345/derivatives/fmriprep/sub-004/func/sub-004_task-tunnel"
+PETIT_PRINCE = (
+    listening_files(listening_world.write_petit_prince),
+    prepared(petit_prince, {"runs": listening_world.RUNS, "sections": (1, 2)}),
+)
 # name → (writer of the records, reader, the file that is damaged)
 KINDS = {
     "pereira2018": assembly(pereira2018, pereira, write_hdf5, {"experiment": 243}),
@@ -130,6 +163,21 @@ KINDS = {
     "wehbe2014, words": (write_wehbe, WEHBE, "stimuli_words.npy"),
     "wehbe2014, masks": (write_wehbe, WEHBE, "HP_subj_roi_inds.npy"),
     "langloc": (write_langloc, prepared(langloc, {}), "langloc_fmri_run1_stim_set1.csv"),
+    "lebel2023, words": (*LEBEL, "ds003020/derivative/TextGrids/souls.TextGrid"),
+    "lebel2023, scan": (*LEBEL, "ds003020/derivative/preprocessed_data/UTS01/souls.hf5"),
+    "narratives, words": (*NARRATIVES, "ds002345/stimuli/gentle/tunnel/align.csv"),
+    "narratives, scan": (
+        *NARRATIVES,
+        f"{NARRATIVES_SCAN}_space-MNI152NLin2009cAsym_res-native_desc-preproc_bold.nii.gz",
+    ),
+    "narratives, confounds": (*NARRATIVES, f"{NARRATIVES_SCAN}_desc-confounds_regressors.tsv"),
+    "narratives, components": (*NARRATIVES, f"{NARRATIVES_SCAN}_desc-confounds_regressors.json"),
+    "petit-prince, words": (*PETIT_PRINCE, "ds003643/annotation/EN/lppEN_word_information.csv"),
+    "petit-prince, scan": (
+        *PETIT_PRINCE,
+        "ds003643/derivatives/sub-EN057/func/"
+        "sub-EN057_task-lppEN_run-21_space-MNIColin27_desc-preproc_bold.nii.gz",
+    ),
     "mmlu, csv": (questions_world.write_mmlu_csv, questions(mmlu, {}), "anatomy_test.csv.gz"),
     "mmlu, hub": (
         questions_world.write_mmlu_hub,

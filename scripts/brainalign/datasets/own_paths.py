@@ -2,7 +2,7 @@
 
 from brainalign.settings import Settings
 
-KEYS = ("path", "stimuli", "responses", "targets", "atlas")
+KEYS = ("path", "stimuli", "responses", "targets", "atlas", "mask")
 
 
 def own_paths(source: Settings) -> list[str]:

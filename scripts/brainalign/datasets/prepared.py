@@ -12,6 +12,8 @@ import xarray as xr
 from brainalign.datasets.raw import Record
 from brainalign.errors import InputError
 
+PART = 1 << 20  # values that are looked at together
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -67,8 +69,7 @@ def card(
     checks : further measured facts under their own names.
     """
     values = responses["responses"]
-    array = values.values
-    missing = np.isnan(array)
+    missing, mean, sd = moments(values.values)
     return {
         "dataset": dataset,
         "citation": citation,
@@ -84,9 +85,9 @@ def card(
         "responses": {"dimensions": list(values.dims), "shape": list(values.shape)},
         "subjects": sorted(set(responses["subject"].values.astype(str).tolist())),
         "regions": sorted(set(responses["region"].values.astype(str).tolist())),
-        "missing_share": float(missing.mean()),
-        "mean": float(np.nanmean(array)),
-        "sd": float(np.nanstd(array)),
+        "missing_share": missing,
+        "mean": mean,
+        "sd": sd,
         "dropped": [dict(entry) for entry in dropped],
         "changed": list(changed),
         "notes": list(notes),
@@ -95,6 +96,20 @@ def card(
         "raw_sha256": {record.name: record.sha256 for record in records},
         **checks,
     }
+
+
+def moments(values: np.ndarray) -> tuple[float, float, float]:
+    """The share of NaN, and mean and standard deviation of the others, in parts of the rows.
+
+    A whole brain's responses fill the memory: no second array of their size is made.
+    """
+    parts = np.array_split(values, 1 + values.size // PART)
+    n = sum(int((~np.isnan(part)).sum()) for part in parts)
+    if not n:
+        return 1.0, np.nan, np.nan
+    mean = sum(float(np.nansum(part, dtype=np.float64)) for part in parts) / n
+    squares = sum(float(np.nansum((part - np.float64(mean)) ** 2)) for part in parts)
+    return 1 - n / values.size, mean, float(np.sqrt(squares / n))
 
 
 def expect(found: Any, expected: Any, where: str, what: str, tolerance: float = 0.0) -> None:

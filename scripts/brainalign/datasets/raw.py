@@ -7,7 +7,7 @@ import io
 import logging
 import shutil
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -200,8 +200,8 @@ def table_rows(record: Record, columns: Sequence[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def tab_separated(record: Record, columns: Sequence[str]) -> "pd.DataFrame":
-    """`columns` of a located table of tab-separated text, every cell a string as it stands.
+def tab_separated(record: Record, columns: Sequence[str] | None = None) -> "pd.DataFrame":
+    """`columns` (None: all) of a located table of tab-separated text, cells as they stand.
 
     Quote marks and `n/a` are words like others.
 
@@ -220,13 +220,26 @@ def tab_separated(record: Record, columns: Sequence[str]) -> "pd.DataFrame":
         )
     except ValueError as error:  # of which pandas' errors of parsing are kinds
         raise InputError(f"{record.path}: not a tab-separated table ({error})") from error
+    columns = list(table.columns if columns is None else columns)
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise InputError(
             f"{record.path}: column {', '.join(missing)} is missing; it has "
             f"{', '.join(table.columns)}"
         )
-    return table[list(columns)].fillna("")
+    return table[columns].fillna("")
+
+
+def needed(files: Mapping[str, Record], name: str, what: str) -> Record:
+    """The located file of a name; `what` is told of one that is not there.
+
+    Raises
+    ------
+    InputError : no such file.
+    """
+    if name not in files:
+        raise InputError(f"{name}: {what} is not among the raw files")
+    return files[name]
 
 
 def by_name(records: Iterable[Record]) -> dict[str, Record]:

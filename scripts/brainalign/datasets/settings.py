@@ -3,6 +3,7 @@
 The module that reads a source is named like its type, unless its class says otherwise (`reader`).
 """
 
+from collections.abc import Collection, Iterable
 from pathlib import PurePath
 from typing import Annotated, ClassVar, Literal
 
@@ -19,10 +20,11 @@ class Source(Settings, tag_field="type", frozen=True):
     timed : rows are volumes of a scan. reading : responses are reading times. neighbours : rows
     follow each other in a text or scan. measures : several of each word, a region each; a benchmark
     names one. localizer : stimuli of two conditions, to which nobody's responses are known. None:
-    only the files tell.
+    only the files tell. memory : MB that a cluster gives the job that prepares it.
     """
 
     reader: ClassVar[str] = ""
+    memory: ClassVar[int] = 4000
 
     timed: ClassVar[bool | None] = False
     reading: ClassVar[bool | None] = False
@@ -171,6 +173,152 @@ class Wehbe2014(Source, tag="wehbe2014", frozen=True):
     timed = True
 
 
+LEBEL_STORIES = (
+    "alternateithicatom", "souls", "avatar", "legacy", "odetostepfather",
+    "undertheinfluence", "howtodraw", "myfirstdaywiththeyankees", "naked", "life",
+    "stagefright", "tildeath", "fromboyhoodtofatherhood", "sloth", "exorcism",
+    "haveyoumethimyet", "adollshouse", "inamoment", "theclosetthatateeverything",
+    "adventuresinsayingyes", "buck",
+    "swimmingwithastronauts", "thatthingonmyarm", "eyespy", "itsabox", "hangtime",
+)  # fmt: skip
+LEBEL_TEST = "wheretheressmoke"
+
+
+class Lebel2023(Source, tag="lebel2023", frozen=True):
+    """LeBel 2023: fMRI of listeners to stories, every voxel of the cortex."""
+
+    timed = True
+    memory = 16000
+
+    subjects: Annotated[
+        tuple[Annotated[str, key("", pattern=r"^UTS\d\d$", allowed="a subject: UTS01")], ...],
+        key("whose scans are read", min_length=1, unique=True),
+    ] = ("UTS03",)
+    stories: Annotated[
+        tuple[Annotated[str, key("", pattern=r"^\w+$")], ...],
+        key("in the order of the responses", min_length=1, unique=True),
+    ] = (*LEBEL_STORIES, LEBEL_TEST)
+    test: Annotated[tuple[str, ...], key("stories that are held out", unique=True)] = (LEBEL_TEST,)
+    places: Annotated[bool, key("where voxels lie, from the cortical masks, for maps")] = True
+
+    def __post_init__(self) -> None:
+        _check_test(self.test, self.stories)
+
+
+class Narratives(Source, tag="narratives", frozen=True):
+    """Narratives: fMRI of listeners to stories, voxels or vertices of the cortex."""
+
+    timed = True
+    memory = 16000
+
+    scans: Annotated[
+        dict[
+            Annotated[str, key("", pattern=r"^\w+$")],
+            Annotated[
+                tuple[
+                    Annotated[
+                        str,
+                        key(
+                            "",
+                            pattern=r"^sub-\d{3}_task-[a-z0-9]+(_run-\d+)?$",
+                            allowed="a scan: sub-004_task-tunnel",
+                        ),
+                    ],
+                    ...,
+                ],
+                key("", min_length=1, unique=True),
+            ],
+        ],
+        key("of each story its scans, as their files begin: sub-004_task-tunnel", min_length=1),
+    ]
+    derivative: Annotated[
+        Literal["fmriprep", "afni-smooth", "afni-nosmooth"],
+        key("whose outputs are read; the authors took confounds out of both of AFNI's"),
+    ] = "afni-nosmooth"
+    space: Annotated[
+        Literal["fsaverage6", "MNI152NLin2009cAsym"], key("surface (GIFTI) or volume (NIfTI)")
+    ] = "fsaverage6"
+    confounds: Annotated[
+        Literal["none", "motion6", "motion24", "acompcor"],
+        key("of fMRIPrep's table, taken out of each of its scans"),
+    ] = "none"
+    text: Annotated[
+        Literal["transcript", "aligned"],
+        key("words with the transcript's punctuation, or as the alignment has them"),
+    ] = "transcript"
+    test: Annotated[tuple[str, ...], key("stories that are held out", unique=True)] = ()
+
+    def __post_init__(self) -> None:
+        _check_test(self.test, self.scans)
+        scans = [scan for own in self.scans.values() for scan in own]
+        for scan in scans:
+            if scans.count(scan) > 1:
+                raise InputError(f"scans: {scan} stands in two stories, expected one")
+        if self.confounds != "none" and self.derivative != "fmriprep":
+            raise InputError(
+                f"confounds: {self.confounds}, but the authors took confounds out of "
+                f"{self.derivative}; take none, or derivative fmriprep"
+            )
+
+
+SECTIONS = tuple(range(1, 10))
+
+
+class PetitPrince(Source, tag="petit-prince", frozen=True):
+    """Le Petit Prince, English: fMRI of listeners to an audiobook, every voxel of the brain."""
+
+    timed = True
+    memory = 16000
+
+    runs: Annotated[
+        dict[
+            Annotated[str, key("", pattern=r"^EN\d{3}$", allowed="a subject: EN057")],
+            Annotated[
+                tuple[Annotated[int, key("", ge=0)], ...], key("", min_length=1, unique=True)
+            ],
+        ],
+        key(
+            "of each subject the numbers in the names of its runs, in the order of the sections",
+            min_length=1,
+        ),
+    ]
+    sections: Annotated[
+        tuple[Annotated[int, key("", ge=1, le=9)], ...],
+        key("of the book, that are read", min_length=1, unique=True),
+    ] = SECTIONS
+    mask: (
+        Annotated[
+            str,
+            key(
+                "NIfTI of the voxels that are read; default: all that vary",
+                pattern=r"\.nii(\.gz)?$",
+                allowed="a path that ends in .nii or .nii.gz",
+            ),
+        ]
+        | None
+    ) = None
+    test: Annotated[
+        tuple[Annotated[int, key("", ge=1, le=9)], ...],
+        key("sections that are held out", unique=True),
+    ] = ()
+
+    def __post_init__(self) -> None:
+        _check_test(self.test, self.sections)
+        for subject, runs in self.runs.items():
+            if len(runs) != len(self.sections):
+                raise InputError(
+                    f"runs.{subject}: {len(runs)} runs for {len(self.sections)} sections, expected "
+                    "one each"
+                )
+
+
+def _check_test(test: Iterable[object], stories: Collection[object]) -> None:
+    for one in test:
+        if one not in stories:
+            known = ", ".join(map(str, stories))
+            raise InputError(f"test: {one!r} is not among those that are read: {known}")
+
+
 class Futrell2018(Source, tag="futrell2018", frozen=True):
     """Futrell 2018: reading times as Brain-Score packages them."""
 
@@ -203,6 +351,9 @@ RealDataset = (
     | Pereira2018
     | Blank2014
     | Wehbe2014
+    | Lebel2023
+    | Narratives
+    | PetitPrince
     | Futrell2018
     | Tuckute2024
     | Fedorenko2016

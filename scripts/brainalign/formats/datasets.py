@@ -1,5 +1,6 @@
 """A prepared dataset: the stimuli table and the responses array, checked against each other."""
 
+import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from brainalign.formats.tables import read_table, write_table
 STIMULUS_COLUMNS = (
     "stimulus_id", "text", "context_group", "position", "split_group", "onset", "offset",
 )  # fmt: skip
+PLACES = ("x", "y", "z")
 TARGET_COORDINATES = ("target_id", "subject", "region")
 RESPONSE_ATTRIBUTES = ("kind", "units", "source", "licence", "simulated")
 KINDS = ("brain", "reading-times", "localizer")
@@ -168,12 +170,13 @@ def check_responses(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) ->
         _check_volumes(responses, stimuli, where)
     else:
         _check_rows(responses, stimuli, where)
+    _check_places(responses, where)
     array = values.values
-    if np.isinf(array).any():
-        raise InputError(
-            f"{where}: infinite responses in row {int(np.argwhere(np.isinf(array))[0][0])}"
-        )
-    silent = np.isnan(array).all(axis=0)
+    silent = np.ones(array.shape[1], dtype=bool)
+    for row, cells in enumerate(array):
+        if np.isinf(cells).any():
+            raise InputError(f"{where}: infinite responses in row {row}")
+        silent &= np.isnan(cells)
     if silent.any():
         first = responses["target_id"].values[silent][0]
         raise InputError(f"{where}: {int(silent.sum())} targets hold only NaN, first {first}")
@@ -196,6 +199,50 @@ def missed_rows(
         if rows.any() and not rows.all():
             missed[subject] = rows
     return missed
+
+
+def _check_places(responses: xr.Dataset, where: str) -> None:
+    """Places in mm come in three, finite, and affines lead from a voxel's index to them."""
+    present = [axis for axis in PLACES if axis in responses.coords]
+    for axis in present:
+        if len(present) < len(PLACES) or responses[axis].dims != ("target",):
+            raise InputError(
+                f"{where}: coordinates {', '.join(PLACES)} (mm, over target) come together; it has "
+                f"{', '.join(present)}"
+            )
+        if responses[axis].dtype.kind not in "fiu" or not np.isfinite(responses[axis]).all():
+            raise InputError(f"{where}: coordinate {axis} holds other than finite numbers (mm)")
+    if "affine" not in responses.attrs:
+        return
+    for subject, affine in _of_subjects(responses, "affine", where).items():
+        check_affine(affine, f"{where}: subject {subject}")
+    for subject, shape in _of_subjects(responses, "grid", where).items():
+        if shape.shape != (3,) or not (shape >= 1).all():
+            raise InputError(f"{where}: subject {subject}: grid {shape.tolist()}, expected 3 sizes")
+
+
+def _of_subjects(responses: xr.Dataset, name: str, where: str) -> dict[str, np.ndarray]:
+    """An attribute that is JSON: subject → numbers."""
+    try:
+        entries = json.loads(responses.attrs[name])
+        found = {subject: np.array(entry, np.float64) for subject, entry in entries.items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{where}: attribute {name} is no JSON of numbers for each subject ({error})"
+        ) from error
+    absent = [one for one in np.unique(responses["subject"].values.astype(str)) if one not in found]
+    if absent:
+        raise InputError(f"{where}: attribute {name}: nothing of subject {absent[0]}")
+    return found
+
+
+def check_affine(affine: np.ndarray, where: str) -> None:
+    """Raise an InputError unless an affine is finite float [4, 4] and can be inverted."""
+    whole = affine.shape == (4, 4) and np.isfinite(affine).all()
+    if not whole or np.linalg.matrix_rank(affine[:3, :3]) < 3:
+        raise InputError(
+            f"{where}: the affine {affine.tolist()} cannot be inverted: voxels have no place"
+        )
 
 
 def _check_moments(responses: xr.Dataset, where: str) -> None:
