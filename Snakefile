@@ -68,6 +68,7 @@ localrules:
 rule all:
     default_target: True
     input:
+        target_scores(),
         tables(),
         figures("svg", "png"),
         pages(),

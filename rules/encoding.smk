@@ -1,5 +1,8 @@
 """Brain alignment: how well each layer predicts the responses, and how well anything could."""
 
+# Benchmarks with a file of every target's scores → the layers that it holds.
+TARGET_LAYERS = {n: b.target_layers for n, b in ALIGNMENT.items() if b.target_layers}
+
 
 def nuisance_of(wildcards):
     """Baselines beyond which a benchmark asks for a model's unique variance; none of them has any."""
@@ -123,7 +126,7 @@ rule alignment:
         benchmark_of("alignment", "model", "benchmark")
     wildcard_constraints:
         model=one_of(NARROWED),
-        benchmark=one_of(ALIGNMENT),
+        benchmark=one_of(name for name in ALIGNMENT if name not in TARGET_LAYERS),
     conda:
         "../envs/encoding.yaml"
     resources:
@@ -136,3 +139,23 @@ rule alignment:
         code=code("alignment"),
     script:
         "../scripts/alignment.py"
+
+
+use rule alignment as alignment_of_targets with:
+    output:
+        alignment=result("alignment", "{model}", "{benchmark}.parquet"),
+        targets=result("alignment", "{model}", "{benchmark}.targets.nc"),
+    wildcard_constraints:
+        model=one_of(NARROWED),
+        benchmark=one_of(TARGET_LAYERS),
+    params:
+        target_layers=lambda wildcards: TARGET_LAYERS[wildcards.benchmark],
+
+
+def target_scores():
+    """The files of every target's scores, of the models that tables and figures show."""
+    return [
+        result("alignment", model, f"{benchmark}.targets.nc")
+        for model in MODELS
+        for benchmark in scored(model, TARGET_LAYERS)
+    ]

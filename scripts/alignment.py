@@ -7,6 +7,7 @@ from brainalign.devices import choose_device
 from brainalign.encoding.alignment import align
 from brainalign.encoding.finished_layers import FinishedLayers
 from brainalign.encoding.settings import Scoring
+from brainalign.encoding.target_scores import TargetFile
 from brainalign.formats.activations import open_activations
 from brainalign.formats.atomic import sha256_of
 from brainalign.formats.datasets import read_responses, read_stimuli
@@ -27,6 +28,7 @@ with job(snakemake.log[0]) as log:
             *(sha256_of(path) for path in snakemake.input), dict(snakemake.params.items()), device,
         ],
     )  # fmt: skip
+    targets = snakemake.output.get("targets")
     scores = align(
         open_activations(snakemake.input.activations),
         stimuli,
@@ -40,6 +42,7 @@ with job(snakemake.log[0]) as log:
         },
         finished=finished,
         selectivity=next(map(read_table, snakemake.input.selectivity), None),
+        targets=TargetFile(Path(targets), snakemake.params.target_layers) if targets else None,
     )
     write_table(scores, output)
     finished.discard()

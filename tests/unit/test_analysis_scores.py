@@ -18,7 +18,7 @@ def alignment(r: float) -> pd.DataFrame:
             "region": "all", "r": r, "r_sd": 0.0, "r_stacked": r, "r2": r * r, "unique_r2": 0.0,
             "n_targets": 3, "n_undefined": 0, "reason": "", "alpha": 1.0, "alpha_at_edge": 0.0,
             "chosen": True, "unique_null": 0.0, "unique_p": 1.0, "beyond": "", "units_per_row": 0.1,
-            "reduction": "",
+            "reduction": "", "r_null": 0.0, "r_p": 1.0, "group_p": 1.0, "n_significant": 0.0,
         }
         for subject in ("all", "s1", "s2")
         for fold in (-1, 0, 1)

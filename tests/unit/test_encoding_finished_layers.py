@@ -34,26 +34,32 @@ LEGACY_ONE = BENCHMARKS["the best layer"]
 class Job:
     """What Snakemake hands to the script."""
 
-    def __init__(self, folder, benchmark, seed=0):
+    def __init__(self, folder, benchmark, seed=0, targets=None):
         names = {"activations": "a.safetensors", "stimuli": "s.parquet", "responses": "r.nc"}
         self.input = InputFiles(fromdict={k: str(folder / v) for k, v in names.items()})
-        self.input._set_name("nuisance", len(names), end=len(names))
-        self.output = OutputFiles(fromdict={"alignment": str(folder / "made" / "b.parquet")})
+        for name in ("nuisance", "selectivity"):
+            self.input._set_name(name, len(names), end=len(names))
+        made = {"alignment": "b.parquet"} | ({"targets": "b.targets.nc"} if targets else {})
+        self.output = OutputFiles(fromdict={k: str(folder / "made" / v) for k, v in made.items()})
         settings = {"scoring": plain(scoring(benchmark)), "seed": seed, "nuisance": []}
+        settings |= {"target_layers": targets} if targets else {}
         self.params = Params(fromdict=settings)
         self.log = Log(toclone=[str(folder / "log.txt")])
         self.config = {"device": "cpu"}
 
 
-def run(folder, benchmark, seed=0):
-    """Run the script; its table's bytes."""
-    job = Job(folder, benchmark, seed)
+def run(folder, benchmark, seed=0, targets=None):
+    """Run the script; the bytes of its table, and of the scores of every target."""
+    job = Job(folder, benchmark, seed, targets)
     runpy.run_path(str(REPOSITORY / "scripts" / "alignment.py"), {"snakemake": job})
-    assert [path.name for path in (folder / "made").iterdir()] == ["b.parquet"]
-    return (folder / "made" / "b.parquet").read_bytes()
+    made = sorted((folder / "made").iterdir())
+    assert (
+        made == [folder / "made" / "b.parquet", folder / "made" / "b.targets.nc"][: len(job.output)]
+    )
+    return [path.read_bytes() for path in made]
 
 
-def run_and_be_killed(folder, benchmark, after):
+def run_and_be_killed(folder, benchmark, after, targets):
     written = []
     write = FinishedLayers._write
 
@@ -64,18 +70,21 @@ def run_and_be_killed(folder, benchmark, after):
             os.kill(os.getpid(), signal.SIGKILL)
 
     FinishedLayers._write = write_and_die
-    run(folder, benchmark)
+    run(folder, benchmark, targets=targets)
 
 
-def kill(folder, benchmark, after=3):
+def kill(folder, benchmark, after=3, targets=None):
     """A separate process runs the script, and is killed once so many layers are finished."""
     process = multiprocessing.get_context("fork").Process(
-        target=run_and_be_killed, args=(folder, benchmark, after)
+        target=run_and_be_killed, args=(folder, benchmark, after, targets)
     )
     process.start()
     process.join(120)
     assert process.exitcode == -signal.SIGKILL
-    assert [path.name for path in (folder / "made").iterdir()] == [".b.layers"]
+    left = {path.name for path in (folder / "made").iterdir() if path.suffix != ".tmp"}
+    assert left == {".b.layers"}
+    for path in (folder / "made").glob("*.tmp"):
+        path.unlink()
 
 
 @pytest.fixture
@@ -113,6 +122,17 @@ def test_a_killed_alignment_goes_on_and_gives_the_same_bytes(folder, scored, ben
     kill(folder, BENCHMARKS[benchmark])
     scored.clear()
     assert run(folder, BENCHMARKS[benchmark]) == expected
+    assert scored == list(LAYERS[3:])
+
+
+@pytest.mark.parametrize("benchmark", list(BENCHMARKS)[:3])
+def test_so_do_the_scores_of_every_target(folder, scored, benchmark):
+    expected = run(folder, BENCHMARKS[benchmark], targets="all")
+    for path in (folder / "made").iterdir():
+        path.unlink()
+    kill(folder, BENCHMARKS[benchmark], targets="all")
+    scored.clear()
+    assert run(folder, BENCHMARKS[benchmark], targets="all") == expected
     assert scored == list(LAYERS[3:])
 
 

@@ -97,6 +97,13 @@ LITTLE = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much,
                            HealthCheck.function_scoped_fixture],
 )  # fmt: skip
+CHANCE = st.fixed_dictionaries(
+    {"permutations": st.just(20)},
+    optional={
+        "distribution": st.sampled_from(["test", "refit"]),
+        "method": st.sampled_from(["blocks", "shifts", "phases"]),
+    },
+)
 # What a benchmark may ask of 240 rows in 24 groups: larger numbers are refused for the data's sake.
 SMALL = {
     "folds": st.integers(2, 4), "inner_folds": st.integers(2, 3), "train": st.floats(0.5, 0.9),
@@ -104,6 +111,7 @@ SMALL = {
     "trim_seconds": st.none(), "timing": st.none(), "unique_variance": st.none(),
     "n": st.integers(1, 3), "dimensions": st.integers(1, 5), "permutations": st.integers(0, 2),
     "bootstraps": st.integers(2, 4), "splits": st.integers(1, 3), "subsets": st.integers(1, 3),
+    "chance": st.none() | CHANCE,
 }  # fmt: skip
 
 

@@ -156,6 +156,10 @@ CONFIG_EDITS: dict[str, tuple[str, object, set[str]]] = {
         f"alignment.{BRAIN[0]}.layers", "nested",
         {*every(lambda m: brain(m, BRAIN[:1]), MODELS), *SCORES},
     ),
+    "a file of every target's scores": (
+        f"alignment.{BRAIN[0]}.targets", True,
+        {*every(lambda m: {f"alignment_of_targets {m},{BRAIN[0]}"}, MODELS), *SCORES},
+    ),
     "a default that is said": (f"alignment.{BRAIN[0]}.epsilon", 0.0, set()),
     "the noise of simulated voxels": (
         "simulation.voxel_noise", 0.9,

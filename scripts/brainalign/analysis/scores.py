@@ -13,9 +13,10 @@ from brainalign.errors import InputError
 SCORE_COLUMNS = (
     "model", "label", "base", "family", "role", "tuned", "parameters", "published", "dataset",
     "benchmark", "companion", "mode", "layer_choice", "layer", "depth", "region", "r", "r_stacked",
-    "ceiling", "ceiling_method", "ceiling_note", "ratio", "low", "high", "scope", "r2", "unique_r2",
-    "unique_low", "unique_high", "unique_null", "unique_p", "beyond", "n_targets", "n_undefined",
-    "n_subjects", "n_stimuli", "alpha_at_edge", "units_per_row", "reduction", "simulated",
+    "ceiling", "ceiling_method", "ceiling_note", "ratio", "low", "high", "scope", "r_null", "r_p",
+    "group_p", "r2", "unique_r2", "unique_low", "unique_high", "unique_null", "unique_p", "beyond",
+    "n_targets", "n_significant", "n_undefined", "n_subjects", "n_stimuli", "alpha_at_edge",
+    "units_per_row", "reduction", "simulated",
 )  # fmt: skip
 SIMILARITY_COLUMNS = (
     "model", "label", "base", "family", "role", "tuned", "parameters", "published", "dataset",
@@ -25,7 +26,7 @@ SIMILARITY_COLUMNS = (
 )  # fmt: skip
 SUBJECT_COLUMNS = (
     "model", "base", "family", "role", "dataset", "benchmark", "mode", "subject", "fold",
-    "held_out", "r", "n_targets", "simulated",
+    "held_out", "r", "r_p", "n_targets", "n_significant", "simulated",
 )  # fmt: skip
 LAYER_COLUMNS = (
     "model", "label", "base", "family", "role", "dataset", "benchmark", "mode", "layer",

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -10,17 +11,13 @@ import xarray as xr
 
 from brainalign.encoding.banded import Nuisance, held_out_autocorrelation
 from brainalign.encoding.benchmark import Benchmark, read_benchmark
+from brainalign.encoding.chance import check_chance, null_distribution
+from brainalign.encoding.chosen import put_chance, put_null, put_unique
 from brainalign.encoding.correlation import Aggregate
 from brainalign.encoding.features import Features
 from brainalign.encoding.finished_layers import FinishedLayers, LayerScores
 from brainalign.encoding.language_units import with_units
-from brainalign.encoding.layer_choice import (
-    best_layer,
-    best_layers,
-    nearest_in_depth,
-    nested_rows,
-    overall,
-)
+from brainalign.encoding.layer_choice import LayerChoice, nested_rows, overall
 from brainalign.encoding.layers import FeatureReader, Layers, words_to_volumes
 from brainalign.encoding.responses import Responses, gather_responses
 from brainalign.encoding.scorers import Scorer, make_scorer
@@ -30,10 +27,9 @@ from brainalign.encoding.summary import (
     COLUMNS,
     OF_CHOSEN,
     Scores,
-    mean_of_defined,
     reason,
-    with_mean,
 )
+from brainalign.encoding.target_scores import TargetFile, TargetScores, target_scores
 from brainalign.formats.activations import ActivationFile
 
 LOG = logging.getLogger("brainalign")
@@ -50,6 +46,7 @@ def align(
     nuisance: Mapping[str, ActivationFile] | None = None,
     finished: FinishedLayers | None = None,
     selectivity: pd.DataFrame | None = None,
+    targets: TargetFile | None = None,
 ) -> pd.DataFrame:
     """Score all layers of an activation file under the settings of a benchmark.
 
@@ -59,6 +56,7 @@ def align(
     finished : as of `score_model`.
     selectivity : of the model's units, where the benchmark keeps those that prefer sentences or
         non-words (`language_units.selectivity`).
+    targets : where the scores of every target go; None: nowhere.
 
     Raises
     ------
@@ -67,6 +65,7 @@ def align(
     """
     responses = gather_responses(dataset, scoring.timing, device)
     benchmark = read_benchmark(scoring, stimuli, dataset, seed)
+    check_chance(responses, benchmark)
     words = words_to_volumes(scoring.timing, stimuli, dataset)
     reader = FeatureReader(stimuli, dataset, words, benchmark.intercept, device, seed)
     _report_targets(responses)
@@ -80,7 +79,11 @@ def align(
     if reduce is not None and reduce.method in UNIT_METHODS:
         activations, reduce = with_units(activations, reduce, selectivity, seed), None
     layers = reader.layers(activations, reduce)
-    return score_model(layers, activations.layers, responses, benchmark, beyond, finished)
+    names = activations.layers
+    with (
+        target_scores(targets, dataset, responses, names, benchmark) if targets else nullcontext()
+    ) as kept:
+        return score_model(layers, names, responses, benchmark, beyond, finished, kept)
 
 
 def _nuisance(
@@ -114,6 +117,7 @@ def score_model(
     benchmark: Benchmark,
     nuisance: Nuisance | None = None,
     finished: FinishedLayers | None = None,
+    targets: TargetScores | None = None,
 ) -> pd.DataFrame:
     """The alignment table of a model (docs/architecture.md): every layer, and the chosen one.
 
@@ -124,31 +128,35 @@ def score_model(
     names : all layer names, in the model's order.
     nuisance : what the unique variance of the chosen layer is beyond.
     finished : keeps the scores of each layer, and has those that a stopped run has kept.
+    targets : takes the scores of every target.
     """
-    targets = responses.targets
-    aggregate = Aggregate(benchmark.aggregate, targets.subjects.tolist(), targets.regions.tolist())
+    of_targets = responses.targets
+    aggregate = Aggregate(
+        benchmark.aggregate, of_targets.subjects.tolist(), of_targets.regions.tolist()
+    )
     scorer = make_scorer(responses, benchmark, aggregate)
-    score = partial(_score, layers, scorer, benchmark, aggregate)
     nested = benchmark.layers == "nested"
+    keep = nested or targets is not None
+    score = partial(_score, layers, scorer, benchmark, aggregate, keep)
     tables: list[pd.DataFrame] = []
-    inner: list[Sequence[float]] = []
-    stack: Scores | None = None  # of each fold, the layer that its training rows choose so far
+    choice = LayerChoice(names, benchmark.layers, benchmark.stack, len(benchmark.splits))
+    stack: Scores | None = None  # of each fold, those of the layer that stands for the model so far
     for index, name in enumerate(names):
         layer = finished.scores_of(name, partial(score, name)) if finished else score(name)
         table = layer.table.assign(layer=name, layer_index=index)
         table["depth"] = index / max(len(names) - 1, 1)
         tables.append(table)
-        if nested:
-            inner.append(layer.inner)
-            stack = _stacked(stack, layer.scores, best_layers(np.asarray(inner)) == index)
+        if targets is not None and layer.scores is not None:
+            targets.layer(index, layer.scores)
+        chosen = choice.add(overall(table)["r"].iloc[0], layer.inner)
+        stack = _stacked(stack, layer.scores, chosen)
         _report(name, index, len(names), table)
     result = pd.concat(tables, ignore_index=True)
     _warn(result)
     result = result.assign(chosen=False, beyond="", **dict.fromkeys(OF_CHOSEN, np.nan))
     result["n_missed"] = 0
     if nested:
-        best = best_layers(np.asarray(inner))
-        rows = nested_rows(result, best)
+        rows = nested_rows(result, choice.best)
         if stack is not None:
             stacked = aggregate(stack.stacked)
             keys = zip(rows["subject"], rows["region"], rows["fold"], strict=True)
@@ -157,37 +165,49 @@ def score_model(
             ]
         result = pd.concat([result, rows], ignore_index=True)
     else:
-        index = (
-            nearest_in_depth(names, benchmark.layers, benchmark.stack)
-            if isinstance(benchmark.layers, float)
-            else best_layer(result)
-        )
-        best = np.full(len(benchmark.splits), index)
-        result.loc[result["layer_index"] == index, "chosen"] = True
+        result.loc[result["layer_index"] == choice.best[0], "chosen"] = True
     if responses.missed:
         result["n_missed"] = _missed(result, responses, benchmark.splits)
-    if scorer.permutations or nuisance is not None:
-        chosen = _of_folds(layers, names, best)
+    if targets is not None and stack is not None:
+        targets.chosen(stack, choice.best)
+    if scorer.permutations or nuisance is not None or benchmark.chance is not None:
+        of_folds = _of_folds(layers, names, choice.best)
         if scorer.permutations:
-            _put_null(result, "r", ("r_null", "r_p"), scorer.null(chosen))
+            put_null(result, "r", ("r_null", "r_p"), scorer.null(of_folds))
         if nuisance is not None:
-            _put_unique(result, nuisance, chosen, aggregate)
+            put_unique(result, nuisance, of_folds, aggregate)
+        if benchmark.chance is not None:
+            null = null_distribution(of_folds, responses, benchmark, aggregate)
+            put_chance(result, null, aggregate, benchmark.chance.level)
+            if targets is not None:
+                targets.put("p", null.p)
+                targets.put("q", null.q)
     return result[list(COLUMNS)]
 
 
 def _score(
-    layers: Layers, scorer: Scorer, benchmark: Benchmark, aggregate: Aggregate, name: str
+    layers: Layers,
+    scorer: Scorer,
+    benchmark: Benchmark,
+    aggregate: Aggregate,
+    keep: bool,
+    name: str,
 ) -> LayerScores:
-    """The scores of a layer, and what nested choice compares it by."""
+    """The scores of a layer, and what nested choice compares it by.
+
+    `keep`: the scores of every target, too.
+    """
     ((_, features),) = layers([name])
     table, scores = scorer.score(features)
     table = table.assign(reduction=features.reduction)
+    kept = scores if keep else None
     if benchmark.layers != "nested":
-        return LayerScores(table)
+        return LayerScores(table, scores=kept)
     if scores is not None and scores.inner_r is not None:
-        return LayerScores(table, tuple(aggregate(scores.inner_r)["all", "all"].tolist()), scores)
+        inner = tuple(aggregate(scores.inner_r)["all", "all"].tolist())
+        return LayerScores(table, inner, kept)
     inside = (scorer.overall_r(features, splits) for splits in benchmark.inner_folds())
-    return LayerScores(table, tuple(inside), scores)
+    return LayerScores(table, tuple(inside), kept)
 
 
 def _stacked(stack: Scores | None, layer: Scores | None, better: np.ndarray) -> Scores | None:
@@ -229,33 +249,6 @@ def _missed(table: pd.DataFrame, responses: Responses, splits: Sequence[Split]) 
     }
     counts |= most
     return [counts.get(key, 0) for key in zip(table["subject"], table["fold"], strict=True)]
-
-
-def _put_unique(
-    result: pd.DataFrame, nuisance: Nuisance, chosen: Sequence[Features], aggregate: Aggregate
-) -> None:
-    """Unique variance of the layer `chosen` in each fold, in its rows of the table."""
-    unique = {key: with_mean(values) for key, values in aggregate(nuisance.unique(chosen)).items()}
-    rows = result["chosen"]
-    cells = result.loc[rows, ["subject", "region", "fold"]].itertuples(index=False)
-    result.loc[rows, "unique_r2"] = [unique[who, where][fold + 1] for who, where, fold in cells]
-    result.loc[rows, "beyond"] = " ".join(nuisance.names)
-    if nuisance.shifts:
-        shifted = (aggregate(values)["all", "all"] for values in nuisance.null(chosen))
-        drawn = np.array([mean_of_defined(values) for values in shifted])
-        _put_null(result, "unique_r2", ("unique_null", "unique_p"), drawn)
-
-
-def _put_null(result: pd.DataFrame, column: str, into: tuple[str, str], drawn: np.ndarray) -> None:
-    """The mean of a null distribution, and the p of a value so large, beside the overall value.
-
-    p counts the value itself among the draws (Phipson & Smyth 2010): it is never 0.
-    """
-    row = overall(result[result["chosen"]]).index[0]
-    value = result.loc[row, column]
-    if not np.isnan(value) and not np.isnan(drawn).any():
-        p = (1 + (drawn >= value).sum()) / (1 + drawn.size)
-        result.loc[row, list(into)] = drawn.mean(), p
 
 
 def _of_folds(layers: Layers, names: Sequence[str], best: np.ndarray) -> list[Features]:

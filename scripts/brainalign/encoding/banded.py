@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace
 
 from brainalign.encoding.arrays import Array, fetch
 from brainalign.encoding.benchmark import Benchmark
+from brainalign.encoding.cells import Cell, cells
 from brainalign.encoding.correlation import agreement
 from brainalign.encoding.features import Features
 from brainalign.encoding.operators import Design
@@ -56,19 +56,6 @@ def with_copies(weights: np.ndarray) -> np.ndarray:
     every = np.vstack([weights, *more])
     _, first = np.unique(every.round(12), axis=0, return_index=True)
     return every[np.sort(first)]
-
-
-class Cell(NamedTuple):
-    """A fold of the targets whose subjects saw the same of it, and the folds inside it.
-
-    `inner` : positions in the training rows; empty where the penalty is not chosen by folds.
-    """
-
-    fold: int
-    columns: np.ndarray
-    responses: Responses
-    split: Split
-    inner: list[Split]
 
 
 @dataclass
@@ -200,7 +187,7 @@ class Nuisance:
         self.ridge = replace(RIDGE, intercept=benchmark.intercept)
         if isinstance(own, Ridge) and not own.shared:
             self.ridge = own
-        self.cells = self._cells()
+        self.cells = cells(responses, benchmark)
         self.weights = mixtures(len(spaces), candidates, benchmark.seed)
         self.searches = [self._alone(cell) for cell in self.cells]
 
@@ -234,24 +221,17 @@ class Nuisance:
             drawn.append(self.unique([moved[layer] for layer in features]))
         return np.stack(drawn)
 
-    def _cells(self) -> list[Cell]:
-        cells = []
-        for part in self.responses.parts:
-            for fold, split in enumerate(self.benchmark.splits):
-                rows = self.benchmark.presented(split, part.missed)
-                if rows is None:
-                    continue
-                inner: list[Split] = []
-                if self.ridge.by_folds:
-                    inner = self.benchmark.inner(rows.train, self.ridge.inner_folds)
-                cells.append(Cell(fold, part.columns, part.responses, rows, inner))
-        return cells
+    def _inner(self, cell: Cell) -> list[Split]:
+        """Folds inside a cell's training rows, as positions, where they choose the penalty."""
+        if not self.ridge.by_folds:
+            return []
+        return self.benchmark.inner(cell.split.train, self.ridge.inner_folds)
 
     def _alone(self, cell: Cell) -> Search:
         grams, rows = _scaled_grams(self.spaces, cell.split)
         search = Search.start(cell.columns.size)
         mixed = _mixed(grams, with_copies(self.weights))
-        search.extend(mixed, rows, cell.responses, cell.split, cell.inner, self.ridge)
+        search.extend(mixed, rows, cell.responses, cell.split, self._inner(cell), self.ridge)
         return search
 
     def _joint(self, features: Features, cell: Cell, alone: Search) -> np.ndarray:
@@ -263,7 +243,7 @@ class Nuisance:
             for share in SHARES
         )
         search = alone.copy()
-        search.extend(mixed, rows, cell.responses, cell.split, cell.inner, self.ridge)
+        search.extend(mixed, rows, cell.responses, cell.split, self._inner(cell), self.ridge)
         return search.r2
 
     def _measured(self, of_cells: Sequence[np.ndarray]) -> np.ndarray:

@@ -18,7 +18,7 @@ from brainalign.encoding.regression import (
     make_regression,
 )
 from brainalign.encoding.responses import run_numbers
-from brainalign.encoding.settings import Cka, Depth, Reduction, Rsa, Scoring
+from brainalign.encoding.settings import Chance, Cka, Depth, Reduction, Rsa, Scoring
 from brainalign.encoding.similarity import Similarity, make_similarity
 from brainalign.encoding.splits import (
     LEAST_TEST_ROWS,
@@ -41,7 +41,9 @@ Metric = LeastSquares | Ridge | Similarity
 class Benchmark:
     """All that a benchmark says of how to score a layer, for the rows at hand.
 
-    `layers`: best, nested, or a relative depth, in an encoder-decoder model that of `stack`.
+    layers : best, nested, or a relative depth, in an encoder-decoder model that of `stack`.
+    contexts : of each row, the text or run in which rows are neighbours.
+    chance : blocks in rows; None: not asked for.
     """
 
     regression: Metric
@@ -54,6 +56,8 @@ class Benchmark:
     epsilon: float
     seed: int
     stack: str = "encoder"
+    contexts: np.ndarray | None = None
+    chance: Chance | None = None
 
     def inner(self, train: np.ndarray, folds: int) -> list[Split]:
         """Folds inside training rows, as positions in them."""
@@ -179,6 +183,8 @@ def of_rows(
         scoring.epsilon,
         seed,
         stack,
+        contexts,
+        None if scoring.chance is None else scoring.chance.in_rows(tr),
     )
 
 

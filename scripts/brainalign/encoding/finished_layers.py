@@ -28,9 +28,9 @@ WORTH_KEEPING = 5.0
 class LayerScores:
     """What an alignment finds of one layer.
 
-    `table`: rows of the alignment table, all columns but those of the chosen layer. Where folds
-    choose the layer, `inner` is r inside the training rows of each fold, and `scores` those of
-    every target (None of a similarity).
+    `table`: rows of the alignment table, all columns but those of the chosen layer. `inner`: r
+    inside the training rows of each fold, where folds choose the layer. `scores`: those of every
+    target, where folds choose the layer or a file of them is asked for (None of a similarity).
     """
 
     table: pd.DataFrame

@@ -14,13 +14,6 @@ def overall(table: pd.DataFrame) -> pd.DataFrame:
     return table[everything]
 
 
-def best_layer(table: pd.DataFrame) -> int:
-    """The layer of the highest r (the first of equals)."""
-    rows = overall(table)
-    r = rows["r"].to_numpy()
-    return int(rows["layer_index"].to_numpy()[0 if np.isnan(r).all() else np.nanargmax(r)])
-
-
 def nearest_in_depth(names: Sequence[str], depth: float, stack: str) -> int:
     """The layer nearest to a relative depth: 0 enters the first block, 1 is the last layer.
 
@@ -36,6 +29,37 @@ def nearest_in_depth(names: Sequence[str], depth: float, stack: str) -> int:
 def best_layers(inner: np.ndarray) -> np.ndarray:
     """The layer of the highest r in each fold (the first of equals); `inner` is [layer, fold]."""
     return np.where(np.isnan(inner), -np.inf, inner).argmax(axis=0)
+
+
+class LayerChoice:
+    """The layer that stands for the model in each fold, as far as layers have been scored.
+
+    Parameters
+    ----------
+    names : all layer names, in the model's order.
+    layers : best, nested, or a relative depth, in an encoder-decoder model that of `stack`.
+
+    Attributes
+    ----------
+    best : int64 [fold], numbers of layers.
+    """
+
+    def __init__(self, names: Sequence[str], layers: str | float, stack: str, n_folds: int) -> None:
+        fixed = nearest_in_depth(names, layers, stack) if isinstance(layers, float) else 0
+        self.best = np.full(n_folds, fixed)
+        self._layers = layers
+        self._r: list[Sequence[float]] = []
+
+    def add(self, r: float, inner: Sequence[float]) -> np.ndarray:
+        """Count the next layer; bool [fold], the folds in which it stands for the model so far.
+
+        `r`: over all targets and folds; `inner`: inside the training rows of each fold, where
+        folds choose their layer.
+        """
+        self._r.append(inner if self._layers == "nested" else [r])
+        if not isinstance(self._layers, float):
+            self.best = np.broadcast_to(best_layers(np.asarray(self._r)), self.best.shape)
+        return self.best == len(self._r) - 1
 
 
 def nested_rows(table: pd.DataFrame, best: np.ndarray) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """The responses of a benchmark: targets, cleaning, and what a fold sees of them."""
 
-from collections.abc import Iterable, Iterator
+import copy
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -156,6 +157,32 @@ class Responses:
             nuisance=self.nuisance,
             device=self.device,
         )
+
+    def surrogates(self, draw: Callable[[Array], Array], rows: np.ndarray) -> "Responses":
+        """The same with surrogates of `rows`, which are cleaned before: drift would be torn up.
+
+        Folds clean them again, as they clean the responses themselves. `draw` keeps the columns'
+        means.
+        """
+        drawn = copy.copy(self)
+        drawn.values = self.values.copy()
+        drawn.values[rows] = draw(self._clean[rows])
+        drawn.placed = place(drawn.values, self.device)
+        drawn._kept, drawn._room, drawn._gram = {}, 0, None
+        return drawn
+
+    @cached_property
+    def _clean(self) -> np.ndarray:
+        """All rows without drift and nuisance, which are fitted to all of them."""
+        if not self.cleaned:
+            return self.values
+        rows = np.arange(self.n_rows)
+        clean = self.without_drift(self.values.astype(np.float64), rows)
+        for subject in np.unique(self.targets.subjects) if self.nuisance else ():
+            own = self.targets.subjects == subject
+            regressors = self.without_drift(self.nuisance[str(subject)], rows)
+            clean[:, own] = residual(clean[:, own], clean[:, own], regressors, regressors)[0]
+        return clean.astype(self.values.dtype)
 
     def blocks(self, size: int) -> Iterator[slice]:
         """Slices of at most `size` targets."""

@@ -1,5 +1,6 @@
 """A benchmark of the config's section `alignment`: how a layer is scored, and its ceiling."""
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -250,6 +251,47 @@ class Timing(Settings, frozen=True):
     pca: Annotated[int, key("principal components of every layer (as reduce)", ge=1)] | None = None
 
 
+class Chance(Settings, frozen=True):
+    """Whether targets are predicted better than by chance: p of each, by surrogate responses."""
+
+    distribution: Annotated[
+        Literal["test", "refit"],
+        key("test: held-out responses are surrogates; refit: the map is fitted to surrogates"),
+    ] = "test"
+    method: Annotated[
+        Literal["blocks", "shifts", "phases"],
+        key("blocks of rows change their order; runs move in a circle; runs get other phases"),
+    ] = "blocks"
+    block: (
+        Annotated[int, key("rows of a block, of timed data; untimed: whole context groups", ge=1)]
+        | None
+    ) = None
+    block_seconds: Annotated[float, key("the same in seconds, of timed data", gt=0)] | None = None
+    permutations: Annotated[int, key("surrogates that are drawn", ge=1)] = 1000
+    level: Annotated[
+        float, key("false discoveries among significant targets, per subject", gt=0, lt=1)
+    ] = 0.05
+
+    def __post_init__(self) -> None:
+        lengths = [n for n in ("block", "block_seconds") if getattr(self, n) is not None]
+        if len(lengths) > 1:
+            raise InputError("block: block and block_seconds are given, expected one")
+        if lengths and self.method != "blocks":
+            raise InputError(f"{lengths[0]}: only method blocks has it, not {self.method}")
+        least = math.ceil(round(1 / self.level, 6))
+        if self.permutations < least:
+            raise InputError(
+                f"permutations: {self.permutations}, expected {least} or more, for no p is below "
+                f"1 / (1 + permutations) and level is {self.level:g}"
+            )
+
+    def in_rows(self, tr: float | None) -> "Chance":
+        """The same with a block in rows, which are `tr` seconds apart (None: not timed)."""
+        if self.block_seconds is None or tr is None:
+            return self
+        return replace(self, block=math.ceil(round(self.block_seconds / tr, 6)), block_seconds=None)
+
+
 class Scoring(Settings, frozen=True):
     """All that the scores of a layer depend on."""
 
@@ -275,8 +317,13 @@ class Scoring(Settings, frozen=True):
         UniqueVariance | None, key("what the chosen layer adds to baselines")
     ] = None
     timing: Annotated[Timing | None, key("of timed data")] = None
+    chance: Annotated[
+        Chance | None, key("p of every target, count of significant ones, p of the group")
+    ] = None
 
     def __post_init__(self) -> None:
+        if self.chance is not None:
+            self._check_chance(self.chance)
         if self.reduce is not None and self.timing is not None and self.timing.pca:
             raise InputError("reduce: and timing.pca are given, expected one of them")
         if isinstance(self.layers, Depth) and self.reduce and self.reduce.among == "model":
@@ -295,6 +342,33 @@ class Scoring(Settings, frozen=True):
                 "(timing.zscore), for else the mean of test rows would be known"
             )
 
+    def _check_chance(self, chance: Chance) -> None:
+        """Raise an InputError where p of targets would not be what they say."""
+        length = "block_seconds" if chance.block is None else "block"
+        given = getattr(chance, length) is not None
+        if given and self.timing is None:
+            raise InputError(
+                f"chance.{length}: blocks of untimed data are whole context groups; leave it out"
+            )
+        if chance.method == "blocks" and self.timing is not None and not given:
+            raise InputError(
+                "chance: key 'block' (volumes) or 'block_seconds' is missing; a block has to be "
+                "longer than the autocorrelation of the responses"
+            )
+        if isinstance(self.regression, Rsa | Cka):
+            kind = tag_of(self.regression)
+            raise InputError(f"chance: {kind} has its own, regression.permutations; leave it out")
+        if isinstance(self.split, Shuffled):
+            raise InputError(
+                "chance: shuffled folds train on the neighbours of what they test, whose noise is "
+                "shared, so that p would be small by chance; take grouped or contiguous folds"
+            )
+        if self.layers == "best":
+            raise InputError(
+                "chance: layers: best picks the layer by the rows that are tested, so that p "
+                "would be too small; take nested, or {depth: 0 to 1}"
+            )
+
     @property
     def reduction(self) -> Reduction | None:
         """`reduce`, or what `timing.pca` says of it."""
@@ -309,6 +383,14 @@ class Scoring(Settings, frozen=True):
         return Scoring(
             self.regression, self.split, self.aggregate, epsilon=self.epsilon, timing=timing
         )
+
+
+class TargetScores(Settings, frozen=True):
+    """The scores of every target, in a file beside the table."""
+
+    layers: Annotated[
+        Literal["chosen", "all"], key("the layer that stands for the model, or every layer")
+    ] = "chosen"
 
 
 class BrainBenchmark(Scoring, kw_only=True, frozen=True):
@@ -334,9 +416,21 @@ class BrainBenchmark(Scoring, kw_only=True, frozen=True):
         bool, key("shown beside the others, but in no average, contrast or correlation")
     ] = False
     ceiling: Annotated[Ceiling, key("how the noise ceiling is estimated")] = NoCeiling()
+    targets: Annotated[
+        bool | TargetScores,
+        key(
+            "a file with the scores of every target; true: of the chosen layer",
+            allowed="true, false, or {layers: chosen or all}",
+        ),
+    ] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.targets and isinstance(self.regression, Rsa | Cka):
+            raise InputError(
+                f"targets: {tag_of(self.regression)} scores all targets of a subject at once; "
+                "leave the key out"
+            )
         if isinstance(self.regression, Rsa | Cka) and not isinstance(self.ceiling, NoCeiling):
             raise InputError(
                 f"ceiling.method: {tag_of(self.ceiling)} is of regressions, not of "
@@ -386,6 +480,13 @@ class BrainBenchmark(Scoring, kw_only=True, frozen=True):
                     f"{tag_of(self.regression)}; give a number of permutations, for "
                     "instance 99"
                 )
+
+    @property
+    def target_layers(self) -> Literal["chosen", "all"] | None:
+        """The layers of which every target's scores are kept; None: of none."""
+        if isinstance(self.targets, TargetScores):
+            return self.targets.layers
+        return "chosen" if self.targets else None
 
     @property
     def scoring(self) -> Scoring:

@@ -13,12 +13,14 @@ from brainalign.encoding.arrays import fetch
 from brainalign.encoding.correlation import Aggregate, Agreement, Sums, correlation, over_defined
 
 # What is only of the chosen layer.
-OF_CHOSEN = ("r_null", "r_p", "unique_r2", "unique_null", "unique_p")
+OF_CHOSEN = (
+    "r_null", "r_p", "group_p", "n_significant", "unique_r2", "unique_null", "unique_p",
+)  # fmt: skip
 COLUMNS = (
     "layer", "layer_index", "depth", "subject", "region", "fold", "r", "r_sd", "r_stacked",
-    "r_null", "r_p", "r2", "unique_r2", "unique_null", "unique_p", "beyond", "n_targets",
-    "n_undefined", "reason", "n_missed", "alpha", "alpha_at_edge", "alpha_at_lowest",
-    "units_per_row", "reduction", "chosen",
+    "r_null", "r_p", "group_p", "n_significant", "r2", "unique_r2", "unique_null", "unique_p",
+    "beyond", "n_targets", "n_undefined", "reason", "n_missed", "alpha", "alpha_at_edge",
+    "alpha_at_lowest", "units_per_row", "reduction", "chosen",
 )  # fmt: skip
 
 Columns = dict[str, list[Any]]

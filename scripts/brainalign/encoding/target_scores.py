@@ -1,0 +1,122 @@
+"""The scores of every target as a file of arrays, written layer by layer (docs/architecture.md)."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import h5netcdf
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from brainalign.encoding.benchmark import Benchmark
+from brainalign.encoding.correlation import over_defined
+from brainalign.encoding.responses import Responses
+from brainalign.encoding.summary import Scores
+from brainalign.formats.atomic import atomic_path
+
+NO_LAYER = -1
+MEANING = {
+    "r": "Pearson's r on held-out rows, mean over folds",
+    "r2": "R2 out of sample, mean over folds",
+    "alpha": "penalty of ridge, median over folds",
+    "p": "p of r so high by chance, one-sided",
+    "q": "p adjusted by Benjamini and Hochberg among the targets of the subject",
+    "preferred_layer": "layer of the highest r inside the training rows, mean over folds; number "
+    f"in layer_name, {NO_LAYER}: none",
+    "chosen_layer": "layer that stands for the model in a fold; number in layer_name",
+}
+
+
+class TargetFile(NamedTuple):
+    """Where the scores of every target go, and whether those of all layers or of the chosen one."""
+
+    path: Path
+    layers: Literal["chosen", "all"]
+
+
+class TargetScores:
+    """Writes the scores of every target into an open file; only one layer's are held at a time.
+
+    Parameters
+    ----------
+    alphas : the grid in increasing order; a score's alpha counts from its largest.
+    by_layer : whether those of every layer are written.
+    """
+
+    def __init__(self, file: h5netcdf.File, alphas: Sequence[float], by_layer: bool) -> None:
+        self._file = file
+        self._grid = np.asarray(alphas)[::-1]
+        self._by_layer = by_layer
+        n_targets = file.dimensions["target"].size
+        self._inner = np.full(n_targets, -np.inf)
+        self._preferred = np.full(n_targets, NO_LAYER, dtype=np.int16)
+
+    def layer(self, index: int, scores: Scores) -> None:
+        """Take the next layer's scores."""
+        if self._by_layer:
+            for name, values in self._of_targets(scores).items():
+                self._variable(f"{name}_by_layer", ("layer", "target"))[index] = values
+        if scores.inner_r is not None:
+            inner = over_defined(np.nanmean, scores.inner_r.T)
+            better = inner > self._inner
+            self._inner[better], self._preferred[better] = inner[better], index
+
+    def chosen(self, scores: Scores, best: np.ndarray) -> None:
+        """Write the scores of the layer that stands for the model, `best` [fold]."""
+        for name, values in self._of_targets(scores).items():
+            self.put(name, values)
+        if scores.inner_r is not None:
+            self.put("preferred_layer", self._preferred)
+        self._variable("chosen_layer", ("fold",), np.int16)[:] = best
+
+    def put(self, name: str, values: np.ndarray) -> None:
+        """Write a number of each target."""
+        dtype = np.float32 if values.dtype.kind == "f" else values.dtype
+        self._variable(name, ("target",), dtype)[:] = values
+
+    def _of_targets(self, scores: Scores) -> dict[str, np.ndarray]:
+        """r, R² and (of ridge) alpha of each target, [target], NaN where it has no r."""
+        found = {n: over_defined(np.nanmean, getattr(scores, n).T) for n in ("r", "r2")}
+        if scores.alpha is not None:
+            alpha = np.where(np.isnan(scores.r), np.nan, self._grid[scores.alpha])
+            found["alpha"] = over_defined(np.nanmedian, alpha.T)
+        return found
+
+    def _variable(
+        self, name: str, dimensions: tuple[str, ...], dtype: type | np.dtype = np.float32
+    ) -> h5netcdf.Variable:
+        if name not in self._file.variables:
+            made = self._file.create_variable(name, dimensions, dtype)
+            made.attrs["long_name"] = MEANING[name.removesuffix("_by_layer")]
+        return self._file.variables[name]
+
+
+@contextmanager
+def target_scores(
+    into: TargetFile,
+    dataset: xr.Dataset,
+    responses: Responses,
+    names: Sequence[str],
+    benchmark: Benchmark,
+) -> Iterator[TargetScores]:
+    """The scores of a model's targets, whose file is there once the block ends.
+
+    Targets are in the order of `responses`, with all coordinates that the dataset has of them.
+    """
+    order = pd.Index(dataset["target_id"].values.astype(str)).get_indexer(responses.targets.ids)
+    of_targets = {
+        str(name): coordinate[order]
+        for name, coordinate in dataset.coords.items()
+        if coordinate.dims == ("target",)
+    }
+    skeleton = xr.Dataset(
+        coords={**of_targets, "layer_name": ("layer", np.array(names, dtype=object))},
+        attrs={key: dataset.attrs[key] for key in ("source", "licence", "simulated")},
+    )
+    with atomic_path(into.path) as temporary:
+        skeleton.to_netcdf(temporary, engine="h5netcdf")
+        with h5netcdf.File(temporary, "a") as file:
+            file.dimensions["fold"] = len(benchmark.splits)
+            yield TargetScores(file, benchmark.alphas, into.layers == "all")
