@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from brainalign.analysis.headline import as_text, as_verdicts, headline
+from brainalign.analysis.study_tables import Tables
 from brainalign.formats.atomic import atomic_path
 from brainalign.formats.tables import read_table, write_table
 from brainalign.job import job
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log:
     # A study has the tables of what it measures; published_check is always there.
     tables = {name: read_table(path) for name, path in snakemake.input.items()}
-    table = headline(tables.pop("published_check"), **tables)
+    table = headline(tables.pop("published_check"), Tables(**tables))
     write_table(table, snakemake.output.headline)
     log.info("headline table:\n%s", as_text(table))
     texts = {snakemake.output.text: as_text(table), snakemake.output.verdicts: as_verdicts(table)}

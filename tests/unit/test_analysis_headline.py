@@ -6,6 +6,7 @@ import figure_tables as tables
 import pandas as pd
 import pytest
 from brainalign.analysis.headline import COLUMNS, as_text, as_verdicts, headline
+from brainalign.analysis.study_tables import Tables
 from brainalign.analysis.wording import p_text, r_text
 
 
@@ -24,7 +25,7 @@ def table(study, check):
     names = (
         "scores", "contrasts", "correlations", "capabilities", "losses", "behaviors", "baselines",
     )  # fmt: skip
-    return headline(check, **{name: study[name] for name in names})
+    return headline(check, Tables(**{name: study[name] for name in names}))
 
 
 def answers(table, question, data="this study, simulated data"):
@@ -123,7 +124,7 @@ def test_next_word_loss_is_the_correlation_per_byte(table, study, check):
         assert row[mode].startswith(
             f"r = {r_text(own['r'])}, {p_text(own['p'])} (these stimuli), N = {own['n']:.0f}"
         )
-    without = headline(check, study["scores"], correlations=study["correlations"])
+    without = headline(check, Tables(study["scores"], correlations=study["correlations"]))
     assert not without["question"].str.contains("next-word").any()
 
 
@@ -147,7 +148,7 @@ def answered(check, study, question, change):
     """The answer of a study with one dataset's scores changed."""
     scores = study["scores"].copy()
     change(scores)
-    return answers(headline(check, scores), question)["controlled"]
+    return answers(headline(check, Tables(scores)), question)["controlled"]
 
 
 def test_dataset_where_a_baseline_wins_is_named(check, study):
@@ -234,7 +235,7 @@ def contrast_rows(vanilla, tuned, n_bases):
 )
 def test_relative_change_is_left_out_where_the_sign_changes(check, study, tuned, relative):
     rows = contrast_rows((0.02, 0.04), tuned, 4)
-    table = headline(check, study["scores"], rows, behaviors=READ)
+    table = headline(check, Tables(study["scores"], rows, behaviors=READ))
     text = answers(table, "Does instruction tuning raise the fit to reading times")["controlled"]
     change = f"{sum(tuned) / 2 - 0.03:+.4f}".replace("-", "−")
     assert text.startswith(
@@ -254,7 +255,7 @@ def test_relative_change_is_left_out_where_the_sign_changes(check, study, tuned,
 def test_the_test_of_a_gain_gives_the_verdict(check, study, change, p, verdict):
     rows = contrast_rows((0.02, 0.04), (0.02 + change, 0.04 + change), 4)
     rows[["p", "p_these_stimuli"]] = p
-    table = headline(check, study["scores"], rows, behaviors=READ)
+    table = headline(check, Tables(study["scores"], rows, behaviors=READ))
     row = answers(table, "Does instruction tuning raise the fit to reading times")
     assert row["controlled_verdict"] == verdict
     assert row["controlled_line"].startswith(f"{verdict.capitalize()}: change in ")
@@ -281,7 +282,7 @@ def test_times_without_a_pair_are_asked_what_they_can_answer(check, lows, verdic
     # A tuned model without its vanilla partner has a row of contrasts, and no number there.
     alone = contrast_rows((float("nan"),), (0.02,), 0)
     alone = alone[alone["level"] == "pair"].assign(dataset="eyes gaze", simulated=False)
-    table = headline(check, contrasts=alone, behaviors=pd.DataFrame(rows))
+    table = headline(check, Tables(contrasts=alone, behaviors=pd.DataFrame(rows)))
     row = answers(table, "Do models predict reading times (eyes gaze)?", "this study, real data")
     assert row["controlled"].startswith(said) and row["controlled_verdict"] == verdict
     assert row["legacy"] == "not computable: the study has no legacy benchmark of eyes gaze"
@@ -304,7 +305,7 @@ def test_published_rows_hold_the_recomputed_values(table):
 
 
 def test_study_without_scores_keeps_the_published_rows(check):
-    table = headline(check)
+    table = headline(check, Tables())
     assert set(table["data"]) == {"published tables, Aw et al. 2024"}
 
 
@@ -318,10 +319,10 @@ def test_study_without_scores_keeps_the_published_rows(check):
 def test_study_of_one_kind_asks_what_it_measures(check, study, name, question, said):
     asked = study[name]["dataset" if name == "behaviors" else "task"]
     own = study[name][asked == asked.iloc[0]]
-    whole = headline(check, contrasts=study["contrasts"], **{name: own})
+    whole = headline(check, Tables(contrasts=study["contrasts"], **{name: own}))
     assert said in answers(whole, question)["controlled"]
     assert whole["simulated"].sum() == 1
-    without = headline(check, **{name: own[own["role"] == "vanilla"]})
+    without = headline(check, Tables(**{name: own[own["role"] == "vanilla"]}))
     if name == "behaviors":  # what a study without a pair can answer
         answer = answers(without, "Do models predict reading times")["controlled"]
         assert (
@@ -336,7 +337,7 @@ def test_study_of_one_model_says_why_not(check):
     one = {name: part[part["model"] == "sim-gpt-a"] for name, part in made.items()}
     one |= tables.analysed(one)
     table = headline(
-        check, one["scores"], one["contrasts"], one["correlations"], one["capabilities"]
+        check, Tables(one["scores"], one["contrasts"], one["correlations"], one["capabilities"])
     )
     own = table[table["data"] == "this study, simulated data"]
     assert (
@@ -365,7 +366,9 @@ def test_no_verdict_without_a_test_or_an_interval(table):
         assert len(decided) > 0
         for text in decided[mode]:
             assert re.search(r"p [=<] |interval|within", text), text
-    assert set(headline(tables.published()[1], tables.scores())["legacy_verdict"]) <= VERDICTS
+    assert (
+        set(headline(tables.published()[1], Tables(tables.scores()))["legacy_verdict"]) <= VERDICTS
+    )
 
 
 def test_text_holds_every_answer(table):
@@ -387,7 +390,7 @@ def test_text_holds_every_answer(table):
 
 def test_simulated_and_real_rows_are_apart(check):
     mixed = pd.concat([tables.scores(), tables.scores(tables.LARGE, simulated=False)])
-    table = headline(check, mixed)
+    table = headline(check, Tables(mixed))
     assert {"this study, simulated data", "this study, real data"} <= set(table["data"])
     assert table.loc[table["data"] == "this study, simulated data", "simulated"].all()
 
@@ -396,7 +399,7 @@ def test_questions_about_real_models_leave_simulated_tasks_and_texts_out(check, 
     real = study["scores"].assign(simulated=False)
     mixed = pd.concat([study["scores"], real])
     names = ("contrasts", "correlations", "capabilities", "losses")
-    table = headline(check, mixed, **{name: study[name] for name in names})
+    table = headline(check, Tables(mixed, **{name: study[name] for name in names}))
     task, text = study["capabilities"]["task"].iloc[0], study["losses"]["text"].iloc[0]
     asked = table.groupby("data")["question"].agg(" ".join)
     assert task in asked["this study, simulated data"]
@@ -406,7 +409,7 @@ def test_questions_about_real_models_leave_simulated_tasks_and_texts_out(check, 
 
 def test_an_answer_says_which_role_or_mode_is_absent(check, study):
     scores = study["scores"][~study["scores"]["role"].isin(["baseline", "untrained"])]
-    table = headline(check, scores[scores["mode"] == "legacy"])
+    table = headline(check, Tables(scores[scores["mode"] == "legacy"]))
     row = answers(table, "Do language models beat the baselines")
     assert row["legacy"] == (
         "not computable: the study has no baseline with an alignment on every dataset"
@@ -426,7 +429,8 @@ def test_a_companion_is_in_no_answer(study, check):
     rows = baselines[baselines["dataset"] == of].assign(dataset="x", benchmark="x", low=9.0)
     rows = pd.concat([baselines, rows])
     pd.testing.assert_frame_equal(
-        headline(check, more, baselines=rows), headline(check, scores, baselines=baselines)
+        headline(check, Tables(more, baselines=rows)),
+        headline(check, Tables(scores, baselines=baselines)),
     )
 
 
@@ -443,9 +447,9 @@ def test_the_interval_of_a_gain_beyond_loss_gives_the_verdict(low, high, verdict
         p=table["p"].where(~overall, 0.04),
     )  # fmt: skip
     found = headline(
-        tables.published()[1], contrasts=study["contrasts"], behaviors=study["behaviors"],
-        reading_loss=changed,
-    )  # fmt: skip
+        tables.published()[1],
+        Tables(contrasts=study["contrasts"], behaviors=study["behaviors"], reading_loss=changed),
+    )
     asked = "Does it raise the fit by more than its loss of prediction explains (reading)?"
     row = answers(found, asked)
     text = row["controlled"]

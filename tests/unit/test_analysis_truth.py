@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from brainalign.analysis.headline import headline
+from brainalign.analysis.study_tables import Tables
 from brainalign.analysis.truth import COLUMNS, planted_and_found
 
 SHARES = {"v": 0.5, "same": 0.5, "more": 0.6}
@@ -51,7 +52,7 @@ def test_planted_values_are_the_closed_forms_and_are_covered_or_not(rise, covere
 
 def test_the_headline_tells_what_was_planted():
     study, check = tables.study(tables.LARGE), tables.published()[1]
-    table = headline(check, scores=study["scores"], truth=found(0.0))
+    table = headline(check, Tables(scores=study["scores"], truth=found(0.0)))
     (text,) = table.loc[table["question"].str.startswith("Is a planted effect"), "controlled"]
     assert text.startswith("planted +0.0000: +0.0000 [−0.0100, +0.0100], p = .2")
     assert "planted +0.0371: +0.0371" in text

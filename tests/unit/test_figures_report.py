@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from brainalign.analysis.headline import headline
+from brainalign.analysis.study_tables import Tables
 from brainalign.figures.forest import MARGIN, WIDTH, forest, span
 from brainalign.figures.report import ROWS, Figure, ran_on, report_page
 
@@ -41,7 +42,7 @@ class Page(HTMLParser):
 def questions():
     study = tables.study()
     names = ("scores", "contrasts", "correlations", "capabilities", "behaviors", "baselines")
-    return headline(tables.published()[1], **{name: study[name] for name in names})
+    return headline(tables.published()[1], Tables(**{name: study[name] for name in names}))
 
 
 @pytest.fixture

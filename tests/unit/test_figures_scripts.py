@@ -8,6 +8,7 @@ import sys
 import figure_tables as tables
 import pytest
 from brainalign.analysis.headline import headline
+from brainalign.analysis.study_tables import Tables
 from brainalign.figures import style
 from brainalign.formats.datasets import write_dataset
 from brainalign.formats.tables import write_json, write_table
@@ -185,7 +186,7 @@ def test_headline_script_writes_a_table_and_a_text(files, tmp_path):
 def test_report_script_writes_the_page_of_its_inputs(files, outputs, tmp_path):
     svg = tmp_path / "alignment.svg"
     svg.write_bytes(outputs["plot_alignment"]["svg"])
-    write_table(headline(tables.published()[1], tables.scores()), tmp_path / "headline.csv")
+    write_table(headline(tables.published()[1], Tables(tables.scores())), tmp_path / "headline.csv")
     inputs = {
         "tables": [str(tmp_path / "headline.csv"), files["scores"]], "cards": [],
         "figures": [str(svg)],

@@ -7,13 +7,13 @@ import pandas as pd
 
 from brainalign.analysis.crossed import NOTHING, held_out_by, of_pair, tested, unit_tables
 from brainalign.analysis.multiplicity import adjust_within
+from brainalign.analysis.records import TRAINED
 
 COLUMNS = (
     "model", "against", "against_role", "benchmark", "dataset", "mode", "r", "r_against",
     "difference", "low", "high", "scope", "n_subjects", "n_stimuli", "test", "p", "p_adjusted",
     "p_these_stimuli", "note", "simulated",
 )  # fmt: skip
-TRAINED = ("vanilla", "tuned")
 
 
 def against_baselines(scores: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:

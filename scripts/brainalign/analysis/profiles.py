@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.association import pearson
+from brainalign.analysis.records import TRAINED
 from brainalign.notes import not_computable
 
 COLUMNS = (
@@ -15,7 +16,6 @@ COLUMNS = (
 )  # fmt: skip
 KEY = ["model", "family", "role", "dataset", "simulated"]
 EVERY = "all"
-TRAINED = ("vanilla", "tuned")
 
 
 def layer_profiles(layers: pd.DataFrame) -> pd.DataFrame:

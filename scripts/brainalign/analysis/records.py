@@ -10,6 +10,7 @@ from brainalign.datasets.measures import reported_as
 from brainalign.errors import InputError
 
 MODES = ("legacy", "controlled")
+TRAINED = ("vanilla", "tuned")  # roles of trained language models
 MODEL_COLUMNS = ("model", "label", "base", "family", "role", "parameters", "published")
 
 

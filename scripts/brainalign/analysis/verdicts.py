@@ -1,11 +1,15 @@
 """Answers of a study: a verdict by one rule, a line to say aloud, the effect behind it."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from brainalign.analysis.wording import r_text, signed
+from brainalign.analysis.records import MODES
+from brainalign.analysis.wording import counted, p_text, r_text, signed
+from brainalign.notes import not_computable, why_not
 
 YES, NO, CANNOT_TELL = "yes", "no", "cannot tell"
 LEVEL = 0.05  # of the tests behind a verdict
@@ -35,7 +39,7 @@ class Answer:
         """The answer in one sentence that a person can say."""
         verdict = self.verdict.capitalize()
         if pd.isna(self.effect):
-            return f"{verdict}: {self.reason or self.text.removeprefix('not computable: ')}."
+            return f"{verdict}: {self.reason or why_not(self.text)}."
         said = " ".join(filter(None, (self.measure, self._number(self.effect), self.basis)))
         reason = f"; {self.reason}" if self.reason else ""
         if pd.isna(self.low) or pd.isna(self.high):
@@ -46,6 +50,9 @@ class Answer:
 
     def _number(self, value: float) -> str:
         return r_text(value) if self.measure in (CORRELATION, PARTIAL) else signed(value)
+
+
+Answers = dict[str, Answer]  # by mode
 
 
 def of_test(effect: float, p: float) -> str:
@@ -73,3 +80,41 @@ def of_every(above: pd.Series, below: pd.Series) -> str:
     if not len(above):
         return CANNOT_TELL
     return YES if above.all() else NO if below.all() else CANNOT_TELL
+
+
+def lacking(what: str) -> Answer:
+    """The answer where the study has no such thing."""
+    return Answer(not_computable(f"the study has no {what}"))
+
+
+NO_PAIR = Answer(not_computable("no pair of a tuned and a vanilla model"))
+
+
+def of_modes(answer: Callable[[str], Answer]) -> Answers:
+    """The answer in each mode."""
+    return {mode: answer(mode) for mode in MODES}
+
+
+def p_of(tested: Mapping[Any, Any]) -> float:
+    """p for new stimuli, where there is none for these."""
+    return float(tested["p"] if pd.notna(tested["p"]) else tested["p_these_stimuli"])
+
+
+def basis(tested: Mapping[Any, Any]) -> str:
+    """What a mean over vanilla models is over, and whether it takes the stimuli as they are."""
+    these = pd.isna(tested["p"]) and pd.notna(tested["p_these_stimuli"])
+    models = counted(tested["n"], "vanilla model")
+    return f"over {models}" + " (for these stimuli)" * bool(these)
+
+
+def over_bases(tested: Mapping[Any, Any]) -> str:
+    """The test of a contrast over vanilla models, and for whom it speaks."""
+    n = counted(tested["n"], "vanilla model")
+    p = p_of(tested)
+    if pd.isna(p):
+        return f"not testable over {n}"
+    return f"{p_text(p)} over {n} ({tested['scope']})"
+
+
+def percent(share: Any) -> str:
+    return f"{100 * share:+.1f} %".replace("-", "−")

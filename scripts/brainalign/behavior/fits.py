@@ -12,3 +12,6 @@ GAINS = (GAIN, GAIN_PER_OBSERVATION, MIXED_GAIN)
 UNFITTED = (R, ABS_R)  # their stories share no fit
 # What each mode stands for: the paper's measure, and the gain over length, frequency and position.
 READING = {"legacy": ABS_R, "controlled": GAIN}
+# In a sentence, and at an axis.
+IN_WORDS = {R: "r", ABS_R: "|r|", GAIN: "Δ log-likelihood per word (nats)"}
+AT_AXIS = {ABS_R: "|r| with reading times", GAIN: "Δ log-lik. per word (nats)"}

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from brainalign.analysis.predictors import LOSS, SIZE, found_for, predictors
 from brainalign.analysis.wording import r_text
-from brainalign.behavior.fits import READ_LOSS, READING
+from brainalign.behavior.fits import AT_AXIS, READ_LOSS, READING
 from brainalign.behavior.reliability import AT_LEAST
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, model_order
 from brainalign.figures.paging import WHOLE, Page
@@ -40,10 +40,6 @@ BEHAVIOR_COLUMNS = (
     *MODEL_COLUMNS, "dataset", "benchmark", "mode", "measure", "value", "low", "high", "n",
     "ceiling", "ceiling_method", "simulated",
 )  # fmt: skip
-AXIS = {
-    "abs_r": "|r| with reading times",
-    "delta_loglik_per_word": "Δ log-lik. per word (nats)",
-}
 ROW = 0.145  # inches per model
 BELOW = 2.0  # inches per row of scatter panels
 FEWEST = 3  # trained models for a correlation
@@ -102,7 +98,7 @@ def behavior(
             part = shown[shown["benchmark"] == name]
             for axes, (title, column) in zip(row, columns.items(), strict=True):
                 _against(axes, part, x, title, column, correlations, markers, labels)
-            row[0].set_ylabel(AXIS[part["measure"].iloc[0]])
+            row[0].set_ylabel(AT_AXIS[part["measure"].iloc[0]])
     extra = drawn(figure, [INTERVAL, CEILING, *level_handles({}, untrained=True)])
     named = pd.concat([members for _, members in bands])
     if related:  # scatter panels are of the models of all pages
@@ -203,7 +199,7 @@ def _models(
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=3 if width < 44 else 4))
-    axes.set_xlabel(AXIS[measure])
+    axes.set_xlabel(AT_AXIS[measure])
 
 
 def _against(

@@ -30,6 +30,7 @@ from brainalign.figures.style import (
     panel,
     sheet,
 )
+from brainalign.notes import why_not
 
 SCORE_COLUMNS = (
     *MODEL_COLUMNS,
@@ -222,7 +223,7 @@ def _forest(axes: Axes, found: pd.DataFrame, names: list[str], mode: str, simula
         row = whole.loc[name] if name in whole.index else None
         if row is None or pd.isna(row["r"]):
             why = "not computed" if row is None else said(row["note"])
-            axes.text(0, place, why.replace("not computable: ", "n/a: ")[:44], va="center",
+            axes.text(0, place, f"n/a: {why_not(why)}"[:44], va="center",
                       ha="center", color=MUTED)  # fmt: skip
         else:
             sure = pd.notna(row["p_adjusted"]) and row["p_adjusted"] < 0.05

@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from brainalign.behavior.fits import GAIN
 from brainalign.figures.order import each
 from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.style import (
@@ -24,7 +25,7 @@ COLUMNS = (
     "comparison", "presentation", "level", "model", "reference", "dataset", "mode", "kind",
     "measure", "absolute", "low", "high", "simulated",
 )  # fmt: skip
-SHOWN = {"reading-times": "delta_loglik_per_word", "brain": "r"}
+SHOWN = {"reading-times": GAIN, "brain": "r"}
 UNIT = {"reading-times": "change (nats per word)", "brain": "change in r"}
 ROW = 0.16  # inches
 ACROSS = 2

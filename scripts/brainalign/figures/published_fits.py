@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainalign.analysis.wording import counted, r_text
+from brainalign.behavior.fits import GAIN
 from brainalign.figures.style import COLOUR, FAINT, INK, MUTED, PAGE, absent, heading, panel, sheet
 
 COLUMNS = (
     "model", "role", "release", "statistic", "published", "recomputed", "in_place", "ours",
 )  # fmt: skip
-GAIN, SLOPE, AIC = "delta_loglik_per_word", "slope_1_back", "aic"
+SLOPE, AIC = "slope_1_back", "aic"
 HEIGHT = 2.75  # inches per row of panels
 
 

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainalign.analysis.wording import counted, p_text
+from brainalign.behavior.fits import GAIN, READ_LOSS
 from brainalign.figures.order import each
 from brainalign.figures.style import INK, MUTED, PAGE, heading, nothing, panel, sheet, world
 
@@ -15,7 +16,6 @@ CONTRASTS = (
     "dataset", "mode", "measure", "loss", "method", "model", "difference", "low", "high", "p",
     "scope",
 )  # fmt: skip
-GAIN, LOSS = "delta_loglik_per_word", "mean_bits"
 OTHER = "#B8B8B8"  # families without a tuned model
 ACROSS = 2
 
@@ -63,12 +63,12 @@ def _points(behaviors: pd.DataFrame) -> pd.DataFrame:
     """A row per model and dataset with both values, of networks that are trained."""
     rows = behaviors[
         (behaviors["mode"] == "controlled")
-        & behaviors["measure"].isin([GAIN, LOSS])
+        & behaviors["measure"].isin([GAIN, READ_LOSS])
         & behaviors["role"].isin(["vanilla", "tuned"])
     ]
     about = ["dataset", "model", "base", "family", "role", "simulated"]
     wide = rows.pivot_table(index=["dataset", "model"], columns="measure", values="value")
-    wide = wide.reindex(columns=[GAIN, LOSS]).dropna().reset_index()
+    wide = wide.reindex(columns=[GAIN, READ_LOSS]).dropna().reset_index()
     facts = rows[about].drop_duplicates(["dataset", "model"])
     return facts.merge(wide, on=["dataset", "model"])
 
@@ -79,7 +79,7 @@ def _near(points: pd.DataFrame, families: list[str]) -> pd.Series:
     Models that read with another context differ by far more than any pair does.
     """
     near = pd.Series(True, index=points.index)
-    for name in (GAIN, LOSS):
+    for name in (GAIN, READ_LOSS):
         own = points.loc[points["family"].isin(families), name]
         margin = 0.5 * (own.max() - own.min())
         near &= points[name].between(own.min() - margin, own.max() + margin)
@@ -89,20 +89,22 @@ def _near(points: pd.DataFrame, families: list[str]) -> pd.Series:
 def _draw(axes: Axes, points: pd.DataFrame, colours: dict[str, str]) -> None:
     named = {row.model: row for row in each(points)}
     for family, members in points.groupby("family", sort=False):
-        vanilla = members[members["role"] == "vanilla"].sort_values(LOSS)
+        vanilla = members[members["role"] == "vanilla"].sort_values(READ_LOSS)
         colour = colours.get(str(family), OTHER)
         # The vanilla models of a family by their loss: what another loss alone would do.
-        axes.plot(vanilla[LOSS], vanilla[GAIN], color=colour, linewidth=0.8, alpha=0.6, zorder=1)
         axes.plot(
-            vanilla[LOSS], vanilla[GAIN], "o", color="white", markeredgecolor=colour,
+            vanilla[READ_LOSS], vanilla[GAIN], color=colour, linewidth=0.8, alpha=0.6, zorder=1
+        )
+        axes.plot(
+            vanilla[READ_LOSS], vanilla[GAIN], "o", color="white", markeredgecolor=colour,
             markersize=4 if family in colours else 2.5, zorder=2,
         )  # fmt: skip
     for tuned in each(points[points["role"] == "tuned"]):
         colour = colours.get(str(tuned.family), OTHER)
-        end = getattr(tuned, LOSS), getattr(tuned, GAIN)
+        end = getattr(tuned, READ_LOSS), getattr(tuned, GAIN)
         axes.plot(*end, "o", color=colour, markersize=4, zorder=4)
         if tuned.base in named:
-            begin = getattr(named[tuned.base], LOSS), getattr(named[tuned.base], GAIN)
+            begin = getattr(named[tuned.base], READ_LOSS), getattr(named[tuned.base], GAIN)
             axes.annotate(
                 "", end, begin, zorder=3,
                 arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 1.3, "shrinkB": 2},
@@ -115,7 +117,7 @@ def _statement(contrasts: pd.DataFrame) -> str:
     rows = contrasts[
         (contrasts["mode"] == "controlled")
         & (contrasts["measure"] == GAIN)
-        & (contrasts["loss"] == LOSS)
+        & (contrasts["loss"] == READ_LOSS)
         & (contrasts["model"] == "all")
         & contrasts["difference"].notna()
     ]

@@ -8,12 +8,12 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from brainalign.analysis.wording import counted
+from brainalign.behavior.fits import GAIN
 from brainalign.figures.order import MODEL_COLUMNS, model_order
 from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.style import PAGE, absent, heading, panel, sheet, world
 
 COLUMNS = (*MODEL_COLUMNS, "label", "dataset", "mode", "measure", "value", "low", "simulated")
-GAIN = "delta_loglik_per_word"
 ROW = 0.15  # inches per model
 WIDTH = 15  # characters of a line of a column's name
 

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 
 from brainalign.analysis.wording import counted
 from brainalign.formats.atomic import atomic_path
+from brainalign.notes import not_computable, why_not
 
 LOW = 0.8  # inches: of a figure that shows no data
 COLUMN = 3.5  # inches: one column of a journal page
@@ -215,7 +216,7 @@ def absent(axes: Axes, why: str, width: int = 34) -> None:
     axes.text(
         0.5,
         0.5,
-        fill(f"not computable: {why.removeprefix('not computable: ')}", width),
+        fill(not_computable(why_not(why)), width),
         ha="center",
         va="center",
         transform=axes.transAxes,

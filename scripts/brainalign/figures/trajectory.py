@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores
 from brainalign.analysis.wording import r_text
+from brainalign.behavior.fits import AT_AXIS
 from brainalign.figures.order import MODEL_COLUMNS, mode_order, twins
 from brainalign.figures.style import (
     COLOUR,
@@ -51,8 +52,7 @@ START = Line2D([], [], color=COLOUR["vanilla"], marker="o", linestyle="none", la
 KINDS = ("brain", "capability", "next-word", "reading-times", "held-out")
 UNITS = {
     "accuracy": "accuracy",
-    "abs_r": "|r| with reading times",
-    "delta_loglik_per_word": "Δ log-lik. per word (nats)",
+    **AT_AXIS,
     "bits_per_token": "bits per token",
     "bits_per_byte": "bits per byte",
     "nats_per_label": "nats per label",
