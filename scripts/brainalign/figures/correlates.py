@@ -53,6 +53,7 @@ CORRELATION_COLUMNS = (
 ACROSS = 4  # panels side by side
 WORLD_KNOWLEDGE = "world knowledge"  # a category of questions
 ROW = 0.15  # inches per correlate
+NAMES = 0.4  # of the span of scores: room above and below for the names of the extremes
 EXTRA = (
     Line2D([], [], color=INK, marker="o", label="r, 95 % interval (filled: adjusted p < .05)"),
     Line2D(
@@ -125,6 +126,7 @@ def correlates(
             axes = panels[row * bands + place // across, place % across]
             _panel(axes, points, name, found, mode + ", simulated" * simulated, markers, dashes)
             axes.set_ylabel("alignment (mean r)" if place % across == 0 else "")
+            _of_networks(axes, points)
         _forest(lower[0, row], found, list(x.columns), mode, simulated)
         if row:
             lower[0, row].set_yticklabels([])
@@ -200,6 +202,14 @@ def _panel(
         level(axes, untrained["r"].mean(), "untrained", width=1.2)
 
 
+def _of_networks(axes: Axes, points: pd.DataFrame) -> None:
+    """Span the networks' scores: levels of baselines far from them would flatten the panel."""
+    r = points.loc[~points["role"].isin(FEATURES), "r"].dropna()
+    if len(r):
+        room = NAMES * (float(r.max() - r.min()) or 0.1)
+        axes.set_ylim(r.min() - room, r.max() + room)
+
+
 def _forest(axes: Axes, found: pd.DataFrame, names: list[str], mode: str, simulated: bool) -> None:
     """r of every x with its interval over the models that the mode rests on; partial r below it."""
     group = MODELS.get(mode, "tuned")
@@ -223,8 +233,7 @@ def _forest(axes: Axes, found: pd.DataFrame, names: list[str], mode: str, simula
         row = whole.loc[name] if name in whole.index else None
         if row is None or pd.isna(row["r"]):
             why = "not computed" if row is None else said(row["note"])
-            axes.text(0, place, f"n/a: {why_not(why)}"[:44], va="center",
-                      ha="center", color=MUTED)  # fmt: skip
+            _instead(axes, place, f"n/a: {why_not(why)}"[:44])
         else:
             sure = pd.notna(row["p_adjusted"]) and row["p_adjusted"] < 0.05
             axes.hlines(place, row["low"], row["high"], color=INK, linewidth=1)
@@ -238,8 +247,16 @@ def _forest(axes: Axes, found: pd.DataFrame, names: list[str], mode: str, simula
                     part.r, place, "D", color=INK, mfc=INK if sure else "white", markersize=3.6
                 )
             else:
-                axes.text(0, place, "n/a", va="center", ha="center", color=MUTED)
+                _instead(axes, place, "n/a")
     axes.axvline(0, color=INK, linewidth=0.5, zorder=0)
     axes.set(xlim=(-1.05, 1.05), ylim=(len(labels) - 0.4, -0.6), xlabel="Pearson r with alignment")
     axes.set_yticks(range(len(labels)), labels)
     axes.tick_params(axis="y", length=0)
+
+
+def _instead(axes: Axes, place: int, why: str) -> None:
+    """Why a correlate has no r, in its row."""
+    axes.text(
+        0, place, why, va="center", ha="center", color=MUTED,
+        bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
+    )  # fmt: skip

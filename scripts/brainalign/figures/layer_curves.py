@@ -1,5 +1,7 @@
 """Alignment of every layer of every model: a row per vanilla model, a column per benchmark."""
 
+import math
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -31,7 +33,7 @@ COLUMNS = (
     "r_sd_subjects", "chosen", "simulated",
 )  # fmt: skip
 SCORE_COLUMNS = (*MODEL_COLUMNS, "label")
-ACROSS = 6  # benchmarks side by side
+ACROSS = 4  # benchmarks side by side, at most
 LINE_HEIGHT = 0.14  # inches per name
 ROW = 0.85, 0.68  # inches of a row at least: in a small study, in one of more than MANY rows
 MANY = 8
@@ -48,7 +50,8 @@ def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE)
     to no depth: it is a tick at the right margin, at its held-out score.
     """
     benchmarks = benchmark_order(layers)
-    bands = [benchmarks[i : i + ACROSS] for i in range(0, len(benchmarks), ACROSS)] or [[]]
+    across = math.ceil(len(benchmarks) / math.ceil(max(len(benchmarks), 1) / ACROSS))
+    bands = [benchmarks[i : i + across] for i in range(0, len(benchmarks), max(across, 1))]
     order = model_order(scores)
     order = order[order["model"].isin(layers["model"]) & ~order["role"].isin(FEATURES)]
     order = page.rows(order)
@@ -61,7 +64,6 @@ def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE)
         nothing(figure, "the study has no alignment benchmark of a language model")
         return figure
     dashes = baseline_dashes(layers)
-    across = min(ACROSS, len(benchmarks))
     widths = [1.0] * across + [0.05]  # the names flow out of the last column
     outer = figure.add_gridspec(len(bands), 1)
     for band, names in enumerate(bands):

@@ -49,7 +49,8 @@ def mixed_effects(table: pd.DataFrame) -> Figure:
     for row, simulated in enumerate(kinds):
         for column, mode in enumerate(modes):
             part = table[(table["simulated"] == simulated) & (table["mode"] == mode)]
-            _mode(grid[row, column], part, mode, bool(simulated), names=column == 0)
+            axes = grid[row, column]
+            _mode(axes, part, mode, bool(simulated), names=column == 0, width=92 // len(modes))
     return figure
 
 
@@ -57,13 +58,16 @@ def _places(part: pd.DataFrame) -> int:
     return len(part[part["term"].isin(TERMS)][["dataset", "term"]].drop_duplicates())
 
 
-def _mode(axes: Axes, part: pd.DataFrame, mode: str, simulated: bool, names: bool) -> None:
+def _mode(
+    axes: Axes, part: pd.DataFrame, mode: str, simulated: bool, names: bool, width: int
+) -> None:
     effects = part[part["term"].isin(TERMS)]
     counts = part[["n", "n_bases"]].max().fillna(0)
     panel(
         axes, f"Effects on r, {mode}",
         f"{mode}{', simulated' * simulated}, N = {counted(counts['n'], 'model')}, "
         f"{counts['n_bases']:.0f} vanilla\n{' / '.join(part['scope'].dropna().unique())}",
+        width,
     )  # fmt: skip
     if not effects["estimate"].notna().any():
         notes = [said(note) for note in part["note"]]
