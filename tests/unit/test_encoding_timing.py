@@ -77,6 +77,46 @@ def test_words_are_convolved_within_their_run():
     np.testing.assert_allclose(features[10:], 5 * canonical_hrf(volumes[10:] - 21))
 
 
+def test_resampling_is_the_sum_of_lanczos_windows_and_crosses_no_run():
+    """Each volume is summed over the words of its run, with sines as the filter is defined."""
+    random = np.random.default_rng(1)
+    runs = np.repeat([0, 1, 2], [12, 7, 15])
+    volumes = 1.5 * np.arange(34)
+    words = np.sort(random.uniform(0.1, 50.0, 90))
+    words[[5, 40]] = volumes[[3, 15]] + 0.75 - 0.1  # with the middle of a word on that of a volume
+    order = np.argsort(words)
+    ends = np.where(np.arange(90) % 7 == 0, np.nan, words + 0.2)[order]
+    words, values = words[order], random.standard_normal((90, 3))
+    timing = Timing(features="lanczos", delays=(0, 2), silence="zero")
+    found = WordsToVolumes(timing, words, volumes, runs, 1.5, ends)(values)
+    run_of = [max(runs[i] for i in range(34) if i == 0 or volumes[i] < word) for word in words]
+    expected = np.zeros((34, 3))
+    for volume in range(34):
+        for word in range(90):
+            time = words[word] if np.isnan(ends[word]) else (words[word] + ends[word]) / 2
+            x = (volumes[volume] + 0.75 - time) / 1.5
+            if run_of[word] == runs[volume] and abs(x) < 3:
+                p = np.pi * x
+                weight = 3 * np.sin(p) * np.sin(p / 3) / p**2 if abs(x) > 1e-7 else 1.0
+                expected[volume] += weight * values[word]
+    np.testing.assert_allclose(found, delayed(expected, (0, 2), runs), atol=1e-10)
+    assert np.abs(found).max() > 1
+
+
+def test_resampling_passes_slow_changes_and_takes_out_fast_ones():
+    """A period of ten volumes stays; one of 1.25 volumes, four fifths of a volume's, goes."""
+    words = np.arange(0.1, 400, 0.25)
+    volumes, inner = np.arange(0, 400, 2.0), slice(20, -20)
+    timing = Timing(features="lanczos", delays=(0,), silence="zero")
+    resampled = WordsToVolumes(timing, words, volumes, np.zeros(200, int), 2.0)
+    for period, kept in ((20.0, 1.0), (2.5, 0.0)):
+        wave = (
+            resampled(np.sin(2 * np.pi * words / period)[:, None])[inner, 0] / 8
+        )  # words a volume
+        wanted = kept * np.sin(2 * np.pi * (volumes[inner] + 1) / period)
+        np.testing.assert_allclose(wave, wanted, atol=0.06)
+
+
 def test_trimming_and_z_scores_are_by_run():
     runs = np.repeat([1, 2], [30, 25])
     kept = kept_volumes(runs, (3, 2))

@@ -76,8 +76,8 @@ class Features:
     def units_per_row(self, splits: Sequence[Split]) -> float:
         """Columns of the design over training rows (mean over folds); 1: least squares is worst."""
         columns = min(self.components or self.values.shape[1], self.values.shape[1])
-        if self.words is not None and not self.per_volume and self.words.timing.features == "fir":
-            columns *= len(self.words.timing.delays)
+        if self.words is not None and not self.per_volume:
+            columns *= self.words.timing.copies
         return columns / float(np.mean([split.train.size for split in splits]))
 
     def shifted(self, lag: int) -> "Features":

@@ -89,8 +89,9 @@ def words_to_volumes(
         first = stimuli["stimulus_id"].iloc[int(np.flatnonzero(np.isnan(onsets))[0])]
         raise InputError(f"stimuli: {first} has no onset, but the responses are timed")
     volumes = dataset["onset"].values.astype(float)
+    ends = stimuli["offset"].to_numpy(dtype=float)
     words = WordsToVolumes(
-        timing, onsets, volumes, run_numbers(dataset), float(dataset.attrs["tr"])
+        timing, onsets, volumes, run_numbers(dataset), float(dataset.attrs["tr"]), ends
     )
     outside = int((words.assigned < 0).sum())
     if outside:

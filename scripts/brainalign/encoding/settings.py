@@ -220,11 +220,14 @@ class Timing(Settings, frozen=True):
     """From words to the volumes of a scan, and how scans are cleaned (timed data)."""
 
     features: Annotated[
-        Literal["fir", "hrf"],
-        key("fir: words averaged in their volume, then delayed; hrf: convolved with the response"),
+        Literal["fir", "lanczos", "hrf"],
+        key(
+            "fir: words averaged in their volume, then delayed; lanczos: low-pass resampled, then "
+            "delayed; hrf: convolved with the response"
+        ),
     ] = "fir"
     delays: Annotated[
-        tuple[Annotated[int, key("", ge=0)], ...], key("volumes, of fir", min_length=1)
+        tuple[Annotated[int, key("", ge=0)], ...], key("volumes, of fir and lanczos", min_length=1)
     ] = (1, 2, 3, 4)
     trim: Annotated[
         tuple[Annotated[int, key("", ge=0)], Annotated[int, key("", ge=0)]],
@@ -249,6 +252,11 @@ class Timing(Settings, frozen=True):
         key("a volume without words holds the mean word, or zeros (zero: they tell speech rate)"),
     ] = "mean"
     pca: Annotated[int, key("principal components of every layer (as reduce)", ge=1)] | None = None
+
+    @property
+    def copies(self) -> int:
+        """How often each unit stands in a volume's features: once for each delay."""
+        return 1 if self.features == "hrf" else len(self.delays)
 
 
 class Chance(Settings, frozen=True):

@@ -10,6 +10,7 @@ from brainalign.encoding.settings import Cosine, Timing
 from brainalign.errors import InputError
 
 HRF_LENGTH = 32.0  # seconds
+LOBES = 3  # of the resampling filter, on either side
 
 
 def assign_volumes(words: np.ndarray, volumes: np.ndarray, tr: float) -> np.ndarray:
@@ -61,6 +62,34 @@ def convolving(
     return sparse.csr_array(weights)
 
 
+def resampling(
+    words: np.ndarray, volumes: np.ndarray, runs: np.ndarray, assigned: np.ndarray, tr: float
+) -> sparse.csr_array:
+    """[volume, word]: the Lanczos filter of three lobes, from words to the middles of volumes.
+
+    sinc(x) sinc(x / 3) for |x| < 3, x volumes from word to volume: a low-pass filter at half the
+    rate of volumes. A word reaches volumes of its own run alone. Weights are not scaled to sum to
+    1: more words make larger features (HuthLab/deep-fMRI-dataset, interpdata.lanczosinterp2D).
+
+    Parameters
+    ----------
+    words : times of the words, in seconds. assigned : the volume in which each begins, -1 for none.
+    """
+    heard = np.flatnonzero(assigned >= 0)
+    middles = volumes + tr / 2
+    nearest = np.searchsorted(middles, words[heard])
+    rows = nearest[:, None] + np.arange(-LOBES - 1, LOBES + 1)
+    inside = (rows >= 0) & (rows < volumes.size)
+    rows = np.where(inside, rows, 0)
+    x = (middles[rows] - words[heard, None]) / tr
+    inside &= (np.abs(x) < LOBES) & (runs[rows] == runs[assigned[heard]][:, None])
+    word = np.broadcast_to(heard[:, None], rows.shape)
+    weights = np.sinc(x) * np.sinc(x / LOBES)
+    return sparse.csr_array(
+        (weights[inside], (rows[inside], word[inside])), shape=(volumes.size, words.size)
+    )
+
+
 def delayed(features: np.ndarray, delays: Sequence[int], runs: np.ndarray) -> np.ndarray:
     """Features [volume, unit] at each delay, side by side; zeros before the start of a run."""
     columns = []
@@ -98,10 +127,21 @@ def zscored(values: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
 
 
 class WordsToVolumes:
-    """The map from words to the kept volumes of a scan."""
+    """The map from words to the kept volumes of a scan.
+
+    Parameters
+    ----------
+    words, ends : onsets and offsets of the words in seconds, NaN where there is no offset.
+    """
 
     def __init__(
-        self, timing: Timing, words: np.ndarray, volumes: np.ndarray, runs: np.ndarray, tr: float
+        self,
+        timing: Timing,
+        words: np.ndarray,
+        volumes: np.ndarray,
+        runs: np.ndarray,
+        tr: float,
+        ends: np.ndarray | None = None,
     ) -> None:
         self.timing = timing
         self.runs = runs
@@ -110,6 +150,9 @@ class WordsToVolumes:
         self.assigned = assign_volumes(words, volumes, tr)
         if timing.features == "fir":
             self.matrix = averaging(self.assigned, volumes.size)
+        elif timing.features == "lanczos":
+            middles = words if ends is None else np.where(np.isnan(ends), words, (words + ends) / 2)
+            self.matrix = resampling(middles, volumes, runs, self.assigned, tr)
         else:
             self.matrix = convolving(words, volumes, runs, self.assigned)
         position = np.full(volumes.size, -1)
@@ -127,7 +170,7 @@ class WordsToVolumes:
         if self.timing.silence == "mean":
             words = words - words.mean(axis=0)
         volumes = self.matrix @ words
-        if self.timing.features == "fir":
+        if self.timing.features != "hrf":
             volumes = delayed(volumes, self.timing.delays, self.runs)
         return finish_volumes(volumes, self.timing, self.runs, self.kept)
 

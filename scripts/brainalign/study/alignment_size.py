@@ -52,8 +52,7 @@ def columns(units: int, scoring: Scoring) -> int:
     """Columns of a benchmark's design: units, times the delays of timed data."""
     if scoring.reduction is not None:
         units = min(units, scoring.reduction.number(units))
-    timing = scoring.timing
-    return units * len(timing.delays) if timing is not None and timing.features == "fir" else units
+    return units if scoring.timing is None else units * scoring.timing.copies
 
 
 def selection(scoring: Scoring) -> str:

@@ -1,0 +1,141 @@
+"""Are p of targets right, and what do they cost?
+
+    python benchmarks/chance.py [--sets 200] [--processes 2]
+
+Prints the tables of RESULTS.md, section Chance, and writes them to results/chance.json.
+"""
+
+import argparse
+import json
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "scripts"), str(HERE)]
+
+import numpy as np  # noqa: E402
+from brainalign.encoding.benchmark import of_rows  # noqa: E402
+from brainalign.encoding.chance import null_distribution  # noqa: E402
+from brainalign.encoding.correlation import Aggregate  # noqa: E402
+from brainalign.encoding.features import Features  # noqa: E402
+from brainalign.encoding.responses import Responses, Targets  # noqa: E402
+from brainalign.encoding.scoring import score_layer  # noqa: E402
+from brainalign.encoding.settings import Scoring  # noqa: E402
+from brainalign.settings import read  # noqa: E402
+from chance_nulls import Scan, draw_null  # noqa: E402
+from measuring import Measured, matrix_rate  # noqa: E402
+from scipy.stats import kstest  # noqa: E402
+
+DRAWS = 199
+METHODS = {
+    "blocks": {"method": "blocks", "block": 10},
+    "shifts": {"method": "shifts"},
+    "phases": {"method": "phases"},
+}
+DISTRIBUTIONS = ("test", "refit")
+ROWS, UNITS, TARGETS = 384, 4096, 12_155
+
+
+def asked(distribution: str, method: str) -> dict[str, Any]:
+    return {"distribution": distribution, "permutations": DRAWS, **METHODS[method]}
+
+
+def p_of_one(scan: Scan, chance: dict[str, Any], seed: int) -> float:
+    """p of a single target, so that those of different seeds are independent."""
+    return float(draw_null(scan, chance, seed).p[0])
+
+
+def group_p(scan: Scan, chance: dict[str, Any], seed: int) -> float:
+    return draw_null(scan, chance, seed).group_p("x")
+
+
+def discoveries(scan: Scan, chance: dict[str, Any], seed: int) -> tuple[float, float]:
+    """The share of significant targets that follow nothing, and that of related ones found."""
+    significant = draw_null(scan, chance, seed).q <= 0.05
+    false = significant[scan.related :].sum()
+    return false / max(significant.sum(), 1), significant[: scan.related].mean()
+
+
+def rates(pool: ProcessPoolExecutor, sets: int) -> list[dict[str, Any]]:
+    """What p are where nothing is related, and how many discoveries are false where half is."""
+    found = []
+    for distribution in DISTRIBUTIONS:
+        for method in METHODS:
+            chance = asked(distribution, method)
+            p = np.array(list(pool.map(partial(p_of_one, Scan(), chance), range(sets))))
+            group = Scan(subjects=6, targets=4, shared=0.5)
+            together = np.array(list(pool.map(partial(group_p, group, chance), range(sets))))
+            half = Scan(targets=100, related=50, signal=0.5)
+            shares = np.array(list(pool.map(partial(discoveries, half, chance), range(sets // 4))))
+            found.append(
+                {
+                    "distribution": distribution, "method": method, "sets": sets,
+                    "ks_p": kstest(p, "uniform").pvalue, "below_05": (p <= 0.05).mean(),
+                    "group_ks_p": kstest(together, "uniform").pvalue,
+                    "group_below_05": (together <= 0.05).mean(),
+                    "false_discoveries": shares[:, 0].mean(), "power": shares[:, 1].mean(),
+                }
+            )  # fmt: skip
+            print(json.dumps(found[-1], default=float), flush=True)
+    return found
+
+
+def times() -> list[dict[str, Any]]:
+    """CPU seconds of 1,000 draws (`refit`: of 20, times 50) beside one fit, of Pereira's size."""
+    random = np.random.default_rng(0)
+    x = random.standard_normal((ROWS, UNITS)).astype(np.float32)
+    y = random.standard_normal((ROWS, TARGETS)).astype(np.float32)
+    subjects, regions = np.full(TARGETS, "s"), np.full(TARGETS, "x")
+    responses = Responses(y, Targets(np.arange(TARGETS).astype(str), subjects, regions))
+    aggregate = Aggregate("median-within-subject", subjects.tolist(), regions.tolist())
+    groups, found = np.arange(ROWS) // 16, []
+    for distribution, draws in (("test", 1000), ("refit", 20)):
+        entry = {
+            "regression": {"type": "ridge", "alphas": {"low": 1.0, "high": 1e6, "n": 7}},
+            "split": {"scheme": "grouped", "folds": 5}, "layers": {"depth": 1.0},
+            "chance": {"distribution": distribution, "permutations": draws},
+        }  # fmt: skip
+        benchmark = of_rows(read(entry, Scoring), range(ROWS), groups, groups)
+        features = Features(x)
+        with Measured() as fit:
+            score_layer(features, responses, benchmark, benchmark.splits)
+        with Measured() as null:
+            null_distribution([features] * 5, responses, benchmark, aggregate)
+        products = _product_seconds(benchmark.splits, len(benchmark.alphas))
+        found.append(
+            {
+                "distribution": distribution, "draws": draws, "fit_cpu_s": fit.cpu,
+                "null_cpu_s": null.cpu, "growth_mb": null.memory / 1024,
+                "products_cpu_s": products * (1 + draws) if distribution == "refit" else np.nan,
+            }
+        )  # fmt: skip
+        print(json.dumps(found[-1], default=float), flush=True)
+    return found
+
+
+def _product_seconds(splits: Any, n_alphas: int) -> float:
+    """What one draw's products take at the machine's rate: half a square per alpha, predictions."""
+    rate = matrix_rate(lambda a, b: np.random.default_rng(0).random((a, b), dtype=np.float32))
+    operations = sum(n_alphas * s.train.size**2 + 2 * s.test.size * s.train.size for s in splits)
+    return operations * TARGETS / rate
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sets", type=int, default=200)
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args()
+    with ProcessPoolExecutor(options.processes) as pool:
+        result = {"rates": rates(pool, options.sets), "times": times()}
+    path = HERE / "results" / "chance.json"
+    path.write_text(json.dumps(result, indent=1, default=float) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
