@@ -1,5 +1,8 @@
-"""The library behind the workflow: pure functions on arrays and tables.
+"""brainalign: is a language model more brain-like after instruction tuning?
 
-Only `study` knows Snakemake and the config; the rest works on entries that it is given
-(docs/architecture.md).
+Read in this order: `study` (the config, checked), `datasets` and `simulation` (stimuli and
+responses), `models` and `training` (language models), `reading` (activations, surprisal),
+`encoding` (brain alignment), `behavior` (reading times), `capability` (questions), `analysis`
+(tables), `figures`. `formats` reads and writes all files. `settings.py` turns a part of a config
+into an object; `job.py` wraps every script.
 """

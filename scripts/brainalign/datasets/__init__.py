@@ -1,0 +1,11 @@
+"""Published data and the user's: raw files, and the readers that bring them into one form.
+
+1. `settings`: a class for each type of source.
+2. `raw`: raw files in the mirror, in the downloads or on the network, and their digests.
+3. `registry`: which module reads a source.
+4. `prepared`: what every reader returns. A short reader: `tuckute2024`.
+5. `assembly` (Brain-Score's files), `words`, `printed`, `reading_times`: parts that readers share.
+6. `own*`: the user's data and questions.
+7. `mmlu`, `bbh`, `blimp`, `wikitext2`, `alpaca`: questions, texts, instructions.
+8. `kuribayashi2024`, `michaelov2024`, `surprisal_table`: published surprisal.
+"""

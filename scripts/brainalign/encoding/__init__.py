@@ -1,1 +1,11 @@
-"""How well features predict responses: splits, regression, correlation, ceilings, layer scores."""
+"""How well features predict brain responses.
+
+1. `settings`, `splits`: a benchmark; its regression, folds and ceiling.
+2. `features`, `responses`, `timing`: arrays with one row per stimulus or volume.
+3. `benchmark`: a benchmark on the rows at hand.
+4. `scoring`, `scorers`: folds and layers on arrays, by regression or by similarity.
+5. `regression`, `operators`, `inner_folds`, `banded`: least squares and ridge.
+6. `similarity`, `correlation`: RSA, CKA, Pearson's r of many targets.
+7. `alignment`, `layer_choice`, `summary`: the table of all layers and the chosen one.
+8. `ceilings`, `extrapolation`, `disattenuation`, `subject_ceilings`: noise ceilings.
+"""

@@ -1,1 +1,8 @@
-"""The file kinds of a study (docs/architecture.md, "Files"): one module each."""
+"""The file kinds of a study (docs/architecture.md, "Files"): one module each.
+
+1. `atomic`: a file is complete or absent.
+2. `datasets`: stimuli.parquet and responses.nc, and what is checked of them.
+3. `activations`: a tensor per layer, read layer by layer.
+4. `tables`: CSV, Parquet and JSON.
+5. `text`: UTF-8 text in lines.
+"""
