@@ -88,6 +88,7 @@ def scores(
                             "region": region,
                             "r": r,
                             "ceiling": ceiling,
+                            "ceiling_method": "extrapolation" if mode == "legacy" else "split-half",
                             "ratio": r / ceiling,
                             "r2": r * abs(r),
                             "unique_r2": 0.3 * r * r
@@ -345,7 +346,9 @@ def alignment(
 
 def ceilings(names: Sequence[str] = ("LIFG", "LATL")) -> pd.DataFrame:
     """Summary rows of a ceiling file."""
-    return pd.DataFrame({"target_id": "all", "region": names, "ceiling": 0.2})
+    return pd.DataFrame(
+        {"target_id": "all", "region": names, "ceiling": 0.2, "method": "split-half"}
+    )
 
 
 def dataset(

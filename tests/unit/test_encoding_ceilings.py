@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from brainalign.encoding.ceilings import LEAK
+from brainalign.encoding.ceilings import LEAK, LOWER_BOUND, WEAK
 from brainalign.encoding.correlation import pearson
 from brainalign.encoding.disattenuation import Agreements, agreements, disattenuated
 from brainalign.encoding.extrapolation import _pools, extrapolate, fit_asymptotes
@@ -213,6 +213,8 @@ def test_the_interval_is_of_the_subjects_that_are_left(n_subjects, lost):
     summary = table[table["target_id"] == "all"]
     assert (summary["low"] <= summary["ceiling"]).all()
     assert (summary["ceiling"] <= summary["high"]).all()
+    assert set(summary["note"]) <= {LOWER_BOUND, WEAK}
+    assert LOWER_BOUND in set(table["note"])
 
 
 def test_pools_are_drawn_without_repetition():

@@ -15,6 +15,7 @@ from brainalign.analysis.wording import p_text, r_text
 from brainalign.errors import InputError
 from brainalign.figures.alignment import alignment
 from brainalign.figures.baselines import baselines
+from brainalign.figures.behavior import behavior
 from brainalign.figures.correlates import correlates
 from brainalign.figures.improvement import improvement
 from brainalign.figures.layer_curves import layer_curves
@@ -22,6 +23,7 @@ from brainalign.figures.legacy_controlled import legacy_controlled
 from brainalign.figures.measured_published import measured_published
 from brainalign.figures.order import model_order
 from brainalign.figures.published import published
+from brainalign.figures.regions import regions
 from brainalign.figures.style import (
     COLOUR,
     COLUMN,
@@ -537,7 +539,27 @@ def test_a_figure_without_data_is_low_and_says_what_it_lacks():
     assert cut_off(figure) == [] and collisions(figure) == []
 
 
+@pytest.mark.parametrize(
+    ("method", "why"),
+    [
+        ("leave-one-subject-out", "above it: this ceiling is a lower bound"),
+        ("extrapolation", "above it: leak between neighbouring rows, or noise"),
+        ("split-half", "above it: noise of the ceiling or of the score"),
+    ],
+)
 @pytest.mark.parametrize("above", [True, False])
-def test_scores_above_the_ceiling_are_explained(above):
-    scores = tables.scores().assign(ceiling=0.0 if above else 9.0)
-    assert ("above it: leak or noise" in texts(alignment(scores))) == above
+def test_scores_above_the_ceiling_are_explained(method, why, above):
+    ceiling = 0.0 if above else 9.0
+    scores = tables.scores().assign(ceiling=ceiling, ceiling_method=method)
+    assert (why in texts(alignment(scores))) == above
+    own = tables.ceilings().assign(ceiling=ceiling, method=method)
+    figure = regions(tables.alignment(), own, "stories-controlled", "controlled", True)
+    assert (why in texts(figure)) == above
+
+
+@pytest.mark.parametrize("above", [True, False])
+def test_r_above_a_reliability_is_explained(above):
+    study = tables.study()
+    behaviors = study["behaviors"].assign(ceiling=0.0 if above else 9.0)
+    figure = behavior(behaviors, study["correlations"], study["capabilities"], study["losses"])
+    assert ("above it: a reliability; r may reach its root" in texts(figure)) == above

@@ -35,6 +35,7 @@ WEAK = "weak: the interval holds 0"
 DISAGREE = "weak: predictions from different subjects do not agree"
 UNSHARED = "none: no fold has enough rows that all subjects saw"
 LEAK = "Brain-Score's formula; it counts what leaks from training to test rows, see oasm"
+LOWER_BOUND = "a lower bound: the mean of the other subjects is itself noisy"
 
 
 def noise_ceiling(
@@ -118,7 +119,7 @@ def _estimated(
         table = subject_bootstrap(
             values, responses, benchmark.aggregate, method, ceiling.bootstraps, random
         )
-        return table, ""
+        return table, LOWER_BOUND
     samples = split_half(responses, folds, ceiling.splits, random)
     values = np.median(samples, axis=1)
     return ceiling_table(values, samples, targets, benchmark.aggregate, method), ""

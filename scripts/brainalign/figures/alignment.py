@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from brainalign.figures.ceilings import CEILING, exceeded
 from brainalign.figures.order import MODEL_COLUMNS, benchmark_order, each, model_order
 from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.style import (
@@ -28,15 +29,12 @@ from brainalign.figures.style import (
 )
 
 COLUMNS = (
-    *MODEL_COLUMNS, "dataset", "benchmark", "mode", "region", "r", "ceiling", "low", "high",
-    "scope", "n_subjects", "n_stimuli", "simulated",
+    *MODEL_COLUMNS, "dataset", "benchmark", "mode", "region", "r", "ceiling",
+    "ceiling_method", "low", "high", "scope", "n_subjects", "n_stimuli", "simulated",
 )  # fmt: skip
 ACROSS = (6, 4)  # panels side by side: one band of up to 6, or bands of 4
 ROW = 0.145  # inches per model
-CEILING = Line2D([], [], color=INK, linestyle=(0, (5, 2)), linewidth=1, label="noise ceiling")
 INTERVAL = Line2D([], [], color=MUTED, linewidth=1.1, label="95 % interval")
-# Legacy folds leave a row's neighbours in training: who knows only the row's place gains by that.
-ABOVE = Line2D([], [], linestyle="none", label="above it: leak or noise")
 
 
 def alignment(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
@@ -78,7 +76,7 @@ def alignment(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
         figure,
         order["role"].unique(),
         page.markers(markers, order),
-        drawn(figure, [CEILING, INTERVAL]) + [ABOVE] * bool((whole["r"] > whole["ceiling"]).any()),
+        drawn(figure, [CEILING, INTERVAL]) + exceeded(whole, "r", "ceiling_method"),
     )
     return figure
 

@@ -13,6 +13,7 @@ from brainalign.analysis.predictors import LOSS, SIZE, found_for, predictors
 from brainalign.analysis.wording import r_text
 from brainalign.behavior.fits import AT_AXIS, READ_LOSS, READING
 from brainalign.behavior.reliability import AT_LEAST
+from brainalign.figures.ceilings import CEILING, exceeded
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, model_order
 from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.scatter import GROUPS, name_extremes, scatter, stated
@@ -47,7 +48,6 @@ ACROSS = 3  # panels side by side; of scatters: size, next-word loss, knowledge
 INTERVAL = Line2D(
     [], [], color=MUTED, linewidth=1.1, label="95 % interval over stories (and readers)"
 )
-CEILING = Line2D([], [], color=INK, linestyle=(0, (5, 2)), linewidth=0.9, label="noise ceiling")
 
 
 def behavior(
@@ -100,6 +100,7 @@ def behavior(
                 _against(axes, part, x, title, column, correlations, markers, labels)
             row[0].set_ylabel(AT_AXIS[part["measure"].iloc[0]])
     extra = drawn(figure, [INTERVAL, CEILING, *level_handles({}, untrained=True)])
+    extra += exceeded(shown.assign(kind="reliability"), "value", "kind")
     named = pd.concat([members for _, members in bands])
     if related:  # scatter panels are of the models of all pages
         part = shown[shown["benchmark"].isin(related) & shown["value"].notna()]

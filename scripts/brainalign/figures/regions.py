@@ -2,9 +2,9 @@
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from brainalign.analysis.wording import r_text
+from brainalign.figures.ceilings import CEILING, exceeded
 from brainalign.figures.curves import MANY, PICKED, SPREAD, curves
 from brainalign.figures.style import (
     FEATURES,
@@ -24,9 +24,8 @@ from brainalign.figures.style import (
 ALIGNMENT_COLUMNS = (
     "layer", "depth", "subject", "region", "fold", "r", "r_sd", "n_targets", "chosen",
 )  # fmt: skip
-CEILING_COLUMNS = ("target_id", "region", "ceiling")
+CEILING_COLUMNS = ("target_id", "region", "ceiling", "method")
 ACROSS = 3
-CEILING = Line2D([], [], color=INK, linestyle=(0, (5, 2)), linewidth=0.9, label="noise ceiling")
 
 
 def regions(
@@ -77,6 +76,7 @@ def regions(
         if place + ACROSS >= len(names):
             axes.set_xlabel("relative depth of the layer")
     networks = rows.loc[~rows["role"].isin(FEATURES), "model"].nunique()
-    extra = drawn(figure, [CEILING, *PICKED, *SPREAD])
+    known = rows.merge(ceilings[ceilings["target_id"] == "all"], on="region")
+    extra = drawn(figure, [CEILING, *PICKED, *SPREAD]) + exceeded(known, "r", "method")
     legend(figure, rows["role"].unique(), {} if networks >= MANY else markers, extra, lines=True)
     return figure

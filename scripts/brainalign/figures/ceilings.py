@@ -1,0 +1,26 @@
+"""The line of a noise ceiling, and why a score may stand above it."""
+
+import pandas as pd
+from matplotlib.lines import Line2D
+
+from brainalign.figures.style import INK
+
+CEILING = Line2D([], [], color=INK, linestyle=(0, (5, 2)), linewidth=0.9, label="noise ceiling")
+# Method of a ceiling → why a score may exceed it. Legacy folds leave a row's neighbours in
+# training: the ceiling and every score gain by that, a baseline of a row's place most.
+ABOVE = {
+    "leave-one-subject-out": "this ceiling is a lower bound",
+    "extrapolation": "leak between neighbouring rows, or noise",
+    "reliability": "a reliability; r may reach its root",
+}
+NOISE = "noise of the ceiling or of the score"
+
+
+def exceeded(rows: pd.DataFrame, score: str, method: str) -> list[Line2D]:
+    """Legend handles that say why scores stand above their ceilings; none where none does.
+
+    `rows`: columns `score`, `ceiling` and `method` (how the ceiling was estimated).
+    """
+    above = rows.loc[rows[score] > rows["ceiling"], method].astype(str)
+    reasons = dict.fromkeys(ABOVE.get(name, NOISE) for name in above)
+    return [Line2D([], [], linestyle="none", label=f"above it: {why}") for why in reasons]
