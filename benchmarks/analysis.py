@@ -25,6 +25,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "scripts"), str(HERE)]
 
 import numpy as np  # noqa: E402
+from altered_studies import control_findings  # noqa: E402
 from analysis_study import timed_study  # noqa: E402
 from encoded_nulls import arm_findings, permutation_findings  # noqa: E402
 from encoded_studies import Design, encoded_findings  # noqa: E402
@@ -148,6 +149,9 @@ SCENARIOS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], float]] = {
     },
     "permutations, features of no relation": (permutation_findings, (0.0,), 0.4),
     "permutations, features of the state": (permutation_findings, (0.5,), 0.1),
+    "controls of texts, responses of no text": (control_findings, (0.5, False), 1),
+    "controls of texts, a truth blind to order": (control_findings, (1.0, True), 1),
+    "controls of texts, a truth that knows order": (control_findings, (0.5, True), 0.4),
 }  # fmt: skip
 
 

@@ -68,6 +68,20 @@ UNIT_FILES = [
     for localizer in dict.fromkeys(reduce.localizer for reduce in LANGUAGE_UNITS)
     for model in IN_PAIRS
 ]
+# Benchmarks of altered texts, and those of the texts as they are beside them.
+TEXT_CONTROLS = {
+    name: (made.of, made.control) for name, made in ALTERED_BENCHMARKS.items()
+}
+TEXT_CONTROL_FILES = [
+    {"model": model, "benchmark": benchmark}
+    for model in RUN_MODELS
+    for of in scored(model, REGRESSIONS)
+    if of in {made.of for made in ALTERED_BENCHMARKS.values()}
+    for benchmark in (
+        of,
+        *(name for name, made in ALTERED_BENCHMARKS.items() if made.of == of),
+    )
+]
 SCORED = {
     "alignment": REGRESSIONS,
     "behavior": BEHAVIOR,
@@ -195,6 +209,7 @@ def tables():
     names += ["correlations"] if SCORE_FILES or BEHAVIOR_FILES else []
     names += ["baselines", "profiles", "mixed_effects"] if SCORE_FILES else []
     names += ["unit_overlap"] if UNIT_FILES else []
+    names += ["text_controls"] if TEXT_CONTROL_FILES else []
     names += ["truth"] if PLANTED and SCORE_FILES else []
     names += ["presentations"] if PRESENTED else []
     names += ["published_fits"] if PUBLISHED_FITS else []
@@ -448,6 +463,31 @@ rule baselines:
         code=code("baselines"),
     script:
         "../scripts/baselines.py"
+
+
+rule text_controls:
+    input:
+        alignment=[
+            result("alignment", f["model"], f["benchmark"] + ".parquet")
+            for f in TEXT_CONTROL_FILES
+        ],
+    output:
+        text_controls=result("tables", "text_controls.csv"),
+    log:
+        log_of("text_controls"),
+    benchmark:
+        benchmark_of("text_controls")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        files=TEXT_CONTROL_FILES,
+        models=model_records(),
+        benchmarks=shown(ALIGNMENT) if TEXT_CONTROL_FILES else {},
+        controls=TEXT_CONTROLS,
+        simulated_datasets=SIMULATED_DATASETS,
+        code=code("text_controls"),
+    script:
+        "../scripts/text_controls.py"
 
 
 rule unit_overlap:

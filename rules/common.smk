@@ -22,6 +22,7 @@ from brainalign.datasets.own_paths import own_paths as own_files_of
 from brainalign.datasets.registry import reader_files
 from brainalign.encoding.settings import UNIT_METHODS, Cka, Rsa
 from brainalign.models.settings import Delta
+from brainalign.reading.text_controls import SURROGATE
 from brainalign.settings import plain, read, tag_of
 from brainalign.study import forks, groups, logs
 from brainalign.study.alignment_size import (
@@ -63,6 +64,13 @@ from brainalign.study.resources import (
     training_memory_mb,
 )
 from brainalign.study.settings import Study
+from brainalign.study.text_controls import (
+    altered_benchmarks,
+    altered_datasets,
+    altered_name,
+    read_altered,
+    scored_altered,
+)
 
 if {"{", "}"} & {*str(PROJECT), *os.getcwd()}:
     raise WorkflowError(
@@ -101,12 +109,27 @@ CHECKPOINTS = [name for name in NARROWED if role(NARROWED[name]) == "checkpoint"
 PRESENTED = [name for name in NARROWED if role(NARROWED[name]) == "presentation"]
 MODELS = {n: m for n, m in NARROWED.items() if n not in (*CHECKPOINTS, *PRESENTED)}
 DATASETS = STUDY.datasets
-ALIGNMENT = STUDY.alignment
+# Datasets that are read with their text altered, and benchmarks of these, for a table of their own.
+ALTERED = altered_datasets(DATASETS)
+ALTERED_BENCHMARKS = altered_benchmarks(STUDY.alignment, DATASETS)
+READ_DATASETS = DATASETS | {
+    name: read_altered(DATASETS[made.of], made.control)
+    for name, made in ALTERED.items()
+}
+SURROGATES = [n for n, made in ALTERED.items() if made.control == SURROGATE]
+ALIGNMENT = STUDY.alignment | {
+    name: scored_altered(STUDY.alignment[made.of])
+    for name, made in ALTERED_BENCHMARKS.items()
+}
 # Similarities have another scale than r: a table of their own, and no part in any other.
 SIMILARITIES = {
     n: b for n, b in ALIGNMENT.items() if isinstance(b.regression, Rsa | Cka)
 }
-REGRESSIONS = {n: b for n, b in ALIGNMENT.items() if n not in SIMILARITIES}
+REGRESSIONS = {
+    n: b
+    for n, b in ALIGNMENT.items()
+    if n not in SIMILARITIES and n not in ALTERED_BENCHMARKS
+}
 BEHAVIOR = STUDY.behavior
 CAPABILITY = STUDY.capability
 TEXTS = STUDY.next_word
@@ -278,7 +301,7 @@ def surprisal_fits(model, dataset):
 
 def dataset_key(key):
     """A lookup of one key of the dataset's config entry, for a rule's params."""
-    return lambda wildcards: plain(getattr(DATASETS[wildcards.dataset], key))
+    return lambda wildcards: plain(getattr(READ_DATASETS[wildcards.dataset], key))
 
 
 def dataset_source(wildcards):
@@ -323,6 +346,13 @@ def missing_files(jobs):
             paths = [p for p in own_paths(source) if not p.exists()]
             lines += [f"{key}: {path} is not there" for path in paths]
     return sorted(set(lines))
+
+
+def read_dataset(benchmark):
+    """The dataset that models read for a brain benchmark: its own, or that with its text altered."""
+    dataset = ALIGNMENT[benchmark].dataset
+    made = ALTERED_BENCHMARKS.get(benchmark)
+    return altered_name(dataset, made.control) if made else dataset
 
 
 def benchmark_dataset(section, *parts):

@@ -26,7 +26,8 @@ def sizes_of(wildcards):
     """Shapes of responses and of activations of a job, as far as they are there, and its benchmark."""
     entry = ALIGNMENT[wildcards.benchmark]
     dataset, model = entry.dataset, wildcards.get("model")
-    activations = result("activations", str(model), f"{dataset}.safetensors")
+    read = read_dataset(wildcards.benchmark)
+    activations = result("activations", str(model), f"{read}.safetensors")
     return (
         responses_shape(result("data", dataset, "responses.nc")),
         activations_shape(activations) if model else None,
@@ -105,7 +106,7 @@ rule alignment:
         activations=lambda wildcards: result(
             "activations",
             wildcards.model,
-            f"{ALIGNMENT[wildcards.benchmark].dataset}.safetensors",
+            f"{read_dataset(wildcards.benchmark)}.safetensors",
         ),
         stimuli=benchmark_dataset(ALIGNMENT, "stimuli.parquet"),
         responses=benchmark_dataset(ALIGNMENT, "responses.nc"),

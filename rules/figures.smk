@@ -20,6 +20,7 @@ SECTIONS = {
         "profiles",
         "legacy_controlled",
         "baselines",
+        "text_controls",
         "regions",
     ],
     "What goes with alignment": ["correlates", "losses"],
@@ -58,6 +59,7 @@ OF_ONE_TABLE = [
     "presentations",
     "reading_loss",
     "published_fits",
+    "text_controls",
 ]
 TUNED_HERE = [name for name in models_from("tune") if name in MODELS]
 
@@ -453,6 +455,23 @@ rule plot_published_fits:
         code=code("plot_published_fits"),
     script:
         "../scripts/plot_published_fits.py"
+
+
+rule plot_text_controls:
+    input:
+        **table_inputs("text_controls"),
+    output:
+        **drawn("text_controls", "text_controls"),
+    log:
+        log_of("plot_text_controls"),
+    benchmark:
+        benchmark_of("plot_text_controls")
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("plot_text_controls"),
+    script:
+        "../scripts/plot_text_controls.py"
 
 
 rule plot_presentations:

@@ -30,6 +30,29 @@ EMBEDDINGS = [
 ]
 
 
+rule alter_text:
+    input:
+        stimuli=lambda wildcards: result(
+            "data", ALTERED[wildcards.dataset].of, "stimuli.parquet"
+        ),
+    output:
+        stimuli=result("data", "{dataset}", "stimuli.parquet"),
+    log:
+        log_of("alter_text", "dataset"),
+    benchmark:
+        benchmark_of("alter_text", "dataset")
+    wildcard_constraints:
+        dataset=one_of([name for name in ALTERED if name not in SURROGATES]),
+    conda:
+        "../envs/data.yaml"
+    params:
+        control=lambda wildcards: ALTERED[wildcards.dataset].control,
+        seed=STUDY.seed,
+        code=code("alter_text"),
+    script:
+        "../scripts/alter_text.py"
+
+
 rule activations:
     input:
         manifest=weights_manifest,
@@ -44,7 +67,7 @@ rule activations:
         benchmark_of("activations", "model", "dataset")
     wildcard_constraints:
         model=one_of(READ_MODELS),
-        dataset=one_of(DATASETS),
+        dataset=one_of([name for name in READ_DATASETS if name not in SURROGATES]),
     conda:
         "../envs/language-model.yaml"
     threads: STUDY.model_threads
@@ -62,6 +85,35 @@ rule activations:
         code=code("activations"),
     script:
         "../scripts/activations.py"
+
+
+rule surrogate_activations:
+    input:
+        activations=lambda wildcards: result(
+            "activations",
+            wildcards.model,
+            f"{ALTERED[wildcards.dataset].of}.safetensors",
+        ),
+    output:
+        activations=kept_activations(
+            result("activations", "{model}", "{dataset}.safetensors")
+        ),
+    log:
+        log_of("surrogate_activations", "model", "dataset"),
+    benchmark:
+        benchmark_of("surrogate_activations", "model", "dataset")
+    wildcard_constraints:
+        model=one_of(READ_MODELS),
+        dataset=one_of(SURROGATES),
+    conda:
+        "../envs/encoding.yaml"
+    resources:
+        mem_mb=memory(4000),
+    params:
+        seed=STUDY.seed,
+        code=code("surrogate_activations"),
+    script:
+        "../scripts/surrogate_activations.py"
 
 
 rule baseline_activations:

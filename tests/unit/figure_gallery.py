@@ -26,6 +26,7 @@ from brainalign.figures.reading_loss import reading_loss
 from brainalign.figures.reading_measures import reading_measures
 from brainalign.figures.regions import regions
 from brainalign.figures.style import drawing
+from brainalign.figures.text_controls import text_controls
 from brainalign.figures.training import training
 from brainalign.figures.trajectory import trajectory
 from matplotlib.figure import Figure
@@ -73,6 +74,7 @@ FIGURES = {
         study(size)["behaviors"], study(size)["reading_loss"]
     ),
     "presentations": lambda size: presentations(study(size)["presentations"]),
+    "text_controls": lambda size: text_controls(study(size)["text_controls"]),
     "reading_measures": lambda size: reading_measures(study(size)["behaviors"]),
     "published": lambda size: published(*tables.published()),
     "published_fits": lambda _: published_fits(tables.fits()),

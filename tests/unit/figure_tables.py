@@ -281,6 +281,19 @@ def stories(table: pd.DataFrame, n: int = 6) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def on_altered_texts(scores: pd.DataFrame) -> pd.DataFrame:
+    """text_controls.csv of the networks of `scores`: each control keeps a part of r."""
+    networks = scores[
+        (scores["region"] == "all") & scores["role"].isin(["vanilla", "tuned", "untrained"])
+    ]
+    kept = {"shuffled:sentence": 0.8, "shuffled:passage": 0.4, "context:none": 0.6, "surrogate": 0}
+    parts = [
+        networks.assign(control=control, r_control=share * networks["r"], passed=share < 0.7)
+        for control, share in kept.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
 def in_presentations(table: pd.DataFrame) -> pd.DataFrame:
     """presentations.csv of `behaviors`: every model in its chat template too, a little better."""
     facts = table.drop_duplicates("model").set_index("model")
@@ -503,6 +516,7 @@ def _study(
             "mixed_effects": mixed_effects(whole, subjects(whole)),
             "reading_loss": reading_loss(tables["behaviors"], stories(tables["behaviors"])),
             "presentations": in_presentations(tables["behaviors"]),
+            "text_controls": on_altered_texts(whole),
         }
     )
 

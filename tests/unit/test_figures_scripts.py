@@ -103,6 +103,7 @@ def job(script, files, folder, **params):
         "behavior": ["behaviors", "correlations", "capabilities", "losses"],
         "reading_loss": ["behaviors", "reading_loss"],
         "presentations": ["presentations"],
+        "text_controls": ["text_controls"],
         "reading_measures": ["behaviors"],
         "published": ["models", "check", "categories", "widths"],
         "regions": ["alignment", "ceilings"],

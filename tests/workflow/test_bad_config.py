@@ -307,6 +307,21 @@ FAULTS = [
         ["sim-passages-legacy.reduce.dimensions", "49", "'sim-decoder-s'", "48 units"],
     ),
     (
+        "datasets/sim-passages/text",
+        ["shuffled"],
+        ["datasets.sim-passages.text", "'shuffled'", "shuffled:sentence"],
+    ),
+    (
+        "datasets/sim-reading/text",
+        ["shuffled:sentence"],
+        ["datasets.sim-reading.text", "no brain benchmark scores 'sim-reading'"],
+    ),
+    (
+        "datasets/sim-passages-classes",
+        {"source": {"type": "simulated", "kind": "passages"}, "text": ["classes"]},
+        ["datasets.sim-passages-classes.text", "no brain benchmark scores"],
+    ),
+    (
         "alignment/sim-passages-legacy/reduce",
         {"method": "random", "dimensions": 97, "among": "model"},
         ["sim-passages-legacy.reduce.dimensions", "97", "'sim-decoder-s'", "96 units"],

@@ -19,8 +19,9 @@ class Source(Settings, tag_field="type", frozen=True):
 
     timed : rows are volumes of a scan. reading : responses are reading times. neighbours : rows
     follow each other in a text or scan. measures : several of each word, a region each; a benchmark
-    names one. localizer : stimuli of two conditions, to which nobody's responses are known. None:
-    only the files tell. memory : MB that a cluster gives the job that prepares it.
+    names one. localizer : stimuli of two conditions, to which nobody's responses are known.
+    word_classes : a class of every word. None: only the files tell. memory : MB that a cluster
+    gives the job that prepares it.
     """
 
     reader: ClassVar[str] = ""
@@ -31,12 +32,13 @@ class Source(Settings, tag_field="type", frozen=True):
     neighbours: ClassVar[bool | None] = True
     measures: ClassVar[tuple[str, ...] | None] = ()
     localizer: ClassVar[bool] = False
+    word_classes: ClassVar[bool | None] = False
 
 
 class Own(Source, tag="own", frozen=True):
     """Your own data (docs/adding-a-dataset.md)."""
 
-    timed = reading = neighbours = measures = None
+    timed = reading = neighbours = measures = word_classes = None
 
     stimuli: Annotated[
         str,

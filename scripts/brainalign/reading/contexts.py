@@ -2,7 +2,9 @@
 
 A context rule has a name: `passage` or `story` (all preceding stimuli of the context group; two
 names for one rule), `corpus` (all preceding rows of the table, whatever their group), `window:L`
-(the last L words, the stimulus' own among them) and `none`.
+(the last L words, the stimulus' own among them), `sentence` (what precedes it in the sentence in
+which it begins), `reversed` (all preceding words of the context group, the last one first) and
+`none`.
 """
 
 import re
@@ -15,8 +17,9 @@ import pandas as pd
 
 from brainalign.errors import InputError
 
-RULES = ("passage", "story", "corpus", "window:L", "none")
+RULES = ("passage", "story", "corpus", "window:L", "sentence", "reversed", "none")
 _PUNCTUATION = ",.!?:;"
+_ENDS_SENTENCE = re.compile(r"[.?!][\"'”’)\]]*$")
 _SPACE_BEFORE_PUNCTUATION = re.compile(rf"\s+([{_PUNCTUATION}])")
 
 
@@ -66,14 +69,36 @@ def chains(stimuli: pd.DataFrame, context: str) -> list[Chain]:
         raise InputError(f"stimulus {name}: nothing to read in its text {texts[empty]!r}")
     made: list[Chain] = []
     for rows in _groups(stimuli, context):
+        words = [texts[row].split() for row in rows]
         if context == "none":
             for row in rows:
                 made += _grow("", [row], [texts[row]])
-        elif window is None:
-            made += _grow("", rows, [texts[row] for row in rows])
+        elif context == "reversed":
+            for k, row in enumerate(rows):
+                before = [word for own in words[:k] for word in own]
+                made += _grow(join(before[::-1]), [row], [" ".join(words[k])])
+        elif context == "sentence":
+            starts = _starts_of_sentences(words, sentences_of_words(stimuli.iloc[rows]))
+            made += _from(rows, words, starts)
+        elif window is not None:
+            made += _from(rows, words, _starts_of_windows(words, window))
         else:
-            made += _windows(rows, [texts[row].split() for row in rows], window)
+            made += _grow("", rows, [texts[row] for row in rows])
     return made
+
+
+def sentences_of_words(stimuli: pd.DataFrame) -> np.ndarray:
+    """The number of the sentence of each word of stimuli that follow each other, int [word].
+
+    By `sentence_id` where every stimulus has one, else a word that ends with . ? or ! (before
+    closing quotes or brackets) is the last of its sentence.
+    """
+    words = [text.split() for text in stimuli["text"]]
+    if "sentence_id" in stimuli and stimuli["sentence_id"].notna().all():
+        of_stimuli = pd.factorize(stimuli["sentence_id"])[0]
+        return np.repeat(of_stimuli, [len(own) for own in words])
+    ends = [bool(_ENDS_SENTENCE.search(word)) for own in words for word in own]
+    return np.cumsum([0, *ends[:-1]])
 
 
 def _window(context: str) -> int | None:
@@ -96,10 +121,22 @@ def _groups(stimuli: pd.DataFrame, context: str) -> list[list[int]]:
     return list(groups.values())
 
 
-def _windows(rows: list[int], words: list[list[str]], window: int) -> Iterator[Chain]:
+def _starts_of_windows(words: list[list[str]], window: int) -> np.ndarray:
     stops = np.cumsum([len(own) for own in words])
     owns = stops - [len(own) for own in words]
-    firsts = np.maximum(0, np.minimum(owns, stops - window))  # a stimulus is never cut itself
+    return np.maximum(0, np.minimum(owns, stops - window))  # a stimulus is never cut itself
+
+
+def _starts_of_sentences(words: list[list[str]], sentences: np.ndarray) -> np.ndarray:
+    lengths = [len(own) for own in words]
+    owns = np.cumsum(lengths) - lengths
+    return np.searchsorted(sentences, sentences[owns])
+
+
+def _from(rows: list[int], words: list[list[str]], firsts: np.ndarray) -> Iterator[Chain]:
+    """Each stimulus in the text from word number `firsts` [stimulus] of its group on."""
+    lengths = [len(own) for own in words]
+    owns = np.cumsum(lengths) - lengths
     flat = [word for own in words for word in own]
     for first, members in groupby(range(len(rows)), key=lambda k: int(firsts[k])):
         ks = list(members)

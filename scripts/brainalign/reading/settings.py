@@ -7,6 +7,8 @@ from brainalign.errors import InputError
 from brainalign.settings import Settings, key
 from brainalign.simulation.settings import Chapter, Localizer, Passages, Reading, Story
 
+CONTEXTS = "passage|story|corpus|sentence|reversed|none|window:[1-9][0-9]*"
+CONTROLS = rf"shuffled:(sentence|passage)|classes|surrogate|context:({CONTEXTS})"
 DatasetSource = Passages | Story | Chapter | Reading | Localizer | RealDataset
 
 
@@ -18,14 +20,29 @@ class Dataset(Settings, frozen=True):
         str,
         key(
             "what precedes a stimulus: all before it in its passage or story, the last L words, "
-            "all before it (corpus), nothing",
-            pattern=r"^(passage|story|corpus|none|window:[1-9][0-9]*)$",
-            allowed="passage, story, corpus, none, or window:L with L words",
+            "all before it (corpus), its sentence so far, all in reverse order, nothing",
+            pattern=rf"^({CONTEXTS})$",
+            allowed="passage, story, corpus, sentence, reversed, none, or window:L with L words",
         ),
     ] = "story"
     pooling: Annotated[
         Literal["last", "mean", "sum"], key("activations over the stimulus' own tokens")
     ] = "last"
+    text: Annotated[
+        tuple[
+            Annotated[
+                str,
+                key(
+                    "",
+                    pattern=rf"^({CONTROLS})$",
+                    allowed="shuffled:sentence, shuffled:passage, classes, surrogate, or context: "
+                    "and one of the contexts",
+                ),
+            ],
+            ...,
+        ],
+        key("what the text is altered to, beside the text as it is", unique=True),
+    ] = ()
     stride: (
         Annotated[
             int,

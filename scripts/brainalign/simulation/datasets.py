@@ -11,7 +11,15 @@ from brainalign.datasets.prepared import Prepared, attributes, card
 from brainalign.encoding.timing import canonical_hrf
 from brainalign.errors import InputError
 from brainalign.simulation import readers
-from brainalign.simulation.grammar import Grammar, sample, surprisal, text_of, words_of
+from brainalign.simulation.grammar import (
+    Grammar,
+    Sentence,
+    Token,
+    sample,
+    surprisal,
+    text_of,
+    words_of,
+)
 from brainalign.simulation.semantics import concept_vectors, token_states, word_states
 from brainalign.simulation.settings import (
     Chapter,
@@ -23,7 +31,7 @@ from brainalign.simulation.settings import (
 )
 from brainalign.simulation.subjects import Noise, centred, lags, respond, weightings
 from brainalign.simulation.texts import PassageGrammar, StoryGrammar
-from brainalign.simulation.world import World, build_world
+from brainalign.simulation.world import VALUES, World, build_world
 
 WORDS_PER_FRAGMENT = 5  # words of 2 s of speech
 WORD_SECONDS, TR = 0.5, 2.0
@@ -88,7 +96,10 @@ def _passages(
             after = token_states(sentences, vectors, settings.half_life)
             states += [state[-1] for state in after]
             rows += [
-                _stimulus(f"{topic}-{passage + 1}", position, text_of([sentence]), topic)
+                {
+                    **_stimulus(f"{topic}-{passage + 1}", position, text_of([sentence]), topic),
+                    "word_classes": " ".join(word_classes(sentence, world)),
+                }
                 for position, sentence in enumerate(sentences)
             ]
     stimuli = pd.DataFrame(rows)
@@ -109,12 +120,19 @@ def _story(
         name = f"story-{story + 1}"
         sentences = sample(grammar, sizes.sentences, rng)
         words, after = word_states(sentences, vectors, settings.half_life)
+        classes = [one for sentence in sentences for one in word_classes(sentence, world)]
         if len(words) <= WORDS_PER_FRAGMENT:
             raise InputError(f"story.sentences: {sizes.sentences}, too few for 2 fragments")
         for position, start in enumerate(range(0, len(words), WORDS_PER_FRAGMENT)):
             fragment = words[start : start + WORDS_PER_FRAGMENT]
             states.append(after[start + len(fragment) - 1])
-            rows.append(_stimulus(name, position, " ".join(fragment), name))
+            own = classes[start : start + WORDS_PER_FRAGMENT]
+            rows.append(
+                {
+                    **_stimulus(name, position, " ".join(fragment), name),
+                    "word_classes": " ".join(own),
+                }
+            )
     stimuli = pd.DataFrame(rows)
     state = centred(np.array(states), stimuli["split_group"].tolist())
     return _brain(
@@ -235,6 +253,17 @@ def _localizer(world: World, sizes: Localizer, rng: np.random.Generator) -> Prep
     )
     responses.attrs["simulated"] = 1
     return _prepared("localizer", stimuli, responses)
+
+
+def word_classes(sentence: Sentence, world: World) -> list[str]:
+    """The class of each word: `thing`, of a value its kind, of a function word itself."""
+    kinds = {value: kind for kind, values in VALUES.items() for value in values}
+    kinds |= dict.fromkeys(world.facts_of, "thing")
+    bare = [
+        Token(kinds.get(token.text, token.text) if token.concept else token.text.lower())
+        for token in sentence
+    ]
+    return [word for word, _ in words_of(tuple(bare))]
 
 
 def _stimulus(

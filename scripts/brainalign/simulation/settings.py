@@ -66,6 +66,8 @@ class Simulation(Settings, frozen=True):
 class Passages(Source, tag="simulated kind=passages", frozen=True):
     """Sentences in passages of 12 topics, untimed (as Pereira2018)."""
 
+    word_classes = True
+
     passages_per_topic: Annotated[int, key("passages on each of the 12 topics", ge=1)] = 5
     sentences: Annotated[int, key("sentences of a passage", ge=1)] = 4
     subjects: Annotated[int, key("simulated subjects", ge=1)] = 5
@@ -78,6 +80,8 @@ class Passages(Source, tag="simulated kind=passages", frozen=True):
 
 class Story(Source, tag="simulated kind=story", frozen=True):
     """Fragments of 2 s of stories, a target per region (as Blank2014)."""
+
+    word_classes = True
 
     stories: Annotated[int, key("number of stories", ge=1)] = 6
     sentences: Annotated[int, key("sentences of a story", ge=1)] = 32

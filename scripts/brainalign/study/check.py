@@ -31,6 +31,7 @@ from brainalign.study.models import (
     scored_on,
 )
 from brainalign.study.settings import Study
+from brainalign.study.text_controls import altered_benchmarks, altered_datasets
 from brainalign.training.settings import Pretrain
 
 Config = Mapping[str, Any]
@@ -81,6 +82,7 @@ def _benchmark_faults(study: Study, models: Models) -> Iterator[str]:
         yield from _localizer_faults(name, benchmark, study)
         yield from _nuisance_faults(f"alignment.{name}", benchmark, models)
     yield from _companion_faults(study.alignment)
+    yield from _text_faults(study)
 
 
 def _models_faults(
@@ -201,6 +203,23 @@ def _localizer_faults(name: str, entry: BrainBenchmark, study: Study) -> Iterato
     if named is not None and named not in localizers:
         key = f"alignment.{name}.reduce.localizer"
         yield unknown(key, named, localizers, "localizer of this study")
+
+
+def _text_faults(study: Study) -> Iterator[str]:
+    """Altered texts of datasets that no brain benchmark scores, or of a name that is taken."""
+    scored = {entry.dataset for entry in study.alignment.values() if not entry.companion}
+    for name, dataset in study.datasets.items():
+        if dataset.text and name not in scored:
+            yield f"datasets.{name}.text: no brain benchmark scores {name!r}; leave the key out"
+        if "classes" in dataset.text and dataset.source.word_classes is False:
+            yield f"datasets.{name}.text: classes, but {name!r} has no word classes"
+    made = [*altered_datasets(study.datasets)]
+    if not set(study.datasets) >= {entry.dataset for entry in study.alignment.values()}:
+        return
+    made += altered_benchmarks(study.alignment, study.datasets)
+    for name in made:
+        if name in study.datasets or name in study.alignment:
+            yield f"datasets: the key text makes {name!r}, which is another entry's name; rename it"
 
 
 def _nuisance_faults(path: str, entry: BrainBenchmark, models: Models) -> Iterator[str]:

@@ -17,6 +17,8 @@ from brainalign.datasets.settings import Surprisal
 from brainalign.encoding.settings import BrainBenchmark
 from brainalign.formats.tables import read_json
 from brainalign.models.settings import Baseline, Fetched, Hub
+from brainalign.reading.settings import Dataset
+from brainalign.reading.text_controls import SURROGATE
 from brainalign.study.models import (
     Models,
     all_models,
@@ -38,6 +40,7 @@ from brainalign.study.reading_load import (
 )
 from brainalign.study.resources import parameter_count, training_gpus, weight_bytes
 from brainalign.study.settings import Study
+from brainalign.study.text_controls import altered_name, read_altered
 from brainalign.training.settings import Pretrain, Tune
 
 FLOAT32 = 4  # bytes; weights are trained and written in it
@@ -210,8 +213,9 @@ def _reads(
             if text is None:
                 yield kind, dataset, math.nan, math.nan
             elif kind == "activations":
-                read = activation_tokens(text, about.context, window, apart)
-                yield kind, dataset, read, text.rows
+                for read_as, context in _contexts(dataset, about).items():
+                    read = activation_tokens(text, context, window, apart)
+                    yield kind, read_as, read, text.rows
             else:
                 read = surprisal_tokens(text, about.context, about.stride, window, apart)
                 yield kind, dataset, read, text.rows
@@ -222,6 +226,16 @@ def _reads(
         yield "capability", task, tokens, 0
     for text_name in scored_on(name, dict.fromkeys(study.next_word), models):
         yield "next word", text_name, loss_tokens(study.next_word[text_name]), 0
+
+
+def _contexts(name: str, dataset: Dataset) -> dict[str, str]:
+    """A dataset, and what its text is altered to → the context in which each is read."""
+    altered = {
+        altered_name(name, control): read_altered(dataset, control).context
+        for control in dataset.text
+        if control != SURROGATE
+    }
+    return {name: dataset.context, **altered}
 
 
 def endless(study: Study) -> list[str]:

@@ -92,7 +92,8 @@ def activation_tokens(text: Text, context: str, window: int, apart: bool) -> flo
         read = text.rows * row
     else:
         groups = 1 if context == "corpus" else text.groups
-        read = groups * _stream_tokens(text.rows / groups, row, window, None, apart)
+        alone = apart or context == "reversed"
+        read = groups * _stream_tokens(text.rows / groups, row, window, None, alone)
     return 2 * read if apart else read
 
 

@@ -1,0 +1,85 @@
+"""What is lost when the text is altered: scores of models on the text as it is and on controls."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from brainalign.figures.order import each
+from brainalign.figures.style import (
+    COLOUR,
+    FAINT,
+    INK,
+    PAGE,
+    STRIPE,
+    drawn,
+    family_markers,
+    heading,
+    legend,
+    n_models,
+    nothing,
+    panel,
+    sheet,
+    world,
+)
+from brainalign.reading.text_controls import in_words
+
+COLUMNS = (
+    "model", "family", "role", "benchmark", "dataset", "mode", "control", "r", "r_control",
+    "passed", "simulated",
+)  # fmt: skip
+AS_IT_IS = "the text as it is"
+TRAINED = ("vanilla", "tuned")
+ROW = 0.22  # inches
+ACROSS = 2
+MEAN = Line2D(
+    [], [], color=INK, marker="|", markersize=11, linestyle="", label="mean of trained models"
+)
+
+
+def text_controls(table: pd.DataFrame) -> Figure:
+    """Draw tables/text_controls.csv: a panel per benchmark, a row per control, a dot per model."""
+    names = list(table["benchmark"].unique())
+    bands = max(1, -(-len(names) // ACROSS))
+    most = max((table[table["benchmark"] == n]["control"].nunique() for n in names), default=2)
+    figure = sheet(PAGE, 0.7 + bands * (0.8 + ROW * (most + 1)), bool(table["simulated"].any()))
+    heading(figure, "What is lost when the text is altered")
+    if not names:
+        nothing(figure, "no text is altered in this study")
+        return figure
+    grid = figure.subplots(bands, min(ACROSS, len(names)), squeeze=False)
+    markers = family_markers(table)
+    for place, axes in enumerate(grid.flat):
+        if place >= len(names):
+            axes.set_axis_off()
+            continue
+        part = table[table["benchmark"] == names[place]]
+        about = [str(part["mode"].iloc[0]), n_models(part), *world(part)]
+        panel(axes, str(part["dataset"].iloc[0]), ", ".join(about))
+        _draw(axes, part, markers)
+        axes.set_xlabel("alignment (r)")
+    legend(figure, table["role"].unique(), markers, drawn(figure, [MEAN]))
+    return figure
+
+
+def _draw(axes: Axes, part: pd.DataFrame, markers: dict[str, str]) -> None:
+    """The text as it is in the first row, each control below it, with how many models pass."""
+    models = part.drop_duplicates("model")
+    rows = [(AS_IT_IS, models.assign(r_control=models["r"]))]
+    for control, own in part.groupby("control", sort=False):
+        trained = own[own["role"].isin(TRAINED)]
+        passed = f"{trained['passed'].sum()} of {len(trained)} lose"
+        rows.append((f"{in_words(str(control))}: {passed}", own))
+    for index, (_, own) in enumerate(rows):
+        if index % 2:
+            axes.axhspan(index - 0.5, index + 0.5, color=STRIPE, linewidth=0, zorder=0)
+        for row in each(own):
+            axes.plot(row.r_control, index, markers[row.family], color=COLOUR[row.role], alpha=0.8)
+        mean = own.loc[own["role"].isin(TRAINED), "r_control"].mean()
+        axes.plot(mean, index, "|", color=INK, markersize=11, label=MEAN.get_label())
+    axes.axvline(0, color=FAINT, zorder=0.5)
+    axes.set_yticks(range(len(rows)), [label for label, _ in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.locator_params(axis="x", nbins=4)
