@@ -10,6 +10,8 @@ from brainalign.settings import tag_of
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+SHOWN = 5  # names in a line of the log
+
 with job(snakemake.log[0]) as log:
     source = read_source(snakemake.params.source, snakemake.params.kind)
     is_own = tag_of(source) == "own"
@@ -26,5 +28,6 @@ with job(snakemake.log[0]) as log:
                 log.info("%d files from %s", n, origin)
     unverified = [record.name for record in records if not record.verified]
     if unverified and not is_own:
-        log.warning("no published hash to compare: %s", ", ".join(unverified))
+        more = f" and {len(unverified) - SHOWN} more" if len(unverified) > SHOWN else ""
+        log.warning("no published hash to compare: %s%s", ", ".join(unverified[:SHOWN]), more)
     write_raw(dict(snakemake.params.source), records, snakemake.output.raw)

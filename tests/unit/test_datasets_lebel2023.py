@@ -14,6 +14,7 @@ from brainalign.encoding.responses import gather_responses
 from brainalign.encoding.settings import Ridge, Scoring, Timing
 from brainalign.encoding.splits import Grouped
 from brainalign.errors import InputError
+from brainalign.formats import datasets as formats
 from brainalign.formats.datasets import (
     check_responses,
     check_stimuli,
@@ -133,6 +134,16 @@ def test_what_is_written_is_read_again(folder):
     np.testing.assert_array_equal(again["responses"], prepared.responses["responses"])
     assert again.attrs["affine"] == prepared.responses.attrs["affine"]
     assert again["held_out"].values.tolist() == prepared.responses["held_out"].values.tolist()
+
+
+def test_a_block_of_targets_lies_together_in_the_file(folder, monkeypatch):
+    monkeypatch.setattr(formats, "BLOCK", 81 * 4)  # 81 volumes
+    prepared = read(folder)
+    write_dataset(prepared.stimuli, prepared.responses, folder / "s.parquet", folder / "r.nc")
+    with h5py.File(folder / "r.nc") as file:
+        assert file["responses"].chunks == (81, 5)
+        expected = prepared.responses["responses"].values[:, 5:10]
+        np.testing.assert_array_equal(file["responses"][:, 5:10], expected)
 
 
 def test_a_benchmark_holds_out_whole_stories_and_meets_no_nan(folder):

@@ -123,7 +123,7 @@ NARRATIVES = (
     prepared(
         narratives,
         {
-            "scans": listening_world.SCANS,
+            "scans": {"tunnel": listening_world.SCANS["tunnel"][:1]},
             "derivative": "fmriprep",
             "space": "MNI152NLin2009cAsym",
             "confounds": "acompcor",

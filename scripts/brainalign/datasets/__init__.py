@@ -5,7 +5,9 @@
 3. `registry`: which module reads a source.
 4. `prepared`: what every reader returns. A short reader: `tuckute2024`.
 5. `assembly` (Brain-Score's files), `words`, `printed`, `reading_times`: parts that readers share.
-6. `own*`: the user's data and questions.
-7. `mmlu`, `bbh`, `blimp`, `wikitext2`, `alpaca`: questions, texts, instructions.
-8. `kuribayashi2024`, `michaelov2024`, `surprisal_table`: published surprisal.
+6. `listening` (stories on one clock), `images`, `textgrid`, `confounds`: parts of the readers of
+   natural listening, `lebel2023`, `narratives`, `petit_prince`.
+7. `own*`: the user's data and questions.
+8. `mmlu`, `bbh`, `blimp`, `wikitext2`, `alpaca`: questions, texts, instructions.
+9. `kuribayashi2024`, `michaelov2024`, `surprisal_table`: published surprisal.
 """

@@ -30,6 +30,7 @@ MOMENTS: tuple[dict[str, tuple[float, bool]], ...] = (
 _MARK = b"\ncrc32 "
 _CHECKSUM_SIZE = len(_MARK) + 8
 LONGEST_TR = 60.0  # seconds
+BLOCK = 1 << 20  # values of all rows and some targets, which lie together in the file
 _PART = 1 << 22  # bytes read at a time
 
 
@@ -43,8 +44,10 @@ def write_dataset(
     check_stimuli(stimuli, str(stimuli_path))
     check_responses(responses, stimuli, str(responses_path))
     write_table(stimuli, stimuli_path)
+    rows, targets = responses["responses"].shape
+    blocks = {"responses": {"chunksizes": (rows, min(targets, 1 + BLOCK // rows))}}
     with atomic_path(responses_path) as temporary:
-        responses.to_netcdf(temporary, engine="h5netcdf")
+        responses.to_netcdf(temporary, engine="h5netcdf", encoding=blocks)
         checksum = _crc32(temporary, temporary.stat().st_size)
         with temporary.open("ab") as file:
             file.write(_MARK + checksum)
