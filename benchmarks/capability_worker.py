@@ -104,8 +104,8 @@ def write_real(mirror: Path | None) -> dict[str, Any]:
     """SmolLM2-135M-Instruct, and questions of the first files of MMLU and BBH."""
     import yaml
     from brainalign.datasets import bbh, blimp, mmlu
+    from brainalign.datasets.question_settings import Bbh, Mmlu
     from brainalign.datasets.raw import locate
-    from brainalign.datasets.settings import Bbh, Mmlu
     from brainalign.models.settings import Fetched
     from brainalign.models.sources import resolve
     from brainalign.settings import read

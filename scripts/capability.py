@@ -5,7 +5,6 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from brainalign.analysis.capabilities import summarise
 from brainalign.capability.answer_log import AnswerLog
 from brainalign.capability.answering import answer
 from brainalign.capability.batches import BATCH_TOKENS
@@ -54,14 +53,14 @@ with job(snakemake.log[0]) as log:
         answers = answers.loc[asked].reset_index()
         write_table(answers, output)
         kept.discard()
-    for row in summarise(answers).itertuples():
-        log.info(
-            "%s: accuracy %.3f (%.3f to %.3f) on %d questions; %d lost shots, %d ties",
-            row.category, row.accuracy, row.low, row.high, row.n, row.n_truncated, row.n_ties,
+    log.info(
+        "%d questions, accuracy %.3f; %d lost shots, %d ties",
+        len(answers), answers["correct"].mean(), answers["truncated"].sum(), answers["tie"].sum(),
+    )  # fmt: skip
+    without = answers["unanswered"][answers["unanswered"] != ""]
+    if len(without) > UNANSWERED_SHARE * len(answers):
+        reasons = ", ".join(f"{n} {reason}" for reason, n in without.value_counts().items())
+        log.warning(
+            "no answer was found in %.0f %% of the texts, which count as wrong (%s)",
+            100 * len(without) / len(answers), reasons,
         )  # fmt: skip
-        if row.category == "all" and row.unanswered > UNANSWERED_SHARE:
-            log.warning(
-                "no answer was found in %.0f %% of the texts, which count as wrong: %d hold none, "
-                "%d were cut at max_new_tokens, %d did not end to think",
-                100 * row.unanswered, row.n_nothing, row.n_cut, row.n_thinking,
-            )  # fmt: skip

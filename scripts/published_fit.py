@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from brainalign.behavior.published_fits import published_fit
 from brainalign.datasets.raw import read_raw
-from brainalign.datasets.settings import Kuribayashi2024, Michaelov2024
+from brainalign.datasets.surprisal_settings import Kuribayashi2024, Michaelov2024
 from brainalign.formats.datasets import read_responses, read_stimuli
 from brainalign.formats.tables import write_table
 from brainalign.job import job

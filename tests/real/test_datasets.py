@@ -13,16 +13,10 @@ import pandas as pd
 import pytest
 from brainalign.datasets import alice, alpaca, bbh, mmlu, natural_stories, pereira2018, wikitext2
 from brainalign.datasets.prepared import Prepared
+from brainalign.datasets.question_settings import Bbh, Mmlu
 from brainalign.datasets.raw import locate
-from brainalign.datasets.settings import (
-    Alice,
-    Alpaca,
-    Bbh,
-    Mmlu,
-    NaturalStories,
-    Pereira2018,
-    Wikitext2,
-)
+from brainalign.datasets.settings import Alice, NaturalStories, Pereira2018
+from brainalign.datasets.text_settings import Alpaca, Wikitext2
 from brainalign.figures.dataset_page import dataset_page
 from brainalign.figures.style import drawing, save
 from brainalign.formats.datasets import read_responses, read_stimuli, write_dataset

@@ -16,13 +16,8 @@ from brainalign.datasets import (
 )
 from brainalign.datasets.published_surprisal import LEAST_BITS_PER_WORD
 from brainalign.datasets.raw import locate
-from brainalign.datasets.settings import (
-    Kuribayashi2024,
-    Michaelov2024,
-    NaturalStories,
-    NaturalStoriesMaze,
-    ReadingBrain,
-)
+from brainalign.datasets.settings import NaturalStories, NaturalStoriesMaze, ReadingBrain
+from brainalign.datasets.surprisal_settings import Kuribayashi2024, Michaelov2024
 from brainalign.formats.datasets import check_responses, check_stimuli
 from worlds.entries import fit_reading_times
 

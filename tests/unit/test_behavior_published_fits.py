@@ -10,7 +10,7 @@ import xarray as xr
 from brainalign.analysis.published_fits import COLUMNS, published_fits
 from brainalign.behavior.published_fits import published_fit
 from brainalign.datasets import kuribayashi2024, michaelov2024, natural_stories
-from brainalign.datasets.settings import Kuribayashi2024, Michaelov2024
+from brainalign.datasets.surprisal_settings import Kuribayashi2024, Michaelov2024
 from brainalign.errors import InputError
 from dataset_files import STORY_NAMES, record, write_maze, write_story_surprisal, write_ten_stories
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from brainalign.datasets import own_questions, own_text
 from brainalign.datasets.own_questions import check_shots
+from brainalign.datasets.question_settings import OwnQuestions
 from brainalign.datasets.registry import read_source, reader
-from brainalign.datasets.settings import OwnQuestions
 from brainalign.errors import InputError
 from dataset_files import record
 

@@ -15,15 +15,14 @@ from brainalign.datasets import (
     reading_brain,
     surprisal_table,
 )
-from brainalign.datasets.measures import MEASURES, reported_as
+from brainalign.datasets.measures import MEASURES
+from brainalign.datasets.names import reported_as
 from brainalign.datasets.registry import read_source, reader
-from brainalign.datasets.settings import (
+from brainalign.datasets.settings import NaturalStoriesMaze, Own, ReadingBrain
+from brainalign.datasets.surprisal_settings import (
     Columns,
     Kuribayashi2024,
     Michaelov2024,
-    NaturalStoriesMaze,
-    Own,
-    ReadingBrain,
     SurprisalTable,
 )
 from brainalign.errors import InputError

@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 from brainalign.datasets import alpaca, bbh, blimp, mmlu, wikitext2
+from brainalign.datasets.question_settings import Bbh, Blimp, Mmlu
 from brainalign.datasets.registry import read_source
-from brainalign.datasets.settings import Bbh, Blimp, Mmlu
 from brainalign.datasets.subset import stratified
 from brainalign.errors import InputError
 from brainalign.resources import RESOURCES

@@ -1,10 +1,12 @@
 """Tables between two rules: what is written is what is read, whatever it is called."""
 
+import json
 import math
 
 import pandas as pd
 import pytest
-from brainalign.formats.tables import TEXT, TEXT_BESIDE, read_table, text_columns, write_table
+from brainalign.formats.tables import read_table, text_columns, write_table
+from brainalign.resources import RESOURCES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -64,7 +66,8 @@ def test_every_column_of_text_in_the_documented_tables_is_declared():
             if table[column].map(lambda cell: isinstance(cell, str)).any()
         }
         assert held - set(text_columns(table.columns)) == set(), name
-    assert TEXT.isdisjoint(TEXT_BESIDE)
+    listed = json.loads((RESOURCES / "text_columns.json").read_text(encoding="utf-8"))
+    assert set(listed["text"]).isdisjoint(listed["beside"])
 
 
 def test_a_number_keeps_ten_digits(tmp_path):

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from brainalign.datasets.question_settings import Mmlu, RealQuestions
 from brainalign.datasets.registry import reader, reader_files
-from brainalign.datasets.settings import Alice, Mmlu, Own, RealDataset, RealQuestions
+from brainalign.datasets.settings import Alice, Own, RealDataset
 from brainalign.study import digest
 from brainalign.study.digest import reachable, source_digest
 
@@ -117,3 +118,28 @@ def test_a_reader_changes_the_digest_of_its_own_datasets_alone(repository: Path)
     assert reader_files(Own("a.csv", "a.nc")) == [
         repository / "scripts" / "brainalign" / "datasets" / "own.py"
     ]
+
+
+@pytest.mark.parametrize(
+    ("script", "others"),
+    [
+        ("capability", ("analysis", "figures", "encoding", "behavior", "simulation")),
+        ("activations", ("analysis", "figures", "encoding", "behavior", "capability")),
+        ("surprisal", ("analysis", "figures", "encoding", "capability", "simulation")),
+        ("instruction_tune", ("analysis", "figures", "encoding", "capability", "simulation")),
+        ("alignment", ("analysis", "figures", "capability", "training", "simulation")),
+    ],
+)
+def test_what_runs_a_model_reaches_no_other_trade(
+    repository: Path, script: str, others: tuple[str, ...]
+) -> None:
+    """An edit of a table, a figure or another trade's settings must rerun no model."""
+    library = repository / "scripts" / "brainalign"
+    reached = reachable(repository / "scripts" / f"{script}.py")
+    folders = {path.relative_to(library).parts[0] for path in reached if library in path.parents}
+    assert not folders & set(others)
+
+
+def test_a_new_brain_dataset_asks_no_question_again(repository: Path) -> None:
+    settings = repository / "scripts" / "brainalign" / "datasets" / "settings.py"
+    assert settings not in reachable(repository / "scripts" / "capability.py")

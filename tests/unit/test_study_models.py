@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 import yaml
-from brainalign.datasets.settings import Kuribayashi2024
+from brainalign.datasets.surprisal_settings import Kuribayashi2024
 from brainalign.models.settings import Baseline
 from brainalign.reading.prediction import predictor
 from brainalign.study.models import (

@@ -9,7 +9,7 @@ from brainalign.analysis.capabilities import accuracy_table, summarise
 from brainalign.analysis.records import describe
 from brainalign.behavior.fits import READ_LOSS
 from brainalign.behavior.reliability import AT_LEAST, WEAK
-from brainalign.datasets.measures import reported_as
+from brainalign.datasets.names import reported_as
 from brainalign.errors import InputError
 
 BEHAVIOR_COLUMNS = (

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainalign.datasets.measures import reported_as
+from brainalign.datasets.names import reported_as
 from brainalign.errors import InputError
 
 MODES = ("legacy", "controlled")

@@ -17,7 +17,7 @@ from brainalign.datasets import kuribayashi2024, michaelov2024
 from brainalign.datasets.natural_stories_maze import TIMES
 from brainalign.datasets.published_surprisal import same_words
 from brainalign.datasets.raw import Record, by_name
-from brainalign.datasets.settings import Kuribayashi2024, Michaelov2024
+from brainalign.datasets.surprisal_settings import Kuribayashi2024, Michaelov2024
 from brainalign.errors import InputError
 
 COLUMNS = ("statistic", "published", "recomputed", "in_place", "n")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from brainalign.datasets.settings import Bbh, Blimp, Mmlu, OwnQuestions, SimulatedQuestions
+from brainalign.datasets.question_settings import Bbh, Blimp, Mmlu, OwnQuestions, SimulatedQuestions
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key, tag_of
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from brainalign.datasets.raw import RawFile, Record, raw_table, text
-from brainalign.datasets.settings import Alpaca
+from brainalign.datasets.text_settings import Alpaca
 from brainalign.errors import InputError
 
 LICENCE = "CC BY-NC 4.0"

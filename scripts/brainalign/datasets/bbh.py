@@ -8,8 +8,8 @@ import pandas as pd
 
 from brainalign.datasets.prepared import expect
 from brainalign.datasets.question_counts import BBH
+from brainalign.datasets.question_settings import Bbh
 from brainalign.datasets.raw import RawFile, Record, raw_table, table_rows, text
-from brainalign.datasets.settings import Bbh
 from brainalign.datasets.subset import stratified
 from brainalign.errors import InputError
 from brainalign.formats.tables import read_table

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from brainalign.datasets.prepared import expect
+from brainalign.datasets.question_settings import Blimp
 from brainalign.datasets.raw import RawFile, Record, raw_table, text
-from brainalign.datasets.settings import Blimp
 from brainalign.datasets.subset import stratified
 from brainalign.errors import InputError
 

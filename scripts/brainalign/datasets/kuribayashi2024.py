@@ -15,7 +15,7 @@ import pandas as pd
 
 from brainalign.datasets.published_surprisal import PublishedSurprisal, in_bits, same_words
 from brainalign.datasets.raw import RawFile, Record, by_name, raw_table, text
-from brainalign.datasets.settings import Kuribayashi2024
+from brainalign.datasets.surprisal_settings import Kuribayashi2024
 from brainalign.errors import InputError
 
 CITATION = "Kuribayashi, Oseki & Baldwin 2024, Findings of NAACL"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from brainalign.datasets.published_surprisal import PublishedSurprisal, in_bits
 from brainalign.datasets.raw import RawFile, Record, by_name, raw_table, tab_separated
-from brainalign.datasets.settings import Michaelov2024
+from brainalign.datasets.surprisal_settings import Michaelov2024
 from brainalign.errors import InputError
 
 CITATION = "Michaelov, Arnett & Bergen 2024, COLM"

@@ -9,8 +9,8 @@ import pandas as pd
 
 from brainalign.datasets.prepared import expect
 from brainalign.datasets.question_counts import MMLU
+from brainalign.datasets.question_settings import Mmlu
 from brainalign.datasets.raw import RawFile, Record, content, raw_table, table_rows, text
-from brainalign.datasets.settings import Mmlu
 from brainalign.datasets.subset import stratified
 from brainalign.errors import InputError
 from brainalign.formats.tables import read_table

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from brainalign.datasets.own_csv import delimiter_of, without_edges
+from brainalign.datasets.question_settings import OwnQuestions
 from brainalign.datasets.raw import RawFile, Record, content, own_file
-from brainalign.datasets.settings import OwnQuestions
 from brainalign.errors import InputError
 from brainalign.formats.text import decode
 

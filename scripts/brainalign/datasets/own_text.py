@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from brainalign.datasets.raw import RawFile, Record, content, own_file
-from brainalign.datasets.settings import OwnText
+from brainalign.datasets.text_settings import OwnText
 from brainalign.errors import InputError
 from brainalign.formats.text import decode
 

@@ -17,13 +17,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from brainalign.datasets.settings import (
-    Alpaca,
-    PublishedSurprisal,
-    RealDataset,
-    RealQuestions,
-    RealText,
-)
+from brainalign.datasets.question_settings import RealQuestions
+from brainalign.datasets.settings import RealDataset
+from brainalign.datasets.surprisal_settings import PublishedSurprisal
+from brainalign.datasets.text_settings import Alpaca, RealText
 from brainalign.resources import RESOURCES
 from brainalign.settings import read, tag_of
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from brainalign.datasets.published_surprisal import PublishedSurprisal, in_bits, same_words
 from brainalign.datasets.raw import RawFile, Record, content, own_file, text
-from brainalign.datasets.settings import SurprisalTable
+from brainalign.datasets.surprisal_settings import SurprisalTable
 from brainalign.errors import InputError
 
 UNDEFINED = ("", "NA", "NaN", "nan")  # of a word without surprisal

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from brainalign.datasets.raw import RawFile, Record, raw_table, text
-from brainalign.datasets.settings import Wikitext2
+from brainalign.datasets.text_settings import Wikitext2
 from brainalign.errors import InputError
 
 LICENCE = "CC BY-SA 3.0"

@@ -268,7 +268,7 @@ class Chance(Settings, frozen=True):
     ] = "test"
     method: Annotated[
         Literal["blocks", "shifts", "phases"],
-        key("blocks of rows change their order; runs move in a circle; runs get other phases"),
+        key("blocks of rows change their order; shifts move a run in a circle; phases are redrawn"),
     ] = "blocks"
     block: (
         Annotated[int, key("rows of a block, of timed data; untimed: whole context groups", ge=1)]

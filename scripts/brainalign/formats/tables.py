@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,37 +10,25 @@ import pandas as pd
 
 from brainalign.errors import REMAKE, InputError
 from brainalign.formats.atomic import atomic_path
-
-# The columns of CSV tables that hold text (docs/outputs.md). A model may be called NA, a subject
-# 007, a story 1e5: these columns are read as they stand. All others hold numbers or True and False.
-TEXT = {
-    "model", "label", "family", "role", "dataset", "benchmark", "mode", "layer_choice", "layer",
-    "region", "interval", "scope", "subject", "legacy_benchmark", "controlled_benchmark", "measure",
-    "ceiling_method", "note", "kind", "group", "task", "category", "subtask", "scoring", "level",
-    "text", "experiment", "arm", "quantity", "control", "vanilla", "test", "unit", "test_family",
-    "x", "y", "models", "subset", "method", "controlled_for", "term", "formula", "random",
-    "against", "against_role", "topic", "published_relation", "source", "published_model", "data",
-    "question", "legacy", "controlled", "tuning", "hub_id", "part", "p_relation", "reduction",
-    "beyond", "comparison", "presentation", "reference", "release", "statistic", "covered",
-    "held_out", "localizer", "dimensions", "among",
-    "legacy_verdict", "legacy_line", "legacy_measure", "controlled_verdict", "controlled_line",
-    "controlled_measure",
-}  # fmt: skip
-# Those that hold text in tables that have one of the other columns, and numbers in the rest.
-TEXT_BESIDE = {
-    "base": {"family", "experiment", "loss_difference"},
-    "loss": {"loss_difference"},
-    "tuned": {"vanilla"},
-    "published": {"label"},
-    "average": {"accuracy"},
-}
+from brainalign.resources import RESOURCES
 
 
 def text_columns(columns: Iterable[str]) -> list[str]:
-    """Which of the columns of a CSV table hold text."""
+    """Which of the columns of a CSV table hold text; all others hold numbers or True and False.
+
+    A model may be called NA, a subject 007, a story 1e5: these columns are read as they stand. They
+    are listed in resources/text_columns.json, some of them only beside another column. The list is
+    no code: a table that gets a text column reruns no model.
+    """
     every = set(columns)
-    beside = {name for name, others in TEXT_BESIDE.items() if others & every}
-    return sorted(every & (TEXT | beside))
+    listed = _text_columns()
+    beside = {name for name, others in listed["beside"].items() if every.intersection(others)}
+    return sorted(every.intersection(listed["text"]) | (every & beside))
+
+
+@cache
+def _text_columns() -> Any:
+    return json.loads((RESOURCES / "text_columns.json").read_text(encoding="utf-8"))
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:

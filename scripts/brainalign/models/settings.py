@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from brainalign.datasets.settings import Presentation, PublishedSurprisal, SurprisalTable
+from brainalign.datasets.surprisal_settings import Presentation, PublishedSurprisal, SurprisalTable
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key
 from brainalign.training.settings import ModelName, Pretrain, ScoredOn, Seed, Tune, Untrained

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Literal
 
-from brainalign.datasets.settings import RealDataset, RealText, SimulatedText
+from brainalign.datasets.settings import RealDataset
+from brainalign.datasets.text_settings import RealText, SimulatedText
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key
 from brainalign.simulation.settings import Chapter, Localizer, Passages, Reading, Story

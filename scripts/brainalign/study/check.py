@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from brainalign.behavior.settings import ReadingBenchmark
-from brainalign.datasets.measures import reported_as
-from brainalign.datasets.settings import Surprisal
+from brainalign.datasets.names import reported_as
+from brainalign.datasets.surprisal_settings import Surprisal
 from brainalign.encoding.settings import BrainBenchmark, Ridge
 from brainalign.encoding.splits import Grouped, Shuffled
 from brainalign.models.settings import Oasm

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from brainalign.datasets.registry import reader
-from brainalign.datasets.settings import PublishedSurprisal, Surprisal, SurprisalTable
+from brainalign.datasets.surprisal_settings import PublishedSurprisal, Surprisal, SurprisalTable
 from brainalign.encoding.settings import Cka, Rsa
 from brainalign.errors import InputError
 from brainalign.models.settings import Baseline, Model

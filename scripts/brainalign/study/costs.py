@@ -13,7 +13,7 @@ import pandas as pd
 from msgspec.structs import replace
 
 from brainalign.behavior.settings import ReadingBenchmark
-from brainalign.datasets.settings import Surprisal
+from brainalign.datasets.surprisal_settings import Surprisal
 from brainalign.encoding.settings import BrainBenchmark
 from brainalign.formats.tables import read_json
 from brainalign.models.settings import Baseline, Fetched, Hub

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from msgspec.structs import asdict, replace
 
-from brainalign.datasets.settings import Alpaca, Presentation, Surprisal
+from brainalign.datasets.surprisal_settings import Presentation, Surprisal
+from brainalign.datasets.text_settings import Alpaca
 from brainalign.models.settings import Baseline, Model, Tokens, Truth
 from brainalign.training.settings import Arm, Checkpoint, Experiment, Pretrain, Tune, Untrained
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from brainalign.capability.settings import Task
-from brainalign.datasets.settings import Pereira2018, Wikitext2
+from brainalign.datasets.settings import Pereira2018
+from brainalign.datasets.text_settings import Wikitext2
 from brainalign.reading.settings import Text as RunningText
 from brainalign.settings import Settings, tag_of
 

@@ -1,0 +1,11 @@
+"""What tables call the data of a benchmark."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def reported_as(benchmark: Mapping[str, Any]) -> str:
+    """What tables call a benchmark's data: its `report_as`, else its dataset, with the measure
+    where it names one (`reading-brain gaze`)."""
+    named = [benchmark["dataset"], benchmark.get("measure")]
+    return str(benchmark.get("report_as") or " ".join(filter(None, named)))
