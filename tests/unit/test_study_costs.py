@@ -7,10 +7,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from brainalign.capability.settings import Task
 from brainalign.models.settings import Hub
 from brainalign.settings import read
 from brainalign.study import costs
-from brainalign.study.reading_load import TOKENS_PER_WORD, Text, activation_tokens, surprisal_tokens
+from brainalign.study.reading_load import (
+    TOKENS_PER_WORD,
+    Text,
+    activation_tokens,
+    capability_tokens,
+    surprisal_tokens,
+)
 from brainalign.study.settings import Study
 from conftest import REPOSITORY
 from hypothesis import given
@@ -168,3 +175,20 @@ def test_the_summary_says_what_each_switch_saves(study):
         "112  state", "896  states with --notemp", "less with stride: 256 on futrell2018",
     ):  # fmt: skip
         assert line in said, said
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry", "written"),
+    [
+        ("bbh", {"format": "generation", "scoring": "legacy"}, 32),
+        ("bbh", {"format": "generation", "scoring": "chain-of-thought"}, 512),
+        ("bbh", {"format": "generation", "scoring": "direct", "max_new_tokens": 5}, 5),
+        ("mmlu", {"format": "multiple-choice", "scoring": "loglikelihood"}, 0),
+        ("mmlu", {"format": "multiple-choice", "scoring": "direct"}, 32),
+    ],
+)
+def test_written_answers_count_by_their_scoring(kind, entry, written):
+    """docs/methods/capability.md: the lengths of written answers; 6,511 and 14,042 questions."""
+    questions, own = {"bbh": (6511, 130), "mmlu": (14042, 100)}[kind]
+    task = read({"questions": {"type": kind}, "shots": 0, **entry}, Task)
+    assert capability_tokens(task, apart=False) == questions * (own + written)

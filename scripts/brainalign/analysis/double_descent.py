@@ -10,11 +10,11 @@ the width up to 1,185 units and rises beyond.
 import numpy as np
 import pandas as pd
 
-from brainalign.encoding.benchmark import Benchmark
+from brainalign.encoding.benchmark import of_rows
 from brainalign.encoding.features import Features
-from brainalign.encoding.regression import LeastSquares
 from brainalign.encoding.responses import Responses, Targets
 from brainalign.encoding.scoring import score_layer
+from brainalign.encoding.settings import Ols, Scoring
 from brainalign.encoding.splits import Shuffled
 
 # Blank2014 as Brain-Score packages it: 8 stories, volumes of 2 s, 12 regions of 5 listeners.
@@ -24,7 +24,9 @@ ROWS, SUBJECTS, REGIONS = sum(STORIES), 5, 12
 # other half is noise), and of a unit.
 SIGNAL, UNIT = 0.9, 0.7
 TRAIN = 0.9
-SPLIT = Shuffled(folds=3, train=TRAIN, seed=1)
+SCORING = Scoring(
+    regression=Ols(), split=Shuffled(folds=3, train=TRAIN, seed=1), aggregate="median-pooled"
+)
 COLUMNS = ("width", "units_per_row", "n_models", "published", "time_alone", "simulated")
 
 
@@ -70,22 +72,12 @@ def time_alone(widths: list[int], seed: int = 0) -> list[float]:
             np.tile([f"r{i}" for i in range(REGIONS)], SUBJECTS),
         ),
     )
-    splits = tuple(SPLIT.split([f"{i:05d}" for i in range(ROWS)]))
-    benchmark = Benchmark(
-        LeastSquares(),
-        SPLIT,
-        splits,
-        None,
-        "median-pooled",
-        "best",
-        None,
-        1e-8,
-        1,
-    )
+    ids, stories = [f"{i:05d}" for i in range(ROWS)], np.repeat(range(len(STORIES)), STORIES)
+    benchmark = of_rows(SCORING, ids, stories, stories)
     found = []
     for width in widths:
         features = _series(width, UNIT, np.random.default_rng([seed, width])).astype(np.float32)
-        r = score_layer(Features(features), responses, benchmark, splits).r
+        r = score_layer(Features(features), responses, benchmark, benchmark.splits).r
         found.append(float(np.median(r, axis=1).mean()))
     return found
 

@@ -158,13 +158,13 @@ def _improvement(table: pd.DataFrame, improvement: pd.DataFrame) -> Iterator[Row
 def _paired(table: pd.DataFrame) -> Iterator[Row]:
     tuned = _tuned(table)
     change = tuned["absolute_average"].to_numpy()
-    tests = paired_tests(change, np.random.default_rng(0))
+    tests = paired_tests(change)
     n = len(tuned)
     yield _row("paired", "models whose average gains", n, int((change > 0).sum()))
     yield _row("paired", "Wilcoxon p, tuned against vanilla average", n, tests.p_wilcoxon)
     yield _row("paired", "t-test p, tuned against vanilla average", n, tests.p_t)
     by_base = tuned.groupby("base")["absolute_average"].mean().to_numpy()
-    tests = paired_tests(by_base, np.random.default_rng(0))
+    tests = paired_tests(by_base)
     yield _row("paired", "Wilcoxon p, one value per base model", len(by_base), tests.p_wilcoxon)
     yield _row("paired", "t-test p, one value per base model", len(by_base), tests.p_t)
     gpt2 = table[(table["family"] == "GPT-2") & (table["role"] == "tuned")]
@@ -291,7 +291,7 @@ def _behaviour(
     yield from _pair_rows("behaviour", "futrell2018 × log10_parameters, LLaMA tuned models", found)
     tuned = groups["tuned"]
     change = tuned["absolute_futrell2018"].to_numpy()
-    tests = paired_tests(change, np.random.default_rng(0))
+    tests = paired_tests(change)
     yield _row("behaviour", "mean change of futrell2018", len(tuned), change.mean())
     yield _row(
         "behaviour", "Wilcoxon p, tuned against vanilla futrell2018", len(tuned), tests.p_wilcoxon

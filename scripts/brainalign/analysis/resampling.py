@@ -1,4 +1,4 @@
-"""Tests of paired differences: signed ranks, random signs, Student's t."""
+"""Tests of paired differences: signed ranks, Student's t."""
 
 from dataclasses import dataclass
 
@@ -7,38 +7,30 @@ from scipy.special import stdtr
 
 from brainalign.analysis.association import ranks
 
-EXACT_UP_TO = 16
 EXACT_RANKS = 50  # with more differences Wilcoxon's test takes the normal approximation
 EXACT_TIES = 13  # and with more than these where some are 0 or tied; both as in SciPy
-FLIPS = 10_000
 
 
 @dataclass(frozen=True)
 class PairedTests:
-    """Two-sided p-values that differences are centred at 0; `note` says why there is none.
-
-    `p_least` is the least p that a rank or sign-flip test of so many differences can give.
-    """
+    """Two-sided p-values that differences are centred at 0; `note` says why there is none."""
 
     n: int
     p_wilcoxon: float
-    p_permutation: float
     p_t: float
-    p_least: float
     note: str = ""
 
     @classmethod
     def none(cls, n: int, note: str) -> "PairedTests":
         """No test of `n` differences, and why."""
-        return cls(n, np.nan, np.nan, np.nan, np.nan, note)
+        return cls(n, np.nan, np.nan, note)
 
 
-def paired_tests(differences: np.ndarray, rng: np.random.Generator | None = None) -> PairedTests:
-    """Wilcoxon signed-rank, sign-flip permutation of the mean, and paired t of differences [n].
+def paired_tests(differences: np.ndarray) -> PairedTests:
+    """Wilcoxon's signed-rank test and paired t of differences [n].
 
-    The permutation test is exact up to 16 differences and uses 10,000 flips beyond (the observed
-    one counted among them); without `rng` there is none. With m differences that are not 0 no exact
-    two-sided p can be below 2^(1−m), so fewer than 6 cannot reach .05; `note` says so.
+    With m differences that are not 0 no exact two-sided p can be below 2^(1−m), so fewer than 6
+    cannot reach .05; `note` says so.
     """
     d = np.asarray(differences, float)
     d = d[~np.isnan(d)]
@@ -48,10 +40,9 @@ def paired_tests(differences: np.ndarray, rng: np.random.Generator | None = None
     nonzero = int(np.count_nonzero(d))
     if not nonzero:
         return PairedTests.none(n, "all differences are 0")
-    least = 2.0 ** (1 - nonzero)
-    note = f"{nonzero} differences other than 0 cannot reach p < .05" if least >= 0.05 else ""
-    flipped = sign_flip_p(d, rng) if rng else np.nan
-    return PairedTests(n, wilcoxon_p(d), flipped, t_p(d), least, note)
+    few = 2.0 ** (1 - nonzero) >= 0.05
+    note = f"{nonzero} differences other than 0 cannot reach p < .05" if few else ""
+    return PairedTests(n, wilcoxon_p(d), t_p(d), note)
 
 
 def wilcoxon_p(differences: np.ndarray) -> float:
@@ -85,17 +76,3 @@ def t_p(differences: np.ndarray) -> float:
         return np.nan
     t = d.mean() / (d.std(ddof=1) / np.sqrt(len(d)))
     return float(2 * stdtr(len(d) - 1, -abs(t)))
-
-
-def sign_flip_p(differences: np.ndarray, rng: np.random.Generator) -> float:
-    """Two-sided p of the mean of differences [n] under random signs."""
-    d = np.asarray(differences, float)
-    observed = abs(d.sum())
-    tolerance = 1e-12 * np.abs(d).sum()
-    if len(d) <= EXACT_UP_TO:
-        sums = np.zeros(1)
-        for value in d:
-            sums = np.concatenate([sums + value, sums - value])
-        return float(np.mean(np.abs(sums) >= observed - tolerance))
-    signs = rng.integers(0, 2, size=(FLIPS - 1, len(d)), dtype=np.int8) * 2.0 - 1.0
-    return float((1 + np.sum(np.abs(signs @ d) >= observed - tolerance)) / FLIPS)

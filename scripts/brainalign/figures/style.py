@@ -18,7 +18,6 @@ from brainalign.formats.atomic import atomic_path
 from brainalign.notes import not_computable, why_not
 
 LOW = 0.8  # inches: of a figure that shows no data
-COLUMN = 3.5  # inches: one column of a journal page
 PAGE = 7.0  # inches: both columns
 
 # Okabe and Ito's colours: apart for the common kinds of colour blindness. A colour means a role

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from brainalign.capability.settings import Task
+from brainalign.capability.tasks import NEW_TOKENS
 from brainalign.datasets.settings import Pereira2018
 from brainalign.datasets.text_settings import Wikitext2
 from brainalign.reading.settings import Text as RunningText
@@ -24,11 +25,6 @@ OWN = {
     "bbh": 130,
     "blimp": 24,
 }  # tokens of the question alone: decoders share its prompt's prefix
-ANSWER = {
-    "mmlu": 0,
-    "bbh": 32,
-    "blimp": 0,
-}  # tokens that are written, unless the task says `max_new_tokens`
 WIKITEXT = 290_000  # tokens of the test split
 
 
@@ -135,8 +131,10 @@ def capability_tokens(task: Task, apart: bool) -> float:
     if per_subject := getattr(task.questions, "per_subject", None):
         asked = SUBJECTS[kind] * per_subject
     read = PROMPT[kind] if apart else OWN[kind]
-    written = getattr(task, "max_new_tokens", None)
-    return float(asked * (read + (ANSWER[kind] if written is None else written)))
+    written = getattr(task, "max_new_tokens", None) or NEW_TOKENS.get(
+        (tag_of(task), task.scoring), 0
+    )
+    return float(asked * (read + written))
 
 
 def loss_tokens(text: RunningText) -> float:
