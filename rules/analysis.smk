@@ -1,6 +1,7 @@
 """Tables: scores, contrasts, correlations, and the same statistics from the published tables."""
 
 from brainalign.resources import published
+from brainalign.study.trajectories import trajectory_points
 
 SCORE_FILES = [
     {"model": model, "benchmark": benchmark}
@@ -31,23 +32,10 @@ MANIFESTS = expand(result("models", "{model}", "manifest.json"), model=RUN_MODEL
 TRAINED_MANIFESTS = expand(
     result("models", "{model}", "manifest.json"), model=TRAINED_MODELS
 )
-# The checkpoints of tuning experiments, arm by arm, and with their bases the models that are scored.
-RUNS = [
-    {
-        "experiment": m.experiment,
-        "base": m.source.of,
-        "arm": m.source.arm,
-        "seed": m.source.seed,
-        "samples": m.source.checkpoint,
-        "model": name,
-    }
-    for name, m in NARROWED.items()
-    if m.experiment and not m.presented
-]
-TUNING_MODELS = {
-    name: NARROWED[name]
-    for name in dict.fromkeys(run[key] for run in RUNS for key in ("base", "model"))
-    if name in NARROWED
+# The points of tuning experiments and of `stages`, and the models that they are of.
+RUNS = trajectory_points(STUDY, ALL_MODELS)
+TRAJECTORY_MODELS = {
+    name: NARROWED[name] for name in dict.fromkeys(run["model"] for run in RUNS)
 }
 # What language units benchmarks keep, and the tuned and vanilla models whose units are compared.
 LANGUAGE_UNITS = list(
@@ -90,12 +78,10 @@ SCORED = {
 }
 
 
-# Experiment → the benchmarks, tasks and texts that its trajectory is made of.
+# Experiment, or entry of `stages` → the benchmarks, tasks and texts that its trajectory is made of.
 SCORED_ON = {
-    name: list(
-        experiment.scored_on or [name for kind in SCORED.values() for name in kind]
-    )
-    for name, experiment in STUDY.tuning.items()
+    name: list(entry.scored_on or [name for kind in SCORED.values() for name in kind])
+    for name, entry in {**STUDY.tuning, **STUDY.stages}.items()
 }
 
 
@@ -126,19 +112,12 @@ def has_presentations(name):
 
 def trajectory_files(kind):
     """Model and benchmark, task or text of every file of a kind that trajectories are made of."""
-    found = {}
-    for run in RUNS:
-        of_checkpoint = scored(run["model"], SCORED[kind])
-        names = [n for n in of_checkpoint if n in SCORED_ON[run["experiment"]]]
-        for model in (run["base"], run["model"]):
-            if model in TUNING_MODELS:
-                found.update(
-                    {
-                        (model, name): None
-                        for name in scored(model, SCORED[kind])
-                        if name in names
-                    }
-                )
+    found = {
+        (run["model"], name): None
+        for run in RUNS
+        for name in scored(run["model"], SCORED[kind])
+        if name in SCORED_ON[run["experiment"]]
+    }
     return list(found)
 
 
@@ -692,7 +671,7 @@ rule trajectory:
             for kind, files in TRAJECTORY_FILES.items()
         },
         manifests=expand(
-            result("models", "{model}", "manifest.json"), model=TUNING_MODELS
+            result("models", "{model}", "manifest.json"), model=TRAJECTORY_MODELS
         ),
     output:
         trajectory=result("tables", "trajectory.csv"),
@@ -710,7 +689,7 @@ rule trajectory:
         },
         runs=RUNS,
         scored_on=SCORED_ON,
-        models=model_records(TUNING_MODELS),
+        models=model_records(TRAJECTORY_MODELS),
         files=TRAJECTORY_FILES,
         simulated_datasets=SIMULATED_DATASETS,
         code=code("trajectory"),

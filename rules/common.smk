@@ -101,7 +101,7 @@ if faults := list(covariate_faults(STUDY)):
 config |= {key: getattr(STUDY, key) for key in ("device", "mirror", "batch_tokens")}
 
 RESULTS = Path("results", STUDY.study or "").as_posix()
-ALL_MODELS = all_models(STUDY.models, STUDY.tuning)
+ALL_MODELS = all_models(STUDY.models, STUDY.tuning, STUDY.stages)
 NARROWED = narrow(ALL_MODELS, STUDY.only or [])
 # Checkpoints of tuning experiments are read and scored as all models are, and have tables of their own.
 CHECKPOINTS = [name for name in NARROWED if role(NARROWED[name]) == "checkpoint"]

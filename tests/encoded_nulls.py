@@ -50,7 +50,8 @@ def arm_findings(design: Design, seed: list[int]) -> dict[str, bool]:
     results = scored(noise, state, responses, benchmark)
     tables = collect_scores(results, {}, model_table(models, []), BENCHMARKS, [])
     values = quantities(scores=tables["scores"]).merge(pd.DataFrame(rows), on="model")
-    about = {"experiment": "e", "base": "v", "samples": 100, "tokens": 1, "learned_tokens": 1}
+    about = {"experiment": "e", "base": "v", "along": "samples", "position": 100}
+    about |= {"tokens": 1, "learned_tokens": 1}
     table = arms(values.assign(**about), tables["subjects"])
     row = table[(table["kind"] == "brain") & (table["quantity"] == "d")].iloc[0]
     return {"p": row["p"] < 0.05, "p, these stimuli": row["p_these_stimuli"] < 0.05}

@@ -437,7 +437,8 @@ def trajectory(seeds: int = 3, experiments: Sequence[str] = ("arms",)) -> pd.Dat
     rows = [
         {
             "experiment": experiment, "base": "sim-gpt-b", "arm": arm, "seed": seed,
-            "samples": samples, "kind": kind, "quantity": quantity, "mode": mode,
+            "along": "samples", "position": samples, "kind": kind, "quantity": quantity,
+            "mode": mode, "model": f"sim-gpt-b-{arm}-s{seed}-{samples}" if samples else "sim-gpt-b",
             "measure": measure, "simulated": True,
             "value": start + (samples > 0) * (gain.get(arm, 0) + noise.normal(0, 0.01)),
         }
@@ -446,6 +447,27 @@ def trajectory(seeds: int = 3, experiments: Sequence[str] = ("arms",)) -> pd.Dat
         for seed in range(seeds)
         for samples in (0, 500, 1000, 2500)
         for kind, quantity, mode, measure, start in quantities
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def stages() -> pd.DataFrame:
+    """trajectory.csv of others' checkpoints: the steps of a pre-training, and a chain after it."""
+    steps = {f"b-step{step}": step for step in (0, 64, 1000, 8000)} | {"b": 143000}
+    chain = {"b": 0, "b-sft": 1, "b-dpo": 2, "b-instruct": 3}
+    rows = [
+        {
+            "experiment": name, "base": "b", "arm": arm, "seed": 1, "along": along,
+            "position": position, "model": model, "kind": kind, "quantity": quantity, "mode": mode,
+            "measure": measure, "value": 0.1 + 0.01 * n, "simulated": False,
+        }
+        for name, arm, along, points in (
+            ("pythia", "pre-training", "steps", steps), ("olmo", "stages", "stages", chain),
+        )
+        for n, (model, position) in enumerate(points.items())
+        for kind, quantity, mode, measure in (
+            ("brain", "average", "controlled", "r"), ("capability", "mmlu", "", "accuracy"),
+        )
     ]  # fmt: skip
     return pd.DataFrame(rows)
 

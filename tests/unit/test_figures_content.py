@@ -236,10 +236,10 @@ def test_trajectory_draws_means_and_ranges_over_seeds_from_the_vanilla_model_on(
         (table["kind"] == "brain") & (table["quantity"] == "average") & (table["mode"] == "legacy")
     ]
     for arm in tables.ARMS:
-        means = own[own["arm"] == arm].groupby("samples")["value"].mean()
+        means = own[own["arm"] == arm].groupby("position")["value"].mean()
         lines = [line for line in axes.lines if len(line.get_xdata()) == len(means)]
         assert any(np.allclose(line.get_ydata(), means) for line in lines)
-    highest = own.groupby(["arm", "samples"])["value"].max().max()
+    highest = own.groupby(["arm", "position"])["value"].max().max()
     band = max(v for c in axes.collections for v in c.get_paths()[0].vertices[:, 1])
     assert band == pytest.approx(highest)
     (start,) = [y for x, y, c in points(axes) if x == 0 and c == COLOUR["vanilla"]]
@@ -271,6 +271,25 @@ def test_trajectory_levels_are_on_what_the_experiment_is_scored_on():
     r = own.set_index("model")["r"]
     assert f"length {r_text(r['length'])}" in texts(figure).replace("\n", " ")
     assert any(np.allclose(line.get_ydata(), r["oasm"]) for line in figure.axes[0].lines)
+
+
+def test_stages_stand_at_their_steps_and_by_their_names():
+    figure = trajectory(tables.stages())
+    figure.draw_without_rendering()
+    steps, chain = figure.axes[0], figure.axes[3]
+    assert steps.get_xscale() == "symlog" and steps.get_xlabel() == "optimisation steps"
+    assert [label.get_text() for label in chain.get_xticklabels()] == [
+        "b",
+        "sft",
+        "dpo",
+        "instruct",
+    ]
+    for axes, at, value in ((steps, 143000, 0.14), (chain, 0, 0.1)):
+        (vanilla,) = [(x, y) for x, y, c in points(axes) if c == COLOUR["vanilla"] and x == at]
+        assert vanilla == pytest.approx((at, value))
+    assert "Along training" in texts(figure) and "N = 1 training" in texts(figure)
+    assert "arm stages" not in texts(figure)
+    assert cut_off(figure) == [] and collisions(figure) == []
 
 
 def test_trajectory_of_a_tiny_change_can_be_read():

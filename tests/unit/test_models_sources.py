@@ -64,6 +64,17 @@ def test_a_mirror_may_hold_several_revisions(tmp_path):
         assert resolve(source, **given).folder == downloads / "models" / folder
 
 
+def test_a_step_is_no_folder_of_whichever_revision(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    mirror = tmp_path / "mirror"
+    write("gpt2", mirror / "models" / "owner--name")
+    given = {"converted": tmp_path / "c", "downloads": tmp_path / "downloads", "mirror": mirror}
+    assert resolve(Hub("owner/name", "0b1c2d3"), **given).folder.name == "owner--name"
+    with pytest.raises(InputError, match=r"owner--name@stage1-step5-tokens1B"):
+        resolve(Hub("owner/name", "stage1-step5-tokens1B"), **given)
+
+
 # Hub: a server that speaks its protocol ---------------------------------------------------------
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -5,7 +5,9 @@ import pytest
 import yaml
 from brainalign.datasets.surprisal_settings import Kuribayashi2024
 from brainalign.models.settings import Baseline
+from brainalign.models.stages import Revisions
 from brainalign.reading.prediction import predictor
+from brainalign.settings import plain
 from brainalign.study.models import (
     counts_tokens,
     instruction_data,
@@ -97,6 +99,72 @@ def test_an_experiment_is_a_model_per_arm_seed_and_checkpoint():
     assert (last.family, last.bos, last.label) == ("f", "tokenizer", None)
     assert last.source == Checkpoint(of="b", arm="instruction", seed=2, checkpoint=20, epochs=1)
     assert models["b-continued-s1-10"].source.text == "simulated"
+
+
+HUB = {"type": "hub", "id": "o/b", "revision": "main"}
+
+
+def test_stages_are_models_of_the_study():
+    stages = {
+        "steps": {"type": "revisions", "of": "b", "revisions": ["step8", "step32"]},
+        "given": {
+            "type": "checkpoints", "base": "b",
+            "checkpoints": [
+                {"source": {"type": "folder", "path": f"{arm}{n}"}, "arm": arm, "samples": n}
+                for arm in ("instruction", "shuffled") for n in (5, 9)
+            ],
+        },
+        "chain": {"type": "chain", "models": ["b", "b-instruction-s1-9"]},
+    }  # fmt: skip
+    base = {
+        "source": HUB,
+        "family": "f",
+        "bos": "none",
+        "label": "Base",
+        "presentations": ["raw", "chat"],
+    }
+    models = models_of({"b": base}, stages=stages)
+    assert {name: role(model) for name, model in models.items()} == {
+        "b": "vanilla", "b-step8": "checkpoint", "b-step32": "checkpoint",
+        "b-instruction-s1-5": "checkpoint", "b-instruction-s1-9": "tuned",
+        "b-shuffled-s1-5": "checkpoint", "b-shuffled-s1-9": "checkpoint",
+        "b-as-chat": "presentation", "b-instruction-s1-9-as-chat": "presentation",
+    }  # fmt: skip
+    assert plain(models["b-step8"].source) == {**HUB, "revision": "step8"}
+    assert plain(models["b-shuffled-s1-9"].source) == {"type": "folder", "path": "shuffled9"}
+    assert all((m.family, m.bos) == ("f", "none") for m in models.values())
+    assert models["b-step8"].label is None
+    assert partner(models["b-instruction-s1-9"]) == "b" and partner(models["b-step8"]) is None
+    assert parent(models["b-instruction-s1-9-as-chat"]) == "b-instruction-s1-9"
+    assert parent(models["b-step8"]) == parent(models["b-shuffled-s1-5"]) == "b"
+    assert not any(is_simulated(name, models) for name in models)
+
+
+def test_checkpoints_of_a_simulated_base_are_simulated():
+    given = {"source": {"type": "folder", "path": "p"}, "samples": 9}
+    stages = {"e": {"type": "checkpoints", "base": "b", "checkpoints": [given]}}
+    models = models_of({"b": {"source": {"type": "pretrain"}}}, stages=stages)
+    assert is_simulated("b-instruction-s1-9", models)
+
+
+@pytest.mark.parametrize(
+    ("names", "final", "tokens_per_step", "expected"),
+    [
+        (["step512", "step1"], "main", 2, [("step1", 1, 2), ("step512", 512, 1024)]),
+        (["step1"], "step143000", None, [("step1", 1, None), (None, 143000, None)]),
+        (
+            ["stage1-step300-tokens1B"], "stage2-step5-tokens1B", None,
+            [("stage1-step300-tokens1B", 300, 10**9)],
+        ),
+        (
+            ["stage2-ingredient1-step5-tokens1B"], "stage2-ingredient1-step7-tokens2B", None,
+            [("stage2-ingredient1-step5-tokens1B", 5, 10**9), (None, 7, 2 * 10**9)],
+        ),
+    ],
+)  # fmt: skip
+def test_a_revision_says_how_far_the_training_is(names, final, tokens_per_step, expected):
+    entry = Revisions("b", tuple(names), tokens_per_step)
+    assert [(name, at.step, at.tokens) for name, at in entry.points(final)] == expected
 
 
 def test_what_is_made_from_a_model_is_read_as_it_is_unless_it_says_otherwise():

@@ -263,6 +263,90 @@ FAULTS = [
             "sim-held-out",
         ],
     ),
+    ("stages", {"e": {"type": "revision", "of": "h"}}, ["stages.e.type", "'revision'", "chain"]),
+    (
+        "stages",
+        {"e": {"type": "chain", "models": ["sim-decoder-s", "sim-decoder-s-instuct"]}},
+        ["stages.e.models: 'sim-decoder-s-instuct' is no model of this study", "did you mean"],
+    ),
+    (
+        "stages",
+        {"e": {"type": "chain", "models": ["sim-decoder-s-untrained", "sim-decoder-s"]}},
+        ["stages.e.models: 'sim-decoder-s-untrained' was never trained"],
+    ),
+    (
+        "stages",
+        {"e": {"type": "revisions", "of": "sim-decoder-s", "revisions": ["step1"]}},
+        ["stages.e.of: 'sim-decoder-s' has no revisions", "a hub's"],
+    ),
+    (
+        "stages",
+        {"e": {"type": "revisions", "of": "sim-decoder-s", "revisions": ["step1", "step1"]}},
+        ["stages.e.revisions: 'step1' is given twice"],
+    ),
+    (
+        "stages",
+        {"e": {"type": "revisions", "of": "sim-decoder-s", "revisions": ["step1", "final"]}},
+        ["stages.e.revisions: 'final' does not say its step", "step1000"],
+    ),
+    (
+        "stages",
+        {
+            "e": {
+                "type": "revisions",
+                "of": "sim-decoder-s",
+                "revisions": ["stage1-step9", "stage2-step10"],
+            }
+        },
+        ["stages.e.revisions", "'stage1-step9' and 'stage2-step10' are counted apart"],
+    ),
+    (
+        "stages",
+        {
+            "e": {
+                "type": "revisions",
+                "of": "sim-decoder-s",
+                "revisions": ["step9"],
+                "final_step": 9,
+            }
+        },
+        ["stages.e.revisions: 'step9' and 'final_step' are both step 9"],
+    ),
+    (
+        "stages",
+        {
+            "e": {
+                "type": "checkpoints",
+                "base": "oasm",
+                "checkpoints": [{"source": {"type": "folder", "path": "p"}, "samples": 5}],
+            }
+        },
+        ["stages.e.base: 'oasm' was never trained"],
+    ),
+    (
+        "stages",
+        {
+            "e": {
+                "type": "checkpoints",
+                "base": "sim-decoder-s",
+                "checkpoints": [
+                    {"source": {"type": "folder", "path": path}, "samples": 5} for path in "pq"
+                ],
+            }
+        },
+        ["stages.e", "'sim-decoder-s-instruction-s1-5' is already a checkpoint of e"],
+    ),
+    (
+        "stages",
+        {
+            "e": {
+                "type": "chain",
+                "models": ["sim-decoder-s", "sim-decoder-s-instruct"],
+                "scored_on": ["mmlu"],
+            }
+        },
+        ["stages.e.scored_on: 'mmlu' is no benchmark, task or text here"],
+    ),
     ("only", ["sim-decoder-x"], ["only", "'sim-decoder-x'", "did you mean"]),
     (
         "behavior/again",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from brainalign.models.settings import Model
+from brainalign.models.stages import Stages
 from brainalign.settings import read
 from brainalign.study.models import StudyModel, all_models
 from brainalign.training.settings import Experiment
@@ -18,14 +19,20 @@ FILLED: dict[str, dict[str, Any]] = {
 
 
 def models_of(
-    entries: Mapping[str, Any], tuning: Mapping[str, Any] | None = None
+    entries: Mapping[str, Any],
+    tuning: Mapping[str, Any] | None = None,
+    stages: Mapping[str, Any] | None = None,
 ) -> dict[str, StudyModel]:
-    """The models of a study with these entries in its sections `models` and `tuning`."""
+    """The models of a study with these entries in `models`, `tuning` and `stages`."""
     read_entries = {
         name: read({**entry, "source": filled(entry["source"])}, Model)
         for name, entry in entries.items()
     }
-    return all_models(read_entries, read(dict(tuning or {}), dict[str, Experiment]))
+    return all_models(
+        read_entries,
+        read(dict(tuning or {}), dict[str, Experiment]),
+        read(dict(stages or {}), dict[str, Stages]),
+    )
 
 
 def filled(source: Mapping[str, Any]) -> dict[str, Any]:

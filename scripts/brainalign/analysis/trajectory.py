@@ -1,4 +1,4 @@
-"""Tuning experiments: what becomes of alignment and capability along the training, arm by arm."""
+"""What becomes of alignment and capability along a training, arm by arm or stage by stage."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -17,10 +17,11 @@ from brainalign.analysis.crossed import (
     unit_tables,
 )
 from brainalign.behavior.fits import READING
+from brainalign.errors import InputError
 
 TRAJECTORY_COLUMNS = (
-    "experiment", "base", "arm", "seed", "samples", "tokens", "learned_tokens", "model", "kind",
-    "quantity", "mode", "measure", "value", "simulated",
+    "experiment", "base", "arm", "seed", "along", "position", "tokens", "learned_tokens", "model",
+    "kind", "quantity", "mode", "measure", "value", "simulated",
 )  # fmt: skip
 ARM_COLUMNS = (
     "experiment", "base", "control", "samples", "kind", "quantity", "mode", "measure",
@@ -28,6 +29,7 @@ ARM_COLUMNS = (
     "p_these_stimuli", "tokens", "tokens_of_control", "note", "simulated",
 )  # fmt: skip
 TREATED = "instruction"
+SAMPLES = "samples"  # the positions at which arms are compared
 # Table → the column of what its models are scored on.
 SCORED_ON = {
     "scores": "benchmark", "behaviors": "benchmark", "capabilities": "task", "losses": "text",
@@ -102,7 +104,7 @@ def trajectories(
     parts = []
     for name in dict.fromkeys(run["experiment"] for run in runs):
         own = [run for run in runs if run["experiment"] == name]
-        models = {run[key] for run in own for key in ("base", "model")}
+        models = {run["model"] for run in own}
         shown = {
             key: table[table["model"].isin(models) & table[SCORED_ON[key]].isin(scored_on[name])]
             for key, table in tables.items()
@@ -120,50 +122,52 @@ def trajectory(
 
     Parameters
     ----------
-    runs : checkpoints: `experiment`, `base`, `arm`, `seed`, `samples` (as the study names them),
-        `model`.
+    runs : points, as `study.trajectories.Point`.
     manifests : model → manifest.
     values : `quantities`.
 
     Returns
     -------
-    `TRAJECTORY_COLUMNS`. Every arm and seed begins with a row of its base at 0 samples. The
-    held-out loss (kind `held-out`, nats per label) is of samples that no arm was trained on, with
-    their instructions.
+    `TRAJECTORY_COLUMNS`. The held-out loss (kind `held-out`, nats per label) is of samples that no
+    arm was trained on, with their instructions.
+
+    Raises
+    ------
+    InputError : two models have the same weights.
     """
+    _check_weights({run["model"] for run in runs}, manifests)
     of_model = {str(model): part for model, part in values.groupby("model", sort=False)}
     rows: list[dict[str, Any]] = []
-    begun = set()
     for run in runs:
-        about = {key: run[key] for key in ("experiment", "base", "arm", "seed")}
-        if tuple(about.values()) not in begun:
-            begun.add(tuple(about.values()))
-            zero = {**about, "samples": 0, "tokens": 0, "learned_tokens": 0, "model": run["base"]}
-            rows += _rows(zero, of_model.get(run["base"]))
-        facts = manifests[run["model"]]["training"]
-        here = {
-            **about,
-            "samples": run["samples"],
-            **{key: facts[key] for key in ("tokens", "learned_tokens")},
-            "model": run["model"],
-        }
-        rows += _rows(here, of_model.get(run["model"]))
+        facts = run.get("facts") or manifests[run["model"]]["training"]
+        here = {key: (run | facts).get(key) for key in TRAJECTORY_COLUMNS[:9]}
+        shown = of_model.get(run["model"], values.head(0)).drop(columns="model")
+        rows += [
+            {**here, **{str(k): v for k, v in row.items()}} for row in shown.to_dict("records")
+        ]
         if facts.get("held_out_loss") is not None:
             rows.append(
                 {
                     **here, "kind": "held-out", "quantity": "held-out samples", "mode": "",
                     "measure": "nats_per_label", "value": facts["held_out_loss"],
-                    "simulated": manifests[run["model"]]["simulated"],
+                    "simulated": run["simulated"],
                 }
             )  # fmt: skip
     return pd.DataFrame(rows, columns=list(TRAJECTORY_COLUMNS))
 
 
-def _rows(about: Mapping[str, Any], values: pd.DataFrame | None) -> list[dict[str, Any]]:
-    if values is None:
-        return []
-    shown = values.drop(columns="model").to_dict("records")
-    return [{**about, **{str(key): value for key, value in row.items()}} for row in shown]
+def _check_weights(models: Collection[str], manifests: Mapping[str, Mapping[str, Any]]) -> None:
+    """Checkpoints differ: a release may hold one under two names, and so may a mirror."""
+    known: dict[tuple[str, ...], str] = {}
+    for model in sorted(models):
+        files = manifests[model].get("files", {})
+        weights = tuple(sorted(sha for name, sha in files.items() if name.endswith(".safetensors")))
+        other = known.setdefault(weights, model)
+        if weights and other != model:
+            raise InputError(
+                f"models {other} and {model} have the same weights (SHA-256 {weights[0][:12]}…) "
+                "and are one checkpoint: look at their folders in the mirror, or leave one out"
+            )
 
 
 def arms(table: pd.DataFrame, subjects: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -185,8 +189,10 @@ def arms(table: pd.DataFrame, subjects: pd.DataFrame | None = None) -> pd.DataFr
     if subjects is not None:
         cells = subjects[(subjects["subject"] != "all") & (subjects["fold"] >= 0)]
     rows = []
-    for key, part in table[table["samples"] > 0].groupby([*_WHAT, "samples"], sort=False):
-        about = dict(zip([*_WHAT, "samples"], key, strict=True))
+    compared = table[(table["along"] == SAMPLES) & (table["position"] > 0)]
+    compared = compared.rename(columns={"position": SAMPLES})
+    for key, part in compared.groupby([*_WHAT, SAMPLES], sort=False):
+        about = dict(zip([*_WHAT, SAMPLES], key, strict=True))
         own = _cells(cells, about) if about["kind"] == "brain" and cells is not None else None
         rows += [{**about, **row} for row in _controls(part, own)]
     return pd.DataFrame(rows, columns=list(ARM_COLUMNS))

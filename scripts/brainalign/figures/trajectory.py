@@ -1,10 +1,10 @@
-"""Tuning experiments: alignment and capability against training samples seen, arm by arm."""
+"""Alignment and capability along a training, arm by arm, or from stage to stage."""
 
+import math
 from collections.abc import Collection, Mapping
 from textwrap import fill
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -30,8 +30,8 @@ from brainalign.figures.style import (
 )
 
 COLUMNS = (
-    "experiment", "base", "arm", "seed", "samples", "kind", "quantity", "mode", "measure", "value",
-    "simulated",
+    "experiment", "base", "arm", "seed", "along", "position", "model", "kind", "quantity", "mode",
+    "measure", "value", "simulated",
 )  # fmt: skip
 SCORE_COLUMNS = (
     *MODEL_COLUMNS, "dataset", "benchmark", "companion", "mode", "region", "r", "simulated",
@@ -46,7 +46,12 @@ ARMS: dict[str, tuple[str, str, Any]] = {
     "no-instruction": ("#56B4E9", "s", (0, (4, 1.5))),
     "shuffled": ("#E69F00", "^", (0, (1, 1.2))),
     "continued": (INK, "D", (0, (6, 1.5, 1, 1.5))),
+    "pre-training": (COLOUR["vanilla"], "o", "-"),
+    "stages": (COLOUR["tuned"], "D", "-"),
 }
+SAMPLES, STEPS, STAGES = "samples", "steps", "stages"
+ALONG = {SAMPLES: "training samples seen", STEPS: "optimisation steps", STAGES: "stage"}
+LOGARITHMIC = 100  # the least ratio of the last to the first step whose axis is logarithmic
 OTHER: tuple[str, str, Any] = ("#7F7F7F", "v", "-")
 START = Line2D([], [], color=COLOUR["vanilla"], marker="o", linestyle="none", label="vanilla")
 KINDS = ("brain", "capability", "next-word", "reading-times", "held-out")
@@ -65,22 +70,24 @@ def trajectory(
     scores: pd.DataFrame | None = None,
     scored_on: Mapping[str, Collection[str]] | None = None,
 ) -> Figure:
-    """Draw `table` (tables/trajectory.csv): a band of panels per tuning experiment.
+    """Draw `table` (tables/trajectory.csv): a band of panels per experiment, or entry of `stages`.
 
     A panel per quantity and mode: of alignment the average over datasets, of capability the tasks.
-    Lines are means over seeds, bands reach from the lowest to the highest seed; all arms begin at
-    the vanilla model. `scores` (tables/scores.csv) gives the panels of alignment the levels of the
-    baselines and of the vanilla model's untrained twins, on the benchmarks that `scored_on` names
-    for the experiment (default: all).
+    Lines are means over seeds, bands reach from the lowest to the highest seed. All arms of a
+    tuning experiment begin at the vanilla model, at which a pre-training ends. `scores`
+    (tables/scores.csv) gives the panels of alignment the levels of the baselines and of the vanilla
+    model's untrained twins, on the benchmarks that `scored_on` names for the experiment (default:
+    all).
     """
     shown = table.assign(mode=table["mode"].fillna(""))
     experiments = list(shown["experiment"].unique())
     quantities = {name: _quantities(shown[shown["experiment"] == name]) for name in experiments}
     bands = sum(-(-len(listed) // ACROSS) for listed in quantities.values())
     figure = sheet(PAGE, 1.0 + 1.9 * max(bands, 1), bool(shown["simulated"].any()))
-    heading(figure, "Along instruction tuning")
+    tuned_alone = bool((shown["along"] == SAMPLES).all())
+    heading(figure, "Along instruction tuning" if tuned_alone else "Along training")
     if not experiments:
-        nothing(figure, "the study has no tuning experiment")
+        nothing(figure, "the study has no tuning experiment and no stages")
         return figure
     grid = figure.subplots(bands, ACROSS, squeeze=False)
     row = 0
@@ -95,8 +102,8 @@ def trajectory(
         for axes in grid[row : row + rows].flat[len(quantities[name]) :]:
             axes.set_axis_off()
         row += rows
-    for axes in grid[-1]:
-        axes.set_xlabel("training samples seen")
+        for axes in grid[row - 1]:
+            axes.set_xlabel(ALONG[str(part["along"].iloc[0])])
     arms = list(dict.fromkeys(shown["arm"]))
     dashes = {} if scores is None else baseline_dashes(scores)
     drawn = {name: pattern for name, pattern in dashes.items() if name in lines}
@@ -126,7 +133,8 @@ def _quantities(part: pd.DataFrame) -> list[tuple[str, str, str]]:
 
 def _handle(arm: str) -> Line2D:
     colour, shape, line = ARMS.get(arm, OTHER)
-    return Line2D([], [], color=colour, marker=shape, linestyle=line, label=f"arm {arm}")
+    label = arm if arm in ("pre-training", STAGES) else f"arm {arm}"
+    return Line2D([], [], color=colour, marker=shape, linestyle=line, label=label)
 
 
 def _levels(scores: pd.DataFrame, benchmarks: Collection[str] | None) -> pd.DataFrame:
@@ -156,7 +164,10 @@ def _quantity(
     title = TITLES.get(kind, quantity) + (f", {mode}" if mode else "")
     seeds = rows["seed"].nunique()
     lines = f"{mode or 'the same in both modes'}{', simulated' * simulated}\n"
-    lines += f"N = {seeds} seed{'s' * (seeds > 1)}{', band: their range' * (seeds > 1)}"
+    if (along := str(rows["along"].iloc[0])) == SAMPLES:
+        lines += f"N = {seeds} seed{'s' * (seeds > 1)}{', band: their range' * (seeds > 1)}"
+    else:
+        lines += "N = 1 training"
     panel(axes, title, f"{lines}\n{base}" if many else lines, width=32)
     measure = str(rows["measure"].iloc[0])
     axes.set_ylabel(_datasets(part, mode) if kind == "brain" else UNITS.get(measure, measure))
@@ -165,7 +176,7 @@ def _quantity(
         return set()
     for arm, own in rows.groupby("arm", sort=False):
         colour, shape, line = ARMS.get(str(arm), OTHER)
-        spread = own.groupby("samples")["value"].agg(["mean", "min", "max"])
+        spread = own.groupby("position")["value"].agg(["mean", "min", "max"])
         if seeds > 1:
             axes.fill_between(
                 spread.index, spread["min"], spread["max"], color=colour, alpha=0.18, linewidth=0
@@ -173,15 +184,32 @@ def _quantity(
         axes.plot(
             spread.index, spread["mean"], color=colour, marker=shape, linestyle=line, markersize=3.2
         )
-    start = rows.loc[rows["samples"] == 0, "value"].mean()
-    if not np.isnan(start):
-        axes.plot(0, start, "o", color=COLOUR["vanilla"], zorder=4)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    vanilla = rows[rows["model"] == base]
+    if vanilla["value"].notna().any():
+        at = vanilla["position"].iloc[0]
+        axes.plot(at, vanilla["value"].mean(), "o", color=COLOUR["vanilla"], zorder=4)
+    _positions(axes, rows, along)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     if kind == "brain" and levels is not None:
         return _draw_levels(axes, levels[levels["mode"] == mode], base)
     return set()
+
+
+def _positions(axes: Axes, rows: pd.DataFrame, along: str) -> None:
+    """Ticks of the positions: the names of stages; steps of a long training on a log axis."""
+    positive = rows.loc[rows["position"] > 0, "position"]
+    if along == STAGES:
+        base = str(rows["base"].iloc[0])
+        names = rows.drop_duplicates("position").set_index("position")["model"]
+        short = [str(name).removeprefix(f"{base}-") for name in names]
+        axes.set_xticks(list(names.index), short, rotation=20, ha="right")
+    elif along == STEPS and positive.max() >= LOGARITHMIC * positive.min():
+        axes.set_xscale("symlog", linthresh=positive.min())
+        low, high = math.log10(positive.min()), math.log10(positive.max())
+        axes.set_xticks([0, *(10**n for n in range(math.ceil(low), int(high) + 1, 2))])
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
 
 
 def _datasets(part: pd.DataFrame, mode: str) -> str:

@@ -19,6 +19,7 @@ from brainalign.errors import InputError
 from brainalign.formats.atomic import atomic_path, fresh_folder, sha256_of
 from brainalign.models.manifest import TEXT_SUFFIXES, pickled_only, weight_files
 from brainalign.models.settings import Delta, Fetched, Folder, Gguf, Hub, Package
+from brainalign.models.stages import progress
 
 # What a checkpoint needs; nothing that could run code, and no weights of other frameworks.
 _HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
@@ -101,6 +102,8 @@ def from_hub(
 ) -> Checkpoint:
     """A hub model: from the mirror, else from the hub's caches on this machine, else downloaded.
 
+    A folder whose name has no revision is taken for any, but a step of a training: those differ.
+
     Raises
     ------
     InputError : it is nowhere, is gated, has no safetensors, or there is no such name or revision.
@@ -109,11 +112,12 @@ def from_hub(
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub import errors as hub_errors
 
-    mirrored = mirror and _plain_folder(mirror, name)
+    step = None if progress(revision) is None else revision
+    mirrored = mirror and _plain_folder(mirror, name, step)
     for root in filter(None, (mirror, downloads)):
         if (folder := _plain_folder(root, name, revision)).is_dir():
             return Checkpoint(_existing_folder(folder))
-        if (folder := _plain_folder(root, name)).is_dir():
+        if step is None and (folder := _plain_folder(root, name)).is_dir():
             LOG.info("%s is taken for revision %s; its name says none", folder, revision)
             return Checkpoint(_existing_folder(folder))
     cache = Path(downloads) / "hub"
@@ -130,7 +134,7 @@ def from_hub(
             continue  # not here, or not whole: the next place, then the hub
     put_where = (
         f"put its files (config.json, tokenizer.json, *.safetensors) into "
-        f"{(mirrored or Path('MIRROR/models') / name.replace('/', '--'))}"
+        f"{mirrored or _plain_folder(Path('MIRROR'), name, step)}"
         f"{'' if mirror else ' with mirror: MIRROR in the config'}, or run once where "
         f"huggingface.co can be reached (files are kept in {cache})"
     )

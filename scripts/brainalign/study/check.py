@@ -18,6 +18,7 @@ from brainalign.reading.settings import Dataset
 from brainalign.settings import faults, plain, read, tag_of
 from brainalign.study.check_models import (
     model_faults,
+    stage_faults,
     tuning_faults,
     unknown,
     without_instructions,
@@ -47,9 +48,9 @@ def config_faults(config: Config) -> list[str]:
     if form := list(dict.fromkeys(faults(config, Study))):
         return form
     study = read(config, Study)
-    if named := list(tuning_faults(study)):
+    if named := [*tuning_faults(study), *stage_faults(study)]:
         return named
-    models = all_models(study.models, study.tuning)
+    models = all_models(study.models, study.tuning, study.stages)
     references = [*model_faults(study, models), *_benchmark_faults(study, models)]
     return references or [*without_instructions(models), *_missing_parts(study, models)]
 

@@ -9,7 +9,8 @@ from brainalign.datasets.registry import reader
 from brainalign.datasets.surprisal_settings import PublishedSurprisal, Surprisal, SurprisalTable
 from brainalign.encoding.settings import Cka, Rsa
 from brainalign.errors import InputError
-from brainalign.models.settings import Baseline, Model
+from brainalign.models.settings import Baseline, Hub, Model
+from brainalign.models.stages import Chain, Given, Revisions, Stages
 from brainalign.study.models import (
     PUBLISHED_INSTRUCTIONS,
     Models,
@@ -20,10 +21,11 @@ from brainalign.study.models import (
     instruction_data,
     parent,
     partner,
+    revision_name,
     role,
 )
 from brainalign.study.settings import Study
-from brainalign.training.settings import Experiment, Tune
+from brainalign.training.settings import Experiment, Tune, Untrained
 
 
 def unknown(path: str, value: str, known: Mapping[str, Any], what: str) -> str:
@@ -105,11 +107,7 @@ def tuning_faults(study: Study) -> Iterator[str]:
             yield unknown(f"{path}.base", base, study.models, "model of this study")
         elif isinstance(study.models[base].source, Baseline):
             yield f"{path}.base: {base!r} is a baseline; name a language model"
-        yield from _scored_on_faults(path, experiment, study)
-        for scored in experiment.scored_on or ():
-            benchmark = study.alignment.get(scored)
-            if benchmark and isinstance(benchmark.regression, Rsa | Cka):
-                yield f"{path}.scored_on: {scored!r} is a similarity; trajectories hold r alone"
+        yield from _trajectory_faults(path, experiment, study)
         end = (experiment.recipe.samples or math.inf) * experiment.recipe.epochs
         for seen in experiment.checkpoints:
             if seen > end:
@@ -124,13 +122,77 @@ def tuning_faults(study: Study) -> Iterator[str]:
             models[made] = f"a checkpoint of {name}"
 
 
+def stage_faults(study: Study) -> Iterator[str]:
+    """Faults of section `stages`, whose checkpoints become models of the study."""
+    made_here = {
+        checkpoint_name(experiment.base, *checkpoint): f"a checkpoint of {name}"
+        for name, experiment in study.tuning.items()
+        for checkpoint in checkpoints(experiment)
+    }
+    models = {**dict.fromkeys(study.models, "a model of the study"), **made_here}
+    for name, stages in study.stages.items():
+        path = f"stages.{name}"
+        if name in study.tuning:
+            yield f"{path}: {name!r} is a tuning experiment's name; take another"
+        yield from _trajectory_faults(path, stages, study)
+        made = []
+        match stages:
+            case Revisions():
+                yield from _trained_faults(f"{path}.of", stages.of, study)
+                yield from _revision_faults(path, stages, study)
+                made = [revision_name(stages.of, revision) for revision in stages.revisions]
+            case Given():
+                yield from _trained_faults(f"{path}.base", stages.base, study)
+                made = [
+                    checkpoint_name(stages.base, c.arm, c.seed, c.samples)
+                    for c in stages.checkpoints
+                ]
+            case Chain():
+                for model in stages.models:
+                    if model not in made_here:
+                        yield from _trained_faults(f"{path}.models", model, study)
+        for model in made:
+            if model in models:
+                yield f"{path}: its checkpoint {model!r} is already {models[model]}"
+            models[model] = f"a checkpoint of {name}"
+
+
+def _trained_faults(path: str, name: str, study: Study) -> Iterator[str]:
+    """A model of a trajectory is one with weights that was trained."""
+    if name not in study.models:
+        yield unknown(path, name, study.models, "model of this study")
+    elif isinstance(study.models[name].source, Baseline | Untrained):
+        yield f"{path}: {name!r} was never trained; name a language model that was"
+    elif isinstance(study.models[name].source, Surprisal):
+        yield f"{path}: {name!r} has no weights; name a model that has"
+
+
+def _revision_faults(path: str, stages: Revisions, study: Study) -> Iterator[str]:
+    if stages.of not in study.models:
+        return
+    source = study.models[stages.of].source
+    if not isinstance(source, Hub):
+        yield f"{path}.of: {stages.of!r} has no revisions; name a model whose source is a hub's"
+    elif source.revision in stages.revisions:
+        yield f"{path}.revisions: {source.revision!r} is the model {stages.of!r} itself"
+
+
+def _trajectory_faults(path: str, entry: Experiment | Stages, study: Study) -> Iterator[str]:
+    """What a trajectory is scored on: names of the study, and no similarities."""
+    yield from _scored_on_faults(path, entry, study)
+    for scored in entry.scored_on or ():
+        benchmark = study.alignment.get(scored)
+        if benchmark and isinstance(benchmark.regression, Rsa | Cka):
+            yield f"{path}.scored_on: {scored!r} is a similarity; trajectories hold r alone"
+
+
 def _scorable(study: Study) -> dict[str, None]:
     """Names of all that models are scored on."""
     sections = (study.alignment, study.behavior, study.capability, study.next_word)
     return dict.fromkeys(name for section in sections for name in section)
 
 
-def _scored_on_faults(path: str, entry: Model | Experiment, study: Study) -> Iterator[str]:
+def _scored_on_faults(path: str, entry: Model | Experiment | Stages, study: Study) -> Iterator[str]:
     scorable = _scorable(study)
     for scored in entry.scored_on or ():
         if scored not in scorable:

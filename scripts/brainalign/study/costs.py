@@ -140,7 +140,7 @@ def weights(study: Study) -> pd.DataFrame:
     `family`, `parameters`, `files` (equal for models of the same files), `bytes` of the weights,
     `state` (bytes that a checkpoint would keep to be trained on) and `hours` of its training.
     """
-    models = all_models(study.models, study.tuning)
+    models = all_models(study.models, study.tuning, study.stages)
     rows = {}
     chosen = narrow(models, study.only or ())
     for name in dict.fromkeys(made for one in chosen for made in lineage(one, models)):
@@ -173,7 +173,7 @@ def jobs(study: Study, results: Path) -> pd.DataFrame:
     text), `hours` on a GPU, `bytes` of the activations; NaN where the size of a dataset is not
     known yet.
     """
-    models = all_models(study.models, study.tuning)
+    models = all_models(study.models, study.tuning, study.stages)
     texts = {
         name: text_of(entry.source, results / "data" / name / "stimuli.parquet")
         for name, entry in study.datasets.items()
@@ -280,7 +280,7 @@ def _on_disk(held: pd.DataFrame, read: pd.DataFrame) -> Iterator[str]:
 
 
 def _on_gpus(study: Study, results: Path, held: pd.DataFrame, read: pd.DataFrame) -> Iterator[str]:
-    models = all_models(study.models, study.tuning)
+    models = all_models(study.models, study.tuning, study.stages)
     hours = read.groupby("kind")["hours"].sum()
     hours["tuning"] = held["hours"].sum()
     yield f"On GPUs (hours of an A100 at {USED:.0%} of its peak)"

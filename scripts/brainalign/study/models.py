@@ -8,7 +8,8 @@ from msgspec.structs import asdict, replace
 
 from brainalign.datasets.surprisal_settings import Presentation, Surprisal
 from brainalign.datasets.text_settings import Alpaca
-from brainalign.models.settings import Baseline, Model, Tokens, Truth
+from brainalign.models.settings import Baseline, Hub, Model, Tokens, Truth
+from brainalign.models.stages import Chain, Given, Revisions, Stages
 from brainalign.training.settings import Arm, Checkpoint, Experiment, Pretrain, Tune, Untrained
 
 Role = Literal["vanilla", "tuned", "untrained", "baseline", "truth", "checkpoint", "presentation"]
@@ -17,11 +18,13 @@ Role = Literal["vanilla", "tuned", "untrained", "baseline", "truth", "checkpoint
 class StudyModel(Model, kw_only=True, frozen=True):
     """A model of the study: an entry of its config, a checkpoint, or a further presentation.
 
-    experiment : of a checkpoint. presented : the model whose further presentation this is.
+    experiment : of a checkpoint. stage_of : the model whose training it is a checkpoint of, where
+    others trained it. presented : the model whose further presentation this is.
     known_role : where it does not follow from the entry.
     """
 
     experiment: str | None = None
+    stage_of: str | None = None
     presented: str | None = None
     presentation: Presentation | None = None
     known_role: Role | None = None
@@ -55,13 +58,16 @@ DATA_OF = {
 
 
 def all_models(
-    entries: Mapping[str, Model], tuning: Mapping[str, Experiment]
+    entries: Mapping[str, Model],
+    tuning: Mapping[str, Experiment],
+    stages: Mapping[str, Stages] | None = None,
 ) -> dict[str, StudyModel]:
-    """The study's models: its entries and the checkpoints of its tuning experiments.
+    """The study's models: its entries, and the checkpoints of its tuning experiments and `stages`.
 
     A model that is made from another (a checkpoint, a tuned model, an untrained twin) has the keys
-    `INHERITED` from it. A checkpoint is called BASE-ARM-sSEED-SAMPLES. The last one of arm
-    instruction is the base's tuned partner; the others have the role `checkpoint`.
+    `INHERITED` from it. A checkpoint is called BASE-ARM-sSEED-SAMPLES, a revision of a model
+    MODEL-REVISION. The last one of arm instruction is the base's tuned partner; the others have the
+    role `checkpoint`.
     """
     models = {name: StudyModel(**asdict(entry)) for name, entry in entries.items()}
     for name, experiment in tuning.items():
@@ -75,6 +81,8 @@ def all_models(
                     else "checkpoint"
                 ),
             )
+    for name, entry in (stages or {}).items():
+        models |= _stage_models(name, entry, models)
     models = {name: replace(model, **_inherited(name, models)) for name, model in models.items()}
     for name, model in list(models.items()):
         if role(model) == "checkpoint":  # on the way, or of an ablation: its first one alone
@@ -92,6 +100,39 @@ def _checkpoint(experiment: Experiment, arm: Arm, seed: int, seen: int) -> Check
     return Checkpoint(
         of=experiment.base, arm=arm, seed=seed, checkpoint=seen, **data, **asdict(experiment.recipe)
     )
+
+
+def _stage_models(name: str, stages: Stages, models: Models) -> dict[str, StudyModel]:
+    """The models that an entry of section `stages` adds to the study; a chain adds none."""
+    match stages:
+        case Revisions():
+            source = models[stages.of].source
+            assert isinstance(source, Hub)
+            return {
+                revision_name(stages.of, revision): StudyModel(
+                    source=replace(source, revision=revision),
+                    experiment=name,
+                    stage_of=stages.of,
+                    known_role="checkpoint",
+                )
+                for revision in stages.revisions
+            }
+        case Given():
+            last = max((c.samples for c in stages.checkpoints if c.arm == "instruction"), default=0)
+            return {
+                checkpoint_name(stages.base, c.arm, c.seed, c.samples): StudyModel(
+                    source=c.source,
+                    base=stages.base,
+                    experiment=name,
+                    stage_of=stages.base,
+                    known_role=(
+                        "tuned" if (c.arm, c.samples) == ("instruction", last) else "checkpoint"
+                    ),
+                )
+                for c in stages.checkpoints
+            }
+        case Chain():
+            return {}
 
 
 def presentation_name(name: str, presentation: str) -> str:
@@ -152,6 +193,11 @@ def checkpoint_name(base: str, arm: str, seed: int, seen: int) -> str:
     return f"{base}-{arm}-s{seed}-{seen}"
 
 
+def revision_name(of: str, revision: str) -> str:
+    """What a revision of a model is called in the study."""
+    return f"{of}-{revision}"
+
+
 def previous_checkpoint(name: str, models: Models) -> str | None:
     """The checkpoint that a tuned model is continued from, or None: it starts from its base."""
     source = models[name].source
@@ -195,8 +241,9 @@ def partner(model: Model) -> str | None:
 
 def parent(model: StudyModel) -> str | None:
     """The model that this one is made from in the workflow (a tuned model, an untrained twin, a
-    count of tokens, word vectors, a further presentation), or None."""
-    return _presented_weights(model) or getattr(model.source, "of", None)
+    count of tokens, word vectors, a further presentation), or whose training it is a checkpoint of
+    where others trained it, or None."""
+    return _presented_weights(model) or model.stage_of or getattr(model.source, "of", None)
 
 
 def lineage(name: str, models: Models) -> Iterator[str]:
@@ -212,8 +259,8 @@ def is_simulated(name: str, models: Models) -> bool:
     source = models[name].source
     if isinstance(source, Pretrain) or getattr(source, "instructions", None) == "simulated":
         return True
-    of = getattr(source, "of", None)
-    return of is not None and is_simulated(of, models)
+    made_from = parent(models[name])
+    return made_from is not None and is_simulated(made_from, models)
 
 
 def instruction_data(name: str, models: Models) -> str | None:

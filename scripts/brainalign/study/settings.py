@@ -8,6 +8,7 @@ from brainalign.behavior.settings import ReadingBenchmark
 from brainalign.capability.settings import Task
 from brainalign.encoding.settings import BrainBenchmark
 from brainalign.models.settings import Model
+from brainalign.models.stages import Stages
 from brainalign.reading.settings import Dataset, Text
 from brainalign.settings import Settings, key
 from brainalign.simulation.settings import Simulation
@@ -63,6 +64,9 @@ class Study(Settings, frozen=True):
     tuning: Annotated[dict[Name, Experiment], key("tuning experiments")] = field(
         default_factory=dict
     )
+    stages: Annotated[
+        dict[Name, Stages], key("trajectories of checkpoints that others trained")
+    ] = field(default_factory=dict)
     datasets: Annotated[dict[Name, Dataset], key("data, and how models read them")] = field(
         default_factory=dict
     )
