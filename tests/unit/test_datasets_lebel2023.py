@@ -6,6 +6,7 @@ import tracemalloc
 import h5py
 import nibabel
 import numpy as np
+import pandas as pd
 import pytest
 from brainalign.datasets import lebel2023
 from brainalign.datasets.settings import Lebel2023
@@ -28,6 +29,7 @@ from worlds.listening import (
     SHAPE,
     lebel_mask,
     lebel_values,
+    lebel_words,
     nifti,
     records,
     textgrid,
@@ -35,6 +37,7 @@ from worlds.listening import (
     write_lebel,
 )
 
+ROOT = "ds003020/derivative"
 SUBJECTS = ("UTS01", "UTS02")
 SOURCE = Lebel2023(SUBJECTS, tuple(LEBEL))
 FIRST = {"souls": 0, "life": 26, "wheretheressmoke": 56}  # rows: volumes and 5 at each end
@@ -83,6 +86,12 @@ def test_stories_follow_each_other_on_one_clock(folder):
         np.testing.assert_allclose(own["onset"], begins + np.array(seconds) + 0.5)
         np.testing.assert_allclose(own["offset"], begins + np.array(seconds) + 1.25)
         assert own["text"].tolist()[:5] == ["the", "old", "miller", "walked", "down"]
+
+
+def test_the_second_of_two_tiers_has_the_words_whatever_its_name(folder):
+    before = read(folder).stimuli
+    write(folder / ROOT / "TextGrids/souls.TextGrid", textgrid(*lebel_words("souls"), name="orth"))
+    pd.testing.assert_frame_equal(read(folder).stimuli, before)
 
 
 def test_responses_are_those_of_the_files_and_the_mean_of_repeats(folder):
@@ -160,9 +169,6 @@ def test_a_benchmark_holds_out_whole_stories_and_meets_no_nan(folder):
         assert not own & set(stories[split.train].tolist())
 
 
-ROOT = "ds003020/derivative"
-
-
 def edit(story, change, subject="UTS02", name=None):
     """Changes an array of a scan."""
 
@@ -237,7 +243,12 @@ BAD = {
         r"TextGrids/life\.TextGrid: the transcript of story life is not among the raw files",
     ),
     "no words": (grid([("sp", 1.0, 2.0), ("", 2.0, 3.0)], 52.0), "story souls has no words"),
-    "no tier of words": (grid(WORDS, 52.0, name="w"), "no tier of words; its tiers are: phone, w"),
+    "no tier of words": (
+        overwrite("TextGrids/souls.TextGrid", textgrid(WORDS, 52.0, name="w")
+                  .replace('"IntervalTier"\n"phone"', '"TextTier"\n"phone"')
+                  .replace('\n0.0\n52.0\n"AH0"', '\n0.0\n"AH0"')),
+        r"souls\.TextGrid: no tier of words; its tiers are: w",
+    ),
     "no scan": (
         lambda f: (f / ROOT / "preprocessed_data/UTS02/life.hf5").unlink(),
         r"UTS02/life\.hf5: a scan is not among the raw files",

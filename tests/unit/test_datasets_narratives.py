@@ -100,6 +100,8 @@ def test_words_have_the_transcripts_marks_and_the_alignments_times(tree):
         np.testing.assert_allclose(own["offset"], onsets[row] + audio + ends - 1.5 * first)
     assert MISSED < 6
     assert "3 words that the alignment did not find" in prepared.card["notes"][1]
+    # By the published list.
+    assert "the authors exclude 1 of these 5 scans: sub-004_task-tunnel" in prepared.card["notes"]
 
 
 def test_words_as_they_were_aligned(tree):

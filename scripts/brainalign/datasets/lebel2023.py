@@ -32,7 +32,9 @@ CUT = 5  # volumes, at each end
 # The array of a scan has either name, by release; repeats of a test story are beside it.
 VALUES = ("data", "resp")
 REPEATS = "individual_repeats"  # [repeat, volume, voxel]
-# Labels that are no words (HuthLab/deep-fMRI-dataset: encoding/ridge_utils/dsutils.py).
+# Phones, then words; the authors take the second tier whatever its name. Labels that are no words
+# (HuthLab/deep-fMRI-dataset: encoding/ridge_utils/dsutils.py, make_word_ds).
+TIERS = 2
 NOT_WORDS = frozenset(("", "sentence_start", "sentence_end", "br", "lg", "ls", "ns", "sp"))
 REGION = "cortex"
 
@@ -117,10 +119,11 @@ def _mask(subject: str) -> str:
 
 def _story(record: Record, name: str) -> Story:
     found = tiers(text(record), record.path)
-    tier = next((one for one in found if one.name.lower().startswith("word")), None)
-    if tier is None:
+    named = [one for one in found if one.name.lower().startswith("word")]
+    if not named and len(found) != TIERS:
         names = ", ".join(one.name for one in found) or "none"
         raise InputError(f"{record.path}: no tier of words; its tiers are: {names}")
+    tier = named[0] if named else found[-1]
     words = [
         (label.lower(), start, end)
         for start, end, label in tier.intervals

@@ -30,6 +30,18 @@ TR = 1.5
 VERTICES = 40962  # of a hemisphere of fsaverage6
 HEMISPHERES = {"L": "left", "R": "right"}
 WORD = re.compile(r"(?:\w|[’']\w)+")  # what Gentle takes for a word (gentle/metasentence.py)
+# Poor alignment, behaviour or correlation with others (code/scan_exclude.json).
+EXCLUDED = frozenset((
+    "sub-053_task-lucy", "sub-065_task-lucy", "sub-158_task-merlin", "sub-038_task-milkyway",
+    "sub-105_task-milkyway", "sub-123_task-milkyway", "sub-317_task-notthefallintact",
+    "sub-335_task-notthefallintact", "sub-066_task-notthefalllongscram",
+    "sub-335_task-notthefalllongscram", "sub-333_task-notthefallshortscram",
+    "sub-001_task-pieman_run-1", "sub-001_task-pieman_run-2", "sub-013_task-pieman_run-2",
+    "sub-014_task-pieman_run-2", "sub-021_task-pieman", "sub-022_task-pieman",
+    "sub-038_task-pieman", "sub-056_task-pieman", "sub-068_task-pieman", "sub-069_task-pieman",
+    "sub-038_task-prettymouth", "sub-105_task-prettymouth", "sub-238_task-shapessocial",
+    "sub-139_task-slumlordreach", "sub-004_task-tunnel", "sub-013_task-tunnel",
+))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,7 @@ def read(records: Sequence[Record], source: Narratives) -> Prepared:
     responses.attrs |= attributes(
         "brain", UNITS, SOURCE, LICENCE, records, tr=TR, space=source.space
     )
+    excluded = [scan for scan in windows if scan in EXCLUDED]
     return Prepared.of(
         stimuli,
         responses,
@@ -110,6 +123,8 @@ def read(records: Sequence[Record], source: Narratives) -> Prepared:
             "them",
             f"confounds taken out here: {source.confounds}"
             + ("" if source.derivative == "fmriprep" else "; by the authors: those of acompcor"),
+            f"the authors exclude {len(excluded)} of these {len(windows)} scans"
+            + (f": {', '.join(excluded)}" if excluded else ""),
             *left.notes,
             *unknown_words(stimuli),
         ],

@@ -221,7 +221,7 @@ class Narratives(Source, tag="narratives", frozen=True):
                         key(
                             "",
                             pattern=r"^sub-\d{3}_task-[a-z0-9]+(_run-\d+)?$",
-                            allowed="a scan: sub-004_task-tunnel",
+                            allowed="a scan: sub-001_task-tunnel",
                         ),
                     ],
                     ...,
@@ -229,7 +229,7 @@ class Narratives(Source, tag="narratives", frozen=True):
                 key("", min_length=1, unique=True),
             ],
         ],
-        key("of each story its scans, as their files begin: sub-004_task-tunnel", min_length=1),
+        key("of each story its scans, as their files begin: sub-001_task-tunnel", min_length=1),
     ]
     derivative: Annotated[
         Literal["fmriprep", "afni-smooth", "afni-nosmooth"],

@@ -54,7 +54,7 @@ def _intervals(read: "_Tokens", n: int, where: str) -> tuple[tuple[float, float,
     intervals: list[tuple[float, float, str]] = []
     for i in range(n):
         start, end, label = read.number(), read.number(), read.text()
-        if not start < end or (intervals and start < intervals[-1][1] - 1e-6):
+        if not start <= end or (intervals and start < intervals[-1][1] - 1e-6):
             raise InputError(
                 f"{where}: interval {i + 1} ({label!r}) is out of order: {start:g}-{end:g} s"
             )
