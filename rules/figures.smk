@@ -1,7 +1,7 @@
 """Figures, one rule each, the report's pages, and its captions."""
 
 from brainalign.figures.captions import caption as caption_text, title
-from brainalign.resources import caption as caption_file
+from brainalign.resources import PAGE_PARTS, caption as caption_file
 
 # Benchmark of real data → the files of its models' scores. (The simulated subjects' regions are names
 # that mean nothing, docs/methods/simulation.md.)
@@ -564,7 +564,7 @@ rule pages:
         "../envs/figures.yaml"
     params:
         datasets=list(DATASETS),
-        code=code("pages"),
+        code=code("pages", *PAGE_PARTS),
     script:
         "../scripts/pages.py"
 
@@ -605,6 +605,7 @@ rule report:
             *map(caption_file, figure_names()),
             *(caption_file(f"tables/{Path(path).stem}") for path in tables()),
             caption_file("tables/data_cards"),
+            *PAGE_PARTS,
         ),
     script:
         "../scripts/report.py"

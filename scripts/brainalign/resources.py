@@ -11,6 +11,14 @@ def published(name: str) -> Path:
     return RESOURCES / "published" / f"{name}.csv"
 
 
+PAGE_PARTS = tuple(CAPTIONS / name for name in ("table.css", "page.css", "table.js", "print.js"))
+
+
+def page_part(name: str) -> str:
+    """A style sheet or script of the report's pages."""
+    return (CAPTIONS / name).read_text(encoding="utf-8")
+
+
 def caption(name: str) -> Path:
     """The caption of a figure, or of a table (`tables/NAME`), in reStructuredText."""
     return CAPTIONS / f"{name}.rst"

@@ -13,81 +13,13 @@ from brainalign.analysis.records import MODES
 from brainalign.figures import pages
 from brainalign.figures.captions import as_html, title
 from brainalign.figures.forest import forest, span
+from brainalign.resources import page_part
 
 ROWS = 5000  # larger tables would make the page too large for a browser
 ROLES = {
     "vanilla": "vanilla", "tuned": "instruction-tuned", "untrained": "untrained",
     "baseline": "baseline", "truth": "planted truth",
 }  # fmt: skip
-
-STYLE = """
-* {box-sizing: border-box}
-:root {--link: #00588c; --yes: #00704f; --no: #b34700; --card: #fafafa}
-html {scroll-behavior: smooth}
-body {margin: 0; background: var(--paper); color: var(--ink);
-  font: 15px/1.5 system-ui, sans-serif}
-a {color: var(--link)}
-.page {display: grid; grid-template-columns: 13rem minmax(0, 1fr); gap: 2rem; max-width: 1340px;
-  margin: 0 auto; padding: 0 1.5rem 3rem}
-nav {position: sticky; top: 0; align-self: start; max-height: 100vh; overflow: auto;
-  padding: 1.5rem 0; font-size: 14px}
-nav ul {list-style: none; margin: 0 0 .75rem; padding: 0}
-nav li {margin: .15rem 0} nav a {text-decoration: none}
-nav > ul > li > a {font-weight: bold; color: var(--ink)}
-nav ul ul {margin: .1rem 0 .5rem .6rem}
-h1 {font-size: 1.7rem; line-height: 1.25; margin: 1.5rem 0 .25rem}
-h2 {font-size: 1.25rem; margin: 2.5rem 0 .5rem; border-bottom: 1.5px solid var(--muted)}
-h3 {font-size: 1rem; margin: 0 0 .4rem}
-.about {color: var(--muted); margin: 0}
-section h3 {margin: 1rem 0 .4rem} .question h3 {margin-top: 0}
-.about li {margin: .1rem 0} ul.about {padding-left: 1.1rem}
-.mark {background: var(--ink); color: var(--paper); font-weight: bold; padding: 1px 6px;
-  font-size: 12px; vertical-align: middle}
-.question {border: 1px solid var(--faint); border-radius: 6px; background: var(--card);
-  padding: .75rem 1rem; margin: .75rem 0; break-inside: avoid}
-.answers {display: grid; grid-template-columns: 1fr 1fr; gap: .25rem 1.5rem}
-.mode {color: var(--muted); font-size: 13px} .answers p {margin: .15rem 0}
-.verdict {display: inline-block; border: 1.5px solid var(--muted); border-radius: 4px;
-  padding: 0 .5em; font-weight: bold; margin-right: .4em}
-.verdict.yes {background: var(--yes); border-color: var(--yes); color: #fff}
-.verdict.no {background: var(--no); border-color: var(--no); color: #fff}
-.forest {width: 100%; max-width: 340px; display: block}
-.forest .axis {stroke: var(--muted); stroke-width: 1}
-.forest .zero {stroke: var(--muted); stroke-width: 1; stroke-dasharray: 3 2}
-.forest .interval {stroke: var(--ink); stroke-width: 2.5}
-.forest .estimate {fill: var(--ink)}
-.forest .alone {fill: var(--card); stroke: var(--ink); stroke-width: 2}
-.forest text {font-size: 11px; fill: var(--muted); text-anchor: middle}
-details {margin: .3rem 0} summary {cursor: pointer; color: var(--link)}
-.question details {font-size: 13px}
-figure {margin: 1rem 0 2rem; break-inside: avoid}
-figure img {width: 100%; max-width: 980px; background: #fff; display: block; border-radius: 4px}
-figcaption {max-width: 46rem; font-size: 14px} figcaption p {margin: .5rem 0}
-.missing {color: var(--muted)}
-@media (prefers-color-scheme: dark) {
-  :root {--ink: #e8e8e8; --muted: #a6a6a6; --faint: #3a3a3a; --stripe: #262626; --paper: #161616;
-    --card: #1e1e1e; --link: #7cc4f2; --yes: #008a62; --no: #c85000; color-scheme: dark}
-}
-@media (max-width: 1000px) {
-  .page {display: block} nav {position: static; max-height: none; padding: 1rem 0 0}
-  nav ul ul {display: none} nav > ul {display: flex; flex-wrap: wrap; gap: .25rem 1rem}
-}
-@media (max-width: 640px) {.answers {grid-template-columns: 1fr}}
-@media print {
-  :root {--ink: #1a1a1a; --muted: #5a5a5a; --faint: #e6e6e6; --stripe: #f5f5f5; --paper: #fff;
-    --card: #fff; --link: #1a1a1a; --yes: #00704f; --no: #b34700; color-scheme: light}
-  body {font-size: 11pt} nav, .tables {display: none} .page {display: block; padding: 0}
-  .verdict {print-color-adjust: exact; -webkit-print-color-adjust: exact}
-  figure img {max-height: 22cm; width: auto; max-width: 100%}
-}
-"""
-
-# On paper the statistics are in view.
-PRINTING = """
-addEventListener("beforeprint", () => {
-  for (const fold of document.querySelectorAll(".question details")) fold.open = true;
-});
-"""
 
 
 @dataclass(frozen=True)
@@ -147,9 +79,9 @@ def report_page(
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(study)}</title>"
-        f"<style>{pages.STYLE}{STYLE}</style></head><body>"
+        f"<style>{page_part('table.css')}{page_part('page.css')}</style></head><body>"
         f'<div class="page">{menu}<main>{"".join(parts)}</main></div>'
-        f"<script>{pages.SCRIPT}{PRINTING}</script></body></html>\n"
+        f"<script>{page_part('table.js')}{page_part('print.js')}</script></body></html>\n"
     )
 
 
