@@ -16,7 +16,8 @@ def table_page(table: pd.DataFrame, name: str) -> str:
     It needs no other file and no network. Empty cells are empty; numbers are shown to four
     figures, and whole where the pointer rests.
     """
-    body = f"<p><b>{escape(name)}</b></p>{table_fragment(table, name)}<script>{page_part('table.js')}</script>"
+    script = f"<script>{page_part('table.js')}</script>"
+    body = f"<p><b>{escape(name)}</b></p>{table_fragment(table, name)}{script}"
     return _page(name, f'<div class="ba">{body}</div>')
 
 
