@@ -284,7 +284,8 @@ class _Faults:
         if not seen.any():
             raise InputError(f"{scan.where}: all volumes hold only NaN")
         with np.errstate(invalid="ignore", over="ignore"):
-            spread = np.ptp(block[seen], axis=0)  # NaN where one of the values is
+            # NaN where one of the values is
+            spread = np.ptp(block if seen.all() else block[seen], axis=0)
         for name, wrong in (("constant", spread == 0), ("NaN", np.isnan(spread))):
             if wrong.any():
                 self.first.setdefault(name, scan.where)
@@ -321,20 +322,30 @@ class _Faults:
 
 def _average(block: np.ndarray, repeats: Sequence[Scan], faults: _Faults, columns: slice) -> None:
     """Put the mean of repeats into `block`, a part of the responses, one scan at a time."""
+    if len(repeats) == 1:
+        block[:], _ = _scanned(repeats[0], block.shape, faults, columns)
+        return
     counts = np.zeros(len(block), dtype=np.int64)
     block[:] = 0
     for scan in repeats:
-        scanned = scan.read()
-        if scanned.shape != block.shape:
-            raise InputError(f"{scan.where}: {scanned.shape} values, expected {block.shape}")
-        seen = faults.take(scanned, scan, columns)
+        values, seen = _scanned(scan, block.shape, faults, columns)
         with np.errstate(invalid="ignore", over="ignore"):  # infinity is refused at the end
-            block[seen] += scanned[seen]
+            block[seen] += values[seen]
         counts += seen
-        del scanned  # before the next one is read
+        del values  # before the next one is read
     block[counts == 0] = np.nan
     for row in np.flatnonzero(counts > 1):
         block[row] /= counts[row]
+
+
+def _scanned(
+    scan: Scan, shape: tuple[int, ...], faults: _Faults, columns: slice
+) -> tuple[np.ndarray, np.ndarray]:
+    """The values of a scan, and which volumes hold some."""
+    values = scan.read()
+    if values.shape != shape:
+        raise InputError(f"{scan.where}: {values.shape} values, expected {shape}")
+    return values, faults.take(values, scan, columns)
 
 
 def _without(values: np.ndarray, unusable: np.ndarray) -> np.ndarray:
