@@ -3,6 +3,7 @@
 import figure_tables as tables
 import numpy as np
 import pytest
+from brainalign.figures import dataset_page as dataset_page_module
 from brainalign.figures.dataset_page import BLOCK, autocorrelation, dataset_page, intersubject
 from brainalign.figures.style import drawing
 from figure_checks import said
@@ -118,3 +119,17 @@ def test_a_dataset_of_several_measures_shows_the_values_of_one_unit():
     in_ms = int(np.isfinite(responses["responses"].values[:, units == "ms"]).sum())
     assert f"N = {in_ms} responses in ms" in words
     assert "4 readers, 2 measures" in words
+
+
+def test_of_a_whole_brain_some_targets_are_drawn_and_the_page_says_which(monkeypatch):
+    stimuli, responses, card = tables.dataset(missing=0)
+    rows, targets = responses["responses"].shape
+    monkeypatch.setattr(dataset_page_module, "DRAWN", rows * targets // 2)
+    with drawing():
+        words = said(dataset_page(stimuli, responses, card))
+    assert f"{targets} targets" in words
+    assert "The panels are of one target in 2." in words
+    assert f"N = {rows * -(-targets // 2)} responses in z" in words
+    monkeypatch.setattr(dataset_page_module, "DRAWN", rows * targets)
+    with drawing():
+        assert "The panels are of" not in said(dataset_page(stimuli, responses, card))
