@@ -26,6 +26,7 @@ OUT_OF_MEMORY = (
 # workflow's progress says what runs, and its end which warnings the logs hold.
 PATIENCE = 120.0
 WARNING = "warning: "  # before a warning in a log
+CHANGED = "changed: "  # begins a warning that only says how a file was read
 OUT_OF_MEMORY_WORDS = ("can't allocate memory", "OutOfMemoryError", "with signal SIGKILL")
 
 

@@ -129,7 +129,11 @@ def test_every_form_is_the_same_dataset(form, folder):
     assert prepared.card["subjects"] == ["anna", "ben"]
     assert set(prepared.card["raw_sha256"]) >= {str(folder / path), str(folder / "stimuli.csv")}
     told = [line for line in prepared.card["changed"] if "decimal commas" in line]
-    assert len(told) == (4 if form == "german.csv" else 0)
+    assert told == (
+        [f"{folder / path}: divided by ';', 96 decimal commas in 4 columns read as points"]
+        if form == "german.csv"
+        else []
+    )
 
 
 def test_whole_numbers_are_numbers_in_every_form(folder):
@@ -152,7 +156,7 @@ def test_a_stimuli_table_of_a_german_excel_is_read_and_told(folder):
         assert prepared.stimuli["surprise"].tolist() == [i + 0.25 for i in range(N)]
         pd.testing.assert_frame_equal(prepared.stimuli[expected.columns], expected)
         said = " ".join(prepared.card["changed"])
-        assert "divided by ';'" in said and "column surprise: 24 decimal commas" in said
+        assert "stimuli.csv: divided by ';', 24 decimal commas in 1 column read as points" in said
     Path("stimuli.csv").write_text("text|id\nA|1\n", encoding="utf-8")
     refused(
         r"stimulus_id, .* is missing; the columns found are text, id; .*onset, offset", "wide.csv"
@@ -183,6 +187,18 @@ def test_a_cell_at_fault_is_named_with_row_and_column(case, folder):
     edit, says = CELLS[case]
     edit(wide("reading-times").astype(object)).to_csv("times.csv", index=False)
     assert str(folder / "times.csv") in refused(says, "times.csv", kind="reading-times")
+
+
+@pytest.mark.parametrize("cell", ["n.a.", "bad", "1.234,5"])
+def test_a_text_among_decimal_commas_is_named_itself(cell, folder):
+    table = wide().astype(object)
+    table.loc[6, "ben.IFG"] = cell
+    table.to_csv("brain.csv", index=False, sep=";", decimal=",")
+    said = refused("row 8", "brain.csv")
+    assert said.endswith(
+        f"brain.csv: row 8: column ben.IFG holds {cell!r}, expected a number; an empty cell or NA "
+        "where none was measured"
+    )
 
 
 def test_a_long_table_names_the_row_of_the_cell(folder):

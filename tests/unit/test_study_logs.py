@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from brainalign.job import job
+from brainalign.job import CHANGED, job
 from brainalign.study.logs import SHOWN, reason, warnings
 
 
@@ -18,6 +18,17 @@ def test_warnings_that_differ_in_numbers_are_one_line_with_a_count(tmp_path: Pat
         "3 × alignment: 3 targets have no r", "1 × scores: a model lacks a score",
     ]  # fmt: skip
     assert warnings(tmp_path / "none") == []
+
+
+def test_how_files_were_read_stands_below_doubts(tmp_path: Path) -> None:
+    for n in (1, 2):
+        with job(tmp_path / "logs" / "prepare_dataset" / f"{n}.log") as log:
+            log.warning("%sa.csv: divided by ';'", CHANGED)
+    with job(tmp_path / "logs" / "prepare_dataset" / "z.log") as log:
+        log.warning("3 times are odd")
+    assert [line.rpartition(": ")[2] for line in warnings(tmp_path / "logs")] == [
+        "3 times are odd", "divided by ';'",
+    ]  # fmt: skip
 
 
 def test_many_kinds_are_cut_and_counted(tmp_path: Path) -> None:

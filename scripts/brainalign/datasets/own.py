@@ -22,6 +22,7 @@ from brainalign.datasets.settings import Own
 from brainalign.encoding.timing import assign_volumes
 from brainalign.errors import InputError
 from brainalign.formats.datasets import check_responses, is_timed
+from brainalign.job import CHANGED
 
 LOG = logging.getLogger("brainalign")
 
@@ -70,7 +71,7 @@ def read(records: Sequence[Record], source: Own) -> Prepared:
         findings.notes += _timing_notes(stimuli, responses)
     if responses.attrs["kind"] == "reading-times":
         stimuli = with_covariates(stimuli, findings)
-    for line in (*findings.changed, *findings.notes):
+    for line in (*findings.notes, *(CHANGED + line for line in findings.changed)):
         LOG.warning("%s", line)
     for line in findings.made:
         LOG.info("%s", line)

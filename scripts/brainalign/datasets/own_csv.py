@@ -79,7 +79,7 @@ def read_csv(
     """The table, and the row of each of its records in the file (the header is row 1).
 
     Commas, semicolons, tabs and bars divide cells; where it is not commas, numbers may have a
-    decimal comma. Both are told as changes.
+    decimal comma. One change tells both.
 
     Raises
     ------
@@ -94,22 +94,28 @@ def read_csv(
     first, header = filled[0]
     header = [without_edges(name) for name in header]
     _check_header(header, where)
-    if delimiter != "," and not where.removesuffix(".gz").endswith(".tsv"):
-        findings.changed.append(f"{where}: cells are divided by {delimiter!r}, not by commas")
     rows, blank = [row for row, _ in filled[1:]], len(records) - first + 1 - len(filled)
     if blank:
         findings.dropped.append({"what": "rows of the table", "n": blank, "why": "all cells empty"})
     table = [_row(cells, header, f"{where}: row {row}") for row, cells in filled[1:]]
-    made = {}
+    made, commas = {}, []
     for place, name in enumerate(header):
         cells = [row[place] for row in table]
         if name:
             if delimiter != "," and not columns.is_text(name):
-                cells = _with_points(name, cells, where, findings)
+                cells, n = _with_points(cells, columns.is_number(name))
+                commas += [n] if n else []
             made[name] = _column(name, cells, rows, where, columns, findings)
         elif any(cells):
             why = "no name in the header (row numbers?)"
             findings.dropped.append({"what": "columns of the table", "n": 1, "why": why})
+    tabs = where.removesuffix(".gz").endswith(".tsv")
+    said = [f"divided by {delimiter!r}"] if delimiter != "," and not tabs else []
+    if commas:
+        each = f"{len(commas)} column{'s' * (len(commas) > 1)}"
+        said.append(f"{sum(commas)} decimal commas in {each} read as points")
+    if said:
+        findings.changed.append(f"{where}: {', '.join(said)}")
     return pd.DataFrame(made), rows
 
 
@@ -165,15 +171,20 @@ def _row(cells: list[str], header: Sequence[str], where: str) -> list[str]:
     return cells[:width]
 
 
-def _with_points(name: str, cells: list[str], where: str, findings: Findings) -> list[str]:
-    """Cells of numbers with decimal points, where they have decimal commas."""
+def _with_points(cells: list[str], is_number: bool) -> tuple[list[str], int]:
+    """Cells with decimal points for commas, and how many have changed.
+
+    `is_number` : whether it is a column of numbers. In another one all known cells have to be
+    numbers, or nothing changes.
+    """
     stripped = [without_edges(cell) for cell in cells]
-    commas = sum(map(bool, map(_COMMA.fullmatch, stripped)))
+    commas = [bool(_COMMA.fullmatch(cell)) for cell in stripped]
     known = [cell for cell in stripped if cell and cell.lower() not in MISSING]
-    if not commas or not all(_COMMA.fullmatch(cell) or _NUMBER.fullmatch(cell) for cell in known):
-        return cells
-    findings.changed.append(f"{where}: column {name}: {commas} decimal commas are read as points")
-    return [cell.replace(",", ".") for cell in stripped]
+    numbers = all(_COMMA.fullmatch(cell) or _NUMBER.fullmatch(cell) for cell in known)
+    if not any(commas) or not (is_number or numbers):
+        return cells, 0
+    pairs = zip(stripped, commas, strict=True)
+    return [cell.replace(",", ".") if comma else cell for cell, comma in pairs], sum(commas)
 
 
 def _column(
@@ -192,7 +203,9 @@ def _column(
             stripped = ["" if cell.lower() in MISSING else cell for cell in stripped]
         for row, cell in zip(rows, stripped, strict=True):
             if cell and not _NUMBER.fullmatch(cell):
-                raise InputError(f"{where}: row {row}: {no_number(name, cell)}")
+                raise InputError(
+                    f"{where}: row {row}: {no_number(name, cell, columns.na_is_missing)}"
+                )
         return _numbers(stripped)
     filled = [cell for cell in stripped if cell]
     if filled and all(cell.lower() in _FLAGS for cell in filled) and len(filled) == len(cells):
@@ -213,13 +226,15 @@ def _column(
     return pd.Series([cell if cell else None for cell in cells], dtype="str")
 
 
-def no_number(name: str, cell: str) -> str:
-    """The fault of a cell that should be a number."""
+def no_number(name: str, cell: str, na_is_missing: bool = False) -> str:
+    """The fault of a cell that should be a number; `na_is_missing` as of `Columns`."""
     hint = ""
     if _COMMA.fullmatch(cell):
         hint = f" with a point ({cell.replace(',', '.')})"
     elif cell.lower() in MISSING:
         hint = ", or an empty cell where none is known"
+    elif na_is_missing:
+        hint = "; an empty cell or NA where none was measured"
     return f"column {name} holds {cell!r}, expected a number{hint}"
 
 

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from brainalign.job import WARNING
+from brainalign.job import CHANGED, WARNING
 
 NUMBER = re.compile(r"\d+(\.\d+)?")
 SHOWN = 5  # kinds of warnings
@@ -15,8 +15,8 @@ def warnings(folder: str | Path) -> list[str]:
 
     Returns
     -------
-    A line per kind of warning, the most frequent first, at most SHOWN and one that says how many
-    more there are.
+    A line per kind of warning, the most frequent first and those that only say how a file was read
+    last, at most SHOWN and one that says how many more there are.
     """
     root = Path(folder)
     kinds: Counter[str] = Counter()
@@ -29,8 +29,9 @@ def warnings(folder: str | Path) -> list[str]:
                 kind = f"{rule}: {NUMBER.sub('#', text)}"
                 kinds[kind] += 1
                 example.setdefault(kind, text)
+    ranked = sorted(kinds, key=lambda kind: (example[kind].startswith(CHANGED), -kinds[kind]))
     lines = [
-        f"{n} × {kind.partition(':')[0]}: {example[kind]}" for kind, n in kinds.most_common(SHOWN)
+        f"{kinds[kind]} × {kind.partition(':')[0]}: {example[kind]}" for kind in ranked[:SHOWN]
     ]
     if len(kinds) > SHOWN:
         lines.append(f"{len(kinds) - SHOWN} more kinds of warnings")
