@@ -40,6 +40,7 @@ from simulated_studies import (  # noqa: E402
     EIGHT,
     Plant,
     answer_findings,
+    beside_size_and_loss,
     contrast_findings,
     correlation_findings,
     family_answer_findings,
@@ -152,6 +153,12 @@ SCENARIOS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], float]] = {
     "controls of texts, responses of no text": (control_findings, (0.5, False), 1),
     "controls of texts, a truth blind to order": (control_findings, (1.0, True), 1),
     "controls of texts, a truth that knows order": (control_findings, (0.5, True), 0.4),
+    "given size and loss, no cause": (beside_size_and_loss, (Plant(),), 1),
+    "given size and loss, cause size": (beside_size_and_loss, (Plant(size=0.02),), 1),
+    "given size and loss, cause knowledge": (beside_size_and_loss, (Plant(knowledge=0.02),), 0.4),
+    "given size and loss, cause formal competence": (
+        beside_size_and_loss, (Plant(formal=0.02),), 0.4,
+    ),
 }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """What a model contributes: hidden states and word probabilities for every stimulus."""
 
-from brainalign.models.settings import Embedding
+from brainalign.models.settings import Embedding, SurprisalFeature
 
 
 def presented(wildcards):
@@ -27,6 +27,12 @@ EMBEDDINGS = [
     name
     for name in models_from("baseline")
     if isinstance(ALL_MODELS[name].source, Embedding)
+]
+# Baselines that are a language model's surprisal.
+SURPRISALS = [
+    name
+    for name in models_from("baseline")
+    if isinstance(ALL_MODELS[name].source, SurprisalFeature)
 ]
 
 
@@ -130,7 +136,13 @@ rule baseline_activations:
     benchmark:
         benchmark_of("baseline_activations", "model", "dataset")
     wildcard_constraints:
-        model=one_of([m for m in models_from("baseline") if m not in EMBEDDINGS]),
+        model=one_of(
+            [
+                name
+                for name in models_from("baseline")
+                if name not in (*EMBEDDINGS, *SURPRISALS)
+            ]
+        ),
         dataset=one_of(DATASETS),
     conda:
         "../envs/encoding.yaml"
@@ -174,6 +186,32 @@ rule embedding_activations:
         "../scripts/embedding_activations.py"
 
 
+rule surprisal_activations:
+    input:
+        surprisal=lambda wildcards: result(
+            "surprisal", parent(model_entry(wildcards)), f"{wildcards.dataset}.parquet"
+        ),
+    output:
+        activations=kept_activations(
+            result("activations", "{model}", "{dataset}.safetensors")
+        ),
+    log:
+        log_of("surprisal_activations", "model", "dataset"),
+    benchmark:
+        benchmark_of("surprisal_activations", "model", "dataset")
+    wildcard_constraints:
+        model=one_of(SURPRISALS),
+        dataset=one_of(DATASETS),
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        name="{model}",
+        of=lambda wildcards: parent(model_entry(wildcards)),
+        code=code("surprisal_activations"),
+    script:
+        "../scripts/surprisal_activations.py"
+
+
 rule surprisal:
     input:
         manifest=weights_manifest,
@@ -190,7 +228,7 @@ rule surprisal:
                 *READ_MODELS,
                 *(
                     parent(ALL_MODELS[name])
-                    for name in TOKEN_COUNTS
+                    for name in (*TOKEN_COUNTS, *SURPRISALS)
                     if parent(ALL_MODELS[name]) not in PUBLISHED_SURPRISAL
                 ),
             ]

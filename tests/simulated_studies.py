@@ -34,6 +34,8 @@ NAMES = {
     "log10_parameters": "size",
     "mmlu": "accuracy",
     "blimp": "grammar",
+    "log10_parameters, bits_per_byte text": "size and loss",
+    "bits_per_byte text": "loss",
 }
 
 
@@ -172,7 +174,8 @@ def _about(models: pd.DataFrame) -> pd.DataFrame:
 
 
 def averages(plant: Plant, rng: np.random.Generator) -> pd.DataFrame:
-    """A study's models with alignment averaged over datasets (`r`), `accuracy` and `grammar`.
+    """A study's models: alignment averaged over datasets (`r`), `accuracy`, `grammar`, `loss` (−.8
+    with log10 size).
 
     What the tables of `study` average to, drawn at once: rates take thousands of studies.
     """
@@ -181,7 +184,9 @@ def averages(plant: Plant, rng: np.random.Generator) -> pd.DataFrame:
     noise = plant.subject_sd * np.sqrt(sum(1 / n for n in DATASETS.values())) / len(DATASETS)
     accuracy = 0.45 + 0.08 * knowledge + rng.normal(0, plant.accuracy_sd, len(models))
     r = truth + rng.normal(0, noise, len(models))
-    return models.assign(r=r, accuracy=accuracy, grammar=0.7 + 0.04 * formal)
+    z = (models["log10"] - models["log10"].mean()) / models["log10"].std()
+    loss = 1 - 0.08 * z + 0.06 * rng.spawn(1)[0].normal(size=len(models))
+    return models.assign(r=r, accuracy=accuracy, grammar=0.7 + 0.04 * formal, loss=loss)
 
 
 def _as_scores(models: pd.DataFrame) -> pd.DataFrame:
@@ -247,7 +252,8 @@ def correlation_findings(plant: Plant, seed: list[int]) -> Findings:
             ("mmlu", "accuracy", "loglikelihood"), ("blimp", "grammar", "sentences"),
         )
     )  # fmt: skip
-    table = correlations(_as_scores(models), capabilities=answers)
+    losses = _about(models).assign(text="text", bits_per_byte=models["loss"].to_numpy())
+    table = correlations(_as_scores(models), capabilities=answers, losses=losses)
     table = table[(table["y"] == "brain average") & (table["subset"] == "all")]
     found: Findings = {}
     for row in table.to_dict("records"):
@@ -264,6 +270,12 @@ def correlation_findings(plant: Plant, seed: list[int]) -> Findings:
             ends = {"low": row["low_families"], "high": row["high_families"]}
             found[f"{group}: interval over families, {x}"] = _excludes_0(ends)
     return found
+
+
+def beside_size_and_loss(plant: Plant, seed: list[int]) -> Findings:
+    """Of `correlation_findings` what is left of accuracy and grammar given size and loss."""
+    found = correlation_findings(plant, seed)
+    return {name: yes for name, yes in found.items() if name.endswith("given size and loss")}
 
 
 def _read(

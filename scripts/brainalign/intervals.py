@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -134,12 +135,26 @@ def correlation(sums: np.ndarray) -> np.ndarray:
 
 
 def partial_correlation(sums: np.ndarray) -> np.ndarray:
-    """Partial r [rows] of x and y given z from sums [rows, 18]: `paired_sums` of x and y, of x and
-    z, of y and z. NaN where one is constant, or z leaves nothing of x or y."""
-    of_xy, of_xz, of_yz = (correlation(part) for part in np.split(sums, 3, axis=1))
-    left = (1 - of_xz**2) * (1 - of_yz**2)
+    """Partial r [rows] of x and y given one or more z from sums [rows, 6 · pairs].
+
+    The sums are `paired_sums` of every two of x, y, z₁, z₂ …, in the order of
+    `itertools.combinations`. NaN where one is constant, or the z leave nothing of x or y.
+    """
+    pairs = sums.shape[1] // 6
+    v = round((1 + np.sqrt(1 + 8 * pairs)) / 2)  # variables
+    r = np.broadcast_to(np.eye(v), (len(sums), v, v)).copy()
+    for (i, j), part in zip(combinations(range(v), 2), np.split(sums, pairs, axis=1), strict=True):
+        r[:, i, j] = r[:, j, i] = correlation(part)
+    found = np.full(len(sums), np.nan)
+    known = np.isfinite(r).all(axis=(1, 2))
+    of_z = r[known][:, :2, 2:]  # of x and y with each z
+    # What is left of the correlations of x and y with themselves and each other.
+    left = r[known][:, :2, :2] - of_z @ np.linalg.pinv(r[known][:, 2:, 2:], hermitian=True) @ (
+        of_z.transpose(0, 2, 1)
+    )
+    variances = left[:, 0, 0] * left[:, 1, 1]
     with np.errstate(invalid="ignore"):
-        found = (of_xy - of_xz * of_yz) / np.sqrt(np.where(left > 1e-12, left, np.nan))
+        found[known] = left[:, 0, 1] / np.sqrt(np.where(variances > 1e-12, variances, np.nan))
     return np.clip(found, -1, 1)
 
 

@@ -88,8 +88,8 @@ def left_out(method, x, y, z, clusters):
     """z of r of all, and without one cluster after another, by SciPy and least squares."""
 
     def r(inside):
-        if method == "partial":
-            design = np.column_stack([np.ones(inside.sum()), z[inside]])
+        if method.startswith("partial"):
+            design = np.column_stack([np.ones(inside.sum()), *(one[inside] for one in z)])
             rest = [v[inside] - design @ np.linalg.lstsq(design, v[inside])[0] for v in (x, y)]
             return stats.pearsonr(*rest).statistic
         if method == "spearman":
@@ -100,17 +100,15 @@ def left_out(method, x, y, z, clusters):
     return whole, np.arctanh([r(clusters != c) for c in np.unique(clusters)])
 
 
-@pytest.mark.parametrize("method", ["pearson", "spearman", "partial"])
+@pytest.mark.parametrize("method", ["pearson", "spearman", "partial", "partial, two held fixed"])
 def test_the_p_over_clusters_is_that_of_leaving_them_out(method, rng):
     clusters = np.repeat(list("cabdef"), [3, 1, 5, 2, 2, 4])
-    z = rng.normal(size=17)
-    x, y = z + rng.normal(size=(2, 17))
+    z = rng.normal(size=(1 + method.endswith("fixed"), 17))
+    x, y = z.sum(axis=0) + rng.normal(size=(2, 17))
     whole, without = left_out(method, x, y, z, clusters)
     error = np.sqrt(5 / 6 * np.sum((without - without.mean()) ** 2))
-    x, y, z, clusters = (
-        np.append(v, gap) for v, gap in ((x, np.nan), (y, 1), (z, 1), (clusters, "g"))
-    )
-    given = z if method == "partial" else None
+    x, y, clusters = (np.append(v, gap) for v, gap in ((x, np.nan), (y, 1), (clusters, "g")))
+    given = [np.append(one, 1) for one in z] if method.startswith("partial") else []
     found = over_clusters(x, y, clusters, given, ranked=method == "spearman")
     assert found.p == pytest.approx(2 * stats.t.sf(abs(whole / error), 5))
     half = stats.t.ppf(0.975, 5) * error
@@ -123,7 +121,7 @@ def test_p_over_clusters_is_below_05_where_the_interval_leaves_out_0(seed, m, sl
     rng = np.random.default_rng(seed)
     x, y, z = rng.normal(size=(3, 24))
     clusters = np.concatenate([np.arange(m), rng.integers(0, m, 24 - m)])
-    found = over_clusters(x, y + slope * x, clusters, z if held else None)
+    found = over_clusters(x, y + slope * x, clusters, [z] if held else [])
     assert 0 <= found.p <= 1
     assert (found.p < 0.05) == (found.low > 0 or found.high < 0)
 

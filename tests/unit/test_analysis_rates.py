@@ -49,6 +49,19 @@ def test_partial_correlations_tell_causes_apart(plant, cause, other):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(
+    ("plant", "left"),
+    [(Plant(formal=0.02), True), (Plant(size=0.02), False)],
+    ids=["formal", "size"],
+)
+def test_formal_competence_is_left_beside_size_and_loss_where_it_is_the_cause(plant, left):
+    found = rates(repeat(correlation_findings, N_STUDIES, 7, plant))
+    for group in ("tuned", "bases"):
+        rate = found[f"{group}: partial, grammar given size and loss"]
+        assert rate > 0.15 if left else rate <= at_most(N_STUDIES), (group, rate)
+
+
+@pytest.mark.long
 def test_without_a_cause_every_p_keeps_its_level():
     found = rates(repeat(correlation_findings, N_STUDIES, 6, Plant()))
     for group in ("tuned", "bases", "all"):

@@ -314,9 +314,9 @@ def test_p_of_correlations_is_over_vanilla_models_and_the_papers_beside_it(plant
     whole = table[table["subset"] == "all"].set_index(["method", "x"])
     for x, own, other in (("log10_parameters", size, accuracy), ("mmlu", accuracy, size)):
         for method, given, independent in (
-            ("pearson", None, stats.pearsonr(own, r).pvalue),
-            ("spearman", None, stats.spearmanr(own, r).pvalue),
-            ("partial", other, partial(own, r, [other]).p),
+            ("pearson", [], stats.pearsonr(own, r).pvalue),
+            ("spearman", [], stats.spearmanr(own, r).pvalue),
+            ("partial", [other], partial(own, r, [other]).p),
         ):
             row = whole.loc[(method, x)]
             assert row["n_bases"] == 12 < row["n"]

@@ -112,7 +112,7 @@ def over_clusters(
     x: np.ndarray,
     y: np.ndarray,
     clusters: np.ndarray,
-    given: np.ndarray | None = None,
+    given: Sequence[np.ndarray] = (),
     ranked: bool = False,
 ) -> Inference:
     """Interval and test of a correlation when whole clusters are independent, not their members.
@@ -124,7 +124,7 @@ def over_clusters(
     ----------
     x, y : float [n]; pairs with a NaN are left out.
     clusters : label of each pair's cluster [n].
-    given : float [n], regressed out of both: the partial correlation.
+    given : arrays float [n], regressed out of both: the partial correlation.
     ranked : of the ranks among all [n] (Spearman's). p is not below 2 / clusters!, the least that
         so many orders can give: where few clusters agree, leaving one out changes next to nothing.
 
@@ -133,9 +133,8 @@ def over_clusters(
     low, high, p; NaN with fewer than three clusters, or where r is not defined (or ±1) with all of
     them or without one.
     """
-    fixed = [] if given is None else [given]
-    present = ~np.isnan(np.sum([x, y, *fixed], axis=0))
-    x, y, *fixed = (values[present] for values in (x, y, *fixed))
+    present = ~np.isnan(np.sum([x, y, *given], axis=0))
+    x, y, *fixed = (values[present] for values in (x, y, *given))
     clusters = clusters[present]
     m = len(set(clusters))
     if m < MINIMUM_MODELS:

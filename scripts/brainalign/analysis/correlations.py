@@ -1,6 +1,6 @@
 """What goes with alignment across models: size, knowledge, next-word prediction, reading times."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -19,7 +19,7 @@ from brainalign.analysis.association import (
 from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
 from brainalign.analysis.crossed import scope_text
 from brainalign.analysis.multiplicity import adjust_within
-from brainalign.analysis.predictors import SIZE, formal_tasks, predictors
+from brainalign.analysis.predictors import LOSS, SIZE, formal_tasks, predictors
 from brainalign.behavior.fits import CORRELATIONS, GAIN
 from brainalign.intervals import Inference
 from brainalign.notes import not_computable
@@ -59,7 +59,11 @@ class Group:
         return len(set(self.bases[present])), len(set(self.families[present]))
 
     def over_bases(
-        self, x: np.ndarray, y: np.ndarray, given: np.ndarray | None = None, ranked: bool = False
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        given: Sequence[np.ndarray] = (),
+        ranked: bool = False,
     ) -> Inference | None:
         """`over_clusters` of vanilla models; None where no models share one."""
         if len(set(self.bases)) == len(self.bases):
@@ -86,7 +90,8 @@ def correlations(
     Per pair of x and y Pearson and Spearman over all models, for the average also without each
     family and within each family; over one value per vanilla model also around the means of the
     families; partial correlations of accuracy given size and size given accuracy, and
-    of formal competence (minimal pairs) given each other task and the other way round.
+    of formal competence (minimal pairs) given each other task and the other way round, and of both
+    given size and next-word loss together.
 
     Where some models share a vanilla model, p is the jackknife's over vanilla models, each with its
     tuned ones; `p_independent` takes models as independent, as the paper does. Where none do, both
@@ -170,6 +175,9 @@ def _group_rows(
     tasks = [name for name in capability if " " not in name]  # "mmlu", but not "mmlu STEM"
     functional = [name for name in tasks if name not in formal]
     against = [(task, SIZE) for task in tasks] + list(product(formal, functional))
+    partials = [pair for one, other in against for pair in ((one, [other]), (other, [one]))]
+    losses = [name for name in x.columns if name.startswith(f"{LOSS} ")]
+    together = [(task, [SIZE, loss]) for loss in losses for task in (*formal, *functional)]
     for y_name in y.columns:
         outcome = y[y_name].to_numpy(float)
         for x_name in x.columns:
@@ -181,15 +189,15 @@ def _group_rows(
             yield from _whole_rows(group, about, values, outcome)
             if y_name == f"brain {AVERAGE}":
                 yield from _subset_rows(group, about, values, outcome)
-        for one, other in against:
-            for x_name, fixed in ((one, other), (other, one)):
-                own, held = x[x_name].to_numpy(float), x[fixed].to_numpy(float)
-                about = _about(group, x_name, y_name, "partial")
-                found = partial(own, outcome, [held])
-                counts = group.counts(own, outcome, held)
-                over_bases = group.over_bases(own, outcome, given=held)
-                row = _row(about, "partial", found, counts, over_bases)
-                yield {**row, "controlled_for": fixed}
+        for x_name, fixed in [*partials, *(together if formal else [])]:
+            own, *held = (x[name].to_numpy(float) for name in (x_name, *fixed))
+            kind = "partial" if len(fixed) == 1 else "size and loss held fixed"
+            about = _about(group, x_name, y_name, kind)
+            found = partial(own, outcome, held)
+            counts = group.counts(own, outcome, *held)
+            over_bases = group.over_bases(own, outcome, given=held)
+            row = _row(about, "partial", found, counts, over_bases)
+            yield {**row, "controlled_for": ", ".join(fixed)}
 
 
 def _about(group: Group, x: str, y: str, kind: str) -> Row:

@@ -233,7 +233,7 @@ def _over_bases(table: pd.DataFrame) -> Iterator[Row]:
         ("tuned models", tuned, "mmlu", "futrell2018", None),
     ):
         bases = models["base"].fillna(models["model"]).to_numpy(str)
-        fixed = None if given is None else models[given].to_numpy()
+        fixed = [] if given is None else [models[given].to_numpy()]
         found = over_clusters(models[x].to_numpy(), models[y].to_numpy(), bases, fixed)
         what = f"{y} × {x} given {given}" if given else f"{y} × {x}"
         quantity = f"p over vanilla models, {what}, {which}"

@@ -240,7 +240,8 @@ def _forest(axes: Axes, found: pd.DataFrame, names: list[str], mode: str, simula
             axes.plot(row["r"], place, "o", color=INK, mfc=INK if sure else "white", markersize=4)
         for part in each(partials[partials["x"] == name]):
             place = len(labels)
-            labels.append(f"… given {_title(part.controlled_for).lower()}")
+            given = " and ".join(_title(name).lower() for name in part.controlled_for.split(", "))
+            labels.append(f"… given {given}")
             if pd.notna(part.r):
                 sure = pd.notna(part.p_adjusted) and part.p_adjusted < 0.05
                 axes.plot(

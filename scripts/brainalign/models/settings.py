@@ -108,6 +108,12 @@ class Embedding(Source, tag="baseline kind=embedding", frozen=True):
     of: ModelName
 
 
+class SurprisalFeature(Source, tag="baseline kind=surprisal", frozen=True):
+    """Of brain data: the surprisal of each stimulus to a model of the study, one number."""
+
+    of: ModelName
+
+
 class RandomNumbers(Source, tag="baseline kind=random", frozen=True):
     """Independent normal numbers."""
 
@@ -128,7 +134,18 @@ class Tokens(Source, tag="baseline kind=tokens", frozen=True):
     of: ModelName
 
 
-Baseline = Oasm | Position | Length | Static | Embedding | RandomNumbers | Truth | Tokens
+Baseline = (
+    Oasm
+    | Position
+    | Length
+    | Static
+    | Embedding
+    | SurprisalFeature
+    | SurprisalFeature
+    | RandomNumbers
+    | Truth
+    | Tokens
+)
 ModelSource = (
     Hub
     | Folder
@@ -143,6 +160,7 @@ ModelSource = (
     | Length
     | Static
     | Embedding
+    | SurprisalFeature
     | RandomNumbers
     | Truth
     | Tokens

@@ -1,0 +1,49 @@
+"""Plans of studies with language units, altered texts, and surprisal as a predictor of brains."""
+
+import pytest
+
+from workflow.conftest import Study
+
+NETWORKS = ("sim-decoder-s", "sim-decoder-s-instruct", "sim-decoder-s-untrained")
+
+pytestmark = pytest.mark.workflow
+
+
+def test_an_altered_text_is_read_and_scored_for_a_table_of_its_own(study: Study) -> None:
+    before = study.jobs()
+    study.config["datasets"]["sim-passages"]["text"] = ["shuffled:sentence", "surrogate"]
+    altered, random = "sim-passages-shuffled-sentence", "sim-passages-surrogate"
+    expected = {f"alter_text {altered}", "text_controls", "plot_text_controls"}
+    for model in NETWORKS:
+        expected |= {f"activations {model},{altered}", f"surrogate_activations {model},{random}"}
+        expected |= {
+            f"alignment {model},sim-passages-{mode}-{control}"
+            for mode in ("legacy", "controlled")
+            for control in ("shuffled-sentence", "surrogate")
+        }
+    assert study.jobs() - before == expected
+
+
+def test_language_units_are_compared_between_tuned_and_vanilla_models(study: Study) -> None:
+    before = study.jobs()
+    study.config["datasets"]["loc"] = {"source": {"type": "simulated", "kind": "localizer"}}
+    study.config["alignment"]["units"] = {
+        **study.config["alignment"]["sim-passages-controlled"], "companion": True,
+        "report_as": "units",
+        "reduce": {"method": "localizer", "dimensions": 0.1, "localizer": "loc"},
+    }  # fmt: skip
+    expected = {"simulate_dataset loc", "plot_dataset loc", "ceiling units", "unit_overlap"}
+    for model in NETWORKS:
+        expected |= {f"activations {model},loc", f"selectivity {model},loc"}
+        expected |= {f"alignment {model},units"}
+    assert study.jobs() - before == expected
+
+
+def test_surprisal_predicts_brain_responses_as_a_baseline(study: Study) -> None:
+    before = study.jobs()
+    source = {"type": "baseline", "kind": "surprisal", "of": "sim-decoder-s"}
+    study.config["models"]["bits"] = {"source": source}
+    assert study.jobs() - before == {
+        "surprisal sim-decoder-s,sim-passages", "surprisal_activations bits,sim-passages",
+        "alignment bits,sim-passages-legacy", "alignment bits,sim-passages-controlled",
+    }  # fmt: skip
