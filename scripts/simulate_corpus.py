@@ -9,6 +9,7 @@ from brainalign.job import job
 from brainalign.settings import read
 from brainalign.simulation.corpus import corpus
 from brainalign.simulation.instructions import instructions
+from brainalign.simulation.preferences import with_rejected
 from brainalign.simulation.settings import Simulation
 from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
 from brainalign.simulation.world import build_world
@@ -39,5 +40,5 @@ with job(snakemake.log[0]) as log:
     ):
         with atomic_path(output) as path:
             path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    write_json(samples, snakemake.output.instructions)
+    write_json(with_rejected(samples, world, seed), snakemake.output.instructions)
     save_tokenizer(tokenizer, Path(snakemake.output.tokenizer))

@@ -13,6 +13,7 @@ import torch
 from brainalign.errors import InputError
 from brainalign.simulation.corpus import corpus
 from brainalign.simulation.instructions import instructions
+from brainalign.simulation.preferences import with_rejected
 from brainalign.simulation.vocabulary import save_tokenizer, train_tokenizer
 from brainalign.simulation.world import build_world
 from brainalign.training import trainer
@@ -39,7 +40,8 @@ TIMED = ["seconds", "tokens_per_second"]
 
 @pytest.fixture(scope="module")
 def samples():
-    drawn = instructions(build_world(1, 6), 120, 5, 1)
+    world = build_world(1, 6)
+    drawn = with_rejected(instructions(world, 120, 5, 1), world, 1)
     return [{**sample, "history": ""} for sample in drawn]
 
 
@@ -83,8 +85,8 @@ def told_apart():
 
 def test_every_arm_reads_as_many_tokens_as_arm_instruction(samples, tokenizer, model):
     pace = lessons(samples, tokenizer, model)
-    longest = max(sum(map(len, row.values())) for row in pace.rows)
-    for arm in ("no-instruction", "shuffled", "continued"):
+    longest = 2 * max(sum(map(len, row.values())) for row in pace.rows)  # a pair is two
+    for arm in ("no-instruction", "shuffled", "preference", "continued"):
         one = lessons(samples, tokenizer, model, recipe(arm=arm), documents=["It is red."] * 100)
         assert len(one.steps) == len(pace.steps) == STEPS
         assert (one.samples == pace.samples).all()
@@ -107,6 +109,7 @@ def test_micro_batches_change_nothing_of_what_an_arm_reads(tokenizer):
             "input": "red",
             "output": "red " * (1 + i**2 % 23),
             "history": "",
+            "rejected": "blue " * (1 + i**3 % 5),
         }
         for i in range(48)
     ]
@@ -247,15 +250,17 @@ def test_gradients_are_those_of_a_plain_loop(model, samples, tokenizer, tmp_path
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("arm", ["instruction", "preference"])
 @pytest.mark.parametrize("lora", [None, Lora(rank=2, dropout=0.1)], ids=["full", "lora"])
 def test_a_run_cut_at_a_checkpoint_or_killed_ends_with_the_same_weights(
-    model, samples, tokenizer, tmp_path, monkeypatch, lora
+    model, samples, tokenizer, tmp_path, monkeypatch, lora, arm
 ):
-    drawn = recipe(lora=lora, learning_rate=0.05)
+    drawn = recipe(arm=arm, lora=lora, learning_rate=0.05)
     one = lessons(samples, tokenizer, model, drawn)
     whole = tune(copy.deepcopy(model), one, drawn, 3, scratch=tmp_path / "whole")
     assert not equal(whole.model, model)
-    assert whole.log["loss"].iloc[-1] < whole.log["loss"].iloc[0]
+    if arm == "instruction":  # pairs are new at every step, and the rate is too high for them
+        assert whole.log["loss"].iloc[-1] < whole.log["loss"].iloc[0]
     assert whole.log["step"].tolist() == list(range(1, STEPS + 1))
     assert whole.log.notna().all().all()
 

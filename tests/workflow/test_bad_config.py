@@ -263,6 +263,30 @@ FAULTS = [
             "sim-held-out",
         ],
     ),
+    (
+        "tuning",
+        {
+            "e": {
+                "base": "sim-decoder-s",
+                "arms": ["instruction", "preference"],
+                "checkpoints": [9],
+                "instructions": "alpaca",
+            }
+        },
+        ["tuning.e.arms: samples of alpaca have no rejected output", "instructions: simulated"],
+    ),
+    (
+        "models/m",
+        {
+            "source": {
+                "type": "tune",
+                "of": "sim-decoder-s",
+                "arm": "preference",
+                "instructions": "alpaca-subset2000",
+            }
+        },
+        ["models.m.source.arm: samples of alpaca-subset2000 have no rejected output"],
+    ),
     ("stages", {"e": {"type": "revision", "of": "h"}}, ["stages.e.type", "'revision'", "chain"]),
     (
         "stages",

@@ -30,9 +30,10 @@ def copied(study: Study, folder: Path, config: dict[str, Any]) -> Study:
 
 @pytest.fixture(scope="module")
 def tuned(finished_study: Callable[[], Study], tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """The finished study with a tuning experiment that has a held-out loss, run."""
+    """The finished study with a tuning experiment of three arms with a held-out loss, run."""
     plain = finished_study()
     study = copied(plain, tmp_path_factory.mktemp("tuned"), with_tuning(plain.config))
+    study.config["tuning"]["sim"]["arms"] = ["instruction", "shuffled", "preference"]
     study.config["tuning"]["sim"]["recipe"] |= {"samples": 80, "held_out": 8}
     study.run(*TABLES)
     return study
@@ -52,7 +53,7 @@ def test_an_experiment_given_back_as_folders_has_its_tables(
                 **{key: facts[key] for key in ("tokens", "learned_tokens", "held_out_loss")},
             }
         )  # fmt: skip
-    assert len(given) == 4
+    assert len(given) == 6
     plain = finished_study()
     study = copied(plain, tmp_path, copy.deepcopy(plain.config))
     entry = {

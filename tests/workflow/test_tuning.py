@@ -59,6 +59,24 @@ def test_a_cut_manifest_is_named_when_jobs_are_planned(study: Study) -> None:
     assert "InputFunctionException" not in said
 
 
+def test_a_chain_is_made_here_and_followed(study: Study) -> None:
+    tuned = {"source": {"type": "tune", "of": "sim-decoder-s", "prompt": "plain"}}
+    preferring = {
+        "source": {"type": "tune", "of": "tuned", "arm": "preference", "prompt": "plain"},
+        "base": "sim-decoder-s",
+    }
+    study.config["models"] |= {"tuned": tuned, "preferring": preferring}
+    chain = ["sim-decoder-s", "tuned", "preferring"]
+    study.config["stages"] = {"post-training": {"type": "chain", "models": chain}}
+    table = "results/tables/trajectory.csv"
+    jobs = study.jobs(table)
+    assert {"instruction_tune tuned", "instruction_tune preferring", "trajectory"} <= jobs
+    sections = ("alignment", "behavior", "capability", "next_word")
+    everything = {name for section in sections for name in study.config[section]}
+    assert all(scored(jobs, model) == everything for model in chain)
+    assert "instruction_tune sim-decoder-s-instruct" not in jobs
+
+
 @pytest.mark.long
 def test_states_and_activations_go_once_nothing_needs_them(study: Study) -> None:
     study.config = with_tuning(study.config) | {"keep": "scores"}

@@ -46,6 +46,7 @@ ARMS: dict[str, tuple[str, str, Any]] = {
     "no-instruction": ("#56B4E9", "s", (0, (4, 1.5))),
     "shuffled": ("#E69F00", "^", (0, (1, 1.2))),
     "continued": (INK, "D", (0, (6, 1.5, 1, 1.5))),
+    "preference": ("#8B5E3C", "P", "-"),
     "pre-training": (COLOUR["vanilla"], "o", "-"),
     "stages": (COLOUR["tuned"], "D", "-"),
 }

@@ -2,7 +2,7 @@
 
 1. `settings`: size and truth of the world.
 2. `vocabulary`, `world`, `grammar`: things, facts, and sentences about them.
-3. `texts`, `corpus`, `instructions`: what models are trained on.
+3. `texts`, `corpus`, `instructions`, `preferences`: what models are trained on.
 4. `semantics`, `knowing`: the planted state behind brain responses.
 5. `subjects`, `readers`, `datasets`: brain responses and reading times.
 6. `questions`, `pairs`, `tasks`: what models are asked.

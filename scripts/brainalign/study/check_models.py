@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from brainalign.datasets.registry import reader
@@ -25,7 +25,7 @@ from brainalign.study.models import (
     role,
 )
 from brainalign.study.settings import Study
-from brainalign.training.settings import Experiment, Tune, Untrained
+from brainalign.training.settings import Arm, Experiment, Tune, Untrained
 
 
 def unknown(path: str, value: str, known: Mapping[str, Any], what: str) -> str:
@@ -48,6 +48,10 @@ def model_faults(study: Study, models: Models) -> Iterator[str]:
                 yield unknown(f"{path}.source.sigma", dataset, study.datasets, "dataset")
         if model.experiment is None:
             yield from _scored_on_faults(path, model, study)
+            if isinstance(model.source, Tune):
+                yield from _preference_faults(
+                    f"{path}.source.arm", (model.source.arm,), model.source.instructions
+                )
         if isinstance(model.source, PublishedSurprisal):
             yield from _surprisal_faults(path, model, model.source, study)
 
@@ -108,6 +112,7 @@ def tuning_faults(study: Study) -> Iterator[str]:
         elif isinstance(study.models[base].source, Baseline):
             yield f"{path}.base: {base!r} is a baseline; name a language model"
         yield from _trajectory_faults(path, experiment, study)
+        yield from _preference_faults(f"{path}.arms", experiment.arms, experiment.instructions)
         end = (experiment.recipe.samples or math.inf) * experiment.recipe.epochs
         for seen in experiment.checkpoints:
             if seen > end:
@@ -120,6 +125,15 @@ def tuning_faults(study: Study) -> Iterator[str]:
             if made in models:
                 yield f"{path}: its checkpoint {made!r} is already {models[made]}"
             models[made] = f"a checkpoint of {name}"
+
+
+def _preference_faults(path: str, arms: Sequence[Arm], data: str | None) -> Iterator[str]:
+    """Arm preference is trained on samples with a rejected output; published ones have none."""
+    if "preference" in arms and data in PUBLISHED_INSTRUCTIONS:
+        yield (
+            f"{path}: samples of {data} have no rejected output; for arm preference give "
+            "instructions: simulated, or a file whose samples have `rejected`"
+        )
 
 
 def stage_faults(study: Study) -> Iterator[str]:

@@ -49,8 +49,10 @@ DISK = 1e9  # bytes per second
 PEAK, USED = 312e12, 0.3  # bfloat16 operations per second of an A100; the share that is used
 ALPACA = 52_002  # samples
 # Tokens of a sample with Alpaca's prompt, cut at 512, in `alpaca-subset2000` (tokenizer of
-# SmolLM2): more than in all of Alpaca, whose answers are shorter.
-SAMPLE_TOKENS = {"instruction": 274, "no-instruction": 234, "shuffled": 274, "continued": 274}
+# SmolLM2): more than in all of Alpaca, whose answers are shorter. A preference pair is two.
+SAMPLE_TOKENS = {
+    "instruction": 274, "no-instruction": 234, "shuffled": 274, "continued": 274, "preference": 548,
+}  # fmt: skip
 # Family and parameters → hidden size, blocks (encoder-decoder: of each half), of the model cards.
 SHAPES = {
     ("T5", 77e6): (512, 8), ("T5", 250e6): (768, 12), ("T5", 800e6): (1024, 24),

@@ -54,6 +54,7 @@ DATA_OF = {
     "no-instruction": ("instructions",),
     "shuffled": ("instructions",),
     "continued": ("instructions", "text"),
+    "preference": ("instructions",),
 }
 
 

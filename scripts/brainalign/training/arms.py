@@ -100,9 +100,16 @@ def course(
         steps = [[next(numbers) for _ in batch] for batch in batches]
     elif arm != "instruction":
         own = encoded(_examples(kept, recipe))
-        if not own.rows:
-            raise InputError(f"arm {arm}: no sample is usable")
         rows = own.rows
+        if arm == "preference":
+            rejected = encoded(_examples(kept, recipe, "rejected"))
+            rows = _pairs(own, rejected)
+            facts["rejected_truncated_samples"] = rejected.truncated
+        if not rows:
+            raise InputError(
+                f"arm {arm}: no sample is usable"
+                + (" (none has an output that is `rejected`)" if arm == "preference" else "")
+            )
         facts |= {f"{arm}_{key}": value for key, value in _counts(own).items()}
         facts[f"{arm}_samples"] = len(rows)
         steps = _paced(batches, pace.rows, rows, recipe, size)
@@ -116,7 +123,7 @@ def course(
         steps,
         np.cumsum([len(batch) for batch in batches]),
         cumulated(size),
-        cumulated(lambda row: sum(label != IGNORED for label in row["labels"])),
+        cumulated(_learned),
         encoded([example(sample, recipe.prompt) for sample in held]).rows,
         facts,
     )
@@ -150,7 +157,33 @@ def _counts(encoded: Encoded) -> dict[str, int]:
     }
 
 
-def _examples(samples: Sequence[Sample], recipe: Recipe) -> list[Example]:
+def _learned(row: Row) -> int:
+    """Tokens of a row that the loss is on."""
+    labels = [*row["labels"], *row.get("rejected_labels", ())]
+    return sum(label != IGNORED for label in labels)
+
+
+def _pairs(preferred: Encoded, rejected: Encoded) -> list[Row]:
+    """Preference pairs of the samples both of whose outputs are usable."""
+    other = dict(zip(rejected.origin, rejected.rows, strict=True))
+    return [
+        {
+            **row,
+            "rejected_ids": other[i]["input_ids"],
+            "rejected_labels": other[i]["labels"],
+        }
+        for i, row in zip(preferred.origin, preferred.rows, strict=True)
+        if i in other
+    ]
+
+
+def _examples(samples: Sequence[Sample], recipe: Recipe, output: str = "output") -> list[Example]:
+    if recipe.arm == "preference":
+        return [
+            example({**sample, "output": sample[output]}, recipe.prompt)
+            for sample in samples
+            if "rejected" in sample
+        ]
     if recipe.arm == "shuffled":
         # The samples are in random order: the next one's output is a random other's.
         return [

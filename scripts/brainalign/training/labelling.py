@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 IGNORED = -100  # a label that the loss leaves out
 
 Row = dict[str, list[int]]
-"""`input_ids` and `labels` (`IGNORED` where no loss is taken)."""
+"""`input_ids` and `labels` (`IGNORED` where no loss is taken); of a preference pair these are
+of the preferred output, and `rejected_ids` and `rejected_labels` of the other."""
 
 
 class Encoded(NamedTuple):
@@ -75,8 +76,9 @@ def encode(
 
 
 def tokens_of(row: Row, *, encoder_decoder: bool) -> int:
-    """Tokens that a model reads in a row: encoder and decoder together."""
-    return len(row["input_ids"]) + (len(row["labels"]) if encoder_decoder else 0)
+    """Tokens that a model reads in a row: encoder and decoder together, both outputs of a pair."""
+    read = [key for key in row if encoder_decoder or key.endswith("_ids")]
+    return sum(len(row[key]) for key in read)
 
 
 def _sequences(

@@ -39,7 +39,15 @@ def check_loss(model: Any, rows: Sequence[Row], facts: Mapping[str, Any]) -> flo
 
 
 def collate(rows: Sequence[Row], model: Any) -> dict[str, torch.Tensor]:
-    """Rows as one batch, padded on the right: int64 [row, position] each."""
+    """Rows as one batch, padded on the right: int64 [row, position] each.
+
+    Of preference pairs the preferred outputs come first, then the rejected ones in the same order.
+    """
+    if "rejected_ids" in rows[0]:
+        rejected = [
+            {"input_ids": row["rejected_ids"], "labels": row["rejected_labels"]} for row in rows
+        ]
+        rows = [*rows, *rejected]
     read, said = ([torch.tensor(row[key]) for row in rows] for key in ("input_ids", "labels"))
     pad = torch.nn.utils.rnn.pad_sequence
     labels = pad(said, batch_first=True, padding_value=IGNORED)
@@ -51,6 +59,27 @@ def collate(rows: Sequence[Row], model: Any) -> dict[str, torch.Tensor]:
     if model.config.is_encoder_decoder:
         batch["decoder_input_ids"] = model.prepare_decoder_input_ids_from_labels(labels=labels)
     return batch
+
+
+def log_likelihoods(outputs: Any, labels: torch.Tensor, shifted: bool) -> torch.Tensor:
+    """Summed log-likelihood of each row's labels: float32 [row], nats (`shifted`: `label_loss`)."""
+    logits = outputs.logits[:, :-1] if shifted else outputs.logits
+    said = labels[:, 1:] if shifted else labels
+    losses = torch.nn.functional.cross_entropy(
+        logits.float().transpose(1, 2), said, ignore_index=IGNORED, reduction="none"
+    )
+    return -losses.sum(dim=1)
+
+
+def preference_loss(margins: torch.Tensor, of_base: torch.Tensor, beta: float) -> torch.Tensor:
+    """Loss of direct preference optimisation: float32 [pair] (Rafailov et al. 2023, eq. 7).
+
+    Parameters
+    ----------
+    margins, of_base : log-likelihood of the preferred output minus that of the rejected one, under
+        the network that is trained and under its frozen base, float32 [pair], nats.
+    """
+    return -torch.nn.functional.logsigmoid(beta * (margins - of_base))
 
 
 def label_loss(

@@ -9,7 +9,8 @@ from brainalign.errors import REMAKE, InputError
 from brainalign.formats.text import lines, read_text
 
 Sample = dict[str, str]
-"""`instruction`, and `input`, `output`, `history` (what was said before), which may be empty."""
+"""`instruction`, and `input`, `output`, `history` (what was said before), which may be empty; of a
+preference pair also `rejected`: the output that `output` is preferred to."""
 
 
 def read_samples(path: str | Path) -> list[Sample]:
@@ -18,6 +19,9 @@ def read_samples(path: str | Path) -> list[Sample]:
     Alpaca's samples have `instruction`, `output`, and `input` if any (null is none). A chat is
     `{"messages": [{"role": "system" | "user" | "assistant", "content": TEXT}, ...]}`; each of its
     answers is a sample, with all that was said before in its `history`.
+
+    A sample may have `rejected`, the worse of two outputs (of a chat: beside its `messages`, of its
+    last answer): a preference pair.
 
     An empty output is a sample too (Alpaca has some): the model learns to end at once.
 
@@ -50,6 +54,7 @@ def _alpaca(text: str, path: str | Path) -> Iterator[Sample]:
             "input": row.get("input") or "",
             "output": row["output"],
             "history": "",
+            **_rejected(row, f"{path}: sample {number}"),
         }
 
 
@@ -65,7 +70,18 @@ def _chats(text: str, path: str | Path) -> Iterator[Sample]:
                 f'{where}: expected {{"messages": [...]}}, each with role (system, user or '
                 "assistant) and content"
             )
-        yield from _answers(messages, where)
+        *earlier, last = _answers(messages, where)
+        yield from [*earlier, {**last, **_rejected(row, where)}]
+
+
+def _rejected(row: dict[str, Any], where: str) -> Sample:
+    """The worse output of a sample, if it has one."""
+    rejected = row.get("rejected")
+    if rejected is None:
+        return {}
+    if not isinstance(rejected, str):
+        raise InputError(f"{where}: rejected is {rejected!r}, expected text")
+    return {"rejected": rejected}
 
 
 def _is_message(message: Any) -> bool:

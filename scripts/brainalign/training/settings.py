@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key
 
-Arm = Literal["instruction", "no-instruction", "shuffled", "continued"]
+Arm = Literal["instruction", "no-instruction", "shuffled", "continued", "preference"]
 ModelName = Annotated[str, key("a model of the study")]
 Seed = Annotated[int, key("of the random draws; default: the study's", ge=0)] | None
 InstructionData = (
@@ -98,6 +98,9 @@ class Course(Settings, frozen=True):
         Literal["tokens", "samples"],
         key("what other arms read as many of, in every step, as arm instruction"),
     ] = "tokens"
+    beta: Annotated[
+        float, key("arm preference: how much a departure from the base's odds costs", gt=0)
+    ] = 0.1
     held_out: Annotated[
         int, key("samples that no arm is trained on, for the held-out loss", ge=0)
     ] = 0
@@ -122,7 +125,8 @@ class Recipe(Course, frozen=True):
 
     `instruction`: the whole sample. `no-instruction`: the same without its instruction. `shuffled`:
     each instruction with another sample's output. `continued`: running text, in pieces as long as
-    the samples.
+    the samples. `preference`: the samples' outputs preferred to their `rejected` ones (direct
+    preference optimisation, Rafailov et al. 2023).
     """
 
     arm: Annotated[Arm, key("what the model is trained on")] = "instruction"

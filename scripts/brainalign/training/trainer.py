@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +24,7 @@ from brainalign.errors import InputError
 from brainalign.training import processes
 from brainalign.training.arms import Course
 from brainalign.training.labelling import IGNORED, Row
-from brainalign.training.loss import collate, label_loss
+from brainalign.training.loss import collate, label_loss, log_likelihoods, preference_loss
 from brainalign.training.settings import Recipe
 from brainalign.training.states import mark_complete
 
@@ -74,7 +74,11 @@ def arguments_of(recipe: Recipe, seed: int, steps: int, scratch: Path) -> Traini
 
 
 class CourseTrainer(Trainer):
-    """A Trainer that reads a course's steps in their order."""
+    """A Trainer that reads a course's steps in their order.
+
+    Of a course of preference pairs its loss is direct preference optimisation's, against the
+    network as it is when the trainer is made: the base.
+    """
 
     model: Any
 
@@ -86,7 +90,7 @@ class CourseTrainer(Trainer):
         recipe: Recipe,
         watch: "Watch",
     ) -> None:
-        self.course = course
+        self.course, self.beta = course, recipe.beta
         self.micro_batches = arguments.gradient_accumulation_steps * processes.count()
         self.bare = model.get_base_model() if recipe.lora else model
         shifted = not model.config.is_encoder_decoder
@@ -94,7 +98,7 @@ class CourseTrainer(Trainer):
             model=model,
             args=arguments,
             train_dataset=course.rows,
-            data_collator=lambda rows: collate(rows, self.bare),
+            data_collator=self._batch,
             compute_loss_func=lambda outputs, labels, num_items_in_batch=None: label_loss(
                 outputs, labels, num_items_in_batch, shifted
             ),
@@ -102,13 +106,47 @@ class CourseTrainer(Trainer):
         )
         self.remove_callback(PrinterCallback)
         watch.trainer = self
+        self.pairs = "rejected_ids" in course.rows[0]
+        self.rows: list[dict[str, Any]] = [dict(row) for row in course.rows]
+        if self.pairs:
+            for row, margin in zip(self.rows, self._margins_of(course.rows), strict=True):
+                row["of_base"] = margin
+
+    def _batch(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        batch = collate(rows, self.bare)
+        of_base = [row["of_base"] for row in rows if self.pairs]
+        return batch | {"of_base": torch.tensor(of_base)} if self.pairs else batch
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *rest: Any, **options: Any) -> Any:
+        """The loss of a micro-batch as its share of the step's: of pairs theirs, else per label."""
+        if not self.pairs:
+            return super().compute_loss(model, inputs, *rest, **options)
+        of_base, labels = inputs.pop("of_base"), inputs.pop("labels")
+        margins = self._margins(model(**inputs), labels)
+        losses = preference_loss(margins, of_base, self.beta)
+        taught = (labels != IGNORED).any(dim=1).chunk(2)[0]  # a pair that fills a step up is not
+        return (losses * taught).sum() / len(self.course.steps[self.state.global_step])
+
+    def _margins(self, outputs: Any, labels: torch.Tensor) -> torch.Tensor:
+        """Log-likelihood of the preferred minus that of the rejected output: float32 [pair]."""
+        shifted = not self.bare.config.is_encoder_decoder
+        preferred, rejected = log_likelihoods(outputs, labels, shifted).chunk(2)
+        return preferred - rejected
+
+    def _margins_of(self, rows: Sequence[Row]) -> list[float]:
+        """The same of rows, without dropout, under the network as it is now."""
+        return [
+            margin
+            for outputs, labels in self._read(rows)
+            for margin in self._margins(outputs, labels).tolist()
+        ]
 
     def get_train_dataloader(self) -> DataLoader:
         # A step's loss is that of all its rows; micro-batches of like lengths are padded least.
         # Processes take them in turn. One for which a short last step has no row reads a row that
         # teaches nothing.
-        first = self.course.rows[0]
-        idle = cast("Row", {**first, "labels": [IGNORED] * len(first["labels"])})
+        first = self.rows[0]
+        nothing = {key: [IGNORED] * len(first[key]) for key in first if key.endswith("labels")}
         lengths = np.array([sum(map(len, row.values())) for row in self.course.rows])
         batches = [
             part.tolist() or [len(self.course.rows)]
@@ -119,7 +157,7 @@ class CourseTrainer(Trainer):
         ]
         return self.accelerator.prepare(
             DataLoader(
-                cast("Dataset[Row]", [*self.course.rows, idle]),
+                cast("Dataset[dict[str, Any]]", [*self.rows, first | nothing]),
                 batch_sampler=batches,
                 collate_fn=self.data_collator,
                 pin_memory=self.args.dataloader_pin_memory,
@@ -132,22 +170,26 @@ class CourseTrainer(Trainer):
 
     def loss_of(self, rows: Sequence[Row]) -> float:
         """Mean loss per label of some rows, in nats, without dropout."""
-        rows = sorted(rows, key=lambda row: len(row["input_ids"]))
-        size = self.args.per_device_train_batch_size
         total, labels = 0.0, 0
+        for outputs, said in self._read(sorted(rows, key=lambda row: len(row["input_ids"]))):
+            n = int((said != IGNORED).sum())
+            shifted = not self.bare.config.is_encoder_decoder
+            total += float(label_loss(outputs, said, None, shifted)) * n
+            labels += n
+        return total / labels
+
+    def _read(self, rows: Sequence[Row]) -> Iterator[tuple[Any, torch.Tensor]]:
+        """Outputs and labels of rows, a batch at a time, without dropout and gradients."""
+        size = self.args.per_device_train_batch_size
         self.model.eval()
         with torch.no_grad():
             for i in range(0, len(rows), size):
                 batch = self._prepare_inputs(collate(rows[i : i + size], self.bare))
-                said = batch.pop("labels")
-                n = int((said != IGNORED).sum())
+                labels = batch.pop("labels")
                 with self.compute_loss_context_manager():
                     outputs = self.model(**batch)
-                shifted = not self.bare.config.is_encoder_decoder
-                total += float(label_loss(outputs, said, None, shifted)) * n
-                labels += n
+                yield outputs, labels
         self.model.train()
-        return total / labels
 
 
 class Watch(TrainerCallback):

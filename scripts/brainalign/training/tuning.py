@@ -91,9 +91,9 @@ def tune(
 
     Raises
     ------
-    InputError : a loss that is not finite, a LoRA target that the model lacks, a state that cannot
-        be written or read, or that several processes have written and one is to read or the other
-        way round, `until` beyond the last step.
+    InputError : a loss that is not finite, a LoRA target that the model lacks, arm preference in
+        several processes, a state that cannot be written or read, or that several processes have
+        written and one is to read or the other way round, `until` beyond the last step.
     """
     last = len(course.steps)
     target = last if until is None else until
@@ -101,6 +101,11 @@ def tune(
         raise InputError(
             f"the checkpoint is after step {target}, but the training has {last} steps: "
             f"{course.samples[-1]} samples"
+        )
+    if recipe.arm == "preference" and processes.count() > 1:
+        raise InputError(
+            "arm preference is trained in one process: give the job one GPU (with lora a large "
+            "model fits it)"
         )
     torch.manual_seed(seed)
     model.requires_grad_(True)  # a model loaded for reading is frozen
