@@ -68,7 +68,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        target_scores(),
+        maps_of_targets(),
         tables(),
         figures("svg", "png"),
         pages(),

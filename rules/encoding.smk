@@ -153,10 +153,41 @@ use rule alignment as alignment_of_targets with:
         target_layers=lambda wildcards: TARGET_LAYERS[wildcards.benchmark],
 
 
-def target_scores():
-    """The files of every target's scores, of the models that tables and figures show."""
+def vanilla_scores(wildcards):
+    """The scores of targets of a tuned model's vanilla partner, if the study has them."""
+    base = partner(ALL_MODELS[wildcards.model])
+    if base not in MODELS or wildcards.benchmark not in scored(base, TARGET_LAYERS):
+        return []
+    return result("alignment", base, f"{wildcards.benchmark}.targets.nc")
+
+
+rule maps:
+    input:
+        scores=result("alignment", "{model}", "{benchmark}.targets.nc"),
+        vanilla=vanilla_scores,
+    output:
+        maps=directory(result("maps", "{model}", "{benchmark}")),
+    log:
+        log_of("maps", "model", "benchmark"),
+    benchmark:
+        benchmark_of("maps", "model", "benchmark")
+    wildcard_constraints:
+        model=one_of(MODELS),
+        benchmark=one_of(TARGET_LAYERS),
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=memory(2500),
+    params:
+        code=code("maps"),
+    script:
+        "../scripts/maps.py"
+
+
+def maps_of_targets():
+    """The maps of every model and benchmark that keep the scores of every target."""
     return [
-        result("alignment", model, f"{benchmark}.targets.nc")
+        result("maps", model, benchmark)
         for model in MODELS
         for benchmark in scored(model, TARGET_LAYERS)
     ]

@@ -158,7 +158,11 @@ CONFIG_EDITS: dict[str, tuple[str, object, set[str]]] = {
     ),
     "a file of every target's scores": (
         f"alignment.{BRAIN[0]}.targets", True,
-        {*every(lambda m: {f"alignment_of_targets {m},{BRAIN[0]}"}, MODELS), *SCORES},
+        {
+            *every(lambda m: {f"alignment_of_targets {m},{BRAIN[0]}"}, MODELS),
+            *every(lambda m: {f"maps {m},{BRAIN[0]}"}, MODELS),
+            *SCORES,
+        },
     ),
     "a default that is said": (f"alignment.{BRAIN[0]}.epsilon", 0.0, set()),
     "the noise of simulated voxels": (

@@ -12,11 +12,13 @@ from brainalign.encoding.benchmark import Benchmark, read_benchmark
 from brainalign.encoding.ceiling_table import ceiling_table, with_resampled_subjects
 from brainalign.encoding.disattenuation import agreements, disattenuated
 from brainalign.encoding.extrapolation import extrapolate, pool_scores
+from brainalign.encoding.repeats import noise_share, repeats_of, signal_and_noise
 from brainalign.encoding.responses import Responses, Targets, gather_responses
 from brainalign.encoding.settings import (
     Ceiling,
     Disattenuation,
     Extrapolation,
+    FromRepeats,
     LeaveOneSubjectOut,
     NoCeiling,
     Scoring,
@@ -43,6 +45,8 @@ def noise_ceiling(
 ) -> pd.DataFrame:
     """The ceiling table of a benchmark (docs/architecture.md, "ceilings").
 
+    Of method repeats it has the column `explainable_variance`, too.
+
     Rows that a subject missed count for none: `note` says how many are left.
 
     Raises
@@ -58,6 +62,9 @@ def noise_ceiling(
     random = np.random.default_rng(seed)
     if isinstance(ceiling, NoCeiling):
         return _no_ceiling(targets, benchmark.aggregate, method, "")
+    if isinstance(ceiling, FromRepeats):
+        table = _of_repeats(dataset, responses, benchmark, ceiling, random)
+        return _with_notes(table)
     if np.unique(targets.subjects).size < 2:
         raise InputError(f"ceiling.method: {method} needs 2 or more subjects, there is 1")
     shared = _shared_rows(responses)
@@ -72,6 +79,25 @@ def noise_ceiling(
         saw = f"over {shared.size} of {responses.n_rows} rows, which all subjects saw"
         note = "; ".join(filter(None, (note, saw)))
     return _with_notes(table, note)
+
+
+def _of_repeats(
+    dataset: xr.Dataset,
+    responses: Responses,
+    benchmark: Benchmark,
+    ceiling: FromRepeats,
+    random: np.random.Generator,
+) -> pd.DataFrame:
+    """cc_max of every target, and its explainable variance."""
+    repeats = repeats_of(dataset, responses)
+    powers = signal_and_noise(repeats, responses, ceiling.bootstraps, random)
+    highest, explainable = (
+        ceiling_table(values[0], values[1:].T, responses.targets, benchmark.aggregate, "repeats")
+        for values in (
+            powers.highest_r(noise_share(repeats, responses.n_rows)), powers.explainable,
+        )
+    )  # fmt: skip
+    return highest.assign(explainable_variance=explainable["ceiling"])
 
 
 def _no_ceiling(targets: Targets, aggregate: str, method: str, note: str) -> pd.DataFrame:

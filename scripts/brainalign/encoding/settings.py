@@ -130,11 +130,17 @@ class SplitHalf(Settings, tag_field="method", tag="split-half", frozen=True):
     splits: Annotated[int, key("halvings", ge=1)] = 100
 
 
+class FromRepeats(Settings, tag_field="method", tag="repeats", frozen=True):
+    """What returns when a subject hears the same text again: cc_max, and explainable variance."""
+
+    bootstraps: Annotated[int, key("resamples of blocks of rows", ge=2)] = 200
+
+
 class NoCeiling(Settings, tag_field="method", tag="none", frozen=True):
     """No ceiling."""
 
 
-Ceiling = Disattenuation | Extrapolation | LeaveOneSubjectOut | SplitHalf | NoCeiling
+Ceiling = Disattenuation | Extrapolation | LeaveOneSubjectOut | SplitHalf | FromRepeats | NoCeiling
 
 
 class Depth(Settings, frozen=True):

@@ -17,6 +17,7 @@ from brainalign.encoding.summary import Scores
 from brainalign.formats.atomic import atomic_path
 
 NO_LAYER = -1
+ATTRIBUTES = ("source", "licence", "simulated", "affine", "grid", "space")  # of the dataset
 MEANING = {
     "r": "Pearson's r on held-out rows, mean over folds",
     "r2": "R2 out of sample, mean over folds",
@@ -113,7 +114,7 @@ def target_scores(
     }
     skeleton = xr.Dataset(
         coords={**of_targets, "layer_name": ("layer", np.array(names, dtype=object))},
-        attrs={key: dataset.attrs[key] for key in ("source", "licence", "simulated")},
+        attrs={key: dataset.attrs[key] for key in ATTRIBUTES if key in dataset.attrs},
     )
     with atomic_path(into.path) as temporary:
         skeleton.to_netcdf(temporary, engine="h5netcdf")

@@ -29,6 +29,7 @@ MOMENTS: tuple[dict[str, tuple[float, bool]], ...] = (
 # responses.nc ends with a checksum of what is before it. HDF5 reads no further than its own end.
 _MARK = b"\ncrc32 "
 _CHECKSUM_SIZE = len(_MARK) + 8
+REPEATS_TOLERANCE = 1e-4  # of the largest response
 LONGEST_TR = 60.0  # seconds
 BLOCK = 1 << 20  # values of all rows and some targets, which lie together in the file
 _PART = 1 << 22  # bytes read at a time
@@ -183,6 +184,7 @@ def check_responses(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) ->
     if silent.any():
         first = responses["target_id"].values[silent][0]
         raise InputError(f"{where}: {int(silent.sum())} targets hold only NaN, first {first}")
+    _check_repeats(responses, where)
 
 
 def missed_rows(
@@ -202,6 +204,42 @@ def missed_rows(
         if rows.any() and not rows.all():
             missed[subject] = rows
     return missed
+
+
+def _check_repeats(responses: xr.Dataset, where: str) -> None:
+    """Repeats are whole, two or more, and the responses of their rows are their means."""
+    if "repeats" not in responses:
+        return
+    repeats = responses["repeats"]
+    if repeats.dims != ("repeat", "repeated", "target") or repeats.sizes["repeat"] < 2:
+        raise InputError(
+            f"{where}: repeats are {dict(repeats.sizes)}, expected (repeat, repeated, target) with "
+            "2 or more repeats"
+        )
+    values = responses["responses"]
+    rows = responses["repeated"].values if "repeated" in responses.coords else np.empty(0)
+    if (
+        rows.dtype.kind not in "iu"
+        or not (np.diff(rows, prepend=-1) > 0).all()
+        or not (rows.size and rows[-1] < len(values))
+    ):
+        raise InputError(
+            f"{where}: coordinate repeated is missing, or does not hold increasing row numbers of "
+            f"the {len(values)} responses"
+        )
+    for target in range(values.sizes["target"]):
+        each, mean = repeats.values[:, :, target], values.values[rows, target]
+        name = responses["target_id"].values[target]
+        if np.isnan(each).any() and not np.isnan(mean).any():
+            row = rows[np.isnan(each).any(axis=0).argmax()]
+            raise InputError(
+                f"{where}: target {name} has fewer repeats in row {row}; repeats of different "
+                "length have to be cut to the rows that all have"
+            )
+        if np.abs(each.mean(axis=0) - mean).max() > REPEATS_TOLERANCE * np.abs(each).max():
+            raise InputError(
+                f"{where}: target {name}: its responses are not the means of its repeats"
+            )
 
 
 def _check_places(responses: xr.Dataset, where: str) -> None:

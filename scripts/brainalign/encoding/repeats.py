@@ -1,0 +1,117 @@
+"""Ceilings from repeats: how much of a response returns when the same text is heard again."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from brainalign.encoding.responses import TARGETS_AT_A_TIME, Responses
+from brainalign.errors import InputError
+
+ROWS_OF_A_BLOCK = 10  # that are resampled together
+
+
+class Repeats(NamedTuple):
+    """values : [repeat, row, target]. rows : int64, numbers of the repeated rows."""
+
+    values: np.ndarray
+    rows: np.ndarray
+
+
+class Powers(NamedTuple):
+    """Variances of the signal that repeats share and of one repeat's noise, [sample, target].
+
+    The first sample is of all rows, the others of resampled blocks of rows.
+    """
+
+    signal: np.ndarray
+    noise: np.ndarray
+
+    @property
+    def explainable(self) -> np.ndarray:
+        """The share of one repeat's variance that is signal; not clipped."""
+        return self.signal / (self.signal + self.noise)
+
+    def highest_r(self, share: float) -> np.ndarray:
+        """cc_max: r of the signal with responses that hold `share` of one repeat's noise variance.
+
+        Negative where more noise than variance was measured (Schoppe et al. 2016, with the sign).
+        """
+        ratio = self.signal / (self.signal + share * self.noise)
+        return np.sign(ratio) * np.sqrt(np.abs(ratio))
+
+
+def noise_share(repeats: Repeats, n_rows: int) -> float:
+    """The mean over all rows of 1 / n, where a response is the mean of n repeats."""
+    n_repeats, n_repeated = repeats.values.shape[:2]
+    return (n_repeated / n_repeats + n_rows - n_repeated) / n_rows
+
+
+def repeats_of(dataset: xr.Dataset, responses: Responses) -> Repeats:
+    """The repeats of a dataset's responses, without the rows that the benchmark trims.
+
+    Rows are numbered and targets ordered as in `responses`.
+
+    Raises
+    ------
+    InputError : there are no repeats, or responses are cleaned by regressors of one scan.
+    """
+    if "repeats" not in dataset:
+        raise InputError(
+            "ceiling.method: repeats, but the responses have none (variable repeats, "
+            "docs/architecture.md)"
+        )
+    if responses.nuisance:
+        raise InputError(
+            "ceiling.method: repeats, but timing.nuisance removes regressors that the repeats do "
+            "not have; take nuisance: false"
+        )
+    order = pd.Index(dataset["target_id"].values.astype(str)).get_indexer(responses.targets.ids)
+    rows = dataset["repeated"].values
+    kept = np.arange(responses.n_rows) if responses.volumes is None else responses.volumes
+    inside = np.isin(rows, kept)
+    values = dataset["repeats"].values[:, inside][:, :, order]
+    return Repeats(values, np.searchsorted(kept, rows[inside]))
+
+
+def signal_and_noise(
+    repeats: Repeats, responses: Responses, bootstraps: int, random: np.random.Generator
+) -> Powers:
+    """Powers of signal and noise (Sahani & Linden 2003; Schoppe et al. 2016).
+
+    The variance of the mean of n repeats is signal + noise / n, and noise is what varies between
+    repeats. Each repeat is cleaned as the benchmark cleans scans, and has the mean 0 in each run.
+    NaN of targets that are not measured.
+    """
+    n_repeats, n_rows, n_targets = repeats.values.shape
+    labels = np.arange(n_rows) // ROWS_OF_A_BLOCK
+    n_blocks = int(labels[-1]) + 1
+    draws = random.multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), bootstraps)
+    weights = np.vstack([np.ones((1, n_blocks)), draws])[:, labels]  # [sample, row]
+    runs = np.zeros(n_rows) if responses.runs is None else responses.runs[repeats.rows]
+    freedom = weights.sum(axis=1, keepdims=True) - np.unique(runs).size
+    signal, noise = np.empty((2, 1 + bootstraps, n_targets))
+    for start in range(0, n_targets, TARGETS_AT_A_TIME):
+        block = slice(start, start + TARGETS_AT_A_TIME)
+        each = np.stack(
+            [
+                _around_means(
+                    responses.without_drift(scan[:, block].astype(float), repeats.rows), runs
+                )
+                for scan in np.where(responses.measured, repeats.values, 0.0)
+            ]
+        )
+        mean, within = each.mean(axis=0), each.var(axis=0, ddof=1)
+        noise[:, block] = weights @ within / freedom
+        signal[:, block] = weights @ (mean**2 - within / n_repeats) / freedom
+    signal[:, ~responses.measured] = noise[:, ~responses.measured] = np.nan
+    return Powers(signal, noise)
+
+
+def _around_means(values: np.ndarray, runs: np.ndarray) -> np.ndarray:
+    """Columns [row, target] around their means in each run."""
+    result = values.copy()
+    for run in np.unique(runs):
+        result[runs == run] -= values[runs == run].mean(axis=0)
+    return result

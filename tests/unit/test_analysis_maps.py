@@ -1,0 +1,108 @@
+"""Maps: images whose voxels hold the scores of their targets."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+import xarray as xr
+from brainalign.analysis.maps import maps, unplaced
+from brainalign.errors import InputError
+from nibabel.affines import apply_affine
+
+GRID = (7, 6, 5)
+# Oblique, mirrored, of voxels 2 × 2 × 3 mm.
+AFFINES = {
+    "s1": np.array([[-2.0, 0.1, 0, 9], [0.1, 2, 0.2, -4], [0, -0.2, 3, 1], [0, 0, 0, 1]]),
+    "s2": np.diag([2.0, 2.0, 2.0, 1.0]),
+}
+
+
+def scores(seed=0):
+    """Twelve voxels of each of two subjects, drawn from the grid."""
+    random = np.random.default_rng(seed)
+    voxels, places, subjects = [], [], []
+    for subject, affine in AFFINES.items():
+        own = np.argwhere(np.ones(GRID))[np.random.default_rng(1).permutation(210)[:12]]
+        voxels.append(own)
+        places.append(apply_affine(affine, own).astype(np.float32))
+        subjects += [subject] * 12
+    places = np.concatenate(places)
+    dataset = xr.Dataset(
+        {
+            "r": ("target", random.standard_normal(24).astype(np.float32)),
+            "preferred_layer": ("target", random.integers(0, 9, 24).astype(np.int16)),
+        },
+        coords={
+            "target_id": ("target", np.arange(24).astype(str)), "subject": ("target", subjects),
+            **{axis: ("target", places[:, k]) for k, axis in enumerate("xyz")},
+        },
+        attrs={
+            "affine": json.dumps({s: affine.tolist() for s, affine in AFFINES.items()}),
+            "grid": json.dumps(dict.fromkeys(AFFINES, GRID)),
+        },
+    )  # fmt: skip
+    return dataset, np.concatenate(voxels)
+
+
+def test_a_map_read_back_holds_each_targets_score_in_its_voxel(tmp_path):
+    tuned, voxels = scores(0)
+    vanilla, _ = scores(1)
+    found = list(maps(tuned, vanilla))
+    assert [(m.subject, m.quantity) for m in found[:3]] == [
+        ("s1", "r"), ("s1", "preferred_layer"), ("s1", "tuned_minus_vanilla"),
+    ]  # fmt: skip
+    assert len(found) == 6
+    expected = {
+        "r": tuned["r"].values, "preferred_layer": tuned["preferred_layer"].values,
+        "tuned_minus_vanilla": tuned["r"].values - vanilla["r"].values,
+    }  # fmt: skip
+    for subject, quantity, image in found:
+        nib.save(image, tmp_path / "m.nii.gz")
+        read = nib.load(tmp_path / "m.nii.gz")
+        np.testing.assert_allclose(read.affine, AFFINES[subject], atol=1e-6)
+        own = tuned["subject"].values == subject
+        volume = np.asarray(read.dataobj)
+        np.testing.assert_array_equal(volume[tuple(voxels[own].T)], expected[quantity][own])
+        empty = volume == -1 if quantity == "preferred_layer" else np.isnan(volume)
+        assert empty.sum() == 210 - 12
+
+
+def test_without_a_partner_or_a_choice_of_layers_there_is_r_alone():
+    tuned, _ = scores()
+    assert {m.quantity for m in maps(tuned.drop_vars("preferred_layer"))} == {"r"}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda d: d.drop_vars("z"), "no coordinates z"),
+        (lambda d: d.drop_vars(list("xyz")), "no coordinates x, y, z"),
+        (lambda d: d.drop_attrs(), "the dataset has no affine and no grid"),
+    ],
+)
+def test_what_has_no_place_is_named(change, why):
+    dataset, _ = scores()
+    assert unplaced(dataset) == ""
+    assert why in unplaced(change(dataset))
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda d: d.assign_coords(x=d["x"] + 0.5), "targets of subject s1 lie between voxels"),
+        (lambda d: d.assign_coords(x=d["x"] + 400), "subject s1 lie"),
+        (lambda d: d.assign_attrs(grid=json.dumps(dict.fromkeys(AFFINES, (2, 2, 2)))),
+         "lie outside the grid .2, 2, 2."),
+    ],
+)  # fmt: skip
+def test_targets_that_are_no_voxels_are_refused(change, fault):
+    dataset, _ = scores()
+    with pytest.raises(InputError, match=fault):
+        list(maps(change(dataset)))
+
+
+def test_models_with_other_targets_are_not_compared():
+    tuned, _ = scores()
+    with pytest.raises(InputError, match="scores of other targets"):
+        list(maps(tuned, tuned.isel(target=slice(None, None, -1))))

@@ -1,0 +1,159 @@
+"""Ceilings from repeats: known signal and noise, brute force, bad input."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from brainalign.encoding.repeats import Powers, noise_share, repeats_of, signal_and_noise
+from brainalign.encoding.responses import gather_responses
+from brainalign.encoding.settings import Timing
+from brainalign.errors import InputError
+from brainalign.formats.datasets import check_responses
+from worlds.encoding import GROUPS, SENTENCES, tables
+from worlds.entries import noise_ceiling
+
+ROWS = GROUPS * SENTENCES
+ENTRY = {
+    "regression": {"type": "ols"}, "split": {"scheme": "grouped", "folds": 4},
+    "aggregate": "mean", "layers": "nested", "ceiling": {"method": "repeats", "bootstraps": 50},
+}  # fmt: skip
+
+
+def heard_again(n_repeats, snr, targets=120, rows=ROWS, repeated=None, seed=0):
+    """Stimuli and responses: signal of variance `snr`, noise of variance 1 in each repeat."""
+    random = np.random.default_rng(seed)
+    repeated = np.arange(rows) if repeated is None else repeated
+    signal = snr**0.5 * random.standard_normal((rows, targets))
+    y = signal + random.standard_normal((rows, targets))
+    each = signal[repeated] + random.standard_normal((n_repeats, repeated.size, targets))
+    y[repeated] = each.mean(axis=0)
+    stimuli, dataset = tables(y)
+    dataset["repeats"] = ("repeat", "repeated", "target"), each
+    return stimuli, dataset.assign_coords(repeated=("repeated", repeated)), signal
+
+
+def powers_of(dataset, timing=None, bootstraps=2):
+    responses = gather_responses(dataset, timing)
+    repeats = repeats_of(dataset, responses)
+    return signal_and_noise(repeats, responses, bootstraps, np.random.default_rng(0)), repeats
+
+
+@pytest.mark.parametrize("n_repeats", range(2, 11))
+@pytest.mark.parametrize("snr", [0.25, 1.0])
+def test_the_ceiling_has_no_bias_at_known_noise(n_repeats, snr):
+    """Means over 600 targets, of explainable variance and of r of signal and mean response."""
+    found = []
+    for seed in range(5):
+        _, dataset, _ = heard_again(n_repeats, snr, seed=seed)
+        powers, repeats = powers_of(dataset)
+        assert noise_share(repeats, ROWS) == pytest.approx(1 / n_repeats)
+        found.append([powers.explainable[0].mean(), powers.highest_r(1 / n_repeats)[0].mean()])
+    explainable, highest = np.mean(found, axis=0)
+    assert explainable == pytest.approx(snr / (snr + 1), abs=0.01)
+    assert highest == pytest.approx((snr / (snr + 1 / n_repeats)) ** 0.5, abs=0.01)
+
+
+def test_powers_are_schoppes():
+    """Signal power by the variance of the sum of repeats, theirs with variances over n - 1."""
+    _, dataset, _ = heard_again(4, 0.5)
+    powers, _ = powers_of(dataset)
+    each = dataset["repeats"].values
+    n = len(each)
+    of_sum, sum_of = each.sum(axis=0).var(axis=0, ddof=1), each.var(axis=1, ddof=1).sum(axis=0)
+    signal = (of_sum - sum_of) / (n * (n - 1))
+    np.testing.assert_allclose(powers.signal[0], signal, atol=1e-12)
+    highest = 1 / np.sqrt(1 + (sum_of / n / signal - 1) / n)  # their eq. of CC_max
+    np.testing.assert_allclose(powers.highest_r(1 / n)[0], highest, atol=1e-12)
+
+
+def test_the_ceiling_is_what_the_signal_itself_scores():
+    """Of all rows, though three quarters are heard three times and the others once."""
+    repeated = np.arange(3 * ROWS // 4) + 17
+    stimuli, dataset, signal = heard_again(3, 2.0, repeated=repeated)
+    table = noise_ceiling(stimuli, dataset, ENTRY, 0)
+    y = dataset["responses"].values
+    r = [np.corrcoef(signal[:, k], y[:, k])[0, 1] for k in range(y.shape[1])]
+    whole = table[(table["target_id"] == "all") & (table["region"] == "all")].iloc[0]
+    assert whole["ceiling"] == pytest.approx(np.mean(r), abs=0.02)
+    of_targets = table[table["target_id"] != "all"]
+    held = (of_targets["low"] < np.mean(r)) & (of_targets["high"] > np.mean(r))
+    assert held.mean() > 0.8
+    assert whole["explainable_variance"] == pytest.approx(2 / 3, abs=0.03)
+    assert set(table["method"]) == {"repeats"} and set(table["note"]) == {""}
+
+
+def test_a_target_without_signal_has_a_weak_ceiling():
+    stimuli, dataset, _ = heard_again(3, 0.0)
+    table = noise_ceiling(stimuli, dataset, ENTRY, 0)
+    weak = table["note"].str.startswith("weak")
+    assert weak[table["target_id"] != "all"].mean() > 0.85
+    assert (table["ceiling"] < 0).any()  # nothing is clipped
+
+
+def test_drift_and_levels_of_repeats_are_no_noise_where_scans_are_cleaned():
+    """Each repeat has another level in each run and another slope; rows of runs are trimmed."""
+    random = np.random.default_rng(3)
+    runs, n, targets = np.repeat([0, 1], 120), 240, 60
+    signal = random.standard_normal((n, targets))
+    drift = random.standard_normal((4, 2, 1, targets))[:, runs, 0] * 5
+    drift = drift + np.linspace(0, 9, n)[None, :, None] * random.standard_normal((4, 1, targets))
+    each = signal + random.standard_normal((4, n, targets)) + drift
+    dataset = xr.Dataset(
+        {
+            "responses": (("volume", "target"), each.mean(axis=0)),
+            "repeats": (("repeat", "repeated", "target"), each),
+        },
+        coords={
+            "target_id": ("target", np.arange(targets).astype(str)),
+            "subject": ("target", np.array(["b", "a"] * (targets // 2))),
+            "region": ("target", ["x"] * targets),
+            "onset": ("volume", np.arange(n) * 2.0), "run": ("volume", runs),
+            "repeated": ("repeated", np.arange(n)),
+        },
+        attrs={"tr": 2.0},
+    )  # fmt: skip
+    cleaned, repeats = powers_of(dataset, Timing(detrend=1, trim=(2, 1)))
+    assert repeats.values.shape == (4, 234, targets)
+    assert cleaned.explainable[0].mean() == pytest.approx(0.5, abs=0.02)
+    assert powers_of(dataset, Timing())[0].explainable[0].mean() < 0.4
+    order = np.argsort(dataset["subject"].values, kind="stable")
+    kept = np.r_[2:119, 122:239]
+    np.testing.assert_array_equal(repeats.values, each[:, kept][:, :, order])
+
+
+def test_a_target_that_is_not_measured_has_no_ceiling():
+    stimuli, dataset, _ = heard_again(3, 1.0)
+    dataset["responses"][:, 4] = 1.0
+    table = noise_ceiling(stimuli, dataset, ENTRY, 0).set_index("target_id")
+    assert table["ceiling"].isna().pipe(lambda lost: lost[lost].index.tolist()) == ["v4"]
+
+
+def test_the_sign_of_a_negative_power_stays():
+    powers = Powers(np.array([-0.1, 0.5]), np.array([1.0, 0.5]))
+    np.testing.assert_allclose(powers.highest_r(0.5), [-(0.25**0.5), (0.5 / 0.75) ** 0.5])
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda d: d.drop_vars("repeats"), "responses have none .variable repeats"),
+        (lambda d: d.isel(repeat=[0]), "expected .repeat, repeated, target. with 2 or more"),
+        (lambda d: d.assign(responses=d["responses"] + 1), "v0: its responses are not the means"),
+        (lambda d: d.assign_coords(repeated=d["repeated"] + 1), "increasing row numbers of the"),
+        (lambda d: d.assign(repeats=d["repeats"].where(d["repeated"] < 200)),
+         "v0 has fewer repeats in row 200"),
+    ],
+)  # fmt: skip
+def test_what_is_no_set_of_repeats_is_refused(change, fault):
+    stimuli, dataset, _ = heard_again(3, 1.0)
+    changed = change(dataset)
+    with pytest.raises(InputError, match=fault):
+        check_responses(changed, stimuli, "r.nc")
+        noise_ceiling(stimuli, changed, ENTRY, 0)
+
+
+def test_regressors_of_one_scan_do_not_clean_repeats():
+    _, dataset, _ = heard_again(3, 1.0)
+    responses = gather_responses(dataset)
+    responses.nuisance = {"subject0": np.zeros((ROWS, 1))}
+    with pytest.raises(InputError, match="take nuisance: false"):
+        repeats_of(dataset, responses)
