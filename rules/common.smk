@@ -328,8 +328,10 @@ def own_files(source):
 
 def own_source(wildcards):
     """The source that a job of these wildcards reads, and its key in the config."""
-    if model := wildcards.get("model"):
-        return f"models.{model}.source", ALL_MODELS[model].source
+    if name := wildcards.get("model"):
+        model = ALL_MODELS[name]
+        entry = f"stages.{model.experiment}" if model.stage_of else f"models.{name}"
+        return f"{entry}.source", model.source
     if task := wildcards.get("task"):
         return f"capability.{task}.questions", task_source(wildcards)
     if text := wildcards.get("text"):

@@ -728,13 +728,18 @@ def test_files_that_are_not_there_stop_a_run_before_its_first_job(study: Study) 
     models["words"] = {"source": {"type": "baseline", "kind": "static", "path": "vectors.txt"}}
     own = {"type": "own", "stimuli": "stimuli.csv", "responses": "answers.nc"}
     datasets["own"] = {"source": own, "context": "passage"}
+    given = [{"source": {"type": "folder", "path": "weights/tuned"}, "samples": 9}]
+    stages = {"type": "checkpoints", "base": "sim-decoder-s", "checkpoints": given}
+    study.config["stages"] = {"given": stages}
     (study.folder / "stimuli.csv").touch()
     aims = [f"results/activations/{name}/sim-passages.safetensors" for name in ("mine", "words")]
     aims.append("results/data/own/stimuli.parquet")
+    aims.append("results/models/sim-decoder-s-instruction-s1-9/manifest.json")
     assert study.jobs("--", *aims)
     done = study.snakemake("--cores", "2", "--", *aims)
     assert done.returncode != 0
     assert "models.mine.source: weights/mine is not there" in done.stderr
+    assert "stages.given.source: weights/tuned is not there" in done.stderr
     assert "models.words.source: vectors.txt is not there" in done.stderr
     assert "datasets.own.source: answers.nc is not there" in done.stderr
     assert "stimuli.csv" not in done.stderr
