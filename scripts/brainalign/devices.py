@@ -31,11 +31,11 @@ def choose_device(requested: str) -> str:
         return "cpu"
     import torch
 
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    result = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if not asked:
-        return "cuda" if found else "cpu"
-    if int(requested.partition(":")[2] or 0) >= found:
+        return "cuda" if result else "cpu"
+    if int(requested.partition(":")[2] or 0) >= result:
         raise InputError(
-            f"device: {requested}, but torch finds {found or 'no'} GPU on this machine"
+            f"device: {requested}, but torch finds {result or 'no'} GPU on this machine"
         )
     return requested

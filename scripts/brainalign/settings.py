@@ -157,21 +157,21 @@ def _struct_faults(
     tags = tag_keys(info)
     fields = {field.encode_name: field for field in info.fields}
     known = sorted([*fields, *tags])
-    found = False
+    faulty = False
     for name in value:
         if name not in known:
-            found = True
+            faulty = True
             yield f"{path or '(top level)'}: {_unknown_key(str(name), known, others)}"
     missing = [n for n, field in fields.items() if field.required and n not in value]
     if missing:
-        found = True
+        faulty = True
         yield f"{path or '(top level)'}: key {', '.join(map(repr, missing))} is missing"
     for name, field in fields.items():
         if name in value:
             for fault in _faults(value[name], field.type, _join(path, name)):
-                found = True
+                faulty = True
                 yield fault
-    if not found and hasattr(info.cls, "__post_init__"):
+    if not faulty and hasattr(info.cls, "__post_init__"):
         try:
             msgspec.convert(_with_tags(value, info), info.cls)
         except msgspec.ValidationError as error:

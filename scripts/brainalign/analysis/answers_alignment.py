@@ -119,19 +119,19 @@ def _against_untrained(
     alike = ["dataset", "family", "parameters"]
     partners = trained.dropna(subset=alike).groupby(alike, as_index=False)["r"].mean()
     pairs = untrained.merge(partners, on=alike, suffixes=("", "_trained"))
-    whole = pairs[pairs["dataset"] == AVERAGE]
-    if whole.empty:
+    overall = pairs[pairs["dataset"] == AVERAGE]
+    if overall.empty:
         return Answer(
             f"mean of {len(averages[0])} trained {r_text(averages[0].mean(), 3)}, of "
             f"{len(averages[1])} untrained {r_text(averages[1].mean(), 3)}, averaged over "
             "datasets; unpaired means (none share family and size), no test",
             reason="no trained and untrained model share family and size",
         )
-    better, cases = int((whole["r_trained"] > whole["r"]).sum()), len(whole)
+    better, cases = int((overall["r_trained"] > overall["r"]).sum()), len(overall)
     text = (
         f"trained ones are better in {better} of {counted(cases, 'case')} of one family and size, "
         f"averaged over datasets; mean trained "
-        f"{r_text(whole['r_trained'].mean(), 3)}, untrained {r_text(whole['r'].mean(), 3)}"
+        f"{r_text(overall['r_trained'].mean(), 3)}, untrained {r_text(overall['r'].mean(), 3)}"
     )
     means = pairs[pairs["dataset"] != AVERAGE].groupby("dataset")[["r", "r_trained"]].mean()
     lost = [
@@ -139,10 +139,10 @@ def _against_untrained(
         for dataset, row in means.iterrows()
         if row["r"] > row["r_trained"]
     ]
-    alone = len(averages[1]) - len(whole)
+    alone = len(averages[1]) - len(overall)
     text += f"; {alone} more have no trained one of their size" if alone else ""
     text += f"; untrained ones are better on {', '.join(lost)}" if lost else ""
-    gap = float((whole["r_trained"] - whole["r"]).mean())
+    gap = float((overall["r_trained"] - overall["r"]).mean())
     measure = "trained minus untrained, in r"
     if differences is None:
         return Answer(text, effect=gap, measure=measure)
@@ -171,6 +171,6 @@ def _missing(aligned: pd.DataFrame, mode: str, needed: Mapping[str, Sequence[str
     own = aligned[aligned["mode"] == mode]
     if own.empty:
         return lacking(f"benchmark of alignment in {mode} mode")
-    whole = own[own["dataset"] == AVERAGE]
-    absent = [name for name, roles in needed.items() if not whole["role"].isin(roles).any()]
+    overall = own[own["dataset"] == AVERAGE]
+    absent = [name for name, roles in needed.items() if not overall["role"].isin(roles).any()]
     return lacking(f"{' and no '.join(absent)} with an alignment on every dataset")

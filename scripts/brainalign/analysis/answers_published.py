@@ -78,7 +78,7 @@ def published_answers(check: pd.DataFrame) -> Iterator[tuple[str, Answers]]:
         },
     )
     what = "Pearson r over widths, blank2014 × features of time alone"
-    some, whole = f"{what}, up to 4096 units", f"{what}, all widths"
+    some, all_widths = f"{what}, up to 4096 units", f"{what}, all widths"
     yield (
         "Is the Blank2014 column about language?",
         {
@@ -86,7 +86,7 @@ def published_answers(check: pd.DataFrame) -> Iterator[tuple[str, Answers]]:
                 "simulated states that hold time alone follow it: "
                 f"r = {r_text(value(some))} over {n_of(some):.0f} widths "
                 "up to 4096 units, "
-                f"{r_text(value(whole))} over all {n_of(whole):.0f}"
+                f"{r_text(value(all_widths))} over all {n_of(all_widths):.0f}"
             ),
             "controlled": lacking("printed score with whole stories held out"),
         },

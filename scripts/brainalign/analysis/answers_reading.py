@@ -87,8 +87,8 @@ def _beyond_loss(table: pd.DataFrame, dataset: str, mode: str) -> Answer:
         & (table["loss"] == READ_LOSS)
         & (table["model"] == "all")
     ]
-    found = rows.set_index("method").to_dict("index")
-    equal = found.get("given loss")
+    result = rows.set_index("method").to_dict("index")
+    equal = result.get("given loss")
     if equal is None:
         return NO_PAIR
     if np.isnan(equal["low"]):

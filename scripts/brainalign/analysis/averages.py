@@ -27,19 +27,19 @@ def dataset_scores(scores: pd.DataFrame) -> pd.DataFrame:
     `model`, `mode`, `simulated`, `dataset`, `r`, `low` (the least lower end of the intervals of the
     scores behind it, NaN where one has none), `note` (why r is NaN).
     """
-    whole = scores[(scores["region"] == "all") & ~scores["companion"]]
+    overall = scores[(scores["region"] == "all") & ~scores["companion"]]
     expected: dict[tuple, dict[str, list[str]]] = {}  # mode, simulated → dataset → benchmarks
-    found: dict[tuple, dict[str, float]] = {}  # model, mode, simulated → benchmark → r
+    result: dict[tuple, dict[str, float]] = {}  # model, mode, simulated → benchmark → r
     ends: dict[tuple, dict[str, float]] = {}  # the same → low
     columns = [*KEY, "dataset", "benchmark", "r", "low"]
-    for *key, dataset, benchmark, r, low in whole[columns].itertuples(index=False, name=None):
+    for *key, dataset, benchmark, r, low in overall[columns].itertuples(index=False, name=None):
         benchmarks = expected.setdefault(tuple(key[1:]), {}).setdefault(dataset, [])
         if benchmark not in benchmarks:
             benchmarks.append(benchmark)
-        found.setdefault(tuple(key), {})[benchmark] = r
+        result.setdefault(tuple(key), {})[benchmark] = r
         ends.setdefault(tuple(key), {})[benchmark] = low
     rows: list[tuple] = []
-    for key_of_model, scored in found.items():
+    for key_of_model, scored in result.items():
         means, lows, notes = [], [], []
         for dataset, benchmarks in sorted(expected[key_of_model[1:]].items()):
             values = [scored.get(benchmark, np.nan) for benchmark in benchmarks]

@@ -31,10 +31,10 @@ def against_baselines(scores: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFr
     -------
     COLUMNS (docs/outputs.md).
     """
-    whole = scores[scores["region"] == "all"]
+    overall = scores[scores["region"] == "all"]
     cells = subjects[(subjects["subject"] != "all") & (subjects["fold"] >= 0)]
     rows: list[dict[str, Any]] = []
-    for benchmark, part in whole.groupby("benchmark", sort=False):
+    for benchmark, part in overall.groupby("benchmark", sort=False):
         own = cells[cells["benchmark"] == benchmark]
         held_out = held_out_by(own)
         entries = part.to_dict("records")

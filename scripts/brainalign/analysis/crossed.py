@@ -79,8 +79,8 @@ def unit_tables(units: pd.DataFrame, models: Sequence[str], value: str = "r") ->
     if not len(units):
         return np.full((len(models), 0, 0), np.nan)
     groups = pd.MultiIndex.from_frame(units[["benchmark", "fold"]])
-    places = [pd.factorize(each, sort=True) for each in (units["subject"], groups)]
-    (subject, subjects), (group, names) = places
+    positions = [pd.factorize(each, sort=True) for each in (units["subject"], groups)]
+    (subject, subjects), (group, names) = positions
     rows = pd.Index(models).unique()
     model = rows.get_indexer(pd.Index(units["model"]))
     known = model >= 0
@@ -128,12 +128,12 @@ def tested(value: float, variance: Variance, fixed: Variance, **models: bool) ->
     fixed : for the stimuli at hand.
     models : what else varies (`vanilla_models`, `seeds`), and whether new ones are reckoned with.
     """
-    found, for_these = variance.of(value), fixed.of(value)
+    result, for_these = variance.of(value), fixed.of(value)
     scope = scope_text(**models, subjects=variance.subjects, stimuli=variance.stimuli)
-    p = found.p if variance.stimuli else np.nan
+    p = result.p if variance.stimuli else np.nan
     speaks = fixed.subjects or any(models.values())
     return {
-        "low": found.low, "high": found.high, "scope": scope, "p": p,
+        "low": result.low, "high": result.high, "scope": scope, "p": p,
         "p_these_stimuli": for_these.p if speaks else np.nan,
         "test": "none" if np.isnan(p) else "crossed",
         "note": _why(variance) if np.isnan(p) else "",
@@ -270,7 +270,7 @@ def over_models(
     of_units, alone = averaged(shared), averaged(totals)
     spread = Variance(models.value, models.freedom, of_units.subjects, of_units.stimuli)
     possible = (together([spread, of_units]), spread, alone)
-    return max(possible, key=lambda found: (found.value, found.freedom))
+    return max(possible, key=lambda result: (result.value, result.freedom))
 
 
 def averaged(parts: Sequence[Variance]) -> Variance:

@@ -74,12 +74,12 @@ def time_alone(widths: list[int], seed: int = 0) -> list[float]:
     )
     ids, stories = [f"{i:05d}" for i in range(ROWS)], np.repeat(range(len(STORIES)), STORIES)
     benchmark = of_rows(SCORING, ids, stories, stories)
-    found = []
+    result = []
     for width in widths:
         features = _series(width, UNIT, np.random.default_rng([seed, width])).astype(np.float32)
         r = score_layer(Features(features), responses, benchmark, benchmark.splits).r
-        found.append(float(np.median(r, axis=1).mean()))
-    return found
+        result.append(float(np.median(r, axis=1).mean()))
+    return result
 
 
 def _series(n: int, correlation: float, rng: np.random.Generator) -> np.ndarray:

@@ -99,8 +99,8 @@ def _brain(scores: pd.DataFrame | None) -> list[dict]:
     if scores is None:
         return []
     names = scores.drop_duplicates("model").set_index("model")["published"]
-    whole = scores[scores["region"] == "all"]
-    intervals = whole.groupby(["model", "mode", "simulated", "dataset"])
+    overall = scores[scores["region"] == "all"]
+    intervals = overall.groupby(["model", "mode", "simulated", "dataset"])
     lines = []
     legacy = scores[(scores["mode"] == "legacy") & ~scores["companion"]]
     datasets = {

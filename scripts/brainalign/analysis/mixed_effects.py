@@ -99,18 +99,18 @@ def _fit(data: pd.DataFrame, cells: pd.DataFrame) -> list[dict[str, Any]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                found = model.fit(reml=True, method=["lbfgs", "powell"])
+                fit = model.fit(reml=True, method=["lbfgs", "powell"])
             except np.linalg.LinAlgError:
                 continue
-            errors = np.asarray(found.bse_fe, float)
-        if found.converged and np.isfinite(errors).all():
+            errors = np.asarray(fit.bse_fe, float)
+        if fit.converged and np.isfinite(errors).all():
             break
     else:
         return [{**about, "term": "tuned", "formula": formula, "converged": False,
                  "note": not_computable("the fit does not converge")}]  # fmt: skip
     rows = []
     clusters = _Clusters(data, cells)
-    for term, estimate, error in zip(found.fe_params.index, found.fe_params, errors, strict=True):
+    for term, estimate, error in zip(fit.fe_params.index, fit.fe_params, errors, strict=True):
         if term == SIZE:
             rows.append({**about, "term": SIZE, **_size(data, scale, clusters), "converged": True})
             continue

@@ -59,11 +59,11 @@ def presentation_contrasts(
 
 def _comparisons(models: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], Members]:
     """Comparison and presentation → model → `base`, `family`."""
-    found: dict[tuple[str, str], Members] = {}
+    contrasts: dict[tuple[str, str], Members] = {}
     for key, name, partner in _pairs(models):
         pair = {"base": partner, "family": models[name]["family"]}
-        found.setdefault(key, {})[name] = pair
-    return found
+        contrasts.setdefault(key, {})[name] = pair
+    return contrasts
 
 
 def _pairs(

@@ -51,7 +51,7 @@ def layer_profiles(layers: pd.DataFrame) -> pd.DataFrame:
         if both.empty:
             rows.append({**row, "n_layers": 0, "note": not_computable("no layer in both curves")})
             continue
-        found = pearson(both["legacy"].to_numpy(), both["controlled"].to_numpy())
+        correlation = pearson(both["legacy"].to_numpy(), both["controlled"].to_numpy())
         best = both.idxmax()
         rows.append(
             {
@@ -62,9 +62,9 @@ def layer_profiles(layers: pd.DataFrame) -> pd.DataFrame:
                 "legacy_r": both["legacy"].max(),
                 "controlled_r": both["controlled"].max(),
                 "controlled_r_at_legacy": both["controlled"][best["legacy"]],
-                "correlation": found.r,
-                "note": not_computable(found.note.replace("models", "layers"))
-                if np.isnan(found.r)
+                "correlation": correlation.r,
+                "note": not_computable(correlation.note.replace("models", "layers"))
+                if np.isnan(correlation.r)
                 else "",
             }
         )
@@ -76,7 +76,9 @@ def layer_profiles(layers: pd.DataFrame) -> pd.DataFrame:
 def _mean_row(profiles: pd.DataFrame) -> dict[str, Any]:
     """Where alignment lies over all trained models of one dataset."""
     trained = profiles[profiles["role"].isin(TRAINED) & profiles["legacy_depth"].notna()]
-    found = pearson(trained["legacy_depth"].to_numpy(), trained["controlled_depth"].to_numpy())
+    correlation = pearson(
+        trained["legacy_depth"].to_numpy(), trained["controlled_depth"].to_numpy()
+    )
     numbers = ["legacy_depth", "controlled_depth", "legacy_r", "controlled_r"]
     shared = ["dataset", "legacy_benchmark", "controlled_benchmark", "simulated"]
     return {
@@ -84,6 +86,6 @@ def _mean_row(profiles: pd.DataFrame) -> dict[str, Any]:
         **dict.fromkeys(["model", "family", "role"], EVERY),
         "n_models": len(trained),
         **trained[[*numbers, "controlled_r_at_legacy"]].mean(),
-        "correlation": found.r,
-        "note": not_computable(found.note),
+        "correlation": correlation.r,
+        "note": not_computable(correlation.note),
     }

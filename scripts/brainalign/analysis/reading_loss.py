@@ -89,8 +89,8 @@ def reading_loss(
         return result
     # One family of tests: all measures and data, of one mode, loss and method, over all pairs.
     family = result["mode"] + " " + result["loss"] + " " + result["method"]
-    whole = result["model"] == "all"
-    adjusted = adjust_within(result[whole].assign(family=family[whole]), "family")
+    overall = result["model"] == "all"
+    adjusted = adjust_within(result[overall].assign(family=family[overall]), "family")
     result["p_adjusted"] = adjusted.reindex(result.index)
     return result
 
@@ -108,7 +108,7 @@ def _rows(table: pd.DataFrame, of_stories: pd.DataFrame | None) -> Iterator[Row]
     tuned = table[(table["role"] == "tuned") & table["base"].isin(table.index)]
     if tuned.empty:
         return
-    place = {name: i for i, name in enumerate(table.index)}
+    index = {name: i for i, name in enumerate(table.index)}
     families = table["family"].to_numpy(object)
     scores, loss = table["score"].to_numpy(float), table["loss"].to_numpy(float)
     vanilla = (table["role"] == "vanilla").to_numpy()
@@ -118,7 +118,7 @@ def _rows(table: pd.DataFrame, of_stories: pd.DataFrame | None) -> Iterator[Row]
     for method in METHODS:
         pairs = []
         for name, model in tuned.iterrows():
-            of, against = place[name], place[model["base"]]
+            of, against = index[name], index[model["base"]]
             if method == "closest in loss":
                 same = np.flatnonzero(vanilla & (families == families[of]))
                 if not len(same):
@@ -234,10 +234,10 @@ def _mean(
     models = Variance(float(variances.sum()), float(welch_satterthwaite(variances, free)))
     datasets = [] if sums is None else [(_by_story(weights, sums), STIMULI, True)]
     variance = over_models(models, datasets, np.full(m, 1 / m))
-    found = tested(float(value), variance, models, vanilla_models=True)
+    result = tested(float(value), variance, models, vanilla_models=True)
     if sums is None:
-        found["note"] = "no p for new stories: the measure is no mean over words"
-    return {**row, **found, "note": "; ".join([*notes, *filter(None, [found["note"]])])}
+        result["note"] = "no p for new stories: the measure is no mean over words"
+    return {**row, **result, "note": "; ".join([*notes, *filter(None, [result["note"]])])}
 
 
 def _by_story(weights: np.ndarray, sums: np.ndarray) -> np.ndarray:
@@ -272,5 +272,5 @@ def _over_stories(
     if sums is None:
         return dict.fromkeys(names, np.nan)
     k = len(weights)
-    found = jackknife(sums.reshape(len(sums), 2 * k), lambda s: (s[:, :k] / s[:, k:]) @ weights)
-    return dict(zip(names, (found.low, found.high), strict=True))
+    result = jackknife(sums.reshape(len(sums), 2 * k), lambda s: (s[:, :k] / s[:, k:]) @ weights)
+    return dict(zip(names, (result.low, result.high), strict=True))

@@ -164,7 +164,7 @@ def _scores(rows: pd.DataFrame) -> pd.DataFrame:
         for key, part in cells.groupby(["file", "region"], sort=False)
     }
     summary = rows[_summary(rows)]
-    found = []
+    result = []
     columns = ["file", "region", "r", "unique_r2", "held_out"]
     for file, region, r, unique_r2, held_out in summary[columns].itertuples(index=False, name=None):
         both = tables.get((file, region))
@@ -173,7 +173,7 @@ def _scores(rows: pd.DataFrame) -> pd.DataFrame:
         added = nothing if both is None else both["unique_r2"].to_numpy(float)
         variance = of_pair(table, held_out)
         interval, unique = variance.of(r), of_pair(added, held_out).of(unique_r2)
-        found.append(
+        result.append(
             {
                 "low": interval.low,
                 "high": interval.high,
@@ -184,7 +184,7 @@ def _scores(rows: pd.DataFrame) -> pd.DataFrame:
                 "n_stimuli": table.shape[1] if held_out else 0,
             }
         )
-    return summary.join(pd.DataFrame(found, index=summary.index))
+    return summary.join(pd.DataFrame(result, index=summary.index))
 
 
 def _with_ceilings(scores: pd.DataFrame, ceilings: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -196,11 +196,11 @@ def _with_ceilings(scores: pd.DataFrame, ceilings: Mapping[str, pd.DataFrame]) -
     for benchmark, table in ceilings.items():
         rows = table[table["target_id"] == "all"]
         names = ("region", "ceiling", "method", "note")
-        for region, *found in zip(*(rows[name].tolist() for name in names), strict=True):
-            known[benchmark, region] = (found[0], found[1], found[2])
-    places = zip(scores["benchmark"], scores["region"], strict=True)
+        for region, *result in zip(*(rows[name].tolist() for name in names), strict=True):
+            known[benchmark, region] = (result[0], result[1], result[2])
+    positions = zip(scores["benchmark"], scores["region"], strict=True)
     nothing = (np.nan, "none", "")
-    values, method, note = zip(*(known.get(place, nothing) for place in places), strict=True)
+    values, method, note = zip(*(known.get(index, nothing) for index in positions), strict=True)
     ceiling = np.array(values, float)
     usable = (ceiling > 0) & [not text.startswith("weak") for text in note]
     return scores.assign(
@@ -213,7 +213,7 @@ def _with_ceilings(scores: pd.DataFrame, ceilings: Mapping[str, pd.DataFrame]) -
 
 def _curve(table: pd.DataFrame) -> pd.DataFrame:
     """r of every layer, over all regions and folds, with its spread over subjects."""
-    whole = table[(table["region"].to_numpy() == "all") & (table["fold"].to_numpy() == -1)]
-    every = whole["subject"].to_numpy() == "all"
-    spread = whole[~every].groupby("layer")["r"].std()
-    return whole[every].assign(r_sd_subjects=whole.loc[every, "layer"].map(spread))
+    overall = table[(table["region"].to_numpy() == "all") & (table["fold"].to_numpy() == -1)]
+    every = overall["subject"].to_numpy() == "all"
+    spread = overall[~every].groupby("layer")["r"].std()
+    return overall[every].assign(r_sd_subjects=overall.loc[every, "layer"].map(spread))

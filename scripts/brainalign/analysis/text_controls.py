@@ -34,8 +34,8 @@ def what_is_lost(
     -------
     COLUMNS (docs/outputs.md).
     """
-    whole = scores[scores["region"] == "all"]
-    by_name = {(row["model"], row["benchmark"]): row for row in whole.to_dict("records")}
+    overall = scores[scores["region"] == "all"]
+    by_name = {(row["model"], row["benchmark"]): row for row in overall.to_dict("records")}
     cells = subjects[(subjects["subject"] != "all") & (subjects["fold"] >= 0)]
     rows: list[dict[str, Any]] = []
     for altered, (benchmark, control) in controls.items():

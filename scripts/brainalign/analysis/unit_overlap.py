@@ -115,16 +115,16 @@ def _overall(pairs: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     table = pd.DataFrame(pairs)
     if table.empty or "overlap" not in table:
         return
-    whole = table[(table["layer"] == EVERY) & table["overlap"].notna()]
-    for simulated, part in whole.groupby("simulated"):
+    overall = table[(table["layer"] == EVERY) & table["overlap"].notna()]
+    for simulated, part in overall.groupby("simulated"):
         families = part.groupby("family")["above_chance"].mean()
-        found = Inference(note="one family, 2 are needed for an interval")
+        result = Inference(note="one family, 2 are needed for an interval")
         if len(families) > 1:
             error = float(families.std(ddof=1) / np.sqrt(len(families)))
-            found = student(float(families.mean()), error, len(families) - 1)
+            result = student(float(families.mean()), error, len(families) - 1)
         yield {
             "level": "overall", "tuned": EVERY, "vanilla": EVERY, "family": EVERY, "layer": EVERY,
             "overlap": part["overlap"].mean(), "chance": part["chance"].mean(),
-            "above_chance": families.mean(), "low": found.low, "high": found.high,
-            "n": len(part), "note": found.note, "simulated": simulated,
+            "above_chance": families.mean(), "low": result.low, "high": result.high,
+            "n": len(part), "note": result.note, "simulated": simulated,
         }  # fmt: skip

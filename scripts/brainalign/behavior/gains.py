@@ -28,10 +28,10 @@ def gain_rows(
     names, index = np.unique(story, return_inverse=True)
     sums, totals = np.bincount(index, gain), np.bincount(index, counts)
     per_story = np.column_stack([sums, totals])
-    found = jackknife(per_story, lambda s: s[:, 0] / s[:, 1], crossed=readers)
+    result = jackknife(per_story, lambda s: s[:, 0] / s[:, 1], crossed=readers)
     yield {
         "measure": measure, "kind": "all", "group": "all", "value": sums.sum() / totals.sum(),
-        "low": found.low, "high": found.high, "interval": units(readers), "n": int(totals.sum()),
+        "low": result.low, "high": result.high, "interval": units(readers), "n": int(totals.sum()),
     }  # fmt: skip
     for name, total, count in zip(names, sums, totals, strict=True):
         value = total / count if count else np.nan

@@ -70,9 +70,9 @@ def fit(s: Sums) -> RandomIntercept:
         logdet = np.log1p(ratio * s.n).sum()
         return weights, variance, -0.5 * (total * (np.log(2 * np.pi * variance) + 1) + logdet)
 
-    found = minimize_scalar(lambda log: -solve(np.exp(log))[2], bounds=(-15, 5), method="bounded")
-    ratio = float(np.exp(found.x))
-    if solve(0.0)[2] >= -found.fun:
+    result = minimize_scalar(lambda log: -solve(np.exp(log))[2], bounds=(-15, 5), method="bounded")
+    ratio = float(np.exp(result.x))
+    if solve(0.0)[2] >= -result.fun:
         ratio = 0.0
     weights, variance, loglik = solve(ratio)
     return RandomIntercept(weights, float(variance), ratio, float(loglik))

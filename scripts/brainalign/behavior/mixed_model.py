@@ -144,10 +144,10 @@ def item_sums(
     items, of = np.unique(item, return_inverse=True)
     effects = z.shape[1]
     n_effects = len(readers) * effects
-    places = which[:, None] * effects + np.arange(effects)
+    positions = which[:, None] * effects + np.arange(effects)
     observation = np.repeat(np.arange(n), effects)
     of_readers = scipy.sparse.csr_array(
-        (z.ravel(), (observation, places.ravel())), shape=(n, n_effects)
+        (z.ravel(), (observation, positions.ravel())), shape=(n, n_effects)
     )
     columns = scipy.sparse.hstack([of_readers, np.column_stack([x, y])], format="csr")
     member = scipy.sparse.csr_array((np.ones(n), (of, np.arange(n))), shape=(len(items), n))
@@ -239,11 +239,11 @@ def _best_ratios(sums: CrossedSums, near: CrossedModel | None) -> np.ndarray:
     start, step = np.full(n, START), START / 2
     if near is not None:
         start, step = near.ratios, NEAR
-    found = minimize(
+    result = minimize(
         deviance, start, method="COBYQA", bounds=[(0, LARGEST)] * n,
         options={"final_tr_radius": TOLERANCE, "initial_tr_radius": step},
     )  # fmt: skip
-    return np.asarray(found.x, float)
+    return np.asarray(result.x, float)
 
 
 def _generalised_products(sums: CrossedSums, ratios: np.ndarray) -> tuple[np.ndarray, float]:

@@ -70,14 +70,14 @@ def _mean_time_fit(
     words, nats = kuribayashi2024.stories(records)
     sentences = [sentence for story in words.values() for sentence in story]
     same_words([word for sentence in sentences for word in sentence], stimuli, "tokens.json")
-    place = np.concatenate([np.arange(len(sentence)) for sentence in sentences])
+    index = np.concatenate([np.arange(len(sentence)) for sentence in sentences])
     last = np.concatenate([np.arange(len(sentence)) == len(sentence) - 1 for sentence in sentences])
     time = np.nanmean(responses["responses"].values.astype(float), axis=1)
-    used = (np.abs(time - time.mean()) <= OUTLYING * time.std()) & (place > 0) & ~last
+    used = (np.abs(time - time.mean()) <= OUTLYING * time.std()) & (index > 0) & ~last
     own = _joined(nats, 0, int)
     columns = [stimuli[name].to_numpy(float) for name in ("length", "log_frequency")]
-    words_before = [_before(values, place, by) for values in columns for by in (0, *BACK)]
-    found = {}
+    words_before = [_before(values, index, by) for values in columns for by in (0, *BACK)]
+    result = {}
     # The authors join the surprisal of previous words in the order of story numbers as text.
     for join, order in (("recomputed", str), ("in_place", int)):
         before = [_joined(nats, by, order) for by in BACK]
@@ -85,13 +85,13 @@ def _mean_time_fit(
         full = np.column_stack([null, own[used]])
         loglik, weights = _least_squares(full, time[used])
         gain = (loglik - _least_squares(null, time[used])[0]) / used.sum()
-        found[join] = {GAIN: gain, "slope_1_back": weights[1]}
+        result[join] = {GAIN: gain, "slope_1_back": weights[1]}
     alike = {"words": used.sum(), READ_LOSS: own[used].mean() / np.log(2)}
     rows = [
         {
             "statistic": name, "published": value,
-            "recomputed": {**alike, **found["recomputed"]}[name],
-            "in_place": found["in_place"].get(name, np.nan), "n": int(used.sum()),
+            "recomputed": {**alike, **result["recomputed"]}[name],
+            "in_place": result["in_place"].get(name, np.nan), "n": int(used.sum()),
         }
         for name, value in published.items()
     ]  # fmt: skip
@@ -134,9 +134,9 @@ def _joined(stories: Stories, by: int, order: Order) -> np.ndarray:
     return np.array([value for part in parts for value in ([mean] * by + part)[: len(part)]])
 
 
-def _before(values: np.ndarray, place: np.ndarray, by: int) -> np.ndarray:
+def _before(values: np.ndarray, index: np.ndarray, by: int) -> np.ndarray:
     """The value `by` words before in the sentence; the mean of all where there is none."""
-    return np.where(place >= by, np.roll(values, by), values.mean())
+    return np.where(index >= by, np.roll(values, by), values.mean())
 
 
 def _least_squares(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:

@@ -206,14 +206,14 @@ def _correlations(
     scored = words[words["scored"]]
     bits, times, story = (scored[name].to_numpy() for name in ("bits", "rt", "story"))
     single = responses["responses"].values[words["scored"].to_numpy()].astype(float)
-    whole = _with_interval(correlation, bits, times, story, single)
+    overall = _with_interval(correlation, bits, times, story, single)
     ceiling = {"ceiling": limit.value, "ceiling_method": limit.method, "note": limit.note}
-    yield {"measure": R, "kind": "all", "group": "all", **whole, **ceiling}
+    yield {"measure": R, "kind": "all", "group": "all", **overall, **ceiling}
     if legacy:
         # The interval of r mirrored, not of |r|: around 0 the latter would exclude 0.
-        sign = -1 if whole["value"] < 0 else 1
-        low, high = sorted((sign * whole["low"], sign * whole["high"]))
-        absolute = {**whole, "value": abs(whole["value"]), "low": low, "high": high}
+        sign = -1 if overall["value"] < 0 else 1
+        low, high = sorted((sign * overall["low"], sign * overall["high"]))
+        absolute = {**overall, "value": abs(overall["value"]), "low": low, "high": high}
         yield {"measure": ABS_R, "kind": "all", "group": "all", **absolute, **ceiling}
     defined = words["bits"].notna().to_numpy()
     without = int((~defined).sum())
@@ -386,9 +386,15 @@ def _with_interval(
     of_r = statistic is correlation
     gradient = _by_y(x, y, value if of_r else None)
     readers = of_mean_times(gradient, single, story)
-    found = jackknife(sums, statistic, bounded=of_r, crossed=readers)
-    interval = "none" if np.isnan(found.low) else units(readers)
-    return {"value": value, "low": found.low, "high": found.high, "interval": interval, "n": len(x)}
+    result = jackknife(sums, statistic, bounded=of_r, crossed=readers)
+    interval = "none" if np.isnan(result.low) else units(readers)
+    return {
+        "value": value,
+        "low": result.low,
+        "high": result.high,
+        "interval": interval,
+        "n": len(x),
+    }
 
 
 def _by_y(x: np.ndarray, y: np.ndarray, r: float | None) -> np.ndarray:

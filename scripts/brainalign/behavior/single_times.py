@@ -117,8 +117,8 @@ def mixed_model_rows(
     model = fit(combined(full))
     n = {"n": model.n}
     yield {**common, **n, "measure": "mixed_aic", "value": model.aic, "note": note}
-    place = 1 + list(design.columns).index(SURPRISAL)
-    value, error = (a[place] / spread[SURPRISAL] for a in (model.weights, model.standard_errors))
+    index = 1 + list(design.columns).index(SURPRISAL)
+    value, error = (a[index] / spread[SURPRISAL] for a in (model.weights, model.standard_errors))
     yield {
         **common, **n, "measure": f"mixed_slope_{unit}_per_bit", "value": value,
         "low": value - NORMAL * error, "high": value + NORMAL * error,

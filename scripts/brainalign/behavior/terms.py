@@ -109,16 +109,16 @@ def _factors(term: str) -> list[tuple[str, str]]:
     """The columns of a term, each with what is taken of it: `value`, `next` or `spline`."""
     factors: list[tuple[str, str]] = []
     for part in term.split("*"):
-        found = _TERM.fullmatch(part)
-        if found is None or (found["call"] and "*" in term):
+        result = _TERM.fullmatch(part)
+        if result is None or (result["call"] and "*" in term):
             raise InputError(
                 f"covariate {term!r} is not allowed; allowed: NAME, NAME^2, NAME*NAME, "
                 "next(NAME), spline(NAME), where NAME is a column of the stimuli"
             )
-        if found["call"]:
-            factors.append((found["call"], found["inner"]))
+        if result["call"]:
+            factors.append((result["call"], result["inner"]))
         else:
-            factors += [("value", found["column"])] * (2 if found["square"] else 1)
+            factors += [("value", result["column"])] * (2 if result["square"] else 1)
     return factors
 
 

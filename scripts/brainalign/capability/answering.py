@@ -10,7 +10,7 @@ import pandas as pd
 from brainalign.capability import generation, minimal_pairs, multiple_choice
 from brainalign.capability.batches import BATCH_TOKENS, Context, contexts
 from brainalign.capability.prompts import Prompt, Prompter, QuestionSet
-from brainalign.capability.scorers import Row, Scorer, scorer
+from brainalign.capability.scorers import Row, Scorer, make_scorer
 from brainalign.capability.tasks import Task, check_questions
 from brainalign.errors import InputError
 from brainalign.models.loading import LanguageModel
@@ -55,7 +55,7 @@ def answer(
     prompter = Prompter(
         model.tokenizer, encoder_decoder=model.architecture == "encoder-decoder", chat=task.chat
     )
-    way = scorer(model, task, prompter)
+    scorer = make_scorer(model, task, prompter)
     try:
         subjects = [
             form.question_set(rows, task) for _, rows in questions.groupby("subject", sort=False)
@@ -64,31 +64,31 @@ def answer(
         raise InputError(f"{where}: {error}") from error
     # Held one subject at a time: the tokens of all prompts together would take much memory.
     overlong = [
-        fault for asked in subjects for fault in _prompts(model, task, way, prompter, asked)[1]
+        fault for asked in subjects for fault in _prompts(model, task, scorer, prompter, asked)[1]
     ]
     if overlong:
         raise InputError(f"{where}: {len(overlong)} questions do not fit; {overlong[0]}")
     for asked in subjects:
-        put, _ = _prompts(model, task, way, prompter, asked)
+        prompts, _ = _prompts(model, task, scorer, prompter, asked)
         # Prompts that lost a shot share less: they are read apart, or nobody shares the shots.
-        put.sort(key=lambda pair: -pair[1].shots)
-        for _, alike in groupby(put, key=lambda pair: pair[1].shots):
-            yield from _answer_alike(model, task, way, list(alike), batch_tokens, done)
+        prompts.sort(key=lambda pair: -pair[1].shots)
+        for _, alike in groupby(prompts, key=lambda pair: pair[1].shots):
+            yield from _answer_alike(model, task, scorer, list(alike), batch_tokens, done)
 
 
 def _prompts(
-    model: LanguageModel, task: Task, way: Scorer, prompter: Prompter, asked: QuestionSet
+    model: LanguageModel, task: Task, scorer: Scorer, prompter: Prompter, asked: QuestionSet
 ) -> tuple[list[tuple[Row, Prompt]], list[str]]:
     """The questions of a subject as the model reads them; why others do not fit."""
-    put: list[tuple[Row, Prompt]] = []
+    prompts: list[tuple[Row, Prompt]] = []
     overlong: list[str] = []
     for row, item in zip(asked.rows, asked.items, strict=True):
         try:
-            limit = _limit(model, task, way.room(row))
-            put.append((row, prompter.prompt(asked.header, asked.shots, item.body, limit)))
+            limit = _limit(model, task, scorer.room(row))
+            prompts.append((row, prompter.prompt(asked.header, asked.shots, item.body, limit)))
         except InputError as error:
             overlong.append(f"question {row['question_id']}: {error}")
-    return put, overlong
+    return prompts, overlong
 
 
 def _limit(model: LanguageModel, task: Task, room: int) -> int:
@@ -100,26 +100,28 @@ def _limit(model: LanguageModel, task: Task, room: int) -> int:
 def _answer_alike(
     model: LanguageModel,
     task: Task,
-    way: Scorer,
-    put: list[tuple[Row, Prompt]],
+    scorer: Scorer,
+    prompts: list[tuple[Row, Prompt]],
     batch_tokens: int,
     done: Container[str],
 ) -> Iterator[list[Record]]:
     """Answer questions whose prompts begin alike."""
-    stems = [way.stem(row, prompt) for row, prompt in put]
-    finished = {place for place, (row, _) in enumerate(put) if row["question_id"] in done}
-    room = max(way.room(row) for row, _ in put)
+    stems = [scorer.stem(row, prompt) for row, prompt in prompts]
+    finished = {index for index, (row, _) in enumerate(prompts) if row["question_id"] in done}
+    room = max(scorer.room(row) for row, _ in prompts)
 
-    def judge(places: list[int], context: Context) -> list[Record]:
-        batch = [put[place] for place in places]
-        verdicts = way.answers(context, [row for row, _ in batch], [prompt for _, prompt in batch])
+    def judge(positions: list[int], context: Context) -> list[Record]:
+        batch = [prompts[index] for index in positions]
+        verdicts = scorer.answers(
+            context, [row for row, _ in batch], [prompt for _, prompt in batch]
+        )
         return [
             _record(row, prompt, verdict, task)
             for (row, prompt), verdict in zip(batch, verdicts, strict=True)
             if row["question_id"] not in done
         ]
 
-    batch_tokens = int(min(batch_tokens, way.enough))
+    batch_tokens = int(min(batch_tokens, scorer.enough))
     yield from contexts(model, stems, judge, batch_tokens=batch_tokens, room=room, done=finished)
 
 

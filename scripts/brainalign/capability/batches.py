@@ -213,11 +213,11 @@ def token_bytes(model: LanguageModel, token: int) -> dict[torch.device, int]:
         cache = _encode(model, [[token]]).cache.cross_attention_cache
     else:
         cache = _read_first(model, [token])
-    found: dict[torch.device, int] = {}
+    result: dict[torch.device, int] = {}
     for layer in cache.layers:
         for held in held_tensors(layer):
-            found[held.device] = found.get(held.device, 0) + held.nbytes
-    return found
+            result[held.device] = result.get(held.device, 0) + held.nbytes
+    return result
 
 
 def _shared_length(prompts: Sequence[Sequence[int]]) -> int:

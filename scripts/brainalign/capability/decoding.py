@@ -50,7 +50,7 @@ def greedy(
             break
         # Leaving ended rows out copies what is held of the others: worth it for a quarter.
         if len(writing) <= 0.75 * len(rows):
-            going = torch.tensor([place for place, row in enumerate(rows) if row in writing])
+            going = torch.tensor([index for index, row in enumerate(rows) if row in writing])
             context, chosen = context.select(going), chosen[going]
             rows = [row for row in rows if row in writing]
         _, context = context.read(chosen[:, None].to(context.mask.device))

@@ -136,10 +136,10 @@ class Form:
                 line, r"(?<!\bnot )\b(\w+)[\"')]*[.!]?$"
             )
         if self.kind == "number":
-            whole = re.fullmatch(rf"(?:.*=)?\s*({NUMBER})\s*[.!]?", line)
-            whole = whole or re.match(rf"({NUMBER})(?=[,;:]\s)", line)
-            if whole and ("=" in line or re.match(NUMBER, line)):
-                return whole[1]
+            full = re.fullmatch(rf"(?:.*=)?\s*({NUMBER})\s*[.!]?", line)
+            full = full or re.match(rf"({NUMBER})(?=[,;:]\s)", line)
+            if full and ("=" in line or re.match(NUMBER, line)):
+                return full[1]
             numbers = re.findall(rf"(?<![\w.]){NUMBER}", line)
             return numbers[0] if len(numbers) == 1 and not line.endswith(":") else None
         if self.kind == "brackets":
@@ -152,12 +152,12 @@ class Form:
     def _letter(self, text: str) -> str | None:
         """The option's letter that a text begins with: "(B) …", "B. …", "B" or "B, because"."""
         text = text.strip()
-        found = (
+        result = (
             re.match(r"\(?([A-Za-z])\)", text)
             or re.match(rf"\(?([A-Z]){LETTER_STOP}", text)
             or re.fullmatch(r"([a-z])\.?", text)
         )
-        return found[1].upper() if found and found[1].upper() in self.options else None
+        return result[1].upper() if result and result[1].upper() in self.options else None
 
     def _only(self, text: str) -> str | None:
         """The only letter in brackets of a text that denies nothing."""
@@ -167,8 +167,8 @@ class Form:
         return letters.pop() if len(letters) == 1 and not denied else None
 
     def _word(self, text: str, pattern: str) -> str | None:
-        found = re.search(pattern, text.strip())
-        return found[1] if found and found[1].casefold() in self.words else None
+        result = re.search(pattern, text.strip())
+        return result[1] if result and result[1].casefold() in self.words else None
 
 
 def thinks_on(text: str) -> bool:
@@ -214,22 +214,24 @@ def extract(text: str, form: Form, *, reasoned: bool = False) -> str | None:
         return None
     lines = _lines(text)
     if reasoned:
-        stated = [answer for place in range(len(lines)) for answer in _stated(lines, place, form)]
+        stated = [
+            answer for position in range(len(lines)) for answer in _stated(lines, position, form)
+        ]
         return stated[-1] if stated else None
-    for place, line in enumerate(lines):
-        for answer in _stated(lines, place, form):
+    for position, line in enumerate(lines):
+        for answer in _stated(lines, position, form):
             return answer
         if not STATED.search(line) and (bare := form.bare(line)) is not None:
             return bare
     return None
 
 
-def _stated(lines: Sequence[str], place: int, form: Form) -> Iterator[str]:
+def _stated(lines: Sequence[str], position: int, form: Form) -> Iterator[str]:
     """The answers that a line states; where it ends with the statement, the next line's."""
-    for match in STATED.finditer(lines[place]):
-        rest = lines[place][match.end() :].strip(" :")
-        if not rest and place + 1 < len(lines):
-            rest = lines[place + 1]
+    for match in STATED.finditer(lines[position]):
+        rest = lines[position][match.end() :].strip(" :")
+        if not rest and position + 1 < len(lines):
+            rest = lines[position + 1]
         if rest and (answer := form.stated(rest)) is not None:
             yield answer
 

@@ -36,8 +36,8 @@ def question_set(questions: pd.DataFrame, task: Task) -> QuestionSet:
         header, shots = published_examples(published.iloc[0], reasoned=reasoned, where=subject)
         if len(shots) < task.shots:
             raise InputError(f"subject {subject}: {len(shots)} examples for {task.shots} shots")
-        put = chain_of_thought if reasoned else question_and_answer
-        items = tuple(put(row["input"], row["target"]) for row in asked)
+        prompts = chain_of_thought if reasoned else question_and_answer
+        items = tuple(prompts(row["input"], row["target"]) for row in asked)
         return QuestionSet(header, tuple(shots[: task.shots]), tuple(asked), items)
     shown = questions[questions["split"] == "dev"].to_dict("records")
     if shown:
@@ -99,10 +99,10 @@ def published_examples(text: str, *, reasoned: bool, where: str) -> tuple[str, l
 
 def published_answer(text: str) -> str | None:
     """What stands after the last "the answer is", up to the end of its line; None: nowhere."""
-    place = text.rfind(ANSWER)
-    if place < 0:
+    index = text.rfind(ANSWER)
+    if index < 0:
         return None
-    answer = text[place + len(ANSWER) :].lstrip(" :").partition("\n")[0].strip()
+    answer = text[index + len(ANSWER) :].lstrip(" :").partition("\n")[0].strip()
     return answer.removesuffix(".").strip()
 
 

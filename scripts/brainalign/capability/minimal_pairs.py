@@ -129,25 +129,25 @@ def _masked_bits(
     if mask is None:
         raise InputError(f"model {model.name}: its tokenizer has no mask token")
     _check_lengths(model, ids, names, model.max_context - len(around))
-    places = [(row, place) for row, tokens in enumerate(ids) for place in range(len(tokens))]
+    positions = [(row, index) for row, tokens in enumerate(ids) for index in range(len(tokens))]
     bits = np.zeros(len(ids))
 
     def work(batch: list[int]) -> None:
         texts, at, own = [], [], []
-        for row, place in (places[k] for k in batch):
+        for row, index in (positions[k] for k in batch):
             text = ids[row].tolist()
-            own.append(text[place])
-            text[place] = mask
+            own.append(text[index])
+            text[index] = mask
             texts.append([*around.before, *text, *around.after])
-            at.append(len(around.before) + place)
+            at.append(len(around.before) + index)
         tokens, attended = padded(texts, model.device)
         logits = model.model(input_ids=tokens, attention_mask=attended).logits
         chosen = logits[torch.arange(len(at)), torch.tensor(at)].float().log_softmax(1)
-        found = -chosen[torch.arange(len(own)), torch.tensor(own)].double().cpu().numpy()
-        np.add.at(bits, [places[k][0] for k in batch], found / math.log(2))
+        result = -chosen[torch.arange(len(own)), torch.tensor(own)].double().cpu().numpy()
+        np.add.at(bits, [positions[k][0] for k in batch], result / math.log(2))
 
     with torch.inference_mode():
-        lengths = [len(ids[row]) + len(around) for row, _ in places]
+        lengths = [len(ids[row]) + len(around) for row, _ in positions]
         in_batches(lengths, batch_budget(model.device, batch_tokens), work, "masked tokens")
     if not np.isfinite(bits).all():
         name = names[int(np.flatnonzero(~np.isfinite(bits))[0])]

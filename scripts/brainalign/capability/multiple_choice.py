@@ -34,16 +34,16 @@ def question_set(questions: pd.DataFrame, task: Task) -> QuestionSet:
         raise InputError(
             f"subject {subject}: {len(dev)} questions of split dev, too few for {task.shots} shots"
         )
-    put, header = instructeval_choice, instructeval_header(subject)
+    prompts, header = instructeval_choice, instructeval_header(subject)
     if task.scoring == "loglikelihood-text":
-        put, header = cloze, cloze_header(subject)
+        prompts, header = cloze, cloze_header(subject)
     rows = questions[questions["split"] == "test"].to_dict("records")
     shots = dev.head(task.shots).to_dict("records")
     return QuestionSet(
         header,
-        tuple(put(row["question"], row["choices"], row["gold"]) for row in shots),
+        tuple(prompts(row["question"], row["choices"], row["gold"]) for row in shots),
         tuple(rows),
-        tuple(put(row["question"], row["choices"], row["gold"]) for row in rows),
+        tuple(prompts(row["question"], row["choices"], row["gold"]) for row in rows),
     )
 
 
@@ -82,14 +82,14 @@ def loglikelihoods(
         texts = [continuations[row][choice] for row, choice in part]
         width = max(map(len, texts)) - 1
         ids = torch.zeros(len(part), width, dtype=torch.long, device=context.mask.device)
-        for place, text in enumerate(texts):
-            ids[place, : len(text) - 1] = torch.tensor(list(text[:-1]))
+        for index, text in enumerate(texts):
+            ids[index, : len(text) - 1] = torch.tensor(list(text[:-1]))
         rows = torch.tensor([row for row, _ in part])
         logits, _ = context.select(rows).read(ids)
         further = torch.log_softmax(logits, dim=-1)
-        for place, (row, choice) in enumerate(part):
-            rest = torch.tensor(list(texts[place][1:]), device=further.device)
-            values = further[place, : len(rest)].gather(1, rest[:, None])
+        for index, (row, choice) in enumerate(part):
+            rest = torch.tensor(list(texts[index][1:]), device=further.device)
+            values = further[index, : len(rest)].gather(1, rest[:, None])
             sums[row][choice] += float(values.sum())
     return sums
 

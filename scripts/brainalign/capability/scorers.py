@@ -36,7 +36,7 @@ class Scorer(Protocol):
         """What a record says of the answer, one per row of the context."""
 
 
-def scorer(model: LanguageModel, task: Task, prompter: Prompter) -> Scorer:
+def make_scorer(model: LanguageModel, task: Task, prompter: Prompter) -> Scorer:
     """The way that a task asks for."""
     if task.scoring.startswith("loglikelihood"):
         return Likeliest(task, prompter)
@@ -125,5 +125,5 @@ class Written:
 
 def _opening(prompt: Prompt) -> str:
     """The mark of reasoning that a chat template begins the reply with, or nothing."""
-    found = re.search(rf"(?:{OPENED.pattern})\s*$", prompt.text, re.I)
-    return found[0] if found else ""
+    result = re.search(rf"(?:{OPENED.pattern})\s*$", prompt.text, re.I)
+    return result[0] if result else ""

@@ -123,15 +123,15 @@ def _open(record: Record) -> xr.Dataset:
 
 def _values(dataset: xr.Dataset, target_dimension: str, where: str) -> np.ndarray:
     wanted = {ROWS, target_dimension}
-    found = [name for name, v in dataset.variables.items() if set(v.dims) == wanted]
-    if "data" in found:
-        found = ["data"]
-    if len(found) != 1:
+    result = [name for name, v in dataset.variables.items() if set(v.dims) == wanted]
+    if "data" in result:
+        result = ["data"]
+    if len(result) != 1:
         has = ", ".join(f"{name} {v.dims}" for name, v in dataset.data_vars.items())
         raise InputError(
             f"{where}: no single array over {ROWS} and {target_dimension}; it has {has or 'none'}"
         )
-    array = dataset.variables[found[0]].transpose(ROWS, target_dimension).values
+    array = dataset.variables[result[0]].transpose(ROWS, target_dimension).values
     if not np.issubdtype(array.dtype, np.floating):
         raise InputError(f"{where}: values are {array.dtype}, expected floating point")
     if not np.isfinite(array).any():
@@ -167,7 +167,7 @@ def _plain(values: np.ndarray, where: str) -> np.ndarray:
             )
         except UnicodeDecodeError as error:
             raise InputError(f"{where}: not UTF-8 ({error})") from error
-    whole = values.dtype.kind in "iu" or (
+    overall = values.dtype.kind in "iu" or (
         values.dtype.kind == "f" and np.isfinite(values).all() and (values % 1 == 0).all()
     )
-    return values.astype(np.int64) if whole else values
+    return values.astype(np.int64) if overall else values

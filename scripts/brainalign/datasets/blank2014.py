@@ -92,8 +92,8 @@ def read(records: Sequence[Record], source: Blank2014) -> Prepared:
         "fragments may cut words and sentences; blanks at their ends are removed",
         "source_row is the row of the file",
     ]
-    places = rows[["story", "sentence", "part"]].astype(str).agg(".".join, axis=1)
-    moved = int((places != rows["stimulus_id"].astype(str)).sum())
+    positions = rows[["story", "sentence", "part"]].astype(str).agg(".".join, axis=1)
+    moved = int((positions != rows["stimulus_id"].astype(str)).sum())
     if moved:
         # Responses go with the ids: texts that have moved against them belong to other scans.
         notes.append(

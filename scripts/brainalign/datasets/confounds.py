@@ -89,17 +89,17 @@ def _components(about: Mapping[str, Any], where: str) -> list[str]:
     """The first components of each tissue, by number, of those that fMRIPrep kept."""
     names = []
     for tissue in TISSUES:
-        found = [
+        result = [
             name
             for name, entry in about.items()
             if isinstance(entry, dict)
             and (entry.get("Method"), entry.get("Mask")) == ("aCompCor", tissue)
             and entry.get("Retained")
         ]
-        if not found:
+        if not result:
             raise InputError(f"{where}: no component of aCompCor in {tissue}")
-        number = {name: int(re.sub(r"\D", "", name) or 0) for name in found}
-        names += sorted(found, key=number.__getitem__)[:COMPONENTS]
+        number = {name: int(re.sub(r"\D", "", name) or 0) for name in result}
+        names += sorted(result, key=number.__getitem__)[:COMPONENTS]
     return names
 
 

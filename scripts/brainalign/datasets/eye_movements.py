@@ -34,11 +34,11 @@ def word_measures(words: np.ndarray, durations: np.ndarray, n_words: int) -> dic
         fixated; defined for words with a first pass.
     `regression-in` : 1 if the eyes came to the word from a later one; defined for every word.
     """
-    found = {name: np.full(n_words, np.nan) for name in MEASURES}
-    found["skipping"] = np.ones(n_words)
-    found["regression-in"] = np.zeros(n_words)
+    result = {name: np.full(n_words, np.nan) for name in MEASURES}
+    result["skipping"] = np.ones(n_words)
+    result["regression-in"] = np.zeros(n_words)
     if not len(words):
-        return found
+        return result
     furthest = np.maximum.accumulate(words)
     before = np.concatenate([[-1], furthest[:-1]])
     for start in np.flatnonzero(words > before):  # the beginning of each first pass
@@ -47,13 +47,13 @@ def word_measures(words: np.ndarray, durations: np.ndarray, n_words: int) -> dic
         passed = beyond[0] if beyond.size else len(words)
         away = np.flatnonzero(words[start:] != word)
         left = start + away[0] if away.size else len(words)
-        found["first-fixation"][word] = durations[start]
-        found["gaze"][word] = durations[start:left].sum()
-        found["go-past"][word] = durations[start:passed].sum()
-        found["skipping"][word] = 0
-        found["regression-out"][word] = float((words[start:passed] < word).any())
+        result["first-fixation"][word] = durations[start]
+        result["gaze"][word] = durations[start:left].sum()
+        result["go-past"][word] = durations[start:passed].sum()
+        result["skipping"][word] = 0
+        result["regression-out"][word] = float((words[start:passed] < word).any())
     total = np.bincount(words, durations, minlength=n_words)
     fixated = np.bincount(words, minlength=n_words) > 0
-    found["total"][fixated] = total[fixated]
-    found["regression-in"][words[1:][words[1:] < words[:-1]]] = 1
-    return found
+    result["total"][fixated] = total[fixated]
+    result["regression-in"][words[1:][words[1:] < words[:-1]]] = 1
+    return result

@@ -143,14 +143,14 @@ def published_fit(records: Sequence[Record]) -> dict[str, float]:
     record = _ending(records, FIT)
     printed = text(record)
     number = r"([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)"
-    found = {
+    result = {
         name: re.search(rf"{re.escape(label)}\s+{number}", printed)
         for name, label in PRINTED.items()
     }
-    missing = [PRINTED[name] for name, match in found.items() if match is None]
+    missing = [PRINTED[name] for name, match in result.items() if match is None]
     if missing:
         raise InputError(f"{record.path}: no number after {missing[0]!r}")
-    return {name: float(match[1]) for name, match in found.items() if match}
+    return {name: float(match[1]) for name, match in result.items() if match}
 
 
 def _ending(records: Sequence[Record], end: str) -> Record:

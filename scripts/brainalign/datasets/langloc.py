@@ -35,8 +35,8 @@ def read(records: Sequence[Record], source: Langloc) -> Prepared:
     for record in records:
         own = list(_strings(record))
         for name, is_sentence in IS_SENTENCE.items():
-            found = sum(sentence == is_sentence for _, sentence in own)
-            expect(found, STRINGS, record.path, f"number of strings of condition {name}")
+            result = sum(sentence == is_sentence for _, sentence in own)
+            expect(result, STRINGS, record.path, f"number of strings of condition {name}")
         stem = record.name.split("/")[-1].removesuffix(".csv").removeprefix("langloc_fmri_")
         strings += [(f"{stem}-{i:02d}", *one) for i, one in enumerate(own, start=1)]
     ids, texts, sentences = zip(*strings, strict=True)

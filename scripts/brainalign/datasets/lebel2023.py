@@ -79,8 +79,8 @@ def read(records: Sequence[Record], source: Lebel2023) -> Prepared:
             if n != sizes[first]:
                 raise InputError(f"{where}: {n} voxels, but {first} has {sizes[first]}")
         scans += [scan for scan, _ in own]
-        place = needed(files, _mask(subject), "the mask") if source.places else None
-        targets[subject] = _targets(place, sizes[first], first)
+        index = needed(files, _mask(subject), "the mask") if source.places else None
+        targets[subject] = _targets(index, sizes[first], first)
     stimuli, responses, left = one_clock(
         stories, scans, targets, TR, padding=(CUT, CUT), held_out=source.test
     )
@@ -118,12 +118,12 @@ def _mask(subject: str) -> str:
 
 
 def _story(record: Record, name: str) -> Story:
-    found = tiers(text(record), record.path)
-    named = [one for one in found if one.name.lower().startswith("word")]
-    if not named and len(found) != TIERS:
-        names = ", ".join(one.name for one in found) or "none"
+    result = tiers(text(record), record.path)
+    named = [one for one in result if one.name.lower().startswith("word")]
+    if not named and len(result) != TIERS:
+        names = ", ".join(one.name for one in result) or "none"
         raise InputError(f"{record.path}: no tier of words; its tiers are: {names}")
-    tier = named[0] if named else found[-1]
+    tier = named[0] if named else result[-1]
     words = [
         (label.lower(), start, end)
         for start, end, label in tier.intervals
@@ -140,7 +140,7 @@ def _scans(record: Record, subject: str, story: str) -> list[tuple[Scan, int]]:
         if name is None:
             raise InputError(f"{record.path}: no array {' or '.join(VALUES)}; it has {list(file)}")
         shape, kind = file[name].shape, file[name].dtype.kind
-        whole = next((file[other].shape[0] for other in VALUES if other in file), None)
+        mean_volumes = next((file[other].shape[0] for other in VALUES if other in file), None)
     dimensions = 3 if name == REPEATS else 2
     if len(shape) != dimensions or kind != "f" or 0 in shape:
         raise InputError(
@@ -148,10 +148,10 @@ def _scans(record: Record, subject: str, story: str) -> list[tuple[Scan, int]]:
             f"[{'repeat, ' if name == REPEATS else ''}volume, voxel]"
         )
     volumes, voxels = shape[-2:]
-    if whole not in (None, volumes):
+    if mean_volumes not in (None, volumes):
         raise InputError(
-            f"{record.path}: repeats of {volumes} volumes, but their mean has {whole}: repeats of "
-            f"story {story} are of different length"
+            f"{record.path}: repeats of {volumes} volumes, but their mean has {mean_volumes}: "
+            f"repeats of story {story} are of different length"
         )
 
     def reading(index: tuple[int, ...]) -> Callable[[], np.ndarray]:

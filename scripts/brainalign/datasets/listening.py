@@ -386,8 +386,11 @@ def _dataset(
         "run": ("volume", np.repeat(list(rows), [n for _, n, _ in rows.values()]).tolist()),
     }
     for name in next(iter(targets.values())).places:
-        places = np.concatenate([one.places[name] for one in targets.values()])[usable]
-        coordinates[name] = ("target", places.tolist() if places.dtype.kind == "U" else places)
+        positions = np.concatenate([one.places[name] for one in targets.values()])[usable]
+        coordinates[name] = (
+            "target",
+            positions.tolist() if positions.dtype.kind == "U" else positions,
+        )
     grids = {s: one.grid for s, one in targets.items() if one.grid is not None}
     attributes = {
         "affine": json.dumps({s: one.affine.tolist() for s, one in grids.items()}),

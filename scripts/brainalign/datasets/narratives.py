@@ -257,14 +257,14 @@ def _printed(words: pd.DataFrame, transcript: Record, where: str) -> pd.DataFram
     begins = [0, *token[first[1:]].tolist()]
     ends = [*begins[1:], len(tokens)]
     shown = [" ".join(tokens[a:b]) for a, b in zip(begins, ends, strict=True)]
-    sentence, place = sentences(shown)
+    sentence, index = sentences(shown)
     return pd.DataFrame(
         {
             "text": shown,
             "onset": words["onset"].to_numpy()[first],
             "offset": words["offset"].to_numpy()[last],
             "sentence_id": sentence,
-            "word_in_sentence": place,
+            "word_in_sentence": index,
         }
     )
 

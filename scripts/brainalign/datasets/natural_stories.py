@@ -125,10 +125,10 @@ def _stimuli(words: pd.DataFrame, where: str) -> pd.DataFrame:
     shown = words["word"].tolist()
     if "" in shown:
         raise InputError(f"{where}: row {shown.index('')}: the word is empty")
-    sentence, place = sentences(shown)
+    sentence, index = sentences(shown)
     story = words["item"].map(lambda item: f"story{item:02d}")
     ids = [f"{item:02d}.{zone:04d}" for item, zone in order]
-    return word_stimuli(ids, shown, story, words["zone"], sentence, place)
+    return word_stimuli(ids, shown, story, words["zone"], sentence, index)
 
 
 def _means(words: pd.DataFrame, record: Record) -> dict[str, np.ndarray]:
@@ -177,12 +177,12 @@ def _each(words: pd.DataFrame, record: Record) -> tuple[np.ndarray, list[str]]:
         )
     check_milliseconds(times, record.path)
     wide = table.assign(RT=times).pivot(index=["item", "zone"], columns="WorkerId", values="RT")
-    places = pd.MultiIndex.from_frame(words[["item", "zone"]])
-    strange = wide.index.difference(places)
+    positions = pd.MultiIndex.from_frame(words[["item", "zone"]])
+    strange = wide.index.difference(positions)
     if len(strange):
         item, zone = strange[0]
         raise InputError(f"{record.path}: story {item} has no word {zone}")
-    wide = wide.reindex(places).sort_index(axis=1)
+    wide = wide.reindex(positions).sort_index(axis=1)
     return wide.to_numpy(float), [str(reader) for reader in wide.columns]
 
 

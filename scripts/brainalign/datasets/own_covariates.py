@@ -49,8 +49,8 @@ def with_covariates(stimuli: pd.DataFrame, findings: Findings) -> pd.DataFrame:
 
 
 def _with_sentences(group: pd.DataFrame) -> pd.DataFrame:
-    sentence, place = sentences(group["text"].tolist())
-    return group.assign(sentence_id=sentence, word_in_sentence=place)
+    sentence, index = sentences(group["text"].tolist())
+    return group.assign(sentence_id=sentence, word_in_sentence=index)
 
 
 def _numbered(stimuli: pd.DataFrame) -> pd.Series:

@@ -33,11 +33,13 @@ def read_targets(where: str, content: bytes, kind: str | None, findings: Finding
     """
     table, rows = read_table(content, where, TARGETS, findings)
     require(table, ["subject"], where)
-    whole = "region" not in table
-    if whole:
+    overall = "region" not in table
+    if overall:
         table["region"] = REGION[str(kind)]
     if "target_id" not in table:
-        table["target_id"] = table["subject"] if whole else table["subject"] + "." + table["region"]
+        table["target_id"] = (
+            table["subject"] if overall else table["subject"] + "." + table["region"]
+        )
     for name in ("target_id", "subject", "region"):
         table[name] = table[name].map(without_edges, na_action="ignore")
         empty = np.flatnonzero(table[name].isna() | (table[name] == ""))
@@ -114,18 +116,18 @@ def in_order(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) -> xr.Dat
             )
         return responses.assign_coords(stimulus_id=("stimulus", known))
     ids = responses["stimulus_id"].values.tolist()
-    places = {name: place for place, name in enumerate(ids)}
+    positions = {name: index for index, name in enumerate(ids)}
     strange = [name for name in ids if name not in set(known)]
     if strange:
-        row = responses["file_row"].values[places[strange[0]]].max()
+        row = responses["file_row"].values[positions[strange[0]]].max()
         raise InputError(
             f"{where}: row {row}: stimulus_id {strange[0]!r} is not in the table of stimuli "
             f"({len(strange)} such)"
         )
-    absent = [name for name in known if name not in places]
+    absent = [name for name in known if name not in positions]
     if absent:
         raise InputError(
             f"{where}: no row of stimulus {absent[0]!r} ({len(absent)} of {len(known)} stimuli "
             "have none)"
         )
-    return responses.isel(stimulus=[places[name] for name in known])
+    return responses.isel(stimulus=[positions[name] for name in known])

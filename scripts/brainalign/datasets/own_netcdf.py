@@ -35,8 +35,8 @@ def read(content: bytes, where: str, findings: Findings) -> xr.Dataset:
     # A damaged file makes the HDF5 layer fail in many ways; all mean the same.
     except Exception as error:
         kind = next((said for mark, said in _SIGNATURES.items() if content.startswith(mark)), None)
-        found = f"{kind}; docs/adding-a-dataset.md shows how to write one" if kind else error
-        raise InputError(f"{where}: not a whole netCDF-4 file ({found})") from error
+        result = f"{kind}; docs/adding-a-dataset.md shows how to write one" if kind else error
+        raise InputError(f"{where}: not a whole netCDF-4 file ({result})") from error
     responses.attrs = {str(k): scalar(v, where, k) for k, v in responses.attrs.items()}
     for name in [name for name in NAMES if name in responses.variables]:
         names = [_name(value, f"{where}: coordinate {name}[{i}]")

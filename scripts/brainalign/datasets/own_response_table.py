@@ -111,14 +111,14 @@ def _long(
     else:
         table["region"] = REGION[str(source.kind)]
         key = table["subject"]
-    places: dict[tuple[str, str], int] = {}
-    for row, place in zip(rows, zip(table["stimulus_id"], key, strict=True), strict=True):
-        if place in places:
+    positions: dict[tuple[str, str], int] = {}
+    for row, index in zip(rows, zip(table["stimulus_id"], key, strict=True), strict=True):
+        if index in positions:
             raise InputError(
-                f"{where}: row {row}: a second response of {place[1]} to stimulus {place[0]!r}; "
-                f"the first is in row {places[place]}"
+                f"{where}: row {row}: a second response of {index[1]} to stimulus {index[0]!r}; "
+                f"the first is in row {positions[index]}"
             )
-        places[place] = row
+        positions[index] = row
     ids, targets = table["stimulus_id"].unique(), table.assign(target_id=key)
     targets = targets.drop_duplicates("target_id")[["target_id", "subject", "region"]]
     at = (

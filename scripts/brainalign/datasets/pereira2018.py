@@ -70,8 +70,8 @@ def read(records: Sequence[Record], source: Pereira2018) -> Prepared:
     name = f"{experiment}sentences"
     rows = assembly.rows[assembly.rows["experiment"] == name].reset_index(names="place")
     if rows.empty:
-        found = ", ".join(sorted(set(assembly.rows["experiment"].astype(str))))
-        raise InputError(f"{record.path}: experiment {name} is not in it; it has {found}")
+        result = ", ".join(sorted(set(assembly.rows["experiment"].astype(str))))
+        raise InputError(f"{record.path}: experiment {name} is not in it; it has {result}")
     values = assembly.values[rows.pop("place").to_numpy()]
     missing = np.isnan(values)
     absent, partial = missing.all(axis=0), missing.any(axis=0) & ~missing.all(axis=0)

@@ -92,10 +92,10 @@ def same_words(words: list[str], stimuli: pd.DataFrame, where: str) -> None:
         words.
     """
     expected = stimuli["text"].tolist()
-    for index, (found, shown) in enumerate(zip(words, expected, strict=False)):
-        if found != shown:
+    for index, (result, shown) in enumerate(zip(words, expected, strict=False)):
+        if result != shown:
             raise InputError(
-                f"{where}: {_position(stimuli.iloc[index])} is {found!r}, expected {shown!r}: the "
+                f"{where}: {_position(stimuli.iloc[index])} is {result!r}, expected {shown!r}: the "
                 "table is of another text, another order or another tokenisation"
             )
     if len(words) != len(expected):

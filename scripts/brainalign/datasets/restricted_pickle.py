@@ -90,16 +90,16 @@ def load_object(data: bytes, where: str) -> Any:
         raise InputError(f"{where}: {dtype} of shape {shape}, expected one object (shape ())")
     try:
         _check_memo(data[stream.tell() :])
-        whole = _built(_Unpickler(stream, encoding="latin1").load())
+        overall = _built(_Unpickler(stream, encoding="latin1").load())
     except pickle.UnpicklingError as error:
         raise InputError(f"{where}: its pickle is refused or damaged: {error}") from error
     # A damaged pickle fails in as many ways as there are opcodes.
     except Exception as error:
         message = f"{type(error).__name__}: {error}"
         raise InputError(f"{where}: its pickle is damaged ({message})") from error
-    if not isinstance(whole, np.ndarray) or whole.shape != ():
-        raise InputError(f"{where}: its pickle holds a {type(whole).__name__}, not one object")
-    return whole.item()
+    if not isinstance(overall, np.ndarray) or overall.shape != ():
+        raise InputError(f"{where}: its pickle holds a {type(overall).__name__}, not one object")
+    return overall.item()
 
 
 def _check_memo(pickled: bytes) -> None:
@@ -107,25 +107,25 @@ def _check_memo(pickled: bytes) -> None:
 
     Every remembered object takes at least a byte, and they are numbered from 0.
     """
-    for opcode, argument, place in pickletools.genops(pickled):
+    for opcode, argument, index in pickletools.genops(pickled):
         remembers = opcode.name in ("PUT", "BINPUT", "LONG_BINPUT")
         if remembers and int(argument or 0) > len(pickled):
             raise pickle.UnpicklingError(
-                f"byte {place} remembers an object as number {argument}, of {len(pickled)} bytes"
+                f"byte {index} remembers an object as number {argument}, of {len(pickled)} bytes"
             )
 
 
-def _built(found: Any) -> Any:
+def _built(result: Any) -> Any:
     """Records turned into arrays, through dicts, lists and tuples; plain values as they are."""
-    if isinstance(found, _Array):
-        return _array(found)
-    if isinstance(found, dict):
-        return {_built(key): _built(value) for key, value in found.items()}
-    if isinstance(found, list | tuple):
-        return type(found)(_built(entry) for entry in found)
-    if found is None or isinstance(found, str | bytes | bool | int | float):
-        return found
-    raise pickle.UnpicklingError(f"a {type(found).__name__} where plain values are expected")
+    if isinstance(result, _Array):
+        return _array(result)
+    if isinstance(result, dict):
+        return {_built(key): _built(value) for key, value in result.items()}
+    if isinstance(result, list | tuple):
+        return type(result)(_built(entry) for entry in result)
+    if result is None or isinstance(result, str | bytes | bool | int | float):
+        return result
+    raise pickle.UnpicklingError(f"a {type(result).__name__} where plain values are expected")
 
 
 def _array(record: _Array) -> np.ndarray:
@@ -134,8 +134,8 @@ def _array(record: _Array) -> np.ndarray:
         raise pickle.UnpicklingError("an array that numpy would not have written so")
     if dtype.code in ("O8", "O4", "O"):
         values = np.empty(len(raw), dtype=object)
-        for place, entry in enumerate(raw):
-            values[place] = _built(entry)
+        for index, entry in enumerate(raw):
+            values[index] = _built(entry)
     elif dtype.code == "b1":
         data = np.frombuffer(raw.encode("latin1") if isinstance(raw, str) else raw, np.uint8)
         if (data > 1).any():

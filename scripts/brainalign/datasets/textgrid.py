@@ -35,19 +35,19 @@ def tiers(textgrid: str, where: str) -> list[Tier]:
     read.number()
     read.number()
     read.flag()
-    found = []
+    result = []
     for _ in range(read.count()):
         kind, name = read.text(), read.text()
         _, end, n = read.number(), read.number(), read.count()
         if kind == INTERVALS:
-            found.append(Tier(name, end, _intervals(read, n, f"{where}: tier {name}")))
+            result.append(Tier(name, end, _intervals(read, n, f"{where}: tier {name}")))
         elif kind == POINTS:
             for _ in range(n):
                 read.number()
                 read.text()
         else:
             raise InputError(f"{where}: tier {name} is a {kind!r}, expected {INTERVALS}")
-    return found
+    return result
 
 
 def _intervals(read: "_Tokens", n: int, where: str) -> tuple[tuple[float, float, str], ...]:

@@ -221,7 +221,7 @@ def _stimuli(
     volume = np.searchsorted(times, word_times, side="left") - 1
     if (volume < 0).any():
         raise InputError(f"{record.path}: word 0 comes before the first volume")
-    sentence, place = sentences(words)
+    sentence, index = sentences(words)
     stimuli = pd.DataFrame(
         {
             "stimulus_id": [f"wehbe.{i + 1:04d}" for i in range(WORDS)],
@@ -236,6 +236,6 @@ def _stimuli(
     )
     stimuli["offset"] = np.minimum(stimuli["offset"], stimuli["onset"] + 0.5)
     stimuli = pd.concat([stimuli, covariates(words)], axis=1).assign(
-        sentence_id=sentence, word_in_sentence=place
+        sentence_id=sentence, word_in_sentence=index
     )
     return stimuli, sum(a != b for a, b in zip(shown, words, strict=True))

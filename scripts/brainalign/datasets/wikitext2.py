@@ -28,8 +28,10 @@ def read(records: Sequence[Record]) -> list[str]:
     InputError : no article begins in the file.
     """
     (record,) = records
-    whole = text(record)
-    starts = [match.start() for match in TITLE.finditer(whole)]
+    content = text(record)
+    starts = [match.start() for match in TITLE.finditer(content)]
     if not starts:
         raise InputError(f"{record.path}: no article title (' = Title = ') in it")
-    return [whole[a:b].strip("\n") for a, b in zip(starts, [*starts[1:], len(whole)], strict=True)]
+    return [
+        content[a:b].strip("\n") for a, b in zip(starts, [*starts[1:], len(content)], strict=True)
+    ]

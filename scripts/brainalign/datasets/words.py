@@ -99,13 +99,13 @@ def sentences(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     next word is in lower case (direct speech goes on) or the word is "Mr."; the rule of
     Brain-Score's Futrell2018 packaging, which finds 481 sentences in Natural Stories.
     """
-    sentence, place = np.empty(len(words), np.int64), np.empty(len(words), np.int64)
+    sentence, index = np.empty(len(words), np.int64), np.empty(len(words), np.int64)
     current, within = 1, 0
     for i, word in enumerate(words):
         within += 1
-        sentence[i], place[i] = current, within
+        sentence[i], index[i] = current, within
         following = words[i + 1] if i + 1 < len(words) else None
         ends = word.rstrip('"”').endswith(SENTENCE_ENDS) and word != "Mr."
         if ends and following is not None and not following.islower():
             current, within = current + 1, 0
-    return sentence, place
+    return sentence, index

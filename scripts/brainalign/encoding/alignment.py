@@ -265,16 +265,16 @@ def _report(name: str, index: int, n_layers: int, table: pd.DataFrame) -> None:
 
 def _warn(layers: pd.DataFrame) -> None:
     """Say once for all layers what of a table should be looked at."""
-    whole = overall(layers)
-    undefined, n = whole["n_undefined"], len(whole)
+    all_regions = overall(layers)
+    undefined, n = all_regions["n_undefined"], len(all_regions)
     if undefined.any():
         LOG.warning("up to %d targets have no r in some fold", undefined.max())
-    whole_layers = whole[whole["reduction"].str.startswith("none")]
+    whole_layers = all_regions[all_regions["reduction"].str.startswith("none")]
     if len(whole_layers):
         why = whole_layers["reduction"].iloc[0].removeprefix("none: ")
         LOG.warning("%d of %d layers are not reduced: %s", len(whole_layers), n, why)
     # Targets that are predicted by nothing take the highest alpha on any grid.
-    lowest = whole.loc[whole["alpha_at_lowest"] > AT_LOWEST, "alpha_at_lowest"]
+    lowest = all_regions.loc[all_regions["alpha_at_lowest"] > AT_LOWEST, "alpha_at_lowest"]
     if len(lowest):
         LOG.warning(
             "the lowest alpha of the grid is chosen in %d of %d layers for over %.0f %% of the "

@@ -97,9 +97,9 @@ class Search:
                     continue
                 prediction, _ = fit.predict_with(train, xp.argmin(losses, axis=0))
                 baseline = xp.mean(train, axis=0) * float(ridge.intercept)
-                found = fetch(agreement(prediction, test, baseline).r2)
+                result = fetch(agreement(prediction, test, baseline).r2)
                 self.loss[block] = np.where(better, least, self.loss[block])
-                self.r2[block] = np.where(better, found, self.r2[block])
+                self.r2[block] = np.where(better, result, self.r2[block])
 
 
 def banded_r2(

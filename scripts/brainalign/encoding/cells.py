@@ -24,10 +24,10 @@ class Cell(NamedTuple):
 
 def cells(responses: Responses, benchmark: Benchmark) -> list[Cell]:
     """The cells of a benchmark; a fold of which a subject missed too much has none of it."""
-    found = []
+    result = []
     for part in responses.parts:
         for fold, split in enumerate(benchmark.splits):
             rows = benchmark.presented(split, part.missed)
             if rows is not None:
-                found.append(Cell(fold, part.columns, part.responses, rows, part.missed))
-    return found
+                result.append(Cell(fold, part.columns, part.responses, rows, part.missed))
+    return result

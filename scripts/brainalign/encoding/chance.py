@@ -87,8 +87,8 @@ def check_chance(responses: Responses, benchmark: Benchmark) -> None:
         return
     of_targets: dict[bytes, list[float]] = {}
     for cell in cells(responses, benchmark):
-        found = arrangements(chance.method, _stretches(cell, benchmark), chance.block)
-        of_targets.setdefault(cell.columns.tobytes(), []).append(found)
+        result = arrangements(chance.method, _stretches(cell, benchmark), chance.block)
+        of_targets.setdefault(cell.columns.tobytes(), []).append(result)
     # Folds have surrogates of their own under `test`, and the same ones under `refit`.
     least = min(
         prod(each) if chance.distribution == "test" else each[0] for each in of_targets.values()
@@ -169,10 +169,10 @@ def _tested(features: Features, cell: Cell, benchmark: Benchmark) -> np.ndarray:
         prediction, _ = fit.predict(train)
         test = test - array_namespace(test).mean(test, axis=0)
         sums = agreement(prediction, test, 0.0 * test[0, :]).sums
-        for place, drawn in zip(r, chain([test], (draw(test) for draw in draws)), strict=True):
+        for index, drawn in zip(r, chain([test], (draw(test) for draw in draws)), strict=True):
             covariance = column_products(prediction.values, drawn)
-            found = correlation(sums._replace(covariance=covariance), benchmark.epsilon)
-            place[block] = fetch(found)
+            result = correlation(sums._replace(covariance=covariance), benchmark.epsilon)
+            index[block] = fetch(result)
     return r
 
 

@@ -54,7 +54,7 @@ def agreements(
     targets = {s: responses.only(which) for s, which in own.items()}
     drawn = {s: _pairs([other for other in own if other != s], pairs, random) for s in own}
     shape = (len(benchmark.splits), responses.measured.size)
-    found = Agreements(np.full(shape, np.nan), np.full(shape, np.nan))
+    result = Agreements(np.full(shape, np.nan), np.full(shape, np.nan))
     for fold, split in enumerate(benchmark.splits):
         spaces = {s: Space(targets[s], split) for s in own}
         halves = [part.train for part in _inside(benchmark, split.train, 2)]
@@ -77,11 +77,11 @@ def agreements(
                     responding += [pearson(p, test) for p in (first, second)]
                     agreed = pearson(first, second)
                     predicting.append(np.nan_to_num(agreed))  # a constant agrees with nothing
-            found.response[fold, which] = np.mean(responding, axis=0)
-            found.prediction[fold, which] = np.mean(predicting, axis=0)
+            result.response[fold, which] = np.mean(responding, axis=0)
+            result.prediction[fold, which] = np.mean(predicting, axis=0)
         LOG.info("fold %d/%d: %d subjects", fold + 1, len(benchmark.splits), len(own))
-    missing = ~responses.measured | np.isnan(found.response)
-    return Agreements(*(np.where(missing, np.nan, values) for values in found))
+    missing = ~responses.measured | np.isnan(result.response)
+    return Agreements(*(np.where(missing, np.nan, values) for values in result))
 
 
 def _pairs(others: list[str], pairs: int, random: np.random.Generator) -> list[Pair]:

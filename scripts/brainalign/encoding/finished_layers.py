@@ -65,10 +65,10 @@ class FinishedLayers:
             LOG.info("%s: scored by a job that was stopped", layer)
             return kept
         began = time.monotonic()
-        found = score()
+        result = score()
         if time.monotonic() - began >= WORTH_KEEPING:
-            self._write(layer, found)
-        return found
+            self._write(layer, result)
+        return result
 
     def _read(self, layer: str) -> LayerScores | None:
         """What was kept of a layer; None: nothing, of another job, or a damaged file."""
@@ -86,15 +86,15 @@ class FinishedLayers:
         scores = Scores(**{"alpha": None} | targets) if targets else None
         return LayerScores(pd.DataFrame(columns), tuple(arrays["inner"].tolist()), scores)
 
-    def _write(self, layer: str, found: LayerScores) -> None:
+    def _write(self, layer: str, result: LayerScores) -> None:
         arrays: dict[str, Any] = {
-            f"table.{name}": _array(found.table[name]) for name in found.table
+            f"table.{name}": _array(result.table[name]) for name in result.table
         }
-        if found.scores is not None:
-            values = {f.name: getattr(found.scores, f.name) for f in fields(Scores)}
+        if result.scores is not None:
+            values = {f.name: getattr(result.scores, f.name) for f in fields(Scores)}
             arrays |= {f"scores.{n}": array for n, array in values.items() if array is not None}
         with atomic_path(self._path(layer)) as temporary, temporary.open("wb") as file:
-            np.savez(file, key=np.array(self._key), inner=np.array(found.inner), **arrays)
+            np.savez(file, key=np.array(self._key), inner=np.array(result.inner), **arrays)
 
     def discard(self) -> None:
         """Remove the folder: the table is written."""

@@ -267,8 +267,8 @@ class ResponseMatrices:
         }
         sizes = {k: self.n_targets[k] - len(self.unmeasured[k]) for k in gone}
         anywhere = {k: [any(lost), *lost] for k, lost in gone.items()}
-        for place in range(1 + len(splits)):
-            yield ["missed in the fold"] * sum(sizes[k] for k in gone if anywhere[k][place])
+        for index in range(1 + len(splits)):
+            yield ["missed in the fold"] * sum(sizes[k] for k in gone if anywhere[k][index])
 
     def null(self, rows: Sequence[np.ndarray], splits: Sequence[Split], seed: int) -> np.ndarray:
         """The overall similarity [permutation] to features in another order of blocks of rows.

@@ -81,7 +81,7 @@ def blocks(parts: Sequence[slice], length: int | None) -> list[slice]:
     """
     if length is None:
         return list(parts)
-    found = []
+    result = []
     for part in parts:
         size = part.stop - part.start
         if size < length:
@@ -90,8 +90,8 @@ def blocks(parts: Sequence[slice], length: int | None) -> list[slice]:
                 "run; give a shorter block, or fewer folds"
             )
         edges = np.linspace(part.start, part.stop, size // length + 1).round().astype(int)
-        found += [slice(a, b) for a, b in pairwise(edges.tolist())]
-    return found
+        result += [slice(a, b) for a, b in pairwise(edges.tolist())]
+    return result
 
 
 def arrangements(method: Method, parts: Sequence[slice], block: int | None) -> float:

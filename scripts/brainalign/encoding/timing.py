@@ -219,12 +219,12 @@ def without_drift(
     for run in np.unique(runs):
         rows = np.flatnonzero(runs == run)
         time = volumes[rows] - volumes[rows[0]]
-        place = (time + 0.5) / (time[-1] + 1)
+        index = (time + 0.5) / (time[-1] + 1)
         if isinstance(detrend, Cosine):
             order = int(2 * (time[-1] + 1) * tr / detrend.cosine)
-            basis = np.cos(np.pi * np.arange(order + 1) * place[:, None])
+            basis = np.cos(np.pi * np.arange(order + 1) * index[:, None])
         else:
-            basis = np.polynomial.legendre.legvander(2 * place - 1, detrend)
+            basis = np.polynomial.legendre.legvander(2 * index - 1, detrend)
         weights = np.linalg.lstsq(basis, values[rows], rcond=None)[0]
         result[rows] = values[rows] - basis @ weights
     return result

@@ -9,15 +9,15 @@ TEMPLATE = re.compile(r"\{\{ snakemake\.wildcards\.(\w+) \}\}")
 def caption(path: str | Path, **wildcards: str) -> str:
     """A caption's reStructuredText, its rule's wildcards filled in."""
     text = Path(path).read_text(encoding="utf-8")
-    return TEMPLATE.sub(lambda found: wildcards[found[1]], text)
+    return TEMPLATE.sub(lambda result: wildcards[result[1]], text)
 
 
 def title(text: str) -> str:
     """The title of a caption: its first words in bold."""
-    found = re.match(r"\*\*(.+?)\.?\*\*", text, re.DOTALL)
-    if not found:
+    result = re.match(r"\*\*(.+?)\.?\*\*", text, re.DOTALL)
+    if not result:
         raise ValueError(f"a caption begins with a title in bold, this one with {text[:40]!r}")
-    return " ".join(found[1].split())
+    return " ".join(result[1].split())
 
 
 def as_html(text: str) -> str:

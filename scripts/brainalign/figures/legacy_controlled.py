@@ -51,13 +51,13 @@ def legacy_controlled(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
     so on); a `companion` has no other mode. Ranks count all models that have both
     scores, baselines and untrained twins included.
     """
-    whole = scores[(scores["region"] == "all") & ~scores["companion"]]
-    pairs = _pairs(whole)
-    order = model_order(whole)
+    overall = scores[(scores["region"] == "all") & ~scores["companion"]]
+    pairs = _pairs(overall)
+    order = model_order(overall)
     across = max(1, min(len(pairs), ACROSS))
     bands = max(1, -(-len(pairs) // across))
     dots, ranks = 0.6 + ROW * max(len(page.rows(order)), 4), 2.0
-    figure = sheet(PAGE, 0.9 + bands * (dots + ranks), bool(whole["simulated"].any()))
+    figure = sheet(PAGE, 0.9 + bands * (dots + ranks), bool(overall["simulated"].any()))
     heading(figure, page.title("The same score, legacy and controlled"))
     if not pairs:
         nothing(figure, "the study has no alignment benchmark")
@@ -65,9 +65,9 @@ def legacy_controlled(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
     grid = figure.subplots(2 * bands, across, squeeze=False, height_ratios=[dots, ranks] * bands)
     for axes in grid.flat:
         axes.set_axis_off()
-    markers = family_markers(whole)
-    for place, (dataset, names) in enumerate(pairs):
-        band, column = divmod(place, across)
+    markers = family_markers(overall)
+    for index, (dataset, names) in enumerate(pairs):
+        band, column = divmod(index, across)
         upper, lower = grid[2 * band, column], grid[2 * band + 1, column]
         upper.set_axis_on()
         missing = [mode for mode, name in zip(MODES, names, strict=True) if name is None]
@@ -75,7 +75,7 @@ def legacy_controlled(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
             panel(upper, dataset, f"\n{next(n for n in names if n)}")
             absent(upper, f"no {missing[0]} benchmark to compare with", 22)
             continue
-        wide = _both(whole, order, names)
+        wide = _both(overall, order, names)
         paired = wide.dropna(subset=list(MODES))
         lower.set_axis_on()
         rows = page.rows(wide)
@@ -86,7 +86,7 @@ def legacy_controlled(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
             "\n".join(
                 (
                     " and ".join(MODES), n_models(paired),
-                    *world(whole[whole["benchmark"].isin(names)]),
+                    *world(overall[overall["benchmark"].isin(names)]),
                 )
             ),
         )  # fmt: skip
@@ -99,42 +99,42 @@ def legacy_controlled(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
     return figure
 
 
-def _pairs(whole: pd.DataFrame) -> list[tuple[str, tuple[str | None, str | None]]]:
+def _pairs(overall: pd.DataFrame) -> list[tuple[str, tuple[str | None, str | None]]]:
     """Dataset → (legacy benchmark, controlled benchmark), as many as the longer list has."""
-    found = []
-    for dataset, rows in whole.groupby("dataset", sort=False):
+    computed = []
+    for dataset, rows in overall.groupby("dataset", sort=False):
         names = [rows.loc[rows["mode"] == mode, "benchmark"].unique() for mode in MODES]
-        found += [(str(dataset), pair) for pair in zip_longest(*names)]
-    return found
+        computed += [(str(dataset), pair) for pair in zip_longest(*names)]
+    return computed
 
 
 def _both(
-    whole: pd.DataFrame, order: pd.DataFrame, names: tuple[str | None, str | None]
+    overall: pd.DataFrame, order: pd.DataFrame, names: tuple[str | None, str | None]
 ) -> pd.DataFrame:
     """`order` with a column per mode: the model's r with that mode's benchmark."""
     wide = order.copy()
     for mode, name in zip(MODES, names, strict=True):
         wide[mode] = wide["model"].map(
-            whole.loc[whole["benchmark"] == name].set_index("model")["r"]
+            overall.loc[overall["benchmark"] == name].set_index("model")["r"]
         )
     return wide
 
 
 def _dumbbells(axes: Axes, wide: pd.DataFrame, markers: dict[str, str]) -> None:
     axes.axvline(0, color=INK, linewidth=0.5, zorder=0.5)
-    for place, row in enumerate(each(wide)):
+    for index, row in enumerate(each(wide)):
         shape, colour = marker(row, markers), COLOUR[str(row.role)]
-        if place % 2:
-            axes.axhspan(place - 0.5, place + 0.5, color=STRIPE, linewidth=0, zorder=0)
+        if index % 2:
+            axes.axhspan(index - 0.5, index + 0.5, color=STRIPE, linewidth=0, zorder=0)
         if pd.isna(row.legacy) and pd.isna(row.controlled):
             axes.text(
-                0.5, place, "no score", transform=axes.get_yaxis_transform(),
+                0.5, index, "no score", transform=axes.get_yaxis_transform(),
                 ha="center", va="center", color=MUTED,
             )  # fmt: skip
             continue
-        axes.hlines(place, row.legacy, row.controlled, color=colour, linewidth=1.1, alpha=0.5)
-        axes.plot(row.legacy, place, shape, mfc="white", mec=colour, mew=1, zorder=3)
-        axes.plot(row.controlled, place, shape, color=colour, zorder=3)
+        axes.hlines(index, row.legacy, row.controlled, color=colour, linewidth=1.1, alpha=0.5)
+        axes.plot(row.legacy, index, shape, mfc="white", mec=colour, mew=1, zorder=3)
+        axes.plot(row.controlled, index, shape, color=colour, zorder=3)
     axes.set_ylim(len(wide) - 0.4, -0.6)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
@@ -144,19 +144,23 @@ def _dumbbells(axes: Axes, wide: pd.DataFrame, markers: dict[str, str]) -> None:
 
 def _ranks(axes: Axes, wide: pd.DataFrame, markers: dict[str, str]) -> None:
     paired = wide.dropna(subset=list(MODES))
-    found = spearman(paired["legacy"].to_numpy(), paired["controlled"].to_numpy())
-    if found.note:
+    computed = spearman(paired["legacy"].to_numpy(), paired["controlled"].to_numpy())
+    if computed.note:
         panel(axes, "ranks")
-        absent(axes, found.note, 22)
+        absent(axes, computed.note, 22)
         return
     others = "\nwith baselines" * bool(paired["role"].isin(FEATURES).any())
-    panel(axes, "ranks", f"Spearman {r_text(found.r)}\n{p_text(found.p)}, N = {found.n}{others}")
-    places = paired[list(MODES)].rank(ascending=False)
+    panel(
+        axes,
+        "ranks",
+        f"Spearman {r_text(computed.r)}\n{p_text(computed.p)}, N = {computed.n}{others}",
+    )
+    positions = paired[list(MODES)].rank(ascending=False)
     last = len(paired) + 0.6
     axes.plot([0.4, last], [0.4, last], color=FAINT, linewidth=1, zorder=0)
-    for (_, row), (_, place) in zip(paired.iterrows(), places.iterrows(), strict=True):
+    for (_, row), (_, index) in zip(paired.iterrows(), positions.iterrows(), strict=True):
         axes.plot(
-            place["legacy"], place["controlled"], marker(row, markers), color=COLOUR[row["role"]],
+            index["legacy"], index["controlled"], marker(row, markers), color=COLOUR[row["role"]],
             alpha=0.85, markeredgewidth=0,
         )  # fmt: skip
     axes.set(xlim=(last, 0.4), ylim=(last, 0.4), xlabel="legacy rank", ylabel="controlled rank")

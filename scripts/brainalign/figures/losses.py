@@ -45,15 +45,15 @@ def losses(table: pd.DataFrame, page: Page = WHOLE) -> Figure:
         return figure
     markers = family_markers(table)
     grid = figure.subplots(bands, min(ACROSS, len(texts)), squeeze=False)
-    for place, axes in enumerate(grid.flat):
-        if place >= len(texts):
+    for index, axes in enumerate(grid.flat):
+        if index >= len(texts):
             axes.set_axis_off()
             continue
-        rows = table[table["text"] == texts[place]]
+        rows = table[table["text"] == texts[index]]
         _text(axes, rows, order, markers)
         page.span(axes, rows[["bits_per_byte"]])
         axes.set_xlim(left=0)
-        labels = list(order["label"]) if place % ACROSS == 0 else [""] * len(order)
+        labels = list(order["label"]) if index % ACROSS == 0 else [""] * len(order)
         axes.set_yticks(range(len(order)), labels)
         axes.set_xlabel("bits per byte")
     legend(figure, order["role"].unique(), page.markers(markers, order))
@@ -70,18 +70,18 @@ def _text(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, markers: dict[str
         f"{about}, {_range(tokens)} tokens in\n"
         f"windows of {_range(windows)}; the same in both modes",
     )  # fmt: skip
-    found = rows.set_index("model")["bits_per_byte"]
-    for place, model in enumerate(each(order)):
-        if place % 2:
-            axes.axhspan(place - 0.5, place + 0.5, color=STRIPE, linewidth=0, zorder=0)
-        loss = found.get(model.model)
+    result = rows.set_index("model")["bits_per_byte"]
+    for index, model in enumerate(each(order)):
+        if index % 2:
+            axes.axhspan(index - 0.5, index + 0.5, color=STRIPE, linewidth=0, zorder=0)
+        loss = result.get(model.model)
         if loss is None or pd.isna(loss):
-            axes.text(0.5, place, "no loss", transform=axes.get_yaxis_transform(), ha="center",
+            axes.text(0.5, index, "no loss", transform=axes.get_yaxis_transform(), ha="center",
                       va="center", color=MUTED)  # fmt: skip
             continue
         colour = COLOUR[str(model.role)]
-        axes.hlines(place, 0, loss, color=colour, linewidth=0.8, alpha=0.4)
-        axes.plot(loss, place, marker(model, markers), color=colour)
+        axes.hlines(index, 0, loss, color=colour, linewidth=0.8, alpha=0.4)
+        axes.plot(loss, index, marker(model, markers), color=colour)
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -54,12 +54,12 @@ def measured_published(table: pd.DataFrame) -> Figure:
         nothing(figure, "no model has a score both here and in the published tables")
         return figure
     grid = figure.subplots(bands, across, squeeze=False)
-    for place, axes in enumerate(grid.flat):
-        if place >= len(datasets):
+    for index, axes in enumerate(grid.flat):
+        if index >= len(datasets):
             axes.set_axis_off()
             continue
-        _dataset(axes, table[table["dataset"] == datasets[place]], models)
-        axes.set_yticks(range(len(models)), models if place % across == 0 else [""] * len(models))
+        _dataset(axes, table[table["dataset"] == datasets[index]], models)
+        axes.set_yticks(range(len(models)), models if index % across == 0 else [""] * len(models))
     figure.legend(handles=EXTRA, loc="outside lower left", ncols=2)
     return figure
 
@@ -73,19 +73,19 @@ def _dataset(axes: Axes, rows: pd.DataFrame, models: list[str]) -> None:
         axes, str(rows["dataset"].iloc[0]),
         ", ".join(["legacy", *world(rows), f"N = {counted(len(both), 'model')}"]) + f"\n{held}",
     )  # fmt: skip
-    found = rows.set_index("model")
-    for place, model in enumerate(models):
-        if place % 2:
-            axes.axhspan(place - 0.5, place + 0.5, color=STRIPE, linewidth=0, zorder=0)
-        row = found.loc[model] if model in found.index else None
+    result = rows.set_index("model")
+    for index, model in enumerate(models):
+        if index % 2:
+            axes.axhspan(index - 0.5, index + 0.5, color=STRIPE, linewidth=0, zorder=0)
+        row = result.loc[model] if model in result.index else None
         if row is None or (pd.isna(row["measured"]) and pd.isna(row["published"])):
-            axes.text(0.5, place, "no score", transform=axes.get_yaxis_transform(), ha="center",
+            axes.text(0.5, index, "no score", transform=axes.get_yaxis_transform(), ha="center",
                       va="center", color=MUTED)  # fmt: skip
             continue
-        axes.hlines(place, row["family_low"], row["family_high"], color="#C8C8C8", linewidth=5)
-        axes.hlines(place, row["low"], row["high"], color=COLOUR["vanilla"], linewidth=1.1)
-        axes.plot(row["published"], place, "D", mfc="white", color=INK, markersize=4, zorder=3)
-        axes.plot(row["measured"], place, "o", color=COLOUR["vanilla"], markersize=4, zorder=4)
+        axes.hlines(index, row["family_low"], row["family_high"], color="#C8C8C8", linewidth=5)
+        axes.hlines(index, row["low"], row["high"], color=COLOUR["vanilla"], linewidth=1.1)
+        axes.plot(row["published"], index, "D", mfc="white", color=INK, markersize=4, zorder=3)
+        axes.plot(row["measured"], index, "o", color=COLOUR["vanilla"], markersize=4, zorder=4)
     axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
     axes.set_ylim(len(models) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)

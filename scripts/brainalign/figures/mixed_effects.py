@@ -89,15 +89,15 @@ def _mode(
     axes.set_xlabel("estimate (Pearson r), 95 % interval")
 
 
-def _effect(axes: Axes, row: Any, place: int) -> None:
+def _effect(axes: Axes, row: Any, index: int) -> None:
     """One estimate with its interval, and its p at the right margin."""
     across = axes.get_yaxis_transform()
     if pd.isna(row.estimate):
         why = said(row.note) or "not computable"
-        axes.text(0.5, place, why[:40], transform=across, ha="center", va="center", color=MUTED)
+        axes.text(0.5, index, why[:40], transform=across, ha="center", va="center", color=MUTED)
         return
     colour = COLOUR["tuned"] if row.term == "tuned" else INK
-    axes.hlines(place, row.low, row.high, color=colour, linewidth=1.1)
-    axes.plot(row.estimate, place, "o", color=colour, markersize=4)
+    axes.hlines(index, row.low, row.high, color=colour, linewidth=1.1)
+    axes.plot(row.estimate, index, "o", color=colour, markersize=4)
     p = row.p if pd.notna(row.p) else row.p_these_stimuli
-    axes.text(1.02, place, p_text(p), transform=across, va="center", color=MUTED)
+    axes.text(1.02, index, p_text(p), transform=across, va="center", color=MUTED)

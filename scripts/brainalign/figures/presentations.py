@@ -57,12 +57,12 @@ def presentations(table: pd.DataFrame, page: Page = WHOLE) -> Figure:
             axes.set_axis_off()
             continue
         kind, dataset = names.iloc[index]
-        whole = rows[(rows["kind"] == kind) & (rows["dataset"] == dataset)]
-        own = page.rows(whole)
-        about = [f"N = {len(whole)} contrasts", *world(own)]
+        overall = rows[(rows["kind"] == kind) & (rows["dataset"] == dataset)]
+        own = page.rows(overall)
+        about = [f"N = {len(overall)} contrasts", *world(own)]
         panel(axes, str(dataset), f"controlled, {', '.join(about)}")
         _draw(axes, own.sort_values(["comparison", "presentation"], ascending=[False, True]))
-        page.span(axes, whole[["absolute", "low", "high"]])
+        page.span(axes, overall[["absolute", "low", "high"]])
         axes.set_xlabel(UNIT[str(kind)])
     handles = {
         True: _dot("tuned − vanilla, both read alike", COLOUR["tuned"]),

@@ -61,8 +61,8 @@ def profiles(table: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE) -> F
     grid = figure.subplots(bands, min(ACROSS, len(datasets)), squeeze=False)
     for axes in grid.flat[len(datasets) :]:
         axes.set_axis_off()
-    for place, (dataset, simulated) in enumerate(datasets):
-        axes = grid.flat[place]
+    for index, (dataset, simulated) in enumerate(datasets):
+        axes = grid.flat[index]
         _dataset(axes, table[table["dataset"] == dataset], order, markers)
         count = _count(table, str(dataset), networks)
         panel(
@@ -70,7 +70,7 @@ def profiles(table: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE) -> F
             f"legacy and controlled{', simulated' * bool(simulated)}\n"
             f"N = {counted(count, 'model')}",
         )  # fmt: skip
-        labels = list(order["label"]) if place % ACROSS == 0 else [""] * len(order)
+        labels = list(order["label"]) if index % ACROSS == 0 else [""] * len(order)
         axes.set_yticks(range(len(order)), labels)
         axes.set_xlabel("relative depth of the best layer")
     legend(figure, order["role"].unique(), page.markers(markers, order), EXTRA)
@@ -83,26 +83,26 @@ def _count(table: pd.DataFrame, dataset: str, networks: pd.Series) -> int:
 
 
 def _dataset(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, markers: dict[str, str]) -> None:
-    found = rows.set_index("model")
+    result = rows.set_index("model")
     across = axes.get_yaxis_transform()
-    for place, model in enumerate(each(order)):
-        if place % 2:
-            axes.axhspan(place - 0.5, place + 0.5, color=STRIPE, linewidth=0, zorder=0)
-        row = found.loc[model.model] if model.model in found.index else None
+    for index, model in enumerate(each(order)):
+        if index % 2:
+            axes.axhspan(index - 0.5, index + 0.5, color=STRIPE, linewidth=0, zorder=0)
+        row = result.loc[model.model] if model.model in result.index else None
         if row is None or pd.isna(row["legacy_depth"]) or pd.isna(row["controlled_depth"]):
             why = "not in both modes" if row is None else said(row["note"]) or "no depth"
-            axes.text(0.5, place, why[:30], transform=across, ha="center", va="center", color=MUTED)
+            axes.text(0.5, index, why[:30], transform=across, ha="center", va="center", color=MUTED)
             continue
         colour, shape = COLOUR[str(model.role)], marker(model, markers)
         legacy, controlled = row["legacy_depth"], row["controlled_depth"]
-        axes.hlines(place, legacy, controlled, color=colour, linewidth=1.1, alpha=0.5)
-        axes.plot(legacy, place, shape, mfc="white", mec=colour, mew=1, zorder=4, clip_on=False,
+        axes.hlines(index, legacy, controlled, color=colour, linewidth=1.1, alpha=0.5)
+        axes.plot(legacy, index, shape, mfc="white", mec=colour, mew=1, zorder=4, clip_on=False,
                   markersize=5.5)  # fmt: skip
-        axes.plot(controlled, place, shape, color=colour, zorder=5, clip_on=False, markersize=3)
+        axes.plot(controlled, index, shape, color=colour, zorder=5, clip_on=False, markersize=3)
         lost = row["controlled_r"] - row["controlled_r_at_legacy"]
         for offset, value in zip(NUMBERS.values(), (row["correlation"], lost), strict=True):
             axes.annotate(
-                r_text(value), (1, place), (offset, 0), xycoords=across,
+                r_text(value), (1, index), (offset, 0), xycoords=across,
                 textcoords="offset points", ha="center", va="center", annotation_clip=False,
             )  # fmt: skip
     for name, offset in NUMBERS.items():

@@ -61,8 +61,8 @@ def published(
     markers = family_markers(models)
     figure = sheet(PAGE, 8.4)
     heading(figure, "Published tables, Aw et al. 2024: real models, as printed and re-examined")
-    places = figure.add_gridspec(3, 3)
-    grid = np.array([[figure.add_subplot(places[i, j]) for j in range(3)] for i in range(2)])
+    positions = figure.add_gridspec(3, 3)
+    grid = np.array([[figure.add_subplot(positions[i, j]) for j in range(3)] for i in range(2)])
     _gains(grid[0, 0], tuned, check, markers)
     _correlate(grid[0, 1], main, "log10_parameters", check, "all models", markers)
     grid[0, 1].set_xlabel("log10 parameters")
@@ -71,17 +71,17 @@ def published(
     _categories(grid[1, 0], categories, check)
     _given_size(grid[1, 1], tuned, check, markers)
     _behaviour(grid[1, 2], tuned, check, markers)
-    _by_width(figure.add_subplot(places[2, :2]), models, widths, markers)
-    _time_alone(figure.add_subplot(places[2, 2]), widths, check)
+    _by_width(figure.add_subplot(positions[2, :2]), models, widths, markers)
+    _time_alone(figure.add_subplot(positions[2, 2]), widths, check)
     legend(figure, list(main["role"].unique()), markers)
     return figure
 
 
 def _value(check: pd.DataFrame, quantity: str) -> pd.Series:
-    found = check[check["quantity"] == quantity]
-    if found.empty:
+    correlation = check[check["quantity"] == quantity]
+    if correlation.empty:
         raise InputError(f"published_check: no row with quantity {quantity!r}")
-    return found.iloc[0]
+    return correlation.iloc[0]
 
 
 def _gains(axes: Axes, tuned: pd.DataFrame, check: pd.DataFrame, markers: dict[str, str]) -> None:
@@ -92,16 +92,16 @@ def _gains(axes: Axes, tuned: pd.DataFrame, check: pd.DataFrame, markers: dict[s
     floor = low - 0.24 * (high - low)
     # Dots of one dataset are spread by the models' order, so that none hides another.
     spread = np.linspace(-0.24, 0.24, len(tuned))
-    for place, (quantity, column) in enumerate(zip(GAINS.values(), gains, strict=True)):
+    for index, (quantity, column) in enumerate(zip(GAINS.values(), gains, strict=True)):
         mean = _value(check, quantity)
-        axes.bar(place, 100 * mean["recomputed"], 0.66, color=COLOUR["tuned"], alpha=0.3, zorder=1)
+        axes.bar(index, 100 * mean["recomputed"], 0.66, color=COLOUR["tuned"], alpha=0.3, zorder=1)
         for row, gain, shift in zip(each(tuned), gains[column], spread, strict=True):
             axes.plot(
-                place + shift, gain, marker(row, markers), color=COLOUR["tuned"],
+                index + shift, gain, marker(row, markers), color=COLOUR["tuned"],
                 markersize=2.8, markeredgewidth=0, alpha=0.8, zorder=2,
             )  # fmt: skip
         axes.text(
-            place, floor, f"{100 * mean['recomputed']:+.1f}\n({100 * mean['published']:+.1f})",
+            index, floor, f"{100 * mean['recomputed']:+.1f}\n({100 * mean['published']:+.1f})",
             ha="center", va="bottom",
         )  # fmt: skip
     axes.set_ylim(floor, high + 0.05 * (high - low))
@@ -168,10 +168,10 @@ def _given_size(
 def _behaviour(
     axes: Axes, tuned: pd.DataFrame, check: pd.DataFrame, markers: dict[str, str]
 ) -> None:
-    found = check[check["quantity"].str.contains("Pearson [rp], futrell2018 × mmlu, tuned")]
-    if len(found) != 2:
+    correlation = check[check["quantity"].str.contains("Pearson [rp], futrell2018 × mmlu, tuned")]
+    if len(correlation) != 2:
         raise InputError("published_check: no r and p of futrell2018 × mmlu over tuned models")
-    r, p = found.iloc[0], found.iloc[1]
+    r, p = correlation.iloc[0], correlation.iloc[1]
     scatter(axes, tuned, "mmlu", "futrell2018", markers)
     axes.set_xlabel("MMLU accuracy")
     axes.set_ylabel("reading times, |r| / ceiling")
@@ -186,10 +186,10 @@ def _behaviour(
 
 def _categories(axes: Axes, categories: pd.DataFrame, check: pd.DataFrame) -> None:
     """Table 2: r per question category, filled where the adjusted p is below .05."""
-    for place, row in enumerate(each(categories)):
+    for index, row in enumerate(each(categories)):
         p = _value(check, f"adjusted p, average × {row.benchmark} {row.category}")["recomputed"]
-        axes.hlines(place, 0, row.r, color=MUTED, linewidth=1)
-        axes.plot(row.r, place, "o", color=INK, mfc=INK if p < 0.05 else "white", markersize=4)
+        axes.hlines(index, 0, row.r, color=MUTED, linewidth=1)
+        axes.plot(row.r, index, "o", color=INK, mfc=INK if p < 0.05 else "white", markersize=4)
     axes.axvline(0, color=INK, linewidth=0.5)
     names = categories["benchmark"] + " " + categories["category"]
     short = names.str.replace("language understanding", "language").str.replace("Social", "Soc.")
@@ -210,8 +210,8 @@ def _by_width(
     axes: Axes, models: pd.DataFrame, widths: pd.DataFrame, markers: dict[str, str]
 ) -> None:
     """The printed Blank2014 of every model by its width, and r of features of time alone."""
-    place = {width: i for i, width in enumerate(widths["width"])}
-    points = models.assign(place=models["width"].map(place)).sort_values(["place", "blank2014"])
+    index = {width: i for i, width in enumerate(widths["width"])}
+    points = models.assign(place=models["width"].map(index)).sort_values(["place", "blank2014"])
     # Dots of one width are spread, so that none hides another.
     rank, size = (
         points.groupby("place").cumcount(),
@@ -255,11 +255,11 @@ def _time_alone(axes: Axes, widths: pd.DataFrame, check: pd.DataFrame) -> None:
     axes.set_xlabel("features of time alone (r)")
     axes.set_ylabel("Blank2014, mean per width (r)")
     what = "Pearson r over widths, blank2014 × features of time alone"
-    r, whole = _value(check, f"{what}, up to 4096 units"), _value(check, f"{what}, all widths")
+    r, overall = _value(check, f"{what}, up to 4096 units"), _value(check, f"{what}, all widths")
     panel(
         axes, "Blank2014 and time alone",
         f"legacy, Pearson, N = {r['n']:.0f} widths\n"
         f"to 4096: r = {r_text(r['recomputed'])}\n"
-        f"all {whole['n']:.0f}: r = {r_text(whole['recomputed'])}",
+        f"all {overall['n']:.0f}: r = {r_text(overall['recomputed'])}",
         width=WIDTH,
     )  # fmt: skip

@@ -48,11 +48,11 @@ def name_extremes(axes: Axes, points: pd.DataFrame, x: str, y: str) -> None:
         return
     low, high = present[x].min(), present[x].max()
     axes.margins(0.08, 0.22)  # room above and below
-    for place, side, shift in (
+    for index, side, shift in (
         (int(present[y].argmax()), "bottom", 2.5),
         (int(present[y].argmin()), "top", -2.5),
     ):
-        row = present.iloc[place]
+        row = present.iloc[index]
         across = (row[x] - low) / (high - low) if high > low else 0.5
         axes.annotate(
             str(row["label"]), (row[x], row[y]), (0, shift), textcoords="offset points", va=side,

@@ -49,11 +49,11 @@ def text_controls(table: pd.DataFrame) -> Figure:
         return figure
     grid = figure.subplots(bands, min(ACROSS, len(names)), squeeze=False)
     markers = family_markers(table)
-    for place, axes in enumerate(grid.flat):
-        if place >= len(names):
+    for index, axes in enumerate(grid.flat):
+        if index >= len(names):
             axes.set_axis_off()
             continue
-        part = table[table["benchmark"] == names[place]]
+        part = table[table["benchmark"] == names[index]]
         about = [str(part["mode"].iloc[0]), n_models(part), *world(part)]
         panel(axes, str(part["dataset"].iloc[0]), ", ".join(about))
         _draw(axes, part, markers)

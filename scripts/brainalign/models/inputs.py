@@ -17,9 +17,9 @@ def padded(
     ids = torch.zeros((len(sequences), width), dtype=torch.int64)
     mask = torch.zeros_like(ids)
     for row, sequence in enumerate(sequences):
-        place = slice(width - len(sequence), width) if left else slice(0, len(sequence))
-        ids[row, place] = torch.tensor(sequence, dtype=torch.int64)
-        mask[row, place] = 1
+        index = slice(width - len(sequence), width) if left else slice(0, len(sequence))
+        ids[row, index] = torch.tensor(sequence, dtype=torch.int64)
+        mask[row, index] = 1
     return ids.to(device), mask.to(device)
 
 

@@ -102,19 +102,19 @@ def load(
         # torch's large tensors in huge pages, as NumPy's: new memory costs a fault per page.
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     dtype = getattr(torch, manifest["dtype"])
-    place = torch.device(choose_device(device))
+    target = torch.device(choose_device(device))
     tokenizer = load_tokenizer(manifest)
     placement: dict[str, Any] = {"device_map": "auto"} if device == "sharded" else {}
-    if device != "sharded" and place.type == "cuda":
+    if device != "sharded" and target.type == "cuda":
         # Tensor by tensor to the GPU: the weights are never all in the host's memory.
-        placement = {"device_map": {"": place}}
+        placement = {"device_map": {"": target}}
     model = _load_network(manifest, dtype, placement)
     _fuse(model)
     head.use_float32(model)
     if device == "sharded":
-        place = _entrance(model)
+        target = _entrance(model)
     else:
-        model = model.to(place)
+        model = model.to(target)
     rows = model.get_input_embeddings().weight.shape[0]
     special = {k for k, token in tokenizer.added_tokens_decoder.items() if token.special}
     largest = max(set(tokenizer.get_vocab().values()) - special, default=-1)
@@ -124,7 +124,7 @@ def load(
             f"{rows} embeddings: they do not belong together"
         )
     if dtype is torch.float16:
-        _check_overflow(model, manifest, place)
+        _check_overflow(model, manifest, target)
     return LanguageModel(
         name=manifest["name"],
         model=model,
@@ -133,7 +133,7 @@ def load(
         layers=tuple(manifest["layers"]),
         d_model=manifest["d_model"],
         max_context=manifest["max_context"],
-        device=place,
+        device=target,
         dtype=dtype,
     )
 
@@ -215,15 +215,15 @@ def _entrance(model: Any) -> torch.device:
     """Where the inputs of a model go whose layers lie on several devices, or are offloaded."""
     embeddings = model.get_input_embeddings()
     hook = getattr(embeddings, "_hf_hook", None)
-    place = embeddings.weight.device if hook is None else hook.execution_device
-    return torch.device(place if place is not None else embeddings.weight.device)
+    device = embeddings.weight.device if hook is None else hook.execution_device
+    return torch.device(device if device is not None else embeddings.weight.device)
 
 
-def _check_overflow(model: Any, manifest: Mapping[str, Any], place: torch.device) -> None:
+def _check_overflow(model: Any, manifest: Mapping[str, Any], device: torch.device) -> None:
     """Raise an InputError if tokens from all over the vocabulary leave float16's range."""
     n = min(64, manifest["max_context"], manifest["vocabulary"])
     step = manifest["vocabulary"] // n
-    tokens = torch.arange(0, n * step, step, device=place)[None]
+    tokens = torch.arange(0, n * step, step, device=device)[None]
     decoder = tokens if manifest["architecture"] == "encoder-decoder" else None
     with torch.inference_mode(), capture(model, keep=_all_finite) as finite:
         run_body(model, tokens, torch.ones_like(tokens), decoder)

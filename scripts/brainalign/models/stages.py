@@ -35,12 +35,12 @@ class Progress(NamedTuple):
 def progress(revision: str) -> Progress | None:
     """The numbers in a revision's name: `step1000`, `stage1-step1000-tokens3B` (billions, rounded);
     None where it has no step."""
-    found = _NUMBERS.fullmatch(revision)
-    if found is None:
+    result = _NUMBERS.fullmatch(revision)
+    if result is None:
         return None
-    billions = found["tokens"]
+    billions = result["tokens"]
     return Progress(
-        int(found["step"]), None if billions is None else int(billions) * 10**9, found["part"]
+        int(result["step"]), None if billions is None else int(billions) * 10**9, result["part"]
     )
 
 
@@ -97,14 +97,14 @@ class Revisions(Settings, tag_field="type", tag="revisions", frozen=True):
         place, where its step is known.
         """
         numbers = {revision: progress(revision) for revision in self.revisions}
-        found: dict[str | None, Progress] = {k: n for k, n in numbers.items() if n is not None}
+        result: dict[str | None, Progress] = {k: n for k, n in numbers.items() if n is not None}
         end = progress(final or "")
-        part = next(iter(found.values())).part
+        part = next(iter(result.values())).part
         if self.final_step is not None:
-            found[None] = Progress(self.final_step, None)
+            result[None] = Progress(self.final_step, None)
         elif end is not None and end.part == part:
-            found[None] = end
-        for revision, known in sorted(found.items(), key=lambda item: item[1].step):
+            result[None] = end
+        for revision, known in sorted(result.items(), key=lambda item: item[1].step):
             of_steps = known.step * self.tokens_per_step if self.tokens_per_step else known.tokens
             yield revision, known._replace(tokens=of_steps)
 

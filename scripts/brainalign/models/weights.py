@@ -86,8 +86,8 @@ def check_weights(model: Any, folder: Path) -> None:
             for name in header.keys() & parts.keys():
                 part = parts[name]
                 values[part.name] += part.of(held[part.name]).numel()
-                found = part.of(_value(model, part.name, held))
-                _check_values(found, tensors.get_slice(name), f"{path}: tensor {name}")
+                present = part.of(_value(model, part.name, held))
+                _check_values(present, tensors.get_slice(name), f"{path}: tensor {name}")
     partial = [name for name in values if values[name] != held[name].numel()]
     _refuse(folder, partial, "are not whole in the checkpoint: the rest would be random")
 
@@ -189,16 +189,16 @@ def _value(model: Any, name: str, held: Mapping[str, Tensor]) -> Tensor:
     return model.get_submodule(module)._hf_hook.weights_map[leaf]
 
 
-def _check_values(found: Tensor, stored: Any, where: str) -> None:
+def _check_values(tensors: Tensor, stored: Any, where: str) -> None:
     """Compare a tensor with a slice of a safetensors file, in the dtype of the tensor."""
-    if found.ndim > 1:
-        rows = sorted({0, len(found) // 2, len(found) - 1})
+    if tensors.ndim > 1:
+        rows = sorted({0, len(tensors) // 2, len(tensors) - 1})
         expected = torch.stack([stored[row] for row in rows])
-        found = found[torch.tensor(rows, device=found.device)]
+        tensors = tensors[torch.tensor(rows, device=tensors.device)]
     else:
         expected = stored[...]
     if not torch.isfinite(expected).all():
         raise InputError(f"{where} has values that are NaN or infinite")
-    found = found.cpu()
-    if not torch.equal(found, expected.to(found.dtype)):
+    tensors = tensors.cpu()
+    if not torch.equal(tensors, expected.to(tensors.dtype)):
         raise InputError(f"{where}: the model has other values than the file")

@@ -241,8 +241,8 @@ class _Spans:
 
     def pool(self, state: Tensor) -> Tensor:
         """From [sequence, token, unit] to float32 [stimulus, unit]."""
-        place = state.device
-        own = state[self.sequence.to(place), self.token.to(place)].float()
+        index = state.device
+        own = state[self.sequence.to(index), self.token.to(index)].float()
         if self.pooling == "last":
             return own
-        return torch.segment_reduce(own, self.pooling, lengths=self.lengths.to(place))
+        return torch.segment_reduce(own, self.pooling, lengths=self.lengths.to(index))

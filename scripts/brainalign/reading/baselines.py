@@ -73,15 +73,15 @@ def oasm(stimuli: pd.DataFrame, responses: xr.Dataset, sigma: float) -> Baseline
     Fedorenko2016 and 1.5 for Blank2014).
     """
     if is_timed(responses):
-        groups, place = _ranks(pd.Series(responses["run"].values.astype(str)))
-        rows, ids = "volume", [str(volume) for volume in range(len(place))]
+        groups, index = _ranks(pd.Series(responses["run"].values.astype(str)))
+        rows, ids = "volume", [str(volume) for volume in range(len(index))]
     else:
-        groups, place = _group_ranks(stimuli)
+        groups, index = _group_ranks(stimuli)
         rows, ids = "stimulus", stimuli["stimulus_id"].astype(str).tolist()
-    values = np.zeros((len(place), len(place)), np.float32)
+    values = np.zeros((len(index), len(index)), np.float32)
     for group in range(groups.max() + 1):
         members = np.flatnonzero(groups == group)
-        distance = place[members, None] - place[None, members]
+        distance = index[members, None] - index[None, members]
         values[np.ix_(members, members)] = np.exp(-0.5 * (distance / sigma) ** 2)
     return Baseline(values, rows, ids, {"sigma": sigma, "groups": int(groups.max()) + 1})
 
@@ -97,11 +97,11 @@ def position(stimuli: pd.DataFrame, width: int) -> Baseline:
     if "word_in_sentence" in stimuli and stimuli["word_in_sentence"].notna().all():
         blocks["word_in_sentence"] = stimuli["word_in_sentence"].to_numpy().astype(int) - 1
     columns, notes = [], dict[str, Any](width=width, positions={})
-    for name, place in blocks.items():
-        longest = int(place.max()) + 1
+    for name, index in blocks.items():
+        longest = int(index.max()) + 1
         n = min(width, longest)
         notes["positions"][name] = longest
-        columns.append(np.eye(n, dtype=np.float32)[place * n // longest])
+        columns.append(np.eye(n, dtype=np.float32)[index * n // longest])
     return _per_stimulus(np.hstack(columns), stimuli, notes)
 
 
@@ -147,9 +147,9 @@ def static(stimuli: pd.DataFrame, path: str | Path | None, width: int, seed: int
     values = np.zeros((len(stimuli), width), np.float32)
     unknown = set()
     for row, row_words in enumerate(words):
-        found = [vectors.get(word, vectors.get(word.lower())) for word in row_words]
-        unknown |= {word for word, one in zip(row_words, found, strict=True) if one is None}
-        known = [one for one in found if one is not None]
+        result = [vectors.get(word, vectors.get(word.lower())) for word in row_words]
+        unknown |= {word for word, one in zip(row_words, result, strict=True) if one is None}
+        known = [one for one in result if one is not None]
         if known:
             values[row] = np.mean(known, axis=0)
     notes |= {"unknown_words": len(unknown), "empty_rows": int((values == 0).all(axis=1).sum())}

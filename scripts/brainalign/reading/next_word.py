@@ -106,9 +106,9 @@ def _bytes(text: str, ends: np.ndarray) -> np.ndarray:
 
     What lies between two tokens is the latter's; tokens that end at one character share its bytes.
     """
-    places, token, sharing = np.unique(ends, return_inverse=True, return_counts=True)
-    starts = [0, *places[:-1].tolist()]
-    sizes = [len(text[a:b].encode()) for a, b in zip(starts, places.tolist(), strict=True)]
+    positions, token, sharing = np.unique(ends, return_inverse=True, return_counts=True)
+    starts = [0, *positions[:-1].tolist()]
+    sizes = [len(text[a:b].encode()) for a, b in zip(starts, positions.tolist(), strict=True)]
     return (np.array(sizes) / sharing)[token]
 
 
@@ -119,11 +119,11 @@ def _windows(
 
     `fill`: the first window scores as many as fit (nothing is lost: they see what precedes them).
     """
-    found = []
+    result = []
     done = first
     while done < len(ids):
         stop = min(len(ids), max(window if fill else 0, done + stride))
         begin = max(0, stop - window)
-        found.append(TokenSequence(ids[begin:stop], [row], [done - begin], [stop - begin]))
+        result.append(TokenSequence(ids[begin:stop], [row], [done - begin], [stop - begin]))
         row, done = row + 1, stop
-    return found
+    return result

@@ -139,37 +139,39 @@ def read_bits(
     ends = _ends_word(model) if whitespace == "trailing" else None
 
     def bits_at(
-        places: _Places, hidden: Tensor, sign: int, members: Tensor | None = None
+        positions: _Places, hidden: Tensor, sign: int, members: Tensor | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The row of each place, and the bits of its token, or of all `members`, with a sign."""
-        unknown = places.rows[places.positions < 0]
-        places = places.where(places.positions >= 0)
-        states = hidden[torch.from_numpy(places.sequences), torch.from_numpy(places.positions)]
+        unknown = positions.rows[positions.positions < 0]
+        positions = positions.where(positions.positions >= 0)
+        states = hidden[
+            torch.from_numpy(positions.sequences), torch.from_numpy(positions.positions)
+        ]
         if members is None:
-            found = token_bits(model, states, torch.from_numpy(places.tokens))
+            result = token_bits(model, states, torch.from_numpy(positions.tokens))
         else:
-            found = mass_bits(model, states, members)
-        values = found.double().cpu().numpy()
+            result = mass_bits(model, states, members)
+        values = result.double().cpu().numpy()
         if not np.isfinite(values).all():
-            name = names[places.rows[~np.isfinite(values)][0]]
+            name = names[positions.rows[~np.isfinite(values)][0]]
             raise InputError(
                 f"model {model.name}: stimulus {name}: no finite probability ({model.dtype})"
             )
-        return np.concatenate([unknown, places.rows]), np.concatenate(
+        return np.concatenate([unknown, positions.rows]), np.concatenate(
             [np.full(unknown.size, np.nan), sign * values]
         )
 
     def work(batch: list[int]) -> None:
         chosen = [sequences[k] for k in batch]
         hidden, shifts = reader.states(chosen)
-        found = [bits_at(_places(chosen, shifts, range), hidden, 1)]
+        result = [bits_at(_places(chosen, shifts, range), hidden, 1)]
         if ends is not None:
             before = _places(chosen, shifts, lambda start, stop: [start])
-            found.append(bits_at(before.where(ends.numpy()[before.tokens]), hidden, -1, ends))
+            result.append(bits_at(before.where(ends.numpy()[before.tokens]), hidden, -1, ends))
             after = _places(chosen, shifts, lambda start, stop: [stop])
-            found.append(bits_at(after, hidden, 1, ends))
+            result.append(bits_at(after, hidden, 1, ends))
         # At the end, all at once: where the memory did not suffice, the work is done again.
-        for rows, values in found:
+        for rows, values in result:
             np.add.at(bits, rows, values)
 
     with torch.inference_mode():
@@ -196,13 +198,18 @@ class _Places:
 
 def _places(batch: _Batch, shifts: list[int], of: Callable[[int, int], Iterable[int]]) -> _Places:
     """The places `of(start, stop)` of every stimulus; `stop` itself is what would come next."""
-    found = [
-        (row, k, place + shifts[k], sequence.ids[place] if place < len(sequence.ids) else -1)
+    result = [
+        (
+            row,
+            k,
+            position + shifts[k],
+            sequence.ids[position] if position < len(sequence.ids) else -1,
+        )
         for k, sequence in enumerate(batch)
         for row, start, stop in zip(sequence.rows, sequence.starts, sequence.stops, strict=True)
-        for place in of(start, stop)
+        for position in of(start, stop)
     ]
-    return _Places(*np.array(found, np.int64).T.copy())
+    return _Places(*np.array(result, np.int64).T.copy())
 
 
 def token_bits(model: LanguageModel, hidden: Tensor, tokens: Tensor) -> Tensor:
@@ -222,9 +229,9 @@ def token_bits(model: LanguageModel, hidden: Tensor, tokens: Tensor) -> Tensor:
     for first, logits in _logits(model, hidden):
         total, own = total.to(logits.device), own.to(logits.device)
         total = torch.logaddexp(total, logits.logsumexp(1))
-        places = tokens.to(logits.device) - first
-        here = (places >= 0) & (places < logits.shape[1])
-        own[here] = logits[here, places[here]]
+        positions = tokens.to(logits.device) - first
+        here = (positions >= 0) & (positions < logits.shape[1])
+        own[here] = logits[here, positions[here]]
     return (total - own) / math.log(2)
 
 
@@ -368,9 +375,9 @@ def _continuation(model: LanguageModel, specials: Specials, between: list[int]) 
 
 def _surrounded(model: LanguageModel, specials: Specials, ids: list[int]) -> list[int]:
     """An encoder's input; where it would be empty, the end-of-text token alone."""
-    whole = [*specials.before, *ids, *specials.after]
-    if whole:
-        return whole
+    overall = [*specials.before, *ids, *specials.after]
+    if overall:
+        return overall
     if model.tokenizer.eos_token_id is None:
         raise InputError(
             f"model {model.name}: no end-of-text token, which its encoder reads for no context"

@@ -223,9 +223,9 @@ def plan(
         for member in members:
             own = member.stop - member.start
             if own < 1 or member.start < begin:
-                found = f"has {own} tokens, the model reads at most {room}"
+                result = f"has {own} tokens, the model reads at most {room}"
                 raise InputError(
-                    f"stimulus {names[member.row]} {found if own else 'has no token of its own'}"
+                    f"stimulus {names[member.row]} {result if own else 'has no token of its own'}"
                 )
             n_tokens[member.row] = own
             context_tokens[member.row] = member.start - begin
@@ -286,8 +286,8 @@ def _tokenise(
     def encode(texts: list[str]) -> list[_Encoded]:
         if not opening:
             return _encode(tokenizer, texts)
-        found = _encode(tokenizer, [opening + text for text in texts])
-        return [_after(text, specials) for text in found]
+        result = _encode(tokenizer, [opening + text for text in texts])
+        return [_after(text, specials) for text in result]
 
     wholes = encode([chain.text for chain in chains])
     prefixes = [(chain, end) for chain in chains for end in chain.ends]
@@ -303,17 +303,17 @@ def _tokenise(
     )
     tails = [next(inside if cut else begun) for cut in cuts]
     k = 0
-    for chain, whole in zip(chains, wholes, strict=True):
+    for chain, full in zip(chains, wholes, strict=True):
         shared = []
         for row, start, end in zip(chain.rows, chain.starts, chain.ends, strict=True):
-            text, cut, tail = whole, cuts[k], tails[k]
+            text, cut, tail = full, cuts[k], tails[k]
             k += 1
-            if not _agree(whole, tail, cut, end):
+            if not _agree(full, tail, cut, end):
                 text = tail if cut == 0 else encode([chain.text[:end]])[0]
             stop = int(np.searchsorted(text.ends, end, side="right"))
             first = int(np.searchsorted(text.ends[:stop], start, side="right")) if start else 0
             member = _Tokenised(row, text.ids, first, stop)
-            if text is whole:
+            if text is full:
                 shared.append(member)
             else:
                 yield [member]
@@ -346,16 +346,16 @@ def _encode(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[_Encod
     ]
 
 
-def _after(whole: _Encoded, specials: Specials) -> _Encoded:
+def _after(full: _Encoded, specials: Specials) -> _Encoded:
     """The tokens of a text that was tokenised after the opening."""
     expected = specials.before[specials.added :]
     n = len(expected)
-    if tuple(whole.ids[:n].tolist()) != expected:
+    if tuple(full.ids[:n].tolist()) != expected:
         raise InputError(
             f"presentation {specials.presentation}: the tokens of the text before a stimulus "
             "change with the stimulus"
         )
-    return _Encoded(whole.ids[n:], np.maximum(whole.ends[n:] - len(specials.opening), 0))
+    return _Encoded(full.ids[n:], np.maximum(full.ends[n:] - len(specials.opening), 0))
 
 
 def _cut(text: str, end: int) -> int:
@@ -363,15 +363,15 @@ def _cut(text: str, end: int) -> int:
     return 0 if end <= 2 * _REACH else max(0, text.rfind(" ", 0, end - _REACH))
 
 
-def _agree(whole: _Encoded, tail: _Encoded, cut: int, end: int) -> bool:
+def _agree(full: _Encoded, tail: _Encoded, cut: int, end: int) -> bool:
     """Whether the tokens of `text[cut:end]` are those that the whole text has there.
 
     The first tokens of a part that begins inside the text may differ: the latter half counts.
     """
-    stop = int(np.searchsorted(whole.ends, end, side="right"))
+    stop = int(np.searchsorted(full.ends, end, side="right"))
     sure = cut + _REACH // 2 if cut else 0
     ours = int(np.searchsorted(tail.ends + cut, sure, side="right")) if cut else 0
-    theirs = int(np.searchsorted(whole.ends[:stop], sure, side="right")) if cut else 0
-    return np.array_equal(tail.ids[ours:], whole.ids[theirs:stop]) and np.array_equal(
-        tail.ends[ours:] + cut, whole.ends[theirs:stop]
+    theirs = int(np.searchsorted(full.ends[:stop], sure, side="right")) if cut else 0
+    return np.array_equal(tail.ids[ours:], full.ids[theirs:stop]) and np.array_equal(
+        tail.ends[ours:] + cut, full.ends[theirs:stop]
     )

@@ -190,14 +190,14 @@ def _reading(world: World, sizes: Reading, seed: int, rng: np.random.Generator) 
         sentences = sample(grammar, sizes.sentences, rng)
         bits = surprisal(grammar, sentences)
         for number, (sentence, of_tokens) in enumerate(zip(sentences, bits, strict=True)):
-            for place, (word, tokens) in enumerate(words_of(sentence)):
+            for index, (word, tokens) in enumerate(words_of(sentence)):
                 rows.append(
                     {
                         **_stimulus(name, position, word, name),
                         "length": len(word),
                         "punctuation": not word[-1].isalnum(),
                         "sentence_id": f"{name}-{number + 1}",
-                        "word_in_sentence": place + 1,
+                        "word_in_sentence": index + 1,
                         "true_surprisal": float(of_tokens[tokens].sum()),
                     }
                 )

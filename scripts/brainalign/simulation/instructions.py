@@ -114,9 +114,9 @@ def _reasoning(world: World, rng: np.random.Generator, held_out: frozenset[str])
 def _telling(world: World, rng: np.random.Generator) -> Sample:
     facts = [fact for fact in world.facts if not fact.asked]
     fact = facts[rng.integers(len(facts))]
-    ways = statements(fact, [(1.0, the_thing(fact))], None)
+    variants = statements(fact, [(1.0, the_thing(fact))], None)
     return {
         "instruction": f"Say something about the {fact.domain}.",
         "input": fact.thing,
-        "output": text_of([ways[rng.integers(len(ways))].sentence]),
+        "output": text_of([variants[rng.integers(len(variants))].sentence]),
     }

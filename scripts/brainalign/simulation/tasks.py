@@ -56,12 +56,12 @@ def counting(world: World, rng: np.random.Generator, asked: bool) -> Item:
 def rows(world: World, rng: np.random.Generator, asked: bool) -> Item:
     """Which colour comes first or last in a row."""
     colours = [VALUES["colour"][i] for i in rng.permutation(8)[: rng.integers(3, 6)]]
-    place = int(rng.integers(2))
+    index = int(rng.integers(2))
     scene = f"The row is {', '.join(colours)}."
-    target = colours[-place]
+    target = colours[-index]
     return Item(
-        f"{scene} So the {PLACES_IN_ROW[place]} is {target}.",
-        f"{scene} What is the {PLACES_IN_ROW[place]}?",
+        f"{scene} So the {PLACES_IN_ROW[index]} is {target}.",
+        f"{scene} What is the {PLACES_IN_ROW[index]}?",
         target,
     )
 

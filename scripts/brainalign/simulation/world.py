@@ -66,34 +66,34 @@ class World:
     @cached_property
     def things(self) -> dict[str, tuple[str, ...]]:
         """Domain → its things, in the order of the facts."""
-        found: dict[str, dict[str, None]] = {}
+        result: dict[str, dict[str, None]] = {}
         for fact in self.facts:
-            found.setdefault(fact.domain, {})[fact.thing] = None
-        return {domain: tuple(names) for domain, names in found.items()}
+            result.setdefault(fact.domain, {})[fact.thing] = None
+        return {domain: tuple(names) for domain, names in result.items()}
 
     @cached_property
     def kinds(self) -> dict[str, tuple[str, ...]]:
         """Domain → the kinds of attribute that its things have."""
-        found: dict[str, dict[str, None]] = {}
+        result: dict[str, dict[str, None]] = {}
         for fact in self.facts:
-            found.setdefault(fact.domain, {})[fact.kind] = None
-        return {domain: tuple(names) for domain, names in found.items()}
+            result.setdefault(fact.domain, {})[fact.kind] = None
+        return {domain: tuple(names) for domain, names in result.items()}
 
     @cached_property
     def facts_of(self) -> dict[str, tuple[Fact, ...]]:
         """Thing → its facts."""
-        found: dict[str, list[Fact]] = {}
+        result: dict[str, list[Fact]] = {}
         for fact in self.facts:
-            found.setdefault(fact.thing, []).append(fact)
-        return {thing: tuple(facts) for thing, facts in found.items()}
+            result.setdefault(fact.thing, []).append(fact)
+        return {thing: tuple(facts) for thing, facts in result.items()}
 
     @cached_property
     def sharing(self) -> dict[tuple[str, str], tuple[Fact, ...]]:
         """(kind, value) → the facts of all things that have this value."""
-        found: dict[tuple[str, str], list[Fact]] = {}
+        result: dict[tuple[str, str], list[Fact]] = {}
         for fact in self.facts:
-            found.setdefault((fact.kind, fact.value), []).append(fact)
-        return {key: tuple(facts) for key, facts in found.items()}
+            result.setdefault((fact.kind, fact.value), []).append(fact)
+        return {key: tuple(facts) for key, facts in result.items()}
 
 
 def build_world(seed: int, things_per_domain: int) -> World:

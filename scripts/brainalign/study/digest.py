@@ -37,14 +37,14 @@ def source_digest(script: str | Path, *others: Path) -> str:
 
 def reachable(script: Path, *modules: Path) -> set[Path]:
     """A script that lies beside the package, modules, and the project files they lead to."""
-    found: set[Path] = set()
+    result: set[Path] = set()
     waiting = [script, *modules]
     while waiting:
         path = waiting.pop()
-        if path not in found:
-            found.add(path)
+        if path not in result:
+            result.add(path)
             waiting += _imported(path, script.parent)
-    return found
+    return result
 
 
 @cache

@@ -156,8 +156,8 @@ def _about(info: inspect.Type) -> Mapping[str, Any]:
         return info.extra_json_schema or {}
     if isinstance(info, inspect.UnionType):
         for member in info.types:
-            if found := _about(member):
-                return found
+            if result := _about(member):
+                return result
     return {}
 
 

@@ -32,14 +32,14 @@ def trajectory_points(study: Study, models: Models) -> list[Point]:
     A trajectory is left out unless the models that the study is narrowed to are two or more of it.
     """
     chosen = narrow(models, study.only or ())
-    found: list[Point] = []
+    result: list[Point] = []
     for name, entry in {**study.tuning, **study.stages}.items():
         points = [point for point in _points(name, entry, study) if point["model"] in chosen]
         if len({point["model"] for point in points}) > 1:
-            found += [
+            result += [
                 {**point, "simulated": is_simulated(point["model"], models)} for point in points
             ]
-    return found
+    return result
 
 
 def _points(name: str, entry: Experiment | Stages, study: Study) -> Iterator[Point]:

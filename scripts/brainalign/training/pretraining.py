@@ -160,11 +160,11 @@ def corrupt(
     masked = min(len(masking.sentinels), max(2, length // MASKED))
     rank = rng.random(tokens.shape)
     rank = rank - np.isin(tokens, masking.salient) + np.isin(tokens, masking.spared)
-    places = np.sort(rank.argsort(axis=1)[:, :masked], axis=1)
+    positions = np.sort(rank.argsort(axis=1)[:, :masked], axis=1)
     sentinels = np.broadcast_to(masking.sentinels[:masked], (n, masked))
-    said = np.stack([sentinels, np.take_along_axis(tokens, places, axis=1)], axis=2)
+    said = np.stack([sentinels, np.take_along_axis(tokens, positions, axis=1)], axis=2)
     read = tokens.copy()
-    np.put_along_axis(read, places, sentinels, axis=1)
+    np.put_along_axis(read, positions, sentinels, axis=1)
     return read, said.reshape(n, 2 * masked)
 
 
