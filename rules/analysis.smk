@@ -163,7 +163,7 @@ with published("models").open(newline="", encoding="utf-8") as table:
 
 
 def printed_models():
-    """The study's real models that the paper's tables have, by `published` or by their own name."""
+    """The study's real models that the paper's tables have, by `published` or by their name."""
     return [
         name
         for name, model in MODELS.items()

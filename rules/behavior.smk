@@ -19,7 +19,7 @@ rule behavior:
     wildcard_constraints:
         model=one_of([*LANGUAGE_MODELS, *TOKEN_COUNTS, *CHECKPOINTS, *PRESENTED]),
         benchmark=one_of(BEHAVIOR),
-    priority: 45  # what does not fit together is told after the first model, not after the last
+    priority: 45  # a mismatch of files is reported after the first model, not after the last
     conda:
         "../envs/encoding.yaml"
     params:

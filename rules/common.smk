@@ -103,13 +103,13 @@ config |= {key: getattr(STUDY, key) for key in ("device", "mirror", "batch_token
 RESULTS = Path("results", STUDY.study or "").as_posix()
 ALL_MODELS = all_models(STUDY.models, STUDY.tuning, STUDY.stages)
 NARROWED = narrow(ALL_MODELS, STUDY.only or [])
-# Checkpoints of tuning experiments are read and scored as all models are, and have tables of their own.
+# Checkpoints of tuning experiments are read and scored as all models are, and have separate tables.
 CHECKPOINTS = [name for name in NARROWED if role(NARROWED[name]) == "checkpoint"]
-# A model's further presentations are read and scored too, for a table of their own.
+# Further presentations of a model are read and scored for a separate table.
 PRESENTED = [name for name in NARROWED if role(NARROWED[name]) == "presentation"]
 MODELS = {n: m for n, m in NARROWED.items() if n not in (*CHECKPOINTS, *PRESENTED)}
 DATASETS = STUDY.datasets
-# Datasets that are read with their text altered, and benchmarks of these, for a table of their own.
+# Datasets that are read with altered text, and their benchmarks, for a separate table.
 ALTERED = altered_datasets(DATASETS)
 ALTERED_BENCHMARKS = altered_benchmarks(STUDY.alignment, DATASETS)
 READ_DATASETS = DATASETS | {
@@ -121,7 +121,7 @@ ALIGNMENT = STUDY.alignment | {
     name: scored_altered(STUDY.alignment[made.of])
     for name, made in ALTERED_BENCHMARKS.items()
 }
-# Similarities have another scale than r: a table of their own, and no part in any other.
+# Similarities have another scale than r. They have a separate table, and enter no other.
 SIMILARITIES = {
     n: b for n, b in ALIGNMENT.items() if isinstance(b.regression, Rsa | Cka)
 }
@@ -309,15 +309,15 @@ def dataset_source(wildcards):
 
 
 def own_paths(source):
-    """What a source names of the user's own: files, and folders of checkpoints."""
+    """The user's files and folders of checkpoints that a source names."""
     if isinstance(source, Delta):
         return [*own_paths(source.base), *own_paths(source.delta)]
     return [Path(path) for path in own_files_of(source)]
 
 
 def own_files(source):
-    """The user's own files of a source, as far as they are there: inputs, so that what was made of
-    them is made again when they change. (A run tells what is missing when it starts.)
+    """The user's files of a source that exist. They are inputs, so that everything made of
+    them is made again when they change. (A run reports missing files when it starts.)
     """
     files = []
     for path in own_paths(source):
@@ -340,7 +340,7 @@ def own_source(wildcards):
 
 
 def missing_files(jobs):
-    """A line for each of the user's own files that one of these jobs needs and that is not there."""
+    """A line for each file of the user that one of these jobs needs and that does not exist."""
     lines = []
     for job in jobs:
         if "own" in job.input.keys():

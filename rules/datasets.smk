@@ -1,4 +1,4 @@
-"""Real data: raw files from the mirror or their official place, then one form for all."""
+"""Real data: raw files from the mirror or their official source, then one form for all."""
 
 
 def task_source(wildcards):
@@ -6,7 +6,7 @@ def task_source(wildcards):
 
 
 def own_shots(wildcards):
-    """How many worked examples a task takes from the user's own questions."""
+    """How many worked examples a task takes from the user's questions."""
     task = CAPABILITY[wildcards.task]
     return task.shots if tag_of(task.questions) == "own" else None
 

@@ -24,7 +24,7 @@ def instructions_of(wildcards):
 
 
 def text_of(wildcards):
-    """The running text that arm continued is trained on, if not the samples' own."""
+    """The running text of arm continued; none: the texts of the samples."""
     text = model_entry(wildcards).source.text
     return rules.simulate_corpus.output.corpus if text == "simulated" else text or []
 
@@ -35,8 +35,8 @@ def started_from(model):
     States go once no checkpoint that is planned needs them: a checkpoint that is added later goes
     on from the last one before it whose state is still to come, or there, else from the base.
 
-    A finished checkpoint stays with the one that it was continued from: one that is put in between
-    later reruns nothing.
+    A finished checkpoint keeps the one that it was continued from: a checkpoint that is later added
+    between the two reruns nothing.
     """
     start = previous_checkpoint(model, ALL_MODELS)
     manifest = Path(result("models", model, "manifest.json"))

@@ -4,12 +4,12 @@ from brainalign.models.settings import Embedding, SurprisalFeature
 
 
 def presented(wildcards):
-    """How texts are presented to a model: of its presentations the first, or its role's own."""
+    """How texts are presented to a model: its first presentation."""
     return presentation(model_entry(wildcards))
 
 
 def weights_manifest(wildcards):
-    """The manifest of the model whose weights are read: a presentation has none of its own."""
+    """The manifest of the model whose weights are read; a presentation has no weights."""
     return result("models", weights_of(wildcards.model, ALL_MODELS), "manifest.json")
 
 

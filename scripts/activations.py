@@ -40,7 +40,7 @@ with job(snakemake.log[0]) as log:
         facts["truncated"],
     )  # fmt: skip
     warn_of_unknown(model.name, facts["unknown_tokens"], facts["tokens_fed"])
-    # What the values depend on: a killed job goes on only where all of it is the same.
+    # The values depend on all of these: a killed job resumes only if they are the same.
     key = [sha256_of(path) for path in snakemake.input] + [dict(settings.items())]
     with ActivationWriter(
         snakemake.output.activations,

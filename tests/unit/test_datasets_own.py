@@ -86,7 +86,7 @@ def test_an_empty_cell_of_a_covariate_is_no_number(folder):
 def test_own_data_that_call_themselves_simulated_are_refused(folder):
     responses = xr.load_dataset("responses.nc", engine="h5netcdf")
     responses.assign_attrs(simulated=1).to_netcdf("responses.nc", engine="h5netcdf")
-    with pytest.raises(InputError, match=r"responses\.nc: attribute simulated is .*1.*expected 0"):
+    with pytest.raises(InputError, match=r"responses\.nc: attribute simulated is .*1.*set it to 0"):
         read()
 
 

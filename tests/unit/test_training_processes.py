@@ -194,7 +194,7 @@ def test_several_processes_do_not_go_on_from_the_state_of_one(instructions, tmp_
     )
     rest = replace(whole, start=whole.scratch / f"checkpoint-{facts['steps']}")
     rest = replace(rest, scratch=tmp_path / "rest")
-    with pytest.raises(InputError, match="nor several from what one has; there are 2 now"):
+    with pytest.raises(InputError, match="nor several from that of one; there are 2 now"):
         processes.run(write_on_cpus, 2, [rest], [tmp_path / "b"])
 
 

@@ -1,4 +1,4 @@
-"""Answers kept as they come, so that a job that was killed goes on where it stopped."""
+"""Finished answers on disk, so that a killed job resumes where it stopped."""
 
 import hashlib
 import json

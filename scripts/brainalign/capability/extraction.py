@@ -127,7 +127,7 @@ class Form:
         return text.removesuffix(".").strip() or None
 
     def bare(self, line: str) -> str | None:
-        """The answer that a line is, without any word that says so."""
+        """The answer that a line consists of, without words such as "the answer is"."""
         if self.kind == "option":
             rest = re.sub(r"^(?:[-•*#]+\s+)?(?:option|choice)\s+", "", line, flags=re.I)
             return self._letter(rest) or self._of_text.get(_words(line)) or self._only(line)

@@ -27,7 +27,7 @@ from brainalign.reading.prediction import predictor, read_bits
 from brainalign.reading.sequences import TokenSequence, special_tokens
 
 SIDES = ("good", "bad")
-PAIRS = 256  # judged together, so that a killed job goes on after the last of them
+PAIRS = 256  # judged together; a killed job resumes after the last of them
 
 
 def answer(

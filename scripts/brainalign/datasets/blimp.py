@@ -14,7 +14,7 @@ from brainalign.errors import InputError
 LICENCE = "CC BY"
 PAIRS = 1000  # of a paradigm
 COLUMNS = ["question_id", "split", "subject", "task", "category", "good", "bad"]
-# As the paper's Table 2 has them: 12 phenomena in 4 fields. The files say some otherwise.
+# The 12 phenomena and 4 fields of the paper's Table 2; some files name them differently.
 PUBLISHED = {"s-selection": "argument_structure", "syntax/semantics": "syntax_semantics"}
 FIELDS = ("sentence_good", "sentence_bad", "linguistics_term", "field")
 

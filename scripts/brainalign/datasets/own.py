@@ -64,8 +64,8 @@ def read(records: Sequence[Record], source: Own) -> Prepared:
     check_values(responses, stimuli, where, findings)
     if responses.attrs["simulated"]:
         raise InputError(
-            f"{where}: attribute simulated is {responses.attrs['simulated']!r}, expected 0: tables "
-            "take own data for real"
+            f"{where}: attribute simulated is {responses.attrs['simulated']!r}; your "
+            "data must be real: set it to 0"
         )
     if timed:
         findings.notes += _timing_notes(stimuli, responses)

@@ -64,9 +64,9 @@ class RawFile:
     Attributes
     ----------
     path : where it lies under the mirror and under the downloads folder.
-    url : its official place; empty when it has to be had by hand.
+    url : its official address; empty if the user has to download it by hand.
     digest : `sha256:…` or `sha1:…` of the unpacked content; empty when none is published.
-    by_hand : where a file without url is to be had.
+    by_hand : how the user gets a file without url.
     """
 
     path: str
@@ -231,7 +231,7 @@ def tab_separated(record: Record, columns: Sequence[str] | None = None) -> "pd.D
 
 
 def needed(files: Mapping[str, Record], name: str, what: str) -> Record:
-    """The located file of a name; `what` is told of one that is not there.
+    """The located file of a name; the error names `what` if the file is absent.
 
     Raises
     ------

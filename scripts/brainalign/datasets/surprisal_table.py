@@ -1,4 +1,4 @@
-"""A table of surprisal of one's own: a row per word of a dataset, in its order."""
+"""A user's table of surprisal: a row per word of a dataset, in its order."""
 
 import csv
 import io

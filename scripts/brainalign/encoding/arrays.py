@@ -9,7 +9,7 @@ import numpy as np
 import scipy.linalg
 from array_api_compat import array_namespace, device, is_torch_array
 
-# A numpy array or a torch tensor; which of the two is told by `array_namespace`.
+# A numpy array or a torch tensor; `array_namespace` tells which.
 Array = Any
 
 # Operations of fewer multiplications are not worth the second that torch's import takes.

@@ -1,4 +1,4 @@
-"""Layers that an alignment has scored, kept on disk until all are: a killed job goes on there."""
+"""Layers that an alignment has scored, kept on disk so that a killed job resumes after them."""
 
 import hashlib
 import json

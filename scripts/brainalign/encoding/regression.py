@@ -237,7 +237,7 @@ class Ridge:
         basis = eigenbasis(design, split)
         xp = array_namespace(basis.values)
         level = xp.mean(basis.cross, axis=0)
-        # What is constant is told by predictions, not by products with directions of all sizes.
+        # Constant predictions show this, products with directions of all sizes do not.
         size = basis.values + float(alphas[-1])
         varying = around_mean(basis.cross / size, design.tells_apart(split)) * size
         return RidgeFit(replace(basis, cross=varying), level, alphas, self.selection)

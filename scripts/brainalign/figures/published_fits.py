@@ -22,7 +22,7 @@ HEIGHT = 2.75  # inches per row of panels
 def published_fits(table: pd.DataFrame) -> Figure:
     """Draw `table` (tables/published_fits.csv): a point per model, its published number across.
 
-    Where a release is not in the study its panel says so.
+    The panel of a release that is not in the study says so.
     """
     figure = sheet(PAGE, 0.8 + 2 * HEIGHT)
     heading(figure, "Published fits to reading times, made again")

@@ -223,7 +223,7 @@ def _datasets(part: pd.DataFrame, mode: str) -> str:
 def _draw_levels(axes: Axes, levels: pd.DataFrame, base: str) -> set[str]:
     """Baselines, and the mean of the untrained twins of the vanilla model.
 
-    The panel's range is the arms': levels outside it are told in words. Returns those inside.
+    The panel has the range of the arms; levels outside it are given in words. Returns those inside.
     """
     dashes: dict[str, Any] = dict(baseline_dashes(levels))
     values = levels[levels["role"] == "baseline"].groupby("model")["r"].mean().to_dict()

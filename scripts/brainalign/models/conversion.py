@@ -16,7 +16,7 @@ NEW_ROWS = ("mean", "zero")
 
 
 def copy_text_files(folder: Path, target: Path) -> None:
-    """Copy what is not weights: config, tokenizer, chat template, index."""
+    """Copy all files except weights: config, tokenizer, chat template, index."""
     for file in folder.iterdir():
         if file.is_file() and file.suffix in TEXT_SUFFIXES:
             shutil.copyfile(file, target / file.name)

@@ -120,7 +120,7 @@ def convert_gguf(
 
     Raises
     ------
-    InputError : the file is damaged or says something that is not known here: an architecture, a
+    InputError : the file is damaged or has an unknown part: an architecture, a
         field, a quantisation, a kind of tokenizer; or a tensor is missing or too many.
     """
     file = open_gguf(path)

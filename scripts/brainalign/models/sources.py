@@ -65,7 +65,7 @@ def resolve(
 
     Raises
     ------
-    InputError : the model cannot be had; the message says what to put where.
+    InputError : the model cannot be fetched; the message says which files to put where.
     """
     if isinstance(source, Hub):
         return from_hub(source.id, source.revision, mirror, downloads, trust_remote_code)
@@ -118,7 +118,7 @@ def from_hub(
         if (folder := _plain_folder(root, name, revision)).is_dir():
             return Checkpoint(_existing_folder(folder))
         if step is None and (folder := _plain_folder(root, name)).is_dir():
-            LOG.info("%s is taken for revision %s; its name says none", folder, revision)
+            LOG.info("%s is taken for revision %s; its name has no revision", folder, revision)
             return Checkpoint(_existing_folder(folder))
     cache = Path(downloads) / "hub"
     patterns = [*_HUB_FILES, "*.py"] if trust_remote_code else _HUB_FILES

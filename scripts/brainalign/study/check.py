@@ -116,7 +116,7 @@ def _kind_faults(
             "in reduce.localizer of a benchmark"
         )
         return
-    if dataset.source.reading is None:  # only the files of one's own dataset tell
+    if dataset.source.reading is None:  # only the files of a user's dataset tell
         return
     brain = isinstance(entry, BrainBenchmark)
     if brain and dataset.source.reading:

@@ -84,7 +84,7 @@ def _tell(connection: socket.socket, number: int) -> None:
 
 
 def _run(connection: socket.socket, script: str, environment: dict[str, str]) -> None:
-    """Run a script as Python would run it alone, once who asked says so; never returns."""
+    """Run a script as Python would run it alone, when the asking process says so; never returns."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)

@@ -175,7 +175,7 @@ def _inherited(name: str, models: Models) -> dict[str, Any]:
         return {}
     values = {key: getattr(model, key) for key in INHERITED}
     oldest, made_from = name, parent(model)
-    seen = {name}  # a circle is told by the check of the study, which asks for its models first
+    seen = {name}  # the check of the study reports circles, and asks for its models first
     while made_from is not None and made_from in models and made_from not in seen:
         other = models[made_from]
         values = {k: getattr(other, k) if v is None else v for k, v in values.items()}

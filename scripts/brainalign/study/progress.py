@@ -1,4 +1,4 @@
-"""How far a run is: a line that says what is done, what is left and what runs now."""
+"""The progress line of a run: jobs done, jobs left, and jobs that run now."""
 
 import logging
 import re

@@ -1,4 +1,4 @@
-"""States of a training on disk, from which a killed job or a later checkpoint goes on."""
+"""States of a training on disk, from which a killed job or a later checkpoint resumes."""
 
 import logging
 import shutil
@@ -37,7 +37,7 @@ def last_state(scratch: Path, key: Any, target: int) -> Path | None:
 
 
 def resumable(state: Path) -> bool:
-    """Whether as many processes wrote a state as are to go on from it: one, or several."""
+    """Whether a state was written by one process, or by several, as the resuming training has."""
     return (state / f"{FSDP_MODEL_NAME}.bin").exists() == (processes.count() > 1)
 
 

@@ -23,7 +23,7 @@ from brainalign.training.states import last_state, resumable
 from brainalign.training.trainer import CourseTrainer, Watch, arguments_of
 
 LOG = logging.getLogger("brainalign")
-SAVE_SECONDS = 600  # between states that a killed training goes on from
+SAVE_SECONDS = 600  # between states from which a killed training resumes
 LOG_COLUMNS = (
     "step", "samples", "tokens", "learned_tokens", "loss", "learning_rate", "held_out_loss",
     "seconds", "tokens_per_second",
@@ -117,8 +117,8 @@ def tune(
         state = last_state(scratch, key, target) or start
     if state and not resumable(state):
         raise InputError(
-            f"{state}: one process cannot go on from what several have written, nor several from "
-            f"what one has; there are {processes.count()} now. Give the job as many GPUs as then, "
+            f"{state}: one process cannot resume from the state of several, nor several from that "
+            f"of one; there are {processes.count()} now. Give the job as many GPUs as then, "
             "or remove the training's checkpoints to train them again"
         )
     if state:
