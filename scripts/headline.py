@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log:
     # A study has the tables of what it measures; published_check is always there.
     tables = {name: read_table(path) for name, path in snakemake.input.items()}
-    table = headline(tables.pop("published_check"), Tables(**tables))
+    check = tables.pop("published_check")
+    own = Tables(**tables)
+    table = headline(check, own)
     write_table(table, snakemake.output.headline)
     log.info("headline table:\n%s", as_text(table))
-    texts = {snakemake.output.text: as_text(table), snakemake.output.verdicts: as_verdicts(table)}
+    texts = {
+        snakemake.output.text: as_text(table),
+        snakemake.output.verdicts: as_verdicts(table, own.has_published_models),
+    }
     for file, text in texts.items():
         with atomic_path(file) as path:
             path.write_text(text + "\n", encoding="utf-8")

@@ -39,7 +39,8 @@ def models(families: Sequence[tuple[str, int, int]] = SMALL) -> pd.DataFrame:
             (f"{family}-a-untrained", None, family, "untrained", 10 ** (6 + 0.1 * len(family)))
         )
     rows += [(name, None, None, "baseline", np.nan) for name in ("oasm", "position", "length")]
-    return pd.DataFrame(rows, columns=["model", "base", "family", "role", "parameters"])
+    table = pd.DataFrame(rows, columns=["model", "base", "family", "role", "parameters"])
+    return table.assign(published=None)
 
 
 def _true_r(row: pd.Series, mode: str, dataset: str, noise: np.random.Generator) -> float:
@@ -78,6 +79,7 @@ def scores(
                             "role": row.role,
                             "tuned": row.role == "tuned",
                             "parameters": row.parameters,
+                            "published": row.published,
                             "dataset": dataset,
                             "benchmark": f"{dataset}-{mode}",
                             "companion": False,

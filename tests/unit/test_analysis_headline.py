@@ -92,7 +92,7 @@ def test_correlations_rest_on_tuned_models_and_on_bases(table, study, x, given, 
         text = answers(table, question)[mode]
         assert text.startswith(
             f"partial r = {r_text(row['r'])}, {p_text(row['p'])} (these stimuli), "
-            f"N = {row['n']:.0f}"
+            f"adjusted {p_text(row['p_adjusted'])}, N = {row['n']:.0f}"
         )
         beside = f"taking models as independent, as the paper does, {p_text(row['p_independent'])}"
         assert (beside in text) == (mode == "legacy")
@@ -106,7 +106,8 @@ def test_a_correlation_over_families_stands_beside_the_one_around_their_means(ta
     assert whole["n_families"] < whole["n_bases"] == whole["n"]
     text = answers(table, "Does alignment grow with size?")["controlled"]
     assert text.startswith(
-        f"r = {r_text(whole['r'])}, {p_text(whole['p'])} (these stimuli), N = {whole['n']:.0f}"
+        f"r = {r_text(whole['r'])}, {p_text(whole['p'])} (these stimuli), "
+        f"adjusted {p_text(whole['p_adjusted'])}, N = {whole['n']:.0f}"
     )
     assert whole["scope"] == "new vanilla models, these subjects, these stimuli"
     beside = f"the {whole['n_families']:.0f} families r = {r_text(row['r'])}, {p_text(row['p'])}"
@@ -122,7 +123,8 @@ def test_next_word_loss_is_the_correlation_per_byte(table, study, check):
     for mode, models in (("legacy", "tuned"), ("controlled", "bases")):
         own = found[(found["mode"] == mode) & (found["models"] == models)].iloc[0]
         assert row[mode].startswith(
-            f"r = {r_text(own['r'])}, {p_text(own['p'])} (these stimuli), N = {own['n']:.0f}"
+            f"r = {r_text(own['r'])}, {p_text(own['p'])} (these stimuli), "
+            f"adjusted {p_text(own['p_adjusted'])}, N = {own['n']:.0f}"
         )
     without = headline(check, Tables(study["scores"], correlations=study["correlations"]))
     assert not without["question"].str.contains("next-word").any()
@@ -348,7 +350,7 @@ def test_study_of_one_model_says_why_not(check):
     )
 
 
-VERDICTS = {"yes", "no", "cannot tell"}
+VERDICTS = {"yes", "no", "cannot tell", "not asked"}
 
 
 def test_every_answer_has_a_verdict_and_a_sentence(table):
@@ -362,7 +364,7 @@ def test_every_answer_has_a_verdict_and_a_sentence(table):
 def test_no_verdict_without_a_test_or_an_interval(table):
     """What cannot be computed, and what stands alone, is no yes and no no."""
     for mode in ("legacy", "controlled"):
-        decided = table[table[f"{mode}_verdict"] != "cannot tell"]
+        decided = table[table[f"{mode}_verdict"].isin(["yes", "no"])]
         assert len(decided) > 0
         for text in decided[mode]:
             assert re.search(r"p [=<] |interval|within", text), text
@@ -375,17 +377,49 @@ def test_text_holds_every_answer(table):
     text = as_text(table)
     for column in ("question", "legacy", "controlled"):
         assert all(answer in text for answer in table[column])
-    short = as_verdicts(table)
+    short = as_verdicts(table, published=True)
     left_out = 0
     for place, row in enumerate(table.to_dict("records")):
         words = [row["legacy_verdict"], row["controlled_verdict"], row["question"]]
         if re.search(r" +".join(map(re.escape, words)), short):
             continue
-        assert words[:2] == ["cannot tell"] * 2 and place > 0, row["question"]
+        assert not {"yes", "no"} & set(words[:2]) and place > 0, row["question"]
         left_out += 1
     counts = re.findall(r"(\d+) more questions?$", short, re.MULTILINE)
     assert sum(map(int, counts)) == left_out > 0
     assert len(short.splitlines()) == len(table) - left_out + table["data"].nunique() + len(counts)
+
+
+def test_published_answers_are_shown_in_the_terminal_only_if_asked_for(table):
+    assert "published tables" in as_verdicts(table, published=True)
+    assert "published tables" not in as_verdicts(table, published=False)
+
+
+def test_a_study_without_legacy_benchmarks_has_no_column_of_them(study, check):
+    names = ("scores", "contrasts", "correlations", "capabilities", "baselines")
+    own = {name: study[name] for name in names}
+    for name in ("scores", "contrasts", "correlations", "baselines"):
+        own[name] = own[name][own[name]["mode"] != "legacy"]
+    own["capabilities"] = study["capabilities"]
+    table = headline(check, Tables(**own))
+    row = answers(table, "Does alignment grow with size?")
+    assert row["legacy"] == "not computable: the study has no legacy benchmark of brain data"
+    assert row["legacy_verdict"] == "not asked" != row["controlled_verdict"]
+    short = as_verdicts(table, published=False)
+    assert short.splitlines()[0].split() == ["controlled", "[this", "study,", "simulated", "data]"]
+    assert "not asked" not in short
+
+
+def test_a_study_without_a_pair_says_how_a_model_is_one_of_a_pair(study, check):
+    scores = study["scores"].assign(role=study["scores"]["role"].replace("tuned", "vanilla"))
+    tables_ = Tables(scores, study["contrasts"].iloc[:0], study["correlations"].iloc[:0])
+    table = headline(check, tables_)
+    row = answers(table, "Does instruction tuning raise brain alignment?")
+    assert row["controlled_verdict"] == "not asked"
+    assert answers(table, "Does alignment grow with size?")["controlled"].endswith("no tuned model")
+    lines = as_verdicts(table, published=False).splitlines()
+    assert lines[1].startswith("not asked    not asked    Does instruction tuning")
+    assert "names the other as `base`" in lines[2]
 
 
 def test_simulated_and_real_rows_are_apart(check):

@@ -2,7 +2,16 @@
 
 import numpy as np
 import pandas as pd
-from brainalign.analysis.verdicts import Answer, of_every, of_interval, of_test
+import pytest
+from brainalign.analysis.verdicts import (
+    Answer,
+    lacking,
+    of_correlation,
+    of_every,
+    of_interval,
+    of_test,
+)
+from brainalign.analysis.wording import p_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +25,34 @@ def test_a_test_decides_by_its_p_and_the_sign_of_its_estimate(effect, p):
     assert (verdict == "yes") == (p < 0.05 and not effect <= 0 and not np.isnan(effect))
     assert (verdict == "no") == (p < 0.05 and effect <= 0)
     assert verdict in ("yes", "no", "cannot tell")
+
+
+@given(NUMBER, P, NUMBER, NUMBER)
+def test_a_correlation_decides_where_test_and_interval_agree(r, p, one, other):
+    low, high = np.minimum(one, other), np.maximum(one, other)
+    verdict = of_correlation(r, p, low, high)
+    assert verdict in (of_test(r, p), "cannot tell")
+    if verdict != "cannot tell":
+        assert p < 0.05 and (np.isnan(low) or verdict == of_interval(low, high))
+    assert (verdict == of_test(r, p)) == (
+        np.isnan(low) or of_test(r, p) in ("cannot tell", of_interval(low, high))
+    )
+
+
+def test_four_models_at_the_edge_of_the_test_cannot_tell():
+    assert of_test(-0.95, 0.04997) == "no"
+    assert of_correlation(-0.95, 0.172, -1.0, 0.99) == "cannot tell"
+    assert of_correlation(-0.95, 0.04997, -1.0, 0.99) == "cannot tell"
+    assert of_correlation(-0.95, 0.04997, -1.0, -0.2) == "no"
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(0.04997, "p < .05"), (0.0495, "p < .05"), (0.04949, "p = .049"), (0.05, "p = .050"),
+     (0.0502, "p = .050"), (0.0004, "p < .001")],
+)  # fmt: skip
+def test_no_p_below_the_level_is_printed_as_the_level(p, text):
+    assert p_text(p) == text
 
 
 @given(NUMBER, NUMBER)
@@ -57,3 +94,4 @@ def test_sentences_of_known_answers():
         "does not hold 0."
     )
     assert Answer("not computable: no pair").line == "Cannot tell: no pair."
+    assert lacking("untrained model").line == "Not asked: the study has no untrained model."

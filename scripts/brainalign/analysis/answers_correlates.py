@@ -5,6 +5,7 @@ from functools import partial
 
 import pandas as pd
 
+from brainalign.analysis.answers_tuning import no_benchmark
 from brainalign.analysis.averages import AVERAGE
 from brainalign.analysis.correlations import WITHIN
 from brainalign.analysis.predictors import LOSS, MODELS, SIZE, found_for
@@ -15,8 +16,8 @@ from brainalign.analysis.verdicts import (
     Answer,
     Answers,
     lacking,
+    of_correlation,
     of_modes,
-    of_test,
 )
 from brainalign.analysis.wording import counted, p_text, r_text, said
 from brainalign.notes import not_computable
@@ -31,21 +32,29 @@ def correlate_answers(tables: Tables) -> Iterator[tuple[str, Answers]]:
     names = {SIZE: "size", **{task: task for task in tasks}}
     names |= {f"{LOSS} {text}": f"next-word loss ({text})" for text in texts}
     for x, name in names.items():
-        answer = partial(_correlation, tables.correlations, x)
+        answer = partial(_correlation, tables, x)
         yield f"Does alignment grow with {name}?", of_modes(answer)
     for task in tasks:
         for x, given in ((task, SIZE), (SIZE, task)):
             yield (
                 f"Does alignment grow with {names[x]} among models of equal {names[given]}?",
-                of_modes(partial(_correlation, tables.correlations, x, given=given)),
+                of_modes(partial(_correlation, tables, x, given=given)),
             )
 
 
-def _correlation(correlations: pd.DataFrame | None, x: str, mode: str, given: str = "") -> Answer:
-    """Pearson's r of alignment with `x`, or the partial one, `given` held fixed."""
+def _correlation(tables: Tables, x: str, mode: str, given: str = "") -> Answer:
+    """Pearson's r of alignment with `x`, or the partial one, `given` held fixed.
+
+    A study has one correlation per task and text: their tests are adjusted for each other.
+    """
+    scores, correlations = tables.scores, tables.correlations
+    if scores is None or not (scores["mode"] == mode).any():
+        return no_benchmark(mode, AVERAGE)
+    models = MODELS[mode]
+    if not (scores["role"] == "tuned").any():
+        return lacking("tuned model")
     if correlations is None or correlations.empty:
         return lacking("table of correlations")
-    models = MODELS[mode]
     found = found_for(correlations, f"brain {AVERAGE}", mode, correlations["simulated"].iloc[0])
     method = "partial" if given else "pearson"
     rows = found[(found["x"] == x) & (found["models"] == models) & (found["method"] == method)]
@@ -57,7 +66,8 @@ def _correlation(correlations: pd.DataFrame | None, x: str, mode: str, given: st
         return Answer(said(row["note"]) or not_computable(f"N = {row['n']:.0f}"))
     name = "partial r" if given else "r"
     text = f"{name} = {r_text(row['r'])}, {p_text(row['p'])} (these stimuli)"
-    text += f", N = {counted(row['n'], UNITS[models])}{MEAN_OF_TUNED[models]}"
+    adjusted = f"adjusted {p_text(row['p_adjusted'])}"
+    text += f", {adjusted}, N = {counted(row['n'], UNITS[models])}{MEAN_OF_TUNED[models]}"
     within = found[(found["x"] == x) & (found["method"] == WITHIN) & found["r"].notna()]
     if row["n_bases"] < row["n"]:
         why = said(row["note"]) if pd.isna(row["p"]) else ""
@@ -72,7 +82,7 @@ def _correlation(correlations: pd.DataFrame | None, x: str, mode: str, given: st
             f"{row['n_families']:.0f} families r = {r_text(other['r'])}, {p_text(other['p'])}"
         )
     return Answer(
-        text, of_test(row["r"], row["p"]), row["r"], row["low"], row["high"],
-        PARTIAL if given else CORRELATION, f"over {counted(row['n'], UNITS[models])}",
-        "" if pd.notna(row["low"]) else p_text(row["p"]),
+        text, of_correlation(*row[["r", "p_adjusted", "low", "high"]]),
+        row["r"], row["low"], row["high"], PARTIAL if given else CORRELATION,
+        f"over {counted(row['n'], UNITS[models])}", adjusted,
     )  # fmt: skip

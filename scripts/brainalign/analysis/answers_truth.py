@@ -4,7 +4,7 @@ import pandas as pd
 
 from brainalign.analysis.averages import AVERAGE
 from brainalign.analysis.truth import CEILING, EFFECT, SCORE
-from brainalign.analysis.verdicts import CANNOT_TELL, NO, YES, Answer, Answers
+from brainalign.analysis.verdicts import CANNOT_TELL, NO, NOT_ASKED, YES, Answer, Answers
 from brainalign.analysis.wording import p_text, signed
 from brainalign.notes import not_computable
 
@@ -13,7 +13,10 @@ QUESTION = "Is a planted effect of tuning found, and none where none is planted?
 
 def truth_answers(truth: pd.DataFrame) -> Answers:
     """The answer to `QUESTION` in each mode."""
-    return {"legacy": Answer("controlled benchmarks only"), "controlled": _planted(truth)}
+    return {
+        "legacy": Answer("controlled benchmarks only", NOT_ASKED),
+        "controlled": _planted(truth),
+    }
 
 
 def _planted(truth: pd.DataFrame) -> Answer:
@@ -33,7 +36,7 @@ def _planted(truth: pd.DataFrame) -> Answer:
             parts.append(f"{question} within its interval on {n} of {len(rows)} datasets")
     text = "; ".join(parts)
     if effects.empty:
-        return Answer(text or not_computable("nothing was planted"))
+        return Answer(text or not_computable("nothing was planted"), NOT_ASKED)
     seen = (effects["planted"] <= 0) | (effects["low"] > 0)
     seen &= (effects["planted"] >= 0) | (effects["high"] < 0)
     covered = effects["covered"]

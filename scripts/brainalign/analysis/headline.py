@@ -3,7 +3,8 @@
 Each kind of question has its module `answers_*`; the verdicts follow one rule (`verdicts`).
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
@@ -14,8 +15,9 @@ from brainalign.analysis.answers_tasks import task_answers
 from brainalign.analysis.answers_truth import QUESTION, truth_answers
 from brainalign.analysis.records import MODES
 from brainalign.analysis.study_tables import Tables
-from brainalign.analysis.verdicts import CANNOT_TELL, Answers
+from brainalign.analysis.verdicts import NO, NOT_ASKED, YES, Answers
 from brainalign.analysis.wording import counted
+from brainalign.notes import why_not
 
 PER_MODE = ("verdict", "line", "measure", "effect", "low", "high")
 COLUMNS = (
@@ -36,8 +38,8 @@ def headline(check: pd.DataFrame, tables: Tables) -> pd.DataFrame:
     -------
     COLUMNS: `data` (what the row is about), `question`, `legacy`, `controlled` (statistics in
     words: N and test, or why there is none), `simulated`; for each mode `verdict` (yes, no, cannot
-    tell), `line` (one sentence), and `measure`, `effect`, `low`, `high` (the estimate behind it and
-    its 95 % interval; NaN where there is none).
+    tell, not asked), `line` (one sentence), and `measure`, `effect`, `low`, `high` (the estimate
+    behind it and its 95 % interval; NaN where there is none).
     """
     rows: list[dict[str, object]] = []
     for simulated in tables.worlds:
@@ -79,23 +81,45 @@ def as_text(table: pd.DataFrame) -> str:
     return "\n".join(lines[1:])
 
 
-def as_verdicts(table: pd.DataFrame) -> str:
+def as_verdicts(table: pd.DataFrame, published: bool) -> str:
     """The headline table for a terminal: a line per question with both verdicts.
 
-    Questions after the first that have no answer in either mode are counted in one line.
+    Questions after the first that have no yes and no no are counted, a line for those with the same
+    verdicts. A mode in which nothing was asked is left out.
+
+    Parameters
+    ----------
+    table : of `headline`.
+    published : whether to show the answers of the published tables.
     """
-    width = len(CANNOT_TELL) + 2
     lines = []
     for data, part in table.groupby("data", sort=False):
-        lines.append("".join(f"{mode:<{width}}" for mode in MODES) + f"[{data}]")
-        unanswered = 0
+        if data == PUBLISHED and not published:
+            continue
+        modes = _asked(part)
+        lines.append(_verdict_line(modes, f"[{data}]"))
+        undecided: Counter[tuple[str, ...]] = Counter()
         for index, row in enumerate(part.to_dict("records")):
-            verdicts = [str(row[f"{mode}_verdict"]) for mode in MODES]
-            if index and set(verdicts) == {CANNOT_TELL}:
-                unanswered += 1
+            verdicts = tuple(str(row[f"{mode}_verdict"]) for mode in modes)
+            if index and not {YES, NO} & set(verdicts):
+                undecided[verdicts] += 1
             else:
-                lines.append("".join(f"{word:<{width}}" for word in verdicts) + row["question"])
-        if unanswered:
-            more = counted(unanswered, "more question")
-            lines.append(f"{CANNOT_TELL:<{width}}" * len(MODES) + more)
+                lines.append(_verdict_line(verdicts, row["question"]))
+            if not index and set(verdicts) == {NOT_ASKED}:
+                lines.append("  " + why_not(row[modes[-1]]))
+        lines += [
+            _verdict_line(verdicts, counted(count, "more question"))
+            for verdicts, count in undecided.items()
+        ]
     return "\n".join(lines)
+
+
+def _asked(table: pd.DataFrame) -> list[str]:
+    """The modes in which a question was asked, one without modes (the same in both) not counted."""
+    apart = table["legacy"] != table["controlled"]
+    asked = [mode for mode in MODES if (apart & (table[f"{mode}_verdict"] != NOT_ASKED)).any()]
+    return asked or [MODES[-1]]
+
+
+def _verdict_line(words: Iterable[str], text: str) -> str:
+    return "".join(f"{word:<13}" for word in words) + text

@@ -28,6 +28,12 @@ class Tables:
             reverse=True,
         )
 
+    @property
+    def has_published_models(self) -> bool:
+        """Whether a model of the study is one of the published tables."""
+        tables = (self.scores, self.behaviors, self.capabilities)
+        return any(table is not None and table["published"].notna().any() for table in tables)
+
     def of_world(self, simulated: bool) -> "Tables":
         """The rows on simulated data alone, or on real data alone."""
         chosen = {}

@@ -12,6 +12,7 @@ from brainalign.analysis.wording import counted, p_text, r_text, signed
 from brainalign.notes import not_computable, why_not
 
 YES, NO, CANNOT_TELL = "yes", "no", "cannot tell"
+NOT_ASKED = "not asked"  # the study lacks models or data that the question is about
 LEVEL = 0.05  # of the tests behind a verdict
 CORRELATION, PARTIAL = "correlation r", "partial correlation r"
 
@@ -67,6 +68,17 @@ def of_interval(low: float, high: float) -> str:
     return YES if low > 0 else NO if high < 0 else CANNOT_TELL
 
 
+def of_correlation(r: float, p: float, low: float, high: float) -> str:
+    """The verdict of a correlation: its test, p adjusted for the tests beside it, and its interval.
+
+    An interval that holds 0 is no yes and no no; where there is none (NaN) the test alone decides.
+    """
+    verdict = of_test(r, p)
+    if pd.isna(low) or verdict == of_interval(low, high):
+        return verdict
+    return CANNOT_TELL
+
+
 def of_every(above: pd.Series, below: pd.Series) -> str:
     """The verdict on many comparisons: yes or no only if all of them agree.
 
@@ -84,10 +96,15 @@ def of_every(above: pd.Series, below: pd.Series) -> str:
 
 def lacking(what: str) -> Answer:
     """The answer where the study has no such thing."""
-    return Answer(not_computable(f"the study has no {what}"))
+    return Answer(not_computable(f"the study has no {what}"), NOT_ASKED)
 
 
-NO_PAIR = Answer(not_computable("no pair of a tuned and a vanilla model"))
+NO_PAIR = Answer(
+    not_computable(
+        "no pair of a tuned and a vanilla model (a tuned model's entry names the other as `base`)"
+    ),
+    NOT_ASKED,
+)
 
 
 def of_modes(answer: Callable[[str], Answer]) -> Answers:

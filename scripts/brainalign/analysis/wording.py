@@ -6,11 +6,13 @@ import pandas as pd
 
 
 def p_text(p: float) -> str:
-    """A p value as it stands in a text: p = .031, p < .001."""
+    """A p value as it stands in a text: p = .031, p < .001; p < .05 where it rounds to .050."""
     if pd.isna(p):
         return "p n/a"
     if p < 0.001:
         return "p < .001"
+    if p < 0.05 <= round(p, 3):
+        return "p < .05"
     return f"p = {r_text(p, 3)}"
 
 

@@ -119,7 +119,8 @@ def _answers(headline: pd.DataFrame) -> str:
     parts = [
         '<p class="about">Legacy: as the paper chose. Controlled: the sound choice; where the two '
         "differ, believe it. A dot is the estimate, a bar its 95 % interval; an open dot has "
-        "none. <i>Cannot tell</i> is no evidence against an effect.</p>"
+        "none. <i>Cannot tell</i> is no evidence against an effect. <i>Not asked</i>: the study "
+        "has no models or data for it.</p>"
     ]
     for (data, simulated), rows in headline.groupby(["data", "simulated"], sort=False):
         mark = ' <span class="mark">SIMULATED DATA</span>' if simulated else ""
