@@ -47,6 +47,11 @@ if IS_MAIN and workflow.is_main_process:
             if handler.name == "DefaultStreamHandler":
                 handler.addFilter(PROGRESS.lets)
         logger.addHandler(PROGRESS)
+    if workflow.overwrite_configfiles and STUDY.study is None:
+        logger.warning(
+            "warning: this config has no key study: its results go to results/, as those of the "
+            "default study do; give it a name"
+        )
     if SURPRISAL_ALONE:
         logger.info(
             "Models of published surprisal, without weights, are scored on reading times alone: "

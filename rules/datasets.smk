@@ -48,6 +48,18 @@ rule fetch_dataset:
         "../scripts/fetch_dataset.py"
 
 
+def benchmarks_by_timing(wildcards):
+    """A dataset's brain benchmarks with the key `timing`, and those without: only the files of
+    one's own data tell which are right.
+    """
+    found = {"with_timing": [], "without": []}
+    if dataset_source(wildcards).timed is None:
+        for name, entry in ALIGNMENT.items():
+            if entry.dataset == wildcards.dataset:
+                found["without" if entry.timing is None else "with_timing"].append(name)
+    return found
+
+
 rule prepare_dataset:
     input:
         raw=rules.fetch_dataset.output.raw,
@@ -69,6 +81,7 @@ rule prepare_dataset:
         runtime=run_time(60),
     params:
         source=dataset_key("source"),
+        benchmarks=benchmarks_by_timing,
         code=reader_code("prepare_dataset", dataset_source),
     script:
         "../scripts/prepare_dataset.py"

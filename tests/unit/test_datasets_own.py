@@ -11,6 +11,7 @@ import xarray as xr
 import yaml
 from brainalign.behavior.terms import columns_of
 from brainalign.datasets import own
+from brainalign.datasets.prepared import check_timing
 from brainalign.datasets.raw import locate
 from brainalign.datasets.registry import read_source
 from brainalign.datasets.settings import Own
@@ -159,17 +160,18 @@ RESTARTED = np.tile(np.arange(60) * 2.0 + 0.5, 2)
 CLOCKS = {
     "onsets that restart": (
         RESTARTED, {},
-        r"stimulus owl\.00: onset 0\.5 s is before that of the stimulus above it \(118\.5 s\); "
-        "onsets are seconds from the start of the first volume, through all runs",
+        r"stimuli\.csv: row 62: stimulus owl\.00: onset: 0\.5 s is before the stimulus above it "
+        r"\(118\.5 s\); onsets are seconds from the start of the first volume, through all runs "
+        r"\(those of BIDS begin anew in each run\)",
     ),
     "a scan that ends before the words": (
         np.arange(120) * 4.0 + 0.5, {},
-        r"stimulus owl\.00: onset 240\.5 s is after the last volume; the scan lasts from 0 to 240 "
-        "s, and 60 of 120 stimuli lie outside",
+        r"row 62: stimulus owl\.00: onset: 240\.5 s is after the last volume; the scan "
+        "lasts from 0 to 240 s, and 60 of 120 stimuli lie outside",
     ),
     "words before the scan": (
         np.arange(120) * 2.0 - 3, {},
-        r"stimulus fox\.00: onset -3 s is before the first volume; .* 2 of 120",
+        r"csv: row 2: stimulus fox\.00: onset: -3 s is before the first volume; .* 2 of 120",
     ),
     "a run without words": (
         np.arange(120) * 0.9, {}, r"run 2 \(120 to 240 s\) has volumes, but no stimulus",
@@ -190,6 +192,17 @@ def test_words_on_another_clock_than_the_scan_are_one_clear_error(case, folder):
     pd.read_csv("stimuli.csv").assign(onset=onset).to_csv("stimuli.csv", index=False)
     with pytest.raises(InputError, match=says):
         read()
+
+
+def test_benchmarks_have_timing_just_where_rows_are_volumes(folder):
+    by_stimulus = read().responses
+    check_timing(by_stimulus, "mine", [], ["a"])
+    with pytest.raises(InputError, match=r"alignment\.b\.timing: the rows of mine are stimuli"):
+        check_timing(by_stimulus, "mine", ["b"], ["a"])
+    by_volume = timed(folder)
+    check_timing(by_volume, "mine", ["b"], [])
+    with pytest.raises(InputError, match=r"alignment\.a\.timing: is missing; the rows of mine are"):
+        check_timing(by_volume, "mine", ["b"], ["a"])
 
 
 @pytest.mark.parametrize("tr", [0.0, -2.0, "two", np.nan])
@@ -346,7 +359,11 @@ def test_files_that_do_not_fit_are_one_clear_error(case, folder):
 @pytest.mark.parametrize(
     ("table", "array", "says"),
     [
-        ({"onset": ("", 7)}, {}, r"timed responses, but stimulus fox\.07 has no onset"),
+        (
+            {"onset": ("", 7)},
+            {},
+            r"stimuli\.csv: row 9: stimulus fox\.07: onset: none, but the responses are timed",
+        ),
         ({"onset": ("later", 7)}, {}, "row 9: column onset holds 'later', expected a number"),
         (
             {},

@@ -94,6 +94,9 @@ def test_faults_are_named_by_the_row_of_the_spreadsheet(tmp_path, change, messag
 def test_columns_that_are_missing_are_named_beside_those_that_are_there(tmp_path):
     with pytest.raises(InputError, match=r"column answer is missing; its columns, .* question, A"):
         own_questions.read([written(tmp_path, CHOICES.drop(columns="answer"), "csv")], SOURCE, 0)
+    capital = CHOICES.rename(columns={"answer": "Answer"})
+    with pytest.raises(InputError, match=r"column answer is missing \(is it 'Answer'\?\); its"):
+        own_questions.read([written(tmp_path, capital, "csv")], SOURCE, 0)
     with pytest.raises(InputError, match="columns A, C are choices, expected A, B"):
         own_questions.read([written(tmp_path, CHOICES.drop(columns="B"), "csv")], SOURCE, 0)
     twice = CHOICES.assign(question_id=["a", "b", "a"])

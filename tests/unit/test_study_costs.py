@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from brainalign.capability.settings import Task
 from brainalign.models.settings import Hub
 from brainalign.settings import read
 from brainalign.study import costs
+from brainalign.study.model_sizes import assumed_sizes, with_measured_sizes
 from brainalign.study.reading_load import (
     TOKENS_PER_WORD,
     Text,
@@ -23,6 +25,7 @@ from conftest import REPOSITORY
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from safetensors.numpy import save_file
 from worlds.study_models import models_of
 
 RIDGE = {"type": "ridge", "alphas": {"low": 0.1, "high": 10.0, "n": 3}}
@@ -192,3 +195,51 @@ def test_written_answers_count_by_their_scoring(kind, entry, written):
     questions, own = {"bbh": (6511, 130), "mmlu": (14042, 100)}[kind]
     task = read({"questions": {"type": kind}, "shots": 0, **entry}, Task)
     assert capability_tokens(task, apart=False) == questions * (own + written)
+
+
+def own_study(folder, **model):
+    entry = {"source": {"type": "folder", "path": str(folder)}, **model}
+    questions = {"type": "own", "path": str(folder / "questions.csv")}
+    return read(
+        {
+            "seed": 1,
+            "models": {"mine": entry},
+            "capability": {
+                "quiz": {
+                    "questions": questions, "format": "multiple-choice",
+                    "scoring": "loglikelihood", "shots": 2,
+                }
+            },
+            "next_word": {"diary": {"source": {"type": "own", "path": str(folder / "diary.txt")}}},
+        },
+        Study,
+    )  # fmt: skip
+
+
+def test_a_model_of_unknown_size_has_that_of_its_folder_or_manifest(tmp_path):
+    study = own_study(tmp_path)
+    assert assumed_sizes(study) == ["mine"]
+    assert "taken for 1 billion parameters: mine" in costs.summary(study, NOWHERE)
+    assert assumed_sizes(own_study(tmp_path, parameters=5e6)) == []
+
+    config = {"model_type": "gpt2", "vocab_size": 7}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    save_file({"wte.weight": np.zeros((7, 3), np.float32)}, tmp_path / "model.safetensors")
+    assert with_measured_sizes(study, NOWHERE).models["mine"].parameters == 21
+    assert "taken for" not in costs.summary(study, NOWHERE)
+
+    (tmp_path / "models" / "mine").mkdir(parents=True)
+    manifest = {"parameters": 9, "d_model": 3, "layers": ["a"]}
+    (tmp_path / "models" / "mine" / "manifest.json").write_text(json.dumps(manifest))
+    assert with_measured_sizes(study, tmp_path).models["mine"].parameters == 9
+
+
+def test_own_questions_and_text_count_by_their_files(tmp_path):
+    study = own_study(tmp_path, parameters=1e9)
+    assert costs.jobs(study, NOWHERE)["hours"].isna().all()
+    (tmp_path / "questions.csv").write_bytes(b"x" * 4400)
+    (tmp_path / "diary.txt").write_bytes(b"x" * 44000)
+    hours = costs.jobs(study, NOWHERE).set_index("of")["hours"]
+    a_token = 2 * 1e9 / (312e12 * 0.3 * 0.5) / 3600  # float32
+    assert hours["quiz"] == pytest.approx(1000 * a_token)
+    assert hours["diary"] == pytest.approx(10_000 * a_token)

@@ -100,6 +100,8 @@ def test_failed_jobs_are_no_longer_running_and_other_records_are_passed_over():
         ("Execute 12 jobs...", {}, False),
         ("WorkflowError:\nAt least one job did not complete successfully.", {}, False),
         ("WorkflowError:\nanother", {}, True),
+        ('RuleException:\nCalledProcessError in file "a.smk", line 1:\nCommand', {}, False),
+        ("RuleException:\nanother", {}, True),
         ("Job stats:", {"event": "run_info"}, False),
         ("rule fit:", {"event": "job_info"}, True),
         ("Error in rule fit:", {"event": "job_error"}, True),

@@ -54,12 +54,16 @@ def read(records: Sequence[Record], source: Own) -> Prepared:
     responses = read_responses(source, file, findings)
     timed = "responses" in responses and is_timed(responses)
     table, content = file(source.stimuli)
-    stimuli = read_stimuli(content, table, findings, timed=timed)
+    stimuli, rows = read_stimuli(content, table, findings, timed=timed)
     where = file(own_paths(source)[1])[0]
     _check_places(stimuli, table)
     if not timed:
         responses = in_order(responses, stimuli, where)
-    check_responses(responses, stimuli, where)
+
+    def onset_at(row: int) -> str:
+        return f"{table}: row {rows[row]}: stimulus {stimuli['stimulus_id'].iloc[row]}: onset"
+
+    check_responses(responses, stimuli, where, onset_at)
     _check_offsets(stimuli, table)
     check_values(responses, stimuli, where, findings)
     if responses.attrs["simulated"]:

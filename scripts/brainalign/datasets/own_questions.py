@@ -134,9 +134,11 @@ _READERS = {".csv": _table, ".tsv": _table, ".parquet": _parquet, ".jsonl": _jso
 def _check_columns(header: Sequence[str], where: str, delimiter: str = ",") -> None:
     missing = [name for name in ("question", "answer") if name not in header]
     if missing:
+        spelt = next((name for name in header if name.strip().lower() == missing[0]), "")
+        asked = f" (is it {spelt!r}?)" if spelt else ""
         hint = f", divided by {delimiter!r}" if where.endswith((".csv", ".tsv")) else ""
         raise InputError(
-            f"{where}: column {', '.join(missing)} is missing; its columns{hint} are "
+            f"{where}: column {', '.join(missing)} is missing{asked}; its columns{hint} are "
             f"{', '.join(header)}"
         )
     letters = [letter for letter in LETTERS if letter in header]

@@ -60,8 +60,9 @@ def read_table(
 
 def read_stimuli(
     content: bytes, where: str, findings: Findings, *, timed: bool = False
-) -> pd.DataFrame:
-    """The stimuli table in the project's own form, its names and texts without blanks at the ends.
+) -> tuple[pd.DataFrame, list[int]]:
+    """The stimuli table in the project's own form, its names and texts without blanks at the ends,
+    and the row of each stimulus in the file.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def read_stimuli(
     _check_ids(stimuli["stimulus_id"], rows, where)
     check_stimuli(stimuli, where, rows)
     findings.notes += _inside(stimuli)
-    return stimuli
+    return stimuli, rows
 
 
 def require(table: pd.DataFrame, names: Sequence[str], where: str, untimed: str = "") -> None:

@@ -11,6 +11,7 @@ import xarray as xr
 
 from brainalign.datasets.raw import Record
 from brainalign.errors import InputError
+from brainalign.formats.datasets import is_timed
 
 PART = 1 << 20  # values that are looked at together
 
@@ -110,6 +111,33 @@ def moments(values: np.ndarray) -> tuple[float, float, float]:
     mean = sum(float(np.nansum(part, dtype=np.float64)) for part in parts) / n
     squares = sum(float(np.nansum((part - np.float64(mean)) ** 2)) for part in parts)
     return 1 - n / values.size, mean, float(np.sqrt(squares / n))
+
+
+def check_timing(
+    responses: xr.Dataset, dataset: str, with_timing: Iterable[str], without: Iterable[str]
+) -> None:
+    """Raise an InputError unless benchmarks have `timing` just where a row is a volume of a scan.
+
+    Parameters
+    ----------
+    dataset : its name in the study.
+    with_timing, without : names of its brain benchmarks that have the key, and that lack it.
+    """
+    if responses.attrs["kind"] != "brain":
+        return
+    if is_timed(responses):
+        for name in without:
+            raise InputError(
+                f"alignment.{name}.timing: is missing; the rows of {dataset} are volumes of a "
+                "scan: give it, for instance {features: fir, delays: [1, 2, 3, 4]} "
+                "(docs/adding-a-dataset.md, Timed data)"
+            )
+    else:
+        for name in with_timing:
+            raise InputError(
+                f"alignment.{name}.timing: the rows of {dataset} are stimuli, not volumes of a "
+                "scan; leave the key out"
+            )
 
 
 def expect(found: Any, expected: Any, where: str, what: str, tolerance: float = 0.0) -> None:

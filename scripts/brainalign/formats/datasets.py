@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -147,8 +147,17 @@ def check_stimuli(
         raise InputError(f"{first(steps <= 0)}: position does not increase in its context_group")
 
 
-def check_responses(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) -> None:
-    """Raise an InputError unless the responses are well formed and belong to `stimuli`."""
+def check_responses(
+    responses: xr.Dataset,
+    stimuli: pd.DataFrame,
+    where: str,
+    onset_at: Callable[[int], str] | None = None,
+) -> None:
+    """Raise an InputError unless the responses are well formed and belong to `stimuli`.
+
+    `onset_at` : how an error names the onset of a row of `stimuli`; by default by `where` and the
+    stimulus.
+    """
     if "responses" not in responses:
         raise InputError(f"{where}: no variable 'responses'; it has {list(responses.data_vars)}")
     values = responses["responses"]
@@ -171,7 +180,13 @@ def check_responses(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) ->
         raise InputError(f"{where}: kind {responses.attrs['kind']!r}, expected one of {KINDS}")
     _check_moments(responses, where)
     if is_timed(responses):
-        _check_volumes(responses, stimuli, where)
+        ids = stimuli["stimulus_id"].to_numpy()
+        _check_volumes(
+            responses,
+            stimuli,
+            where,
+            onset_at or (lambda row: f"{where}: stimulus {ids[row]}: onset"),
+        )
     else:
         _check_rows(responses, stimuli, where)
     _check_places(responses, where)
@@ -327,7 +342,9 @@ def _check_rows(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) -> Non
         raise InputError(f"{where}: row {row} is stimulus {ours[row]}, expected {theirs[row]}")
 
 
-def _check_volumes(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) -> None:
+def _check_volumes(
+    responses: xr.Dataset, stimuli: pd.DataFrame, where: str, onset_at: Callable[[int], str]
+) -> None:
     for name in ("onset", "run"):
         if name not in responses.coords or responses[name].dims != ("volume",):
             raise InputError(f"{where}: coordinate {name} over dimension volume is missing")
@@ -337,9 +354,9 @@ def _check_volumes(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) -> 
     if not (np.diff(onset) > 0).all():
         volume = int(np.flatnonzero(~(np.diff(onset) > 0))[0]) + 1
         raise InputError(f"{where}: volume {volume}: onset {onset[volume]} is not after the last")
-    untimed = stimuli["stimulus_id"][~np.isfinite(stimuli["onset"].to_numpy(float))]
-    if len(untimed):
-        raise InputError(f"{where}: timed responses, but stimulus {untimed.iloc[0]} has no onset")
+    untimed = np.flatnonzero(~np.isfinite(stimuli["onset"].to_numpy(float)))
+    if untimed.size:
+        raise InputError(f"{onset_at(untimed[0])}: none, but the responses are timed")
     try:
         tr = float(responses.attrs["tr"])
     except (TypeError, ValueError):
@@ -359,21 +376,31 @@ def _check_volumes(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) -> 
         )
     if tr > LONGEST_TR:
         raise InputError(f"{where}: tr is {tr:g} s; is it in milliseconds? Times are in seconds")
-    _check_clock(stimuli, onset, runs, tr, where)
+    _check_clock(stimuli["onset"].to_numpy(float), onset, runs, tr, where, onset_at)
 
 
 def _check_clock(
-    stimuli: pd.DataFrame, onset: np.ndarray, runs: np.ndarray, tr: float, where: str
+    words: np.ndarray,
+    onset: np.ndarray,
+    runs: np.ndarray,
+    tr: float,
+    where: str,
+    onset_at: Callable[[int], str],
 ) -> None:
-    """Stimuli and volumes are on one clock: stimuli in order, inside the scan, in every run."""
-    clock = "onsets are seconds from the start of the first volume, through all runs"
-    ids, words = stimuli["stimulus_id"].to_numpy(), stimuli["onset"].to_numpy(float)
+    """Stimuli and volumes are on one clock: stimuli in order, inside the scan, in every run.
+
+    `words`, `onset`, `runs`: onsets of the stimuli; onsets and runs of the volumes.
+    """
+    clock = (
+        "onsets are seconds from the start of the first volume, through all runs (those of BIDS "
+        "begin anew in each run)"
+    )
     earlier = np.flatnonzero(np.diff(words) < 0) + 1
     if earlier.size:
         row = earlier[0]
         raise InputError(
-            f"{where}: stimulus {ids[row]}: onset {words[row]:g} s is before that of the stimulus "
-            f"above it ({words[row - 1]:g} s); {clock}"
+            f"{onset_at(row)}: {words[row]:g} s is before the stimulus above it "
+            f"({words[row - 1]:g} s); {clock}"
         )
     last = tr * (1 + 1e-6)  # a volume's end, with room for rounding
     outside = np.flatnonzero((words < onset[0]) | (words > onset[-1] + last))
@@ -383,7 +410,7 @@ def _check_clock(
         milli = " (milliseconds?)" if onset[0] < seconds <= onset[-1] + last else ""
         side = "before the first volume" if words[row] < onset[0] else "after the last volume"
         raise InputError(
-            f"{where}: stimulus {ids[row]}: onset {words[row]:g} s is {side}; the scan lasts from "
+            f"{onset_at(row)}: {words[row]:g} s is {side}; the scan lasts from "
             f"{onset[0]:g} to {onset[-1] + tr:g} s, and {outside.size} of {len(words)} stimuli lie "
             f"outside it{milli}; {clock}"
         )

@@ -19,6 +19,7 @@ from brainalign.formats.tables import read_json
 from brainalign.models.settings import Baseline, Fetched, Hub
 from brainalign.reading.settings import Dataset
 from brainalign.reading.text_controls import SURROGATE
+from brainalign.study.model_sizes import assumed_sizes, with_measured_sizes
 from brainalign.study.models import (
     Models,
     all_models,
@@ -38,7 +39,12 @@ from brainalign.study.reading_load import (
     surprisal_tokens,
     text_of,
 )
-from brainalign.study.resources import parameter_count, training_gpus, weight_bytes
+from brainalign.study.resources import (
+    UNKNOWN_PARAMETERS,
+    parameter_count,
+    training_gpus,
+    weight_bytes,
+)
 from brainalign.study.settings import Study
 from brainalign.study.text_controls import altered_name, read_altered
 from brainalign.training.settings import Pretrain, Tune
@@ -260,11 +266,15 @@ def with_stride(study: Study, names: list[str]) -> Study:
 
 def summary(study: Study, results: Path) -> str:
     """What a study costs and what its switches save, in lines for a terminal."""
+    study = with_measured_sizes(study, results)
     held, read = weights(study), jobs(study, results)
     unknown = dict.fromkeys(read["of"][read["hours"].isna()])
     lines = [*_on_disk(held, read), *_on_gpus(study, results, held, read)]
     if unknown:
         lines.append(f"Not counted, as not prepared yet: {', '.join(unknown)}")
+    if assumed := assumed_sizes(study):
+        taken = f"{UNKNOWN_PARAMETERS / 1e9:g} billion parameters"
+        lines.append(f"Of unknown size (key parameters), taken for {taken}: {', '.join(assumed)}")
     return "\n".join(lines)
 
 

@@ -14,11 +14,13 @@ from typing import IO, Any
 from brainalign.terminal import clearing
 
 SHOWN = 3  # running jobs that a line names
-# What Snakemake says at every job's end and at every step of its scheduler.
+# What Snakemake says at every job's end and at every step of its scheduler, and that a script ended
+# with an error, which the script has said itself.
 BOOKKEEPING = re.compile(
     r"Select jobs to execute\.\.\.|Execute \d+ jobs\.\.\.|Conda environments: ignored"
     r"|Elapsed time: .*|Complete log\(s\): .*"
     r"|WorkflowError:\nAt least one job did not complete successfully\.\s*"
+    r"|(?s:RuleException:\nCalledProcessError in file .*)"
 )
 COUNTED = {"progress", "job_finished", "run_info", "resources_info"}  # events
 

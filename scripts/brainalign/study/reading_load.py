@@ -4,6 +4,7 @@ Sizes of published datasets, questions and texts are those of docs/datasets.md; 
 are means that were measured on the subsets of studies/alice.yaml (docs/scaling.md).
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import pandas as pd
 
 from brainalign.capability.settings import Task
 from brainalign.capability.tasks import NEW_TOKENS
+from brainalign.datasets.question_settings import OwnQuestions
 from brainalign.datasets.settings import Pereira2018
-from brainalign.datasets.text_settings import Wikitext2
+from brainalign.datasets.text_settings import OwnText, Wikitext2
 from brainalign.reading.settings import Text as RunningText
 from brainalign.settings import Settings, tag_of
 
 TOKENS_PER_WORD = 1.3
+BYTES_PER_TOKEN = 4.4  # of wikitext2, 1.29 MB
 QUESTIONS = {"mmlu": 14042, "bbh": 6511, "blimp": 67_000}
 SUBJECTS = {"mmlu": 57, "bbh": 27, "blimp": 67}  # among which `per_subject` questions are drawn
 PROMPT = {"mmlu": 625, "bbh": 433, "blimp": 24}  # tokens, with worked examples
@@ -122,8 +125,10 @@ def _stream_tokens(n: float, length: float, window: int, stride: int | None, apa
 
 
 def capability_tokens(task: Task, apart: bool) -> float:
-    """Tokens that are read and written to answer a task; simulated questions and the user's own are
-    taken for few."""
+    """Tokens that are read and written to answer a task; simulated questions are taken for few. NaN
+    where the user's own file is not there."""
+    if isinstance(task.questions, OwnQuestions):
+        return _own_questions_tokens(Path(task.questions.path), task, apart)
     kind = tag_of(task.questions)
     if kind not in QUESTIONS:
         return 0.0
@@ -131,16 +136,34 @@ def capability_tokens(task: Task, apart: bool) -> float:
     if per_subject := getattr(task.questions, "per_subject", None):
         asked = SUBJECTS[kind] * per_subject
     read = PROMPT[kind] if apart else OWN[kind]
-    written = getattr(task, "max_new_tokens", None) or NEW_TOKENS.get(
-        (tag_of(task), task.scoring), 0
-    )
-    return float(asked * (read + written))
+    return float(asked * (read + _written(task)))
+
+
+def _written(task: Task) -> int:
+    """Tokens of a written answer."""
+    given = getattr(task, "max_new_tokens", None)
+    return int(given or NEW_TOKENS.get((tag_of(task), task.scoring), 0))
+
+
+def _own_questions_tokens(file: Path, task: Task, apart: bool) -> float:
+    """The file's bytes, read once by decoders, which share a prompt's examples; else the examples
+    with every question; and for every line (but of a packed table) the answer that is written."""
+    if not file.is_file():
+        return math.nan
+    read = file.stat().st_size / BYTES_PER_TOKEN * (1 + task.shots * apart)
+    lines = 0 if file.suffix == ".parquet" else file.read_bytes().count(b"\n")
+    return read + lines * _written(task)
 
 
 def loss_tokens(text: RunningText) -> float:
     """Tokens that are read of a running text, each in as many windows as overlap; a simulated text
-    and the user's own are taken for short."""
-    if not isinstance(text.source, Wikitext2):
+    is taken for short. NaN where the user's own file is not there."""
+    if isinstance(text.source, Wikitext2):
+        tokens: float = WIKITEXT
+    elif isinstance(text.source, OwnText):
+        file = Path(text.source.path)
+        tokens = file.stat().st_size / BYTES_PER_TOKEN if file.is_file() else math.nan
+    else:
         return 0.0
     overlap = text.window / text.stride if text.window and text.stride else 1
-    return min(WIKITEXT, text.max_tokens or WIKITEXT) * overlap
+    return min(tokens, text.max_tokens or tokens) * overlap

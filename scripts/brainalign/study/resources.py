@@ -35,8 +35,18 @@ def parameter_count(name: str, models: Models) -> float:
         return parameter_count(str(parent(model)), models)
     if not isinstance(model.source, Fetched):
         return 0.0
-    sizes = [size for text in (name, *_names(model.source)) for size in named_sizes(text)]
-    return max(sizes, default=UNKNOWN_PARAMETERS)
+    return max(_sizes_of_names(name, models), default=UNKNOWN_PARAMETERS)
+
+
+def size_is_known(name: str, models: Models) -> bool:
+    """Whether the entry of a fetched model declares its size, or a name in its source has it."""
+    return models[name].parameters is not None or bool(_sizes_of_names(name, models))
+
+
+def _sizes_of_names(name: str, models: Models) -> list[float]:
+    source = models[name].source
+    assert isinstance(source, Fetched)
+    return [size for text in (name, *_names(source)) for size in named_sizes(text)]
 
 
 def named_sizes(text: str) -> list[float]:
