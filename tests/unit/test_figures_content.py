@@ -8,6 +8,7 @@ import re
 
 import figure_tables as tables
 import numpy as np
+import pandas as pd
 import pytest
 from brainalign.analysis.averages import dataset_scores
 from brainalign.analysis.contrasts import contrasts as contrasts_of
@@ -23,11 +24,13 @@ from brainalign.figures.legacy_controlled import legacy_controlled
 from brainalign.figures.measured_published import measured_published
 from brainalign.figures.order import model_order
 from brainalign.figures.published import published
+from brainalign.figures.reading_measures import reading_measures
 from brainalign.figures.regions import regions
 from brainalign.figures.style import (
     COLOUR,
     COLUMN,
     PAGE,
+    baseline_looks,
 )
 from brainalign.figures.training import training
 from brainalign.figures.trajectory import trajectory
@@ -101,11 +104,6 @@ def test_order_does_not_depend_on_the_table_s_order():
     assert list(model_order(table)["model"]) == list(model_order(shuffled)["model"])
 
 
-def flat(axes):
-    """The heights of the lines that run right across a panel."""
-    return [line.get_ydata()[0] for line in axes.lines if len(line.get_xdata()) == 2]
-
-
 def test_layer_curves_draw_the_profile_and_the_baselines():
     layers = tables.layers()
     axes = drawn("layer_curves").axes[0]  # the smallest model's row, the first benchmark
@@ -114,7 +112,8 @@ def test_layer_curves_draw_the_profile_and_the_baselines():
     assert any(np.allclose(y, rows["r"]) for y in curves)
     for name in ("oasm", "position", "length"):
         own = layers.query(f"benchmark == 'passages-legacy' and model == '{name}'")["r"].iloc[0]
-        assert any(np.isclose(height, own) for height in flat(axes))
+        levels = [line for line in axes.lines if line.get_color() == COLOUR["baseline"]]
+        assert any(np.allclose(line.get_ydata(), own) for line in levels)
 
 
 def test_layer_curves_name_every_network_beside_its_row_in_a_marker_of_its_own():
@@ -438,7 +437,7 @@ def test_correlates_legend_shows_baselines_as_they_are_drawn():
     of_mode = average[average["mode"] == "legacy"].set_index("model")["r"]
     drawn_there = {
         float(line.get_ydata()[0]): line._dash_pattern for line in figure.axes[0].lines
-        if len(line.get_xdata()) == 2 and line.get_color() == COLOUR["baseline"]
+        if line.get_color() == COLOUR["baseline"]
     }  # fmt: skip
     for name in names:
         dashes = handles[f"baseline {name}"]._dash_pattern[1]
@@ -561,9 +560,9 @@ def test_a_figure_without_data_is_low_and_says_what_it_lacks():
 @pytest.mark.parametrize(
     ("method", "why"),
     [
-        ("leave-one-subject-out", "above it: this ceiling is a lower bound"),
-        ("extrapolation", "above it: leak between neighbouring rows, or noise"),
-        ("split-half", "above it: noise of the ceiling or of the score"),
+        ("leave-one-subject-out", "above it: it is a lower bound"),
+        ("extrapolation", "above it: leak or noise"),
+        ("split-half", "above it: noise"),
     ],
 )
 @pytest.mark.parametrize("above", [True, False])
@@ -576,9 +575,55 @@ def test_scores_above_the_ceiling_are_explained(method, why, above):
     assert (why in texts(figure)) == above
 
 
+def test_words_are_those_of_networks_and_of_all_where_models_differ():
+    study = tables.study()
+    others = [study[name] for name in ("correlations", "capabilities", "losses")]
+    known = study["behaviors"]
+    tokens = known[known["model"] == known["model"].iloc[0]].assign(
+        model="tokens", label="tokens", role="baseline", base=None, family=None, n=2500
+    )
+    more = pd.concat([known, tokens], ignore_index=True)
+    assert "N = 2400 words" in texts(behavior(more, *others))
+    more.loc[more["role"] == "untrained", "n"] = 2300
+    assert "N = 2300–2400 words" in texts(behavior(more, *others))
+
+
+def test_gains_and_losses_of_reading_measures_differ_in_colour_and_0_is_white():
+    known = tables.study()["behaviors"]
+    rows = known[(known["mode"] == "controlled") & (known["measure"] == "delta_loglik_per_word")]
+    rows = rows.head(3).assign(value=[0.02, 0.0, -0.02], low=[0.01, -0.01, -0.03])
+    figure = reading_measures(rows)
+    figure.draw_without_rendering()
+    axes = next(axes for axes in figure.axes if axes.collections)
+    shown = {
+        text.get_text(): colour
+        for text, colour in zip(axes.texts, axes.collections[0].get_facecolors(), strict=False)
+    }
+    gain, nothing, loss = (shown[text] for text in ("20.0", "0.0", "−20.0"))
+    assert gain[2] > gain[0] and loss[0] > loss[2] and min(nothing[:3]) > 0.95
+    assert axes.get_position().width < 0.35  # one dataset is one narrow column
+
+
+def test_a_pair_without_a_test_is_told_why_and_for_whom_its_interval_speaks():
+    study = tables.study()
+    note = "no relative change: 1 of 1 pairs have none; no p: 1 vanilla model, 2 are needed"
+    rows = study["contrasts"].assign(p=np.nan, p_these_stimuli=np.nan, note=note, n=1)
+    said_ = texts(improvement(rows, study["scores"]))
+    assert "average: no p: 1 vanilla model, 2 are needed; interval: " in said_
+    assert "no relative change" not in said_ and "mean over vanilla models" not in said_
+
+
+def test_every_baseline_has_a_marker_of_its_own_in_all_figures():
+    looks = baseline_looks(tables.scores())
+    assert len({look["marker"] for look in looks.values()}) == len(looks) == 3
+    figure = layer_curves(*(tables.study()[name] for name in ("layers", "scores")))
+    drawn_markers = {line.get_marker() for axes in figure.axes for line in axes.lines}
+    assert {look["marker"] for look in looks.values()} <= drawn_markers
+
+
 @pytest.mark.parametrize("above", [True, False])
 def test_r_above_a_reliability_is_explained(above):
     study = tables.study()
     behaviors = study["behaviors"].assign(ceiling=0.0 if above else 9.0)
     figure = behavior(behaviors, study["correlations"], study["capabilities"], study["losses"])
-    assert ("above it: a reliability; r may reach its root" in texts(figure)) == above
+    assert ("above it: r may reach its root" in texts(figure)) == above

@@ -6,7 +6,9 @@ import figure_tables as tables
 import numpy as np
 import pytest
 from brainalign.analysis.baselines import against_baselines
+from brainalign.analysis.mixed_effects import mixed_effects as effects
 from brainalign.analysis.profiles import layer_profiles
+from brainalign.analysis.reading_loss import reading_loss as losses_of_tuning
 from brainalign.figures.alignment import alignment
 from brainalign.figures.baselines import baselines
 from brainalign.figures.behavior import behavior
@@ -15,9 +17,11 @@ from brainalign.figures.improvement import improvement
 from brainalign.figures.layer_curves import layer_curves
 from brainalign.figures.legacy_controlled import legacy_controlled
 from brainalign.figures.losses import losses
+from brainalign.figures.mixed_effects import mixed_effects
 from brainalign.figures.paging import WHOLE, Page, save_pages
 from brainalign.figures.presentations import presentations
 from brainalign.figures.profiles import profiles
+from brainalign.figures.reading_loss import reading_loss
 from brainalign.figures.reading_measures import reading_measures
 from brainalign.figures.style import drawing
 from brainalign.models.settings import Hub, Length
@@ -71,6 +75,8 @@ def many(request):
     made["layers"] = tables.layers(families, ("passages",))
     made["profiles"] = layer_profiles(made["layers"])
     made["baselines"] = against_baselines(made["scores"], tables.subjects(made["scores"]))
+    made["mixed_effects"] = effects(made["scores"], tables.subjects(made["scores"]))
+    made["reading_loss"] = losses_of_tuning(made["behaviors"], tables.stories(made["behaviors"]))
     made["presentations"] = tables.in_presentations(made["behaviors"])
     return count, made, figure_pages(models)
 
@@ -127,6 +133,7 @@ def test_every_model_is_on_one_page_and_no_page_is_taller_than_paper(many, draw)
 WHOLE_STUDY = {
     improvement: ["contrasts", "scores"],
     correlates: ["scores", "correlations", "capabilities", "behaviors", "losses"],
+    mixed_effects: ["mixed_effects"], reading_loss: ["behaviors", "reading_loss"],
 }  # fmt: skip
 
 

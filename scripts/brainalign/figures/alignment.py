@@ -76,7 +76,11 @@ def alignment(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
         figure,
         order["role"].unique(),
         page.markers(markers, order),
-        drawn(figure, [CEILING, INTERVAL]) + exceeded(whole, "r", "ceiling_method"),
+        [
+            *drawn(figure, [CEILING]),
+            *exceeded(whole, "r", "ceiling_method"),
+            *drawn(figure, [INTERVAL]),
+        ],
     )
     return figure
 

@@ -19,6 +19,7 @@ from brainalign.figures.style import (
     PAGE,
     STRIPE,
     absent,
+    baseline_looks,
     heading,
     panel,
     sheet,
@@ -40,7 +41,6 @@ OPEN: dict[str, Any] = {"markersize": 4, "markerfacecolor": "white", "markeredge
 FILLED: dict[str, Any] = {"markersize": 4, "markeredgewidth": 0}
 BAR: dict[str, Any] = {"linestyle": "-", "linewidth": 1.1}
 HEADING = "What remains beyond baselines and untrained twins"
-SIGNS = ("P", "X", "d", "v", "*", "p", "h")  # a marker per baseline
 
 
 def baselines(table: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
@@ -77,8 +77,9 @@ def baselines(table: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE) -> 
         PAGE, 1.0 + bands * (0.8 + ROW * max(len(order), 4)), bool(table["simulated"].any())
     )
     heading(figure, page.title(HEADING))
-    names = sorted(table.loc[table["against_role"] == "baseline", "against"].unique())
-    signs = {name: SIGNS[i % len(SIGNS)] for i, name in enumerate(names)}
+    compared = set(table.loc[table["against_role"] == "baseline", "against"])
+    looks = baseline_looks(scores)
+    signs = {name: str(look["marker"]) for name, look in looks.items() if name in compared}
     grid = figure.subplots(bands, across, squeeze=False)
     for axes, benchmark in zip(grid.flat, benchmarks, strict=False):
         rows = table[table["benchmark"] == benchmark]

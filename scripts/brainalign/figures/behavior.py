@@ -19,6 +19,7 @@ from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.scatter import GROUPS, name_extremes, scatter, stated
 from brainalign.figures.style import (
     COLOUR,
+    FEATURES,
     INK,
     MUTED,
     PAGE,
@@ -99,8 +100,9 @@ def behavior(
             for axes, (title, column) in zip(row, columns.items(), strict=True):
                 _against(axes, part, x, title, column, correlations, markers, labels)
             row[0].set_ylabel(AT_AXIS[part["measure"].iloc[0]])
-    extra = drawn(figure, [INTERVAL, CEILING, *level_handles({}, untrained=True)])
+    extra = drawn(figure, [INTERVAL, CEILING])
     extra += exceeded(shown.assign(kind="reliability"), "value", "kind")
+    extra += drawn(figure, level_handles({}, untrained=True))
     named = pd.concat([members for _, members in bands])
     if related:  # scatter panels are of the models of all pages
         part = shown[shown["benchmark"].isin(related) & shown["value"].notna()]
@@ -162,7 +164,7 @@ def _models(
 ) -> None:
     """A dot and its interval per model."""
     mode = part["mode"].iloc[0]
-    lines = ", ".join([mode, *world(part), f"N = {part['n'].max():.0f} words"])
+    lines = ", ".join([mode, *world(part), f"N = {_words(part)} words"])
     has_ceiling = part["ceiling"].notna().any()
     measure = str(part["measure"].iloc[0])
     if has_ceiling:
@@ -201,6 +203,14 @@ def _models(
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=3 if width < 44 else 4))
     axes.set_xlabel(AT_AXIS[measure])
+
+
+def _words(part: pd.DataFrame) -> str:
+    """The number of words behind the scores of networks, least to most where models differ."""
+    networks = part[~part["role"].isin(FEATURES) & part["value"].notna()]
+    n = (networks if len(networks) else part)["n"]
+    ends = dict.fromkeys(f"{end:.0f}" for end in (n.min(), n.max()))
+    return "–".join(ends)
 
 
 def _against(

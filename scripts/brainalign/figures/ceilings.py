@@ -6,14 +6,14 @@ from matplotlib.lines import Line2D
 from brainalign.figures.style import INK
 
 CEILING = Line2D([], [], color=INK, linestyle=(0, (5, 2)), linewidth=0.9, label="noise ceiling")
-# Method of a ceiling → why a score may exceed it. Legacy folds leave a row's neighbours in
-# training: the ceiling and every score gain by that, a baseline of a row's place most.
+# Method of a ceiling → why a score may exceed it, as short as a legend's columns ask for; captions
+# say more. Legacy folds leave a row's neighbours in training: ceiling and scores gain by that.
 ABOVE = {
-    "leave-one-subject-out": "this ceiling is a lower bound",
-    "extrapolation": "leak between neighbouring rows, or noise",
-    "reliability": "a reliability; r may reach its root",
+    "leave-one-subject-out": "it is a lower bound",
+    "extrapolation": "leak or noise",
+    "reliability": "r may reach its root",
 }
-NOISE = "noise of the ceiling or of the score"
+NOISE = "noise"
 
 
 def exceeded(rows: pd.DataFrame, score: str, method: str) -> list[Line2D]:

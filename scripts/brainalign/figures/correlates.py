@@ -1,6 +1,7 @@
 """What goes with alignment across models: size, next-word loss, knowledge, problem solving."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -19,7 +20,7 @@ from brainalign.figures.style import (
     MUTED,
     PAGE,
     absent,
-    baseline_dashes,
+    baseline_looks,
     drawn,
     family_markers,
     heading,
@@ -109,7 +110,7 @@ def correlates(
     if not blocks:
         nothing(figure, "the study has no alignment benchmark")
         return figure
-    markers, dashes = family_markers(scores), baseline_dashes(scores)
+    markers, looks = family_markers(scores), baseline_looks(scores)
     outer = figure.add_gridspec(2, 1, height_ratios=[scatters, forest])
     upper = outer[0].subgridspec(len(blocks) * bands, across)
     panels = upper.subplots(squeeze=False, sharey="row")
@@ -124,14 +125,14 @@ def correlates(
             axes.set_axis_off()
         for place, name in enumerate(names):
             axes = panels[row * bands + place // across, place % across]
-            _panel(axes, points, name, found, mode + ", simulated" * simulated, markers, dashes)
+            _panel(axes, points, name, found, mode + ", simulated" * simulated, markers, looks)
             axes.set_ylabel("alignment (mean r)" if place % across == 0 else "")
             _of_networks(axes, points)
         _forest(lower[0, row], found, list(x.columns), mode, simulated)
         if row:
             lower[0, row].set_yticklabels([])
     roles = set(facts["role"])
-    lines = [*level_handles(dashes), *drawn(figure, level_handles({}, untrained=True))]
+    lines = [*level_handles(looks), *drawn(figure, level_handles({}, untrained=True))]
     legend(figure, roles - set(FEATURES), markers, [*lines, *EXTRA])
     return figure
 
@@ -180,7 +181,7 @@ def _panel(
     found: pd.DataFrame,
     mode: str,
     markers: dict[str, str],
-    dashes: dict[str, object],
+    looks: dict[str, dict[str, Any]],
 ) -> None:
     """Alignment against one x: a line through the tuned models; baselines are levels, and so are
     untrained models, together, where they have no x."""
@@ -196,7 +197,7 @@ def _panel(
     name_extremes(axes, present, "x", "r")
     axes.set_xlabel(_axis(name))
     for model in each(points[points["r"].notna() & (points["role"] == "baseline")]):
-        level(axes, model.r, "baseline", dashes[model.Index], width=0.8)
+        level(axes, model.r, "baseline", looks[model.Index], width=0.8)
     untrained = points[points["role"] == "untrained"]
     if untrained["r"].notna().any() and not untrained[name].notna().any():
         level(axes, untrained["r"].mean(), "untrained", width=1.2)

@@ -33,9 +33,6 @@ SCORE_COLUMNS = (
     "simulated",
 )  # fmt: skip
 BELOW, LINE = 32, 9.5  # points: from the axis to the first line of numbers below it, and per line
-MEAN = Line2D(
-    [], [], color=INK, marker="_", markersize=9, label="mean over vanilla models, 95 % interval"
-)
 SHARE = Line2D([], [], linestyle="none", label="%: mean relative change of pairs")
 
 
@@ -72,8 +69,17 @@ def improvement(contrasts: pd.DataFrame, scores: pd.DataFrame) -> Figure:
             _beside(grid[row, column], part, scored, names=column == 0)
             if column == 0:
                 grid[row, column].set_ylabel("tuned − vanilla (Pearson r)")
-    legend(figure, ["tuned"], markers, [MEAN, SHARE])
+    legend(figure, ["tuned"], markers, [_mean_handle(brain), SHARE])
     return figure
+
+
+def _mean_handle(brain: pd.DataFrame) -> Line2D:
+    """The sign of a mean: over vanilla models, or over the pairs of the only one."""
+    n = brain.loc[(brain["level"] == "overall") & (brain["unit"] == "bases"), "n"].max()
+    over = "pairs of the vanilla model" if n == 1 else "vanilla models"
+    return Line2D(
+        [], [], color=INK, marker="_", markersize=9, label=f"mean over {over}, 95 % interval"
+    )
 
 
 def _yardsticks(scores: pd.DataFrame, brain: pd.DataFrame) -> pd.DataFrame:
@@ -131,7 +137,10 @@ def _test(test: pd.Series) -> str:
     """p of the average, and for whom it speaks."""
     p = test["p_these_stimuli"] if pd.isna(test["p"]) else test["p"]
     if pd.isna(p):
-        return f"not testable, {said(test['note'])}"
+        why = [note for note in said(test["note"]).split("; ") if note.startswith("no p")]
+        return "; ".join(
+            filter(None, [*why, f"interval: {test['scope']}" * bool(said(test["scope"]))])
+        )
     return f"{p_text(p)}, {test['scope']}"
 
 

@@ -15,7 +15,7 @@ from brainalign.figures.style import (
     FEATURES,
     INK,
     PAGE,
-    baseline_dashes,
+    baseline_looks,
     drawn,
     heading,
     legend,
@@ -63,7 +63,7 @@ def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE)
     if not benchmarks or not groups:
         nothing(figure, "the study has no alignment benchmark of a language model")
         return figure
-    dashes = baseline_dashes(layers)
+    looks = baseline_looks(layers)
     widths = [1.0] * across + [0.05]  # the names flow out of the last column
     outer = figure.add_gridspec(len(bands), 1)
     for band, names in enumerate(bands):
@@ -76,13 +76,13 @@ def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE)
         for column, name in enumerate(names):
             rows = layers[layers["benchmark"] == name]
             models = {str(model): own for model, own in rows.groupby("model")}
-            levels = rows[rows["model"].isin(dashes) & rows["chosen"].astype(bool)]
+            levels = rows[rows["model"].isin(looks) & rows["chosen"].astype(bool)]
             for row, group in enumerate(groups):
                 axes = panels[row, column]
                 axes.set_axis_on()
                 _cell(axes, models, group, last=row == len(groups) - 1)
                 for baseline in each(levels.dropna(subset=["r"])):
-                    level(axes, baseline.r, "baseline", dashes[baseline.model])
+                    level(axes, baseline.r, "baseline", looks[baseline.model])
             spread = rows[["r_sd", "r_sd_subjects"]].max(axis=1).fillna(0)
             reached = pd.DataFrame({"low": rows["r"] - spread, "high": rows["r"] + spread})
             page.span(panels[0, column], reached, vertical=True)
@@ -91,7 +91,7 @@ def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE)
             _names(panels[row, across], group, heights[row])
             panels[row, 0].set_ylabel("Pearson r")
         panels[-1, 0].set_xlabel("relative depth", loc="left")
-    extra = [*drawn(figure, [*PICKED, *SPREAD]), *level_handles(dashes)]
+    extra = [*drawn(figure, [*PICKED, *SPREAD]), *level_handles(looks)]
     legend(figure, order["role"].unique(), None, extra, lines=True)
     return figure
 

@@ -51,6 +51,7 @@ def reading_loss(behaviors: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
         about = ["controlled", f"N = {counted(len(own), 'model')}{hidden}", *world(own)]
         panel(axes, str(name), f"{', '.join(about)}\n{statement}", width=58)
         _draw(axes, own[near], colours)
+        axes.ticklabel_format(useOffset=False)
         axes.set_xlabel("mean surprisal (bits per word): a worse language model →")
         axes.set_ylabel("Δ log-likelihood per word (nats)" if index % ACROSS == 0 else "")
     figure.legend(
@@ -126,7 +127,8 @@ def _statement(contrasts: pd.DataFrame) -> str:
     for method, said in (("as it is", "tuned − vanilla"), ("given loss", "at equal surprisal")):
         if row := found.get(method):
             text = f"{said} {row.difference:+.4f}"
-            text += f" [{row.low:.4f}, {row.high:.4f}]" * (row.low == row.low)
+            known = row.low == row.low
+            text += f" [{row.low:.4f}, {row.high:.4f}]" if known else ", no interval"
             text += f", {p_text(row.p)}" * (row.p == row.p)
             parts.append(text.replace("-", "−"))
     scopes = [f"for {scope}" for scope in rows["scope"].dropna().unique()]

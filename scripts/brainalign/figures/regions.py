@@ -77,6 +77,7 @@ def regions(
             axes.set_xlabel("relative depth of the layer")
     networks = rows.loc[~rows["role"].isin(FEATURES), "model"].nunique()
     known = rows.merge(ceilings[ceilings["target_id"] == "all"], on="region")
-    extra = drawn(figure, [CEILING, *PICKED, *SPREAD]) + exceeded(known, "r", "method")
+    extra = [*drawn(figure, [CEILING]), *exceeded(known, "r", "method")]
+    extra += drawn(figure, [*PICKED, *SPREAD])
     legend(figure, rows["role"].unique(), {} if networks >= MANY else markers, extra, lines=True)
     return figure

@@ -51,11 +51,12 @@ FAINT = "#E6E6E6"
 STRIPE = "#F5F5F5"  # behind every other row
 FAMILY_MARKERS = ("o", "s", "^", "D", "v", "P", "p", "h", "<", ">", "8", "d")
 BASELINE_MARKER = "X"
-# One dash pattern per baseline, so that each is known by name in every figure.
+# A dash pattern and a marker per baseline, so that each is known by name in every figure.
 BASELINE_DASHES: tuple[Any, ...] = (
     (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)), (0, (9, 2)),
     (0, (2, 3)),
 )  # fmt: skip
+BASELINE_MARKERS = ("P", "X", "d", "v", "*", "p", "h")
 
 RC: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -237,28 +238,43 @@ def family_markers(table: pd.DataFrame) -> dict[str, str]:
     return {name: FAMILY_MARKERS[i % len(FAMILY_MARKERS)] for i, name in enumerate(families)}
 
 
-def baseline_dashes(table: pd.DataFrame) -> dict[str, Any]:
-    """Baseline → dash pattern, by the baselines' alphabet."""
+def baseline_looks(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Baseline → `linestyle` and `marker` of its line, by the baselines' alphabet."""
     names = sorted(table.loc[table["role"] == "baseline", "model"].astype(str).unique())
-    return {name: BASELINE_DASHES[i % len(BASELINE_DASHES)] for i, name in enumerate(names)}
+    return {
+        name: {
+            "linestyle": BASELINE_DASHES[i % len(BASELINE_DASHES)],
+            "marker": BASELINE_MARKERS[i % len(BASELINE_MARKERS)],
+        }
+        for i, name in enumerate(names)
+    }
 
 
 UNTRAINED_MEAN = "untrained, mean"
 
 
-def level(axes: Axes, value: float, role: str, dashes: Any = None, width: float = 0.9) -> None:
-    """A line right across a panel, at a score that belongs to no point of its x axis."""
-    axes.axhline(
-        value, color=COLOUR[role], linestyle=dashes or LINE[role], linewidth=width, zorder=0.8,
+def level(
+    axes: Axes, value: float, role: str, look: Mapping[str, Any] | None = None, width: float = 0.9
+) -> None:
+    """A line right across a panel, at a score that belongs to no point of its x axis.
+
+    `look` : of a baseline; its marker stands near the right end.
+    """
+    axes.plot(
+        [0, 0.97, 1], [value] * 3, color=COLOUR[role], linewidth=width, zorder=0.8, markevery=[1],
+        markersize=4, markeredgewidth=0, transform=axes.get_yaxis_transform(), scalex=False,
         label=UNTRAINED_MEAN if role == "untrained" else None,
+        **(look or {"linestyle": LINE[role]}),
     )  # fmt: skip
 
 
-def level_handles(dashes: Mapping[str, Any], untrained: bool = False) -> list[Line2D]:
+def level_handles(looks: Mapping[str, Mapping[str, Any]], untrained: bool = False) -> list[Line2D]:
     """Legend handles of `level` lines: every baseline by name, untrained models together."""
     handles = [
-        Line2D([], [], color=COLOUR["baseline"], linestyle=pattern, label=f"baseline {name}")
-        for name, pattern in dashes.items()
+        Line2D(
+            [], [], color=COLOUR["baseline"], label=f"baseline {name}", markeredgewidth=0, **look
+        )
+        for name, look in looks.items()
     ]
     if untrained:
         handles.append(

@@ -20,7 +20,7 @@ from brainalign.figures.style import (
     INK,
     PAGE,
     absent,
-    baseline_dashes,
+    baseline_looks,
     heading,
     level,
     level_handles,
@@ -106,8 +106,8 @@ def trajectory(
         for axes in grid[row - 1]:
             axes.set_xlabel(ALONG[str(part["along"].iloc[0])])
     arms = list(dict.fromkeys(shown["arm"]))
-    dashes = {} if scores is None else baseline_dashes(scores)
-    drawn = {name: pattern for name, pattern in dashes.items() if name in lines}
+    looks = {} if scores is None else baseline_looks(scores)
+    drawn = {name: look for name, look in looks.items() if name in lines}
     figure.legend(
         handles=[START, *map(_handle, arms), *level_handles(drawn, UNTRAINED in lines)],
         loc="outside lower left", ncols=4,
@@ -225,7 +225,7 @@ def _draw_levels(axes: Axes, levels: pd.DataFrame, base: str) -> set[str]:
 
     The panel has the range of the arms; levels outside it are given in words. Returns those inside.
     """
-    dashes: dict[str, Any] = dict(baseline_dashes(levels))
+    looks = baseline_looks(levels)
     values = levels[levels["role"] == "baseline"].groupby("model")["r"].mean().to_dict()
     twin = levels.loc[(levels["role"] == "untrained") & (levels["twin"] == base), "r"]
     if len(twin):
@@ -236,8 +236,8 @@ def _draw_levels(axes: Axes, levels: pd.DataFrame, base: str) -> set[str]:
     for key, value in sorted(values.items(), key=lambda item: -item[1]):
         name = str(key)
         if low <= value <= high:
-            role = "baseline" if name in dashes else "untrained"
-            level(axes, value, role, dashes.get(name), width=0.9 if name in dashes else 1.2)
+            role = "baseline" if name in looks else "untrained"
+            level(axes, value, role, looks.get(name), width=0.9 if name in looks else 1.2)
             inside.add(name)
         else:
             outside["below" if value < low else "above"].append(f"{name} {r_text(value)}")

@@ -150,7 +150,7 @@ def _own_questions_tokens(file: Path, task: Task, apart: bool) -> float:
     with every question; and for every line (but of a packed table) the answer that is written."""
     if not file.is_file():
         return math.nan
-    read = file.stat().st_size / BYTES_PER_TOKEN * (1 + task.shots * apart)
+    read = file.stat().st_size / BYTES_PER_TOKEN * (1 + getattr(task, "shots", 0) * apart)
     lines = 0 if file.suffix == ".parquet" else file.read_bytes().count(b"\n")
     return read + lines * _written(task)
 
