@@ -50,25 +50,42 @@ SHOWN = {name: NARROWED[name] for name in (*MODELS, *PRESENTED)}
 PAGES = figure_pages(SHOWN)
 # Figures that bear the name of the table that they draw.
 OF_ONE_TABLE = [
-    "profiles",
     "baselines",
-    "mixed_effects",
     "trajectory",
     "losses",
     "measured_published",
     "presentations",
-    "reading_loss",
     "published_fits",
     "text_controls",
 ]
 TUNED_HERE = [name for name in models_from("tune") if name in MODELS]
 
 
+# Whether a tuned model is compared with its vanilla partner.
+HAS_PAIRS = any(partner(model) in MODELS for model in MODELS.values())
+
+
+def in_both_modes():
+    """Whether models are scored on a brain dataset in both modes."""
+    scored_in = {
+        (entry.dataset, entry.mode)
+        for f in SCORE_FILES
+        if not (entry := REGRESSIONS[f["benchmark"]]).companion
+    }
+    return any(
+        (dataset, "legacy") in scored_in
+        for dataset, mode in scored_in
+        if mode == "controlled"
+    )
+
+
 def figure_names():
     """The figures that a study of this config can have, by the names of their captions."""
     names = ["published"]
-    names += ["layer_curves", "alignment", "legacy_controlled"] if SCORE_FILES else []
-    names += ["improvement", "correlates"] if SCORE_FILES else []
+    names += ["layer_curves", "alignment", "correlates"] if SCORE_FILES else []
+    names += ["legacy_controlled", "profiles"] if in_both_modes() else []
+    names += ["improvement", "mixed_effects"] if SCORE_FILES and HAS_PAIRS else []
+    names += ["reading_loss"] if BEHAVIOR_FILES and HAS_PAIRS else []
     names += ["behavior", "reading_measures"] if BEHAVIOR_FILES else []
     names += ["training"] if TUNED_HERE else []
     names += [name for name in OF_ONE_TABLE if table_inputs(name)]

@@ -17,6 +17,7 @@ from brainalign.analysis.crossed import (
     tested,
     unit_tables,
 )
+from brainalign.analysis.wording import counted
 from brainalign.notes import not_computable
 
 COLUMNS = (
@@ -77,7 +78,9 @@ def _fit(data: pd.DataFrame, cells: pd.DataFrame) -> list[dict[str, Any]]:
     n_bases = data["cluster"].nunique()
     about = {"n": len(data), "n_bases": n_bases}
     if n_bases < MINIMUM_BASES:
-        note = not_computable(f"{n_bases} vanilla models with tuned ones, {MINIMUM_BASES} needed")
+        note = not_computable(
+            f"{counted(n_bases, 'vanilla model')} with tuned ones, {MINIMUM_BASES} needed"
+        )
         return [{**about, "term": "tuned", "note": note}]
     formula = "r ~ tuned"
     vanilla = data["role"] == "vanilla"

@@ -17,6 +17,7 @@ from brainalign.figures.style import (
     PAGE,
     absent,
     heading,
+    nothing,
     panel,
     sheet,
 )
@@ -42,10 +43,11 @@ def mixed_effects(table: pd.DataFrame) -> Figure:
         PAGE, 0.5 + max(len(kinds), 1) * (1.0 + ROW * rows), bool(table["simulated"].any())
     )
     heading(figure, "Mixed-effects model of brain alignment, vanilla models at random")
-    grid = figure.subplots(max(len(kinds), 1), max(len(modes), 1), squeeze=False)
-    if table.empty:
-        absent(grid[0, 0], "the study has no alignment benchmark")
+    if table.empty or not table["estimate"].notna().any():
+        notes = map(said, table["note"])
+        nothing(figure, next(filter(None, notes), "the study has no alignment benchmark"))
         return figure
+    grid = figure.subplots(len(kinds), len(modes), squeeze=False)
     for row, simulated in enumerate(kinds):
         for column, mode in enumerate(modes):
             part = table[(table["simulated"] == simulated) & (table["mode"] == mode)]
