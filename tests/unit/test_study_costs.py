@@ -154,7 +154,8 @@ def test_what_is_prepared_and_fetched_is_counted_as_it_is(tmp_path):
     (tmp_path / "models" / "m").mkdir(parents=True)
     stimuli = pd.DataFrame({"text": ["a b c", "d"], "context_group": ["x", "y"]})
     stimuli.to_parquet(tmp_path / "data" / "mine" / "stimuli.parquet")
-    manifest = {"d_model": 48, "layers": ["embedding", "layer.1", "final"]}
+    layers = ["embedding", "layer.1", "final"]
+    manifest = {"d_model": 48, "layers": layers, "parameters": 90_000}
     (tmp_path / "models" / "m" / "manifest.json").write_text(json.dumps(manifest))
     config = read(config, Study)
     table = costs.jobs(config, tmp_path).set_index("of")
