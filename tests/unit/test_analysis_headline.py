@@ -196,7 +196,16 @@ def test_untrained_models_stand_beside_the_trained_ones_of_their_size(table, che
     assert "unpaired means" in answered(check, study, question, of_no_size)
 
 
-READ = pd.DataFrame({"dataset": ["reading"], "simulated": [True]})
+READ = pd.DataFrame(
+    {
+        "dataset": ["reading"],
+        "mode": "none",
+        "measure": "none",
+        "role": "tuned",
+        "value": 0.0,
+        "simulated": True,
+    }
+)
 
 
 def contrast_rows(vanilla, tuned, n_bases):
@@ -270,8 +279,9 @@ def test_the_test_of_a_gain_gives_the_verdict(check, study, change, p, verdict):
         ((0.01,), "yes", "Δ log-likelihood per word (nats) +0.0200 [+0.0100, +0.0300] over "
          "stories and readers, 1 trained model; untrained +0.0050"),
         ((-0.01,), "cannot tell", ""),
-        ((0.01, -0.01), "cannot tell", "Δ log-likelihood per word (nats) +0.0200 on average, "
-         "interval above 0 in 1 of 2 trained models; untrained +0.0050"),
+        ((0.01, -0.01), "cannot tell", "Δ log-likelihood per word (nats) +0.0250 on average, "
+         "interval above 0 in 1 of 2 trained models; highest b +0.0300 [−0.0100, +0.0400]; "
+         "untrained +0.0050"),
     ],
 )  # fmt: skip
 def test_times_without_a_pair_are_asked_what_they_can_answer(check, lows, verdict, said):
@@ -279,13 +289,18 @@ def test_times_without_a_pair_are_asked_what_they_can_answer(check, lows, verdic
         "dataset": "eyes gaze", "mode": "controlled", "measure": "delta_loglik_per_word",
         "simulated": False, "interval": "stories and readers",
     }  # fmt: skip
-    rows = [{**about, "role": "tuned", "value": 0.02, "low": low, "high": 0.03} for low in lows]
+    rows = [
+        {**about, "model": m, "role": "tuned", "value": value, "low": low, "high": value + 0.01}
+        for m, value, low in zip("ab", (0.02, 0.03), lows, strict=False)
+    ]
     rows.append({**about, "role": "untrained", "value": 0.005, "low": 0.001, "high": 0.01})
     # A tuned model without its vanilla partner has a row of contrasts, and no number there.
     alone = contrast_rows((float("nan"),), (0.02,), 0)
     alone = alone[alone["level"] == "pair"].assign(dataset="eyes gaze", simulated=False)
     table = headline(check, Tables(contrasts=alone, behaviors=pd.DataFrame(rows)))
-    row = answers(table, "Do models predict reading times (eyes gaze)?", "this study, real data")
+    row = answers(
+        table, "Does surprisal predict reading times (eyes gaze)?", "this study, real data"
+    )
     assert row["controlled"].startswith(said) and row["controlled_verdict"] == verdict
     assert row["legacy"] == "not computable: the study has no legacy benchmark of eyes gaze"
 
@@ -323,10 +338,12 @@ def test_study_of_one_kind_asks_what_it_measures(check, study, name, question, s
     own = study[name][asked == asked.iloc[0]]
     whole = headline(check, Tables(contrasts=study["contrasts"], **{name: own}))
     assert said in answers(whole, question)["controlled"]
-    assert whole["simulated"].sum() == 1
+    predicted = "Does surprisal predict reading times"
+    assert whole["simulated"].sum() == 1 + whole["question"].str.startswith(predicted).sum()
+    assert whole["question"].str.startswith(predicted).any() == (name == "behaviors")
     without = headline(check, Tables(**{name: own[own["role"] == "vanilla"]}))
     if name == "behaviors":  # what a study without a pair can answer
-        answer = answers(without, "Do models predict reading times")["controlled"]
+        answer = answers(without, "Does surprisal predict reading times")["controlled"]
         assert (
             "above 0 in" in answer and not without["question"].str.contains("raise the fit").any()
         )

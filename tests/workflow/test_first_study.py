@@ -116,3 +116,7 @@ def test_the_commands_of_the_page_do_what_it_says(folder, page, repository):
     headline = (tables / "headline.txt").read_text(encoding="utf-8")
     beaten = headline.partition("beat the baselines without a network?")[2].splitlines()[1:3]
     assert [line.split()[1] for line in beaten] == ["no:", "no:"]
+    reading = headline.partition("Does surprisal predict reading times (reading)?")[2]
+    legacy, controlled = reading.splitlines()[1:3]
+    assert "yes: |r| +0.7585 on average" in legacy and "highest base +0.7601 [" in legacy
+    assert "cannot tell: Δ log-likelihood" in controlled and "above 0 in 0 of 2" in controlled

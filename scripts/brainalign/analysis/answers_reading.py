@@ -1,4 +1,4 @@
-"""What reading times answer: do models predict them, and does tuning help beyond its loss."""
+"""What reading times answer: does surprisal predict them, and does tuning help beyond its loss."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -29,11 +29,11 @@ def reading_answers(tables: Tables) -> Iterator[tuple[str, Answers]]:
     """Questions and answers for each dataset of reading times."""
     contrasts, losses = tables.contrasts, tables.reading_loss
     for dataset in tables.names("behaviors", "dataset"):
+        yield (
+            f"Does surprisal predict reading times ({dataset})?",
+            of_modes(partial(_prediction, tables.behaviors, dataset)),
+        )
         if not paired(contrasts, "reading-times", dataset):
-            yield (
-                f"Do models predict reading times ({dataset})?",
-                of_modes(partial(_prediction, tables.behaviors, dataset)),
-            )
             continue
         yield (
             f"Does instruction tuning raise the fit to reading times ({dataset})?",
@@ -47,7 +47,8 @@ def reading_answers(tables: Tables) -> Iterator[tuple[str, Answers]]:
 
 
 def _prediction(behaviors: pd.DataFrame | None, dataset: str, mode: str) -> Answer:
-    """How many trained models have a fit whose interval lies above 0, beside untrained ones."""
+    """How many trained models have a fit whose interval lies above 0, beside untrained ones,
+    and the highest of them."""
     if behaviors is None:
         return no_benchmark(mode, dataset)
     rows = behaviors[
@@ -71,6 +72,10 @@ def _prediction(behaviors: pd.DataFrame | None, dataset: str, mode: str) -> Answ
         basis, reason = "of one trained model", ""
     else:
         text += f" on average, interval above 0 in {above.sum()} of {n} trained models"
+        best = trained.nlargest(1, "value").iloc[0]
+        text += f"; highest {best['model']} {signed(best['value'])}"
+        if pd.notna(best["low"]):
+            text += f" [{signed(best['low'])}, {signed(best['high'])}]"
     untrained = rows.loc[rows["role"] == "untrained", "value"]
     text += f"; untrained {signed(untrained.mean())}" if len(untrained) else ""
     return Answer(text, of_every(above, below), mean, low, high, name, basis, reason)
