@@ -11,11 +11,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from brainalign.datasets import alice, alpaca, bbh, mmlu, natural_stories, pereira2018, wikitext2
+from brainalign.datasets import (
+    alice,
+    alpaca,
+    bbh,
+    langloc,
+    mmlu,
+    natural_stories,
+    pereira2018,
+    wikitext2,
+)
 from brainalign.datasets.prepared import Prepared
 from brainalign.datasets.question_settings import Bbh, Mmlu
 from brainalign.datasets.raw import locate
-from brainalign.datasets.settings import Alice, NaturalStories, Pereira2018
+from brainalign.datasets.settings import Alice, Langloc, NaturalStories, Pereira2018
 from brainalign.datasets.text_settings import Alpaca, Wikitext2
 from brainalign.figures.dataset_page import dataset_page
 from brainalign.figures.style import drawing, save
@@ -301,3 +310,14 @@ def test_alpaca_subset_and_wikitext(mirror, tmp_path):
     articles = wikitext2.read(locate(wikitext2.raw_files(Wikitext2()), mirror, tmp_path))
     assert all(re.match(r" = [^=]+ =", article) for article in articles)
     assert 55 < len(articles) < 65  # the test split holds 62 titles, 60 of them articles
+
+
+def test_the_localizer_has_240_sentences_and_240_strings_of_non_words(mirror, tmp_path):
+    prepared = read(langloc, Langloc(), mirror, tmp_path)
+    sentence = prepared.responses["responses"].values[:, 0]
+    assert (sentence == 1).sum() == (sentence == 0).sum() == 240
+    assert prepared.card["raw_verified"] and prepared.stimuli["stimulus_id"].is_unique
+    assert set(prepared.stimuli["text"].str.split().str.len()) == {12}
+    words = [set(" ".join(part).split()) for _, part in prepared.stimuli["text"].groupby(sentence)]
+    assert "the" in words[1] and "the" not in words[0]
+    round_trip(prepared, tmp_path)

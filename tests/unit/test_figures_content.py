@@ -28,7 +28,6 @@ from brainalign.figures.reading_measures import reading_measures
 from brainalign.figures.regions import regions
 from brainalign.figures.style import (
     COLOUR,
-    COLUMN,
     PAGE,
     baseline_looks,
 )
@@ -508,7 +507,7 @@ def test_no_text_leaves_the_sheet(figure):
 
 
 def test_print_is_large_enough_at_its_printed_width(figure):
-    assert figure.get_figwidth() in (COLUMN, PAGE)
+    assert figure.get_figwidth() == PAGE
     assert min(text.get_fontsize() for text in words(figure)) >= 7
 
 

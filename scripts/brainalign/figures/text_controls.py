@@ -31,7 +31,6 @@ COLUMNS = (
 AS_IT_IS = "the text as it is"
 TRAINED = ("vanilla", "tuned")
 ROW = 0.22  # inches
-ACROSS = 2
 MEAN = Line2D(
     [], [], color=INK, marker="|", markersize=11, linestyle="", label="mean of trained models"
 )
@@ -40,24 +39,21 @@ MEAN = Line2D(
 def text_controls(table: pd.DataFrame) -> Figure:
     """Draw tables/text_controls.csv: a panel per benchmark, a row per control, a dot per model."""
     names = list(table["benchmark"].unique())
-    bands = max(1, -(-len(names) // ACROSS))
     most = max((table[table["benchmark"] == n]["control"].nunique() for n in names), default=2)
-    figure = sheet(PAGE, 0.7 + bands * (0.8 + ROW * (most + 1)), bool(table["simulated"].any()))
+    height = 0.7 + max(len(names), 1) * (0.8 + ROW * (most + 1))
+    figure = sheet(PAGE, height, bool(table["simulated"].any()))
     heading(figure, "What is lost when the text is altered")
     if not names:
         nothing(figure, "no text is altered in this study")
         return figure
-    grid = figure.subplots(bands, min(ACROSS, len(names)), squeeze=False)
+    grid = figure.subplots(len(names), squeeze=False, sharex=True)
     markers = family_markers(table)
-    for index, axes in enumerate(grid.flat):
-        if index >= len(names):
-            axes.set_axis_off()
-            continue
-        part = table[table["benchmark"] == names[index]]
+    for name, axes in zip(names, grid.flat, strict=True):
+        part = table[table["benchmark"] == name]
         about = [str(part["mode"].iloc[0]), n_models(part), *world(part)]
         panel(axes, str(part["dataset"].iloc[0]), ", ".join(about))
         _draw(axes, part, markers)
-        axes.set_xlabel("alignment (r)")
+    grid[-1, 0].set_xlabel("alignment (r)")
     legend(figure, table["role"].unique(), markers, drawn(figure, [MEAN]))
     return figure
 
