@@ -1,6 +1,10 @@
 """A tuning experiment: which jobs its checkpoints have."""
 
+from pathlib import Path
+
 import pytest
+import yaml
+from conftest import REPOSITORY
 
 from workflow.conftest import Study, with_tuning
 
@@ -75,6 +79,25 @@ def test_a_chain_is_made_here_and_followed(study: Study) -> None:
     everything = {name for section in sections for name in study.config[section]}
     assert all(scored(jobs, model) == everything for model in chain)
     assert "instruction_tune sim-decoder-s-instruct" not in jobs
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [("pythia", "pythia-160m-step0"), ("olmo2", "olmo2-1b-stage1-step300-tokens1B")],
+)
+def test_studies_of_what_others_trained_plan_every_checkpoint(
+    tmp_path: Path, name: str, model: str
+) -> None:
+    config = yaml.safe_load((REPOSITORY / f"studies/{name}.yaml").read_text(encoding="utf-8"))
+    study = Study(tmp_path, config)
+    jobs = study.jobs(f"results/{name}/tables/trajectory.csv")
+    revisions = [entry.get("revisions", []) for entry in config["stages"].values()]
+    of_checkpoints = {job for job in jobs if job.startswith("fetch_model ")}
+    assert f"fetch_model {model}" in of_checkpoints
+    assert len(of_checkpoints) >= sum(map(len, revisions)) + 1
+    sections = ("alignment", "behavior", "capability", "next_word")
+    everything = {name for section in sections for name in config[section]}
+    assert scored(jobs, model) == everything
 
 
 @pytest.mark.long
