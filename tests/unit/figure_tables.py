@@ -290,7 +290,12 @@ def on_altered_texts(scores: pd.DataFrame) -> pd.DataFrame:
     ]
     kept = {"shuffled:sentence": 0.8, "shuffled:passage": 0.4, "context:none": 0.6, "surrogate": 0}
     parts = [
-        networks.assign(control=control, r_control=share * networks["r"], passed=share < 0.7)
+        networks.assign(
+            control=control,
+            r_control=share * networks["r"],
+            passed=share < 0.7,
+            p_adjusted=np.where(networks["mode"] == "legacy", np.nan, share / 14),
+        )
         for control, share in kept.items()
     ]
     return pd.concat(parts, ignore_index=True)

@@ -626,3 +626,12 @@ def test_r_above_a_reliability_is_explained(above):
     behaviors = study["behaviors"].assign(ceiling=0.0 if above else 9.0)
     figure = behavior(behaviors, study["correlations"], study["capabilities"], study["losses"])
     assert ("above it: r may reach its root" in texts(figure)) == above
+
+
+def test_altered_texts_say_who_loses_where_folds_give_a_p():
+    figure = drawn("text_controls")
+    for axes in figure.axes:
+        labels = [text.get_text() for text in axes.get_yticklabels()]
+        controlled = "controlled" in " ".join(text.get_text() for text in axes.texts)
+        assert labels[0] == "the text as it is"
+        assert all(("lose" in label) is controlled for label in labels[1:])

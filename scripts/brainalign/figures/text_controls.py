@@ -26,7 +26,7 @@ from brainalign.reading.text_controls import in_words
 
 COLUMNS = (
     "model", "family", "role", "benchmark", "dataset", "mode", "control", "r", "r_control",
-    "passed", "simulated",
+    "p_adjusted", "passed", "simulated",
 )  # fmt: skip
 AS_IT_IS = "the text as it is"
 TRAINED = ("vanilla", "tuned")
@@ -64,8 +64,10 @@ def _draw(axes: Axes, part: pd.DataFrame, markers: dict[str, str]) -> None:
     rows = [(AS_IT_IS, models.assign(r_control=models["r"]))]
     for control, own in part.groupby("control", sort=False):
         trained = own[own["role"].isin(TRAINED)]
-        passed = f"{trained['passed'].sum()} of {len(trained)} lose"
-        rows.append((f"{in_words(str(control))}: {passed}", own))
+        label = in_words(str(control))
+        if trained["p_adjusted"].notna().any():  # shuffled folds give no p
+            label += f": {trained['passed'].sum()} of {len(trained)} lose"
+        rows.append((label, own))
     for index, (_, own) in enumerate(rows):
         if index % 2:
             axes.axhspan(index - 0.5, index + 0.5, color=STRIPE, linewidth=0, zorder=0)
