@@ -117,5 +117,5 @@ def test_every_column_is_explained_and_no_other(table):
 
 
 def test_only_tables_with_a_note_promise_one():
-    assert "in the tables that have a column `note`" in TEXT
+    assert "In tables with a column `note`" in TEXT
     assert all("simulated" in columns for columns in COLUMNS.values())
