@@ -129,7 +129,7 @@ FAULTS = [
     (
         "models/oasm/source/of",
         "sim-decoder-s",
-        ["models.oasm.source", "'of'", "a key of kind embedding, kind tokens"],
+        ["models.oasm.source", "'of'", "a key of kind embedding, kind surprisal, kind tokens"],
     ),
     (
         "behavior/sim-reading-controlled/covariates",
