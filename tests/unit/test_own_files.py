@@ -174,7 +174,7 @@ def test_a_csv_table_is_the_same_whoever_wrote_it(
     text += ("," * 4 * commas + end) * blank
     content = (b"\xef\xbb\xbf" if mark else b"") + text.encode()
     findings = Findings()
-    found = read_stimuli(content, "stimuli.csv.gz" if packed else "stimuli.csv", findings)
+    found, _ = read_stimuli(content, "stimuli.csv.gz" if packed else "stimuli.csv", findings)
     pd.testing.assert_frame_equal(found[expected.columns], expected, check_dtype=False)
     assert sum(entry["n"] for entry in findings.dropped) == blank + numbered
 
@@ -189,7 +189,7 @@ def test_numbers_are_read_to_the_last_digit(values):
         "stimulus_id": range(len(values)), "text": "A word.", "context_group": range(len(values)),
         "position": 1, "split_group": "x", "log_frequency": values, "other": values,
     })  # fmt: skip
-    found = read_stimuli(rows.to_csv(index=False).encode(), "s.csv", Findings())
+    found, _ = read_stimuli(rows.to_csv(index=False).encode(), "s.csv", Findings())
     expected = [np.nan if value is None else float(value) for value in values]
     if any(value is not None for value in values):
         np.testing.assert_array_equal(found["other"].astype(float), expected)
@@ -204,7 +204,7 @@ def test_ids_groups_and_words_stay_as_they_are(ending, names):
                          "split_group": names, "sentence_id": names})  # fmt: skip
     buffer = io.BytesIO()
     rows.to_parquet(buffer) if ending == "parquet" else rows.to_csv(buffer, index=False)
-    found = read_stimuli(buffer.getvalue(), f"s.{ending}", Findings())
+    found, _ = read_stimuli(buffer.getvalue(), f"s.{ending}", Findings())
     for column in ("stimulus_id", "text", "context_group", "split_group", "sentence_id"):
         assert found[column].tolist() == names
 

@@ -159,7 +159,7 @@ def test_a_stimuli_table_of_a_german_excel_is_read_and_told(folder):
         assert "stimuli.csv: divided by ';', 24 decimal commas in 1 column read as points" in said
     Path("stimuli.csv").write_text("text|id\nA|1\n", encoding="utf-8")
     refused(
-        r"stimulus_id, .* is missing; the columns found are text, id; .*onset, offset", "wide.csv"
+        r"stimulus_id, .* is missing \(is it 'id'\?\); the columns found are text, id$", "wide.csv"
     )
 
 
@@ -177,6 +177,9 @@ CELLS = {
     "a row less": (lambda t: t.drop(index=4), r"no row of stimulus 's04' \(1 of 24"),
     "no id": (lambda t: t.drop(columns="stimulus_id"),
               "stimulus_id is missing; the columns found are r1, r2, r3, r4"),
+    "another name of the id": (lambda t: t.rename(columns={"stimulus_id": "id"}),
+                               r"times.csv: column stimulus_id is missing \(is it 'id'\?\); the "
+                               "columns found are r1, r2, r3, r4, id"),
     "seconds": (lambda t: t.assign(**{n: t[n] / 1000 for n in ("r1", "r2", "r3", "r4")}),
                 "these are seconds"),
 }  # fmt: skip
@@ -187,6 +190,19 @@ def test_a_cell_at_fault_is_named_with_row_and_column(case, folder):
     edit, says = CELLS[case]
     edit(wide("reading-times").astype(object)).to_csv("times.csv", index=False)
     assert str(folder / "times.csv") in refused(says, "times.csv", kind="reading-times")
+
+
+def test_a_long_table_without_responses_names_its_columns(folder):
+    long("reading-times").rename(columns={"response": "RT"}).to_csv("times.csv", index=False)
+    said = refused("column response is missing", "times.csv", kind="reading-times")
+    assert said == (
+        f"{folder}/times.csv: column response is missing, which a table with a row per response "
+        "(column subject) has; the columns found are stimulus_id, subject, RT"
+    )
+    table = long("reading-times").drop(columns="subject").rename(columns={"response": "RT"})
+    table.to_csv("times.csv", index=False)
+    refused("appears twice;.* called response; the columns found are stimulus_id, RT",
+            "times.csv", kind="reading-times")  # fmt: skip
 
 
 @pytest.mark.parametrize("cell", ["n.a.", "bad", "1.234,5"])

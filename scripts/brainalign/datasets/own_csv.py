@@ -12,6 +12,7 @@ import pandas as pd
 from brainalign.errors import InputError
 from brainalign.formats.text import decode
 
+BEGINNING = 1 << 16  # bytes; longer than any header
 DELIMITERS = ",;\t|"
 MISSING = frozenset({"na", "n/a", "nan", "none", "null", "-", "--", ".", "?"})
 
@@ -120,8 +121,8 @@ def read_csv(
 
 
 def header_of(content: bytes, where: str) -> list[str]:
-    """The names of a table's columns."""
-    _, records = _records(content, where)
+    """The names of a table's columns; no more of the content than its beginning is read."""
+    _, records = _records(content[: content.rfind(b"\n", 0, BEGINNING) + 1] or content, where)
     filled = [cells for cells in records if any(map(without_edges, cells))]
     return [name for name in map(without_edges, filled[0]) if name] if filled else []
 

@@ -8,7 +8,7 @@ import xarray as xr
 
 from brainalign.datasets.own_csv import Columns, Findings, without_edges
 from brainalign.datasets.own_form import REGION, made_responses
-from brainalign.datasets.own_table import read_table, require
+from brainalign.datasets.own_table import header, read_table, require
 from brainalign.datasets.settings import Own
 from brainalign.errors import InputError
 
@@ -36,21 +36,33 @@ def read(
     ------
     InputError : it is no such table; names column, row (the header is row 1) and cell.
     """
+    require_responses(header(content, where), where, source)
     table, rows = read_table(content, where, COLUMNS, findings)
     for name in TEXT:
         if name in table:
             table[name] = table[name].map(without_edges, na_action="ignore")
-    long = RESPONSE in table
-    timed = source.tr is not None
-    if long and timed:
-        raise InputError(
-            f"{where}: column {RESPONSE} (a row per response), but tr says that rows are volumes "
-            "of a scan; give a column per target"
-        )
-    if not timed:
-        require(table, ["stimulus_id", *(["subject"] if long else [])], where)
+    if source.tr is None:
         _check_filled(table, "stimulus_id", rows, where)
+    long = RESPONSE in table
     return (_long if long else _wide)(table, rows, where, source, targets)
+
+
+def require_responses(columns: Sequence[str], where: str, source: Own) -> None:
+    """Raise an InputError unless a table of responses has its columns."""
+    long = RESPONSE in columns
+    if source.tr is not None:
+        if long:
+            raise InputError(
+                f"{where}: column {RESPONSE} (a row per response), but tr says that rows are "
+                "volumes of a scan; give a column per target"
+            )
+        return
+    require(columns, ["stimulus_id", *(["subject"] if long else [])], where)
+    if not long and "subject" in columns:
+        raise InputError(
+            f"{where}: column {RESPONSE} is missing, which a table with a row per response (column "
+            f"subject) has; the columns found are {', '.join(columns)}"
+        )
 
 
 def _wide(
@@ -67,7 +79,8 @@ def _wide(
             row = int(twice.argmax())
             raise InputError(
                 f"{where}: row {rows[row]}: stimulus_id {table['stimulus_id'][row]!r} appears "
-                "twice; in a table with a row per response the column is called response"
+                "twice; in a table with a row per response the column is called response; the "
+                f"columns found are {', '.join(map(str, table))}"
             )
     names = [name for name in map(str, table) if name not in ABOUT_ROWS]
     if not names:

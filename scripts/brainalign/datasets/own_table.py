@@ -4,13 +4,22 @@ import difflib
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pyarrow import ArrowException
+from pyarrow.parquet import read_schema
 
-from brainalign.datasets.own_csv import Columns, Findings, no_number, read_csv, without_edges
+from brainalign.datasets.own_csv import (
+    Columns,
+    Findings,
+    header_of,
+    no_number,
+    read_csv,
+    without_edges,
+)
 from brainalign.errors import InputError
 from brainalign.formats.datasets import STIMULUS_COLUMNS, check_stimuli
 from brainalign.formats.text import decode
@@ -74,12 +83,7 @@ def read_stimuli(
     InputError : as `read_table`, or it is no table of stimuli.
     """
     stimuli, rows = read_table(content, where, STIMULI, findings)
-    require(
-        stimuli,
-        [name for name in STIMULUS_COLUMNS if name not in UNTIMED or (timed and name == "onset")],
-        where,
-        ", ".join(name for name in UNTIMED if name not in stimuli),
-    )
+    require_stimuli(stimuli, where, timed=timed)
     for name in UNTIMED:
         if name not in stimuli:
             stimuli[name] = np.nan
@@ -91,21 +95,43 @@ def read_stimuli(
     return stimuli, rows
 
 
-def require(table: pd.DataFrame, names: Sequence[str], where: str, untimed: str = "") -> None:
-    """Raise an InputError unless a table has columns; names those that it has.
+def header(content: bytes, where: str) -> list[str]:
+    """The names of a table's columns, content and path as of `read_table`.
 
-    `untimed` : columns of times that it lacks, told beside those that are missing.
+    Raises
+    ------
+    InputError : it is no such table.
     """
-    missing = [name for name in names if name not in table]
+    if where.removesuffix(".gz").endswith(DELIMITED):
+        return header_of(content, where)
+    try:
+        return list(read_schema(io.BytesIO(content)).names)
+    except (ArrowException, OSError) as error:
+        raise InputError(f"{where}: not a readable table ({error})") from error
+
+
+def require_stimuli(columns: Iterable[object], where: str, *, timed: bool) -> None:
+    """Raise an InputError unless a table of stimuli has its columns; `timed` as of `read_stimuli`.
+
+    Columns of times may be absent, the onset only without a scan.
+    """
+    absent_too = UNTIMED[1:] if timed else UNTIMED
+    require(columns, [name for name in STIMULUS_COLUMNS if name not in absent_too], where)
+
+
+def require(columns: Iterable[object], names: Sequence[str], where: str) -> None:
+    """Raise an InputError unless a table has columns; names those that it has."""
+    found = [str(name) for name in columns]
+    missing = [name for name in names if name not in found]
     if not missing:
         return
-    found = [str(name) for name in table]
     near = difflib.get_close_matches(missing[0].lower(), [name.lower() for name in found], n=1)
-    spelt = next((name for name in found if near and name.lower() == near[0]), "")
+    spelt = next(
+        (name for name in found if name.lower() in near or missing[0].endswith(f"_{name.lower()}")),
+        "",
+    )
     hint = f" (is it {spelt!r}?)" if spelt and spelt not in names else ""
-    times = f"; absent, too, and needed by timed responses alone: {untimed}" if untimed else ""
-    if "onset" in missing:
-        times = "; timed responses need the onset of each stimulus"
+    times = "; timed responses need the onset of each stimulus" if "onset" in missing else ""
     raise InputError(
         f"{where}: column {', '.join(missing)} is missing{hint}; the columns found are "
         f"{', '.join(found) or 'none'}{times}"
