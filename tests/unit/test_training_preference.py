@@ -163,6 +163,30 @@ def test_training_raises_the_margin_on_held_out_pairs(tokenizer, tmp_path):
         assert np.mean(np.array(rise) > 0) > 0.9
 
 
+@pytest.mark.long
+def test_after_instruction_tuning_it_raises_margins_of_held_out_simulated_pairs(
+    tokenizer, tmp_path
+):
+    drawn = with_rejected(instructions(WORLD, 2600, 25, 1), WORLD, 1)
+    samples = [{**sample, "history": ""} for sample in drawn]
+    torch.manual_seed(0)
+    model = new_model("decoder-only", tokenizer, layers=2, width=48, heads=4, max_length=256)
+    told = Recipe(prompt="plain", samples=1200, epochs=2, learning_rate=3e-3, batch_size=16)
+    one = lessons(samples[:1200], tokenizer, model, told)
+    tuned = tune(model, one, told, 3, scratch=tmp_path / "instruction").model
+    base = copy.deepcopy(tuned)
+    shown = structs.replace(
+        RECIPE, samples=1000, learning_rate=5e-4, batch_size=16, beta=0.1, warm_up=0.03
+    )
+    two = lessons(samples[1200:2200], tokenizer, model, shown)
+    preferring = tune(tuned, two, shown, 3, scratch=tmp_path / "preference").model
+    every = structs.replace(RECIPE, samples=None, batch_size=1)
+    held_out = lessons(samples[2200:], tokenizer, model, every).rows
+    rise = np.array([margin(preferring, row) - margin(base, row) for row in held_out])
+    assert len(rise) > 300
+    assert rise.mean() > 3 * rise.std(ddof=1) / len(rise) ** 0.5
+
+
 def test_samples_without_a_rejected_output_are_left_out(samples, tokenizer, model):
     mixed = [
         {key: value for key, value in sample.items() if key != "rejected" or i % 2}
