@@ -17,7 +17,8 @@ from brainalign.encoding.target_scores import TargetFile
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
 from brainalign.settings import read
-from scipy.stats import pearsonr, ttest_1samp
+from chance_nulls import Scan, draw_null
+from scipy.stats import kstest, pearsonr, ttest_1samp
 from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
 from statsmodels.stats.multitest import multipletests
 from worlds.encoding import CONTROLLED, planted, tables
@@ -344,3 +345,26 @@ def test_blocks_of_timed_data_have_a_length_and_those_of_untimed_data_have_none(
     with pytest.raises(InputError, match=r"'block' \(volumes\) or 'block_seconds' is missing"):
         scoring(entry | {"chance": {}, "timing": {}})
     assert scoring(entry | {"chance": {}}).chance.block is None
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("distribution", "sets"), [("test", 200), ("refit", 100)])
+def test_p_is_uniform_over_autocorrelated_responses_that_follow_nothing(distribution, sets):
+    """Without the share that folds have in common `test` has .09 of p below .05."""
+    chance = {"distribution": distribution, "permutations": 199, "block": 10}
+    p = np.array([draw_null(Scan(), chance, seed).p[0] for seed in range(sets)])
+    assert kstest(p, "uniform").pvalue > 0.01
+    assert (p <= 0.05).mean() < 0.05 + 2.3 * (0.05 * 0.95 / sets) ** 0.5
+
+
+@pytest.mark.long
+def test_false_discoveries_stay_below_the_level():
+    """Half of a subject's targets follow the features."""
+    chance = {"permutations": 199, "block": 10}
+    scan = Scan(targets=100, related=50, signal=0.5)
+    shares = []
+    for seed in range(20):
+        significant = draw_null(scan, chance, seed).q <= 0.05
+        shares.append(significant[50:].sum() / significant.sum())
+        assert significant[:50].mean() > 0.6
+    assert np.mean(shares) < 0.05
