@@ -48,9 +48,10 @@ if IS_MAIN and workflow.is_main_process:
                 handler.addFilter(PROGRESS.lets)
         logger.addHandler(PROGRESS)
     if workflow.overwrite_configfiles and STUDY.study is None:
-        logger.warning(
+        print(
             "warning: this config has no key study: its results go to results/, as those of the "
-            "default study do; give it a name"
+            "default study do; give it a name",
+            file=sys.stderr,
         )
     if SURPRISAL_ALONE:
         logger.info(

@@ -18,3 +18,11 @@ def test_cost_prints_the_sums_and_runs_nothing_else(study: Study) -> None:
     assert summary(read(study.config, StudySettings), Path("no such folder")) in done.stdout
     results = study.folder / "results"
     assert {path.name for path in results.rglob("*") if path.is_file()} == {"cost.log"}
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_config_without_a_name_is_told_where_its_results_go(study: Study, named: bool) -> None:
+    if named:
+        study.config["study"] = "mine"
+    said = study.plan("--cores", "1", "cost").stderr
+    assert ("this config has no key study: its results go to results/" in said) != named
