@@ -2,7 +2,7 @@
 
 import h5py
 import numpy as np
-from brainalign.encoding.settings import Ridge, Scoring, Timing, UniqueVariance
+from brainalign.encoding.settings import Chance, Ridge, Scoring, Timing, UniqueVariance
 from brainalign.encoding.splits import Contiguous
 from brainalign.formats.activations import write_activations
 from brainalign.study import alignment_size as size
@@ -34,6 +34,20 @@ def test_memory_covers_what_was_measured():
     shapes = (3000, 20000), (1, 768)
     assert 1180 < size.alignment_mb(*shapes, replace(GCV, timing=timed)) < 2.5 * 1180
     assert 3880 < size.alignment_mb(*shapes, replace(FOLDS, timing=timed)) < 2.5 * 3880
+
+
+def test_chance_asks_for_more_as_was_measured():
+    """384 × 12,155: 358 MB; 11 s of 1,000 draws by `test`, 1 s of each by `refit`."""
+    shapes = (384, 12155), (1, 4096)
+    drawn = {
+        kind: replace(FOLDS, layers="nested", chance=Chance(kind, permutations=20_000))
+        for kind in ("test", "refit")
+    }
+    memory = [size.alignment_mb(*shapes, replace(FOLDS, chance=c)) for c in (None, Chance())]
+    assert 358 < memory[1] - memory[0] < 2 * 358
+    minutes = {kind: size.alignment_minutes(*shapes, entry) for kind, entry in drawn.items()}
+    assert 20 * 11 / 60 < minutes["test"] < 60
+    assert 20_000 / 60 < minutes["refit"] < 5 * 20_000 / 60
 
 
 def test_run_time_covers_what_was_measured():

@@ -13,6 +13,9 @@ UNKNOWN_FOLDS = 10  # one per group
 BASE_MB = 1500  # packages, tables
 COPIES = {"gcv-per-target": 4, "folds-per-target": 14}  # of the responses, at the peak
 SECONDS = 5.5e-11  # per row, column and target of a fold, on one slow core
+DRAWN_COPIES = 8  # of r [draw, target], at the peak of chance
+# Per draw, row and target, of `test`; and, of `refit`, per further row.
+TEST_SECONDS, REFIT_SECONDS = 1.8e-9, 5.7e-10
 HEADER_LIMIT = 100_000_000  # bytes, safetensors' limit
 MARGIN = 3  # of the run time
 
@@ -73,7 +76,8 @@ def alignment_mb(
     rows, targets = responses
     width = columns(activations[1], scoring) if activations else 0
     copies = COPIES.get(selection(scoring), COPIES["gcv-per-target"])
-    held = (rows * targets * 4 * copies + 4 * rows * max(width, rows) * 8) / 1e6
+    drawn = 0 if scoring.chance is None else scoring.chance.permutations * targets * DRAWN_COPIES
+    held = (rows * targets * 4 * copies + 4 * rows * max(width, rows) * 8 + drawn * 4) / 1e6
     return int(BASE_MB * attempt + held * (1 + 0.5 * (attempt - 1)))
 
 
@@ -93,4 +97,8 @@ def alignment_minutes(
         inner *= 3
     beyond = 7 if scoring.unique_variance else 1  # measured: docs/scaling.md
     cells = rows * columns(units, scoring) * targets * folds * layers * inner * beyond
-    return attempt * max(20, int(MARGIN * SECONDS * cells / 60))
+    seconds = SECONDS * cells
+    if scoring.chance is not None:
+        each = TEST_SECONDS if scoring.chance.distribution == "test" else REFIT_SECONDS * rows
+        seconds += each * scoring.chance.permutations * rows * targets
+    return attempt * max(20, int(MARGIN * seconds / 60))
