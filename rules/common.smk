@@ -32,7 +32,7 @@ from brainalign.study.alignment_size import (
     responses_shape,
 )
 from brainalign.study.check import config_faults
-from brainalign.study.check_own import covariate_faults
+from brainalign.study.check_own import own_faults
 from brainalign.study.duplicate_keys import duplicate_keys
 from brainalign.study.digest import source_digest
 from brainalign.study.figure_pages import families_of, figure_pages
@@ -95,7 +95,7 @@ if faults:
     raise WorkflowError("the study's config is not valid:\n" + "\n".join(faults))
 
 STUDY = read(config, Study)
-if faults := list(covariate_faults(STUDY)):
+if faults := list(own_faults(STUDY)):
     raise WorkflowError("\n".join(faults))
 # Scripts look these up themselves: where and how a job runs, which changes no result.
 config |= {key: getattr(STUDY, key) for key in ("device", "mirror", "batch_tokens")}

@@ -1,4 +1,4 @@
-"""Columns that benchmarks need and own tables lack are named before anything runs."""
+"""Faults of own files that show without reading them whole are named before anything runs."""
 
 import gzip
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from brainalign.settings import read
-from brainalign.study.check_own import covariate_faults
+from brainalign.study.check_own import covariate_faults, own_faults
 from brainalign.study.settings import Study
 
 HEADER = "stimulus_id;text;context_group;position;split_group;letters"
@@ -62,3 +62,86 @@ def test_files_that_are_absent_or_unreadable_are_left_to_their_own_job():
     assert list(covariate_faults(study("bad.csv", covariates=["x"]))) == []
     Path("bad.parquet").write_bytes(b"text")
     assert list(covariate_faults(study("bad.parquet", covariates=["x"]))) == []
+
+
+def brain_study(folds=3, **source):
+    keys = {"stimuli": "words.csv", "responses": "brain.csv", "kind": "brain", **source}
+    return read(
+        {
+            "seed": 1,
+            "models": {
+                "mine": {"source": {"type": "folder", "path": "mine"}, "family": "x"},
+            },
+            "datasets": {"stories": {"source": {"type": "own", **keys}}},
+            "alignment": {
+                "stories": {
+                    "dataset": "stories",
+                    "mode": "controlled",
+                    "regression": {"type": "ridge"},
+                    "split": {"scheme": "grouped", "folds": folds},
+                    "aggregate": "median-within-subject",
+                    "layers": "nested",
+                }
+            },
+            "capability": {
+                "quiz": {
+                    "questions": {"type": "own", "path": "quiz.csv"},
+                    "format": "multiple-choice",
+                    "scoring": "loglikelihood",
+                }
+            },
+        },
+        Study,
+    )
+
+
+def fill():
+    rows = "".join(f"s{i},A b,{i % 3},{i},g{i % 3}\n" for i in range(6))
+    names = "stimulus_id,text,context_group,position,split_group\n"
+    Path("words.csv").write_text(names + rows)
+    Path("brain.csv").write_text("stimulus_id,anna.IFG\ns0,1.5\n")
+    Path("targets.csv").write_text("subject,region\nanna,IFG\n")
+    Path("quiz.csv").write_text("question,A,B,answer\nWho?,I,you,A\n")
+    Path("mine").mkdir()
+    Path("mine/config.json").write_text("{}")
+
+
+def test_whole_files_have_no_fault():
+    fill()
+    assert list(own_faults(brain_study())) == []
+    assert list(own_faults(brain_study(targets="targets.csv"))) == []
+    Path("words.csv").unlink()
+    assert list(own_faults(brain_study(folds=9))) == []
+
+
+COLUMNS = {
+    "stimuli": ("words.csv", "split_group", "story", {}, "datasets.stories.source: words.csv: "
+                "column split_group is missing; the columns found are stimulus_id, text, "),
+    "responses": ("brain.csv", "stimulus_id", "id", {}, "datasets.stories.source: brain.csv: column"
+                  " stimulus_id is missing (is it 'id'?); the columns found are id, anna.IFG"),
+    "targets": ("targets.csv", "subject", "Subject", {"targets": "targets.csv"},
+                "targets.csv: column subject is missing (is it 'Subject'?)"),
+    "scans": ("words.csv", "text", "text", {"tr": 2.0}, "column onset is missing"),
+    "questions": ("quiz.csv", "answer", "Answer", {}, "capability.quiz.questions: quiz.csv: column "
+                  "answer is missing (is it 'Answer'?)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", COLUMNS)
+def test_a_missing_column_is_named_before_anything_runs(case):
+    fill()
+    path, name, other, keys, says = COLUMNS[case]
+    Path(path).write_text(Path(path).read_text().replace(name, other, 1))
+    (fault,) = own_faults(brain_study(**keys))
+    assert says in fault
+
+
+def test_a_checkpoint_without_config_and_too_many_folds_are_named():
+    fill()
+    Path("mine/config.json").unlink()
+    assert list(own_faults(brain_study(folds=4))) == [
+        "models.mine.source: mine has no config.json; expected a folder with config.json, a "
+        "tokenizer and safetensors",
+        "alignment.stories.split.folds: 4, but column split_group of words.csv has 3 values; "
+        "expected at most 3",
+    ]

@@ -14,7 +14,7 @@ from brainalign.datasets import own, own_questions, own_text
 from brainalign.datasets.raw import locate
 from brainalign.models.manifest import describe
 from brainalign.settings import read
-from brainalign.study.check_own import covariate_faults
+from brainalign.study.check_own import own_faults
 from brainalign.study.settings import Study
 from brainalign.training.tiny_pair import write_pair
 
@@ -51,7 +51,7 @@ def test_what_the_page_shows_of_files_is_what_they_hold(page, repository):
 
 def test_its_files_are_read_without_a_doubt(folder):
     study = read(yaml.safe_load(Path("studies/own.yaml").read_text(encoding="utf-8")), Study)
-    assert list(covariate_faults(study)) == []
+    assert list(own_faults(study)) == []
     for dataset, shape in (("stories", (54, 6)), ("reading", (224, 4))):
         source = study.datasets[dataset].source
         prepared = own.read(locate(own.raw_files(source), None, "downloads"), source)

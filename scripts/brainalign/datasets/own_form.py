@@ -3,7 +3,7 @@
 What every format but netCDF, which says all of it itself, is turned into.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ def read_targets(where: str, content: bytes, kind: str | None, findings: Finding
     InputError : it is no such table, or a name is missing.
     """
     table, rows = read_table(content, where, TARGETS, findings)
-    require(table, ["subject"], where)
+    require_targets(table, where)
     overall = "region" not in table
     if overall:
         table["region"] = REGION[str(kind)]
@@ -46,6 +46,11 @@ def read_targets(where: str, content: bytes, kind: str | None, findings: Finding
         if empty.size:
             raise InputError(f"{where}: row {rows[empty[0]]}: {name} is missing")
     return table[["target_id", "subject", "region"]]
+
+
+def require_targets(columns: Iterable[object], where: str) -> None:
+    """Raise an InputError unless a table of targets has its columns."""
+    require(columns, ["subject"], where)
 
 
 def made_responses(

@@ -91,7 +91,7 @@ def _table(data: bytes, where: str) -> Iterator[tuple[int, Question]]:
     except csv.Error as error:
         raise InputError(f"{where}: not a readable table ({error})") from error
     header = [without_edges(name) for name in lines[0]] if lines else []
-    _check_columns(header, where, delimiter)
+    check_columns(header, where, delimiter)
     for number, cells in enumerate(lines[1:], 2):
         if not any(map(without_edges, cells)):
             continue
@@ -109,7 +109,7 @@ def _parquet(data: bytes, where: str) -> Iterator[tuple[int, Question]]:
     except Exception as error:
         raise InputError(f"{where}: not a whole Parquet file ({error})") from error
     header = [str(name) for name in frame]
-    _check_columns(header, where)
+    check_columns(header, where)
     for number, row in enumerate(frame.to_dict("records"), 2):
         yield number, _with_choices({str(name): cell for name, cell in row.items()}, header)
 
@@ -131,7 +131,8 @@ def _json_lines(data: bytes, where: str) -> Iterator[tuple[int, Question]]:
 _READERS = {".csv": _table, ".tsv": _table, ".parquet": _parquet, ".jsonl": _json_lines}
 
 
-def _check_columns(header: Sequence[str], where: str, delimiter: str = ",") -> None:
+def check_columns(header: Sequence[str], where: str, delimiter: str = ",") -> None:
+    """Raise an InputError unless a table of questions has its columns."""
     missing = [name for name in ("question", "answer") if name not in header]
     if missing:
         spelt = next((name for name in header if name.strip().lower() == missing[0]), "")

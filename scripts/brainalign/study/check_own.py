@@ -1,17 +1,45 @@
-"""What of the user's own tables can be checked before anything runs: their columns."""
+"""What of the user's own files can be checked before anything runs.
+
+The columns of tables, the config of checkpoints, the number of split groups.
+"""
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from brainalign.behavior.settings import ControlledReading
 from brainalign.behavior.terms import columns_of
 from brainalign.datasets.own_covariates import MADE
-from brainalign.datasets.own_csv import header_of
+from brainalign.datasets.own_csv import BEGINNING, Findings
+from brainalign.datasets.own_form import require_targets
+from brainalign.datasets.own_questions import check_columns
+from brainalign.datasets.own_response_table import require_responses
+from brainalign.datasets.own_table import (
+    DELIMITED,
+    STIMULI,
+    header,
+    read_table,
+    require_stimuli,
+)
+from brainalign.datasets.question_settings import OwnQuestions
 from brainalign.datasets.settings import Own
+from brainalign.encoding.splits import Grouped
 from brainalign.errors import InputError
+from brainalign.models.settings import Folder
 from brainalign.study.settings import Study
+
+
+def own_faults(study: Study) -> Iterator[str]:
+    """A line for each fault of the user's files that shows without reading them whole.
+
+    A file that is not there or not readable is not looked at: Snakemake or its own job names it.
+    """
+    yield from _table_faults(study)
+    yield from _folder_faults(study)
+    yield from _fold_faults(study)
+    yield from covariate_faults(study)
 
 
 def covariate_faults(study: Study) -> Iterator[str]:
@@ -23,7 +51,7 @@ def covariate_faults(study: Study) -> Iterator[str]:
     """
     for name, dataset in study.datasets.items():
         if isinstance(dataset.source, Own) and "classes" in dataset.text:
-            columns = _columns_of(dataset.source)
+            columns = _columns_of(dataset.source.stimuli)
             if columns is not None and "word_classes" not in columns:
                 yield (
                     f"datasets.{name}.text: classes needs the column word_classes, which "
@@ -33,7 +61,7 @@ def covariate_faults(study: Study) -> Iterator[str]:
         source = study.datasets[benchmark.dataset].source
         if not (isinstance(source, Own) and isinstance(benchmark, ControlledReading)):
             continue
-        path, columns = source.stimuli, _columns_of(source)
+        path, columns = source.stimuli, _columns_of(source.stimuli)
         if columns is None:
             continue
         needed = dict.fromkeys(c for term in benchmark.covariates for c in columns_of(term))
@@ -45,26 +73,92 @@ def covariate_faults(study: Study) -> Iterator[str]:
                 )
 
 
-def _columns_of(source: Own) -> list[str] | None:
-    """The columns of the table of stimuli; None where it is not there or not readable."""
-    path = Path(source.stimuli)
-    if not path.is_file():
+def _table_faults(study: Study) -> Iterator[str]:
+    """A line for each table of stimuli, responses, targets or questions that lacks a column."""
+    for name, dataset in study.datasets.items():
+        source = dataset.source
+        if not isinstance(source, Own):
+            continue
+        checks: dict[str, Callable[[list[str], str], None]] = {
+            source.stimuli: partial(require_stimuli, timed=source.tr is not None)
+        }
+        if isinstance(source.responses, str):
+            checks[source.responses] = partial(require_responses, source=source)
+            if source.targets is not None:
+                checks[source.targets] = require_targets
+        for path, check in checks.items():
+            if fault := _fault(path, check):
+                yield f"datasets.{name}.source: {fault}"
+    for name, task in study.capability.items():
+        if not isinstance(task.questions, OwnQuestions):
+            continue
+        if fault := _fault(task.questions.path, check_columns):
+            yield f"capability.{name}.questions: {fault}"
+
+
+def _fault(path: str, check: Callable[[list[str], str], None]) -> str:
+    """What a check of a table's columns finds; nothing where it is no table or cannot be read."""
+    columns = _columns_of(path)
+    try:
+        if columns is not None:
+            check(columns, path)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def _folder_faults(study: Study) -> Iterator[str]:
+    for name, model in study.models.items():
+        if not isinstance(model.source, Folder):
+            continue
+        folder = Path(model.source.path)
+        if folder.is_dir() and not any(folder.glob("*config.json")):
+            yield (
+                f"models.{name}.source: {folder} has no config.json; expected a folder with "
+                "config.json, a tokenizer and safetensors"
+            )
+
+
+def _fold_faults(study: Study) -> Iterator[str]:
+    """More folds than groups of stimuli, where a row is a stimulus and not a volume of a scan."""
+    for name, benchmark in study.alignment.items():
+        source = study.datasets[benchmark.dataset].source
+        folds = getattr(benchmark.split, "folds", None)
+        if not (isinstance(benchmark.split, Grouped) and isinstance(source, Own) and folds):
+            continue
+        if benchmark.timing is not None:
+            continue
+        columns = _columns_of(source.stimuli)
+        if columns is None or "split_group" not in columns:
+            continue
+        path = Path(source.stimuli)
+        try:
+            table, _ = read_table(_unpacked(path.read_bytes()), str(path), STIMULI, Findings())
+        except (InputError, OSError, zlib.error, EOFError):
+            continue  # the dataset's own job names what is wrong with the file
+        groups = table["split_group"].nunique()
+        if folds > groups:
+            yield (
+                f"alignment.{name}.split.folds: {folds}, but column split_group of {path} has "
+                f"{groups} values; expected at most {groups}"
+            )
+
+
+def _columns_of(table: str) -> list[str] | None:
+    """The columns of a table; None where it is none, is not there, or is not readable."""
+    path = Path(table)
+    if not (path.name.removesuffix(".gz").endswith((*DELIMITED, ".parquet")) and path.is_file()):
         return None
     try:
-        return _columns(path)
+        if path.name.removesuffix(".gz").endswith(DELIMITED):
+            with path.open("rb") as file:
+                packed = file.read(2) == b"\x1f\x8b"
+            with gzip.open(path) if packed else path.open("rb") as file:
+                return header(file.read(BEGINNING), table)
+        return header(_unpacked(path.read_bytes()), table)
     except (InputError, OSError, zlib.error, EOFError):
         return None  # the dataset's own job names what is wrong with the file
 
 
-def _columns(path: Path) -> list[str]:
-    if path.name.removesuffix(".gz").endswith(".parquet"):
-        from pyarrow import ArrowException
-        from pyarrow.parquet import read_schema
-
-        try:
-            return list(read_schema(path).names)
-        except ArrowException as error:
-            raise InputError(str(error)) from error
-    content = path.read_bytes()
-    unpacked = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
-    return header_of(unpacked, str(path))
+def _unpacked(content: bytes) -> bytes:
+    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
