@@ -7,5 +7,6 @@
 5. `baselines`, `reading_baselines`, `reading_loss`, `presentations`, `profiles`, `trajectory`,
    `truth`, `unit_overlap`: one table each.
 6. `published`, `measured`, `published_fits`, `double_descent`: the paper's tables beside ours.
-7. `headline`, `answers_*`, `verdicts`: the answers of the study in words.
+7. `maps`: scores of voxels as images.
+8. `headline`, `answers_*`, `verdicts`: the answers of the study in words.
 """

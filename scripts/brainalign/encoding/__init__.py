@@ -6,6 +6,8 @@
 4. `scoring`, `scorers`: folds and layers on arrays, by regression or by similarity.
 5. `regression`, `operators`, `inner_folds`, `banded`: least squares and ridge.
 6. `similarity`, `correlation`: RSA, CKA, Pearson's r of many targets.
-7. `alignment`, `layer_choice`, `summary`: the table of all layers and the chosen one.
-8. `ceilings`, `extrapolation`, `disattenuation`, `subject_ceilings`: noise ceilings.
+7. `alignment`, `layer_choice`, `summary`, `chosen`: the table of all layers and the chosen one.
+8. `target_scores`: the file of every target's scores.
+9. `chance`, `surrogates`, `cells`: null distributions of r, p of targets.
+10. `ceilings`, `extrapolation`, `disattenuation`, `subject_ceilings`, `repeats`: noise ceilings.
 """
