@@ -6,6 +6,7 @@ import pytest
 from brainalign.figures import dataset_page as dataset_page_module
 from brainalign.figures.dataset_page import BLOCK, autocorrelation, dataset_page, intersubject
 from brainalign.figures.style import drawing
+from brainalign.formats.datasets import UNITS_UNKNOWN
 from figure_checks import said
 from figure_gallery import drawn
 from hypothesis import given, settings
@@ -133,3 +134,12 @@ def test_of_a_whole_brain_some_targets_are_drawn_and_the_page_says_which(monkeyp
     monkeypatch.setattr(dataset_page_module, "DRAWN", rows * targets)
     with drawing():
         assert "The panels are of" not in said(dataset_page(stimuli, responses, card))
+
+
+def test_units_that_nobody_gave_are_left_out():
+    stimuli, responses, card = tables.dataset()
+    responses.attrs["units"] = UNITS_UNKNOWN
+    with drawing():
+        words = said(dataset_page(stimuli, responses, card))
+    assert f"N = {np.isfinite(responses['responses'].values).sum()} responses, simulated" in words
+    assert "response" in words and not any(UNITS_UNKNOWN in line for line in words)

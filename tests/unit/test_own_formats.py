@@ -261,8 +261,14 @@ def test_a_mat_file_of_several_arrays_needs_a_name(folder):
     says = r"say with variable which array holds responses; it has Y \(24, 4\), Z \(24, 4\)"
     refused(says, "two.mat", targets="targets.csv")
     refused("no numeric array 'X'", "two.mat", targets="targets.csv", variable="X")
-    found = read("two.mat", targets="targets.csv", variable="Z").responses["responses"]
-    np.testing.assert_array_equal(found, values() + 1)
+    found = read("two.mat", targets="targets.csv", variable="Z")
+    np.testing.assert_array_equal(found.responses["responses"], values() + 1)
+    path = folder / "two.mat"
+    assert found.card["changed"] == [
+        f"{path}: the responses are its array Z; it has Y (24, 4), Z (24, 4)"
+    ]
+    scipy.io.savemat("one.mat", {"Y": values()})
+    assert read("one.mat", targets="targets.csv").card["changed"] == []
 
 
 @pytest.mark.parametrize("path", ["array.npy", "old.mat", "new.mat", "wide.parquet"])
@@ -405,12 +411,12 @@ def test_small_regions_and_gaps_inside_them_are_told(folder):
         ({"responses": "a.nii.gz"}, r"'a\.nii\.gz' is a scan; name its subject"),
         ({"responses": {"anna": ["a.nii"]}}, "atlas: is missing"),
         ({"responses": {"anna": []}, "atlas": "m.nii"}, "a subject without one"),
-        ({"responses": "a.xlsx"}, r"expected a path that ends in \.nc"),
+        ({"responses": "a.xlsx"}, r"ends in \.nc.*; export the spreadsheet as CSV$"),
         ({"responses": "a.nc", "tr": 2.0}, "tr: is a key of tables, arrays and scans alone"),
         ({"responses": "a.csv", "variable": "Y"}, r"variable: is a key of \.mat files alone"),
         ({"responses": "a.csv", "tr": 2.0, "kind": "reading-times"}, "kind: reading-times, but"),
         ({"responses": "a.npy", "targets": "t.csv", "runs": [3]}, "runs: rows are stimuli"),
-        ({"responses": "a.csv", "stimuli": "s.xlsx"}, "a path that ends in .csv, .tsv or .parquet"),
+        ({"responses": "a.csv", "stimuli": "s.xlsx"}, r"or .parquet \(export a spreadsheet as "),
     ],
 )
 def test_keys_that_do_not_fit_the_kind_of_file_are_named_before_anything_runs(keys, says):

@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.io
 import xarray as xr
 
+from brainalign.datasets.own_csv import Findings
 from brainalign.datasets.own_form import made_responses
 from brainalign.datasets.settings import Own
 from brainalign.errors import InputError
@@ -20,20 +21,23 @@ NUMERIC = frozenset(
 )
 
 
-def read(content: bytes, where: str, source: Own, targets: pd.DataFrame) -> xr.Dataset:
+def read(
+    content: bytes, where: str, source: Own, targets: pd.DataFrame, findings: Findings
+) -> xr.Dataset:
     """The responses of an array [row, target]; a row per stimulus in the table's order, or volume.
 
     Parameters
     ----------
     source : `variable` names one of several arrays of a `.mat` file; `runs` are the volumes of each
         run.
+    findings : told which of several arrays was taken.
 
     Raises
     ------
     InputError : it holds no such array (arrays of objects are not read).
     """
     values = numpy_array(content, where) if where.endswith(".npy") else matlab_array(
-        content, where, source.variable
+        content, where, source.variable, findings
     )  # fmt: skip
     if values.ndim != 2 or values.dtype.kind not in "fiu":
         raise InputError(
@@ -57,7 +61,9 @@ def numpy_array(content: bytes, where: str) -> np.ndarray:
     return array
 
 
-def matlab_array(content: bytes, where: str, variable: str | None) -> np.ndarray:
+def matlab_array(
+    content: bytes, where: str, variable: str | None, findings: Findings
+) -> np.ndarray:
     """The only numeric matrix of a `.mat` file, or the one called `variable`.
 
     Version 7.3 is HDF5, whose arrays have MATLAB's dimensions in reverse.
@@ -65,11 +71,11 @@ def matlab_array(content: bytes, where: str, variable: str | None) -> np.ndarray
     try:
         if HDF5 in (content[:8], content[HDF5_AT : HDF5_AT + 8]):
             with h5py.File(io.BytesIO(content), "r") as file:
-                name = _chosen(dict(_hdf5_arrays(file)), variable, where)
+                name = _chosen(dict(_hdf5_arrays(file)), variable, where, findings)
                 return np.asarray(file[name][()]).T
         listed = scipy.io.whosmat(io.BytesIO(content))
         arrays = {name: shape for name, shape, kind in listed if kind in NUMERIC}
-        name = _chosen(arrays, variable, where)
+        name = _chosen(arrays, variable, where, findings)
         loaded = scipy.io.loadmat(io.BytesIO(content), variable_names=[name])
         return np.asarray(loaded[name])
     except InputError:
@@ -87,14 +93,19 @@ def _hdf5_arrays(file: h5py.File) -> Iterator[tuple[str, Sequence[int]]]:
                 yield name, item.shape[::-1]
 
 
-def _chosen(arrays: Mapping[str, Sequence[int]], variable: str | None, where: str) -> str:
+def _chosen(
+    arrays: Mapping[str, Sequence[int]], variable: str | None, where: str, findings: Findings
+) -> str:
     told = ", ".join(f"{name} {tuple(shape)}" for name, shape in arrays.items()) or "none"
     if variable is not None and variable not in arrays:
         raise InputError(f"{where}: no numeric array {variable!r}; it has {told}")
     large = [name for name, shape in arrays.items() if len(shape) == 2 and min(shape) > 1]
     if variable is None and len(large) != 1:
         raise InputError(f"{where}: say with variable which array holds responses; it has {told}")
-    return large[0] if variable is None else variable
+    taken = large[0] if variable is None else variable
+    if len(arrays) > 1:
+        findings.made.append(f"{where}: the responses are its array {taken}; it has {told}")
+    return taken
 
 
 def _runs(values: np.ndarray, runs: Sequence[int] | None, where: str) -> list[str] | None:

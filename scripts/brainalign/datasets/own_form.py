@@ -14,6 +14,7 @@ from brainalign.datasets.own_csv import Columns, Findings, without_edges
 from brainalign.datasets.own_table import read_table, require
 from brainalign.datasets.settings import Own
 from brainalign.errors import InputError
+from brainalign.formats.datasets import UNITS_UNKNOWN
 
 REGION = {"brain": "brain", "reading-times": "all"}  # where none is named
 TARGETS = Columns({"target_id", "subject", "region"}.__contains__, {"label"}.__contains__)
@@ -89,7 +90,7 @@ def made_responses(
         coordinates["run"] = (row, ["1"] * n if run is None else list(run))
     attributes = {
         "kind": kind,
-        "units": source.units or ("ms" if kind == "reading-times" else "not told"),
+        "units": source.units or ("ms" if kind == "reading-times" else UNITS_UNKNOWN),
         "source": source.citation or "your own",
         "licence": "your own",
         "simulated": 0,

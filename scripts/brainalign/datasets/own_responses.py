@@ -40,7 +40,7 @@ def read_responses(source: Own, file: Unpacked, findings: Findings) -> xr.Datase
     ending = PurePath(named.removesuffix(".gz")).suffix
     if ending in ARRAYS:
         targets = read_targets(*file(str(source.targets)), source.kind, findings)
-        return own_arrays.read(content, where, source, targets)
+        return own_arrays.read(content, where, source, targets, findings)
     if ending in TABLES:
         given = source.targets
         columns = None if given is None else read_targets(*file(given), source.kind, findings)

@@ -43,7 +43,7 @@ class Own(Source, tag="own", frozen=True):
         key(
             "table of stimuli",
             pattern=r"\.(csv|tsv|parquet)(\.gz)?$",
-            allowed="a path that ends in .csv, .tsv or .parquet",
+            allowed="a path that ends in .csv, .tsv or .parquet (export a spreadsheet as CSV)",
         ),
     ]
     responses: Annotated[
@@ -85,6 +85,7 @@ class Own(Source, tag="own", frozen=True):
 
 
 OWN_ENDINGS = (".nc", ".nc4", ".netcdf", ".h5", ".csv", ".tsv", ".parquet", ".npy", ".mat")
+SPREADSHEETS = (".xlsx", ".xls", ".ods")
 # Key → the files that it is for, and these in words.
 OWN_KEYS = {
     "targets": ((".csv", ".tsv", ".parquet", ".npy", ".mat", "scans"), "tables, arrays and scans"),
@@ -104,7 +105,8 @@ def _own_fault(own: Own) -> str | None:
     if ending == ".nii":
         return f"responses: {named!r} is a scan; name its subject: {{SUBJECT: [FILE OF A RUN, …]}}"
     if isinstance(named, str) and ending not in OWN_ENDINGS:
-        return f"responses: {named!r}, expected a path that ends in {', '.join(OWN_ENDINGS)}"
+        sheet = "; export the spreadsheet as CSV" if ending in SPREADSHEETS else ""
+        return f"responses: {named!r}, expected a path that ends in {', '.join(OWN_ENDINGS)}{sheet}"
     if not isinstance(named, str) and not (named and all(named.values())):
         return "responses: no scan, or a subject without one; expected one or more each"
     for name, (endings, those) in OWN_KEYS.items():

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from brainalign.analysis.wording import r_text
 from brainalign.figures.style import INK, MUTED, PAGE, absent, heading, panel, sheet
-from brainalign.formats.datasets import is_timed
+from brainalign.formats.datasets import UNITS_UNKNOWN, is_timed
 
 LAGS = 10
 SHOWN = 40  # up to so many subjects, each has its own bar of missing values
@@ -157,16 +157,17 @@ def _in_units(responses: xr.Dataset, units: str) -> np.ndarray:
 
 def _distribution(axes: Axes, values: np.ndarray, units: str, mark: str) -> None:
     present = values[~np.isnan(values)]
+    known = units != UNITS_UNKNOWN
     low, high = np.quantile(present, [0.001, 0.999])
     outside = int(((present < low) | (present > high)).sum())
     panel(
         axes, "Distribution",
-        f"N = {present.size} responses in {units}{mark}; {outside} outside the axis\n"
+        f"N = {present.size} responses{f' in {units}' * known}{mark}; {outside} outside the axis\n"
         f"mean {present.mean(dtype=float):.3g}, SD {present.std(dtype=float):.3g}",
     )  # fmt: skip
     axes.hist(present, bins=60, range=(low, high if high > low else low + 1), color=FILL)
     axes.axvline(present.mean(dtype=float), color=INK, linewidth=0.9)
-    axes.set_xlabel(f"response ({units})")
+    axes.set_xlabel("response" + f" ({units})" * known)
     axes.set_ylabel("count")
 
 
