@@ -115,3 +115,13 @@ def test_states_and_activations_go_once_nothing_needs_them(study: Study) -> None
     study.config["tuning"]["sim"]["checkpoints"] = [32, 64, 80]
     last = "sim-decoder-s-instruction-s1-80"
     assert study.jobs(f"results/models/{last}/manifest.json") == {f"instruction_tune {last}"}
+
+
+def test_a_base_that_is_read_in_two_presentations_can_be_tuned(study: Study) -> None:
+    study.config = with_tuning(study.config)
+    study.config["models"]["sim-decoder-s"]["presentations"] = ["raw", "instruction"]
+    jobs = study.jobs()
+    last = "sim-decoder-s-instruction-s1-64"
+    assert f"instruction_tune {last}" in jobs
+    assert f"surprisal {last}-as-instruction,sim-reading" in jobs
+    assert f"instruction_tune {last}-as-instruction" not in jobs
