@@ -186,7 +186,7 @@ def test_spaced_keeps_distance_order_and_mean(values, gap):
 
 @pytest.mark.parametrize(
     ("p", "text"),
-    [(0.0001, "p < .001"), (0.0499, "p = .050"), (0.05, "p = .050"), (0.557, "p = .557"),
+    [(0.0001, "p < .001"), (0.0499, "p < .05"), (0.05, "p = .050"), (0.557, "p = .557"),
      (1.0, "p = 1.000"), (float("nan"), "p n/a")],
 )  # fmt: skip
 def test_p_values_as_text(p, text):
