@@ -110,6 +110,7 @@ def test_whole_files_have_no_fault():
     fill()
     assert list(own_faults(brain_study())) == []
     assert list(own_faults(brain_study(targets="targets.csv"))) == []
+    Path("brain.csv").write_text("")
     Path("words.csv").unlink()
     assert list(own_faults(brain_study(folds=9))) == []
 

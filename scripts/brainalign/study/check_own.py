@@ -145,7 +145,7 @@ def _fold_faults(study: Study) -> Iterator[str]:
 
 
 def _columns_of(table: str) -> list[str] | None:
-    """The columns of a table; None where it is none, is not there, or is not readable."""
+    """The columns of a table; None where it is none, is empty, not there, or not readable."""
     path = Path(table)
     if not (path.name.removesuffix(".gz").endswith((*DELIMITED, ".parquet")) and path.is_file()):
         return None
@@ -154,8 +154,8 @@ def _columns_of(table: str) -> list[str] | None:
             with path.open("rb") as file:
                 packed = file.read(2) == b"\x1f\x8b"
             with gzip.open(path) if packed else path.open("rb") as file:
-                return header(file.read(BEGINNING), table)
-        return header(_unpacked(path.read_bytes()), table)
+                return header(file.read(BEGINNING), table) or None
+        return header(_unpacked(path.read_bytes()), table) or None
     except (InputError, OSError, zlib.error, EOFError):
         return None  # the dataset's own job names what is wrong with the file
 
