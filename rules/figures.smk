@@ -606,6 +606,7 @@ rule report:
         figures=figures("svg"),
     output:
         page=result("report", "index.html"),
+        explore=result("report", "explore.html"),
     log:
         log_of("report"),
     benchmark:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brainalign.figures.captions import caption
+from brainalign.figures.explore import explore_page
 from brainalign.figures.pages import cards_table
 from brainalign.figures.report import Figure, ran_on, report_page
 from brainalign.formats.atomic import atomic_path
@@ -36,6 +37,8 @@ with job(snakemake.log[0]) as log:
             name: (caption(caption_of(f"tables/{name}")), table) for name, table in tables.items()
         },
     )
-    with atomic_path(snakemake.output.page) as path:
-        path.write_text(page, encoding="utf-8")
+    texts = {"page": page, "explore": explore_page(snakemake.params.study, tables)}
+    for name, text in texts.items():
+        with atomic_path(snakemake.output[name]) as path:
+            path.write_text(text, encoding="utf-8")
     log.info("%d figures, %d tables, %.1f MB", len(figures), len(tables), len(page) / 1e6)

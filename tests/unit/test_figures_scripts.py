@@ -189,7 +189,7 @@ def test_report_script_writes_the_page_of_its_inputs(files, outputs, tmp_path):
     svg.write_bytes(outputs["plot_alignment"]["svg"])
     write_table(headline(tables.published()[1], Tables(tables.scores())), tmp_path / "headline.csv")
     inputs = {
-        "tables": [str(tmp_path / "headline.csv"), files["scores"]], "cards": [],
+        "tables": [str(tmp_path / "headline.csv"), files["scores"], files["layers"]], "cards": [],
         "figures": [str(svg)],
     }  # fmt: skip
     about = {"caption": "alignment", "section": "Brain alignment", "part": "", "wildcards": {}}
@@ -197,8 +197,11 @@ def test_report_script_writes_the_page_of_its_inputs(files, outputs, tmp_path):
         "datasets": [], "study": "my-study", "figures": [about],
         "about": {"models": {}, "brains": ["my-own"], "times": [], "tasks": [], "texts": []},
     }  # fmt: skip
-    run("report", Job(tmp_path, inputs, params, outputs=("page",)))
-    page = (tmp_path / "out.page").read_text(encoding="utf-8")
+    run("report", Job(tmp_path, inputs, params, outputs=("page", "explore")))
+    page, explore = (
+        (tmp_path / f"out.{name}").read_text(encoding="utf-8") for name in ("page", "explore")
+    )
+    assert explore.count('class="plotly-graph-div"') == 3
     assert "<h1>my-study</h1>" in page and "brain responses: my-own" in page
     assert page.count("<figure") == 1 and "Alignment by model" in page
     assert all(f'id="table-{name}"' in page for name in ("headline", "scores", "data_cards"))

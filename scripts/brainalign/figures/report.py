@@ -200,6 +200,7 @@ def _menu(sections: Iterable[str], figures: Sequence[Figure]) -> str:
             f'<li><a href="#{_anchor(section)}">{escape(section)}</a><ul>{own}</ul></li>'
         )
     entries.append('<li><a href="#tables">Tables</a></li>')
+    entries.append('<li><a href="explore.html">Explore the points</a> (a file beside this)</li>')
     return f"<nav><ul>{''.join(entries)}</ul></nav>"
 
 
