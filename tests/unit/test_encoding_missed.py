@@ -105,6 +105,17 @@ def test_a_subject_who_missed_rows_scores_as_without_them(study, entry, missed, 
     )
 
 
+@pytest.mark.parametrize("entry", [ENTRIES["ridge"], ENTRIES["rsa"]], ids=["ridge", "rsa"])
+def test_rows_that_nobody_has_are_left_out(study, entry):
+    stimuli, dataset, _, score = study
+    rows = ~stimuli["context_group"].isin(PARTS[0]).to_numpy()
+    gaps = dataset.copy(deep=True)
+    gaps["responses"][~rows] = np.nan
+    found = score(entry, gaps, np.ones(len(rows), bool))
+    expected = score(entry, dataset.isel(stimulus=rows), rows)
+    np.testing.assert_allclose(found["r"], expected["r"], rtol=1e-6)
+
+
 def test_masked_folds_are_those_of_scikit_learn(study):
     stimuli, dataset, layers, score = study
     rows = ~stimuli["context_group"].isin(PARTS[0]).to_numpy()

@@ -322,7 +322,6 @@ BAD_ARRAYS = {
                             "region 'all': tables call the mean"),
     "a code": (lambda d: with_value(d, -9999.0), r"stimulus s03, target 1\.anna: -9999 \(1 such"),
     "netCDF's fill value": (lambda d: with_value(d, 9.96921e36), "9.96921e\\+36 .*write NaN"),
-    "a row of NaN": (lambda d: with_row(d, 3, slice(None)), "s03: no target has a response"),
     "a gap in every target": (lambda d: with_row(with_row(d, 3, slice(0, 6, 2)), 5, slice(1, 6, 2)),
                               r"every target holds NaN in some row.* in stimulus s03 \(3 of 6"),
     "other units inside": (lambda d: d.assign(responses=d["responses"].assign_attrs(units="%")),
@@ -369,6 +368,15 @@ def test_whole_numbers_are_taken_and_gaps_are_counted(folder):
     assert "responses: int16 are taken as floating point numbers" in prepared.card["changed"]
     (note,) = read(table(), with_row(data, 3, slice(2, 4))).card["notes"]
     assert note == "ben missed 1 of 40 rows, first stimulus s03: they count for the others alone"
+    nobody = (
+        "1 of 40 rows have no response of any target, first stimulus s03: they count for nobody"
+    )
+    silent = with_row(data, 3, slice(None))
+    assert read(table(), silent).card["notes"] == [nobody]
+    assert read(table(), with_row(silent, 5, slice(2, 4))).card["notes"] == [
+        nobody,
+        "ben missed 1 of 40 rows, first stimulus s05: they count for the others alone",
+    ]
     (note,) = read(table(), with_row(with_row(data, 3, 2), 5, 3)).card["notes"]
     assert note.startswith("2 of 6 targets hold NaN in some row and have no score, first 2.ben")
     assert note.endswith("no target of ben is left")

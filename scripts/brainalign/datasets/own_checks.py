@@ -125,19 +125,21 @@ def _check_brain(
                 "name"
             )
     missing = np.isnan(values)
-    silent = np.flatnonzero(missing.all(axis=1))
-    if silent.size:
-        raise InputError(
-            f"{where}: {rows[silent[0]]}: no target has a response ({silent.size} such rows of "
-            f"{len(rows)}); leave the row out of both files"
+    silent = missing.all(axis=1)
+    if silent.any():
+        findings.notes.append(
+            f"{int(silent.sum())} of {len(rows)} rows have no response of any target, first "
+            f"{rows[int(silent.argmax())]}: they count for nobody"
         )
     subjects = responses["subject"].values.astype(str)
     missed = missed_rows(values, subjects, missing.any(axis=0))
     for subject, absent in missed.items():
-        findings.notes.append(
-            f"{subject} missed {int(absent.sum())} of {absent.size} rows, first "
-            f"{rows[int(absent.argmax())]}: they count for the others alone"
-        )
+        alone = absent & ~silent
+        if alone.any():
+            findings.notes.append(
+                f"{subject} missed {int(alone.sum())} of {alone.size} rows, first "
+                f"{rows[int(alone.argmax())]}: they count for the others alone"
+            )
         missing[np.ix_(absent, subjects == subject)] = False
     gaps = missing.any(axis=0)
     if gaps.all():
