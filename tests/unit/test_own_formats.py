@@ -475,3 +475,17 @@ def test_a_packed_table_of_responses_is_read(folder):
     buffer = io.BytesIO(wide().to_csv(index=False).encode())
     Path("wide.csv.gz").write_bytes(gzip.compress(buffer.getvalue()))
     np.testing.assert_array_equal(read("wide.csv.gz").responses["responses"], values())
+
+
+def test_columns_without_a_dot_are_subjects_and_both_kinds_together_an_error(folder):
+    """`sub-01_IFG` would double the subjects in silence."""
+    table = wide()
+    table.rename(columns={"anna.IFG": "anna_IFG"}).to_csv("one.csv", index=False)
+    refused(
+        r"column 'anna_IFG' has no region, and others have \(SUBJECT.REGION, with a dot\)",
+        "one.csv",
+    )
+    table.rename(columns=lambda name: name.replace(".", "_")).to_csv("all.csv", index=False)
+    notes = read("all.csv").card["notes"]
+    (note,) = [note for note in notes if "subject of its own" in note]
+    assert f"each of {table.shape[1] - 1} targets is a subject of its own, first" in note

@@ -140,6 +140,7 @@ def test_a_missing_column_is_named_before_anything_runs(case):
 def test_a_checkpoint_without_config_and_too_many_folds_are_named():
     fill()
     Path("mine/config.json").unlink()
+    Path("mine/tokenizer_config.json").write_text("{}", encoding="utf-8")
     assert list(own_faults(brain_study(folds=4))) == [
         "models.mine.source: mine has no config.json; expected a folder with config.json, a "
         "tokenizer and safetensors",

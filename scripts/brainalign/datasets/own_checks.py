@@ -157,6 +157,11 @@ def _check_brain(
             f"{int(gaps.sum())} of {gaps.size} targets hold NaN in some row and have no score, "
             f"first {_target(responses, int(np.flatnonzero(gaps)[0]))}{whole}"
         )
+    if len(counts) == len(subjects) > 1 and len(set(responses["region"].values.tolist())) == 1:
+        findings.notes.append(
+            f"each of {len(counts)} targets is a subject of its own, first "
+            f"{subjects[0]}; a column of a subject's region is called SUBJECT.REGION, with a dot"
+        )
     usual = float(np.median(list(counts.values())))
     few = [name for name, n in counts.items() if n < FEW * usual]
     if few:

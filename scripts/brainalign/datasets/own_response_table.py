@@ -156,6 +156,12 @@ def _named(names: Sequence[str], where: str, kind: str) -> pd.DataFrame:
             f"{where}: column {odd[0]!r}, expected SUBJECT or SUBJECT.REGION; for other names "
             "give targets: a table of target_id, subject and region"
         )
+    alone = [name for name, part in zip(names, parts, strict=True) if len(part) == 1]
+    if alone and len(alone) < len(names):
+        raise InputError(
+            f"{where}: column {alone[0]!r} has no region, and others have (SUBJECT.REGION, with a "
+            "dot); give all of them one, or none"
+        )
     return pd.DataFrame(
         {
             "target_id": list(names),

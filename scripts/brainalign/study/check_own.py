@@ -112,7 +112,9 @@ def _folder_faults(study: Study) -> Iterator[str]:
         if not isinstance(model.source, Folder):
             continue
         folder = Path(model.source.path)
-        if folder.is_dir() and not any(folder.glob("*config.json")):
+        # A folder with an adapter has an error of its own.
+        files = ("config.json", "adapter_config.json")
+        if folder.is_dir() and not any((folder / file).is_file() for file in files):
             yield (
                 f"models.{name}.source: {folder} has no config.json; expected a folder with "
                 "config.json, a tokenizer and safetensors"
