@@ -55,7 +55,7 @@ class Lora(Settings, frozen=True):
     ] = "all-linear"
 
 
-class Course(Settings, frozen=True):
+class Hyperparameters(Settings, frozen=True):
     """How a model is tuned; the defaults are Stanford Alpaca's.
 
     (tatsu-lab/stanford_alpaca, README: batch 128, learning rate 2e-5, 3 epochs, length 512,
@@ -120,7 +120,7 @@ class Course(Settings, frozen=True):
         return math.ceil(seen / self.batch_size)
 
 
-class Recipe(Course, frozen=True):
+class Recipe(Hyperparameters, frozen=True):
     """How a model is tuned in one arm of an experiment.
 
     `instruction`: the whole sample. `no-instruction`: the same without its instruction. `shuffled`:
@@ -191,4 +191,4 @@ class Experiment(Settings, frozen=True):
         key("one training each", min_length=1, unique=True),
     ] = (1,)
     scored_on: ScoredOn = None
-    recipe: Annotated[Course, key("as of a tune source")] = Course()
+    recipe: Annotated[Hyperparameters, key("as of a tune source")] = Hyperparameters()
