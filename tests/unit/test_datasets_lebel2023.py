@@ -14,7 +14,6 @@ from brainalign.encoding.benchmark import read_benchmark
 from brainalign.encoding.responses import gather_responses
 from brainalign.encoding.settings import Ridge, Scoring, Timing
 from brainalign.encoding.splits import Grouped
-from brainalign.errors import InputError
 from brainalign.formats import datasets as formats
 from brainalign.formats.datasets import (
     check_responses,
@@ -32,6 +31,7 @@ from worlds.listening import (
     lebel_words,
     nifti,
     records,
+    refused,
     textgrid,
     write,
     write_lebel,
@@ -297,9 +297,8 @@ BAD = {
 def test_a_bad_file_is_named_in_one_line(case, folder):
     damage, says = BAD[case]
     damage(folder)
-    with pytest.raises(InputError, match=says) as error:
+    with refused(says):
         read(folder)
-    assert "\n" not in str(error.value)
 
 
 def test_scans_are_read_one_by_one_and_responses_are_held_once(tmp_path):

@@ -28,6 +28,7 @@ from worlds.listening import (
     narratives_values,
     nifti,
     records,
+    refused,
     write,
     write_narratives,
 )
@@ -342,9 +343,8 @@ BAD = {
 def test_a_bad_file_is_named_in_one_line(case, folder):
     source, damage, says = BAD[case]
     damage(folder)
-    with pytest.raises(InputError, match=says) as error:
+    with refused(says):
         read(folder, source)
-    assert "\n" not in str(error.value)
 
 
 WRONG = {

@@ -20,6 +20,7 @@ from worlds.listening import (
     petit_prince_values,
     petit_prince_words,
     records,
+    refused,
     write,
     write_petit_prince,
 )
@@ -177,9 +178,8 @@ BAD = {
 def test_a_bad_file_is_named_in_one_line(case, folder):
     damage, says = BAD[case]
     damage(folder)
-    with pytest.raises(InputError, match=says) as error:
+    with refused(says):
         read(folder)
-    assert "\n" not in str(error.value)
 
 
 def test_a_mask_of_another_grid(folder):

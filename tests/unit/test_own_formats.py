@@ -487,5 +487,5 @@ def test_columns_without_a_dot_are_subjects_and_both_kinds_together_an_error(fol
     )
     table.rename(columns=lambda name: name.replace(".", "_")).to_csv("all.csv", index=False)
     notes = read("all.csv").card["notes"]
-    (note,) = [note for note in notes if "subject of its own" in note]
-    assert f"each of {table.shape[1] - 1} targets is a subject of its own, first" in note
+    (note,) = [note for note in notes if "separate subject" in note]
+    assert f"each of {table.shape[1] - 1} targets counts as a separate subject, first" in note

@@ -4,9 +4,12 @@ import base64
 import gzip
 import json
 import struct
+from contextlib import contextmanager
 
 import h5py
 import numpy as np
+import pytest
+from brainalign.errors import InputError
 from dataset_files import record
 
 AFFINE = np.array([[-2.0, 0, 0, 40], [0, 2.5, 0, -30], [0, 0.5, 3, 7], [0, 0, 0, 1]])
@@ -18,6 +21,14 @@ def records(folder):
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     ]
+
+
+@contextmanager
+def refused(says):
+    """What is done inside must stop with an error of one line that says so."""
+    with pytest.raises(InputError, match=says) as error:
+        yield
+    assert "\n" not in str(error.value)
 
 
 def write(path, content):

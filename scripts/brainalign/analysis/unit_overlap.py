@@ -37,7 +37,7 @@ def unit_overlap(
     ----------
     models : name → `base` (None: in no pair), `family`, `simulated`.
     selectivity : model and localizer → `language_units.selectivity`.
-    reductions : of method localizer; each has rows of its own.
+    reductions : of method localizer; each has separate rows.
 
     Returns
     -------

@@ -30,7 +30,7 @@ def read(
     ----------
     source : `variable` names one of several arrays of a `.mat` file; `runs` are the volumes of each
         run.
-    findings : told which of several arrays was taken.
+    findings : records which of several arrays was taken.
 
     Raises
     ------
@@ -96,15 +96,15 @@ def _hdf5_arrays(file: h5py.File) -> Iterator[tuple[str, Sequence[int]]]:
 def _chosen(
     arrays: Mapping[str, Sequence[int]], variable: str | None, where: str, findings: Findings
 ) -> str:
-    told = ", ".join(f"{name} {tuple(shape)}" for name, shape in arrays.items()) or "none"
+    listed = ", ".join(f"{name} {tuple(shape)}" for name, shape in arrays.items()) or "none"
     if variable is not None and variable not in arrays:
-        raise InputError(f"{where}: no numeric array {variable!r}; it has {told}")
+        raise InputError(f"{where}: no numeric array {variable!r}; it has {listed}")
     large = [name for name, shape in arrays.items() if len(shape) == 2 and min(shape) > 1]
     if variable is None and len(large) != 1:
-        raise InputError(f"{where}: say with variable which array holds responses; it has {told}")
+        raise InputError(f"{where}: say with variable which array holds responses; it has {listed}")
     taken = large[0] if variable is None else variable
     if len(arrays) > 1:
-        findings.made.append(f"{where}: the responses are its array {taken}; it has {told}")
+        findings.made.append(f"{where}: the responses are its array {taken}; it has {listed}")
     return taken
 
 

@@ -27,7 +27,7 @@ def check_values(
 
     Raises
     ------
-    InputError : units other than documented, or told in two ways; codes for missing values;
+    InputError : units other than documented, or stated in two ways; codes for missing values;
         reading times that nobody can have; rows without any response; no target without gaps.
     """
     values = responses["responses"]
@@ -67,9 +67,9 @@ def _check_units(responses: xr.Dataset, where: str) -> None:
             "1000) and set units to 'ms'"
         )
     for name in ("onset", "offset"):
-        told = responses[name].attrs.get("units") if name in responses else None
-        if told is not None and str(told).lower() not in SECONDS:
-            raise InputError(f"{where}: coordinate {name} has units {told!r}, expected seconds")
+        stated = responses[name].attrs.get("units") if name in responses else None
+        if stated is not None and str(stated).lower() not in SECONDS:
+            raise InputError(f"{where}: coordinate {name} has units {stated!r}, expected seconds")
 
 
 def _check_codes(values: np.ndarray, rows: list[str], responses: xr.Dataset, where: str) -> None:
@@ -159,15 +159,15 @@ def _check_brain(
         )
     if len(counts) == len(subjects) > 1 and len(set(responses["region"].values.tolist())) == 1:
         findings.notes.append(
-            f"each of {len(counts)} targets is a subject of its own, first "
+            f"each of {len(counts)} targets counts as a separate subject, first "
             f"{subjects[0]}; a column of a subject's region is called SUBJECT.REGION, with a dot"
         )
     usual = float(np.median(list(counts.values())))
     few = [name for name, n in counts.items() if n < FEW * usual]
     if few:
-        told = ", ".join(f"{name} {n}" for name, n in counts.items())
+        listed = ", ".join(f"{name} {n}" for name, n in counts.items())
         findings.notes.append(
-            f"few targets for subject {', '.join(few)} (misspelt?); targets per subject: {told}"
+            f"few targets for subject {', '.join(few)} (misspelt?); targets per subject: {listed}"
         )
 
 

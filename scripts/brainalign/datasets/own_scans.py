@@ -161,6 +161,8 @@ def _region_means(
 def _check_tr(image: nibabel.Nifti1Image, where: str, tr: float | None) -> None:
     """Where rows are volumes, the header's repetition time is the config's, if it has one."""
     unit = SECONDS.get(image.header.get_xyzt_units()[1])
-    told = float(image.header.get_zooms()[3]) * unit if unit else 0.0
-    if tr is not None and told > 0 and abs(told - tr) > 0.01 * tr:
-        raise InputError(f"{where}: its header says {told:g} s between volumes, source.tr {tr:g} s")
+    stated = float(image.header.get_zooms()[3]) * unit if unit else 0.0
+    if tr is not None and stated > 0 and abs(stated - tr) > 0.01 * tr:
+        raise InputError(
+            f"{where}: its header says {stated:g} s between volumes, source.tr {tr:g} s"
+        )

@@ -55,7 +55,7 @@ def read_table(
     content : of a delimited file if `where` ends in .csv or .tsv (or these and .gz), else of a
         Parquet file.
     where : the file's path, for errors.
-    findings : told what was changed, left out and noticed.
+    findings : records what was changed, left out and noticed.
 
     Raises
     ------

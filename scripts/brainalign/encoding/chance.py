@@ -89,7 +89,7 @@ def check_chance(responses: Responses, benchmark: Benchmark) -> None:
     for cell in cells(responses, benchmark):
         result = arrangements(chance.method, _stretches(cell, benchmark), chance.block)
         of_targets.setdefault(cell.columns.tobytes(), []).append(result)
-    # Folds have surrogates of their own under `test`, and the same ones under `refit`.
+    # Each fold has other surrogates under `test`; all have the same ones under `refit`.
     least = min(
         prod(each) if chance.distribution == "test" else each[0] for each in of_targets.values()
     )

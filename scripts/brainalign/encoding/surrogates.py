@@ -109,7 +109,7 @@ def surrogates(
     """Draws without end.
 
     `blocks` puts blocks into another order, all orders being equally likely; `shifts` moves each
-    stretch in a circle by a length of its own, all being equally likely; `phases` draws phases.
+    stretch in a circle by a random length, all being equally likely; `phases` draws phases.
     """
     pieces = [np.arange(part.start, part.stop) for part in parts]
     if method == "blocks":

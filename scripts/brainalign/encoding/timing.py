@@ -68,7 +68,7 @@ def resampling(
     """[volume, word]: the Lanczos filter of three lobes, from words to the middles of volumes.
 
     sinc(x) sinc(x / 3) for |x| < 3, x volumes from word to volume: a low-pass filter at half the
-    rate of volumes. A word reaches volumes of its own run alone. Weights are not scaled to sum to
+    rate of volumes. A word reaches volumes of the same run alone. Weights are not scaled to sum to
     1: more words make larger features (HuthLab/deep-fMRI-dataset, interpdata.lanczosinterp2D).
 
     Parameters

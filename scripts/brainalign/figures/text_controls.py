@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from brainalign.analysis.records import TRAINED
 from brainalign.figures.order import each
 from brainalign.figures.style import (
     COLOUR,
@@ -29,7 +30,6 @@ COLUMNS = (
     "p_adjusted", "passed", "simulated",
 )  # fmt: skip
 AS_IT_IS = "the text as it is"
-TRAINED = ("vanilla", "tuned")
 ROW = 0.22  # inches
 MEAN = Line2D(
     [], [], color=INK, marker="|", markersize=11, linestyle="", label="mean of trained models"

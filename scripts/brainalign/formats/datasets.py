@@ -19,7 +19,7 @@ STIMULUS_COLUMNS = (
 PLACES = ("x", "y", "z")
 TARGET_COORDINATES = ("target_id", "subject", "region")
 RESPONSE_ATTRIBUTES = ("kind", "units", "source", "licence", "simulated")
-UNITS_UNKNOWN = "not told"
+UNITS_UNKNOWN = "not stated"
 KINDS = ("brain", "reading-times", "localizer")
 # Of the readers behind a mean: of their times, and of the logarithms of these; both or neither.
 # Each with its least value, and whether that itself is allowed.

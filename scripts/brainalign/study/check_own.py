@@ -112,7 +112,7 @@ def _folder_faults(study: Study) -> Iterator[str]:
         if not isinstance(model.source, Folder):
             continue
         folder = Path(model.source.path)
-        # A folder with an adapter has an error of its own.
+        # A folder with an adapter has another error.
         files = ("config.json", "adapter_config.json")
         if folder.is_dir() and not any((folder / file).is_file() for file in files):
             yield (

@@ -1,6 +1,6 @@
 """The family of benchmarks that a dataset's key `text` makes: the text as it is, and altered.
 
-Each control of a dataset is read as a dataset of its own, `DATASET-CONTROL`, and scored against the
+Each control of a dataset is read as a separate dataset, `DATASET-CONTROL`, and scored against the
 same responses on the same folds as each benchmark of the dataset: `BENCHMARK-CONTROL`.
 """
 
