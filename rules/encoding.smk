@@ -158,7 +158,7 @@ def vanilla_scores(wildcards):
     base = partner(ALL_MODELS[wildcards.model])
     if base not in MODELS or wildcards.benchmark not in scored(base, TARGET_LAYERS):
         return []
-    return result("alignment", base, f"{wildcards.benchmark}.targets.nc")
+    return [result("alignment", base, f"{wildcards.benchmark}.targets.nc")]
 
 
 rule maps:

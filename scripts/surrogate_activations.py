@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from brainalign.encoding.surrogates import surrogate_features
 from brainalign.formats.activations import open_activations, write_activations
 from brainalign.job import job
-from brainalign.reading.text_controls import surrogate
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log:
     file = open_activations(snakemake.input.activations)
     name, seed = snakemake.wildcards.model, snakemake.params.seed
-    layers = {
-        layer: surrogate(file.layer(layer), file.stimulus_ids, name, seed) for layer in file.layers
-    }
+    layers = {layer: surrogate_features(file.layer(layer), name, seed) for layer in file.layers}
     log.info("%d layers of %d rows", len(layers), len(file.stimulus_ids))
     write_activations(
         layers, list(file.stimulus_ids), snakemake.output.activations, dict(file.metadata)

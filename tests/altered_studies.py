@@ -8,8 +8,9 @@ from brainalign.analysis.text_controls import what_is_lost
 from brainalign.encoding.alignment import score_model
 from brainalign.encoding.features import Features
 from brainalign.encoding.responses import Responses, Targets
+from brainalign.encoding.surrogates import surrogate_features
 from brainalign.reading.contexts import chains
-from brainalign.reading.text_controls import SURROGATE, alter, altered_context, surrogate
+from brainalign.reading.text_controls import SURROGATE, alter, altered_context
 from brainalign.simulation.subjects import Noise, centred, respond
 from encoded_studies import BENCHMARKS, STATE, Design, draw_noise, draw_responses
 
@@ -40,7 +41,7 @@ def control_findings(keep: float, related: bool, seed: list[int]) -> dict[str, b
     for control in ("", *CONTROLS):
         e, junk = draw_noise(len(state), rng)
         if control == SURROGATE:
-            x = surrogate(results[0][1], stimuli["text"], "m", seed[-1])
+            x = surrogate_features(results[0][1], "m", seed[-1])
         else:
             altered = alter(stimuli, control, seed[-1]) if control else stimuli
             context = altered_context(control) or "passage"

@@ -70,6 +70,13 @@ def test_a_spreadsheet_of_another_country_is_read(tmp_path):
     CHOICES.to_csv(path, index=False, sep=";", encoding="utf-8-sig")
     table = own_questions.read([record(path, str(path))], SOURCE, 0)
     assert table["gold"].tolist() == GOLD and table["question"][2] == "Fire is, cold?"
+    path.write_bytes(b"sep=;\r\n" + CHOICES.to_csv(index=False, sep=";").encode())
+    again = own_questions.read([record(path, str(path))], SOURCE, 0)
+    ids = "question_id"  # they have the row's number in the file
+    pd.testing.assert_frame_equal(again.drop(columns=ids), table.drop(columns=ids))
+    path.write_bytes(b"PK\x03\x04")
+    with pytest.raises(InputError, match="an Excel workbook"):
+        own_questions.read([record(path, str(path))], SOURCE, 0)
 
 
 @pytest.mark.parametrize(

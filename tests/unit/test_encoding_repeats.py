@@ -141,6 +141,12 @@ def test_the_sign_of_a_negative_power_stays():
         (lambda d: d.assign_coords(repeated=d["repeated"] + 1), "increasing row numbers of the"),
         (lambda d: d.assign(repeats=d["repeats"].where(d["repeated"] < 200)),
          "v0 has fewer repeats in row 200"),
+        (lambda d: d.assign(
+            responses=d["responses"].where(np.arange(ROWS)[:, None] > 0),
+            repeats=d["repeats"].where(d["repeated"] < 200),
+        ), "v0 has fewer repeats in row 200"),
+        (lambda d: d.assign(responses=(d["responses"] + 1).where(np.arange(ROWS)[:, None] > 0)),
+         "v0: its responses are not the means"),
     ],
 )  # fmt: skip
 def test_what_is_no_set_of_repeats_is_refused(change, fault):

@@ -7,11 +7,12 @@ from brainalign.analysis.records import model_table
 from brainalign.analysis.scores import collect_scores
 from brainalign.analysis.text_controls import COLUMNS, what_is_lost
 from brainalign.encoding.settings import BrainBenchmark, NoCeiling
+from brainalign.encoding.surrogates import surrogate_features
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
 from brainalign.reading.contexts import chains
 from brainalign.reading.settings import Dataset
-from brainalign.reading.text_controls import alter, in_words, surrogate
+from brainalign.reading.text_controls import alter, in_words
 from brainalign.settings import read
 from brainalign.study.text_controls import (
     altered_benchmarks,
@@ -120,14 +121,14 @@ def test_surrogates_keep_autocorrelation_and_covariance_and_lose_the_rest(rows):
     random = np.random.default_rng(0)
     values = np.cumsum(random.standard_normal((rows, 5)), axis=0)
     values = (values - values.mean(axis=0)).astype(np.float32)
-    made = surrogate(values, ["x"] * rows, "model", 1)
+    made = surrogate_features(values, "model", 1)
     assert made.shape == values.shape and made.dtype == np.float32
     np.testing.assert_allclose(made.T @ made, values.T @ values, rtol=1e-3, atol=1e-2)
     for lag in (1, 2, 7):  # in a circle, as the Fourier transform has it
         ours, theirs = (np.mean(x * np.roll(x, lag, axis=0), axis=0) for x in (made, values))
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
-    assert not np.allclose(made, surrogate(values, ["x"] * rows, "other", 1))
-    drawn = [surrogate(values, ["x"] * rows, f"m{i}", 1) for i in range(300)]
+    assert not np.allclose(made, surrogate_features(values, "other", 1))
+    drawn = [surrogate_features(values, f"m{i}", 1) for i in range(300)]
     r = [np.corrcoef(values[:, 0], one[:, 0])[0, 1] for one in drawn]
     assert abs(np.mean(r)) < 4 * np.std(r) / np.sqrt(300)
 
@@ -206,7 +207,7 @@ def test_a_truth_blind_to_order_loses_nothing_by_shuffling_and_one_that_knows_it
         {
             "": states(stimuli["text"], decay, words),
             "shuffled:sentence": states(shuffled, decay, words),
-            "surrogate": surrogate(states(stimuli["text"], decay, words), stimuli["text"], "m", 1),
+            "surrogate": surrogate_features(states(stimuli["text"], decay, words), "m", 1),
         },
     )
     assert tuple(table.columns) == COLUMNS

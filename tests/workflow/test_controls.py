@@ -1,5 +1,11 @@
 """Plans of studies with language units, altered texts, and surprisal as a predictor of brains."""
 
+import copy
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from workflow.conftest import Study
@@ -47,3 +53,24 @@ def test_surprisal_predicts_brain_responses_as_a_baseline(study: Study) -> None:
         "surprisal sim-decoder-s,sim-passages", "surprisal_activations bits,sim-passages",
         "alignment bits,sim-passages-legacy", "alignment bits,sim-passages-controlled",
     }  # fmt: skip
+
+
+@pytest.mark.long
+def test_maps_of_a_tuned_model_take_its_vanilla_partner(
+    finished_study: Callable[[], Study], tmp_path: Path
+) -> None:
+    """Simulated targets have no coordinates: the record says so, of both models together."""
+    finished = finished_study()
+    folder = shutil.copytree(finished.folder, tmp_path / "study")
+    config = copy.deepcopy(finished.config)
+    name = next(iter(config["alignment"]))
+    config["alignment"][name]["targets"] = True
+    study = Study(folder, config)
+    target = f"results/maps/sim-decoder-s-instruct/{name}"
+    assert {f"maps sim-decoder-s-instruct,{name}", *(
+        f"alignment_of_targets {model},{name}"
+        for model in ("sim-decoder-s", "sim-decoder-s-instruct")
+    )} == study.jobs("--", target)  # fmt: skip
+    study.run("--", target)
+    record = json.loads((folder / target / "maps.json").read_text(encoding="utf-8"))
+    assert record["maps"] == [] and record["none"]

@@ -2,11 +2,12 @@
 
 1. `records`, `collect`, `scores`, `capabilities`: rows of all models in one table.
 2. `averages`, `pairs`, `pair_means`, `contrasts`, `answer_contrasts`: tuned minus vanilla.
-3. `units`, `resampling`, `crossed`, `multiplicity`: whom an interval and a p speak for.
+3. `units`, `resampling`, `proportions`, `crossed`, `multiplicity`: whom an interval and a p
+   speak for.
 4. `predictors`, `association`, `correlations`, `mixed_effects`: correlates of alignment.
 5. `baselines`, `reading_baselines`, `reading_loss`, `presentations`, `profiles`, `trajectory`,
-   `truth`, `unit_overlap`: one table each.
+   `truth`, `unit_overlap`, `text_controls`, `study_tables`: one table each.
 6. `published`, `measured`, `published_fits`, `double_descent`: the paper's tables beside ours.
 7. `maps`: scores of voxels as images.
-8. `headline`, `answers_*`, `verdicts`: the answers of the study in words.
+8. `headline`, `answers_*`, `verdicts`, `wording`: the answers of the study in words.
 """

@@ -36,8 +36,8 @@ def question_set(questions: pd.DataFrame, task: Task) -> QuestionSet:
         header, shots = published_examples(published.iloc[0], reasoned=reasoned, where=subject)
         if len(shots) < task.shots:
             raise InputError(f"subject {subject}: {len(shots)} examples for {task.shots} shots")
-        prompts = chain_of_thought if reasoned else question_and_answer
-        items = tuple(prompts(row["input"], row["target"]) for row in asked)
+        write = chain_of_thought if reasoned else question_and_answer
+        items = tuple(write(row["input"], row["target"]) for row in asked)
         return QuestionSet(header, tuple(shots[: task.shots]), tuple(asked), items)
     shown = questions[questions["split"] == "dev"].to_dict("records")
     if shown:

@@ -34,16 +34,16 @@ def question_set(questions: pd.DataFrame, task: Task) -> QuestionSet:
         raise InputError(
             f"subject {subject}: {len(dev)} questions of split dev, too few for {task.shots} shots"
         )
-    prompts, header = instructeval_choice, instructeval_header(subject)
+    write, header = instructeval_choice, instructeval_header(subject)
     if task.scoring == "loglikelihood-text":
-        prompts, header = cloze, cloze_header(subject)
+        write, header = cloze, cloze_header(subject)
     rows = questions[questions["split"] == "test"].to_dict("records")
     shots = dev.head(task.shots).to_dict("records")
     return QuestionSet(
         header,
-        tuple(prompts(row["question"], row["choices"], row["gold"]) for row in shots),
+        tuple(write(row["question"], row["choices"], row["gold"]) for row in shots),
         tuple(rows),
-        tuple(prompts(row["question"], row["choices"], row["gold"]) for row in rows),
+        tuple(write(row["question"], row["choices"], row["gold"]) for row in rows),
     )
 
 

@@ -139,11 +139,11 @@ class Prompter:
         # Tokens depend on their neighbours only, so the last lines stand for the whole prompt.
         tail = prompt.text[prompt.text.rfind("\n", 0, -1) :]
         before = self._plain(tail)
-        overall = [self._plain(tail + answer) for answer in answers]
-        common = min(_common_prefix(before, ids) for ids in overall)
+        joined = [self._plain(tail + answer) for answer in answers]
+        common = min(_common_prefix(before, ids) for ids in joined)
         overlap = len(before) - common
         return overlap, [
-            self._answer(ids[common:], answer) for ids, answer in zip(overall, answers, strict=True)
+            self._answer(ids[common:], answer) for ids, answer in zip(joined, answers, strict=True)
         ]
 
     def longest(self, answers: Sequence[str]) -> int:

@@ -1,13 +1,16 @@
 """Published data and the user's: raw files, and the readers that bring them into one form.
 
-1. `settings`: a class for each type of source.
+1. `settings`, `question_settings`, `text_settings`, `surprisal_settings`: a class for each type
+   of source; `names`, `measures`: what tables call a benchmark's data.
 2. `raw`: raw files in the mirror, in the downloads or on the network, and their digests.
 3. `registry`: which module reads a source.
 4. `prepared`: what every reader returns. A short reader: `tuckute2024`.
-5. `assembly` (Brain-Score's files), `words`, `printed`, `reading_times`: parts that readers share.
+5. `assembly` (Brain-Score's files), `words`, `printed`, `reading_times`, `subset`,
+   `restricted_pickle`: parts that readers share.
 6. `listening` (stories on one clock), `images`, `textgrid`, `confounds`: parts of the readers of
    natural listening, `lebel2023`, `narratives`, `petit_prince`.
 7. `own*`: the user's data and questions.
-8. `mmlu`, `bbh`, `blimp`, `wikitext2`, `alpaca`: questions, texts, instructions.
-9. `kuribayashi2024`, `michaelov2024`, `surprisal_table`: published surprisal.
+8. `langloc`, `localizer`: sentences and non-words that find language units.
+9. `mmlu`, `bbh`, `blimp`, `wikitext2`, `alpaca`: questions, texts, instructions.
+10. `kuribayashi2024`, `michaelov2024`, `surprisal_table`: published surprisal.
 """

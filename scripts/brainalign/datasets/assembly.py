@@ -167,7 +167,7 @@ def _plain(values: np.ndarray, where: str) -> np.ndarray:
             )
         except UnicodeDecodeError as error:
             raise InputError(f"{where}: not UTF-8 ({error})") from error
-    overall = values.dtype.kind in "iu" or (
+    integral = values.dtype.kind in "iu" or (
         values.dtype.kind == "f" and np.isfinite(values).all() and (values % 1 == 0).all()
     )
-    return values.astype(np.int64) if overall else values
+    return values.astype(np.int64) if integral else values

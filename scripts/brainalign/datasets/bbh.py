@@ -50,12 +50,12 @@ def read(records: Sequence[Record], source: Bbh, seed: int) -> pd.DataFrame:
         subject = record.name.split("/")[-1].rpartition(".")[0]
         if subject not in lists.index:
             raise InputError(f"{record.path}: {subject} is not one of the {FILES} files")
-        index = (subject, lists.loc[subject, "task"], lists.loc[subject, "category"])
+        about = (subject, lists.loc[subject, "task"], lists.loc[subject, "category"])
         if record.name.startswith(PROMPTS):
-            rows.append((f"{subject}.prompt", "prompt", *index, _prompt(record), ""))
+            rows.append((f"{subject}.prompt", "prompt", *about, _prompt(record), ""))
         else:
             for i, (given, target) in enumerate(reader(record)):
-                rows.append((f"{subject}.{i:03d}", "test", *index, given, target))
+                rows.append((f"{subject}.{i:03d}", "test", *about, given, target))
     table = pd.DataFrame(rows, columns=COLUMNS)
     where, prompt = f"bbh ({source.release})", table["split"] == "prompt"
     expect(table[~prompt]["subject"].nunique(), FILES, where, "number of files")

@@ -79,8 +79,8 @@ def read(records: Sequence[Record], source: Lebel2023) -> Prepared:
             if n != sizes[first]:
                 raise InputError(f"{where}: {n} voxels, but {first} has {sizes[first]}")
         scans += [scan for scan, _ in own]
-        index = needed(files, _mask(subject), "the mask") if source.places else None
-        targets[subject] = _targets(index, sizes[first], first)
+        mask_file = needed(files, _mask(subject), "the mask") if source.places else None
+        targets[subject] = _targets(mask_file, sizes[first], first)
     stimuli, responses, left = one_clock(
         stories, scans, targets, TR, padding=(CUT, CUT), held_out=source.test
     )

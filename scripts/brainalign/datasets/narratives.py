@@ -182,14 +182,14 @@ def _window(record: Record, story: str) -> _Window:
     """When a story is heard, by the scan's table of events."""
     events = tab_separated(record, ["onset", "duration", "trial_type", "stim_file"])
     own = events[events["stim_file"] == f"{story}_audio.wav"]
-    events = own[own["trial_type"] == "story"]
-    if events.empty:
+    heard = own[own["trial_type"] == "story"]
+    if heard.empty:
         others = ", ".join(sorted(set(events["stim_file"]))) or "nothing"
         raise InputError(f"{record.path}: story {story} is not heard in it, but {others}")
     try:
         onset = own["onset"].astype(float).min()
-        begin = events["onset"].astype(float)
-        end = begin + events["duration"].astype(float)
+        begin = heard["onset"].astype(float)
+        end = begin + heard["duration"].astype(float)
     except ValueError as error:
         raise InputError(f"{record.path}: a time is no number ({error})") from error
     if not np.isfinite([onset, begin.min(), end.max()]).all() or onset < 0:

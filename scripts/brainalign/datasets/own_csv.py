@@ -86,16 +86,14 @@ def read_csv(
     ------
     InputError : it is no such table; names column, row and cell.
     """
-    delimiter, records = _records(content, where)
-    filled = [
-        (row, cells) for row, cells in enumerate(records, 1) if any(map(without_edges, cells))
-    ]
+    delimiter, lines = records(content, where)
+    filled = [(row, cells) for row, cells in enumerate(lines, 1) if any(map(without_edges, cells))]
     if not filled:
         raise InputError(f"{where}: not a readable table (the file is empty)")
     first, header = filled[0]
     header = [without_edges(name) for name in header]
     _check_header(header, where)
-    rows, blank = [row for row, _ in filled[1:]], len(records) - first + 1 - len(filled)
+    rows, blank = [row for row, _ in filled[1:]], len(lines) - first + 1 - len(filled)
     if blank:
         findings.dropped.append({"what": "rows of the table", "n": blank, "why": "all cells empty"})
     table = [_row(cells, header, f"{where}: row {row}") for row, cells in filled[1:]]
@@ -122,12 +120,12 @@ def read_csv(
 
 def header_of(content: bytes, where: str) -> list[str]:
     """The names of a table's columns; no more of the content than its beginning is read."""
-    _, records = _records(content[: content.rfind(b"\n", 0, BEGINNING) + 1] or content, where)
-    filled = [cells for cells in records if any(map(without_edges, cells))]
+    _, lines = records(content[: content.rfind(b"\n", 0, BEGINNING) + 1] or content, where)
+    filled = [cells for cells in lines if any(map(without_edges, cells))]
     return [name for name in map(without_edges, filled[0]) if name] if filled else []
 
 
-def _records(content: bytes, where: str) -> tuple[str, list[list[str]]]:
+def records(content: bytes, where: str) -> tuple[str, list[list[str]]]:
     """The delimiter, and the cells of each row; that of Excel's `sep=;` is empty."""
     if content.startswith(b"PK\x03\x04"):
         raise InputError(f'{where}: an Excel workbook; save it as "CSV UTF-8 (comma delimited)"')
@@ -138,13 +136,13 @@ def _records(content: bytes, where: str) -> tuple[str, list[list[str]]]:
     if "\n" in text:
         text = _RETURN.sub("\0", text)
     try:
-        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        records = [[cell.replace("\0", "\r") for cell in cells] for cells in lines]
+        parsed = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        lines = [[cell.replace("\0", "\r") for cell in cells] for cells in parsed]
     except csv.Error as error:
         raise InputError(f"{where}: not a readable table ({error})") from error
     if _EXCEL.match(text):
-        records[0] = []
-    return delimiter, records
+        lines[0] = []
+    return delimiter, lines
 
 
 def without_edges(text: str) -> str:

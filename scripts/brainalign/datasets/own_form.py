@@ -34,12 +34,12 @@ def read_targets(where: str, content: bytes, kind: str | None, findings: Finding
     """
     table, rows = read_table(content, where, TARGETS, findings)
     require_targets(table, where)
-    overall = "region" not in table
-    if overall:
+    regionless = "region" not in table
+    if regionless:
         table["region"] = REGION[str(kind)]
     if "target_id" not in table:
         table["target_id"] = (
-            table["subject"] if overall else table["subject"] + "." + table["region"]
+            table["subject"] if regionless else table["subject"] + "." + table["region"]
         )
     for name in ("target_id", "subject", "region"):
         table[name] = table[name].map(without_edges, na_action="ignore")

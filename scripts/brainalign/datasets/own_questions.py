@@ -1,6 +1,5 @@
 """Questions of the user's own: CSV, TSV, Parquet, or JSON Lines."""
 
-import csv
 import io
 import json
 import string
@@ -10,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from brainalign.datasets.own_csv import delimiter_of, without_edges
+from brainalign.datasets.own_csv import records, without_edges
 from brainalign.datasets.question_settings import OwnQuestions
 from brainalign.datasets.raw import RawFile, Record, content, own_file
 from brainalign.errors import InputError
@@ -84,17 +83,11 @@ def check_shots(questions: pd.DataFrame, shots: int, where: str) -> None:
 
 def _table(data: bytes, where: str) -> Iterator[tuple[int, Question]]:
     """The rows of CSV or TSV."""
-    text = decode(data, where)
-    delimiter = delimiter_of(text, where)
-    try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        raise InputError(f"{where}: not a readable table ({error})") from error
-    header = [without_edges(name) for name in lines[0]] if lines else []
+    delimiter, lines = records(data, where)
+    filled = [(row, cells) for row, cells in enumerate(lines, 1) if any(map(without_edges, cells))]
+    header = [without_edges(name) for name in filled[0][1]] if filled else []
     check_columns(header, where, delimiter)
-    for number, cells in enumerate(lines[1:], 2):
-        if not any(map(without_edges, cells)):
-            continue
+    for number, cells in filled[1:]:
         if len(cells) != len(header):
             raise InputError(
                 f"{where}: row {number}: {len(cells)} cells, the header has {len(header)}"

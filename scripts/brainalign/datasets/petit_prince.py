@@ -55,8 +55,8 @@ def read(records: Sequence[Record], source: PetitPrince) -> Prepared:
     targets: dict[str, Targets] = {}
     for subject, runs in source.runs.items():
         images = [needed(files, _scan(subject, run), "a scan") for run in runs]
-        result, inside, lengths = _voxels(images, own_mask)
-        targets[subject] = Targets.of_voxels(result, np.argwhere(inside), "brain")
+        grid, inside, lengths = _voxels(images, own_mask)
+        targets[subject] = Targets.of_voxels(grid, np.argwhere(inside), "brain")
         scans += [
             Scan(subject, _name(section), n, partial(volumes, image, inside, 0, n), image.path)
             for section, image, n in zip(source.sections, images, lengths, strict=True)

@@ -254,8 +254,8 @@ def _located(file: RawFile, mirror: str | Path | None, downloads: Path) -> Recor
             return _checked(file, path, origin)
     if not file.url:
         roots = [root for root in (mirror, downloads) if root is not None]
-        positions = " or ".join(dict.fromkeys(str(Path(root) / file.path) for root in roots))
-        raise InputError(f"raw file {file.path} is not here; {file.by_hand}; put it at {positions}")
+        paths = " or ".join(dict.fromkeys(str(Path(root) / file.path) for root in roots))
+        raise InputError(f"raw file {file.path} is not here; {file.by_hand}; put it at {paths}")
     return _downloaded(file, mirror, downloads)
 
 
@@ -295,11 +295,11 @@ def _checked(file: RawFile, path: Path, origin: str, where: str = "") -> Record:
         sha256, size = sha256_of(path), path.stat().st_size
         with path.open("rb") as stream:
             sha1 = hashlib.file_digest(stream, "sha1").hexdigest()
-    result = {"sha256": sha256, "sha1": sha1}
+    digests = {"sha256": sha256, "sha1": sha1}
     algorithm, _, expected = file.digest.partition(":")
-    if expected and result[algorithm] != expected:
+    if expected and digests[algorithm] != expected:
         raise InputError(
-            f"{where or path}: {algorithm} of its content is {result[algorithm]}, expected "
+            f"{where or path}: {algorithm} of its content is {digests[algorithm]}, expected "
             f"{expected}; it is truncated, damaged or another release: "
             f"{'run again' if where else 'remove it and run again'}"
         )

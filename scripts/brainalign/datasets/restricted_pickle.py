@@ -90,16 +90,16 @@ def load_object(data: bytes, where: str) -> Any:
         raise InputError(f"{where}: {dtype} of shape {shape}, expected one object (shape ())")
     try:
         _check_memo(data[stream.tell() :])
-        overall = _built(_Unpickler(stream, encoding="latin1").load())
+        loaded = _built(_Unpickler(stream, encoding="latin1").load())
     except pickle.UnpicklingError as error:
         raise InputError(f"{where}: its pickle is refused or damaged: {error}") from error
     # A damaged pickle fails in as many ways as there are opcodes.
     except Exception as error:
         message = f"{type(error).__name__}: {error}"
         raise InputError(f"{where}: its pickle is damaged ({message})") from error
-    if not isinstance(overall, np.ndarray) or overall.shape != ():
-        raise InputError(f"{where}: its pickle holds a {type(overall).__name__}, not one object")
-    return overall.item()
+    if not isinstance(loaded, np.ndarray) or loaded.shape != ():
+        raise InputError(f"{where}: its pickle holds a {type(loaded).__name__}, not one object")
+    return loaded.item()
 
 
 def _check_memo(pickled: bytes) -> None:

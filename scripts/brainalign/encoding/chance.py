@@ -169,10 +169,10 @@ def _tested(features: Features, cell: Cell, benchmark: Benchmark) -> np.ndarray:
         prediction, _ = fit.predict(train)
         test = test - array_namespace(test).mean(test, axis=0)
         sums = agreement(prediction, test, 0.0 * test[0, :]).sums
-        for index, drawn in zip(r, chain([test], (draw(test) for draw in draws)), strict=True):
+        for into, drawn in zip(r, chain([test], (draw(test) for draw in draws)), strict=True):
             covariance = column_products(prediction.values, drawn)
             result = correlation(sums._replace(covariance=covariance), benchmark.epsilon)
-            index[block] = fetch(result)
+            into[block] = fetch(result)
     return r
 
 

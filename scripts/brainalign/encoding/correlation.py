@@ -160,10 +160,10 @@ class Aggregate:
         self.name = name
         who, where = np.asarray(subjects), np.asarray(regions)
         members = {str(s): np.flatnonzero(who == s) for s in np.unique(who)}
-        positions = [str(region) for region in np.unique(where)]
+        names = [str(region) for region in np.unique(where)]
         # One entry per (subject, region): the targets of each subject that takes part.
         self.parts: dict[tuple[str, str], list[np.ndarray]] = {}
-        for region in ["all", *positions]:
+        for region in ["all", *names]:
             within = [
                 targets if region == "all" else targets[where[targets] == region]
                 for targets in members.values()

@@ -139,8 +139,8 @@ class FoldsFit:
         # The squared errors of all folds are a quadratic form of the responses; a triangle takes
         # half the operations.
         xp = array_namespace(self.errors[0])
-        overall = xp.concat(self._scaled, axis=1)
-        factors = xp.stack([triangle(overall[k, ...], self.intercept) for k in range(len(overall))])
+        joined = xp.concat(self._scaled, axis=1)
+        factors = xp.stack([triangle(joined[k, ...], self.intercept) for k in range(len(joined))])
         return [
             Panel(start, factors[:, start : start + ROWS_AT_A_TIME, start:])
             for start in range(0, factors.shape[1], ROWS_AT_A_TIME)

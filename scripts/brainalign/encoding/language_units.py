@@ -146,5 +146,5 @@ def with_units(
     if reduce.among == "layer":
         units = {name: {name: at} for name, at in chosen.items()}
     said = {name: f"{reduce.method} {sum(map(len, of.values()))}" for name, of in units.items()}
-    overall = replace(file, layers=tuple(units), metadata={**file.metadata, "reduction": said})
-    return UnitFile(**vars(overall), units=units)
+    described = replace(file, layers=tuple(units), metadata={**file.metadata, "reduction": said})
+    return UnitFile(**vars(described), units=units)

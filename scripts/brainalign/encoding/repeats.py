@@ -55,7 +55,8 @@ def repeats_of(dataset: xr.Dataset, responses: Responses) -> Repeats:
 
     Raises
     ------
-    InputError : there are no repeats, or responses are cleaned by regressors of one scan.
+    InputError : there are no repeats, too few rows of them are left, or responses are cleaned by
+        regressors of one scan.
     """
     if "repeats" not in dataset:
         raise InputError(
@@ -71,6 +72,11 @@ def repeats_of(dataset: xr.Dataset, responses: Responses) -> Repeats:
     rows = dataset["repeated"].values
     kept = np.arange(responses.n_rows) if responses.volumes is None else responses.volumes
     inside = np.isin(rows, kept)
+    if inside.sum() < 2:
+        raise InputError(
+            f"ceiling.method: repeats, but timing.trim leaves {int(inside.sum())} of "
+            f"{rows.size} repeated rows"
+        )
     values = dataset["repeats"].values[:, inside][:, :, order]
     return Repeats(values, np.searchsorted(kept, rows[inside]))
 

@@ -165,6 +165,8 @@ class Responses:
         means.
         """
         drawn = copy.copy(self)
+        for name in ("parts", "_clean"):  # cached, of the responses themselves
+            drawn.__dict__.pop(name, None)
         drawn.values = self.values.copy()
         drawn.values[rows] = draw(self._clean[rows])
         drawn.placed = place(drawn.values, self.device)

@@ -399,7 +399,7 @@ class Scoring(Settings, frozen=True):
         )
 
 
-class TargetScores(Settings, frozen=True):
+class KeptTargets(Settings, frozen=True):
     """The scores of every target, in a file beside the table."""
 
     layers: Annotated[
@@ -431,7 +431,7 @@ class BrainBenchmark(Scoring, kw_only=True, frozen=True):
     ] = False
     ceiling: Annotated[Ceiling, key("how the noise ceiling is estimated")] = NoCeiling()
     targets: Annotated[
-        bool | TargetScores,
+        bool | KeptTargets,
         key(
             "a file with the scores of every target; true: of the chosen layer",
             allowed="true, false, or {layers: chosen or all}",
@@ -498,7 +498,7 @@ class BrainBenchmark(Scoring, kw_only=True, frozen=True):
     @property
     def target_layers(self) -> Literal["chosen", "all"] | None:
         """The layers of which every target's scores are kept; None: of none."""
-        if isinstance(self.targets, TargetScores):
+        if isinstance(self.targets, KeptTargets):
             return self.targets.layers
         return "chosen" if self.targets else None
 

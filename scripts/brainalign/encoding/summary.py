@@ -70,8 +70,8 @@ class Scores:
         """Write down the scores of some targets in one fold."""
         self.r[fold, block], self.r2[fold, block] = fetch(found.r), fetch(found.r2)
         varies = ~fetch(found.sums.constant)
-        for index, values in zip(self.sums, found.sums[:3], strict=True):
-            index[fold, block] = fetch(values) * varies
+        for into, values in zip(self.sums, found.sums[:3], strict=True):
+            into[fold, block] = fetch(values) * varies
 
     def only(self, measured: np.ndarray) -> "Scores":
         """These scores, NaN for targets that are not `measured` [target]."""

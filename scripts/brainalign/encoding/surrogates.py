@@ -1,9 +1,10 @@
-"""Surrogate responses: rows in another order, or with other phases, their autocorrelation kept.
+"""Surrogates: rows in another order, or with other phases, their autocorrelation kept.
 
 All of them are linear maps of the rows, the same for all targets, so that what targets and subjects
 have in common stays as it is.
 """
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -99,7 +100,7 @@ def arrangements(method: Method, parts: Sequence[slice], block: int | None) -> f
     if method == "blocks":
         return float(factorial(min(len(blocks(parts, block)), 20)))  # 20! is more than any draws
     if method == "shifts":
-        return float(prod(part.stop - part.start for part in parts))
+        return prod(float(part.stop - part.start) for part in parts)  # inf of many stretches
     return inf
 
 
@@ -120,13 +121,33 @@ def surrogates(
         elif method == "shifts":
             yield Reordered(np.concatenate([np.roll(p, random.integers(p.size)) for p in pieces]))
         else:
-            yield Rephased(list(parts), [_phases(piece.size, random) for piece in pieces])
+            yield Rephased(list(parts), [phases(piece.size, random) for piece in pieces])
 
 
-def _phases(n_rows: int, random: np.random.Generator) -> np.ndarray:
+def phases(n_rows: int, random: np.random.Generator) -> np.ndarray:
     """Factors of modulus 1 of the Fourier components of `n_rows` real numbers, mean unchanged."""
     factors = np.exp(2j * np.pi * random.random(n_rows // 2 + 1))
     factors[0] = 1.0
     if n_rows % 2 == 0:  # the last component is real
         factors[-1] = random.choice([-1.0, 1.0])
     return factors
+
+
+def surrogate_features(values: np.ndarray, name: str, seed: int) -> np.ndarray:
+    """Random features with the width, the autocorrelation and the covariance of a layer's.
+
+    All units get the same random phases (`Rephased`) over the rows, in the order of reading: what
+    units have to do with each other, and each with itself some rows later, is kept, and what they
+    have to do with the stimuli is not.
+
+    Parameters
+    ----------
+    values : float [row, unit]. name : of the model; another has other phases.
+
+    Returns
+    -------
+    float32 [row, unit].
+    """
+    random = np.random.default_rng([seed, 22, zlib.crc32(name.encode())])
+    draw = Rephased([slice(0, len(values))], [phases(len(values), random)])
+    return np.asarray(draw(values.astype(np.float64))).astype(np.float32)

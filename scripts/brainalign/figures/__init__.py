@@ -1,8 +1,8 @@
 """Figures: tables in, a matplotlib figure out, in one style.
 
 1. `style`: colours, markers, sizes, and panels that say why nothing can be shown.
-2. `order`, `paging`, `forest`, `scatter`, `curves`: rows, pages and kinds of panels.
+2. `order`, `paging`, `forest`, `scatter`, `curves`, `ceilings`: rows, pages, kinds of panels.
 3. `alignment`, `improvement`, `behavior` … : one module per figure, named like its file.
 4. `dataset_page`: the page of a dataset.
-5. `captions`, `pages`, `report`: the report and its tables.
+5. `captions`, `pages`, `report`, `explore`: the report, its tables, points to hover over.
 """

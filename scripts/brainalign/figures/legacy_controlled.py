@@ -101,11 +101,11 @@ def legacy_controlled(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
 
 def _pairs(overall: pd.DataFrame) -> list[tuple[str, tuple[str | None, str | None]]]:
     """Dataset → (legacy benchmark, controlled benchmark), as many as the longer list has."""
-    computed = []
+    pairs = []
     for dataset, rows in overall.groupby("dataset", sort=False):
         names = [rows.loc[rows["mode"] == mode, "benchmark"].unique() for mode in MODES]
-        computed += [(str(dataset), pair) for pair in zip_longest(*names)]
-    return computed
+        pairs += [(str(dataset), pair) for pair in zip_longest(*names)]
+    return pairs
 
 
 def _both(
@@ -144,16 +144,16 @@ def _dumbbells(axes: Axes, wide: pd.DataFrame, markers: dict[str, str]) -> None:
 
 def _ranks(axes: Axes, wide: pd.DataFrame, markers: dict[str, str]) -> None:
     paired = wide.dropna(subset=list(MODES))
-    computed = spearman(paired["legacy"].to_numpy(), paired["controlled"].to_numpy())
-    if computed.note:
+    correlation = spearman(paired["legacy"].to_numpy(), paired["controlled"].to_numpy())
+    if correlation.note:
         panel(axes, "ranks")
-        absent(axes, computed.note, 22)
+        absent(axes, correlation.note, 22)
         return
     others = "\nwith baselines" * bool(paired["role"].isin(FEATURES).any())
     panel(
         axes,
         "ranks",
-        f"Spearman {r_text(computed.r)}\n{p_text(computed.p)}, N = {computed.n}{others}",
+        f"Spearman {r_text(correlation.r)}\n{p_text(correlation.p)}, N = {correlation.n}{others}",
     )
     positions = paired[list(MODES)].rank(ascending=False)
     last = len(paired) + 0.6

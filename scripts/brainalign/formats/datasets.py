@@ -243,16 +243,18 @@ def _check_repeats(responses: xr.Dataset, where: str) -> None:
             f"{where}: coordinate repeated is missing, or does not hold increasing row numbers of "
             f"the {len(values)} responses"
         )
-    for target in range(values.sizes["target"]):
+    for target, name in enumerate(responses["target_id"].values.tolist()):
         each, mean = repeats.values[:, :, target], values.values[rows, target]
-        name = responses["target_id"].values[target]
-        if np.isnan(each).any() and not np.isnan(mean).any():
-            row = rows[np.isnan(each).any(axis=0).argmax()]
+        lacking = np.isnan(each).any(axis=0) & ~np.isnan(mean)
+        if lacking.any():
+            row = rows[lacking.argmax()]
             raise InputError(
                 f"{where}: target {name} has fewer repeats in row {row}; repeats of different "
                 "length have to be cut to the rows that all have"
             )
-        if np.abs(each.mean(axis=0) - mean).max() > REPEATS_TOLERANCE * np.abs(each).max():
+        known = ~np.isnan(mean)
+        apart = np.abs(each.mean(axis=0) - mean)[known]
+        if (apart > REPEATS_TOLERANCE * np.abs(each[:, known]).max(initial=0)).any():
             raise InputError(
                 f"{where}: target {name}: its responses are not the means of its repeats"
             )

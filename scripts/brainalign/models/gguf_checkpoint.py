@@ -81,8 +81,8 @@ def open_gguf(path: Path) -> GGUF:
             if not part.is_file():
                 raise InputError(f"{path}: its part {part.name} is missing")
             reader = _reader(part)
-            index = {name: reader.fields[name].contents() for name in ("split.no", "split.count")}
-            if index != {"split.no": k, "split.count": count}:
+            part_of = {name: reader.fields[name].contents() for name in ("split.no", "split.count")}
+            if part_of != {"split.no": k, "split.count": count}:
                 raise InputError(
                     f"{part}: its fields do not say that it is part {k + 1} of {count}"
                 )

@@ -103,13 +103,13 @@ def _sentencepiece(
     if "scores" not in given:
         raise InputError(f"{where}: tokenizer.ggml.scores is missing: {_OTHER}")
     scores = dict(zip(vocabulary, given["scores"], strict=True))
-    overall = {
+    unmerged = {
         p for p, k in zip(vocabulary, kinds, strict=True) if k in (_UNKNOWN, _CONTROL, _BYTE)
     }
     unknown = next((p for p, k in zip(vocabulary, kinds, strict=True) if k == _UNKNOWN), None)
     made = Tokenizer(
         models.BPE(
-            vocabulary, generate_merges(vocabulary, scores, overall), unk_token=unknown,
+            vocabulary, generate_merges(vocabulary, scores, unmerged), unk_token=unknown,
             fuse_unk=True, byte_fallback=_BYTE in kinds,
         )
     )  # fmt: skip

@@ -141,7 +141,6 @@ Baseline = (
     | Static
     | Embedding
     | SurprisalFeature
-    | SurprisalFeature
     | RandomNumbers
     | Truth
     | Tokens
@@ -155,15 +154,7 @@ ModelSource = (
     | Pretrain
     | Tune
     | Untrained
-    | Oasm
-    | Position
-    | Length
-    | Static
-    | Embedding
-    | SurprisalFeature
-    | RandomNumbers
-    | Truth
-    | Tokens
+    | Baseline
     | PublishedSurprisal
 )
 

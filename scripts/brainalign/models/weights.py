@@ -189,16 +189,16 @@ def _value(model: Any, name: str, held: Mapping[str, Tensor]) -> Tensor:
     return model.get_submodule(module)._hf_hook.weights_map[leaf]
 
 
-def _check_values(tensors: Tensor, stored: Any, where: str) -> None:
+def _check_values(tensor: Tensor, stored: Any, where: str) -> None:
     """Compare a tensor with a slice of a safetensors file, in the dtype of the tensor."""
-    if tensors.ndim > 1:
-        rows = sorted({0, len(tensors) // 2, len(tensors) - 1})
+    if tensor.ndim > 1:
+        rows = sorted({0, len(tensor) // 2, len(tensor) - 1})
         expected = torch.stack([stored[row] for row in rows])
-        tensors = tensors[torch.tensor(rows, device=tensors.device)]
+        tensor = tensor[torch.tensor(rows, device=tensor.device)]
     else:
         expected = stored[...]
     if not torch.isfinite(expected).all():
         raise InputError(f"{where} has values that are NaN or infinite")
-    tensors = tensors.cpu()
-    if not torch.equal(tensors, expected.to(tensors.dtype)):
+    tensor = tensor.cpu()
+    if not torch.equal(tensor, expected.to(tensor.dtype)):
         raise InputError(f"{where}: the model has other values than the file")

@@ -1,9 +1,10 @@
 """A model reads text.
 
 1. `settings`: how a dataset or a text is read.
-2. `contexts`: what precedes each stimulus.
+2. `contexts`: what precedes each stimulus; `text_controls`: the text altered.
 3. `sequences`, `forward`: batches of tokens, and passes that resume.
 4. `activations`: hidden states of each stimulus.
 5. `prediction`, `surprisal`, `next_word`: probabilities of words, bits per word, loss of a text.
-6. `baselines`, `embeddings`: features without a network, and word vectors.
+6. `baselines`, `embeddings`, `surprisal_features`: features without a network, word vectors,
+   surprisal.
 """

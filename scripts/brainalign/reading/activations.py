@@ -241,8 +241,8 @@ class _Spans:
 
     def pool(self, state: Tensor) -> Tensor:
         """From [sequence, token, unit] to float32 [stimulus, unit]."""
-        index = state.device
-        own = state[self.sequence.to(index), self.token.to(index)].float()
+        device = state.device
+        own = state[self.sequence.to(device), self.token.to(device)].float()
         if self.pooling == "last":
             return own
-        return torch.segment_reduce(own, self.pooling, lengths=self.lengths.to(index))
+        return torch.segment_reduce(own, self.pooling, lengths=self.lengths.to(device))

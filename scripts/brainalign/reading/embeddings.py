@@ -28,11 +28,11 @@ def input_embeddings(
     """
     reading = prepare(model, stimuli, context, "mean")
     table = model.model.get_input_embeddings()  # type: ignore[operator]
-    index = table.weight.device
+    device = table.weight.device
     rows: dict[int, torch.Tensor] = {}
     with torch.inference_mode():
         for sequence in reading.sequences:
-            vectors = table(torch.as_tensor(sequence.ids, device=index)).float().cpu()
+            vectors = table(torch.as_tensor(sequence.ids, device=device)).float().cpu()
             spans = zip(sequence.rows, sequence.starts, sequence.stops, strict=True)
             rows |= {row: vectors[start:stop].mean(dim=0) for row, start, stop in spans}
     values = torch.stack([rows[row] for row in range(len(stimuli))]).numpy()

@@ -139,25 +139,23 @@ def read_bits(
     ends = _ends_word(model) if whitespace == "trailing" else None
 
     def bits_at(
-        positions: _Places, hidden: Tensor, sign: int, members: Tensor | None = None
+        places: _Places, hidden: Tensor, sign: int, members: Tensor | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The row of each place, and the bits of its token, or of all `members`, with a sign."""
-        unknown = positions.rows[positions.positions < 0]
-        positions = positions.where(positions.positions >= 0)
-        states = hidden[
-            torch.from_numpy(positions.sequences), torch.from_numpy(positions.positions)
-        ]
+        unknown = places.rows[places.positions < 0]
+        places = places.where(places.positions >= 0)
+        states = hidden[torch.from_numpy(places.sequences), torch.from_numpy(places.positions)]
         if members is None:
-            result = token_bits(model, states, torch.from_numpy(positions.tokens))
+            result = token_bits(model, states, torch.from_numpy(places.tokens))
         else:
             result = mass_bits(model, states, members)
         values = result.double().cpu().numpy()
         if not np.isfinite(values).all():
-            name = names[positions.rows[~np.isfinite(values)][0]]
+            name = names[places.rows[~np.isfinite(values)][0]]
             raise InputError(
                 f"model {model.name}: stimulus {name}: no finite probability ({model.dtype})"
             )
-        return np.concatenate([unknown, positions.rows]), np.concatenate(
+        return np.concatenate([unknown, places.rows]), np.concatenate(
             [np.full(unknown.size, np.nan), sign * values]
         )
 
@@ -375,9 +373,9 @@ def _continuation(model: LanguageModel, specials: Specials, between: list[int]) 
 
 def _surrounded(model: LanguageModel, specials: Specials, ids: list[int]) -> list[int]:
     """An encoder's input; where it would be empty, the end-of-text token alone."""
-    overall = [*specials.before, *ids, *specials.after]
-    if overall:
-        return overall
+    surrounded = [*specials.before, *ids, *specials.after]
+    if surrounded:
+        return surrounded
     if model.tokenizer.eos_token_id is None:
         raise InputError(
             f"model {model.name}: no end-of-text token, which its encoder reads for no context"

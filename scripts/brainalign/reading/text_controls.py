@@ -5,8 +5,6 @@ A control is named as a dataset's key `text` names it: `shuffled:sentence`, `shu
 """
 
 import re
-import zlib
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -91,30 +89,3 @@ def _classes(stimuli: pd.DataFrame) -> list[str]:
         if n != given:
             raise InputError(f"word_classes: stimulus {name} has {given} classes for {n} words")
     return stimuli["word_classes"].tolist()
-
-
-def surrogate(values: np.ndarray, ids: Sequence[str], name: str, seed: int) -> np.ndarray:
-    """Random features with the width, the autocorrelation and the covariance of a layer's.
-
-    Each unit's Fourier components over the rows, in the order of reading, get random phases, the
-    same in all units (Prichard & Theiler 1994, Physical Review Letters 73:951): what units have to
-    do with each other, and each with itself some rows later, is kept, and what they have to do with
-    the stimuli is not.
-
-    Parameters
-    ----------
-    values : float [row, unit]. ids : one per row. name : of the model; another has other phases.
-
-    Returns
-    -------
-    float32 [row, unit].
-    """
-    rng = np.random.default_rng([seed, 22, zlib.crc32(name.encode())])
-    spectrum = np.fft.rfft(values.astype(np.float64), axis=0)
-    phases = np.exp(2j * np.pi * rng.random(len(spectrum)))
-    phases[0] = 1  # the mean stays
-    if len(ids) % 2 == 0:
-        phases[-1] = rng.choice(
-            [-1, 1]
-        )  # the component of alternate rows has no phase but its sign
-    return np.fft.irfft(spectrum * phases[:, None], n=len(ids), axis=0).astype(np.float32)

@@ -8,7 +8,7 @@ from brainalign.errors import InputError
 from brainalign.formats.tables import read_json
 from brainalign.models.manifest import count_parameters, weight_files
 from brainalign.models.settings import Fetched, Folder, Model
-from brainalign.study.models import all_models, parent
+from brainalign.study.models import all_models
 from brainalign.study.resources import size_is_known
 from brainalign.study.settings import Study
 
@@ -26,13 +26,11 @@ def with_measured_sizes(study: Study, results: Path) -> Study:
 
 def assumed_sizes(study: Study) -> list[str]:
     """The fetched models of the study that have no size and none in a name."""
-    models = all_models(study.models, study.tuning)
+    models = all_models(study.models, study.tuning, study.stages)
     return [
         name
         for name, model in study.models.items()
-        if isinstance(model.source, Fetched)
-        and parent(models[name]) not in models
-        and not size_is_known(name, models)
+        if isinstance(model.source, Fetched) and not size_is_known(name, models)
     ]
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from brainalign.capability.settings import Task
 from brainalign.capability.tasks import NEW_TOKENS
-from brainalign.datasets.question_settings import OwnQuestions
+from brainalign.datasets.question_settings import OwnQuestions, SimulatedQuestions
 from brainalign.datasets.settings import Pereira2018
 from brainalign.datasets.text_settings import OwnText, Wikitext2
 from brainalign.reading.settings import Text as RunningText
@@ -129,9 +129,9 @@ def capability_tokens(task: Task, apart: bool) -> float:
     where the user's own file is not there."""
     if isinstance(task.questions, OwnQuestions):
         return _own_questions_tokens(Path(task.questions.path), task, apart)
-    kind = tag_of(task.questions)
-    if kind not in QUESTIONS:
+    if isinstance(task.questions, SimulatedQuestions):
         return 0.0
+    kind = tag_of(task.questions)
     asked = QUESTIONS[kind]
     if per_subject := getattr(task.questions, "per_subject", None):
         asked = SUBJECTS[kind] * per_subject

@@ -55,6 +55,9 @@ def read_altered(dataset: Dataset, control: str) -> Dataset:
 
 
 def scored_altered(benchmark: BrainBenchmark) -> BrainBenchmark:
-    """How an altered text is scored: as the text as it is, without what is of the responses alone
-    or beyond baselines."""
-    return replace(benchmark, companion=True, ceiling=NoCeiling(), unique_variance=None)
+    """How an altered text is scored: as the text as it is, without what is of the responses alone,
+    beyond baselines, or of single targets."""
+    return replace(
+        benchmark, companion=True, ceiling=NoCeiling(), unique_variance=None, targets=False,
+        chance=None,
+    )  # fmt: skip

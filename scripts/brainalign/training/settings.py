@@ -163,7 +163,7 @@ class Tune(Recipe, tag_field="type", tag="tune", kw_only=True, frozen=True):
 
 
 class Checkpoint(Tune, tag_field="type", tag="tune", kw_only=True, frozen=True):
-    """A model on the way of a training, or at its end; without `checkpoint`, 0, its last one."""
+    """A checkpoint of a training; `checkpoint` 0 is the last one."""
 
     checkpoint: Annotated[int, key("samples seen", ge=0)] = 0
 
