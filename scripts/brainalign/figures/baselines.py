@@ -1,5 +1,6 @@
 """What remains of a score above every baseline and untrained twin, and what of it is its own."""
 
+from textwrap import fill
 from typing import Any
 
 import pandas as pd
@@ -37,6 +38,7 @@ SCORE_COLUMNS = (
 )  # fmt: skip
 ROW = 0.19  # inches per model
 ACROSS = 5  # panels side by side at most
+TITLE = 14  # characters of a line of a panel's title
 OPEN: dict[str, Any] = {"markersize": 4, "markerfacecolor": "white", "markeredgewidth": 1}
 FILLED: dict[str, Any] = {"markersize": 4, "markeredgewidth": 0}
 BAR: dict[str, Any] = {"linestyle": "-", "linewidth": 1.1}
@@ -132,7 +134,7 @@ def _benchmark(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, signs: dict[
     lines = [str(rows["mode"].iloc[0]), f"N = {count}"]
     lines += units(rows)
     lines += world(rows)
-    panel(axes, str(rows["dataset"].iloc[0]), "\n".join(lines))
+    panel(axes, fill(str(rows["dataset"].iloc[0]), TITLE), "\n".join(lines))
     _rows(axes, order)
     own = rows[rows["difference"].notna() & rows["model"].isin(order["model"])]
     place = pd.Series(order.index, index=order["model"])
@@ -168,7 +170,7 @@ def _unique(
     ]
     lines += units(scored.dropna(subset=["unique_low"]))
     lines += world(rows)
-    panel(axes, str(rows["dataset"].iloc[0]), "\n".join(lines))
+    panel(axes, fill(str(rows["dataset"].iloc[0]), TITLE), "\n".join(lines))
     _rows(axes, order)
     for place, model in enumerate(each(order)):
         if model.model not in scored.index:

@@ -23,4 +23,6 @@ def exceeded(rows: pd.DataFrame, score: str, method: str) -> list[Line2D]:
     """
     above = rows.loc[rows[score] > rows["ceiling"], method].astype(str)
     reasons = dict.fromkeys(ABOVE.get(name, NOISE) for name in above)
+    if any(NOISE in why for why in reasons if why != NOISE):
+        reasons.pop(NOISE, None)  # another reason names it
     return [Line2D([], [], linestyle="none", label=f"above it: {why}") for why in reasons]
