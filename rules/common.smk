@@ -38,7 +38,6 @@ from brainalign.study.digest import source_digest
 from brainalign.study.figure_pages import families_of, figure_pages
 from brainalign.study.models import (
     FETCHED,
-    PUBLISHED_INSTRUCTIONS,
     all_models,
     scored_on,
     counts_tokens,
@@ -71,6 +70,7 @@ from brainalign.study.text_controls import (
     read_altered,
     scored_altered,
 )
+from brainalign.training.settings import PUBLISHED_INSTRUCTIONS
 
 if {"{", "}"} & {*str(PROJECT), *os.getcwd()}:
     raise WorkflowError(

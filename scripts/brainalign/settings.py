@@ -9,7 +9,7 @@ A tag `baseline kind=oasm` names the value of a second key, too.
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -46,9 +46,14 @@ def key(
     min_length: int | None = None,
     max_length: int | None = None,
     pattern: str | None = None,
+    names: str | None = None,
 ) -> msgspec.Meta:
-    """What a key means in one line, its bounds, and (`allowed`) how these are said in words."""
+    """What a key means in one line, its bounds, and (`allowed`) how these are said in words.
+
+    names : the kind of entry of the study that the text (or each of a list) is the name of.
+    """
     return msgspec.Meta(
+        extra=None if names is None else {"names": names},
         description=meaning or None,
         title=allowed,
         extra_json_schema={"uniqueItems": True} if unique else None,
@@ -78,6 +83,46 @@ def read(value: object, kind: type[T], path: str = "") -> T:
 def plain(settings: object) -> Any:
     """Settings as mappings, lists and numbers, as `read` takes them; defaults are filled in."""
     return _with_keys(msgspec.to_builtins(settings))
+
+
+def references(value: object, kind: Any) -> Iterator[tuple[str, str, str]]:
+    """Key, kind of entry and name for each name of another entry in a part of a config.
+
+    The part has no faults, and may lack keys.
+    """
+    yield from _references(value, _info(kind), "")
+
+
+def _references(value: Any, info: Info, path: str) -> Iterator[tuple[str, str, str]]:
+    if isinstance(info, inspect.Metadata) and info.extra:
+        names = [value] if isinstance(value, str) else value
+        yield from ((path, info.extra["names"], name) for name in names)
+    elif isinstance(info, inspect.Metadata):
+        yield from _references(value, info.type, path)
+    elif isinstance(info, inspect.UnionType):
+        if (member := _member(value, info)) is not None:
+            yield from _references(value, member, path)
+    elif isinstance(info, inspect.StructType):
+        for field in info.fields:
+            if field.encode_name in value:
+                inner = _join(path, field.encode_name)
+                yield from _references(value[field.encode_name], field.type, inner)
+    elif isinstance(info, inspect.DictType):
+        for name, entry in value.items():
+            yield from _references(name, info.key_type, path)
+            yield from _references(entry, info.value_type, _join(path, name))
+    elif isinstance(info, SEQUENCES):
+        for item, item_type in zip(value, _items(value, info), strict=True):
+            yield from _references(item, item_type, path)
+
+
+def _member(value: object, info: inspect.UnionType) -> Info | None:
+    """The type of a union that a value has; None where its form does not tell."""
+    members = [member for member in info.types if _is_of_kind(value, member)]
+    structs = [member for member in members if isinstance(member, inspect.StructType)]
+    if len(structs) > 1 and isinstance(value, Mapping):
+        return choose(value, structs)[0]
+    return (structs or members)[0] if len(structs or members) == 1 else None
 
 
 @cache
@@ -243,12 +288,8 @@ def _with_tags(value: object, info: Info) -> Any:
     if isinstance(info, inspect.Metadata):
         info = info.type
     if isinstance(info, inspect.UnionType):
-        members = [member for member in info.types if _is_of_kind(value, member)]
-        structs = [member for member in members if isinstance(member, inspect.StructType)]
-        if structs and isinstance(value, Mapping):
-            member = structs[0] if len(structs) == 1 else choose(value, structs)[0]
-            return value if member is None else _with_tags(value, member)
-        return _with_tags(value, members[0]) if len(members) == 1 else value
+        member = _member(value, info)
+        return value if member is None else _with_tags(value, member)
     if isinstance(info, inspect.StructType) and isinstance(value, Mapping):
         types = {field.encode_name: field.type for field in info.fields}
         tags = {} if info.tag_field is None else {info.tag_field: info.tag}
@@ -334,6 +375,13 @@ def _not_allowed(path: str, value: object, what: str) -> str:
     elif what.startswith("a text") and not isinstance(value, dict | list | str):
         hint = " (YAML takes it for no text; put it in quotes)"
     return f"{path or '(top level)'}: {value!r} is not allowed; allowed: {what}{hint}"
+
+
+def not_known(path: str, name: str, known: Collection[str], kind: str) -> str:
+    """The fault of a name that is no `kind` of entry, with the nearest of the `known` ones."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{path}: {name!r} is no {kind}; {hint}allowed: {', '.join(known) or 'none defined'}"
 
 
 def _join(path: str, key: object) -> str:

@@ -482,6 +482,19 @@ FAULTS = [
         ["alignment.sim-passages-legacy", "as sim-passages-controlled is", "report_as"],
     ),
     ("alignment/sim-passages-legacy/report_as", "average", ["report_as", "'average'"]),
+    (
+        "datasets/average",
+        {"source": {"type": "simulated", "kind": "passages"}},
+        ["datasets: name 'average' is not allowed", "the mean's in tables"],
+    ),
+    (
+        "tuning",
+        {
+            "e": {"base": "sim-decoder-s", "arms": ["shuffled"], "checkpoints": [9]},
+            "f": {"base": "sim-decoder-s-shuffled-s1-9", "arms": ["shuffled"], "checkpoints": [9]},
+        },
+        ["tuning.f.base: 'sim-decoder-s-shuffled-s1-9' is no entry of section models"],
+    ),
     ("behavior/sim-reading-legacy/models", ["gpt3"], ["sim-reading-legacy.models", "'gpt3'"]),
     ("behavior/sim-reading-legacy/models", ["oasm"], ["'oasm' has no surprisal"]),
     ("behavior/sim-reading-legacy/models", [], ["sim-reading-legacy.models", "one or more"]),

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from brainalign.behavior.terms import STANDARD, columns_of
 from brainalign.datasets.measures import EVENTS
+from brainalign.datasets.names import NOT_AVERAGE
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key, part
 
@@ -80,18 +81,28 @@ class ControlledFit(LegacyFit, tag="controlled", frozen=True):
             raise InputError(f"times: log, but {self.measure} is 0 or 1, not a duration")
 
 
-DatasetName = Annotated[str, key("a dataset of the study")]
+DatasetName = Annotated[str, key("a dataset of the study", names="dataset of this study")]
 ReportAs = (
     Annotated[
         str,
-        key("what tables call the data; default: the dataset (and the measure)", min_length=1),
+        key(
+            "what tables call the data; default: the dataset (and the measure)",
+            pattern=NOT_AVERAGE,
+            allowed="a name other than average, which is the mean's in tables",
+        ),
     ]
     | None
 )
 
 Models = (
     Annotated[
-        tuple[str, ...], key("the models that it is for; default: all", min_length=1, unique=True)
+        tuple[str, ...],
+        key(
+            "the models that it is for; default: all",
+            min_length=1,
+            unique=True,
+            names="model of this study",
+        ),
     ]
     | None
 )

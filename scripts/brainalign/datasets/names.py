@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+NOT_AVERAGE = "^(?!average$)."
+"""Names of data; `average` is that of the mean in tables."""
+
 
 def reported_as(benchmark: Mapping[str, Any]) -> str:
     """What tables call a benchmark's data: its `report_as`, else its dataset, with the measure

@@ -65,7 +65,9 @@ class SurprisalTable(Surprisal, tag="surprisal", frozen=True):
             allowed="a path that ends in .csv, .tsv or .parquet",
         ),
     ]
-    dataset: Annotated[str, key("the dataset of the study whose words it has")]
+    dataset: Annotated[
+        str, key("the dataset of the study whose words it has", names="dataset of this study")
+    ]
     unit: Annotated[Literal["bits", "nats"], key("of the surprisal")]
     columns: Annotated[Columns, key("names of its columns")] = Columns()
     context: Annotated[str, key("what preceded the words, for the record")] = "not stated"

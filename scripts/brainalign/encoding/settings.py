@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec.structs import replace
 
+from brainalign.datasets.names import NOT_AVERAGE
 from brainalign.encoding.splits import Contiguous, Grouped, Shuffled, Wehbe
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key, part, tag_of
@@ -174,9 +175,16 @@ class Reduction(Settings, frozen=True):
             allowed="a number of columns, or of units also a share between 0 and 1",
         ),
     ]
-    localizer: Annotated[
-        str | None, key("a localizer among the datasets, of methods localizer and nonwords")
-    ] = None
+    localizer: (
+        Annotated[
+            str,
+            key(
+                "a localizer among the datasets, of methods localizer and nonwords",
+                names="localizer of this study",
+            ),
+        ]
+        | None
+    ) = None
     among: Annotated[
         Literal["layer", "model"],
         key(
@@ -211,7 +219,10 @@ class Reduction(Settings, frozen=True):
 class UniqueVariance(Settings, frozen=True):
     """What the chosen layer adds to baselines."""
 
-    beyond: Annotated[tuple[str, ...], key("baselines of the study", min_length=1, unique=True)]
+    beyond: Annotated[
+        tuple[str, ...],
+        key("baselines of the study", min_length=1, unique=True, names="baseline of this study"),
+    ]
     candidates: Annotated[int, key("mixtures of penalties that are tried", ge=1)] = 5
     shifts: Annotated[int, key("shifted copies of the layer, its null distribution", ge=0)] = 0
 
@@ -410,19 +421,28 @@ class KeptTargets(Settings, frozen=True):
 class BrainBenchmark(Scoring, kw_only=True, frozen=True):
     """A brain benchmark: data, how each layer is scored, and the noise ceiling."""
 
-    dataset: Annotated[str, key("a dataset of the study")]
+    dataset: Annotated[str, key("a dataset of the study", names="dataset of this study")]
     mode: Annotated[Mode, key("legacy: as the paper did; controlled: the sound way")]
     report_as: (
         Annotated[
             str,
-            key("benchmarks of one name and mode are averaged; default: the dataset", min_length=1),
+            key(
+                "benchmarks of one name and mode are averaged; default: the dataset",
+                pattern=NOT_AVERAGE,
+                allowed="a name other than average, which is the mean's in tables",
+            ),
         ]
         | None
     ) = None
     models: (
         Annotated[
             tuple[str, ...],
-            key("the models that it is for; default: all", min_length=1, unique=True),
+            key(
+                "the models that it is for; default: all",
+                min_length=1,
+                unique=True,
+                names="model of this study",
+            ),
         ]
         | None
     ) = None

@@ -69,7 +69,10 @@ class Oasm(Source, tag="baseline kind=oasm", frozen=True):
     """Blurred identity of the row inside its passage, story or run: autocorrelation alone."""
 
     sigma: Annotated[
-        Annotated[float, key("", gt=0)] | dict[str, Annotated[float, key("", gt=0)]],
+        Annotated[float, key("", gt=0)]
+        | dict[
+            Annotated[str, key("", names="dataset, or default")], Annotated[float, key("", gt=0)]
+        ],
         key("rows of the blur; by dataset, too", allowed="rows, or {default: rows, DATASET: rows}"),
     ] = 2.2
 
@@ -168,7 +171,13 @@ class Model(Settings, frozen=True):
 
     source: Annotated[ModelSource, key("where it comes from")]
     base: (
-        Annotated[str, key("the vanilla partner of a tuned model in contrasts (tune implies it)")]
+        Annotated[
+            str,
+            key(
+                "the vanilla partner of a tuned model in contrasts (tune implies it)",
+                names="model of this study",
+            ),
+        ]
         | None
     ) = None
     tuned: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 from brainalign.errors import InputError
 from brainalign.models.settings import Fetched
 from brainalign.settings import Settings, key
-from brainalign.training.settings import ModelName, ScoredOn
+from brainalign.training.settings import EntryName, ModelName, ScoredOn
 
 Count = Annotated[int, key("", ge=0)]
 NamePart = Annotated[
@@ -50,7 +50,13 @@ class Revisions(Settings, tag_field="type", tag="revisions", frozen=True):
     A revision's name says its step, and its tokens if any: `step1000`, `stage1-step1000-tokens3B`.
     """
 
-    of: Annotated[ModelName, key("a model of the study from the hub, the end of the training")]
+    of: Annotated[
+        str,
+        key(
+            "a model of the study from the hub, the end of the training",
+            names="entry of section models",
+        ),
+    ]
     revisions: Annotated[tuple[NamePart, ...], key("their names", min_length=1, unique=True)]
     tokens_per_step: (
         Annotated[int, key("tokens of a step; default: the revisions' names say them", ge=1)] | None
@@ -136,7 +142,7 @@ class Given(Settings, tag_field="type", tag="checkpoints", frozen=True):
     The last one of arm instruction is the base's tuned partner, as in a tuning experiment here.
     """
 
-    base: ModelName
+    base: EntryName
     checkpoints: Annotated[tuple[GivenCheckpoint, ...], key("the checkpoints", min_length=1)]
     scored_on: ScoredOn = None
 

@@ -7,7 +7,6 @@ from typing import Any, Literal
 from msgspec.structs import asdict, replace
 
 from brainalign.datasets.surprisal_settings import Presentation, Surprisal
-from brainalign.datasets.text_settings import Alpaca
 from brainalign.models.settings import Baseline, Hub, Model, Tokens, Truth
 from brainalign.models.stages import Chain, Given, Revisions, Stages
 from brainalign.training.settings import Arm, Checkpoint, Experiment, Pretrain, Tune, Untrained
@@ -36,11 +35,6 @@ class StudyModel(Model, kw_only=True, frozen=True):
 Models = Mapping[str, StudyModel]
 
 FETCHED = ("hub", "folder", "gguf", "package", "delta")
-# Published instruction data by the name that a `tune` source gives them → their source.
-PUBLISHED_INSTRUCTIONS = {
-    "alpaca": Alpaca("full"),
-    "alpaca-subset2000": Alpaca("subset2000"),
-}
 
 # What a model has from the one it is made from, unless its entry says otherwise: whom it is
 # compared with, how large it is, how it is read, what it is scored on.
@@ -192,6 +186,26 @@ def checkpoints(experiment: Experiment) -> Iterator[tuple[Arm, int, int]]:
 def checkpoint_name(base: str, arm: str, seed: int, seen: int) -> str:
     """What a checkpoint is called in the study."""
     return f"{base}-{arm}-s{seed}-{seen}"
+
+
+def checkpoint_names(
+    tuning: Mapping[str, Experiment], stages: Mapping[str, Stages]
+) -> Iterator[tuple[str, str]]:
+    """The config's entry and the name of each model that tuning experiments and `stages` make."""
+    for name, experiment in tuning.items():
+        for checkpoint in checkpoints(experiment):
+            yield f"tuning.{name}", checkpoint_name(experiment.base, *checkpoint)
+    for name, entry in stages.items():
+        match entry:
+            case Revisions():
+                made = [revision_name(entry.of, revision) for revision in entry.revisions]
+            case Given():
+                made = [
+                    checkpoint_name(entry.base, c.arm, c.seed, c.samples) for c in entry.checkpoints
+                ]
+            case Chain():
+                made = []
+        yield from ((f"stages.{name}", model) for model in made)
 
 
 def revision_name(of: str, revision: str) -> str:

@@ -23,6 +23,16 @@ Name = Annotated[
     ),
 ]
 
+DatasetName = Annotated[
+    str,
+    key(
+        "",
+        pattern="^(?!average$)[A-Za-z0-9][A-Za-z0-9.-]*$",
+        allowed="a name of letters, digits, hyphens and dots (it becomes a folder) other than "
+        "average, which is the mean's in tables",
+    ),
+]
+
 
 class Study(Settings, frozen=True):
     """A study; a section maps names to entries."""
@@ -37,7 +47,12 @@ class Study(Settings, frozen=True):
     downloads: Annotated[
         str, key("where downloads are kept, shared by all studies", min_length=1)
     ] = "downloads"
-    only: Annotated[tuple[str, ...], key("models to narrow the study to")] | None = None
+    only: (
+        Annotated[
+            tuple[str, ...], key("models to narrow the study to", names="model of this study")
+        ]
+        | None
+    ) = None
     device: Annotated[
         str,
         key(
@@ -67,7 +82,7 @@ class Study(Settings, frozen=True):
     stages: Annotated[
         dict[Name, Stages], key("trajectories of checkpoints that others trained")
     ] = field(default_factory=dict)
-    datasets: Annotated[dict[Name, Dataset], key("data, and how models read them")] = field(
+    datasets: Annotated[dict[DatasetName, Dataset], key("data, and how models read them")] = field(
         default_factory=dict
     )
     alignment: Annotated[dict[Name, BrainBenchmark], key("brain benchmarks")] = field(
@@ -80,3 +95,8 @@ class Study(Settings, frozen=True):
     next_word: Annotated[dict[Name, Text], key("texts whose next words are predicted")] = field(
         default_factory=dict
     )
+
+    @property
+    def scorable(self) -> list[str]:
+        """Names of all that models are scored on: benchmarks, tasks and texts."""
+        return [*self.alignment, *self.behavior, *self.capability, *self.next_word]

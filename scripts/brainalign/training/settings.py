@@ -1,14 +1,22 @@
 """How models are trained here: `pretrain`, `tune` and `untrained` sources, and section `tuning`."""
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
+from brainalign.datasets.text_settings import Alpaca
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key
 
 Arm = Literal["instruction", "no-instruction", "shuffled", "continued", "preference"]
-ModelName = Annotated[str, key("a model of the study")]
+ModelName = Annotated[str, key("a model of the study", names="model of this study")]
+EntryName = Annotated[str, key("a model of the study", names="entry of section models")]
 Seed = Annotated[int, key("of the random draws; default: the study's", ge=0)] | None
+# Published instruction data by the name that a `tune` source gives them → their source.
+PUBLISHED_INSTRUCTIONS = {
+    "alpaca": Alpaca("full"),
+    "alpaca-subset2000": Alpaca("subset2000"),
+}
 InstructionData = (
     Annotated[
         str,
@@ -34,7 +42,11 @@ TrainingText = (
 ScoredOn = (
     Annotated[
         tuple[str, ...],
-        key("benchmarks, tasks and texts that it is scored on; default: all", unique=True),
+        key(
+            "benchmarks, tasks and texts that it is scored on; default: all",
+            unique=True,
+            names="benchmark, task or text here",
+        ),
     ]
     | None
 )
@@ -161,6 +173,21 @@ class Tune(Recipe, tag_field="type", tag="tune", kw_only=True, frozen=True):
     text: TrainingText = None
     seed: Seed = None
 
+    def __post_init__(self) -> None:
+        _require_rejected("arm", (self.arm,), self.instructions)
+
+
+def _require_rejected(name: str, arms: Sequence[Arm], instructions: str | None) -> None:
+    """Raise an InputError where arm preference has published samples, none with a rejected output.
+
+    name : the key that says the arms.
+    """
+    if "preference" in arms and instructions in PUBLISHED_INSTRUCTIONS:
+        raise InputError(
+            f"{name}: samples of {instructions} have no rejected output; for arm preference give "
+            "instructions: simulated, or a file whose samples have `rejected`"
+        )
+
 
 class Checkpoint(Tune, tag_field="type", tag="tune", kw_only=True, frozen=True):
     """A checkpoint of a training; `checkpoint` 0 is the last one."""
@@ -178,7 +205,7 @@ class Untrained(Settings, tag_field="type", tag="untrained", frozen=True):
 class Experiment(Settings, frozen=True):
     """What becomes of a base along its tuning: checkpoints BASE-ARM-sSEED-SAMPLES."""
 
-    base: ModelName
+    base: EntryName
     arms: Annotated[tuple[Arm, ...], key("what is trained on", min_length=1, unique=True)]
     checkpoints: Annotated[
         tuple[Annotated[int, key("", ge=1)], ...],
@@ -192,3 +219,13 @@ class Experiment(Settings, frozen=True):
     ] = (1,)
     scored_on: ScoredOn = None
     recipe: Annotated[Hyperparameters, key("as of a tune source")] = Hyperparameters()
+
+    def __post_init__(self) -> None:
+        _require_rejected("arms", self.arms, self.instructions)
+        end = (self.recipe.samples or math.inf) * self.recipe.epochs
+        for seen in self.checkpoints:
+            if seen > end:
+                raise InputError(
+                    f"checkpoints: {seen} is beyond the training's end, {end:g} samples "
+                    "(samples × epochs)"
+                )
