@@ -11,9 +11,10 @@ import pytest
 from brainalign.datasets import lebel2023
 from brainalign.datasets.settings import Lebel2023
 from brainalign.encoding.benchmark import read_benchmark
+from brainalign.encoding.ceilings import noise_ceiling
 from brainalign.encoding.responses import gather_responses
-from brainalign.encoding.settings import Ridge, Scoring, Timing
-from brainalign.encoding.splits import Grouped
+from brainalign.encoding.settings import FromRepeats, Ridge, Scoring, Timing
+from brainalign.encoding.splits import Grouped, HeldOut
 from brainalign.formats import datasets as formats
 from brainalign.formats.datasets import (
     check_responses,
@@ -106,6 +107,41 @@ def test_responses_are_those_of_the_files_and_the_mean_of_repeats(folder):
             np.testing.assert_allclose(own[first + 5 : first + 5 + n], expected, atol=1e-6)
             assert np.isnan(own[first : first + 5]).all()
             assert np.isnan(own[first + 5 + n : first + 10 + n]).all()
+
+
+def test_repeats_are_kept_beside_their_mean(folder):
+    prepared = read(folder)
+    responses = prepared.responses
+    rows = FIRST["wheretheressmoke"] + 5 + np.arange(LEBEL["wheretheressmoke"])
+    assert responses["repeated"].values.tolist() == rows.tolist()
+    for subject in SUBJECTS:
+        own = responses["repeats"].values[:, :, responses["subject"].values == subject]
+        np.testing.assert_allclose(own, lebel_values(subject, "wheretheressmoke"), rtol=1e-6)
+    mean = responses["repeats"].values.astype(float).mean(axis=0)
+    np.testing.assert_allclose(responses["responses"].values[rows], mean, atol=1e-6)
+    once = [story for story in LEBEL if story != "wheretheressmoke"]
+    for subject in SUBJECTS:
+        for story in once:
+            assert len(lebel_values(subject, story)) == 1
+    alone = read(folder, Lebel2023(SUBJECTS, tuple(once), ("life",))).responses
+    assert "repeats" not in alone and "repeated" not in alone
+
+
+def test_held_out_stories_are_tested_and_their_repeats_give_a_ceiling(folder):
+    prepared = read(folder)
+    timing = Timing(trim=(5, 5), delays=(1, 2))
+    scoring = Scoring(Ridge(inner_folds=2), HeldOut(), timing=timing)
+    benchmark = read_benchmark(scoring, prepared.stimuli, prepared.responses, seed=0)
+    (split,) = benchmark.splits
+    kept = gather_responses(prepared.responses, timing).volumes
+    runs = prepared.responses["run"].values[kept]
+    assert set(runs[split.test]) == {"wheretheressmoke"}
+    assert set(runs[split.train]) == {"souls", "life"}
+    ceilings = noise_ceiling(
+        prepared.stimuli, prepared.responses, scoring, FromRepeats(bootstraps=2), 0
+    )
+    n_targets = prepared.responses.sizes["target"]
+    assert ceilings["explainable_variance"].notna().sum() >= n_targets
 
 
 def test_the_card_says_what_was_averaged_and_that_no_real_file_was_met(folder):
@@ -202,6 +238,9 @@ def test_rules_for_what_holds_nothing_are_recorded(folder):
     expected = whole["responses"].values[:, kept]
     expected[5:7, :first] = np.nan
     np.testing.assert_array_equal(prepared.responses["responses"].values, expected)
+    np.testing.assert_array_equal(
+        prepared.responses["repeats"].values, whole["repeats"].values[:, :, kept]
+    )
     for name in ("target_id", "subject", "x", "y", "z"):
         np.testing.assert_array_equal(prepared.responses[name], whole[name].values[kept])
     whys = [entry["why"] for entry in prepared.card["dropped"]]
@@ -218,6 +257,10 @@ def test_a_padded_volume_of_one_repeat_is_the_mean_of_the_others(folder):
     own = values[FIRST["wheretheressmoke"] + 5 + 4, : int(lebel_mask("UTS01").sum())]
     expected = lebel_values("UTS01", "wheretheressmoke")[[0, 2], 4].mean(axis=0)
     np.testing.assert_allclose(own, expected, atol=1e-6)
+    repeated = read(folder).responses["repeated"].values
+    assert FIRST["wheretheressmoke"] + 5 + 4 not in repeated
+    assert repeated.size == LEBEL["wheretheressmoke"] - 1
+    assert any("1 volumes of repeated stories are NaN" in n for n in read(folder).card["notes"])
 
 
 def overwrite(name, content):

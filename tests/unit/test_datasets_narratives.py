@@ -139,6 +139,17 @@ def test_surfaces_are_cut_to_their_story_and_repeats_averaged(tree):
     assert one["hemisphere"].values.tolist() == ["left"] * 6 + ["right"] * 6
     assert one["vertex"].values.tolist() == kept * 2
     assert responses.attrs["space"] == "fsaverage6"
+    row, first, n = ROWS["pieman"]
+    assert responses["repeated"].values.tolist() == list(range(row, row + n))
+    each = responses["repeats"]
+    assert np.isnan(each[:, :, responses["subject"].values == "sub-015"]).all()  # heard it never
+    for number, scan in enumerate(SCANS["pieman"]):
+        both = [
+            narratives_values(f"{scan}afni-nosmooth{side}", NARRATIVES["pieman"][4], VERTICES)
+            for side in "LR"
+        ]
+        own = each[number, :, responses["subject"].values == "sub-004"].values
+        np.testing.assert_allclose(own, np.hstack(both)[first : first + n, columns], rtol=1e-6)
     assert prepared.card["repeats_averaged"] == {"pieman": {"sub-004": 2}}
     assert prepared.card["held_out_stories"] == ["pieman"]
     assert responses["held_out"].values.tolist() == [0] * 16 + [1] * 12 + [0] * 12

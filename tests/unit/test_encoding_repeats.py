@@ -45,7 +45,7 @@ def test_the_ceiling_has_no_bias_at_known_noise(n_repeats, snr):
     for seed in range(5):
         _, dataset, _ = heard_again(n_repeats, snr, seed=seed)
         powers, repeats = powers_of(dataset)
-        assert noise_share(repeats, ROWS) == pytest.approx(1 / n_repeats)
+        np.testing.assert_allclose(noise_share(repeats, np.arange(ROWS)), 1 / n_repeats)
         found.append([powers.explainable[0].mean(), powers.highest_r(1 / n_repeats)[0].mean()])
     explainable, highest = np.mean(found, axis=0)
     assert explainable == pytest.approx(snr / (snr + 1), abs=0.01)
@@ -118,6 +118,32 @@ def test_drift_and_levels_of_repeats_are_no_noise_where_scans_are_cleaned():
     order = np.argsort(dataset["subject"].values, kind="stable")
     kept = np.r_[2:119, 122:239]
     np.testing.assert_array_equal(repeats.values, each[:, kept][:, :, order])
+
+
+def test_subjects_may_differ_in_their_number_of_repeats():
+    """Four, two or one by subject: powers are those of each subject's own repeats, alone."""
+    stimuli, dataset, _ = heard_again(4, 1.0)
+    counts = dict(zip(["subject0", "subject1", "subject2"], [4, 2, 1], strict=True))
+    n = np.array([counts[name] for name in dataset["subject"].values])
+    absent = np.arange(4)[:, None, None] >= n
+    each = np.where(absent, np.nan, dataset["repeats"].values)
+    dataset["repeats"] = ("repeat", "repeated", "target"), each
+    dataset["responses"].values[:] = np.nanmean(each, axis=0)
+    check_responses(dataset, stimuli, "r.nc")
+    powers, repeats = powers_of(dataset)
+    np.testing.assert_allclose(noise_share(repeats, np.arange(ROWS)), 1 / n)
+    assert np.isnan(powers.signal[:, n == 1]).all()
+    for count in (4, 2):
+        own = each[:count, :, n == count]
+        own = own - own.mean(axis=1, keepdims=True)
+        of_mean, within = own.mean(axis=0).var(axis=0, ddof=1), own.var(axis=0, ddof=1).sum(axis=0)
+        noise = within / (ROWS - 1)
+        np.testing.assert_allclose(powers.noise[0, n == count], noise, atol=1e-12)
+        np.testing.assert_allclose(
+            powers.signal[0, n == count], of_mean - noise / count, atol=1e-12
+        )
+    table = noise_ceiling(stimuli, dataset, ENTRY, 0).set_index("target_id")
+    assert table["ceiling"].drop("all").isna().to_numpy().sum() == (n == 1).sum()
 
 
 def test_a_target_that_is_not_measured_has_no_ceiling():

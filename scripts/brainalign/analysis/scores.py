@@ -34,7 +34,7 @@ LAYER_COLUMNS = (
     "simulated",
 )  # fmt: skip
 
-HOLDING_OUT = {"grouped": STIMULI, "contiguous": BLOCKS, "wehbe": BLOCKS}
+HOLDING_OUT = {"grouped": STIMULI, "held-out": STIMULI, "contiguous": BLOCKS, "wehbe": BLOCKS}
 """Scheme → what its folds hold out; shuffled folds mix the sentences of one text: nothing."""
 
 

@@ -17,7 +17,7 @@ from brainalign.errors import InputError
 LONGEST_SILENCE = 30.0
 # Words of an alignment may overlap a little; a word further back than this (seconds) is misplaced.
 LONGEST_OVERLAP = 1.0
-RESPONSES = "responses"
+RESPONSES, REPEATS = "responses", "repeats"
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,9 @@ def one_clock(
 ) -> tuple[pd.DataFrame, xr.Dataset, Left]:
     """Stimuli and responses of stories that follow each other, with a pause of one volume between.
 
-    Scans of one subject and story are repeats, and are averaged volume by volume. Each scan is read
-    once, and put into the one array of all responses. A story that a subject did not hear is NaN.
+    Scans of one subject and story are repeats: they are averaged volume by volume, and also kept,
+    but for volumes that are NaN in one of them. Each scan is read once, and put into the one array
+    of all responses. A story that a subject did not hear is NaN.
     A volume whose targets are all NaN (padding of the file) stays NaN. A target that is constant in
     a scan, or NaN in one of its other volumes, is left out.
 
@@ -120,7 +121,8 @@ def one_clock(
     Returns
     -------
     stimuli : a row per word; context group and split group are the story.
-    responses : float32 [volume, target], without attributes but `affine` and `grid`.
+    responses : float32 [volume, target], without attributes but `affine` and `grid`; with `repeats`
+        where a subject heard a story again.
     left : what was left out.
 
     Raises
@@ -253,10 +255,14 @@ def _responses(
     heard: dict[tuple[str, str], list[Scan]] = {}
     for scan in scans:
         heard.setdefault((scan.story, scan.subject), []).append(scan)
+    scanned = {
+        story: slice(first + padding[0], first + n - padding[1])
+        for story, (first, n, _) in rows.items()
+    }
+    again = _Again(heard, scanned, ends[-1])
     for (story, subject), repeats in heard.items():
-        first, n, _ = rows[story]
-        block = values[first + padding[0] : first + n - padding[1], columns[subject]]
-        _average(block, repeats, faults, columns[subject])
+        block = values[scanned[story], columns[subject]]
+        _average(block, repeats, faults, columns[subject], again)
         if len(repeats) > 1:
             left.repeats.setdefault(story, {})[subject] = len(repeats)
     values = _without(values, ~faults.usable)
@@ -264,7 +270,57 @@ def _responses(
         raise InputError(f"{scans[0].where}: no target varies in all scans")
     faults.into(left)
     _note_missed(rows, subjects, heard, left)
-    return _dataset(values, faults.usable, targets, rows, tr)
+    return again.into(_dataset(values, faults.usable, targets, rows, tr), faults.usable, left)
+
+
+class _Again:
+    """The scans of stories that a subject heard again, as `repeats` of responses.nc."""
+
+    def __init__(
+        self,
+        heard: Mapping[tuple[str, str], Sequence[Scan]],
+        scanned: Mapping[str, slice],
+        n_targets: int,
+    ) -> None:
+        most = {story: 0 for story in scanned}
+        for (story, _), scans in heard.items():
+            most[story] = max(most[story], len(scans))
+        self._first: dict[str, int] = {}  # of a story's rows among the repeated ones
+        rows: list[int] = []
+        for story, own in scanned.items():
+            if most[story] > 1:
+                self._first[story] = len(rows)
+                rows += range(own.start, own.stop)
+        self._rows = np.array(rows, dtype=np.int64)
+        shape = (max(most.values()), len(rows), n_targets) if rows else (0, 0, n_targets)
+        self._values = np.full(shape, np.nan, np.float32)
+        self._whole = np.ones(len(rows), dtype=bool)
+
+    def take(
+        self, number: int, scan: Scan, values: np.ndarray, seen: np.ndarray, columns: slice
+    ) -> None:
+        """Keep a scan, the repeat of this number, if its story has repeats."""
+        if scan.story in self._first:
+            first = self._first[scan.story]
+            own = slice(first, first + len(values))
+            self._values[number, own, columns] = values
+            self._whole[own] &= seen
+
+    def into(self, responses: xr.Dataset, usable: np.ndarray, left: Left) -> xr.Dataset:
+        """The responses with their repeats, if there are any."""
+        lost = int((~self._whole).sum())
+        if lost:
+            left.notes.append(
+                f"{lost} volumes of repeated stories are NaN in a scan: they are not among repeats"
+            )
+        if not self._whole.any():
+            return responses
+        values = self._values
+        if lost or not usable.all():
+            values = values[np.ix_(np.arange(len(values)), self._whole, usable)]
+        return responses.assign(
+            {REPEATS: (("repeat", "repeated", "target"), values)}
+        ).assign_coords(repeated=("repeated", self._rows[self._whole]))
 
 
 class _Faults:
@@ -320,15 +376,19 @@ class _Faults:
             )
 
 
-def _average(block: np.ndarray, repeats: Sequence[Scan], faults: _Faults, columns: slice) -> None:
+def _average(
+    block: np.ndarray, repeats: Sequence[Scan], faults: _Faults, columns: slice, again: _Again
+) -> None:
     """Put the mean of repeats into `block`, a part of the responses, one scan at a time."""
     if len(repeats) == 1:
-        block[:], _ = _scanned(repeats[0], block.shape, faults, columns)
+        block[:], seen = _scanned(repeats[0], block.shape, faults, columns)
+        again.take(0, repeats[0], block, seen, columns)
         return
     counts = np.zeros(len(block), dtype=np.int64)
     block[:] = 0
-    for scan in repeats:
+    for number, scan in enumerate(repeats):
         values, seen = _scanned(scan, block.shape, faults, columns)
+        again.take(number, scan, values, seen, columns)
         with np.errstate(invalid="ignore", over="ignore"):  # infinity is refused at the end
             block[seen] += values[seen]
         counts += seen

@@ -14,7 +14,7 @@ from brainalign.encoding.features import Features
 from brainalign.encoding.operators import Design
 from brainalign.encoding.regression import Ridge
 from brainalign.encoding.responses import TARGETS_AT_A_TIME, Responses
-from brainalign.encoding.splits import Grouped, Scheme, Split
+from brainalign.encoding.splits import Scheme, Split
 from brainalign.errors import InputError
 
 # For benchmarks whose own regression has no penalty per target.
@@ -264,7 +264,7 @@ def held_out_autocorrelation(kinds: Mapping[str, str], scheme: Scheme) -> list[s
     ------
     InputError : none is left.
     """
-    if not isinstance(scheme, Grouped):
+    if not scheme.holds_out_groups:
         return []
     empty = [name for name, kind in kinds.items() if kind == "oasm"]
     if len(empty) == len(kinds):

@@ -23,6 +23,7 @@ from brainalign.encoding.similarity import Similarity, make_similarity
 from brainalign.encoding.splits import (
     LEAST_TEST_ROWS,
     Grouped,
+    HeldOut,
     Scheme,
     Shuffled,
     Split,
@@ -75,7 +76,7 @@ class Benchmark:
 
     def presented(self, split: Split, missed: np.ndarray) -> Split | None:
         """A fold without the rows that a subject missed, bool [row]; as `splits.presented`."""
-        groups = self.groups if isinstance(self.scheme, Grouped) else None
+        groups = self.groups if self.scheme.holds_out_groups else None
         return presented(split, missed, groups)
 
     @property
@@ -106,23 +107,25 @@ def read_benchmark(
     """A benchmark's settings, resolved for the rows of its dataset.
 
     Rows are the stimuli, or the volumes that `timing.trim` leaves. Groups of rows are the
-    stimuli's `split_group`, or the volumes' runs.
+    stimuli's `split_group`, or the volumes' runs. Held-out rows are those of the dataset's mark.
 
     Raises
     ------
     InputError : too few rows or groups, or settings that do not suit the data.
     """
+    marked = dataset["held_out"].values.astype(bool) if "held_out" in dataset else None
     if is_timed(dataset):
         assert scoring.timing is not None  # `gather_responses` refuses timed data without
         runs = run_numbers(dataset)
         kept = kept_volumes(runs, scoring.timing.trim)
-        return of_rows(
-            scoring, kept.tolist(), runs[kept], runs[kept], seed, tr=float(dataset.attrs["tr"])
-        )
+        names = dataset["run"].values.astype(str)[kept]
+        tr = float(dataset.attrs["tr"])
+        held_out = None if marked is None else marked[kept]
+        return of_rows(scoring, kept.tolist(), names, runs[kept], seed, tr, held_out)
     ids = stimuli["stimulus_id"].to_numpy().astype(str).tolist()
     groups = stimuli["split_group"].to_numpy().astype(str)
     contexts = stimuli["context_group"].to_numpy().astype(str)
-    return of_rows(scoring, ids, groups, contexts, seed)
+    return of_rows(scoring, ids, groups, contexts, seed, held_out=marked)
 
 
 def of_rows(
@@ -132,6 +135,7 @@ def of_rows(
     contexts: np.ndarray,
     seed: int = 0,
     tr: float | None = None,
+    held_out: np.ndarray | None = None,
 ) -> Benchmark:
     """A benchmark's settings, resolved for rows.
 
@@ -140,6 +144,7 @@ def of_rows(
     ids, groups, contexts : of each row, its name, what grouped folds hold out together, and the
         text or run in which rows are neighbours.
     tr : seconds from row to row, of timed rows.
+    held_out : rows that the dataset holds out, bool [row]; None: it does not say.
 
     Raises
     ------
@@ -169,7 +174,12 @@ def of_rows(
             # Its banded ridge then chooses its penalties by inner folds of its own.
             level = ("the penalties of unique variance", "unique_variance", Ridge.inner_folds)
             require_groups(scheme.folds, groups, [level])
-    splits = tuple(scheme.split(ids, groups))
+    splits = tuple(scheme.split(ids, groups, held_out))
+    if isinstance(scheme, HeldOut):
+        levels = _inner_levels(regression, layers, scheme)
+        if unique:
+            levels.append(("the penalties of unique variance", "unique_variance", 0))
+        _require_training_groups(groups[splits[0].train], levels)
     if not isinstance(regression, Similarity):
         _of_enough_rows(splits, scheme)
     return Benchmark(
@@ -188,6 +198,17 @@ def of_rows(
     )
 
 
+def _require_training_groups(groups: np.ndarray, inner: Sequence[tuple[str, str, int]]) -> None:
+    """Raise an InputError where folds inside the training rows have a single group."""
+    if inner and np.unique(groups).size < 2:
+        chooses, asking, _ = inner[0]
+        raise InputError(
+            f"{asking}: split.scheme held-out leaves {groups[0]} alone to train on, and the folds "
+            f"inside the training rows, which choose {chooses}, need 2 or more groups (stories, "
+            "runs)"
+        )
+
+
 def _of_enough_rows(splits: Sequence[Split], scheme: Scheme) -> None:
     """Raise an InputError where a fold tests so few rows that its r says little."""
     least = min(split.test.size for split in splits)
@@ -196,6 +217,8 @@ def _of_enough_rows(splits: Sequence[Split], scheme: Scheme) -> None:
     remedy = "fewer folds test more rows at a time"
     if isinstance(scheme, Shuffled):
         remedy = "a smaller share of training rows leaves more to test"
+    elif isinstance(scheme, HeldOut):
+        remedy = "hold out longer stories"
     raise InputError(
         f"split: scheme {tag_of(scheme)} has a fold of {least} test rows, expected "
         f"{LEAST_TEST_ROWS} or more, for r of few rows is biased towards ±1; {remedy}"

@@ -91,12 +91,11 @@ def _of_repeats(
     """cc_max of every target, and its explainable variance."""
     repeats = repeats_of(dataset, responses)
     powers = signal_and_noise(repeats, responses, ceiling.bootstraps, random)
+    tested = np.unique(np.concatenate([split.test for split in benchmark.splits]))
     highest, explainable = (
         ceiling_table(values[0], values[1:].T, responses.targets, benchmark.aggregate, "repeats")
-        for values in (
-            powers.highest_r(noise_share(repeats, responses.n_rows)), powers.explainable,
-        )
-    )  # fmt: skip
+        for values in (powers.highest_r(noise_share(repeats, tested)), powers.explainable)
+    )
     return highest.assign(explainable_variance=explainable["ceiling"])
 
 

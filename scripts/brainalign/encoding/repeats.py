@@ -13,7 +13,10 @@ ROWS_OF_A_BLOCK = 10  # that are resampled together
 
 
 class Repeats(NamedTuple):
-    """values : [repeat, row, target]. rows : int64, numbers of the repeated rows."""
+    """values : [repeat, row, target], NaN in a run that the target's subject heard fewer times.
+
+    rows : int64, numbers of the repeated rows.
+    """
 
     values: np.ndarray
     rows: np.ndarray
@@ -42,10 +45,11 @@ class Powers(NamedTuple):
         return np.sign(ratio) * np.sqrt(np.abs(ratio))
 
 
-def noise_share(repeats: Repeats, n_rows: int) -> float:
-    """The mean over all rows of 1 / n, where a response is the mean of n repeats."""
-    n_repeats, n_repeated = repeats.values.shape[:2]
-    return (n_repeated / n_repeats + n_rows - n_repeated) / n_rows
+def noise_share(repeats: Repeats, rows: np.ndarray) -> np.ndarray:
+    """The mean over `rows` of 1 / n, where a response is the mean of n repeats; [target]."""
+    inside = np.isin(repeats.rows, rows)
+    n = (~np.isnan(repeats.values[:, inside])).sum(axis=0)
+    return 1 - (1 - 1 / np.maximum(n, 1)).sum(axis=0) / rows.size
 
 
 def repeats_of(dataset: xr.Dataset, responses: Responses) -> Repeats:
@@ -77,7 +81,8 @@ def repeats_of(dataset: xr.Dataset, responses: Responses) -> Repeats:
             f"ceiling.method: repeats, but timing.trim leaves {int(inside.sum())} of "
             f"{rows.size} repeated rows"
         )
-    values = dataset["repeats"].values[:, inside][:, :, order]
+    each = dataset["repeats"].values
+    values = each[np.ix_(np.arange(len(each)), inside, order)]
     return Repeats(values, np.searchsorted(kept, rows[inside]))
 
 
@@ -88,29 +93,35 @@ def signal_and_noise(
 
     The variance of the mean of n repeats is signal + noise / n, and noise is what varies between
     repeats. Each repeat is cleaned as the benchmark cleans scans, and has the mean 0 in each run.
-    NaN of targets that are not measured.
+    Only rows with two repeats or more count. NaN of targets without any, or not measured.
     """
-    n_repeats, n_rows, n_targets = repeats.values.shape
+    _, n_rows, n_targets = repeats.values.shape
     labels = np.arange(n_rows) // ROWS_OF_A_BLOCK
     n_blocks = int(labels[-1]) + 1
     draws = random.multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), bootstraps)
     weights = np.vstack([np.ones((1, n_blocks)), draws])[:, labels]  # [sample, row]
     runs = np.zeros(n_rows) if responses.runs is None else responses.runs[repeats.rows]
-    freedom = weights.sum(axis=1, keepdims=True) - np.unique(runs).size
     signal, noise = np.empty((2, 1 + bootstraps, n_targets))
     for start in range(0, n_targets, TARGETS_AT_A_TIME):
         block = slice(start, start + TARGETS_AT_A_TIME)
+        values = repeats.values[:, :, block].astype(float)
+        present = ~np.isnan(values)  # in whole runs: zeros stay zeros when drift is taken out
         each = np.stack(
             [
-                _around_means(
-                    responses.without_drift(scan[:, block].astype(float), repeats.rows), runs
-                )
-                for scan in np.where(responses.measured, repeats.values, 0.0)
+                _around_means(responses.without_drift(scan, repeats.rows), runs)
+                for scan in np.where(present, values, 0.0)
             ]
         )
-        mean, within = each.mean(axis=0), each.var(axis=0, ddof=1)
-        noise[:, block] = weights @ within / freedom
-        signal[:, block] = weights @ (mean**2 - within / n_repeats) / freedom
+        n = present.sum(axis=0)
+        twice = n > 1
+        mean = each.sum(axis=0) / np.maximum(n, 1)
+        within = ((each - mean) ** 2 * present).sum(axis=0) / np.maximum(n - 1, 1)
+        power = np.where(twice, mean**2 - within / np.maximum(n, 1), 0.0)
+        n_runs = sum(twice[runs == run].any(axis=0) for run in np.unique(runs))
+        freedom = weights @ twice - n_runs
+        freedom = np.where(freedom > 0, freedom, np.nan)
+        noise[:, block] = weights @ (within * twice) / freedom
+        signal[:, block] = weights @ power / freedom
     signal[:, ~responses.measured] = noise[:, ~responses.measured] = np.nan
     return Powers(signal, noise)
 

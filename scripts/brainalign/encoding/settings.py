@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec.structs import replace
 
 from brainalign.datasets.names import NOT_AVERAGE
-from brainalign.encoding.splits import Contiguous, Grouped, Shuffled, Wehbe
+from brainalign.encoding.splits import Contiguous, Grouped, HeldOut, Shuffled, Wehbe
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key, part, tag_of
 
@@ -98,7 +98,7 @@ class Cka(Settings, tag_field="type", tag="cka", frozen=True):
 
 
 Regression = Ols | Ridge | Rsa | Cka
-Split = Shuffled | Grouped | Contiguous | Wehbe
+Split = Shuffled | Grouped | HeldOut | Contiguous | Wehbe
 
 
 class Disattenuation(Settings, tag_field="method", tag="disattenuation", frozen=True):
@@ -469,6 +469,13 @@ class BrainBenchmark(Scoring, kw_only=True, frozen=True):
             raise InputError(
                 f"ceiling.method: {tag_of(self.ceiling)} is of regressions, not of "
                 f"{tag_of(self.regression)}"
+            )
+        if isinstance(self.split, HeldOut) and isinstance(
+            self.ceiling, Disattenuation | Extrapolation
+        ):
+            raise InputError(
+                f"ceiling.method: {tag_of(self.ceiling)} resamples folds, of which split.scheme "
+                "held-out has one; take repeats where the dataset has them, or split-half"
             )
         if self.mode == "controlled":
             for fault in self._uncontrolled():

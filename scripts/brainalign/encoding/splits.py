@@ -1,11 +1,11 @@
-"""Which rows train and which rows test: shuffled, grouped, contiguous, and Wehbe's scheme."""
+"""Which rows train and which test: shuffled, grouped, held-out, contiguous, Wehbe's scheme."""
 
 import itertools
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -30,16 +30,28 @@ class Split:
 
 
 class Scheme(Settings, tag_field="scheme", frozen=True):
-    """How rows are split into folds."""
+    """How rows are split into folds.
+
+    Attributes
+    ----------
+    holds_out_groups : whether no group of rows both trains and tests.
+    """
+
+    holds_out_groups: ClassVar[bool] = False
 
     inner_folds: Annotated[
         int, key("folds inside the training rows, which choose the layer (layers: nested)", ge=2)
     ] = 5
 
     def split(
-        self, ids: Sequence[Any], groups: Sequence[Any] | np.ndarray | None = None
+        self,
+        ids: Sequence[Any],
+        groups: Sequence[Any] | np.ndarray | None = None,
+        held_out: np.ndarray | None = None,
     ) -> list[Split]:
         """The folds of rows with these ids and groups, one of each per row.
+
+        `held_out` : rows that the dataset holds out, bool [row]; None: it does not say.
 
         Raises
         ------
@@ -71,7 +83,10 @@ class Shuffled(Scheme, tag="shuffled", frozen=True):
     seed: Annotated[int, key("of the draws", ge=0)] = 1
 
     def split(
-        self, ids: Sequence[Any], groups: Sequence[Any] | np.ndarray | None = None
+        self,
+        ids: Sequence[Any],
+        groups: Sequence[Any] | np.ndarray | None = None,
+        held_out: np.ndarray | None = None,
     ) -> list[Split]:
         return shuffled(ids, self.folds, self.train, self.seed)
 
@@ -79,17 +94,46 @@ class Shuffled(Scheme, tag="shuffled", frozen=True):
 class Grouped(Scheme, tag="grouped", frozen=True):
     """Whole groups are held out: topics, stories, runs."""
 
+    holds_out_groups = True
     folds: Annotated[int, key("number of folds; default: one per group", ge=2)] | None = None
     seed: (
         Annotated[int, key("of the draw of groups; default: in their sorted order", ge=0)] | None
     ) = None
 
     def split(
-        self, ids: Sequence[Any], groups: Sequence[Any] | np.ndarray | None = None
+        self,
+        ids: Sequence[Any],
+        groups: Sequence[Any] | np.ndarray | None = None,
+        held_out: np.ndarray | None = None,
     ) -> list[Split]:
         if groups is None:
             raise InputError("split.scheme: grouped, but the rows have no groups")
         return _of_two_rows(grouped(groups, self.folds, self.seed), groups)
+
+    def inner(
+        self, train: np.ndarray, groups: Sequence[Any] | np.ndarray | None, folds: int
+    ) -> list[Split]:
+        labels = np.asarray(groups)[train]
+        return grouped(labels, min(folds, np.unique(labels).size), None)
+
+
+class HeldOut(Scheme, tag="held-out", frozen=True):
+    """One fold: groups that the dataset holds out are tested, all others train."""
+
+    holds_out_groups = True
+
+    def split(
+        self,
+        ids: Sequence[Any],
+        groups: Sequence[Any] | np.ndarray | None = None,
+        held_out: np.ndarray | None = None,
+    ) -> list[Split]:
+        if groups is None or held_out is None:
+            raise InputError(
+                "split.scheme: held-out, but the responses do not say which rows are held out "
+                "(coordinate held_out, docs/architecture.md); grouped holds out each group in turn"
+            )
+        return [of_held_out(groups, held_out)]
 
     def inner(
         self, train: np.ndarray, groups: Sequence[Any] | np.ndarray | None, folds: int
@@ -113,7 +157,10 @@ class Contiguous(Scheme, tag="contiguous", frozen=True):
                 raise InputError(f"{name}: {name} and {name}_seconds are given, expected one")
 
     def split(
-        self, ids: Sequence[Any], groups: Sequence[Any] | np.ndarray | None = None
+        self,
+        ids: Sequence[Any],
+        groups: Sequence[Any] | np.ndarray | None = None,
+        held_out: np.ndarray | None = None,
     ) -> list[Split]:
         return contiguous(len(ids), self.folds, self.gap or 0, self.trim or 0)
 
@@ -136,7 +183,10 @@ class Wehbe(Scheme, tag="wehbe", frozen=True):
     """Four quarters, volumes between training and test left out, as in the published code."""
 
     def split(
-        self, ids: Sequence[Any], groups: Sequence[Any] | np.ndarray | None = None
+        self,
+        ids: Sequence[Any],
+        groups: Sequence[Any] | np.ndarray | None = None,
+        held_out: np.ndarray | None = None,
     ) -> list[Split]:
         return wehbe(len(ids))
 
@@ -207,6 +257,29 @@ def grouped(groups: Sequence[Any] | np.ndarray, folds: int | None, seed: int | N
         names = np.random.RandomState(seed).permutation(names)
     held_out = [np.isin(labels, part) for part in np.array_split(names, folds)]
     return [Split(np.flatnonzero(~test), np.flatnonzero(test)) for test in held_out]
+
+
+def of_held_out(groups: Sequence[Any] | np.ndarray, held_out: np.ndarray) -> Split:
+    """The fold that tests the rows that are held out, bool [row], and trains on the others.
+
+    Raises
+    ------
+    InputError : a group is held out in part; fewer than two rows train or test.
+    """
+    labels = np.asarray(groups).astype(str)
+    parts = np.intersect1d(labels[held_out], labels[~held_out])
+    if parts.size:
+        raise InputError(
+            f"split.scheme: held-out, but the dataset holds out {parts[0]} in part: its rows would "
+            "train and test"
+        )
+    if min(held_out.sum(), (~held_out).sum()) < 2:
+        raise InputError(
+            f"split.scheme: held-out, but the dataset holds out {held_out.sum()} of "
+            f"{held_out.size} rows, expected at least 2 to test and 2 to train; name some but not "
+            "all stories as test stories (source.test)"
+        )
+    return Split(np.flatnonzero(~held_out), np.flatnonzero(held_out))
 
 
 def contiguous(n_rows: int, folds: int, gap: int = 0, trim: int = 0) -> list[Split]:

@@ -30,6 +30,7 @@ MOMENTS: tuple[dict[str, tuple[float, bool]], ...] = (
 # responses.nc ends with a checksum of what is before it. HDF5 reads no further than its own end.
 _MARK = b"\ncrc32 "
 _CHECKSUM_SIZE = len(_MARK) + 8
+TARGETS_AT_A_TIME = 4096  # of repeats that are checked
 REPEATS_TOLERANCE = 1e-4  # of the largest response
 LONGEST_TR = 60.0  # seconds
 BLOCK = 1 << 20  # values of all rows and some targets, which lie together in the file
@@ -201,6 +202,7 @@ def check_responses(
         first = responses["target_id"].values[silent][0]
         raise InputError(f"{where}: {int(silent.sum())} targets hold only NaN, first {first}")
     _check_repeats(responses, where)
+    _check_held_out(responses, where)
 
 
 def missed_rows(
@@ -223,7 +225,10 @@ def missed_rows(
 
 
 def _check_repeats(responses: xr.Dataset, where: str) -> None:
-    """Repeats are whole, two or more, and the responses of their rows are their means."""
+    """Repeats are two or more, whole in each run, and the responses of their rows their means.
+
+    A target may lack a repeat in all rows of a run, in which its subject was scanned fewer times.
+    """
     if "repeats" not in responses:
         return
     repeats = responses["repeats"]
@@ -243,21 +248,44 @@ def _check_repeats(responses: xr.Dataset, where: str) -> None:
             f"{where}: coordinate repeated is missing, or does not hold increasing row numbers of "
             f"the {len(values)} responses"
         )
-    for target, name in enumerate(responses["target_id"].values.tolist()):
-        each, mean = repeats.values[:, :, target], values.values[rows, target]
-        lacking = np.isnan(each).any(axis=0) & ~np.isnan(mean)
-        if lacking.any():
-            row = rows[lacking.argmax()]
+    runs = responses["run"].values.astype(str)[rows] if "run" in responses else np.zeros(rows.size)
+    names = responses["target_id"].values.tolist()
+    for start in range(0, len(names), TARGETS_AT_A_TIME):
+        block = slice(start, start + TARGETS_AT_A_TIME)
+        each, mean = repeats.values[:, :, block], values.values[rows, block]
+        present = ~np.isnan(each)
+        for run in np.unique(runs):
+            own = present[:, runs == run]
+            lacking = (own.any(axis=1, keepdims=True) & ~own).any(axis=0)
+            if lacking.any():
+                target = lacking.any(axis=0).argmax()
+                row = rows[runs == run][lacking[:, target].argmax()]
+                raise InputError(
+                    f"{where}: target {names[start + target]} has fewer repeats in row {row}; "
+                    "repeats of different length have to be cut to the rows that all have"
+                )
+        n = present.sum(axis=0)
+        result = np.where(present, each, 0).sum(axis=0, dtype=np.float64) / np.maximum(n, 1)
+        largest = np.abs(np.where(present, each, 0)).max(axis=(0, 1))
+        apart = np.where(n > 0, np.abs(result - mean), 0.0)
+        wrong = (apart > REPEATS_TOLERANCE * largest).any(axis=0)
+        if wrong.any():
             raise InputError(
-                f"{where}: target {name} has fewer repeats in row {row}; repeats of different "
-                "length have to be cut to the rows that all have"
+                f"{where}: target {names[start + wrong.argmax()]}: its responses are not the means "
+                "of its repeats"
             )
-        known = ~np.isnan(mean)
-        apart = np.abs(each.mean(axis=0) - mean)[known]
-        if (apart > REPEATS_TOLERANCE * np.abs(each[:, known]).max(initial=0)).any():
-            raise InputError(
-                f"{where}: target {name}: its responses are not the means of its repeats"
-            )
+
+
+def _check_held_out(responses: xr.Dataset, where: str) -> None:
+    """Whether a row is held out is 1 or 0, of every row."""
+    if "held_out" not in responses:
+        return
+    held_out, rows = responses["held_out"], responses["responses"].dims[:1]
+    if held_out.dims != rows or not np.isin(held_out.values, (0, 1)).all():
+        raise InputError(
+            f"{where}: held_out is not 1 (held out) or 0 for each {rows[0]}; its dimensions are "
+            f"{held_out.dims}"
+        )
 
 
 def _check_places(responses: xr.Dataset, where: str) -> None:

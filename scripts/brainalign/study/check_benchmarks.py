@@ -7,7 +7,7 @@ from brainalign.datasets.names import reported_as
 from brainalign.datasets.registry import reader
 from brainalign.datasets.surprisal_settings import Surprisal, SurprisalTable
 from brainalign.encoding.settings import BrainBenchmark, Ridge
-from brainalign.encoding.splits import Grouped, Shuffled
+from brainalign.encoding.splits import Shuffled
 from brainalign.errors import InputError
 from brainalign.models.settings import Oasm
 from brainalign.reading.settings import Dataset
@@ -147,10 +147,10 @@ def _reduction_faults(path: str, name: str, entry: BrainBenchmark, models: Model
 
 def _nuisance_faults(path: str, entry: BrainBenchmark, models: Models) -> Iterator[str]:
     beyond = () if entry.unique_variance is None else entry.unique_variance.beyond
-    if isinstance(entry.split, Grouped) and {type(models[b].source) for b in beyond} == {Oasm}:
+    if entry.split.holds_out_groups and {type(models[b].source) for b in beyond} == {Oasm}:
         yield (
             f"{path}.unique_variance.beyond: oasm says nothing of held-out groups (split.scheme "
-            "grouped); name further baselines"
+            f"{tag_of(entry.split)}); name further baselines"
         )
 
 
