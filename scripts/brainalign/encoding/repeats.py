@@ -36,7 +36,7 @@ class Powers(NamedTuple):
         """The share of one repeat's variance that is signal; not clipped."""
         return self.signal / (self.signal + self.noise)
 
-    def highest_r(self, share: float) -> np.ndarray:
+    def highest_r(self, share: float | np.ndarray) -> np.ndarray:
         """cc_max: r of the signal with responses that hold `share` of one repeat's noise variance.
 
         Negative where more noise than variance was measured (Schoppe et al. 2016, with the sign).
