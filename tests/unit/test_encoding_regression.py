@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from brainalign.encoding.arrays import rows_of
 from brainalign.encoding.correlation import pearson
+from brainalign.encoding.inner_folds import Demand
 from brainalign.encoding.operators import (
     Design,
     around_mean,
@@ -149,9 +150,13 @@ def test_selection_by_folds_is_himalayas(p):
     np.testing.assert_allclose(r, pearson(truth.predict(x[split.test]), y[split.test]), atol=1e-8)
 
 
+@pytest.mark.parametrize("alphas", [ALPHAS, (1e-4, 10.0, 1e3)])
 @pytest.mark.parametrize("intercept", [True, False])
-@pytest.mark.parametrize("p", [40, 300])
-def test_losses_of_inner_folds_are_brute_force_with_gaps_and_rows_that_none_tests(p, intercept):
+@pytest.mark.parametrize("p", [40, 81, 300])
+def test_losses_of_inner_folds_are_brute_force_with_gaps_and_rows_that_none_tests(
+    p, intercept, alphas
+):
+    """Also where the smallest penalty alone leaves too few digits for one inverse of all folds."""
     x, y, split = data(n=200, p=p)
     n = split.train.size
     inner = [
@@ -159,20 +164,53 @@ def test_losses_of_inner_folds_are_brute_force_with_gaps_and_rows_that_none_test
         for at in (0, 50, 100)
     ]
     train_x, train_y = x[split.train], y[split.train]
-    ridge = Ridge("folds-per-target", ALPHAS, intercept=intercept)
+    ridge = Ridge("folds-per-target", alphas, intercept=intercept)
     ours = ridge.fit(Design.of_features(x, intercept), split, inner).losses(train_y)
-    for row, alpha in enumerate(ALPHAS[::-1]):
+    for row, alpha in enumerate(alphas[::-1]):
         errors = []
         for part in inner:
             model = SklearnRidge(alpha, fit_intercept=intercept)
             model.fit(train_x[part.train], train_y[part.train])
             wrong = train_y[part.test] - model.predict(train_x[part.test])
             errors.append((wrong**2).mean(axis=0))
-        np.testing.assert_allclose(ours[row], np.mean(errors, axis=0), rtol=1e-7)
+        np.testing.assert_allclose(ours[row], np.mean(errors, axis=0), rtol=1e-6)
 
 
-def test_r2_criterion_scales_each_fold_by_its_variance():
-    x, y, split = data(p=30)
+@pytest.mark.parametrize("criterion", ["squared-error", "r2"])
+@pytest.mark.parametrize("p", [20, 150])
+def test_many_targets_in_single_precision_are_those_in_double(p, criterion):
+    """A triangle replaces the folds' operators; what it is made of stays in double precision."""
+    x, y, split = data(n=100, p=p, t=400)
+    inner = contiguous(split.train.size, 4)
+    design = Design.of_features(x)
+    ridge = Ridge("folds-per-target", ALPHAS, criterion=criterion)
+    exact = ridge.fit(design, split, inner)
+    many = ridge.fit(design, split, inner, Demand(np.float32, 400, inner_r=False))
+    train = y[split.train] - y[split.train].mean(axis=0)
+    quick = many.losses(train.astype(np.float32))
+    assert quick.dtype == np.float32
+    np.testing.assert_allclose(quick, exact.losses(train), rtol=1e-4)
+
+
+@pytest.mark.parametrize("p", [20, 150])
+def test_r_of_inner_folds_is_brute_force(p):
+    x, y, split = data(n=100, p=p)
+    inner = contiguous(split.train.size, 4)
+    train_x, train_y = x[split.train], y[split.train]
+    fit = Ridge("folds-per-target", ALPHAS).fit(Design.of_features(x), split, inner)
+    choice = np.arange(y.shape[1]) % len(ALPHAS)
+    ours = fit.inner_r(train_y - train_y.mean(axis=0), choice)
+    for fold, part in enumerate(inner):
+        for target, index in enumerate(choice):
+            model = SklearnRidge(ALPHAS[::-1][index])
+            model.fit(train_x[part.train], train_y[part.train, target])
+            r = np.corrcoef(model.predict(train_x[part.test]), train_y[part.test, target])[0, 1]
+            assert ours[fold, target] == pytest.approx(r, abs=1e-9)
+
+
+@pytest.mark.parametrize("p", [15, 30])
+def test_r2_criterion_scales_each_fold_by_its_variance(p):
+    x, y, split = data(p=p)
     blocks = np.array_split(np.arange(split.train.size), 4)
     inner = [Split(np.setdiff1d(np.arange(split.train.size), b), b) for b in blocks]
     regression = Ridge("folds-per-target", (1.0,), criterion="r2")

@@ -5,7 +5,7 @@
    arrays with one row per stimulus or volume.
 3. `benchmark`: a benchmark on the rows at hand.
 4. `scoring`, `scorers`: folds and layers on arrays, by regression or by similarity.
-5. `regression`, `operators`, `inner_folds`, `banded`: least squares and ridge.
+5. `regression`, `operators`, `inner_folds`, `unit_folds`, `banded`: least squares and ridge.
 6. `similarity`, `correlation`: RSA, CKA, Pearson's r of many targets.
 7. `alignment`, `finished_layers`, `layer_choice`, `summary`, `chosen`: the table of
    all layers and the chosen one.

@@ -46,6 +46,13 @@ def runs_of(rows: np.ndarray) -> list[slice]:
     return [slice(a, b + 1) for a, b in zip(rows[first].tolist(), rows[last].tolist(), strict=True)]
 
 
+def diagonal(matrix: Array) -> Array:
+    """The diagonal of a square matrix as a view that can be written."""
+    if is_torch_array(matrix):
+        return matrix.diagonal()
+    return np.lib.stride_tricks.as_strided(matrix, (len(matrix),), (sum(matrix.strides),))
+
+
 def solve_factored(factor: Array, right: Array) -> Array:
     """(L L')⁻¹ right for a lower Cholesky factor L; the array standard has no triangular solver."""
     if is_torch_array(factor):
@@ -57,15 +64,15 @@ def solve_factored(factor: Array, right: Array) -> Array:
 
 def inverse_factored(factor: Array) -> Array:
     """(L L')⁻¹ for a lower Cholesky factor L."""
-    if is_torch_array(factor):
+    if is_torch_array(factor) and factor.device.type != "cpu":
         import torch
 
         return torch.cholesky_inverse(factor)
     # Transposed it is in LAPACK's own order, and its other half is zero before and after.
-    upper, _ = scipy.linalg.lapack.dpotri(factor.T, lower=False)
+    upper, _ = scipy.linalg.lapack.dpotri(fetch(factor).T, lower=False)
     inverse = upper + upper.T
     np.fill_diagonal(inverse, upper.diagonal())
-    return inverse
+    return like(factor, inverse)
 
 
 def in_torch(values: Array, multiplications: float) -> Array:

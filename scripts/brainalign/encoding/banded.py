@@ -11,6 +11,7 @@ from brainalign.encoding.benchmark import Benchmark
 from brainalign.encoding.cells import Cell, cells
 from brainalign.encoding.correlation import agreement
 from brainalign.encoding.features import Features
+from brainalign.encoding.inner_folds import Demand
 from brainalign.encoding.operators import Design
 from brainalign.encoding.regression import Ridge
 from brainalign.encoding.responses import TARGETS_AT_A_TIME, Responses
@@ -85,8 +86,9 @@ class Search:
         ridge: Ridge,
     ) -> None:
         """Try further Gram matrices [row, row]; of equal ones the first tried stays."""
+        demand = Demand(responses.placed.dtype, responses.measured.size, inner_r=False)
         for gram in grams:
-            fit = ridge.fit(Design.of_gram(gram, ridge.intercept), rows, inner)
+            fit = ridge.fit(Design.of_gram(gram, ridge.intercept), rows, inner, demand)
             for block in responses.blocks(TARGETS_AT_A_TIME):
                 train, test = responses.fold(split, block)
                 xp = array_namespace(train)

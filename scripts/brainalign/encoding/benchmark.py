@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from brainalign.encoding.arrays import Array
+from brainalign.encoding.inner_folds import Demand
 from brainalign.encoding.operators import Design
 from brainalign.encoding.regression import (
     Fit,
@@ -94,11 +95,16 @@ class Benchmark:
         return self.regression.intercept
 
     def fit(
-        self, design: Design, rows: Split, inner: InnerFolds, gram: Callable[[], Array]
+        self,
+        design: Design,
+        rows: Split,
+        inner: InnerFolds,
+        gram: Callable[[], Array],
+        demand: Demand,
     ) -> tuple[Fit, int | None]:
         """The regression fitted to one fold, as `regression.Ridge.fit_fold`."""
         assert not isinstance(self.regression, Similarity)
-        return self.regression.fit_fold(design, rows, inner, gram)
+        return self.regression.fit_fold(design, rows, inner, gram, demand)
 
 
 def read_benchmark(

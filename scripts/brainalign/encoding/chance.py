@@ -21,6 +21,7 @@ from brainalign.encoding.benchmark import Benchmark
 from brainalign.encoding.cells import Cell, cells
 from brainalign.encoding.correlation import Aggregate, agreement, correlation, pearson
 from brainalign.encoding.features import Features
+from brainalign.encoding.inner_folds import Demand
 from brainalign.encoding.regression import Fit, Ridge, RidgeFit
 from brainalign.encoding.responses import TARGETS_AT_A_TIME, Responses
 from brainalign.encoding.similarity import Similarity
@@ -202,7 +203,10 @@ def _maps(features: Features, cell: Cell, benchmark: Benchmark) -> Callable[[Res
     inner: list[Split] = []
     if isinstance(regression, Ridge) and regression.by_folds:
         inner = benchmark.inner(cell.split.train, regression.inner_folds)
-    fit = regression.fit(design, rows, inner)
+    assert benchmark.chance is not None
+    n_targets = cell.columns.size * (1 + benchmark.chance.permutations)
+    demand = Demand(cell.responses.placed.dtype, n_targets, inner_r=False)
+    fit = regression.fit(design, rows, inner, demand)
     if not (isinstance(regression, Ridge) and regression.shared):
         return lambda responses: fit
     assert isinstance(fit, RidgeFit)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from array_api_compat import array_namespace
 
-from brainalign.encoding.arrays import Array, column_products
+from brainalign.encoding.arrays import Array, column_products, rows_of
 from brainalign.errors import InputError
 
 AGGREGATES = ("median-pooled", "median-within-subject", "mean")
@@ -75,6 +75,15 @@ def spread(values: Array, mean: Array) -> Spread:
         rounding = 4 * float(xp.finfo(values.dtype).eps)
         constant[far] = squares[far] <= rounding**2 * column_products(columns, columns)
     return Spread(squares, far, constant)
+
+
+def shares_of_variance(responses: Array, test: np.ndarray) -> Array:
+    """What turns mean squared errors over rows `test` into 1 - R²; 0 for a constant response."""
+    xp = array_namespace(responses)
+    tested = rows_of(responses, test)
+    found = spread(tested, xp.mean(tested, axis=0))
+    varying = xp.where(found.constant, 1.0, found.squares)
+    return xp.where(found.constant, 0.0, test.size / varying)
 
 
 def _centred(columns: Array) -> Array:

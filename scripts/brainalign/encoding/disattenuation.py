@@ -16,6 +16,7 @@ import numpy as np
 
 from brainalign.encoding.benchmark import Benchmark
 from brainalign.encoding.correlation import pearson
+from brainalign.encoding.inner_folds import Demand
 from brainalign.encoding.operators import Design
 from brainalign.encoding.pools import Space, joint, measured_subjects
 from brainalign.encoding.responses import Responses
@@ -113,7 +114,8 @@ def _predict(
         exact = responses.astype(np.float64)
         return exact @ exact.T
 
-    fit, _ = benchmark.fit(design, rows, partial(_inside, benchmark, numbers), gram)
+    demand = Demand(responses.dtype, responses.shape[1])
+    fit, _ = benchmark.fit(design, rows, partial(_inside, benchmark, numbers), gram, demand)
     return fit.predict(responses)[0].values
 
 

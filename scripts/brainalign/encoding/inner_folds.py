@@ -1,65 +1,83 @@
 """Ridge in one fold, the penalty of each target chosen by folds inside the training rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
 from brainalign.encoding.arrays import Array, column_products, fetch, like, product, rows_of
-from brainalign.encoding.correlation import Prediction, pearson, spread
+from brainalign.encoding.correlation import Prediction, pearson, shares_of_variance
 from brainalign.encoding.operators import (
     Design,
     around_mean,
     eigenbasis,
+    few_units,
     leave_out_errors,
-    ridge_inverses,
+    ridge_inverse,
     shrunken,
+    training_gram,
     triangle,
 )
 from brainalign.encoding.splits import Split
+from brainalign.encoding.unit_folds import UnitFoldsFit, fit_units_by_folds
 
-ROWS_AT_A_TIME = 64  # of a triangle: its zeros are skipped by so many rows
+ROWS_AT_A_TIME = 256  # of a triangle: its zeros are skipped by so many rows
 # Targets per training row from which a triangle saves more operations than it takes to make.
 TRIANGLE_PAYS = 2.5
 
 
-class Panel(NamedTuple):
-    """Some rows of what makes errors out of responses, for every alpha.
+class Demand(NamedTuple):
+    """Products that a fit is for.
 
-    operators : float64 [alpha, row, training row from `start` on]; to the left they are zero.
+    dtype : of the responses; None: float64.
+    n_targets : how many columns of responses there will be in all.
+    inner_r : whether r of the inner folds' predictions is asked for.
+    """
+
+    dtype: Any = None
+    n_targets: int = 0
+    inner_r: bool = True
+
+
+EXACT = Demand()
+
+
+class Panel(NamedTuple):
+    """Some rows of what makes errors out of responses, for one alpha.
+
+    operator : [row, training row from `start` on]; to the left it is zero.
     test : positions of training rows whose variance divides the squares (1 - R²); None: nothing.
         A target that is constant over them has no R² there: it counts for nothing.
     """
 
     start: int
-    operators: Array
+    operator: Array
     test: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class FoldsFit:
-    """Ridge in one fold, up to its responses.
+    """Ridge in one fold, up to its responses. Operators have the dtype of the responses.
 
     alphas : absolute, decreasing.
-    operators, levels : float64 [alpha, test, train], predictions relative to their mean over the
-        test rows, and [alpha, train], that mean.
+    operators, levels : [alpha, test, train], predictions relative to their mean over the test rows,
+        and [alpha, train], that mean.
     inner : folds as positions in the training rows.
-    errors : of each inner fold, float64 [alpha, inner test, train]: truth minus prediction.
-    apart : whether the training rows of each inner fold tell its test rows apart.
-    criterion : what is minimised, `squared-error` or `r2`.
+    panels : of each alpha, of all inner folds: truth minus prediction. Squares sum to the loss.
+    inner_operators : of each inner fold [alpha, inner test, train], predictions relative to their
+        mean; empty if not asked for.
     """
 
     alphas: np.ndarray
     operators: Array
     levels: Array
     inner: tuple[Split, ...]
-    errors: tuple[Array, ...]
-    apart: tuple[bool, ...]
-    criterion: str
+    panels: tuple[list[Panel], ...]
+    inner_operators: tuple[Array, ...]
     intercept: bool
 
     def losses(self, responses: Array) -> Array:
@@ -72,20 +90,14 @@ class FoldsFit:
         centred = responses - xp.mean(responses, axis=0) if self.intercept else responses
         total = xp.zeros((self.alphas.size, responses.shape[1]), dtype=responses.dtype,
                          device=device(responses))  # fmt: skip
-        many = responses.shape[1] > TRIANGLE_PAYS * responses.shape[0]
-        for panel in self._triangles if many and self.criterion != "r2" else self._folds:
-            n_alphas, n_rows, n_columns = panel.operators.shape
-            stacked = xp.reshape(panel.operators, (n_alphas * n_rows, n_columns))
-            operator = like(responses, stacked, responses.dtype)
-            errors = product(operator, centred[panel.start :, :])
-            errors = xp.reshape(errors, (n_alphas, n_rows, -1))
-            squares = xp.stack([column_products(e, e) for e in errors])
-            if panel.test is not None:
-                tested = rows_of(responses, panel.test)
-                own = spread(tested, xp.mean(tested, axis=0))
-                varying = xp.where(own.constant, 1.0, own.squares)
-                squares *= xp.where(own.constant, 0.0, panel.test.size / varying)
-            total = total + squares
+        for index, panels in enumerate(self.panels):
+            for panel in panels:
+                operator = like(responses, panel.operator, responses.dtype)
+                errors = product(operator, centred[panel.start :, :])
+                squares = column_products(errors, errors)
+                if panel.test is not None:
+                    squares = squares * shares_of_variance(responses, panel.test)
+                total[index, :] += squares
         return total
 
     def predict(self, responses: Array) -> tuple[Prediction, Array]:
@@ -108,43 +120,11 @@ class FoldsFit:
 
         With the alpha of index `choice` [target], and otherwise as `agreement` has it.
         """
-        xp = array_namespace(responses)
         scores = []
-        for part, errors, apart in zip(self.inner, self.errors, self.apart, strict=True):
-            rows = xp.eye(responses.shape[0], dtype=errors.dtype, device=device(errors))
-            truth = rows_of(rows, part.test)
-
-            def operator(
-                index: int, truth: Array = truth, errors: Array = errors, apart: bool = apart
-            ) -> Array:
-                return around_mean(truth - errors[index, ...], apart)
-
-            predicted = _by_choice(operator, responses, choice)
+        for part, operators in zip(self.inner, self.inner_operators, strict=True):
+            predicted = _by_choice(operators.__getitem__, responses, choice)
             scores.append(pearson(predicted, rows_of(responses, part.test), epsilon))
-        return xp.stack(scores)
-
-    @cached_property
-    def _scaled(self) -> list[Array]:
-        """`errors` whose squares sum to the mean over inner folds of the mean squared error."""
-        shares = [1.0 / (len(self.inner) * part.test.size) ** 0.5 for part in self.inner]
-        return [fold * share for fold, share in zip(self.errors, shares, strict=True)]
-
-    @cached_property
-    def _folds(self) -> list[Panel]:
-        tests = [part.test if self.criterion == "r2" else None for part in self.inner]
-        return [Panel(0, fold, test) for fold, test in zip(self._scaled, tests, strict=True)]
-
-    @cached_property
-    def _triangles(self) -> list[Panel]:
-        # The squared errors of all folds are a quadratic form of the responses; a triangle takes
-        # half the operations.
-        xp = array_namespace(self.errors[0])
-        joined = xp.concat(self._scaled, axis=1)
-        factors = xp.stack([triangle(joined[k, ...], self.intercept) for k in range(len(joined))])
-        return [
-            Panel(start, factors[:, start : start + ROWS_AT_A_TIME, start:])
-            for start in range(0, factors.shape[1], ROWS_AT_A_TIME)
-        ]
+        return array_namespace(responses).stack(scores)
 
 
 def _by_choice(operator: Callable[[int], Array], responses: Array, choice: Array) -> Array:
@@ -163,11 +143,17 @@ def _by_choice(operator: Callable[[int], Array], responses: Array, choice: Array
 
 
 def fit_by_folds(
-    design: Design, split: Split, inner: Sequence[Split], alphas: np.ndarray, criterion: str
-) -> FoldsFit:
-    """Ridge operators of a fold and of its inner folds.
+    design: Design,
+    split: Split,
+    inner: Sequence[Split],
+    alphas: np.ndarray,
+    criterion: str,
+    demand: Demand = EXACT,
+) -> FoldsFit | UnitFoldsFit:
+    """Ridge of a fold and of its inner folds.
 
-    All inner folds share one inverse per alpha where that has digits enough (`leave_out_errors`).
+    Few units are fitted in the eigenbasis of their covariance. Else predictions are operators on
+    responses, made for one alpha after the other, so that no more than one is held in float64.
 
     Parameters
     ----------
@@ -175,36 +161,97 @@ def fit_by_folds(
     alphas : absolute, decreasing.
     criterion : what is minimised, `squared-error` or `r2`.
     """
-    inverses = ridge_inverses(design, split.train, alphas)
-    if inverses is None:
-        predictions = shrunken(eigenbasis(design, split), alphas)
-        errors = [_errors(design, split.train, part, alphas) for part in inner]
-    else:
-        _, cross = design.gram_form(split.train, split.test)
-        predictions = [cross @ inverse for inverse in inverses]
-        errors = [[leave_out_errors(inverse, part) for inverse in inverses] for part in inner]
-    xp = array_namespace(predictions[0])
-    apart = design.tells_apart(split)
+    if few_units(design, split.train):
+        fit = fit_units_by_folds(design, split, inner, alphas, criterion, demand.dtype)
+        if fit is not None:
+            return fit
     folds = [Split(split.train[part.train], split.train[part.test]) for part in inner]
+    apart, *apart_inside = (design.tells_apart(fold) for fold in (split, *folds))
+    many = demand.n_targets > TRIANGLE_PAYS * split.train.size
+    operators, levels, panels = [], [], []
+    inside: list[list[Array]] = [[] for _ in inner]
+    for operator, errors in _by_alpha(design, split, inner, folds, alphas):
+        xp = array_namespace(operator)
+        operators.append(_cast(around_mean(operator, apart), demand))
+        levels.append(_cast(xp.mean(operator, axis=0), demand))
+        panels.append(_panels(errors, inner, criterion, many, design.intercept, demand))
+        for into, part, fold, tells in zip(inside, inner, errors, apart_inside, strict=True):
+            if demand.inner_r:
+                into.append(_cast(around_mean(_picks(part.test, fold) - fold, tells), demand))
     return FoldsFit(
         alphas,
-        xp.stack([around_mean(operator, apart) for operator in predictions]),
-        xp.stack([xp.mean(operator, axis=0) for operator in predictions]),
+        xp.stack(operators),
+        xp.stack(levels),
         tuple(inner),
-        tuple(xp.stack(list(fold)) for fold in errors),
-        tuple(design.tells_apart(fold) for fold in folds),
-        criterion,
+        tuple(panels),
+        tuple(xp.stack(each) for each in inside if each),
         design.intercept,
     )
 
 
-def _errors(design: Design, train: np.ndarray, part: Split, alphas: np.ndarray) -> list[Array]:
-    """`leave_out_errors` of every alpha from the inner fold's own eigenbasis."""
-    predictions = shrunken(eigenbasis(design, Split(train[part.train], train[part.test])), alphas)
-    xp = array_namespace(predictions[0])
-    rows = xp.eye(train.size, dtype=predictions[0].dtype, device=device(predictions[0]))
-    mean = float(design.intercept) / part.train.size
-    return [
-        rows_of(rows, part.test) - (operator + mean) @ rows_of(rows, part.train)
-        for operator in predictions
-    ]
+def _cast(values: Array, demand: Demand) -> Array:
+    return like(values, values, demand.dtype)
+
+
+def _picks(rows: np.ndarray, operator: Array) -> Array:
+    """What picks rows out of responses, [row, training row], as an operator like the one given."""
+    xp = array_namespace(operator)
+    n_rows = operator.shape[1]
+    return rows_of(xp.eye(n_rows, dtype=operator.dtype, device=device(operator)), rows)
+
+
+def _by_alpha(
+    design: Design,
+    split: Split,
+    inner: Sequence[Split],
+    folds: Sequence[Split],
+    alphas: np.ndarray,
+) -> Iterator[tuple[Array, list[Array]]]:
+    """For each alpha, predictions [test, train] of the fold and errors of each inner fold.
+
+    All inner folds share one inverse where that has digits enough (`leave_out_errors`), and have
+    eigenbases of their own where it has not. `folds` are the inner folds in rows of the design.
+    """
+    gram = training_gram(design, split.train)
+    _, cross = design.gram_form(split.train, split.test)
+    own = cache(lambda: eigenbasis(design, split))
+    each = cache(lambda: [eigenbasis(design, fold) for fold in folds])
+    for alpha in alphas:
+        inverse = ridge_inverse(gram, float(alpha), design.intercept)
+        if inverse is not None:
+            yield cross @ inverse, [leave_out_errors(inverse, part) for part in inner]
+            continue
+        errors = []
+        for basis, part in zip(each(), inner, strict=True):
+            operator = shrunken(basis, alpha) + float(design.intercept) / part.train.size
+            whole = _picks(part.test, gram)
+            errors.append(whole - operator @ _picks(part.train, gram))
+        yield shrunken(own(), alpha), errors
+
+
+def _panels(
+    errors: Sequence[Array],
+    inner: Sequence[Split],
+    criterion: str,
+    many: bool,
+    intercept: bool,
+    demand: Demand,
+) -> list[Panel]:
+    """The panels of one alpha, scaled so that their squares sum to the mean over inner folds."""
+    shares = [1.0 / (len(inner) * part.test.size) ** 0.5 for part in inner]
+    scaled = [fold * share for fold, share in zip(errors, shares, strict=True)]
+    if criterion == "r2" or not many:
+        tests = [part.test if criterion == "r2" else None for part in inner]
+        return [
+            Panel(0, _cast(fold, demand), test) for fold, test in zip(scaled, tests, strict=True)
+        ]
+    # The squared errors of all folds are a quadratic form of the responses; a triangle takes half
+    # the operations.
+    xp = array_namespace(scaled[0])
+    factor = triangle(xp.concat(scaled), intercept)
+    starts = range(0, factor.shape[0], ROWS_AT_A_TIME)
+    # Copies, for a view would keep the zeros.
+    parts = (
+        _cast(xp.asarray(factor[a : a + ROWS_AT_A_TIME, a:], copy=True), demand) for a in starts
+    )
+    return [Panel(start, part) for start, part in zip(starts, parts, strict=True)]

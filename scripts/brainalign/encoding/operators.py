@@ -14,6 +14,7 @@ from array_api_compat import array_namespace, device
 
 from brainalign.encoding.arrays import (
     Array,
+    diagonal,
     in_torch,
     inverse_factored,
     like,
@@ -28,6 +29,8 @@ ROUNDING = 64.0  # rounding errors that a sum may have gathered
 # inverse has few true digits.
 PIVOT_SHARE = 1e-11
 INVERSE_PIVOT_SHARE = 1e-7
+# A penalty above this share of all squares is exact beside eigenvalues of the units' covariance.
+COVARIANCE_SHARE = 1e-9
 # Predictions that vary over the test rows by less than this share of their size are constant.
 CONSTANT_SHARE = 1e-6
 # Training rows whose products with test rows are looked at together.
@@ -250,35 +253,31 @@ def _bordered_inverse(gram: Array, intercept: bool) -> Array | None:
     if factor is None:
         return None
     inverse = like(gram, inverse_factored(factor))
-    if not intercept:
-        return inverse
-    xp = array_namespace(inverse)
-    sums = xp.sum(inverse, axis=0)
-    return inverse - sums * (sums / xp.sum(sums))[:, None]
+    if intercept:
+        xp = array_namespace(inverse)
+        sums = xp.sum(inverse, axis=0)
+        inverse -= sums * (sums / xp.sum(sums))[:, None]
+    return inverse
 
 
-def ridge_inverses(design: Design, train: np.ndarray, alphas: np.ndarray) -> list[Array] | None:
-    """The training rows' Gram matrix with each alpha on its diagonal, bordered and inverted.
-
-    None where units are far fewer than rows or an inverse has few digits: then `shrunken`, from an
-    eigenbasis, is for each fold what these are for all of them.
-    """
-    if design.units is not None and 2 * design.units.shape[1] <= train.size:
-        return None
+def training_gram(design: Design, train: np.ndarray) -> Array:
+    """The training rows' Gram matrix, not centred by them."""
     if design.units is None:
-        gram = rows_of(rows_of(design.gram, train).T, train)
-    else:
-        units = rows_of(design.units, train)
-        gram = units @ units.T
+        return rows_of(rows_of(design.gram, train).T, train)
+    units = rows_of(design.units, train)
+    return units @ units.T
+
+
+def ridge_inverse(gram: Array, alpha: float, intercept: bool) -> Array | None:
+    """A Gram matrix with alpha on its diagonal, bordered and inverted.
+
+    None where it has few digits: then `shrunken`, from an eigenbasis, is for each fold what this is
+    for all of them.
+    """
     xp = array_namespace(gram)
-    unit = xp.eye(train.size, dtype=gram.dtype, device=device(gram))
-    inverses = []
-    for alpha in alphas:
-        inverse = _bordered_inverse(gram + float(alpha) * unit, design.intercept)
-        if inverse is None:
-            return None
-        inverses.append(inverse)
-    return inverses
+    matrix = xp.asarray(gram, copy=True)
+    diagonal(matrix)[:] += alpha
+    return _bordered_inverse(matrix, intercept)
 
 
 def least_squares_operator(design: Design, split: Split) -> Array:
@@ -326,11 +325,25 @@ class Basis:
         return replace(self, values=values, vectors=vectors, cross=cross)
 
 
-def eigenbasis(design: Design, split: Split) -> Basis:
-    """The eigenbasis of a fold, from a thin SVD where units are few and the Gram matrix else."""
-    if design.units is not None and 2 * design.units.shape[1] <= split.train.size:
+def few_units(design: Design, train: np.ndarray) -> bool:
+    """Whether training rows so outnumber the units that these are the better basis."""
+    return design.units is not None and 2 * int(design.units.shape[1]) <= train.size
+
+
+def eigenbasis(design: Design, split: Split, alpha: float = 0.0) -> Basis:
+    """The eigenbasis of a fold, for penalties of `alpha` or more.
+
+    Where units are few it comes from their covariance, or from a thin SVD where the covariance has
+    too few digits for the penalty; else from the Gram matrix.
+    """
+    if few_units(design, split.train):
         units, others = design.covariance_form(split.train, split.test)
         xp = array_namespace(units)
+        covariance = units.T @ units
+        if has_digits(covariance, alpha):
+            values, right = spectrum(covariance)
+            vectors = (units @ right) / xp.sqrt(values)
+            return Basis(values, vectors, others @ right * xp.sqrt(values), False, design.intercept)
         vectors, singular, right = xp.linalg.svd(units, full_matrices=False)
         keep = singular > max(units.shape) * EPSILON * xp.max(singular)
         vectors, singular, right = vectors[:, keep], singular[keep], right[keep, :]
@@ -349,9 +362,23 @@ def eigenbasis(design: Design, split: Split) -> Basis:
     return Basis(values, vectors, cross @ vectors, True, design.intercept)
 
 
-def shrunken(basis: Basis, alphas: np.ndarray) -> list[Array]:
-    """Ridge predictions relative to the training mean as operators [test, train], one per alpha."""
-    return [(basis.cross / (basis.values + float(alpha))) @ basis.vectors.T for alpha in alphas]
+def has_digits(covariance: Array, alpha: float) -> bool:
+    """Whether eigenvalues of a sum of squares are exact enough beside a penalty."""
+    trace = float(array_namespace(covariance).sum(diagonal(covariance)))
+    return trace > 0 and alpha > COVARIANCE_SHARE * trace
+
+
+def spectrum(covariance: Array) -> tuple[Array, Array]:
+    """Eigenvalues [k] and vectors [unit, k] of a covariance, without those that are rounding."""
+    xp = array_namespace(covariance)
+    values, vectors = xp.linalg.eigh(covariance)
+    keep = values > values.shape[0] * EPSILON * xp.max(values)
+    return values[keep], vectors[:, keep]
+
+
+def shrunken(basis: Basis, alpha: float) -> Array:
+    """Ridge predictions relative to the training mean as an operator [test, train]."""
+    return (basis.cross / (basis.values + float(alpha))) @ basis.vectors.T
 
 
 def triangle(matrix: Array, intercept: bool) -> Array:
@@ -362,7 +389,7 @@ def triangle(matrix: Array, intercept: bool) -> Array:
     gram = matrix.T @ matrix
     if intercept:
         gram = gram + _spread(gram) / gram.shape[0]
-    factor = _cholesky(gram, PIVOT_SHARE)
+    factor = _cholesky(in_torch(gram, gram.shape[0] ** 3), PIVOT_SHARE)
     if factor is not None:
-        return factor.T
+        return like(gram, factor.T)
     return array_namespace(matrix).linalg.qr(matrix)[1]

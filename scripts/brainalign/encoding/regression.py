@@ -14,7 +14,7 @@ from array_api_compat import array_namespace, device
 from brainalign.encoding import settings
 from brainalign.encoding.arrays import Array, like, product
 from brainalign.encoding.correlation import Prediction
-from brainalign.encoding.inner_folds import FoldsFit, fit_by_folds
+from brainalign.encoding.inner_folds import EXACT, Demand, FoldsFit, fit_by_folds
 from brainalign.encoding.operators import (
     Basis,
     Design,
@@ -23,6 +23,7 @@ from brainalign.encoding.operators import (
     least_squares_operator,
 )
 from brainalign.encoding.splits import Split
+from brainalign.encoding.unit_folds import UnitFoldsFit
 
 InnerFolds = Callable[[int], Sequence[Split]]
 
@@ -188,12 +189,19 @@ class LeastSquares:
     alphas: ClassVar[tuple[float, ...]] = (np.nan,)  # no penalty
     by_folds: ClassVar[bool] = False
 
-    def fit(self, design: Design, split: Split, inner: Sequence[Split] = ()) -> LinearFit:
+    def fit(
+        self, design: Design, split: Split, inner: Sequence[Split] = (), demand: Demand = EXACT
+    ) -> LinearFit:
         operator = least_squares_operator(design, split)
         return LinearFit.of_operator(operator, design.tells_apart(split))
 
     def fit_fold(
-        self, design: Design, split: Split, inner: InnerFolds, gram: Callable[[], Array]
+        self,
+        design: Design,
+        split: Split,
+        inner: InnerFolds,
+        gram: Callable[[], Array],
+        demand: Demand = EXACT,
     ) -> tuple[LinearFit, None]:
         """The fit; there is no penalty to choose."""
         return self.fit(design, split), None
@@ -228,13 +236,15 @@ class Ridge:
         """Whether folds inside the training rows choose the penalty."""
         return self.selection == "folds-per-target"
 
-    def fit(self, design: Design, split: Split, inner: Sequence[Split] = ()) -> RidgeFit | FoldsFit:
+    def fit(
+        self, design: Design, split: Split, inner: Sequence[Split] = (), demand: Demand = EXACT
+    ) -> RidgeFit | FoldsFit | UnitFoldsFit:
         """Decompose a fold; `inner` are splits of positions in its training rows."""
         unit = design.mean_eigenvalue(split.train) if self.relative else 1.0
         alphas = np.asarray(self.alphas[::-1]) * (unit or 1.0)
         if self.by_folds:
-            return fit_by_folds(design, split, inner, alphas, self.criterion)
-        basis = eigenbasis(design, split)
+            return fit_by_folds(design, split, inner, alphas, self.criterion, demand)
+        basis = eigenbasis(design, split, float(alphas[-1]))
         xp = array_namespace(basis.values)
         level = xp.mean(basis.cross, axis=0)
         # Constant predictions show this, products with directions of all sizes do not.
@@ -243,16 +253,22 @@ class Ridge:
         return RidgeFit(replace(basis, cross=varying), level, alphas, self.selection)
 
     def fit_fold(
-        self, design: Design, split: Split, inner: InnerFolds, gram: Callable[[], Array]
+        self,
+        design: Design,
+        split: Split,
+        inner: InnerFolds,
+        gram: Callable[[], Array],
+        demand: Demand = EXACT,
     ) -> tuple[Fit, int | None]:
         """The fit of a fold, and the index of the alpha of all targets where they share one.
 
         Parameters
         ----------
         inner : gives so many folds inside the training rows, as positions in them.
+        demand : what products the fit is for.
         gram : gives products of training rows' responses, as `RidgeFit.shared_choice` takes them.
         """
-        fit = self.fit(design, split, inner(self.inner_folds) if self.by_folds else ())
+        fit = self.fit(design, split, inner(self.inner_folds) if self.by_folds else (), demand)
         if not self.shared:
             return fit, None
         assert isinstance(fit, RidgeFit)

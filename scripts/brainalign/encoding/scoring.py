@@ -11,12 +11,13 @@ from brainalign.encoding.arrays import fetch, like, product, rows_of, runs_of
 from brainalign.encoding.benchmark import Benchmark
 from brainalign.encoding.correlation import Prediction, agreement
 from brainalign.encoding.features import Features
-from brainalign.encoding.inner_folds import FoldsFit
+from brainalign.encoding.inner_folds import Demand, FoldsFit
 from brainalign.encoding.operators import Design, least_squares_operators, row_weights
 from brainalign.encoding.regression import LeastSquares, LinearFit, Ridge
 from brainalign.encoding.responses import TARGETS_AT_A_TIME, Responses
 from brainalign.encoding.splits import Split
 from brainalign.encoding.summary import Scores
+from brainalign.encoding.unit_folds import UnitFoldsFit
 from brainalign.errors import InputError
 
 
@@ -24,14 +25,19 @@ def score_design(
     design: Design, rows: Split, responses: Responses, benchmark: Benchmark, split: Split
 ) -> Scores:
     """Scores of one fold, [1, target]; `rows` are the fold's rows in `design`."""
+    demand = Demand(responses.placed.dtype, responses.measured.size, benchmark.chooses_once)
     fit, shared = benchmark.fit(
-        design, rows, partial(benchmark.inner, split.train), partial(responses.gram, split)
+        design, rows, partial(benchmark.inner, split.train), partial(responses.gram, split), demand
     )
     scores = _undefined(1, responses, benchmark)
     for block in responses.blocks(TARGETS_AT_A_TIME):
         train, test = responses.fold(split, block)
         prediction, chosen = fit.predict(train)
-        if scores.inner_r is not None and isinstance(fit, FoldsFit) and chosen is not None:
+        if (
+            scores.inner_r is not None
+            and isinstance(fit, FoldsFit | UnitFoldsFit)
+            and chosen is not None
+        ):
             each = fetch(fit.inner_r(train, chosen, benchmark.epsilon))
             scores.inner_r[0, block] = np.ma.masked_invalid(each).mean(axis=0).filled(np.nan)
         baseline = array_namespace(train).mean(train, axis=0) * float(benchmark.intercept)
