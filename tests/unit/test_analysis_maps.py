@@ -4,13 +4,16 @@ import json
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from brainalign.analysis.maps import maps, unplaced
 from brainalign.errors import InputError
+from brainalign.formats.datasets import check_responses
 from nibabel.affines import apply_affine
 
 GRID = (7, 6, 5)
+KINDS = {"kind": "brain", "units": "z", "source": "s", "licence": "CC0", "simulated": 1}
 # Oblique, mirrored, of voxels 2 × 2 × 3 mm.
 AFFINES = {
     "s1": np.array([[-2.0, 0.1, 0, 9], [0.1, 2, 0.2, -4], [0, -0.2, 3, 1], [0, 0, 0, 1]]),
@@ -181,3 +184,35 @@ def test_models_with_other_targets_are_not_compared():
     tuned, _ = scores()
     with pytest.raises(InputError, match="scores of other targets"):
         list(maps(tuned, tuned.isel(target=slice(None, None, -1))))
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda d: d.drop_vars("vertex"), "hemisphere and vertex .* come together; it has hemi"),
+        (
+            lambda d: d.assign_coords(hemisphere=("target", ["both"] * d.sizes["target"])),
+            "hemisphere 'both', expected left or right",
+        ),
+        (lambda d: d.assign_coords(vertex=d["vertex"] + 0.5), "other than numbers of vertices"),
+        (lambda d: d.assign_coords(vertex=d["vertex"] - 700), "other than numbers of vertices"),
+        (lambda d: d.assign_coords(vertex=d["vertex"] + 600), "is not on fsaverage3, which has"),
+        (lambda d: d.drop_attrs().assign_attrs(KINDS), "attribute space .* is missing"),
+    ],
+)
+def test_responses_with_bad_vertices_are_refused(change, fault):
+    dataset = on_surface()
+    values = np.random.default_rng(0).standard_normal((6, dataset.sizes["target"]))
+    responses = xr.Dataset(
+        {"responses": (("stimulus", "target"), values)},
+        coords={
+            **dataset.coords,
+            "region": ("target", ["x"] * dataset.sizes["target"]),
+            "stimulus_id": ("stimulus", list("abcdef")),
+        },
+        attrs=dataset.attrs | KINDS,
+    )
+    stimuli = pd.DataFrame({"stimulus_id": list("abcdef")})
+    check_responses(responses, stimuli, "r.nc")
+    with pytest.raises(InputError, match=fault):
+        check_responses(change(responses), stimuli, "r.nc")
