@@ -1,17 +1,22 @@
 """A prepared dataset: the stimuli table and the responses array, checked against each other."""
 
+from __future__ import annotations
+
 import json
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from brainalign.errors import REMAKE, InputError
 from brainalign.formats.atomic import atomic_path
 from brainalign.formats.tables import read_table, write_table
+
+if TYPE_CHECKING:  # planning goes without it
+    import xarray as xr
 
 STIMULUS_COLUMNS = (
     "stimulus_id", "text", "context_group", "position", "split_group", "onset", "offset",
@@ -72,6 +77,8 @@ def read_stimuli(path: str | Path) -> pd.DataFrame:
 
 def read_responses(path: str | Path, stimuli: pd.DataFrame) -> xr.Dataset:
     """Read the responses that belong to `stimuli`, whole into memory, and check them."""
+    import xarray as xr
+
     if not Path(path).exists():
         raise InputError(f"{path}: no such responses file")
     _check_whole(path)
