@@ -1,6 +1,6 @@
 """Are p of targets right, and what do they cost?
 
-    python benchmarks/chance.py [--sets 200] [--processes 2]
+    python benchmarks/chance.py [--sets 200] [--processes 2] [--parts rates pairs times]
 
 Prints the tables of RESULTS.md, section Chance, and writes them to results/chance.json.
 """
@@ -28,7 +28,7 @@ from brainalign.encoding.responses import Responses, Targets  # noqa: E402
 from brainalign.encoding.scoring import score_layer  # noqa: E402
 from brainalign.encoding.settings import Scoring  # noqa: E402
 from brainalign.settings import read  # noqa: E402
-from chance_nulls import Scan, draw_null  # noqa: E402
+from chance_nulls import Pair, Scan, draw_contrast, draw_null  # noqa: E402
 from measuring import Measured, matrix_rate  # noqa: E402
 from scipy.stats import kstest  # noqa: E402
 
@@ -86,6 +86,42 @@ def rates(pool: ProcessPoolExecutor, sets: int) -> list[dict[str, Any]]:
     return found
 
 
+def p_of_pair(scan: Scan, pair: Pair, chance: dict[str, Any], seed: int) -> tuple[float, float]:
+    """p of a single target's difference, and of the group's."""
+    targets, summary = draw_contrast(scan, pair, chance, seed)
+    return targets["p"][0], summary["group_p"].iloc[-1]
+
+
+def discovered(scan: Scan, pair: Pair, chance: dict[str, Any], seed: int) -> tuple[float, float]:
+    """Whether any target that differs by chance is significant, and the share of all others."""
+    significant = draw_contrast(scan, pair, chance, seed)[0]["q"].to_numpy() <= 0.05
+    false = significant[scan.related :].sum()
+    return false / max(significant.sum(), 1), significant[: scan.related].mean()
+
+
+def pair_rates(pool: ProcessPoolExecutor, sets: int) -> list[dict[str, Any]]:
+    """p of tuned minus vanilla where neither, or both alike, are related to the responses."""
+    found = []
+    for distribution in DISTRIBUTIONS:
+        chance = asked(distribution, "blocks")
+        result: dict[str, Any] = {"distribution": distribution, "sets": sets}
+        for name, scan, pair in (
+            ("unrelated", Scan(subjects=6, shared=0.5), Pair()),
+            ("alike", Scan(subjects=6, shared=0.5, related=1, signal=0.5), Pair(related=True)),
+        ):
+            drawn = list(pool.map(partial(p_of_pair, scan, pair, chance), range(sets)))
+            for what, p in zip(("target", "group"), np.array(drawn).T, strict=True):
+                result[f"{name}_{what}_ks_p"] = kstest(p, "uniform").pvalue
+                result[f"{name}_{what}_below_05"] = (p <= 0.05).mean()
+        half = Scan(targets=100, related=50, signal=2.0)
+        better = Pair(related=True, noise=2.0, gain=4.0)
+        shares = list(pool.map(partial(discovered, half, better, chance), range(sets // 4)))
+        result["false_discoveries"], result["power"] = np.mean(shares, axis=0)
+        found.append(result)
+        print(json.dumps(found[-1], default=float), flush=True)
+    return found
+
+
 def times() -> list[dict[str, Any]]:
     """CPU seconds of 1,000 draws (`refit`: of 20, times 50) beside one fit, of Pereira's size."""
     random = np.random.default_rng(0)
@@ -129,11 +165,18 @@ def _product_seconds(splits: Any, n_alphas: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=int, default=200)
+    parser.add_argument("--parts", nargs="*", default=["rates", "pairs", "times"])
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
-    with ProcessPoolExecutor(options.processes) as pool:
-        result = {"rates": rates(pool, options.sets), "times": times()}
     path = HERE / "results" / "chance.json"
+    result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    with ProcessPoolExecutor(options.processes) as pool:
+        work = {
+            "rates": partial(rates, pool, options.sets),
+            "pairs": partial(pair_rates, pool, options.sets),
+            "times": times,
+        }
+        result |= {part: work[part]() for part in options.parts}
     path.write_text(json.dumps(result, indent=1, default=float) + "\n", encoding="utf-8")
 
 

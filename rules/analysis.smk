@@ -104,6 +104,21 @@ def shown(benchmarks):
     }
 
 
+def about_pair(tuned, benchmark):
+    """What a table says of a tuned model and its vanilla partner on a benchmark."""
+    model, entry = MODELS[tuned], ALIGNMENT[benchmark]
+    return {
+        "tuned": tuned,
+        "vanilla": partner(model),
+        "family": model.family or tuned,
+        "benchmark": benchmark,
+        "dataset": entry.report_as or entry.dataset,
+        "mode": entry.mode,
+        "simulated": is_simulated(tuned, ALL_MODELS)
+        or entry.dataset in SIMULATED_DATASETS,
+    }
+
+
 def has_presentations(name):
     """Whether a model, or a model tuned from it, is read in several presentations."""
     related = [m for m in MODELS.values() if partner(m) == name]
@@ -188,6 +203,7 @@ def tables():
     names += ["correlations"] if SCORE_FILES or BEHAVIOR_FILES else []
     names += ["baselines", "profiles", "mixed_effects"] if SCORE_FILES else []
     names += ["unit_overlap"] if UNIT_FILES else []
+    names += ["target_contrasts"] if TARGET_PAIRS else []
     names += ["text_controls"] if TEXT_CONTROL_FILES else []
     names += ["truth"] if PLANTED and SCORE_FILES else []
     names += ["presentations"] if PRESENTED else []
@@ -491,6 +507,27 @@ rule unit_overlap:
         code=code("unit_overlap"),
     script:
         "../scripts/unit_overlap.py"
+
+
+rule target_contrasts:
+    input:
+        summaries=[
+            result("target_contrasts", f["model"], f["benchmark"] + ".parquet")
+            for f in TARGET_PAIRS
+        ],
+    output:
+        target_contrasts=result("tables", "target_contrasts.csv"),
+    log:
+        log_of("target_contrasts"),
+    benchmark:
+        benchmark_of("target_contrasts")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        about=[about_pair(f["model"], f["benchmark"]) for f in TARGET_PAIRS],
+        code=code("target_contrasts"),
+    script:
+        "../scripts/target_contrasts.py"
 
 
 rule truth:

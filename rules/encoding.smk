@@ -1,7 +1,7 @@
 """Brain alignment: how well each layer predicts the responses, and how well anything could."""
 
-# Benchmarks with a file of every target's scores → the layers that it holds.
-TARGET_LAYERS = {n: b.target_layers for n, b in ALIGNMENT.items() if b.target_layers}
+# Benchmarks with a file of every target's scores → what it holds.
+KEPT_TARGETS = {n: b.kept_targets for n, b in ALIGNMENT.items() if b.kept_targets}
 
 
 def nuisance_of(wildcards):
@@ -127,7 +127,7 @@ rule alignment:
         benchmark_of("alignment", "model", "benchmark")
     wildcard_constraints:
         model=one_of(NARROWED),
-        benchmark=one_of(name for name in ALIGNMENT if name not in TARGET_LAYERS),
+        benchmark=one_of(name for name in ALIGNMENT if name not in KEPT_TARGETS),
     conda:
         "../envs/encoding.yaml"
     resources:
@@ -148,15 +148,15 @@ use rule alignment as alignment_of_targets with:
         targets=result("alignment", "{model}", "{benchmark}.targets.nc"),
     wildcard_constraints:
         model=one_of(NARROWED),
-        benchmark=one_of(TARGET_LAYERS),
+        benchmark=one_of(KEPT_TARGETS),
     params:
-        target_layers=lambda wildcards: TARGET_LAYERS[wildcards.benchmark],
+        targets=lambda wildcards: plain(KEPT_TARGETS[wildcards.benchmark]),
 
 
 def vanilla_scores(wildcards):
     """The scores of targets of a tuned model's vanilla partner, if the study has them."""
     base = partner(ALL_MODELS[wildcards.model])
-    if base not in MODELS or wildcards.benchmark not in scored(base, TARGET_LAYERS):
+    if base not in MODELS or wildcards.benchmark not in scored(base, KEPT_TARGETS):
         return []
     return [result("alignment", base, f"{wildcards.benchmark}.targets.nc")]
 
@@ -173,7 +173,7 @@ rule maps:
         benchmark_of("maps", "model", "benchmark")
     wildcard_constraints:
         model=one_of(MODELS),
-        benchmark=one_of(TARGET_LAYERS),
+        benchmark=one_of(KEPT_TARGETS),
     conda:
         "../envs/data.yaml"
     resources:
@@ -189,5 +189,40 @@ def maps_of_targets():
     return [
         result("maps", model, benchmark)
         for model in MODELS
-        for benchmark in scored(model, TARGET_LAYERS)
+        for benchmark in scored(model, KEPT_TARGETS)
     ]
+
+
+# Tuned models and benchmarks that keep r of every target under every draw of chance.
+TARGET_PAIRS = [
+    {"model": model, "benchmark": benchmark}
+    for model in MODELS
+    if (base := partner(MODELS[model])) in MODELS
+    for benchmark in scored(model, KEPT_TARGETS)
+    if KEPT_TARGETS[benchmark].draws and benchmark in scored(base, KEPT_TARGETS)
+]
+
+
+rule target_contrast:
+    input:
+        scores=result("alignment", "{model}", "{benchmark}.targets.nc"),
+        vanilla=vanilla_scores,
+    output:
+        targets=result("target_contrasts", "{model}", "{benchmark}.targets.parquet"),
+        summary=result("target_contrasts", "{model}", "{benchmark}.parquet"),
+    log:
+        log_of("target_contrast", "model", "benchmark"),
+    benchmark:
+        benchmark_of("target_contrast", "model", "benchmark")
+    wildcard_constraints:
+        model=one_of(MODELS),
+        benchmark=one_of(KEPT_TARGETS),
+    conda:
+        "../envs/encoding.yaml"
+    resources:
+        mem_mb=memory(2500),
+    params:
+        level=lambda wildcards: ALIGNMENT[wildcards.benchmark].chance.level,
+        code=code("target_contrast"),
+    script:
+        "../scripts/target_contrast.py"

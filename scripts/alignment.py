@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from brainalign.devices import choose_device
 from brainalign.encoding.alignment import align
 from brainalign.encoding.finished_layers import FinishedLayers
-from brainalign.encoding.settings import Scoring
+from brainalign.encoding.settings import KeptTargets, Scoring
 from brainalign.encoding.target_scores import TargetFile
 from brainalign.formats.activations import open_activations
 from brainalign.formats.atomic import sha256_of
@@ -42,7 +42,9 @@ with job(snakemake.log[0]) as log:
         },
         finished=finished,
         selectivity=next(map(read_table, snakemake.input.selectivity), None),
-        targets=TargetFile(Path(targets), snakemake.params.target_layers) if targets else None,
+        targets=TargetFile(Path(targets), read(snakemake.params.targets, KeptTargets))
+        if targets
+        else None,
     )
     write_table(scores, output)
     finished.discard()

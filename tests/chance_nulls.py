@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import xarray as xr
+from brainalign.analysis.target_contrasts import compare_targets
 from brainalign.encoding.benchmark import of_rows
 from brainalign.encoding.chance import Null, null_distribution
 from brainalign.encoding.correlation import Aggregate
@@ -40,9 +43,49 @@ class Scan:
     shared: float = 0.0
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Features of a tuned and a vanilla model: what both hold, and noise beside it.
+
+    related : whether both hold the scan's own features; else they hold others.
+    noise : standard deviation of each model's separate noise, beside features of 1.
+    gain : what the tuned model's noise is divided by.
+    """
+
+    related: bool = False
+    noise: float = 1.0
+    gain: float = 1.0
+
+
 def draw_null(scan: Scan, chance: dict[str, Any], seed: int) -> Null:
     """The null distribution of one simulated scan under three folds of runs and a ridge map."""
+    features, responses = _simulated(scan, np.random.default_rng(seed))
+    return _null(scan, features, responses, chance, seed)
+
+
+def draw_contrast(
+    scan: Scan, pair: Pair, chance: dict[str, Any], seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tuned minus vanilla of two simulated models of one scan (`compare_targets`)."""
     random = np.random.default_rng(seed)
+    features, responses = _simulated(scan, random)
+    common = features if pair.related else _autocorrelated(scan, scan.units, random)
+    files = []
+    for noise in (pair.noise / pair.gain, pair.noise):
+        own = common + noise * _autocorrelated(scan, scan.units, random)
+        null = _null(scan, own, responses, chance, seed)
+        coords = {
+            "target_id": ("target", responses.targets.ids),
+            "subject": ("target", responses.targets.subjects),
+            "region": ("target", responses.targets.regions),
+        }
+        drawn = {"r": ("target", null.r[0]), "r_drawn": (("draw", "target"), null.r[1:])}
+        files.append(xr.Dataset(drawn, coords=coords))
+    return compare_targets(files[0], files[1], 0.05)
+
+
+def _simulated(scan: Scan, random: np.random.Generator) -> tuple[np.ndarray, Responses]:
+    """Features, and responses of which the first targets follow them."""
     features = _autocorrelated(scan, scan.units, random)
     common = _autocorrelated(scan, scan.targets, random)
     weights = random.standard_normal((scan.units, scan.targets)) / scan.units**0.5
@@ -54,19 +97,25 @@ def draw_null(scan: Scan, chance: dict[str, Any], seed: int) -> Null:
         for _ in range(scan.subjects)
     ]
     subjects = np.repeat([f"s{k:02d}" for k in range(scan.subjects)], scan.targets)
-    regions = np.full(subjects.size, "x")
-    ids = np.array([f"{k}" for k in range(subjects.size)])
+    ids, regions = np.array([f"{k}" for k in range(subjects.size)]), np.full(subjects.size, "x")
+    return features, Responses(np.hstack(parts), Targets(ids, subjects, regions))
+
+
+def _null(
+    scan: Scan, features: np.ndarray, responses: Responses, chance: dict[str, Any], seed: int
+) -> Null:
     runs = np.repeat(np.arange(scan.runs), scan.rows)
     entry = {
         "regression": RIDGE, "split": {"scheme": "grouped", "folds": 3}, "timing": {},
         "layers": {"depth": 1.0}, "aggregate": "mean", "chance": chance,
     }  # fmt: skip
     benchmark = of_rows(read(entry, Scoring), range(runs.size), runs, runs, seed, tr=2.0)
+    targets = responses.targets
     return null_distribution(
         [Features(features)] * len(benchmark.splits),
-        Responses(np.hstack(parts), Targets(ids, subjects, regions)),
+        responses,
         benchmark,
-        Aggregate("mean", subjects.tolist(), regions.tolist()),
+        Aggregate("mean", targets.subjects.tolist(), targets.regions.tolist()),
     )
 
 

@@ -11,7 +11,7 @@ from brainalign.encoding.chance import Null, check_chance, null_distribution, p_
 from brainalign.encoding.correlation import Aggregate
 from brainalign.encoding.features import Features
 from brainalign.encoding.responses import Responses, Targets
-from brainalign.encoding.settings import Chance
+from brainalign.encoding.settings import Chance, KeptTargets
 from brainalign.encoding.surrogates import stretches, surrogates
 from brainalign.encoding.target_scores import TargetFile
 from brainalign.errors import InputError
@@ -224,9 +224,11 @@ def test_the_groups_p_is_of_students_t_over_subjects():
     draws[0] += 0.4
     means = {(f"s{i}", "x"): draws[:, i] for i in range(5)} | {("all", "x"): draws.mean(axis=1)}
     t = np.array([ttest_1samp(row, 0).statistic for row in draws])
-    null = Null(np.empty(0), np.empty(0), means)
+    null = Null(np.empty(0), np.empty(0), np.empty(0), means)
     assert null.group_p("x") == pytest.approx((t >= t[0]).mean())
-    assert np.isnan(Null(np.empty(0), np.empty(0), {("s", "x"): draws[:, 0]}).group_p("x"))
+    assert np.isnan(
+        Null(np.empty(0), np.empty(0), np.empty(0), {("s", "x"): draws[:, 0]}).group_p("x")
+    )
 
 
 def test_the_table_has_p_of_each_row_and_counts_of_significant_targets(tmp_path):
@@ -240,9 +242,12 @@ def test_the_table_has_p_of_each_row_and_counts_of_significant_targets(tmp_path)
         "layers": {"depth": 1.0}, "split": {"scheme": "grouped", "folds": 6},
         "chance": {"permutations": 199},
     }  # fmt: skip
-    into = TargetFile(tmp_path / "t.nc", "chosen")
+    into = TargetFile(tmp_path / "t.nc", KeptTargets(draws=True))
     table = align(open_activations(path), stimuli, dataset, entry, "cpu", 0, targets=into)
-    found = xr.load_dataset(into.path, engine="h5netcdf").to_dataframe().reset_index()
+    file = xr.load_dataset(into.path, engine="h5netcdf")
+    reached = (file["r_drawn"].values >= file["r"].values).sum(axis=0)
+    np.testing.assert_allclose((1 + reached) / 200, file["p"].values, atol=1 / 200)
+    found = file.drop_dims("draw").to_dataframe().reset_index()
     rows = table[table["chosen"] & (table["fold"] == -1)].set_index(["subject", "region"])
     for (subject, region), row in rows.iterrows():
         own = np.full(len(found), True)

@@ -42,7 +42,7 @@ class Job:
         made = {"alignment": "b.parquet"} | ({"targets": "b.targets.nc"} if targets else {})
         self.output = OutputFiles(fromdict={k: str(folder / "made" / v) for k, v in made.items()})
         settings = {"scoring": plain(scoring(benchmark)), "seed": seed, "nuisance": []}
-        settings |= {"target_layers": targets} if targets else {}
+        settings |= {"targets": {"layers": targets}} if targets else {}
         self.params = Params(fromdict=settings)
         self.log = Log(toclone=[str(folder / "log.txt")])
         self.config = {"device": "cpu"}

@@ -198,8 +198,11 @@ def test_r_of_inner_folds_is_brute_force(p):
     inner = contiguous(split.train.size, 4)
     train_x, train_y = x[split.train], y[split.train]
     fit = Ridge("folds-per-target", ALPHAS).fit(Design.of_features(x), split, inner)
-    choice = np.arange(y.shape[1]) % len(ALPHAS)
-    ours = fit.inner_r(train_y - train_y.mean(axis=0), choice)
+    prediction, choice, ours = fit.predict_inside(train_y - train_y.mean(axis=0))
+    again, same = fit.predict(train_y - train_y.mean(axis=0))
+    np.testing.assert_array_equal(choice, same)
+    np.testing.assert_array_equal(prediction.values, again.values)
+    assert len(set(choice.tolist())) > 1
     for fold, part in enumerate(inner):
         for target, index in enumerate(choice):
             model = SklearnRidge(ALPHAS[::-1][index])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from brainalign.encoding.settings import BrainBenchmark
+from brainalign.encoding.settings import BrainBenchmark, KeptTargets
 from brainalign.encoding.splits import grouped
 from brainalign.encoding.target_scores import TargetFile
 from brainalign.errors import InputError
@@ -48,7 +48,13 @@ def scores_of(world, entry, layers, tmp_path):
     stimuli, dataset, _, path = world
     into = tmp_path / f"{layers}.nc"
     table = align(
-        open_activations(path), stimuli, dataset, entry, "cpu", 0, targets=TargetFile(into, layers)
+        open_activations(path),
+        stimuli,
+        dataset,
+        entry,
+        "cpu",
+        0,
+        targets=TargetFile(into, KeptTargets(layers)),
     )
     assert sorted(p.name for p in tmp_path.glob("*.nc*")) == [into.name]
     return table, xr.load_dataset(into, engine="h5netcdf")
@@ -140,7 +146,7 @@ def test_a_target_that_is_not_measured_has_no_score(world, tmp_path):
 def test_a_failed_alignment_leaves_no_file(world, tmp_path):
     stimuli, dataset, _, path = world
     file = open_activations(path)
-    into = TargetFile(tmp_path / "t.nc", "all")
+    into = TargetFile(tmp_path / "t.nc", KeptTargets("all"))
     with pytest.raises(ZeroDivisionError):
         align(file, stimuli, dataset, LEGACY | FOLDS, "cpu", 0, finished=Failing(), targets=into)
     assert list(tmp_path.glob("*.nc*")) == []
@@ -157,7 +163,8 @@ class Failing:
 )
 def test_targets_in_a_config(value, layers):
     entry = LEGACY | {"dataset": "d", "mode": "legacy", "targets": value}
-    assert read(entry, BrainBenchmark).target_layers == layers
+    kept = read(entry, BrainBenchmark).kept_targets
+    assert (kept and kept.layers) == layers
 
 
 @pytest.mark.parametrize("value", ["yes", {"layers": "best"}, 1])

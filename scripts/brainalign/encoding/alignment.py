@@ -180,8 +180,7 @@ def score_model(
             null = null_distribution(of_folds, responses, benchmark, aggregate)
             put_chance(result, null, aggregate, benchmark.chance.level)
             if targets is not None:
-                targets.put("p", null.p)
-                targets.put("q", null.q)
+                targets.null(null)
     return result[list(COLUMNS)]
 
 

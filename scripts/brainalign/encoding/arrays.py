@@ -102,6 +102,22 @@ def product(left: Array, right: Array, total: Array | None = None) -> Array:
     return total
 
 
+def trapezoid_product(left: Array, right: Array) -> Array:
+    """left @ right, where `left` [row, column] is zero below the diagonal.
+
+    BLAS takes half the operations for the triangle; torch has no such product.
+    """
+    n_rows = left.shape[0]
+    if is_torch_array(left):
+        return left @ right
+    (multiply,) = scipy.linalg.get_blas_funcs(("trmm",), (left, right))
+    # Transposed, rows are columns in BLAS' own order, and the triangle is a lower one.
+    result = multiply(1.0, left[:, :n_rows].T, right[:n_rows, :].T, side=1, lower=1).T
+    if left.shape[1] > n_rows:
+        product(left[:, n_rows:], right[n_rows:, :], result)
+    return result
+
+
 def column_products(left: Array, right: Array) -> Array:
     """Sums over rows of products [column]; numpy's einsum makes no matrix of them first."""
     if is_torch_array(left):

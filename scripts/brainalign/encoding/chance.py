@@ -37,11 +37,13 @@ class Null:
     """r of targets and of their summaries, as measured and under draws of a null distribution.
 
     p, q : of each target, [target], NaN where it has no r.
+    r : of each target, mean over folds, float32 [1 + draw, target]; the measured one first.
     means : subject and region → its aggregate, mean over folds, [1 + draw]; the measured one first.
     """
 
     p: np.ndarray
     q: np.ndarray
+    r: np.ndarray
     means: dict[Key, np.ndarray]
 
     def p_of(self, key: Key) -> float:
@@ -136,7 +138,7 @@ def null_distribution(
     if benchmark.chance.distribution == "test" and n_folds > 1:
         mean, means = _widened(mean), {key: _widened(values) for key, values in means.items()}
     p = p_values(mean)
-    return Null(p, q_values(p, responses.targets.subjects), means)
+    return Null(p, q_values(p, responses.targets.subjects), mean, means)
 
 
 def _widened(r: np.ndarray) -> np.ndarray:

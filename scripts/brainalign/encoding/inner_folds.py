@@ -2,14 +2,22 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from brainalign.encoding.arrays import Array, column_products, fetch, like, product, rows_of
+from brainalign.encoding.arrays import (
+    Array,
+    column_products,
+    fetch,
+    like,
+    product,
+    rows_of,
+    trapezoid_product,
+)
 from brainalign.encoding.correlation import Prediction, pearson, shares_of_variance
 from brainalign.encoding.operators import (
     Design,
@@ -25,7 +33,7 @@ from brainalign.encoding.operators import (
 from brainalign.encoding.splits import Split
 from brainalign.encoding.unit_folds import UnitFoldsFit, fit_units_by_folds
 
-ROWS_AT_A_TIME = 256  # of a triangle: its zeros are skipped by so many rows
+ROWS_AT_A_TIME = 512  # of a triangle: what is left of them is not kept
 # Targets per training row from which a triangle saves more operations than it takes to make.
 TRIANGLE_PAYS = 2.5
 
@@ -47,15 +55,17 @@ EXACT = Demand()
 
 
 class Panel(NamedTuple):
-    """Some rows of what makes errors out of responses, for one alpha.
+    """Some rows of what makes errors out of responses, for every alpha.
 
-    operator : [row, training row from `start` on]; to the left it is zero.
+    operators : [alpha, row, training row from `start` on]; to the left they are zero.
+    triangular : whether they are zero below the diagonal, too.
     test : positions of training rows whose variance divides the squares (1 - R²); None: nothing.
         A target that is constant over them has no R² there: it counts for nothing.
     """
 
     start: int
-    operator: Array
+    operators: Array
+    triangular: bool = False
     test: np.ndarray | None = None
 
 
@@ -67,7 +77,7 @@ class FoldsFit:
     operators, levels : [alpha, test, train], predictions relative to their mean over the test rows,
         and [alpha, train], that mean.
     inner : folds as positions in the training rows.
-    panels : of each alpha, of all inner folds: truth minus prediction. Squares sum to the loss.
+    panels : truth minus prediction of all inner folds. Squares of products sum to the loss.
     inner_operators : of each inner fold [alpha, inner test, train], predictions relative to their
         mean; empty if not asked for.
     """
@@ -76,7 +86,7 @@ class FoldsFit:
     operators: Array
     levels: Array
     inner: tuple[Split, ...]
-    panels: tuple[list[Panel], ...]
+    panels: tuple[Panel, ...]
     inner_operators: tuple[Array, ...]
     intercept: bool
 
@@ -90,10 +100,11 @@ class FoldsFit:
         centred = responses - xp.mean(responses, axis=0) if self.intercept else responses
         total = xp.zeros((self.alphas.size, responses.shape[1]), dtype=responses.dtype,
                          device=device(responses))  # fmt: skip
-        for index, panels in enumerate(self.panels):
-            for panel in panels:
-                operator = like(responses, panel.operator, responses.dtype)
-                errors = product(operator, centred[panel.start :, :])
+        for panel in self.panels:
+            seen = centred[panel.start :, :]
+            for index in range(self.alphas.size):
+                operator = like(responses, panel.operators[index, ...], responses.dtype)
+                errors = (trapezoid_product if panel.triangular else product)(operator, seen)
                 squares = column_products(errors, errors)
                 if panel.test is not None:
                     squares = squares * shares_of_variance(responses, panel.test)
@@ -115,16 +126,20 @@ class FoldsFit:
         predicted = _by_choice(operator, responses, choice)
         return Prediction(predicted[:-1, :], predicted[-1, :]), choice
 
-    def inner_r(self, responses: Array, choice: Array, epsilon: float = 0.0) -> Array:
-        """Pearson's r [inner fold, target] of the inner folds' own predictions of their test rows.
+    def predict_inside(
+        self, responses: Array, epsilon: float = 0.0
+    ) -> tuple[Prediction, Array, Array]:
+        """What `predict` gives, and r [inner fold, target] of the inner folds' own predictions.
 
-        With the alpha of index `choice` [target], and otherwise as `agreement` has it.
+        That is Pearson's, over their test rows, with the alpha that the target chose, and otherwise
+        as `agreement` has it.
         """
+        prediction, choice = self.predict(responses)
         scores = []
         for part, operators in zip(self.inner, self.inner_operators, strict=True):
             predicted = _by_choice(operators.__getitem__, responses, choice)
             scores.append(pearson(predicted, rows_of(responses, part.test), epsilon))
-        return array_namespace(responses).stack(scores)
+        return prediction, choice, array_namespace(responses).stack(scores)
 
 
 def _by_choice(operator: Callable[[int], Array], responses: Array, choice: Array) -> Array:
@@ -168,13 +183,15 @@ def fit_by_folds(
     folds = [Split(split.train[part.train], split.train[part.test]) for part in inner]
     apart, *apart_inside = (design.tells_apart(fold) for fold in (split, *folds))
     many = demand.n_targets > TRIANGLE_PAYS * split.train.size
-    operators, levels, panels = [], [], []
+    triangular = many and criterion == "squared-error"
+    panels = _empty_panels(design, split, inner, alphas, criterion, triangular, demand)
+    operators, levels = [], []
     inside: list[list[Array]] = [[] for _ in inner]
-    for operator, errors in _by_alpha(design, split, inner, folds, alphas):
+    for index, (operator, errors) in enumerate(_by_alpha(design, split, inner, folds, alphas)):
         xp = array_namespace(operator)
         operators.append(_cast(around_mean(operator, apart), demand))
         levels.append(_cast(xp.mean(operator, axis=0), demand))
-        panels.append(_panels(errors, inner, criterion, many, design.intercept, demand))
+        _fill(panels, index, errors, design.intercept)
         for into, part, fold, tells in zip(inside, inner, errors, apart_inside, strict=True):
             if demand.inner_r:
                 into.append(_cast(around_mean(_picks(part.test, fold) - fold, tells), demand))
@@ -183,7 +200,7 @@ def fit_by_folds(
         xp.stack(operators),
         xp.stack(levels),
         tuple(inner),
-        tuple(panels),
+        panels,
         tuple(xp.stack(each) for each in inside if each),
         design.intercept,
     )
@@ -229,29 +246,49 @@ def _by_alpha(
         yield shrunken(own(), alpha), errors
 
 
-def _panels(
-    errors: Sequence[Array],
+def _empty_panels(
+    design: Design,
+    split: Split,
     inner: Sequence[Split],
+    alphas: np.ndarray,
     criterion: str,
-    many: bool,
-    intercept: bool,
+    triangular: bool,
     demand: Demand,
-) -> list[Panel]:
-    """The panels of one alpha, scaled so that their squares sum to the mean over inner folds."""
-    shares = [1.0 / (len(inner) * part.test.size) ** 0.5 for part in inner]
-    scaled = [fold * share for fold, share in zip(errors, shares, strict=True)]
-    if criterion == "r2" or not many:
-        tests = [part.test if criterion == "r2" else None for part in inner]
-        return [
-            Panel(0, _cast(fold, demand), test) for fold, test in zip(scaled, tests, strict=True)
-        ]
-    # The squared errors of all folds are a quadratic form of the responses; a triangle takes half
-    # the operations.
-    xp = array_namespace(scaled[0])
-    factor = triangle(xp.concat(scaled), intercept)
-    starts = range(0, factor.shape[0], ROWS_AT_A_TIME)
-    # Copies, for a view would keep the zeros.
-    parts = (
-        _cast(xp.asarray(factor[a : a + ROWS_AT_A_TIME, a:], copy=True), demand) for a in starts
+) -> tuple[Panel, ...]:
+    """Panels to be filled: of a triangle, which pays with many targets, else one per inner fold.
+
+    The squared errors of all folds are a quadratic form of the responses; a triangle takes half the
+    operations.
+    """
+    n_rows, n_alphas = split.train.size, alphas.size
+    held: Array = design.gram if design.units is None else design.units
+    xp = array_namespace(held)
+    empty = partial(xp.empty, dtype=demand.dtype or held.dtype, device=device(held))
+    if triangular:
+        return tuple(
+            Panel(
+                start, empty((n_alphas, min(ROWS_AT_A_TIME, n_rows - start), n_rows - start)), True
+            )
+            for start in range(0, n_rows, ROWS_AT_A_TIME)
+        )
+    return tuple(
+        Panel(
+            0,
+            empty((n_alphas, part.test.size, n_rows)),
+            test=part.test if criterion == "r2" else None,
+        )
+        for part in inner
     )
-    return [Panel(start, part) for start, part in zip(starts, parts, strict=True)]
+
+
+def _fill(panels: Sequence[Panel], index: int, errors: Sequence[Array], intercept: bool) -> None:
+    """Write down one alpha, scaled so that squares sum to the mean over inner folds of the mean."""
+    scaled = [fold * (1.0 / (len(errors) * fold.shape[0]) ** 0.5) for fold in errors]
+    if not panels[0].triangular:
+        for panel, fold in zip(panels, scaled, strict=True):
+            panel.operators[index, ...] = like(panel.operators, fold, panel.operators.dtype)
+        return
+    factor = triangle(array_namespace(scaled[0]).concat(scaled), intercept)
+    for panel in panels:
+        rows = factor[panel.start : panel.start + panel.operators.shape[1], panel.start :]
+        panel.operators[index, ...] = like(panel.operators, rows, panel.operators.dtype)

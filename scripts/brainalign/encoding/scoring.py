@@ -32,14 +32,12 @@ def score_design(
     scores = _undefined(1, responses, benchmark)
     for block in responses.blocks(TARGETS_AT_A_TIME):
         train, test = responses.fold(split, block)
-        prediction, chosen = fit.predict(train)
-        if (
-            scores.inner_r is not None
-            and isinstance(fit, FoldsFit | UnitFoldsFit)
-            and chosen is not None
-        ):
-            each = fetch(fit.inner_r(train, chosen, benchmark.epsilon))
-            scores.inner_r[0, block] = np.ma.masked_invalid(each).mean(axis=0).filled(np.nan)
+        if scores.inner_r is not None and isinstance(fit, FoldsFit | UnitFoldsFit):
+            prediction, chosen, each = fit.predict_inside(train, benchmark.epsilon)
+            defined = np.ma.masked_invalid(fetch(each))
+            scores.inner_r[0, block] = defined.mean(axis=0).filled(np.nan)
+        else:
+            prediction, chosen = fit.predict(train)
         baseline = array_namespace(train).mean(train, axis=0) * float(benchmark.intercept)
         scores.put(0, block, agreement(prediction, test, baseline, benchmark.epsilon))
         if scores.alpha is not None:

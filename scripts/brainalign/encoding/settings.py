@@ -416,6 +416,13 @@ class KeptTargets(Settings, frozen=True):
     layers: Annotated[
         Literal["chosen", "all"], key("the layer that stands for the model, or every layer")
     ] = "chosen"
+    draws: Annotated[
+        bool,
+        key(
+            "r under every draw of chance, too: by these tuned models are compared with their "
+            "vanilla partners target by target"
+        ),
+    ] = False
 
 
 class BrainBenchmark(Scoring, kw_only=True, frozen=True):
@@ -454,7 +461,7 @@ class BrainBenchmark(Scoring, kw_only=True, frozen=True):
         bool | KeptTargets,
         key(
             "a file with the scores of every target; true: of the chosen layer",
-            allowed="true, false, or {layers: chosen or all}",
+            allowed="true, false, or {layers: chosen or all, draws: true or false}",
         ),
     ] = False
 
@@ -464,6 +471,10 @@ class BrainBenchmark(Scoring, kw_only=True, frozen=True):
             raise InputError(
                 f"targets: {tag_of(self.regression)} scores all targets of a subject at once; "
                 "leave the key out"
+            )
+        if self.kept_targets is not None and self.kept_targets.draws and self.chance is None:
+            raise InputError(
+                "targets.draws: true, but there is no chance to draw from; give chance"
             )
         if isinstance(self.regression, Rsa | Cka) and not isinstance(self.ceiling, NoCeiling):
             raise InputError(
@@ -523,11 +534,11 @@ class BrainBenchmark(Scoring, kw_only=True, frozen=True):
                 )
 
     @property
-    def target_layers(self) -> Literal["chosen", "all"] | None:
-        """The layers of which every target's scores are kept; None: of none."""
+    def kept_targets(self) -> KeptTargets | None:
+        """What is kept of every target; None: nothing."""
         if isinstance(self.targets, KeptTargets):
-            return self.targets.layers
-        return "chosen" if self.targets else None
+            return self.targets
+        return KeptTargets() if self.targets else None
 
     @property
     def scoring(self) -> Scoring:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import h5netcdf
 import numpy as np
@@ -11,8 +11,10 @@ import pandas as pd
 import xarray as xr
 
 from brainalign.encoding.benchmark import Benchmark
+from brainalign.encoding.chance import Null
 from brainalign.encoding.correlation import over_defined
 from brainalign.encoding.responses import Responses
+from brainalign.encoding.settings import KeptTargets
 from brainalign.encoding.summary import Scores
 from brainalign.formats.atomic import atomic_path
 
@@ -24,6 +26,7 @@ MEANING = {
     "alpha": "penalty of ridge, median over folds",
     "p": "p of r so high by chance, one-sided",
     "q": "p adjusted by Benjamini and Hochberg among the targets of the subject",
+    "r_drawn": "r under each draw of chance, mean over folds",
     "preferred_layer": "layer of the highest r inside the training rows, mean over folds; number "
     f"in layer_name, {NO_LAYER}: none",
     "chosen_layer": "layer that stands for the model in a fold; number in layer_name",
@@ -31,10 +34,10 @@ MEANING = {
 
 
 class TargetFile(NamedTuple):
-    """Where the scores of every target go, and whether those of all layers or of the chosen one."""
+    """Where the scores of every target go, and what is kept of them."""
 
     path: Path
-    layers: Literal["chosen", "all"]
+    kept: KeptTargets = KeptTargets()
 
 
 class TargetScores:
@@ -43,20 +46,20 @@ class TargetScores:
     Parameters
     ----------
     alphas : the grid in increasing order; a score's alpha counts from its largest.
-    by_layer : whether those of every layer are written.
+    kept : what is written.
     """
 
-    def __init__(self, file: h5netcdf.File, alphas: Sequence[float], by_layer: bool) -> None:
+    def __init__(self, file: h5netcdf.File, alphas: Sequence[float], kept: KeptTargets) -> None:
         self._file = file
         self._grid = np.asarray(alphas)[::-1]
-        self._by_layer = by_layer
+        self._kept = kept
         n_targets = file.dimensions["target"].size
         self._inner = np.full(n_targets, -np.inf)
         self._preferred = np.full(n_targets, NO_LAYER, dtype=np.int16)
 
     def layer(self, index: int, scores: Scores) -> None:
         """Take the next layer's scores."""
-        if self._by_layer:
+        if self._kept.layers == "all":
             for name, values in self._of_targets(scores).items():
                 self._variable(f"{name}_by_layer", ("layer", "target"))[index] = values
         if scores.inner_r is not None:
@@ -76,6 +79,14 @@ class TargetScores:
         """Write a number of each target."""
         dtype = np.float32 if values.dtype.kind == "f" else values.dtype
         self._variable(name, ("target",), dtype)[:] = values
+
+    def null(self, null: Null) -> None:
+        """Write p and q of each target, and r under every draw if asked for."""
+        self.put("p", null.p)
+        self.put("q", null.q)
+        if self._kept.draws:
+            self._file.dimensions["draw"] = len(null.r) - 1
+            self._variable("r_drawn", ("draw", "target"))[:] = null.r[1:]
 
     def _of_targets(self, scores: Scores) -> dict[str, np.ndarray]:
         """r, R² and (of ridge) alpha of each target, [target], NaN where it has no r."""
@@ -120,4 +131,4 @@ def target_scores(
         skeleton.to_netcdf(temporary, engine="h5netcdf")
         with h5netcdf.File(temporary, "a") as file:
             file.dimensions["fold"] = len(benchmark.splits)
-            yield TargetScores(file, benchmark.alphas, into.layers == "all")
+            yield TargetScores(file, benchmark.alphas, into.kept)

@@ -5,7 +5,7 @@ training rows are those of all rows less those of the rows left out: one project
 folds, and nothing has the size of rows × rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,26 +57,33 @@ class UnitFoldsFit:
 
     def losses(self, responses: Array) -> Array:
         """The loss [alpha, target], on training rows only, as `FoldsFit.losses`."""
-        return self._losses(*self._projected(responses))
+        centred, products = self._projected(responses)
+        return self._losses(centred, self._inside(centred, products))
 
     def predict(self, responses: Array) -> tuple[Prediction, Array]:
         """Predictions of the test rows and the index of each target's alpha."""
         centred, products = self._projected(responses)
-        choice = array_namespace(responses).argmin(self._losses(centred, products), axis=0)
-        return self._predicted(self.whole, centred, products, choice), choice
+        losses = self._losses(centred, self._inside(centred, products))
+        choice = array_namespace(responses).argmin(losses, axis=0)
+        return self._of_whole(centred, products, choice), choice
 
     def predict_with(self, responses: Array, choice: Array) -> tuple[Prediction, Array]:
         """Predictions with the alpha of index `choice` [target]."""
-        return self._predicted(self.whole, *self._projected(responses), choice), choice
+        return self._of_whole(*self._projected(responses), choice), choice
 
-    def inner_r(self, responses: Array, choice: Array, epsilon: float = 0.0) -> Array:
-        """Pearson's r [inner fold, target], as `FoldsFit.inner_r`."""
+    def predict_inside(
+        self, responses: Array, epsilon: float = 0.0
+    ) -> tuple[Prediction, Array, Array]:
+        """As `FoldsFit.predict_inside`."""
+        xp = array_namespace(responses)
         centred, products = self._projected(responses)
+        inside = list(self._inside(centred, products))
+        choice = xp.argmin(self._losses(centred, inside), axis=0)
         scores = []
-        for part, fold in zip(self.inner, self.folds, strict=True):
-            predicted = self._predicted(fold, centred, products, choice).values
+        for part, fold, (weights, _) in zip(self.inner, self.folds, inside, strict=True):
+            predicted = self._predicted(fold, weights, choice).values
             scores.append(pearson(predicted, rows_of(responses, part.test), epsilon))
-        return array_namespace(responses).stack(scores)
+        return self._of_whole(centred, products, choice), choice, xp.stack(scores)
 
     def _projected(self, responses: Array) -> tuple[Array, Array]:
         """Centred responses, and their products with the units over all rows [unit, target]."""
@@ -99,11 +106,14 @@ class UnitFoldsFit:
         products -= like(centred, fold.mean, dtype)[:, None] * total
         return product(vectors.T, products), total / fold.n_rows
 
-    def _losses(self, centred: Array, products: Array) -> Array:
+    def _inside(self, centred: Array, products: Array) -> Iterator[tuple[Array, Array]]:
+        """`_weights` of each inner fold."""
+        return (self._weights(fold, centred, products) for fold in self.folds)
+
+    def _losses(self, centred: Array, inside: Iterable[tuple[Array, Array]]) -> Array:
         xp, dtype = array_namespace(centred), centred.dtype
         total: list[Array] = [0.0] * self.alphas.size
-        for part, fold in zip(self.inner, self.folds, strict=True):
-            weights, mean = self._weights(fold, centred, products)
+        for part, fold, (weights, mean) in zip(self.inner, self.folds, inside, strict=True):
             truth = rows_of(centred, part.test) - mean
             cross = like(centred, fold.cross + fold.level, dtype)
             share: Array = 1.0 / (len(self.inner) * part.test.size)
@@ -115,15 +125,16 @@ class UnitFoldsFit:
                 total[index] = total[index] + column_products(errors, errors) * share
         return xp.stack(total)
 
-    def _predicted(
-        self, fold: UnitFold, centred: Array, products: Array, choice: Array
-    ) -> Prediction:
+    def _of_whole(self, centred: Array, products: Array, choice: Array) -> Prediction:
+        weights, _ = self._weights(self.whole, centred, products)
+        return self._predicted(self.whole, weights, choice)
+
+    def _predicted(self, fold: UnitFold, weights: Array, choice: Array) -> Prediction:
         """Predictions of a fold's test rows, each target with its alpha."""
-        xp, dtype = array_namespace(centred), centred.dtype
-        weights, _ = self._weights(fold, centred, products)
-        alphas = like(centred, self.alphas, dtype)
-        shrunk = weights / (like(centred, fold.values, dtype)[:, None] + xp.take(alphas, choice))
-        cross, level = (like(centred, part, dtype) for part in (fold.cross, fold.level))
+        xp, dtype = array_namespace(weights), weights.dtype
+        alphas = like(weights, self.alphas, dtype)
+        shrunk = weights / (like(weights, fold.values, dtype)[:, None] + xp.take(alphas, choice))
+        cross, level = (like(weights, part, dtype) for part in (fold.cross, fold.level))
         return Prediction(product(cross, shrunk), level @ shrunk)
 
 

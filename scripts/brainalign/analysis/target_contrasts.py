@@ -1,0 +1,204 @@
+"""Tuned minus vanilla, target by target, under the same draws of chance.
+
+Both models of a pair are scored on the same folds, and their surrogate responses are drawn from one
+seed. So the difference of their r has a null distribution: the differences under each draw, in
+which is what the two models, and all subjects, have in common (docs/methods/chance.md).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.stats import false_discovery_control
+
+from brainalign.analysis.units import EVERY
+from brainalign.errors import InputError
+from brainalign.notes import not_computable
+
+TARGET_COLUMNS = ("target_id", "subject", "region", "difference", "p", "q", "p_higher", "p_lower")
+COLUMNS = (
+    "tuned", "vanilla", "family", "benchmark", "dataset", "mode", "subject", "region", "difference",
+    "p", "group_p", "n_targets", "n_higher", "n_lower", "share_higher", "share_lower", "n_shared",
+    "n_higher_in_all", "n_lower_in_all", "n_subjects", "note", "simulated",
+)  # fmt: skip
+# Coordinates of one place in all subjects, in a common space.
+PLACES = (("hemisphere", "vertex"), ("x", "y", "z"))
+NO_PLACE = pd.DataFrame(columns=["region", "q_higher", "q_lower"], dtype=float)
+ALONE = "no place is a target of every subject"
+
+
+def compare_targets(
+    tuned: xr.Dataset, vanilla: xr.Dataset, level: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tuned minus vanilla of a pair's targets, and in each subject and region.
+
+    Parameters
+    ----------
+    tuned, vanilla : scores of targets with `r_drawn` (targets.nc).
+    level : of q, up to which a difference is significant.
+
+    Returns
+    -------
+    TARGET_COLUMNS, a row per target: p two-sided and of each side, q (Benjamini & Hochberg) of the
+    two-sided one among the subject's targets; and the columns of COLUMNS from `subject` to
+    `n_subjects`, a row per subject and region, `all` among both.
+
+    Raises
+    ------
+    InputError : the models have scores of other targets, or other numbers of draws.
+    """
+    if tuned["target_id"].values.tolist() != vanilla["target_id"].values.tolist():
+        raise InputError("the tuned and the vanilla model have scores of other targets")
+    if tuned.sizes["draw"] != vanilla.sizes["draw"]:
+        raise InputError("the tuned and the vanilla model have other numbers of draws of chance")
+    subjects, where = tuned["subject"].values.astype(str), places(tuned)
+    targets, means = [], []
+    for subject in np.unique(subjects).tolist():
+        own = np.flatnonzero(subjects == subject)
+        pair = [scores.isel(target=own) for scores in (tuned, vanilla)]
+        # The measured difference is the first of the draws.
+        r = [np.vstack([scores["r"].values[None], scores["r_drawn"].values]) for scores in pair]
+        found = _of_targets(pair[0], r[0] - r[1])
+        found["place"] = where[own] if where is not None else ""
+        targets.append(found)
+        means.append(_means(found, r[0] - r[1], subject))
+    table = pd.concat(targets, ignore_index=True)
+    shared = _in_all_subjects(table) if where is not None else NO_PLACE
+    rows = _rows(table, pd.concat(means), shared, level)
+    return table[list(TARGET_COLUMNS)], pd.DataFrame(rows)
+
+
+def _of_targets(scores: xr.Dataset, differences: np.ndarray) -> pd.DataFrame:
+    """The rows of one subject's targets; `differences` [1 + draw, target]."""
+    table = pd.DataFrame(
+        {name: scores[name].values.astype(str) for name in ("target_id", "subject", "region")}
+    )
+    table["difference"] = differences[0]
+    table["p"] = p_values(np.abs(differences))
+    table["p_higher"], table["p_lower"] = p_values(differences), p_values(-differences)
+    table["q"] = adjusted(table["p"].to_numpy())
+    return table
+
+
+def p_values(draws: np.ndarray) -> np.ndarray:
+    """The share of draws [1 + draw, ...] that reach the first; NaN where it is NaN."""
+    return np.where(np.isnan(draws[0]), np.nan, (draws >= draws[0]).mean(axis=0))
+
+
+def adjusted(p: np.ndarray) -> np.ndarray:
+    """Benjamini & Hochberg's q [target]; NaN stays."""
+    q = np.full(p.shape, np.nan)
+    tested = ~np.isnan(p)
+    if tested.any():
+        q[tested] = false_discovery_control(p[tested])
+    return q
+
+
+def _means(targets: pd.DataFrame, differences: np.ndarray, subject: str) -> pd.DataFrame:
+    """Means over a subject's targets under each draw: a row per region and `all`, a column each."""
+    defined = ~np.isnan(differences[0])
+    regions = targets["region"].to_numpy()
+    rows = {}
+    for region in (EVERY, *np.unique(regions).tolist()):
+        inside = defined & ((regions == region) | (region == EVERY))
+        rows[subject, region] = (
+            differences[:, inside].mean(axis=1)
+            if inside.any()
+            else np.full(len(differences), np.nan)
+        )
+    return pd.DataFrame(rows).T
+
+
+def places(scores: xr.Dataset) -> np.ndarray | None:
+    """The name [target] of each target's place in all subjects; None where they share no places.
+
+    Vertices and voxels of a common space (attribute `space`), or regions where a subject has one
+    target in each.
+    """
+    for names in PLACES:
+        if "space" in scores.attrs and all(name in scores.coords for name in names):
+            columns = zip(*(scores[name].values.tolist() for name in names), strict=True)
+            return np.array([" ".join(map(str, place)) for place in columns])
+    both = pd.DataFrame({name: scores[name].values.astype(str) for name in ("subject", "region")})
+    return None if both.duplicated().any() else both["region"].to_numpy()
+
+
+def _in_all_subjects(targets: pd.DataFrame) -> pd.DataFrame:
+    """The conjunction over subjects: a row per place that all of them have, q of each side.
+
+    p of a conjunction is the largest of the subjects' (Nichols et al. 2005).
+    """
+    sides, n_subjects = ["p_higher", "p_lower"], targets["subject"].nunique()
+    by_place = targets.dropna(subset=sides).groupby("place")
+    every = by_place["subject"].nunique() == n_subjects
+    if n_subjects < 2 or not every.any():
+        return NO_PLACE
+    p = by_place[sides].max()[every]
+    return pd.DataFrame(
+        {
+            "region": by_place["region"].first()[every],
+            "q_higher": adjusted(p["p_higher"].to_numpy()),
+            "q_lower": adjusted(p["p_lower"].to_numpy()),
+        }
+    )
+
+
+def _rows(
+    targets: pd.DataFrame, means: pd.DataFrame, shared: pd.DataFrame, level: float
+) -> Iterator[dict[str, Any]]:
+    """A row per subject and region, then those of all subjects together."""
+    significant = targets["q"] <= level
+    for subject in (*targets["subject"].unique(), EVERY):
+        of_subject = (targets["subject"] == subject) | (subject == EVERY)
+        for region in (EVERY, *sorted(targets.loc[of_subject, "region"].unique())):
+            inside = of_subject & ((targets["region"] == region) | (region == EVERY))
+            inside &= targets["difference"].notna()
+            n, n_higher, n_lower = (
+                int((inside & also).sum())
+                for also in (
+                    True,
+                    significant & (targets["difference"] > 0),
+                    significant & (targets["difference"] < 0),
+                )
+            )
+            row = {
+                "subject": subject, "region": region, "n_targets": n, "n_higher": n_higher,
+                "n_lower": n_lower, "share_higher": n_higher / n if n else np.nan,
+                "share_lower": n_lower / n if n else np.nan,
+                "n_subjects": targets.loc[inside, "subject"].nunique(),
+            }  # fmt: skip
+            draws = means.xs(region, level=1).dropna().to_numpy()
+            if subject != EVERY:
+                draws = means.loc[[(subject, region)]].to_numpy()
+            yield row | _over_draws(draws) | _conjunction(shared, subject, region, level)
+
+
+def _over_draws(means: np.ndarray) -> dict[str, float]:
+    """The mean over subjects of differences [subject, 1 + draw], its p, and that of Student's t.
+
+    t over subjects has its null distribution under the draws, which all subjects share.
+    """
+    if not len(means):
+        return {}
+    mean = means.mean(axis=0)
+    found = {"difference": float(mean[0]), "p": float(p_values(np.abs(mean)))}
+    if len(means) > 1:
+        spread = means.std(axis=0, ddof=1)
+        found["group_p"] = float(p_values(np.abs(mean / np.where(spread > 0, spread, np.inf))))
+    return found
+
+
+def _conjunction(shared: pd.DataFrame, subject: str, region: str, level: float) -> dict[str, Any]:
+    """How many places differ in every subject, of the rows of all subjects."""
+    if subject != EVERY:
+        return {}
+    if shared.empty:
+        return {"note": not_computable(ALONE)}
+    inside = shared if region == EVERY else shared[shared["region"] == region]
+    return {
+        "n_shared": len(inside),
+        "n_higher_in_all": int((inside["q_higher"] <= level).sum()),
+        "n_lower_in_all": int((inside["q_lower"] <= level).sum()),
+    }

@@ -1,0 +1,25 @@
+"""Compare a tuned model with its vanilla partner target by target."""
+
+from typing import TYPE_CHECKING
+
+import xarray as xr
+from brainalign.analysis.target_contrasts import compare_targets
+from brainalign.formats.tables import write_table
+from brainalign.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]) as log:
+    with (
+        xr.open_dataset(snakemake.input.scores, engine="h5netcdf") as tuned,
+        xr.open_dataset(snakemake.input.vanilla, engine="h5netcdf") as vanilla,
+    ):
+        targets, summary = compare_targets(tuned, vanilla, snakemake.params.level)
+    write_table(targets, snakemake.output.targets)
+    write_table(summary, snakemake.output.summary)
+    overall = summary[(summary["subject"] == "all") & (summary["region"] == "all")].iloc[0]
+    log.info(
+        "tuned minus vanilla: %.4f over all targets; %d are higher, %d lower",
+        overall["difference"], overall["n_higher"], overall["n_lower"],
+    )  # fmt: skip
