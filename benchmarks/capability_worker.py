@@ -104,7 +104,7 @@ def write_real(mirror: Path | None) -> dict[str, Any]:
     """SmolLM2-135M-Instruct, and questions of the first files of MMLU and BBH."""
     import yaml
     from brainalign.datasets import bbh, blimp, mmlu
-    from brainalign.datasets.question_settings import Bbh, Mmlu
+    from brainalign.datasets.question_settings import Bbh, Blimp, Mmlu
     from brainalign.datasets.raw import locate
     from brainalign.models.settings import Fetched
     from brainalign.models.sources import resolve
@@ -128,8 +128,8 @@ def write_real(mirror: Path | None) -> dict[str, Any]:
                 parts = {"dev": test[:3], "test": test[3:]}
             for split, part in parts.items():
                 part.to_json(folder / f"{name}_{split}.jsonl", orient="records", lines=True)
-    place = {"type": "blimp", "paradigms": REAL_PARADIGMS, "per_subject": REAL_PAIRS}
-    table = blimp.read(locate(blimp.raw_files(place), mirror, downloads), place, seed=1)
+    pairs = Blimp(paradigms=REAL_PARADIGMS, per_subject=REAL_PAIRS)
+    table = blimp.read(locate(blimp.raw_files(pairs), mirror, downloads), pairs, seed=1)
     folder = ASSETS / "real" / "blimp"
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in table.groupby("subject"):

@@ -24,6 +24,8 @@ import yaml
 REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
+from brainalign.models.settings import Hub  # noqa: E402
+from brainalign.study.models import StudyModel  # noqa: E402
 from brainalign.study.resources import memory_mb, training_memory_mb  # noqa: E402
 
 SHAPES = {"3m": (4, 256, 4), "85m": (12, 768, 12), "201m": (16, 1024, 16)}  # layers, width, heads
@@ -149,7 +151,8 @@ def given(rule: str, model: str) -> int:
     if size not in SHAPES:
         return 2000
     layers, width, _ = SHAPES[size]
-    models = {model: {"source": {"type": "hub"}, "parameters": 12 * layers * width**2}}
+    source = Hub(id="a/b", revision="main")
+    models = {model: StudyModel(source=source, parameters=12 * layers * width**2)}
     return (training_memory_mb if rule == "instruction_tune" else memory_mb)(model, models)
 
 

@@ -11,6 +11,14 @@ REGION_FILES = {
     if entry.dataset in REAL_DATASETS
     and (files := [f for f in SCORE_FILES if f["benchmark"] == benchmark])
 }
+# What is drawn of the maps of scores: (model, benchmark), where targets may have a place in a brain.
+MAPPED = [
+    (model, benchmark)
+    for benchmark in TARGET_LAYERS
+    for model in MODELS
+    if DATASETS[ALIGNMENT[benchmark].dataset].source.placed is not False
+    and benchmark in scored(model, TARGET_LAYERS)
+]
 # Section of the report → its figures, in order.
 SECTIONS = {
     "Instruction tuning": ["improvement", "mixed_effects", "trajectory", "training"],
@@ -22,6 +30,7 @@ SECTIONS = {
         "baselines",
         "text_controls",
         "regions",
+        "maps",
     ],
     "What goes with alignment": ["correlates", "losses"],
     "Reading times": [
@@ -90,6 +99,7 @@ def figure_names():
     names += ["training"] if TUNED_HERE else []
     names += [name for name in OF_ONE_TABLE if table_inputs(name)]
     names += ["regions"] if REGION_FILES else []
+    names += ["maps"] if MAPPED else []
     names += ["dataset"] if DATASETS else []
     return [name for name in SECTION_OF if name in names]
 
@@ -100,6 +110,11 @@ def parts_of(name):
     """
     if name == "regions":
         return [(f"regions/{b}", "", {"benchmark": b}) for b in REGION_FILES]
+    if name == "maps":
+        return [
+            (f"maps/{m}/{b}", f"{m}, {b}", {"model": m, "benchmark": b})
+            for m, b in MAPPED
+        ]
     if name == "dataset":
         return [(f"datasets/{d}", "", {"dataset": d}) for d in DATASETS]
     if name not in PAGED or len(PAGES) == 1:
@@ -311,6 +326,39 @@ rule plot_regions:
         code=code("plot_regions"),
     script:
         "../scripts/plot_regions.py"
+
+
+rule plot_maps:
+    input:
+        maps=rules.maps.output.maps,
+    output:
+        **drawn(
+            "maps/{model}/{benchmark}",
+            "maps",
+            model="{model}",
+            benchmark="{benchmark}",
+        ),
+    log:
+        log_of("plot_maps", "model", "benchmark"),
+    benchmark:
+        benchmark_of("plot_maps", "model", "benchmark")
+    wildcard_constraints:
+        model=one_of(model for model, _ in MAPPED),
+        benchmark=one_of(benchmark for _, benchmark in MAPPED),
+    conda:
+        "../envs/figures.yaml"
+    resources:
+        mem_mb=memory(2500),
+    params:
+        label=lambda wildcards: model_records()[wildcards.model]["label"],
+        level=lambda wildcards: getattr(
+            ALIGNMENT[wildcards.benchmark].chance, "level", None
+        ),
+        simulated=lambda wildcards: is_simulated(wildcards.model, ALL_MODELS)
+        or ALIGNMENT[wildcards.benchmark].dataset in SIMULATED_DATASETS,
+        code=code("plot_maps"),
+    script:
+        "../scripts/plot_maps.py"
 
 
 rule plot_improvement:

@@ -12,6 +12,7 @@ from brainalign.capability.generation import published_examples, question_set
 from brainalign.capability.multiple_choice import question_set as choice_set
 from brainalign.capability.tasks import check_questions
 from brainalign.datasets import bbh, blimp, mmlu
+from brainalign.datasets.question_settings import Bbh, Blimp, Mmlu
 from brainalign.datasets.raw import locate
 from brainalign.models.loading import load
 from worlds import capability_world as world
@@ -26,13 +27,13 @@ LEGACY = {
 
 @pytest.fixture(scope="module")
 def mmlu_questions(mirror: Path) -> pd.DataFrame:
-    source = {"type": "mmlu"}
+    source = Mmlu()
     return mmlu.read(locate(mmlu.raw_files(source), mirror, mirror), source, seed=0)
 
 
 @pytest.fixture(scope="module")
 def bbh_questions(mirror: Path) -> pd.DataFrame:
-    source = {"type": "bbh"}
+    source = Bbh()
     return bbh.read(locate(bbh.raw_files(source), mirror, mirror), source, seed=0)
 
 
@@ -169,7 +170,7 @@ def test_a_real_model_scores_real_questions_as_one_pass_each_does(
 
 @pytest.fixture(scope="module")
 def blimp_pairs(mirror: Path) -> pd.DataFrame:
-    source = {"type": "blimp"}
+    source = Blimp()
     return blimp.read(locate(blimp.raw_files(source), mirror, mirror), source, seed=0)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from brainalign.datasets import alice
 from brainalign.datasets.raw import locate
+from brainalign.datasets.settings import Alice
 from brainalign.encoding.layers import words_to_volumes
 from brainalign.encoding.settings import Timing
 from brainalign.formats.activations import open_activations, write_activations
@@ -24,7 +25,7 @@ CONTROLLED = {
 
 @pytest.fixture(scope="module")
 def dataset(mirror, tmp_path_factory):
-    source = {"type": "alice", "radius": "10mm"}
+    source = Alice(radius="10mm")
     records = locate(alice.raw_files(source), mirror, tmp_path_factory.mktemp("downloads"))
     prepared = alice.read(records, source)
     return prepared.stimuli, prepared.responses

@@ -6,6 +6,8 @@ from brainalign.analysis.reading_loss import reading_loss
 from brainalign.analysis.records import model_table
 from brainalign.datasets import kuribayashi2024, natural_stories
 from brainalign.datasets.raw import locate
+from brainalign.datasets.settings import NaturalStories
+from brainalign.datasets.surprisal_settings import Kuribayashi2024
 from worlds.entries import fit_reading_times
 
 pytestmark = pytest.mark.real
@@ -26,9 +28,9 @@ def tables(mirror, tmp_path_factory):
     if not (mirror / kuribayashi2024.FOLDER).exists():
         pytest.skip(f"no real data: {mirror} has no {kuribayashi2024.FOLDER}")
     downloads = tmp_path_factory.mktemp("downloads")
-    source = {"type": "natural-stories", "readers": "mean"}
-    files = locate(natural_stories.raw_files(source), mirror, downloads)
-    corpus = natural_stories.read(files, source)
+    stories = NaturalStories(readers="mean")
+    files = locate(natural_stories.raw_files(stories), mirror, downloads)
+    corpus = natural_stories.read(files, stories)
     models, results = {}, []
     for model in kuribayashi2024.models():
         if model in NO_PAIR:
@@ -36,7 +38,7 @@ def tables(mirror, tmp_path_factory):
         base = PAIRS.get(model)
         role = "tuned" if base else "vanilla"
         models[model] = {"base": base, "family": family(model), "role": role, "simulated": False}
-        source = {"type": "surprisal", "release": "kuribayashi2024", "model": model}
+        source = Kuribayashi2024(model=model)
         files = locate(kuribayashi2024.raw_files(source), mirror, downloads)
         bits = kuribayashi2024.read(files, source, corpus.stimuli).table(corpus.stimuli)
         fit = fit_reading_times(bits, corpus.stimuli, corpus.responses, "controlled")

@@ -36,7 +36,7 @@ def test_every_table_has_a_caption():
 @pytest.mark.parametrize("path", CAPTIONS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_caption_is_well_formed(path):
     snakemake = SimpleNamespace(
-        wildcards=SimpleNamespace(benchmark="passages-legacy", dataset="passages"),
+        wildcards=SimpleNamespace(benchmark="passages-legacy", dataset="passages", model="sim-gpt"),
     )
     text = Template(path.read_text(encoding="utf-8"), undefined=StrictUndefined).render(
         snakemake=snakemake, files=[]

@@ -591,6 +591,7 @@ def test_gains_and_losses_of_reading_measures_differ_in_colour_and_0_is_white():
     known = tables.study()["behaviors"]
     rows = known[(known["mode"] == "controlled") & (known["measure"] == "delta_loglik_per_word")]
     rows = rows.head(3).assign(value=[0.02, 0.0, -0.02], low=[0.01, -0.01, -0.03])
+    rows = rows.assign(high=[0.03, 0.01, -0.01])
     figure = reading_measures(rows)
     figure.draw_without_rendering()
     axes = next(axes for axes in figure.axes if axes.collections)
@@ -601,6 +602,18 @@ def test_gains_and_losses_of_reading_measures_differ_in_colour_and_0_is_white():
     gain, nothing, loss = (shown[text] for text in ("20.0", "0.0", "−20.0"))
     assert gain[2] > gain[0] and loss[0] > loss[2] and min(nothing[:3]) > 0.95
     assert axes.get_position().width < 0.35  # one dataset is one narrow column
+
+
+def test_a_loss_whose_interval_contains_0_is_pale():
+    known = tables.study()["behaviors"]
+    rows = known[(known["mode"] == "controlled") & (known["measure"] == "delta_loglik_per_word")]
+    rows = rows.head(3).assign(value=[0.02, -0.02, -0.02], low=[0.01, -0.03, -0.03])
+    figure = reading_measures(rows.assign(high=[0.03, -0.01, 0.01]))
+    figure.draw_without_rendering()
+    axes = next(axes for axes in figure.axes if axes.collections)
+    _, loss, uncertain = axes.collections[0].get_facecolors()[:3]
+    assert loss[0] > loss[2] + 0.2 and min(uncertain[:3]) > 0.7
+    assert "pale: interval contains 0" in texts(figure)
 
 
 def test_a_pair_without_a_test_is_told_why_and_for_whom_its_interval_speaks():

@@ -4,10 +4,13 @@ import re
 import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import figure_tables as tables
 import pytest
+from brain_maps import sphere
 from brainalign.analysis.headline import headline
+from brainalign.analysis.maps import write_maps
 from brainalign.analysis.study_tables import Tables
 from brainalign.figures import style
 from brainalign.formats.datasets import write_dataset
@@ -82,6 +85,9 @@ def files(tmp_path_factory):
         paths[name.split(".")[0]] = str(folder / name)
     write_dataset(stimuli, responses, paths["stimuli"], paths["responses"])
     write_json(card, paths["card"])
+    paths["maps"] = str(folder / "maps")
+    Path(paths["maps"]).mkdir()
+    write_maps(sphere(), None, Path(paths["maps"]))
     return paths
 
 
@@ -109,6 +115,7 @@ def job(script, files, folder, **params):
         "regions": ["alignment", "ceilings"],
         "training": ["logs"],
         "dataset": ["stimuli", "responses", "card"],
+        "maps": ["maps"],
     }[name]
     wildcards = {}
     if name == "regions":
@@ -117,6 +124,9 @@ def job(script, files, folder, **params):
         params |= {"models": records, "mode": "controlled"}
     if name == "dataset":
         wildcards = {"dataset": "my-own"}
+    if name == "maps":
+        wildcards = {"model": "sim-gpt", "benchmark": "stories-controlled"}
+        params |= {"label": "sim-gpt", "level": None, "simulated": True}
     if name == "trajectory":
         params |= {"scored_on": {"arms": ["passages-legacy", "passages-controlled"]}}
     if name == "training":

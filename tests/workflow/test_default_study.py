@@ -152,11 +152,11 @@ def test_surprisal_predicts_reading_times(default_study: Study) -> None:
 
 def test_trajectories_are_made_of_what_the_experiment_is_scored_on(default_study: Study) -> None:
     rows = table(default_study, "trajectory")
-    assert set(rows.loc[rows["samples"] == 0, "quantity"]) == {"sim-story", "average", *TASKS}
+    assert set(rows.loc[rows["position"] == 0, "quantity"]) == {"sim-story", "average", *TASKS}
     (experiment,) = default_study.config["tuning"].values()
     for arm in experiment["arms"]:
         own = rows[(rows["arm"] == arm) & (rows["kind"] == "brain")]
-        assert set(own["samples"]) == {0, *experiment["checkpoints"]}
+        assert set(own["position"]) == {0, *experiment["checkpoints"]}
     assert rows["value"].notna().all()
 
 

@@ -1,32 +1,76 @@
-"""Maps: scores of targets as images of each subject's brain."""
+"""Maps: scores of targets as images of each subject's brain, volumes or surfaces."""
 
 import json
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
 import xarray as xr
+from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 
 from brainalign.errors import InputError
+from brainalign.formats.datasets import HEMISPHERES, PLACES, SURFACES
+from brainalign.formats.tables import write_json
 
-PLACES = ("x", "y", "z")
+ON_SURFACE = ("hemisphere", "vertex")
 OFF_CENTRE = 0.01  # voxels that a place may lie from the centre of its voxel
+STRUCTURES = {"left": "CortexLeft", "right": "CortexRight"}  # as Connectome Workbench names them
 
 
 class Map(NamedTuple):
-    """An image of one subject, and the quantity that it shows."""
+    """An image of one subject, the quantity that it shows, and the file name's ending.
+
+    hemisphere : of a surface `left` or `right`, of a volume ''.
+    """
 
     subject: str
     quantity: str
-    image: nib.Nifti1Image
+    hemisphere: str
+    image: nib.Nifti1Image | GiftiImage
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        part = f"_hemi-{self.hemisphere[0].upper()}.func.gii" if self.hemisphere else ".nii.gz"
+        return f"{self.subject}_{self.quantity}{part}"
+
+
+def write_maps(scores: xr.Dataset, vanilla: xr.Dataset | None, folder: Path) -> dict[str, Any]:
+    """Write all maps into a folder, and `maps.json`, which is returned.
+
+    It lists `maps` (`file`, `subject`, `quantity`, `hemisphere`) or says why there are `none`, and
+    has `layers` (number → name) and the `space` that subjects share ('' where each has its own).
+
+    Raises
+    ------
+    InputError : as `maps`.
+    """
+    none = unplaced(scores)
+    written = []
+    for made in maps(scores, vanilla) if not none else ():
+        nib.save(made.image, folder / made.file)
+        about = {name: getattr(made, name) for name in ("subject", "quantity", "hemisphere")}
+        written.append({"file": made.file, **about})
+    layers = dict(enumerate(scores["layer_name"].values.tolist()))
+    space = scores.attrs.get("space", "")
+    record = {"maps": written, "none": none, "layers": layers, "space": space}
+    write_json(record, folder / "maps.json")
+    return record
 
 
 def unplaced(scores: xr.Dataset) -> str:
-    """Why targets cannot be drawn as voxels; '' where they can."""
+    """Why targets can be drawn neither as voxels nor as vertices; '' where they can."""
+    if all(name in scores.coords for name in ON_SURFACE):
+        space = scores.attrs.get("space")
+        if space in SURFACES:
+            return ""
+        known = ", ".join(SURFACES)
+        return f"targets are vertices of surface {space}, whose size is not known (known: {known})"
     absent = [name for name in PLACES if name not in scores.coords]
     if absent:
-        return f"targets have no coordinates {', '.join(absent)}: they are regions, or on a surface"
+        return f"targets have no coordinates {', '.join(absent)}: they are regions, or of no place"
     missing = [name for name in ("affine", "grid") if name not in scores.attrs]
     if missing:
         return f"targets have coordinates, but the dataset has no {' and no '.join(missing)}"
@@ -34,9 +78,9 @@ def unplaced(scores: xr.Dataset) -> str:
 
 
 def maps(scores: xr.Dataset, vanilla: xr.Dataset | None = None) -> Iterator[Map]:
-    """r, the preferred layer (if folds choose it), and r of a tuned model minus that of its base.
+    """r, q, the preferred layer (as far as there are), and r of a tuned model minus its base's.
 
-    Voxels that are no target, or have no score, are NaN (of layers: -1).
+    Voxels and vertices that are no target, or have no score, are NaN (of layers: -1).
 
     Parameters
     ----------
@@ -45,27 +89,61 @@ def maps(scores: xr.Dataset, vanilla: xr.Dataset | None = None) -> Iterator[Map]
 
     Raises
     ------
-    InputError : targets of both differ; a target lies outside its grid or between voxels.
+    InputError : targets of both differ; a target lies outside its grid or surface, between voxels,
+        or where another one lies.
     """
-    quantities = {"r": scores["r"].values}
-    if "preferred_layer" in scores:
-        quantities["preferred_layer"] = scores["preferred_layer"].values
+    names = ("r", "q", "preferred_layer")
+    quantities = {name: scores[name].values for name in names if name in scores}
     if vanilla is not None:
         if scores["target_id"].values.tolist() != vanilla["target_id"].values.tolist():
             raise InputError("maps: the tuned and the vanilla model have scores of other targets")
         quantities["tuned_minus_vanilla"] = scores["r"].values - vanilla["r"].values
-    affines, grids = (json.loads(scores.attrs[name]) for name in ("affine", "grid"))
-    places = np.stack([scores[name].values for name in PLACES], axis=1)
+    draw = _surfaces if all(name in scores.coords for name in ON_SURFACE) else _volumes
     subjects = scores["subject"].values.astype(str)
     for subject in np.unique(subjects).tolist():
         own = subjects == subject
-        affine, shape = np.array(affines[subject], float), tuple(grids[subject])
-        voxels = voxels_of(places[own], affine, shape, subject)
-        for quantity, values in quantities.items():
-            empty = np.nan if values.dtype.kind == "f" else -1
-            volume = np.full(shape, empty, dtype=values.dtype)
-            volume[tuple(voxels.T)] = values[own]
-            yield Map(subject, quantity, nib.Nifti1Image(volume, affine))
+        of_subject = {name: values[own] for name, values in quantities.items()}
+        yield from draw(scores.isel(target=own), of_subject, subject)
+
+
+def _volumes(scores: xr.Dataset, values: Mapping[str, np.ndarray], subject: str) -> Iterator[Map]:
+    affine = np.array(json.loads(scores.attrs["affine"])[subject], float)
+    shape = tuple(json.loads(scores.attrs["grid"])[subject])
+    places = np.stack([scores[name].values for name in PLACES], axis=1)
+    voxels = tuple(voxels_of(places, affine, shape, subject).T)
+    for quantity, own in values.items():
+        image = nib.Nifti1Image(_spread(own, shape, voxels), affine)
+        yield Map(subject, quantity, "", image)
+
+
+def _surfaces(scores: xr.Dataset, values: Mapping[str, np.ndarray], subject: str) -> Iterator[Map]:
+    n = SURFACES[scores.attrs["space"]]
+    hemisphere, vertex = (scores[name].values for name in ON_SURFACE)
+    outside = (vertex < 0) | (vertex >= n)
+    if outside.any():
+        raise InputError(
+            f"maps: vertex {vertex[outside][0]} of subject {subject} is not on "
+            f"{scores.attrs['space']}, which has {n} vertices in each hemisphere"
+        )
+    for side in HEMISPHERES:
+        here = hemisphere == side
+        _apart(vertex[here, None], subject)
+        for quantity, own in values.items():
+            # GIFTI has float32, int32 and uint8 alone.
+            dtype = np.float32 if own.dtype.kind == "f" else np.int32
+            drawn = _spread(own[here].astype(dtype), (n,), (vertex[here],))
+            array = GiftiDataArray(drawn, intent="NIFTI_INTENT_NONE")
+            about = GiftiMetaData({"AnatomicalStructurePrimary": STRUCTURES[side]})
+            yield Map(subject, quantity, side, GiftiImage(darrays=[array], meta=about))
+
+
+def _spread(
+    values: np.ndarray, shape: tuple[int, ...], where: tuple[np.ndarray, ...]
+) -> np.ndarray:
+    """An array of `shape` with the values of targets, and nothing elsewhere."""
+    result = np.full(shape, np.nan if values.dtype.kind == "f" else -1, dtype=values.dtype)
+    result[where] = values
+    return result
 
 
 def voxels_of(
@@ -82,4 +160,15 @@ def voxels_of(
             raise InputError(
                 f"maps: {wrong.sum()} targets of subject {subject} lie {what}, first at {place} mm"
             )
+    _apart(voxels, subject)
     return voxels
+
+
+def _apart(indices: np.ndarray, subject: str) -> None:
+    """Raise an InputError where two targets have one index, [target, axis]."""
+    names, counts = np.unique(indices, axis=0, return_counts=True)
+    if (counts > 1).any():
+        twice = names[counts > 1][0].tolist()
+        raise InputError(
+            f"maps: {counts.max()} targets of subject {subject} lie at one index, {twice}"
+        )

@@ -19,6 +19,7 @@ from brainalign.datasets.raw import RawFile, Record, by_name, needed, tab_separa
 from brainalign.datasets.settings import Narratives
 from brainalign.datasets.words import sentences, unknown_words
 from brainalign.errors import InputError
+from brainalign.formats.datasets import SURFACES
 
 CITATION = "Nastase et al. 2021, Scientific Data 8:250"
 SOURCE = "OpenNeuro ds002345"
@@ -27,7 +28,7 @@ UNITS = "BOLD response, scanner units"
 FOLDER = "ds002345"
 URL = "https://s3.amazonaws.com/openneuro.org"
 TR = 1.5
-VERTICES = 40962  # of a hemisphere of fsaverage6
+VERTICES = SURFACES["fsaverage6"]
 HEMISPHERES = {"L": "left", "R": "right"}
 WORD = re.compile(r"(?:\w|[’']\w)+")  # what Gentle takes for a word (gentle/metasentence.py)
 # Poor alignment, behaviour or correlation with others (code/scan_exclude.json).

@@ -3,18 +3,22 @@
 What every format but netCDF, which says all of it itself, is turned into.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from brainalign.datasets.own_csv import Columns, Findings, without_edges
 from brainalign.datasets.own_table import read_table, require
 from brainalign.datasets.settings import Own
 from brainalign.errors import InputError
 from brainalign.formats.datasets import UNITS_UNKNOWN
+
+if TYPE_CHECKING:  # planning goes without it
+    import xarray as xr
 
 REGION = {"brain": "brain", "reading-times": "all"}  # where none is named
 TARGETS = Columns({"target_id", "subject", "region"}.__contains__, {"label"}.__contains__)
@@ -76,6 +80,8 @@ def made_responses(
     onset : of each volume, s; None: a volume every `tr`.
     run : of each volume; None: all one.
     """
+    import xarray as xr
+
     kind, tr, n = str(source.kind), source.tr, len(values)
     row = "stimulus" if tr is None else "volume"
     coordinates: dict[str, Any] = {

@@ -1,16 +1,21 @@
 """Responses as a table: a column per target, or a row per response."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from brainalign.datasets.own_csv import Columns, Findings, without_edges
 from brainalign.datasets.own_form import REGION, made_responses
 from brainalign.datasets.own_table import header, read_table, require
 from brainalign.datasets.settings import Own
 from brainalign.errors import InputError
+
+if TYPE_CHECKING:  # planning goes without it
+    import xarray as xr
 
 TEXT = ("stimulus_id", "subject", "region", "run")
 RESPONSE = "response"  # the column that makes a table a long one

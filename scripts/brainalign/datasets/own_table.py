@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pyarrow import ArrowException
-from pyarrow.parquet import read_schema
 
 from brainalign.datasets.own_csv import (
     Columns,
@@ -104,6 +102,9 @@ def header(content: bytes, where: str) -> list[str]:
     """
     if where.removesuffix(".gz").endswith(DELIMITED):
         return header_of(content, where)
+    from pyarrow import ArrowException
+    from pyarrow.parquet import read_schema
+
     try:
         return list(read_schema(io.BytesIO(content)).names)
     except (ArrowException, OSError) as error:

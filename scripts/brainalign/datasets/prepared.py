@@ -86,6 +86,7 @@ def card(
         "responses": {"dimensions": list(values.dims), "shape": list(values.shape)},
         "subjects": sorted(set(responses["subject"].values.astype(str).tolist())),
         "regions": sorted(set(responses["region"].values.astype(str).tolist())),
+        "places": _places(responses),
         "missing_share": missing,
         "mean": mean,
         "sd": sd,
@@ -97,6 +98,16 @@ def card(
         "raw_sha256": {record.name: record.sha256 for record in records},
         **checks,
     }
+
+
+def _places(responses: xr.Dataset) -> str:
+    """Where in a brain targets lie, as far as the data say."""
+    space = responses.attrs.get("space")
+    if "vertex" in responses.coords:
+        return f"vertices of {space}"
+    if "x" in responses.coords and "affine" in responses.attrs:
+        return f"voxels in {space}" if space else "voxels in each subject's own space"
+    return "none: no maps are drawn" if responses.attrs["kind"] == "brain" else ""
 
 
 def moments(values: np.ndarray) -> tuple[float, float, float]:

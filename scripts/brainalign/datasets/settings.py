@@ -18,7 +18,8 @@ class Source(Settings, tag_field="type", frozen=True):
     timed : rows are volumes of a scan. reading : responses are reading times. neighbours : rows
     follow each other in a text or scan. measures : several of each word, a region each; a benchmark
     names one. localizer : stimuli of two conditions, to which nobody's responses are known.
-    word_classes : a class of every word. None: only the files tell. memory : MB that a cluster
+    word_classes : a class of every word. placed : where each target lies in a brain is known. None:
+    only the files tell. memory : MB that a cluster
     gives the job that prepares it.
     """
 
@@ -31,12 +32,13 @@ class Source(Settings, tag_field="type", frozen=True):
     measures: ClassVar[tuple[str, ...] | None] = ()
     localizer: ClassVar[bool] = False
     word_classes: ClassVar[bool | None] = False
+    placed: ClassVar[bool | None] = False
 
 
 class Own(Source, tag="own", frozen=True):
     """Your own data (docs/adding-a-dataset.md)."""
 
-    timed = reading = neighbours = measures = word_classes = None
+    timed = reading = neighbours = measures = word_classes = placed = None
 
     stimuli: Annotated[
         str,
@@ -189,7 +191,7 @@ LEBEL_TEST = "wheretheressmoke"
 class Lebel2023(Source, tag="lebel2023", frozen=True):
     """LeBel 2023: fMRI of listeners to stories, every voxel of the cortex."""
 
-    timed = True
+    timed = placed = True
     memory = 16000
 
     subjects: Annotated[
@@ -210,7 +212,7 @@ class Lebel2023(Source, tag="lebel2023", frozen=True):
 class Narratives(Source, tag="narratives", frozen=True):
     """Narratives: fMRI of listeners to stories, voxels or vertices of the cortex."""
 
-    timed = True
+    timed = placed = True
     memory = 16000
 
     scans: Annotated[
@@ -269,7 +271,7 @@ SECTIONS = tuple(range(1, 10))
 class PetitPrince(Source, tag="petit-prince", frozen=True):
     """Le Petit Prince, English: fMRI of listeners to an audiobook, every voxel of the brain."""
 
-    timed = True
+    timed = placed = True
     memory = 16000
 
     runs: Annotated[

@@ -92,6 +92,7 @@ def cards_table(cards: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
                 "targets": shape[1],
                 "subjects": len(card["subjects"]),
                 "regions": len(card["regions"]),
+                "places of targets": card["places"],
                 "units": card["units"],
                 "tr (s)": card["tr"],
                 "missing share": card["missing_share"],

@@ -12,9 +12,11 @@ from brainalign.figures.order import MODEL_COLUMNS, model_order
 from brainalign.figures.paging import WHOLE, Page
 from brainalign.figures.style import PAGE, heading, n_models, nothing, panel, sheet, world
 
-COLUMNS = (*MODEL_COLUMNS, "label", "dataset", "mode", "measure", "value", "low", "simulated")
+COLUMNS = (*MODEL_COLUMNS, "label", "dataset", "mode", "measure", "value", "low", "high",
+           "simulated")  # fmt: skip
 ROW = 0.15  # inches per model
 WIDTH = 15  # characters of a line of a column's name
+PALE = 0.3  # share of its colour that a cell has whose interval contains 0
 CELL, WIDEST = 1.1, 5.5  # inches: a column at most, and all columns
 
 
@@ -25,12 +27,13 @@ def reading_measures(behaviors: pd.DataFrame, page: Page = WHOLE) -> Figure:
 
     A cell's number is the gain in held-out log-likelihood (1,000 × nats per word), bold where its
     interval lies above 0. Its colour: blue a gain, red a loss, as a share of the column's highest
-    gain (no loss is darker than that gain); 0 is white.
+    gain (no loss is darker than that gain); 0 is white. Where the interval contains 0, the colour
+    is pale.
     """
     rows = behaviors[(behaviors["mode"] == "controlled") & (behaviors["measure"] == GAIN)]
     order = page.rows(model_order(rows))
     figure = sheet(PAGE, 1.1 + ROW * max(len(order), 4), bool(behaviors["simulated"].any()))
-    heading(figure, page.title("Fit to reading times: models × measures (1,000 × nats per word)"))
+    heading(figure, page.title("Fit to reading times, 1,000 × nats per word"))
     if rows.empty:
         nothing(figure, "no benchmark of reading times is controlled")
         return figure
@@ -51,9 +54,10 @@ def reading_measures(behaviors: pd.DataFrame, page: Page = WHOLE) -> Figure:
     values = 1000 * table("value")
     # Where no model gains, the largest loss gives the scale.
     highest = values.max().where(values.max() > 0, values.abs().max())
-    gain, low = (table(column).reindex(order["model"]) for column in ("value", "low"))
+    gain, low, high = (table(column).reindex(order["model"]) for column in ("value", "low", "high"))
     gain = 1000 * gain
     share = (gain / highest.where(highest > 0)).clip(lower=-1).fillna(0.0).where(gain.notna())
+    share = share.mask((low <= 0) & (high >= 0), PALE * share)
     sns.heatmap(
         share, ax=axes, annot=gain.map(_text), fmt="", cmap="RdBu", vmin=-1.6, vmax=1.6, cbar=False,
         linewidths=0.5, annot_kws={"fontsize": 7},
@@ -65,6 +69,8 @@ def reading_measures(behaviors: pd.DataFrame, page: Page = WHOLE) -> Figure:
         next(drawn).set_fontweight("bold" if above[index] else "normal")
     axes.set(xlabel="", ylabel="")
     about = [n_models(rows), *world(rows)]
+    if ((low <= 0) & (high >= 0)).to_numpy().any():
+        about.append("pale: interval contains 0")
     panel(axes, "Δ log-likelihood", f"controlled, {', '.join(about)}")
     axes.tick_params(length=0)
     return figure

@@ -1,22 +1,34 @@
 """A prepared dataset: the stimuli table and the responses array, checked against each other."""
 
+from __future__ import annotations
+
 import json
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from brainalign.errors import REMAKE, InputError
 from brainalign.formats.atomic import atomic_path
 from brainalign.formats.tables import read_table, write_table
 
+if TYPE_CHECKING:  # planning goes without it
+    import xarray as xr
+
 STIMULUS_COLUMNS = (
     "stimulus_id", "text", "context_group", "position", "split_group", "onset", "offset",
 )  # fmt: skip
 PLACES = ("x", "y", "z")
+HEMISPHERES = ("left", "right")
+# Surfaces of FreeSurfer's template: vertices of a hemisphere. The first ones of a surface are those
+# of the coarser ones (icosahedra, each triangle cut in four).
+SURFACES = {
+    "fsaverage3": 642, "fsaverage4": 2562, "fsaverage5": 10242, "fsaverage6": 40962,
+    "fsaverage7": 163842, "fsaverage": 163842,
+}  # fmt: skip
 TARGET_COORDINATES = ("target_id", "subject", "region")
 RESPONSE_ATTRIBUTES = ("kind", "units", "source", "licence", "simulated")
 UNITS_UNKNOWN = "not stated"
@@ -65,6 +77,8 @@ def read_stimuli(path: str | Path) -> pd.DataFrame:
 
 def read_responses(path: str | Path, stimuli: pd.DataFrame) -> xr.Dataset:
     """Read the responses that belong to `stimuli`, whole into memory, and check them."""
+    import xarray as xr
+
     if not Path(path).exists():
         raise InputError(f"{path}: no such responses file")
     _check_whole(path)
@@ -192,6 +206,7 @@ def check_responses(
     else:
         _check_rows(responses, stimuli, where)
     _check_places(responses, where)
+    _check_vertices(responses, where)
     array = values.values
     silent = np.ones(array.shape[1], dtype=bool)
     for row, cells in enumerate(array):
@@ -306,6 +321,36 @@ def _check_places(responses: xr.Dataset, where: str) -> None:
     for subject, shape in _of_subjects(responses, "grid", where).items():
         if shape.shape != (3,) or not (shape >= 1).all():
             raise InputError(f"{where}: subject {subject}: grid {shape.tolist()}, expected 3 sizes")
+
+
+def _check_vertices(responses: xr.Dataset, where: str) -> None:
+    """Hemispheres and vertices come together, and name a place on a surface that has a name."""
+    names = ("hemisphere", "vertex")
+    present = [name for name in names if name in responses.coords]
+    if not present:
+        return
+    if len(present) < 2 or any(responses[name].dims != ("target",) for name in names):
+        raise InputError(
+            f"{where}: coordinates hemisphere and vertex (over target) come together; it has "
+            f"{', '.join(present)}"
+        )
+    hemisphere, vertex = (responses[name].values for name in names)
+    sides = set(hemisphere.astype(str).tolist()) - set(HEMISPHERES)
+    if sides:
+        raise InputError(f"{where}: hemisphere {min(sides)!r}, expected {' or '.join(HEMISPHERES)}")
+    if vertex.dtype.kind not in "iu" or (vertex < 0).any():
+        raise InputError(f"{where}: coordinate vertex holds other than numbers of vertices, from 0")
+    space = responses.attrs.get("space")
+    if not isinstance(space, str):
+        raise InputError(
+            f"{where}: targets are vertices, but attribute space (fsaverage5, fsaverage6 …) is "
+            "missing"
+        )
+    if (vertex >= SURFACES.get(space, np.inf)).any():
+        raise InputError(
+            f"{where}: vertex {vertex.max()} is not on {space}, which has {SURFACES[space]} "
+            "vertices in each hemisphere"
+        )
 
 
 def _of_subjects(responses: xr.Dataset, name: str, where: str) -> dict[str, np.ndarray]:
