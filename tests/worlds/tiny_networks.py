@@ -50,7 +50,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen3": ("qwen3", {}),
     "smollm3": ("smollm3", {}),
     "opt": ("opt", {}),
-    "opt-350m": ("opt", {"do_layer_norm_before": False}),
+    "opt-350m": ("opt", {"do_layer_norm_before": False, "word_embed_proj_dim": HEAD}),
     "gpt_neox": ("gpt_neox", {"rotary_pct": 0.5}),
     "t5": ("t5", {}),
     "t5-v1.1": ("t5", {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}),  # Flan-T5

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from brainalign.errors import InputError
@@ -24,7 +25,8 @@ class Stack:
     """One stack of blocks: module paths below the model's body.
 
     `first` names the input of block 1 (None: not offered as a layer), `block` the outputs
-    (`{}` is the block's number from 1), `last` the output of the final norm.
+    (`{}` is the block's number from 1), `last` the output of the final norm. `projection`: what
+    brings the last state to the head's width, in models that have it.
     """
 
     blocks: str
@@ -33,6 +35,7 @@ class Stack:
     block: str
     last: str
     depth_key: str
+    projection: str | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,12 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "opt": Family(
         "decoder-only",
-        (_decoder_only("decoder.layers", "decoder.final_layer_norm"),),
+        (
+            replace(
+                _decoder_only("decoder.layers", "decoder.final_layer_norm"),
+                projection="decoder.project_out",
+            ),
+        ),
         fixed_positions=True,
     ),
     "bloom": Family(
@@ -411,6 +419,16 @@ def capture(
     finally:
         for handle in handles:
             handle.remove()
+
+
+def ending(model: nn.Module) -> tuple[nn.Module, ...]:
+    """What a model's last stack does to the output of its last block, before the head: the final
+    norm, and in OPT-350m a projection."""
+    config = model.config.to_dict()  # type: ignore[operator,union-attr]
+    stack, root = family(config).stacks[-1], body(model)
+    norm = stack.norm if _has_norm(config, stack) else None
+    modules = [attrgetter(path)(root) for path in (norm, stack.projection) if path is not None]
+    return tuple(module for module in modules if module is not None)
 
 
 def run_body(

@@ -41,6 +41,8 @@ SPACES = (
 
 _Batch = list[TokenSequence]
 _States = Callable[[_Batch], tuple[Tensor, list[int]]]
+# As `Predictor.states`, but of several layers: one hidden state after the other.
+LayerStates = Callable[[_Batch], tuple[Iterable[Tensor], list[int]]]
 
 
 @dataclass(frozen=True)
@@ -131,11 +133,33 @@ def read_bits(
     InputError : an unknown setting; `trailing` for a tokenizer without tokens that begin with
         whitespace; probabilities that are not finite.
     """
+
+    def states(batch: _Batch) -> tuple[list[Tensor], list[int]]:
+        hidden, shifts = reader.states(batch)
+        return [hidden], shifts
+
+    return read_layer_bits(reader.model, states, 1, sequences, names, batch_tokens, whitespace)[0]
+
+
+def read_layer_bits(
+    model: LanguageModel,
+    states: LayerStates,
+    n_layers: int,
+    sequences: Sequence[TokenSequence],
+    names: Sequence[str],
+    batch_tokens: int | None = None,
+    whitespace: str = "leading",
+) -> np.ndarray:
+    """Bits of each stimulus by each of the hidden states that `states` gives.
+
+    Returns
+    -------
+    float64 [layer, row]; all else is as of `read_bits`.
+    """
     if whitespace not in WHITESPACES:
         raise InputError(f"whitespace {whitespace!r}: expected one of {', '.join(WHITESPACES)}")
-    model = reader.model
     budget = batch_budget(model.device, batch_tokens)
-    bits = np.zeros(len(names))
+    bits = np.zeros((n_layers, len(names)))
     ends = _ends_word(model) if whitespace == "trailing" else None
 
     def bits_at(
@@ -144,11 +168,11 @@ def read_bits(
         """The row of each place, and the bits of its token, or of all `members`, with a sign."""
         unknown = places.rows[places.positions < 0]
         places = places.where(places.positions >= 0)
-        states = hidden[torch.from_numpy(places.sequences), torch.from_numpy(places.positions)]
+        at = hidden[torch.from_numpy(places.sequences), torch.from_numpy(places.positions)]
         if members is None:
-            result = token_bits(model, states, torch.from_numpy(places.tokens))
+            result = token_bits(model, at, torch.from_numpy(places.tokens))
         else:
-            result = mass_bits(model, states, members)
+            result = mass_bits(model, at, members)
         values = result.double().cpu().numpy()
         if not np.isfinite(values).all():
             name = names[places.rows[~np.isfinite(values)][0]]
@@ -161,16 +185,19 @@ def read_bits(
 
     def work(batch: list[int]) -> None:
         chosen = [sequences[k] for k in batch]
-        hidden, shifts = reader.states(chosen)
-        result = [bits_at(_places(chosen, shifts, range), hidden, 1)]
-        if ends is not None:
-            before = _places(chosen, shifts, lambda start, stop: [start])
-            result.append(bits_at(before.where(ends.numpy()[before.tokens]), hidden, -1, ends))
-            after = _places(chosen, shifts, lambda start, stop: [stop])
-            result.append(bits_at(after, hidden, 1, ends))
+        layers, shifts = states(chosen)
+        result = []
+        for layer, hidden in enumerate(layers):
+            result.append((layer, *bits_at(_places(chosen, shifts, range), hidden, 1)))
+            if ends is not None:
+                before = _places(chosen, shifts, lambda start, stop: [start])
+                spaced = before.where(ends.numpy()[before.tokens])
+                result.append((layer, *bits_at(spaced, hidden, -1, ends)))
+                after = _places(chosen, shifts, lambda start, stop: [stop])
+                result.append((layer, *bits_at(after, hidden, 1, ends)))
         # At the end, all at once: where the memory did not suffice, the work is done again.
-        for rows, values in result:
-            np.add.at(bits, rows, values)
+        for layer, rows, values in result:
+            np.add.at(bits[layer], rows, values)
 
     with torch.inference_mode():
         lengths = [len(s.ids) for s in sequences]

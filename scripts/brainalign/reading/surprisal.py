@@ -7,8 +7,9 @@ import pandas as pd
 
 from brainalign.models.loading import LanguageModel
 from brainalign.reading.contexts import chains
-from brainalign.reading.prediction import predictor, read_bits, whitespace_of
-from brainalign.reading.sequences import plan
+from brainalign.reading.lens import read_bits_by_layer
+from brainalign.reading.prediction import Predictor, predictor, read_bits, whitespace_of
+from brainalign.reading.sequences import Plan, plan
 
 
 def word_surprisal(
@@ -51,15 +52,7 @@ def word_surprisal(
     """
     reader = predictor(model, bos, method, presentation)
     ids = stimuli["stimulus_id"].tolist()
-    reading = plan(
-        chains(stimuli, context),
-        model.tokenizer,
-        reader.room,
-        ids,
-        share=reader.share,
-        stride=stride,
-        specials=reader.specials,
-    )
+    reading = _planned(reader, stimuli, context, stride)
     space = whitespace_of(model, whitespace)
     return pd.DataFrame(
         {
@@ -72,4 +65,44 @@ def word_surprisal(
             "truncated": reading.truncated,
             "whitespace": space,
         }
+    )
+
+
+def layer_surprisal(
+    model: LanguageModel,
+    stimuli: pd.DataFrame,
+    context: str,
+    bos: str = "default",
+    method: str = "prefix",
+    stride: int | None = None,
+    presentation: str = "raw",
+    whitespace: str = "leading",
+    batch_tokens: int | None = None,
+) -> pd.DataFrame:
+    """The surprisal of every stimulus by the logit lens at every layer (see `lens`).
+
+    Parameters and errors are those of `word_surprisal`.
+
+    Returns
+    -------
+    A row per stimulus: `stimulus_id`, and the bits by each layer in a column of its name, float64;
+    the last is `bits` of `word_surprisal`.
+    """
+    reader = predictor(model, bos, method, presentation)
+    ids = stimuli["stimulus_id"].tolist()
+    sequences = _planned(reader, stimuli, context, stride).sequences
+    space = whitespace_of(model, whitespace)
+    bits = read_bits_by_layer(reader, sequences, ids, batch_tokens, space)
+    return pd.DataFrame({"stimulus_id": ids, **bits})
+
+
+def _planned(reader: Predictor, stimuli: pd.DataFrame, context: str, stride: int | None) -> Plan:
+    return plan(
+        chains(stimuli, context),
+        reader.model.tokenizer,
+        reader.room,
+        stimuli["stimulus_id"].tolist(),
+        share=reader.share,
+        stride=stride,
+        specials=reader.specials,
     )

@@ -18,6 +18,7 @@ READING_MINUTES = {
     "activations": ((5, 0.5), (30, 10)),
     "surprisal": ((15, 1), (90, 20)),
     "endless surprisal": ((15, 10), (240, 20)),  # beyond the window a forward pass per word
+    "layer surprisal": ((15, 5), (180, 60)),  # the head at every layer
     "next_word_loss": ((5, 0.5), (30, 10)),
     "capability": ((30, 2), (90, 20)),
 }
