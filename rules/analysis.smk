@@ -18,6 +18,13 @@ BEHAVIOR_FILES = [
     for model in [*LANGUAGE_MODELS, *TOKEN_COUNTS]
     for benchmark in scored(model, BEHAVIOR)
 ]
+# A baseline has features, no surprisal.
+PROFILE_FILES = [
+    {"model": model, "benchmark": benchmark}
+    for model in [*RUN_MODELS, *PROFILED_BASELINES]
+    for benchmark in scored(model, PROFILED)
+    if model in RUN_MODELS or "states" in PROFILED[benchmark].layers
+]
 CAPABILITY_FILES = [
     {"model": model, "task": task}
     for model in TRAINED_MODELS
@@ -197,6 +204,7 @@ def tables():
         if BEHAVIOR_FILES
         else []
     )
+    names += ["reading_profiles"] if PROFILE_FILES else []
     names += ["capabilities", "accuracies"] if CAPABILITY_FILES else []
     names += ["losses"] if LOSS_FILES else []
     names += ["contrasts"] if SCORE_FILES or BEHAVIOR_FILES or CAPABILITY_FILES else []
@@ -298,6 +306,30 @@ rule behaviors:
         code=code("behaviors"),
     script:
         "../scripts/behaviors.py"
+
+
+rule reading_profiles:
+    input:
+        profiles=[
+            result("reading_profiles", f["model"], f["benchmark"] + ".parquet")
+            for f in PROFILE_FILES
+        ],
+    output:
+        profiles=result("tables", "reading_profiles.csv"),
+    log:
+        log_of("reading_profiles"),
+    benchmark:
+        benchmark_of("reading_profiles")
+    conda:
+        "../envs/encoding.yaml"
+    params:
+        files=PROFILE_FILES,
+        models=model_records(),
+        benchmarks=shown(PROFILED),
+        simulated_datasets=SIMULATED_DATASETS,
+        code=code("reading_profiles"),
+    script:
+        "../scripts/reading_profiles.py"
 
 
 rule capabilities:

@@ -37,6 +37,7 @@ SECTIONS = {
         "behavior",
         "reading_loss",
         "reading_measures",
+        "reading_profiles",
         "presentations",
     ],
     "Published tables": ["published", "measured_published", "published_fits"],
@@ -65,6 +66,7 @@ OF_ONE_TABLE = [
     "measured_published",
     "presentations",
     "published_fits",
+    "reading_profiles",
     "text_controls",
 ]
 TUNED_HERE = [name for name in models_from("tune") if name in MODELS]
@@ -537,6 +539,23 @@ rule plot_text_controls:
         code=code("plot_text_controls"),
     script:
         "../scripts/plot_text_controls.py"
+
+
+rule plot_reading_profiles:
+    input:
+        **table_inputs("reading_profiles"),
+    output:
+        **drawn("reading_profiles", "reading_profiles"),
+    log:
+        log_of("plot_reading_profiles"),
+    benchmark:
+        benchmark_of("plot_reading_profiles")
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("plot_reading_profiles"),
+    script:
+        "../scripts/plot_reading_profiles.py"
 
 
 rule plot_presentations:

@@ -254,6 +254,39 @@ rule surprisal:
         "../scripts/surprisal.py"
 
 
+rule layer_surprisal:
+    input:
+        manifest=weights_manifest,
+        stimuli=result("data", "{dataset}", "stimuli.parquet"),
+    output:
+        surprisal=result("layer_surprisal", "{model}", "{dataset}.parquet"),
+    log:
+        log_of("layer_surprisal", "model", "dataset"),
+    benchmark:
+        benchmark_of("layer_surprisal", "model", "dataset")
+    wildcard_constraints:
+        model=one_of(RUN_MODELS),
+        dataset=one_of(DATASETS),
+    conda:
+        "../envs/language-model.yaml"
+    threads: STUDY.model_threads
+    resources:
+        mem_mb=model_memory,
+        runtime=reading_time("layer surprisal"),
+        gpu=model_gpus,
+        gpu_mem_mb=model_gpu_memory,
+    params:
+        context=dataset_key("context"),
+        stride=dataset_key("stride"),
+        whitespace=dataset_key("whitespace"),
+        bos=model_key("bos", "default"),
+        method=model_key("surprisal", "prefix"),
+        presentation=presented,
+        code=code("layer_surprisal"),
+    script:
+        "../scripts/layer_surprisal.py"
+
+
 rule fetch_surprisal:
     input:
         own=lambda wildcards: own_files(model_entry(wildcards).source),

@@ -24,6 +24,7 @@ from brainalign.figures.published import published
 from brainalign.figures.published_fits import published_fits
 from brainalign.figures.reading_loss import reading_loss
 from brainalign.figures.reading_measures import reading_measures
+from brainalign.figures.reading_profiles import reading_profiles
 from brainalign.figures.regions import regions
 from brainalign.figures.style import drawing
 from brainalign.figures.text_controls import text_controls
@@ -75,6 +76,7 @@ FIGURES = {
     ),
     "presentations": lambda size: presentations(study(size)["presentations"]),
     "text_controls": lambda size: text_controls(study(size)["text_controls"]),
+    "reading_profiles": lambda size: reading_profiles(study(size)["reading_profiles"]),
     "reading_measures": lambda size: reading_measures(study(size)["behaviors"]),
     "published": lambda size: published(*tables.published()),
     "published_fits": lambda _: published_fits(tables.fits()),

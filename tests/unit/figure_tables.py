@@ -283,6 +283,16 @@ def stories(table: pd.DataFrame, n: int = 6) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def reading_profiles(layers: pd.DataFrame) -> pd.DataFrame:
+    """reading_profiles.csv of the models of `layers`, as if r there were added variance."""
+    rows = layers[layers["mode"] == "controlled"]
+    rows = rows[rows["benchmark"] == rows["benchmark"].iloc[0]]
+    rows = rows.assign(dataset="reading", benchmark="reading-controlled", delta_r2=rows["r"] / 8)
+    rows = rows.assign(low=rows["delta_r2"] - 0.01, high=rows["delta_r2"] + 0.01)
+    networks = rows[rows["role"] != "baseline"].assign(predictor="surprisal")
+    return pd.concat([networks, rows.assign(predictor="states")], ignore_index=True)
+
+
 def on_altered_texts(scores: pd.DataFrame) -> pd.DataFrame:
     """text_controls.csv of the networks of `scores`: each control keeps a part of r."""
     networks = scores[
@@ -545,6 +555,7 @@ def _study(
             "mixed_effects": mixed_effects(whole, subjects(whole)),
             "reading_loss": reading_loss(tables["behaviors"], stories(tables["behaviors"])),
             "presentations": in_presentations(tables["behaviors"]),
+            "reading_profiles": reading_profiles(layers(families, datasets)),
             "text_controls": on_altered_texts(whole),
         }
     )

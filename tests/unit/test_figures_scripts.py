@@ -110,6 +110,7 @@ def job(script, files, folder, **params):
         "reading_loss": ["behaviors", "reading_loss"],
         "presentations": ["presentations"],
         "text_controls": ["text_controls"],
+        "reading_profiles": ["reading_profiles"],
         "reading_measures": ["behaviors"],
         "published": ["models", "check", "categories", "widths"],
         "regions": ["alignment", "ceilings"],

@@ -130,7 +130,7 @@ def on_scale(responses: xr.Dataset, times: str) -> xr.Dataset:
 
 
 def word_table(
-    surprisal: pd.DataFrame,
+    surprisal: pd.DataFrame | None,
     stimuli: pd.DataFrame,
     responses: xr.Dataset,
     covariates: Sequence[str],
@@ -138,12 +138,12 @@ def word_table(
 ) -> pd.DataFrame:
     """One row per word.
 
-    `story`, `bits`, `rt` (mean over readers), columns of terms, `initial` (of its sentence, where
-    these are skipped), `scored`.
+    `story`, `bits` (unless `surprisal` is None), `rt` (mean over readers), columns of terms,
+    `initial` (of its sentence, where these are skipped), `scored`.
     """
     if responses.attrs["kind"] != "reading-times":
         raise InputError(f"responses of kind {responses.attrs['kind']!r} are no reading-times")
-    if list(surprisal["stimulus_id"]) != list(stimuli["stimulus_id"]):
+    if surprisal is not None and list(surprisal["stimulus_id"]) != list(stimuli["stimulus_id"]):
         raise InputError(
             f"surprisal has {len(surprisal)} words and stimuli {len(stimuli)}; their stimulus_id "
             "must be the same, in the same order"
@@ -169,12 +169,14 @@ def word_table(
         mean = np.where(read, times, 0).sum(1) / np.where(read.any(1), read.sum(1), np.nan)
     words = stimuli[columns].astype(float)
     words.insert(0, "story", stimuli["context_group"].astype(str))
-    words["bits"] = surprisal["bits"].to_numpy(float)
     words["rt"] = mean
     words["initial"] = False
     if skip_sentence_initial:
         words["initial"] = stimuli["word_in_sentence"].to_numpy() == 1
-    words["scored"] = words["bits"].notna() & words["rt"].notna() & ~words["initial"]
+    words["scored"] = words["rt"].notna() & ~words["initial"]
+    if surprisal is not None:
+        words.insert(1, "bits", surprisal["bits"].to_numpy(float))
+        words["scored"] &= words["bits"].notna()
     return words.reset_index(drop=True)
 
 
@@ -184,7 +186,7 @@ def dropped(words: pd.DataFrame, used: np.ndarray) -> tuple[int, str]:
     reasons = {
         "sentence-initial": words["initial"],
         "unread": words["rt"].isna(),
-        "without surprisal": words["bits"].isna(),
+        **({"without surprisal": words["bits"].isna()} if "bits" in words else {}),
         **{
             f"without {name}": words[name].isna()
             for name in words.columns
@@ -263,7 +265,7 @@ def _controlled(
 ) -> Iterator[Row]:
     design, base, surprisals = regressors(words, settings.covariates, settings.spillover)
     usable = words["scored"].to_numpy() & design.notna().all(axis=1).to_numpy()
-    x = _standardised(design[usable].to_numpy())
+    x = standardised(design[usable].to_numpy())
     times, story = words.loc[usable, "rt"].to_numpy(), words.loc[usable, "story"].to_numpy()
     single = responses["responses"].values[usable].astype(float)
     columns = {name: i for i, name in enumerate(design.columns)}
@@ -353,23 +355,32 @@ def regressors(
     words before it; the full model adds the surprisals of the same words. Values before a story's
     first word are NaN, as are those of the word after its last.
     """
-    story = words["story"].to_numpy()
-
-    def back(values: pd.DataFrame, by: int) -> pd.DataFrame:
-        return values.groupby(story, sort=False).shift(by).add_suffix(f"_{by}_back")
-
-    lags = range(1, spillover + 1)
-    base = []
-    for term in covariates:
-        values = values_of(term, words)
-        base += [values, *(back(values, by) for by in lags if spills_over(term))]
-    surprisals = pd.concat([words[["bits"]], *(back(words[["bits"]], by) for by in lags)], axis=1)
-    known = pd.concat(base, axis=1) if base else words[[]]
+    known = base_regressors(words, covariates, spillover)
+    surprisals = with_words_before(words[["bits"]], words["story"], spillover)
     return (
         pd.concat([known, surprisals], axis=1),
         known.columns.tolist(),
         surprisals.columns.tolist(),
     )
+
+
+def base_regressors(words: pd.DataFrame, covariates: Sequence[str], spillover: int) -> pd.DataFrame:
+    """The regressors of the base model, as of `regressors`."""
+    base = []
+    for term in covariates:
+        values = values_of(term, words)
+        by = spillover if spills_over(term) else 0
+        base.append(with_words_before(values, words["story"], by))
+    return pd.concat(base, axis=1) if base else words[[]]
+
+
+def with_words_before(values: pd.DataFrame, story: pd.Series, spillover: int) -> pd.DataFrame:
+    """Values of every word, and of the `spillover` words before it in its story."""
+    before = (
+        values.groupby(story.to_numpy(), sort=False).shift(by).add_suffix(f"_{by}_back")
+        for by in range(1, spillover + 1)
+    )
+    return pd.concat([values, *before], axis=1)
 
 
 def _with_interval(
@@ -407,7 +418,8 @@ def _by_y(x: np.ndarray, y: np.ndarray, r: float | None) -> np.ndarray:
         return np.asarray((x / np.linalg.norm(x) - r * y / length) / length)
 
 
-def _standardised(x: np.ndarray) -> np.ndarray:
+def standardised(x: np.ndarray) -> np.ndarray:
+    """Columns with mean 0 and standard deviation 1, constant ones with 0."""
     centred = x - x.mean(0)
     spread = centred.std(0)
     return centred / np.where(spread > 0, spread, 1)
