@@ -4,8 +4,8 @@
 2. `contexts`: what precedes each stimulus; `text_controls`: the text altered.
 3. `sequences`, `forward`: batches of tokens, and passes that resume.
 4. `activations`: hidden states of each stimulus.
-5. `prediction`, `surprisal`, `next_word`: probabilities of words, bits per word, loss of a text; `lens`:
-   bits per word by each layer.
+5. `prediction`, `surprisal`, `next_word`: probabilities of words, bits per word, loss of a text;
+   `lens`: bits per word by each layer.
 6. `baselines`, `embeddings`, `surprisal_features`: features without a network, word vectors,
    surprisal.
 """
