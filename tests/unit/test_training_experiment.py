@@ -3,6 +3,7 @@
 import copy
 import itertools
 import json
+import logging
 import resource
 import signal
 from typing import get_args
@@ -29,6 +30,7 @@ from brainalign.training.states import keep_state
 from brainalign.training.trainer import Watch
 from brainalign.training.tuning import tune
 from msgspec import structs
+from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 from worlds.tiny_checkpoints import network
 
@@ -323,6 +325,25 @@ def test_a_damaged_state_is_one_error_that_names_it(file, samples, tokenizer, tm
     (start / file).write_bytes((start / file).read_bytes()[:100])
     with pytest.raises(InputError, match=r"state: the state cannot be read .*remove it and run"):
         tune(copy.deepcopy(model), one, RECIPE, 3, scratch=tmp_path / "b", start=start)
+
+
+def test_a_state_resumes_silently_where_the_head_is_tied_and_not_without_a_weight(
+    samples, tokenizer, tmp_path, caplog, monkeypatch
+):
+    torch.manual_seed(0)
+    model = new_model("encoder-decoder", tokenizer, layers=1, width=16, heads=2, max_length=256)
+    assert model.config.tie_word_embeddings
+    one, start = lessons(samples, tokenizer, model), tmp_path / "state"
+    first = tune(copy.deepcopy(model), one, RECIPE, 3, scratch=tmp_path / "a", until=2)
+    keep_state(tmp_path / "a", start, first.facts)
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
+    tune(copy.deepcopy(model), one, RECIPE, 3, scratch=tmp_path / "b", start=start)
+    assert not [r.getMessage() for r in caplog.records if r.name.startswith("transformers")]
+    weights = load_file(start / "model.safetensors")
+    lost = next(name for name in weights if "SelfAttention.q" in name)
+    save_file({name: w for name, w in weights.items() if name != lost}, start / "model.safetensors")
+    with pytest.raises(InputError, match=f"state cannot be read .*another network's: {lost}"):
+        tune(copy.deepcopy(model), one, RECIPE, 3, scratch=tmp_path / "c", start=start)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(

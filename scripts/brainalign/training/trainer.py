@@ -93,14 +93,14 @@ class CourseTrainer(Trainer):
         self.course, self.beta = course, recipe.beta
         self.micro_batches = arguments.gradient_accumulation_steps * processes.count()
         self.bare = model.get_base_model() if recipe.lora else model
-        shifted = not model.config.is_encoder_decoder
+        self.shifted = not model.config.is_encoder_decoder
         super().__init__(
             model=model,
             args=arguments,
             train_dataset=course.rows,
             data_collator=self._batch,
             compute_loss_func=lambda outputs, labels, num_items_in_batch=None: label_loss(
-                outputs, labels, num_items_in_batch, shifted
+                outputs, labels, num_items_in_batch, self.shifted
             ),
             callbacks=[watch],
         )
@@ -129,8 +129,7 @@ class CourseTrainer(Trainer):
 
     def _margins(self, outputs: Any, labels: torch.Tensor) -> torch.Tensor:
         """Log-likelihood of the preferred minus that of the rejected output: float32 [pair]."""
-        shifted = not self.bare.config.is_encoder_decoder
-        preferred, rejected = log_likelihoods(outputs, labels, shifted).chunk(2)
+        preferred, rejected = log_likelihoods(outputs, labels, self.shifted).chunk(2)
         return preferred - rejected
 
     def _margins_of(self, rows: Sequence[Row]) -> list[float]:
@@ -140,6 +139,17 @@ class CourseTrainer(Trainer):
             for outputs, labels in self._read(rows)
             for margin in self._margins(outputs, labels).tolist()
         ]
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """Raise a ValueError unless a state had all weights; Trainer itself would warn and go on.
+
+        One that is tied to another (the head of a T5) is not written twice.
+        """
+        weights, missing = self.model.state_dict(), load_result.missing_keys
+        loaded = {weights[name].data_ptr() for name in weights if name not in missing}
+        lost = [name for name in missing if weights[name].data_ptr() not in loaded]
+        if wrong := [*lost, *load_result.unexpected_keys]:
+            raise ValueError(f"its weights are another network's: {', '.join(wrong)}")
 
     def get_train_dataloader(self) -> DataLoader:
         # A step's loss is that of all its rows; micro-batches of like lengths are padded least.
@@ -173,8 +183,7 @@ class CourseTrainer(Trainer):
         total, labels = 0.0, 0
         for outputs, said in self._read(sorted(rows, key=lambda row: len(row["input_ids"]))):
             n = int((said != IGNORED).sum())
-            shifted = not self.bare.config.is_encoder_decoder
-            total += float(label_loss(outputs, said, None, shifted)) * n
+            total += float(label_loss(outputs, said, None, self.shifted)) * n
             labels += n
         return total / labels
 
