@@ -4,11 +4,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from brainalign.figures.ceilings import CEILING, exceeded
 from brainalign.figures.order import MODEL_COLUMNS, benchmark_order, each, model_order
-from brainalign.figures.paging import WHOLE, Page
+from brainalign.figures.paging import ONE_PAGE, Page
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
@@ -18,11 +17,14 @@ from brainalign.figures.style import (
     drawn,
     family_markers,
     heading,
+    instead,
     legend,
     marker,
     n_models,
+    name_models,
     nothing,
     panel,
+    rows_down,
     sheet,
     units,
     world,
@@ -37,40 +39,38 @@ ROW = 0.145  # inches per model
 INTERVAL = Line2D([], [], color=MUTED, linewidth=1.1, label="95 % interval")
 
 
-def alignment(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
+def alignment(scores: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
     """Draw `scores` (tables/scores.csv): one row per model, one panel per benchmark.
 
     A tuned model stands under the vanilla model that it was made from; the two modes of a dataset
     stand side by side on the same scale. Only the rows of all regions together are drawn.
     """
-    whole = scores[scores["region"] == "all"]
-    benchmarks = benchmark_order(whole)
-    order = page.rows(model_order(whole))
+    all_regions = scores[scores["region"] == "all"]
+    benchmarks = benchmark_order(all_regions)
+    order = page.rows(model_order(all_regions))
     across = max(1, min(len(benchmarks), ACROSS[0] if len(benchmarks) <= ACROSS[0] else ACROSS[1]))
     bands = max(1, -(-len(benchmarks) // across))
     figure = sheet(
-        PAGE, 1 + bands * (0.75 + ROW * max(len(order), 4)), bool(whole["simulated"].any())
+        PAGE, 1 + bands * (0.75 + ROW * max(len(order), 4)), bool(all_regions["simulated"].any())
     )
     heading(figure, page.title("Brain alignment by model"))
-    if whole.empty:
+    if all_regions.empty:
         nothing(figure, "the study has no alignment benchmark")
         return figure
     grid = figure.subplots(bands, across, squeeze=False)
-    markers = family_markers(whole)
-    for place, axes in enumerate(grid.flat):
-        if place >= len(benchmarks):
+    markers = family_markers(all_regions)
+    for index, axes in enumerate(grid.flat):
+        if index >= len(benchmarks):
             axes.set_axis_off()
             continue
-        rows = whole[whole["benchmark"] == benchmarks[place]]
+        rows = all_regions[all_regions["benchmark"] == benchmarks[index]]
         _benchmark(axes, rows, order, markers)
-        axes.set_xlim(_limits(whole[whole["dataset"] == rows["dataset"].iloc[0]]))
-        if place % across == 0:
-            axes.set_yticks(range(len(order)), list(order["label"]))
-            for label, role in zip(axes.get_yticklabels(), order["role"], strict=True):
-                label.set_color(COLOUR[role] if role != "untrained" else MUTED)
+        axes.set_xlim(_limits(all_regions[all_regions["dataset"] == rows["dataset"].iloc[0]]))
+        if index % across == 0:
+            name_models(axes, order)
         else:
             axes.set_yticks([])
-        if place + across >= len(benchmarks):
+        if index + across >= len(benchmarks):
             axes.set_xlabel("Pearson r")
     legend(
         figure,
@@ -78,7 +78,7 @@ def alignment(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
         page.markers(markers, order),
         [
             *drawn(figure, [CEILING]),
-            *exceeded(whole, "r", "ceiling_method"),
+            *exceeded(all_regions, "r", "ceiling_method"),
             *drawn(figure, [INTERVAL]),
         ],
     )
@@ -114,22 +114,16 @@ def _benchmark(
             ceiling, color=INK, linestyle=CEILING.get_linestyle(), linewidth=0.9, zorder=1,
             label=str(CEILING.get_label()),
         )  # fmt: skip
-    for place, model in enumerate(each(order)):
+    for row, model in enumerate(each(order)):
         score = scored.loc[model.model] if model.model in scored.index else None
         if score is None or pd.isna(score["r"]):
-            axes.text(
-                0.5, place, "no score", transform=axes.get_yaxis_transform(),
-                ha="center", va="center", color=MUTED,
-            )  # fmt: skip
+            instead(axes, row, "no score")
             continue
         colour = COLOUR[str(model.role)]
         if pd.notna(score["low"]):
             axes.hlines(
-                place, score["low"], score["high"], color=colour, linewidth=1.1, zorder=2,
+                row, score["low"], score["high"], color=colour, linewidth=1.1, zorder=2,
                 label=str(INTERVAL.get_label()),
             )  # fmt: skip
-        axes.plot(score["r"], place, marker(model, markers), color=colour, zorder=3)
-    axes.set_ylim(len(order) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=3))
+        axes.plot(score["r"], row, marker(model, markers), color=colour, zorder=3)
+    rows_down(axes, len(order), ticks=3, striped=False)  # groups are, above

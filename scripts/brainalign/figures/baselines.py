@@ -7,22 +7,22 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from brainalign.analysis.wording import counted
 from brainalign.figures.order import MODEL_COLUMNS, benchmark_order, each, model_order, twins
-from brainalign.figures.paging import WHOLE, Page
+from brainalign.figures.paging import ONE_PAGE, Page
 from brainalign.figures.style import (
     COLOUR,
     FEATURES,
     INK,
-    MUTED,
     PAGE,
-    STRIPE,
     absent,
     baseline_looks,
     heading,
+    instead,
+    name_models,
     panel,
+    rows_down,
     sheet,
     units,
     world,
@@ -45,7 +45,7 @@ BAR: dict[str, Any] = {"linestyle": "-", "linewidth": 1.1}
 HEADING = "What remains beyond baselines and untrained twins"
 
 
-def baselines(table: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
+def baselines(table: pd.DataFrame, scores: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
     """Draw `table` (tables/baselines.csv): r of a language model minus r of what has no language.
 
     A panel per benchmark, a row per language model, a sign per baseline and one for the model's
@@ -59,8 +59,8 @@ def baselines(table: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE) -> 
     order = order.reset_index(drop=True)
     known = twins(scores.drop_duplicates("model"))
     base = order.set_index("model")["group"]
-    own = table["against"].map(known).map(base) == table["model"].map(base)
-    table = table[(table["against_role"] == "baseline") | own]
+    same_base = table["against"].map(known).map(base) == table["model"].map(base)
+    table = table[(table["against_role"] == "baseline") | same_base]
     benchmarks = benchmark_order(table)
     if not benchmarks:
         figure = sheet(PAGE, 2.6, bool(scores["simulated"].any()))
@@ -69,9 +69,9 @@ def baselines(table: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE) -> 
             figure.subplots(), "the study has no baseline and no untrained model to compare with"
         )
         return figure
-    whole = scores[scores["region"] == "all"]
+    all_regions = scores[scores["region"] == "all"]
     networks, order = order["model"], page.rows(order)
-    with_unique = benchmark_order(whole[whole["unique_r2"].notna()])
+    with_unique = benchmark_order(all_regions[all_regions["unique_r2"].notna()])
     count = len(benchmarks) + len(with_unique)
     bands = -(-count // ACROSS)
     across = -(-count // bands)
@@ -88,16 +88,16 @@ def baselines(table: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE) -> 
         _benchmark(axes, rows, order, signs)
         page.span(axes, rows[["difference", "low", "high"]])
     for axes, benchmark in zip(grid.flat[len(benchmarks) :], with_unique, strict=False):
-        rows = whole[(whole["benchmark"] == benchmark) & whole["unique_r2"].notna()]
+        rows = all_regions[
+            (all_regions["benchmark"] == benchmark) & all_regions["unique_r2"].notna()
+        ]
         _unique(axes, rows, order, networks, known.map(base))
         page.span(axes, rows[["r2", "unique_r2", "unique_low", "unique_high"]])
     for axes in grid.flat[count:]:
         axes.set_axis_off()
     for axes in grid[:, 0]:
-        axes.set_yticks(range(len(order)), list(order["label"]))
-        for text, role in zip(axes.get_yticklabels(), order["role"], strict=True):
-            text.set_color(COLOUR[role] if role != "untrained" else MUTED)
-    handles = _handles(signs, bool(own.any()), bool(with_unique))
+        name_models(axes, order)
+    handles = _handles(signs, bool(same_base.any()), bool(with_unique))
     figure.legend(handles=handles, loc="outside lower left", ncols=3)
     return figure
 
@@ -135,22 +135,24 @@ def _benchmark(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, signs: dict[
     lines += units(rows)
     lines += world(rows)
     panel(axes, fill(str(rows["dataset"].iloc[0]), TITLE), "\n".join(lines))
-    _rows(axes, order)
-    own = rows[rows["difference"].notna() & rows["model"].isin(order["model"])]
-    place = pd.Series(order.index, index=order["model"])
-    for missing in place[~place.index.isin(own["model"])]:
-        _no_score(axes, missing)
-    worst = own.loc[own.groupby("model")["difference"].idxmin()]
+    axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    rows_down(axes, len(order), ticks=3)
+    axes.set_yticks([])
+    shown = rows[rows["difference"].notna() & rows["model"].isin(order["model"])]
+    row_of = pd.Series(order.index, index=order["model"])
+    for missing in row_of[~row_of.index.isin(shown["model"])]:
+        instead(axes, missing, "no score")
+    worst = shown.loc[shown.groupby("model")["difference"].idxmin()]
     axes.hlines(
-        place[worst["model"]], worst["low"], worst["high"], color=INK, linewidth=1, zorder=2
+        row_of[worst["model"]], worst["low"], worst["high"], color=INK, linewidth=1, zorder=2
     )
-    for name, part in own[own["against_role"] == "baseline"].groupby("against"):
+    for name, part in shown[shown["against_role"] == "baseline"].groupby("against"):
         axes.plot(
-            part["difference"], place[part["model"]], signs[str(name)], linestyle="none",
+            part["difference"], row_of[part["model"]], signs[str(name)], linestyle="none",
             color=COLOUR["baseline"], markersize=4.5, markeredgewidth=0, zorder=3,
         )  # fmt: skip
-    twin = own[own["against_role"] == "untrained"].groupby("model")["difference"].mean()
-    axes.plot(twin, place[twin.index], "o", color=COLOUR["untrained"], markersize=4, zorder=3)
+    twin = shown[shown["against_role"] == "untrained"].groupby("model")["difference"].mean()
+    axes.plot(twin, row_of[twin.index], "o", color=COLOUR["untrained"], markersize=4, zorder=3)
     axes.set_xlabel("difference in r")
 
 
@@ -171,40 +173,24 @@ def _unique(
     lines += units(scored.dropna(subset=["unique_low"]))
     lines += world(rows)
     panel(axes, fill(str(rows["dataset"].iloc[0]), TITLE), "\n".join(lines))
-    _rows(axes, order)
-    for place, model in enumerate(each(order)):
+    axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    rows_down(axes, len(order), ticks=3)
+    axes.set_yticks([])
+    for row, model in enumerate(each(order)):
         if model.model not in scored.index:
-            _no_score(axes, place)
+            instead(axes, row, "no score")
             continue
         colour = COLOUR[model.role]
         r2, unique, low, high = scored.loc[
             model.model, ["r2", "unique_r2", "unique_low", "unique_high"]
         ]
-        axes.hlines(place, min(r2, unique), max(r2, unique), color=colour, linestyle=":",
+        axes.hlines(row, min(r2, unique), max(r2, unique), color=colour, linestyle=":",
                     linewidth=0.8, zorder=2)  # fmt: skip
         if pd.notna(low):
-            axes.hlines(place, low, high, color=colour, zorder=2, **BAR)
+            axes.hlines(row, low, high, color=colour, zorder=2, **BAR)
         if model.role != "untrained" and model.group in untrained.index:
-            axes.plot(untrained[model.group], place, "o", color=COLOUR["untrained"], zorder=3,
+            axes.plot(untrained[model.group], row, "o", color=COLOUR["untrained"], zorder=3,
                       **FILLED)  # fmt: skip
-        axes.plot(r2, place, "o", color=colour, zorder=4, **OPEN)
-        axes.plot(unique, place, "o", color=colour, zorder=5, **FILLED)
+        axes.plot(r2, row, "o", color=colour, zorder=4, **OPEN)
+        axes.plot(unique, row, "o", color=colour, zorder=5, **FILLED)
     axes.set_xlabel("R², held out")
-
-
-def _rows(axes: Axes, order: pd.DataFrame) -> None:
-    """Room for a row per model, every other one striped, and a line at 0."""
-    axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
-    for place in range(1, len(order), 2):
-        axes.axhspan(place - 0.5, place + 0.5, color=STRIPE, linewidth=0, zorder=0)
-    axes.set_ylim(len(order) - 0.4, -0.6)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=3))
-
-
-def _no_score(axes: Axes, place: int) -> None:
-    axes.text(
-        0.5, place, "no score", transform=axes.get_yaxis_transform(),
-        ha="center", va="center", color=MUTED,
-    )  # fmt: skip

@@ -7,15 +7,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
-from brainalign.analysis.predictors import LOSS, SIZE, found_for, predictors
+from brainalign.analysis.predictors import LOSS, SIZE, correlations_with, predictors
+from brainalign.analysis.records import TRAINED
 from brainalign.analysis.wording import r_text
 from brainalign.behavior.fits import AT_AXIS, READ_LOSS, READING
 from brainalign.behavior.reliability import AT_LEAST
 from brainalign.figures.ceilings import CEILING, exceeded
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, model_order
-from brainalign.figures.paging import WHOLE, Page
+from brainalign.figures.paging import ONE_PAGE, Page
 from brainalign.figures.scatter import GROUPS, name_extremes, scatter, stated
 from brainalign.figures.style import (
     COLOUR,
@@ -23,17 +23,18 @@ from brainalign.figures.style import (
     INK,
     MUTED,
     PAGE,
-    STRIPE,
     absent,
     drawn,
     family_markers,
     heading,
+    instead,
     legend,
     level,
     level_handles,
     marker,
     nothing,
     panel,
+    rows_down,
     sheet,
     world,
 )
@@ -56,7 +57,7 @@ def behavior(
     correlations: pd.DataFrame,
     capabilities: pd.DataFrame | None = None,
     losses: pd.DataFrame | None = None,
-    page: Page = WHOLE,
+    page: Page = ONE_PAGE,
 ) -> Figure:
     """Draw `behaviors` (tables/behaviors.csv), a column of models per benchmark.
 
@@ -81,8 +82,8 @@ def behavior(
         return figure
     markers = family_markers(behaviors)
     outer = figure.add_gridspec(len(heights), 1, height_ratios=heights)
-    for place, (names, members) in enumerate(bands):
-        upper = outer[place].subgridspec(1, len(names)).subplots(squeeze=False)[0]
+    for index, (names, members) in enumerate(bands):
+        upper = outer[index].subgridspec(1, len(names)).subplots(squeeze=False)[0]
         for axes, name in zip(upper, names, strict=True):
             part = shown[shown["benchmark"] == name]
             _models(axes, part, members, markers, 44 if len(names) < ACROSS else 30)
@@ -143,7 +144,7 @@ def _bands(shown: pd.DataFrame, rows: pd.DataFrame) -> list[tuple[list[str], pd.
 
 def _is_related(shown: pd.DataFrame, benchmark: str) -> bool:
     """Whether enough trained models have a score for a correlation with it."""
-    part = shown[(shown["benchmark"] == benchmark) & shown["role"].isin(["vanilla", "tuned"])]
+    part = shown[(shown["benchmark"] == benchmark) & shown["role"].isin(TRAINED)]
     return bool(part["value"].notna().sum() >= FEWEST)
 
 
@@ -180,28 +181,20 @@ def _models(
     panel(axes, fill(str(part["dataset"].iloc[0]), width - 4), lines, width=width)
     rows = part.set_index("model")
     axes.axvline(0, color=INK, linewidth=0.5, zorder=0.5)
-    for place, model in enumerate(each(order)):
-        if place % 2:
-            axes.axhspan(place - 0.5, place + 0.5, color=STRIPE, linewidth=0, zorder=0)
-        found = rows.loc[model.model] if model.model in rows.index else None
-        if found is None or pd.isna(found["value"]):
-            axes.text(
-                0.5, place, "no score", transform=axes.get_yaxis_transform(),
-                ha="center", va="center", color=MUTED,
-            )  # fmt: skip
+    for row, model in enumerate(each(order)):
+        fit = rows.loc[model.model] if model.model in rows.index else None
+        if fit is None or pd.isna(fit["value"]):
+            instead(axes, row, "no score")
             continue
         colour = COLOUR[str(model.role)]
-        if pd.notna(found["low"]):
+        if pd.notna(fit["low"]):
             axes.hlines(
-                place, found["low"], found["high"], color=colour, linewidth=1.1,
+                row, fit["low"], fit["high"], color=colour, linewidth=1.1,
                 label=str(INTERVAL.get_label()),
             )  # fmt: skip
-        axes.plot(found["value"], place, marker(model, markers), color=colour, markersize=4)
-    axes.set_ylim(len(order) - 0.4, -0.6)
+        axes.plot(fit["value"], row, marker(model, markers), color=colour, markersize=4)
+    rows_down(axes, len(order), ticks=3 if width < 44 else 4)
     axes.set_yticks(range(len(order)), list(order["label"]))
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=3 if width < 44 else 4))
     axes.set_xlabel(AT_AXIS[measure])
 
 
@@ -233,9 +226,9 @@ def _against(
     mode, measure = part["mode"].iloc[0], part["measure"].iloc[0]
     simulated = bool(part["simulated"].iloc[0])
     y = f"reading {part['dataset'].iloc[0]} {measure}"
-    found = found_for(correlations, y, mode, simulated)
+    rows = correlations_with(correlations, y, mode, simulated)
     lines = [f"{mode}{', simulated' * simulated}"]
-    lines += [stated(found, column, models) for models in GROUPS]
+    lines += [stated(rows, column, models) for models in GROUPS]
     panel(axes, f"{column if title == 'Knowledge' else title}: Pearson r", "\n".join(lines))
     points = part.join(x[[column]], on="model").dropna(subset=["value"])
     points = points.assign(label=points["model"].map(labels))

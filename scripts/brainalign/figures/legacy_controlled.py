@@ -6,13 +6,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from brainalign.analysis.association import spearman
 from brainalign.analysis.records import MODES
 from brainalign.analysis.wording import p_text, r_text
 from brainalign.figures.order import MODEL_COLUMNS, each, model_order
-from brainalign.figures.paging import WHOLE, Page
+from brainalign.figures.paging import ONE_PAGE, Page
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
@@ -20,15 +19,16 @@ from brainalign.figures.style import (
     INK,
     MUTED,
     PAGE,
-    STRIPE,
     absent,
     family_markers,
     heading,
+    instead,
     legend,
     marker,
     n_models,
     nothing,
     panel,
+    rows_down,
     sheet,
     world,
 )
@@ -44,7 +44,7 @@ EXTRA = (
 )
 
 
-def legacy_controlled(scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
+def legacy_controlled(scores: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
     """Draw `scores` (tables/scores.csv): each model's r under both modes, and how the ranks move.
 
     A dataset's legacy benchmark is paired with its controlled one (the first with the first, and
@@ -124,21 +124,13 @@ def _dumbbells(axes: Axes, wide: pd.DataFrame, markers: dict[str, str]) -> None:
     axes.axvline(0, color=INK, linewidth=0.5, zorder=0.5)
     for index, row in enumerate(each(wide)):
         shape, colour = marker(row, markers), COLOUR[str(row.role)]
-        if index % 2:
-            axes.axhspan(index - 0.5, index + 0.5, color=STRIPE, linewidth=0, zorder=0)
         if pd.isna(row.legacy) and pd.isna(row.controlled):
-            axes.text(
-                0.5, index, "no score", transform=axes.get_yaxis_transform(),
-                ha="center", va="center", color=MUTED,
-            )  # fmt: skip
+            instead(axes, index, "no score")
             continue
         axes.hlines(index, row.legacy, row.controlled, color=colour, linewidth=1.1, alpha=0.5)
         axes.plot(row.legacy, index, shape, mfc="white", mec=colour, mew=1, zorder=3)
         axes.plot(row.controlled, index, shape, color=colour, zorder=3)
-    axes.set_ylim(len(wide) - 0.4, -0.6)
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+    rows_down(axes, len(wide), ticks=4)
     axes.set_xlabel("Pearson r")
 
 

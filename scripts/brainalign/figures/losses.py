@@ -3,22 +3,21 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from brainalign.analysis.wording import counted
 from brainalign.figures.order import MODEL_COLUMNS, each, model_order
-from brainalign.figures.paging import WHOLE, Page
+from brainalign.figures.paging import ONE_PAGE, Page
 from brainalign.figures.style import (
     COLOUR,
-    MUTED,
     PAGE,
-    STRIPE,
     family_markers,
     heading,
+    instead,
     legend,
     marker,
     nothing,
     panel,
+    rows_down,
     sheet,
     world,
 )
@@ -28,7 +27,7 @@ ROW = 0.155  # inches per model
 ACROSS = 3
 
 
-def losses(table: pd.DataFrame, page: Page = WHOLE) -> Figure:
+def losses(table: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
     """Draw `table` (tables/losses.csv): bits per byte, a panel per text, tuned below vanilla.
 
     Untrained models and baselines are not in the table: they predict no words.
@@ -72,20 +71,14 @@ def _text(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, markers: dict[str
     )  # fmt: skip
     result = rows.set_index("model")["bits_per_byte"]
     for index, model in enumerate(each(order)):
-        if index % 2:
-            axes.axhspan(index - 0.5, index + 0.5, color=STRIPE, linewidth=0, zorder=0)
         loss = result.get(model.model)
         if loss is None or pd.isna(loss):
-            axes.text(0.5, index, "no loss", transform=axes.get_yaxis_transform(), ha="center",
-                      va="center", color=MUTED)  # fmt: skip
+            instead(axes, index, "no loss")
             continue
         colour = COLOUR[str(model.role)]
         axes.hlines(index, 0, loss, color=colour, linewidth=0.8, alpha=0.4)
         axes.plot(loss, index, marker(model, markers), color=colour)
-    axes.set_ylim(len(order) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+    rows_down(axes, len(order), ticks=4)
 
 
 def _range(values: list[float]) -> str:

@@ -4,19 +4,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from brainalign.analysis.wording import counted
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
     INK,
-    MUTED,
     PAGE,
-    STRIPE,
     heading,
+    instead,
     nothing,
     panel,
+    rows_down,
     sheet,
     world,
 )
@@ -75,20 +74,14 @@ def _dataset(axes: Axes, rows: pd.DataFrame, models: list[str]) -> None:
     )  # fmt: skip
     result = rows.set_index("model")
     for index, model in enumerate(models):
-        if index % 2:
-            axes.axhspan(index - 0.5, index + 0.5, color=STRIPE, linewidth=0, zorder=0)
         row = result.loc[model] if model in result.index else None
         if row is None or (pd.isna(row["measured"]) and pd.isna(row["published"])):
-            axes.text(0.5, index, "no score", transform=axes.get_yaxis_transform(), ha="center",
-                      va="center", color=MUTED)  # fmt: skip
+            instead(axes, index, "no score")
             continue
         axes.hlines(index, row["family_low"], row["family_high"], color="#C8C8C8", linewidth=5)
         axes.hlines(index, row["low"], row["high"], color=COLOUR["vanilla"], linewidth=1.1)
         axes.plot(row["published"], index, "D", mfc="white", color=INK, markersize=4, zorder=3)
         axes.plot(row["measured"], index, "o", color=COLOUR["vanilla"], markersize=4, zorder=4)
-    axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
-    axes.set_ylim(len(models) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=3))
+    axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0.5)
+    rows_down(axes, len(models), ticks=3)
     axes.set_xlabel(AXIS.get(str(rows["dataset"].iloc[0]), "Pearson r"))

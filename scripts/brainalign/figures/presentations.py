@@ -7,16 +7,16 @@ from matplotlib.lines import Line2D
 
 from brainalign.behavior.fits import GAIN
 from brainalign.figures.order import each
-from brainalign.figures.paging import WHOLE, Page
+from brainalign.figures.paging import ONE_PAGE, Page
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
     MUTED,
     PAGE,
-    STRIPE,
     heading,
     nothing,
     panel,
+    rows_down,
     sheet,
     world,
 )
@@ -31,7 +31,7 @@ ROW = 0.16  # inches
 ACROSS = 2
 
 
-def presentations(table: pd.DataFrame, page: Page = WHOLE) -> Figure:
+def presentations(table: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
     """Draw the pairs of `table` (tables/presentations.csv) in controlled mode, by dataset."""
     rows = table[
         (table["mode"] == "controlled")
@@ -58,10 +58,10 @@ def presentations(table: pd.DataFrame, page: Page = WHOLE) -> Figure:
             continue
         kind, dataset = names.iloc[index]
         overall = rows[(rows["kind"] == kind) & (rows["dataset"] == dataset)]
-        own = page.rows(overall)
-        about = [f"N = {len(overall)} contrasts", *world(own)]
+        on_page = page.rows(overall)
+        about = [f"N = {len(overall)} contrasts", *world(on_page)]
         panel(axes, str(dataset), f"controlled, {', '.join(about)}")
-        _draw(axes, own.sort_values(["comparison", "presentation"], ascending=[False, True]))
+        _draw(axes, on_page.sort_values(["comparison", "presentation"], ascending=[False, True]))
         page.span(axes, overall[["absolute", "low", "high"]])
         axes.set_xlabel(UNIT[str(kind)])
     handles = {
@@ -79,8 +79,6 @@ def presentations(table: pd.DataFrame, page: Page = WHOLE) -> Figure:
 def _draw(axes: Axes, rows: pd.DataFrame) -> None:
     labels = []
     for index, row in enumerate(each(rows)):
-        if index % 2:
-            axes.axhspan(index - 0.5, index + 0.5, color=STRIPE, linewidth=0, zorder=0)
         tuning = str(row.comparison).startswith("tuned")
         colour = COLOUR["tuned"] if tuning else MUTED
         axes.hlines(index, row.low, row.high, color=colour, linewidth=0.9)
@@ -89,10 +87,7 @@ def _draw(axes: Axes, rows: pd.DataFrame) -> None:
         labels.append(f"{model}: {'tuning, ' * tuning}{row.presentation}")
     axes.axvline(0, color=FAINT, zorder=0.5)
     axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.locator_params(axis="x", nbins=4)
+    rows_down(axes, len(labels), ticks=4)
 
 
 def _dot(label: str, colour: str) -> Line2D:

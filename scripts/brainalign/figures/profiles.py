@@ -7,19 +7,20 @@ from matplotlib.lines import Line2D
 
 from brainalign.analysis.wording import counted, r_text, said
 from brainalign.figures.order import MODEL_COLUMNS, each, model_order
-from brainalign.figures.paging import WHOLE, Page
+from brainalign.figures.paging import ONE_PAGE, Page
 from brainalign.figures.style import (
     COLOUR,
     FEATURES,
     MUTED,
     PAGE,
-    STRIPE,
     family_markers,
     heading,
+    instead,
     legend,
     marker,
     nothing,
     panel,
+    rows_down,
     sheet,
 )
 
@@ -39,7 +40,7 @@ EXTRA = (
 NUMBERS = {"r": 16, "lost": 40}  # points right of a panel
 
 
-def profiles(table: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
+def profiles(table: pd.DataFrame, scores: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
     """Draw `table` (tables/profiles.csv), a panel per dataset, a row per network.
 
     Two columns of numbers at the right: the correlation of the two modes' curves over layers, and
@@ -86,12 +87,10 @@ def _dataset(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, markers: dict[
     result = rows.set_index("model")
     across = axes.get_yaxis_transform()
     for index, model in enumerate(each(order)):
-        if index % 2:
-            axes.axhspan(index - 0.5, index + 0.5, color=STRIPE, linewidth=0, zorder=0)
         row = result.loc[model.model] if model.model in result.index else None
         if row is None or pd.isna(row["legacy_depth"]) or pd.isna(row["controlled_depth"]):
             why = "not in both modes" if row is None else said(row["note"]) or "no depth"
-            axes.text(0.5, index, why[:30], transform=across, ha="center", va="center", color=MUTED)
+            instead(axes, index, why[:30])
             continue
         colour, shape = COLOUR[str(model.role)], marker(model, markers)
         legacy, controlled = row["legacy_depth"], row["controlled_depth"]
@@ -110,7 +109,6 @@ def _dataset(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, markers: dict[
             name, (1, 0), (offset, -5), xycoords="axes fraction", textcoords="offset points",
             ha="center", va="top", color=MUTED,
         )  # fmt: skip
-    axes.set(xlim=(-0.04, 1.04), ylim=(len(order) - 0.4, -0.6))
+    rows_down(axes, len(order))
+    axes.set_xlim(-0.04, 1.04)
     axes.set_xticks([0, 0.5, 1])
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)

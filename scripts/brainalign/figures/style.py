@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from brainalign.analysis.wording import counted
 from brainalign.formats.atomic import atomic_path
@@ -331,6 +332,34 @@ def legend(
         )
 
 
+def rows_down(axes: Axes, n: int, ticks: int | None = None, striped: bool = True) -> None:
+    """`n` rows from the top down, the first at 0, every other one striped.
+
+    ticks : at most so many steps across, where that matters.
+    """
+    for row in range(1, n, 2) if striped else ():
+        axes.axhspan(row - 0.5, row + 0.5, color=STRIPE, linewidth=0, zorder=0)
+    axes.set_ylim(n - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    if ticks is not None:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=ticks))
+
+
+def instead(axes: Axes, row: int, why: str) -> None:
+    """Say in a row of a panel why it has no value."""
+    axes.text(
+        0.5, row, why, transform=axes.get_yaxis_transform(), ha="center", va="center", color=MUTED
+    )
+
+
+def name_models(axes: Axes, order: pd.DataFrame) -> None:
+    """The names of models (columns `label`, `role`) beside their rows, coloured by role."""
+    axes.set_yticks(range(len(order)), list(order["label"]))
+    for label, role in zip(axes.get_yticklabels(), order["role"], strict=True):
+        label.set_color(COLOUR[role] if role != "untrained" else MUTED)
+
+
 def drawn(figure: Figure, handles: Iterable[Line2D]) -> list[Line2D]:
     """The legend handles whose label something in the panels bears."""
     labels = {
@@ -344,8 +373,8 @@ def drawn(figure: Figure, handles: Iterable[Line2D]) -> list[Line2D]:
 def spaced(values: Sequence[float], gap: float) -> list[float]:
     """Positions near `values` that are at least `gap` apart, in the values' order."""
     order = sorted(range(len(values)), key=lambda i: values[i])
-    places = list(values)
+    moved = list(values)
     for before, after in itertools.pairwise(order):
-        places[after] = max(places[after], places[before] + gap)
-    shift = sum(p - v for p, v in zip(places, values, strict=True)) / max(len(places), 1)
-    return [place - shift for place in places]
+        moved[after] = max(moved[after], moved[before] + gap)
+    shift = sum(p - v for p, v in zip(moved, values, strict=True)) / max(len(moved), 1)
+    return [value - shift for value in moved]

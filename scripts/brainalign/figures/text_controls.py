@@ -12,7 +12,6 @@ from brainalign.figures.style import (
     FAINT,
     INK,
     PAGE,
-    STRIPE,
     drawn,
     family_markers,
     heading,
@@ -20,6 +19,7 @@ from brainalign.figures.style import (
     n_models,
     nothing,
     panel,
+    rows_down,
     sheet,
     world,
 )
@@ -62,22 +62,17 @@ def _draw(axes: Axes, part: pd.DataFrame, markers: dict[str, str]) -> None:
     """The text as it is in the first row, each control below it, with how many models pass."""
     models = part.drop_duplicates("model")
     rows = [(AS_IT_IS, models.assign(r_control=models["r"]))]
-    for control, own in part.groupby("control", sort=False):
-        trained = own[own["role"].isin(TRAINED)]
+    for control, of_control in part.groupby("control", sort=False):
+        trained = of_control[of_control["role"].isin(TRAINED)]
         label = in_words(str(control))
         if trained["p_adjusted"].notna().any():  # shuffled folds give no p
             label += f": {trained['passed'].sum()} of {len(trained)} lose"
-        rows.append((label, own))
-    for index, (_, own) in enumerate(rows):
-        if index % 2:
-            axes.axhspan(index - 0.5, index + 0.5, color=STRIPE, linewidth=0, zorder=0)
-        for row in each(own):
+        rows.append((label, of_control))
+    for index, (_, of_control) in enumerate(rows):
+        for row in each(of_control):
             axes.plot(row.r_control, index, markers[row.family], color=COLOUR[row.role], alpha=0.8)
-        mean = own.loc[own["role"].isin(TRAINED), "r_control"].mean()
+        mean = of_control.loc[of_control["role"].isin(TRAINED), "r_control"].mean()
         axes.plot(mean, index, "|", color=INK, markersize=11, label=MEAN.get_label())
     axes.axvline(0, color=FAINT, zorder=0.5)
     axes.set_yticks(range(len(rows)), [label for label, _ in rows])
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.locator_params(axis="x", nbins=4)
+    rows_down(axes, len(rows), ticks=4)
