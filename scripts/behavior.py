@@ -23,8 +23,8 @@ with job(snakemake.log[0]) as log:
         settings,
         seed=snakemake.params.seed,
     )
-    whole = fit[fit["kind"] == "all"].set_index("measure")
-    log.info("%d words scored, %d left out", whole.loc["r", "n"], fit["n_dropped"].iloc[0])
-    for measure, row in whole.iterrows():
+    overall = fit[fit["kind"] == "all"].set_index("measure")
+    log.info("%d words scored, %d left out", overall.loc["r", "n"], fit["n_dropped"].iloc[0])
+    for measure, row in overall.iterrows():
         log.info("%s = %.4f [%.4f, %.4f]", measure, row["value"], row["low"], row["high"])
     write_table(fit, snakemake.output.behavior)

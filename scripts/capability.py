@@ -34,7 +34,7 @@ with job(snakemake.log[0]) as log:
     with AnswerLog(output.with_name(f".{output.stem}.partial.jsonl"), key) as kept:
         if kept.records:
             log.info("going on after %d answers", len(kept.records))
-        told = monotonic()
+        reported = monotonic()
         for batch in answer(
             model,
             questions,
@@ -44,9 +44,9 @@ with job(snakemake.log[0]) as log:
             done=kept.answered,
         ):
             kept.add(batch)
-            if monotonic() - told > SECONDS_BETWEEN_LINES:
+            if monotonic() - reported > SECONDS_BETWEEN_LINES:
                 log.info("%d questions answered", len(kept.records))
-                told = monotonic()
+                reported = monotonic()
         # In the order of the questions, whatever the batches were.
         answers = pd.DataFrame(kept.records).set_index("question_id")
         asked = questions["question_id"][questions["question_id"].isin(answers.index)]

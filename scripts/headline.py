@@ -15,13 +15,13 @@ with job(snakemake.log[0]) as log:
     # A study has the tables of what it measures; published_check is always there.
     tables = {name: read_table(path) for name, path in snakemake.input.items()}
     check = tables.pop("published_check")
-    own = Tables(**tables)
-    table = headline(check, own)
+    of_study = Tables(**tables)
+    table = headline(check, of_study)
     write_table(table, snakemake.output.headline)
     log.info("headline table:\n%s", as_text(table))
     texts = {
         snakemake.output.text: as_text(table),
-        snakemake.output.verdicts: as_verdicts(table, own.has_published_models),
+        snakemake.output.verdicts: as_verdicts(table, of_study.has_published_models),
     }
     for file, text in texts.items():
         with atomic_path(file) as path:

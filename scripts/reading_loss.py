@@ -16,8 +16,8 @@ with job(snakemake.log[0]) as log:
         read_table(snakemake.input.stories),
         None if losses is None else read_table(losses),
     )
-    whole = table[(table["model"] == "all") & (table["method"] == "given loss")]
-    for row in whole.itertuples():
+    given_loss = table[(table["model"] == "all") & (table["method"] == "given loss")]
+    for row in given_loss.itertuples():
         log.info(
             "%s, %s, %s given %s: %+.4f [%+.4f, %+.4f]", row.dataset, row.mode, row.measure,
             row.loss, row.difference, row.low, row.high,

@@ -8,7 +8,7 @@ import numpy as np
 from brainalign.analysis.contrasts import contrasts
 from brainalign.analysis.records import model_table
 from brainalign.analysis.scores import collect_scores
-from brainalign.analysis.truth import planted_and_found
+from brainalign.analysis.truth import planted_and_estimated
 from brainalign.encoding.alignment import align
 from brainalign.encoding.correlation import Aggregate
 from brainalign.encoding.settings import Scoring
@@ -28,8 +28,8 @@ with job(snakemake.log[0]) as log, TemporaryDirectory() as folder:
     params, files = snakemake.params, snakemake.input
     vanilla = next(iter(SHARES))
     results, true_ceilings = [], {}
-    places = zip(params.benchmarks, files.stimuli, files.responses, strict=True)
-    for number, (benchmark, *paths) in enumerate(places):
+    benchmarks = zip(params.benchmarks, files.stimuli, files.responses, strict=True)
+    for number, (benchmark, *paths) in enumerate(benchmarks):
         stimuli = read_stimuli(paths[0])
         responses = read_responses(paths[1], stimuli)
         state = truth(stimuli, responses)
@@ -38,8 +38,8 @@ with job(snakemake.log[0]) as log, TemporaryDirectory() as folder:
         scoring = replace(read(params.scoring[benchmark], Scoring), unique_variance=None)
         summary = Aggregate(scoring.aggregate, who, where)
         true_ceilings[benchmark] = float(summary(responses["true_ceiling"].values)["all", "all"])
-        for place, (model, share) in enumerate(SHARES.items()):
-            rng = np.random.default_rng([params.seed, 12, number, place])
+        for index, (model, share) in enumerate(SHARES.items()):
+            rng = np.random.default_rng([params.seed, 12, number, index])
             known = partly_known(
                 state.values.astype(float), np.asarray(groups).tolist(), share, rng
             )
@@ -47,8 +47,8 @@ with job(snakemake.log[0]) as log, TemporaryDirectory() as folder:
             about = {"model": model, "rows": state.rows}
             layers = {"features": known.astype(np.float32)}
             write_activations(layers, state.row_ids, path, about)
-            found = align(open_activations(path), stimuli, responses, scoring, "cpu", params.seed)
-            results.append((model, benchmark, found))
+            aligned = align(open_activations(path), stimuli, responses, scoring, "cpu", params.seed)
+            results.append((model, benchmark, aligned))
     models = {
         model: {"role": "vanilla" if model == vanilla else "tuned", "simulated": True,
                 "base": None if model == vanilla else vanilla, "family": "planted"}
@@ -56,7 +56,7 @@ with job(snakemake.log[0]) as log, TemporaryDirectory() as folder:
     }  # fmt: skip
     datasets = [entry["dataset"] for entry in params.benchmarks.values()]
     tables = collect_scores(results, {}, model_table(models, []), params.benchmarks, datasets)
-    table = planted_and_found(
+    table = planted_and_estimated(
         read_table(files.scores),
         dict(zip(params.benchmarks, map(read_table, files.ceilings), strict=True)),
         contrasts(tables["scores"], tables["subjects"]),

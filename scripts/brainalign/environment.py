@@ -20,13 +20,13 @@ def leave_outer_packages() -> None:
     ------
     InputError : a package that the script or the library below it imports came from there already.
     """
-    own = {*site.getsitepackages(), site.getusersitepackages()}
-    own |= {line for folder in own for line in _path_lines(Path(folder))}
-    own |= set(os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    inside = {*site.getsitepackages(), site.getusersitepackages()}
+    inside |= {line for folder in inside for line in _path_lines(Path(folder))}
+    inside |= set(os.environ.get("PYTHONPATH", "").split(os.pathsep))
     outer = [
         path
         for path in sys.path
-        if Path(path).name in ("site-packages", "dist-packages") and path not in own
+        if Path(path).name in ("site-packages", "dist-packages") and path not in inside
     ]
     sys.path[:] = [path for path in sys.path if path not in outer]
     for package in sorted(_imported_packages() if outer else ()):

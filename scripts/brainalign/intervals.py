@@ -91,14 +91,14 @@ def jackknife(
     m, total = len(sums), sums.sum(0)
     if m < 2:
         return Inference(note=f"{m} clusters, 2 are needed")
-    found = statistic(np.vstack([total, total - sums]))
+    values = statistic(np.vstack([total, total - sums]))
     if bounded:
         with np.errstate(divide="ignore"):
-            found = np.arctanh(found)
-    if not np.isfinite(found).all():
+            values = np.arctanh(values)
+    if not np.isfinite(values).all():
         why = "not defined, or ±1," if bounded else "not defined"
         return Inference(note=f"{why} with all of them or without one")
-    value, without = found[0], found[1:]
+    value, without = values[0], values[1:]
     error = np.sqrt((m - 1) / m * np.sum((without - without.mean()) ** 2))
     if error <= 1e-12 * abs(value):
         error = 0.0  # what rounding leaves
@@ -145,7 +145,7 @@ def partial_correlation(sums: np.ndarray) -> np.ndarray:
     r = np.broadcast_to(np.eye(v), (len(sums), v, v)).copy()
     for (i, j), part in zip(combinations(range(v), 2), np.split(sums, pairs, axis=1), strict=True):
         r[:, i, j] = r[:, j, i] = correlation(part)
-    found = np.full(len(sums), np.nan)
+    partial = np.full(len(sums), np.nan)
     known = np.isfinite(r).all(axis=(1, 2))
     of_z = r[known][:, :2, 2:]  # of x and y with each z
     # What is left of the correlations of x and y with themselves and each other.
@@ -154,8 +154,8 @@ def partial_correlation(sums: np.ndarray) -> np.ndarray:
     )
     variances = left[:, 0, 0] * left[:, 1, 1]
     with np.errstate(invalid="ignore"):
-        found[known] = left[:, 0, 1] / np.sqrt(np.where(variances > 1e-12, variances, np.nan))
-    return np.clip(found, -1, 1)
+        partial[known] = left[:, 0, 1] / np.sqrt(np.where(variances > 1e-12, variances, np.nan))
+    return np.clip(partial, -1, 1)
 
 
 def slope(sums: np.ndarray) -> np.ndarray:
@@ -168,5 +168,5 @@ def slope(sums: np.ndarray) -> np.ndarray:
 def _moments(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     n, sum_x, sum_y, xx, yy, xy = sums.T
     squares = [(xx, xx - sum_x**2 / n), (yy, yy - sum_y**2 / n)]
-    var_x, var_y = (np.where(var > 1e-9 * whole, var, np.nan) for whole, var in squares)
+    var_x, var_y = (np.where(var > 1e-9 * square, var, np.nan) for square, var in squares)
     return var_x, var_y, xy - sum_x * sum_y / n

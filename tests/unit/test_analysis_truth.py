@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from brainalign.analysis.headline import headline
 from brainalign.analysis.study_tables import Tables
-from brainalign.analysis.truth import COLUMNS, planted_and_found
+from brainalign.analysis.truth import COLUMNS, planted_and_estimated
 
 SHARES = {"v": 0.5, "same": 0.5, "more": 0.6}
 TRUE = {"a": 0.6, "b": 0.5}
@@ -37,7 +37,7 @@ def found(rise: float) -> pd.DataFrame:
         )
         for b, c in TRUE.items()
     }  # fmt: skip
-    return planted_and_found(scores, ceilings, pd.DataFrame(effects), TRUE, SHARES, "v")
+    return planted_and_estimated(scores, ceilings, pd.DataFrame(effects), TRUE, SHARES, "v")
 
 
 @pytest.mark.parametrize(("rise", "covered"), [(0.0, "yes"), (0.009, "yes"), (0.011, "no")])

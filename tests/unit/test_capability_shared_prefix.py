@@ -66,7 +66,7 @@ def test_the_prefix_is_held_once_where_the_attention_can_share_it(kind: str, sha
     model = world.model(kind)
     assert can_share(model.model) == shares
     rows = [[5, 6, 7, 8, 9, *own] for own in ([10, 11, 12], [13, 14], [15, 16])]
-    (context,) = batches.contexts(model, rows, lambda _, context: context, room=4)
+    (context,) = batches.contexts(model, rows, lambda _, context: context, new_tokens=4)
     held = context.cache.layers[0].keys.shape[2]
     assert held == (3 if shares else 8)
     _, context = context.read(torch.tensor([[11], [12], [13]]))

@@ -18,7 +18,7 @@ from brainalign.figures.layer_curves import layer_curves
 from brainalign.figures.legacy_controlled import legacy_controlled
 from brainalign.figures.losses import losses
 from brainalign.figures.mixed_effects import mixed_effects
-from brainalign.figures.paging import WHOLE, Page, save_pages
+from brainalign.figures.paging import ONE_PAGE, Page, save_pages
 from brainalign.figures.presentations import presentations
 from brainalign.figures.profiles import profiles
 from brainalign.figures.reading_loss import reading_loss
@@ -164,7 +164,7 @@ def test_a_single_page_is_of_all_models_and_has_no_number(tmp_path):
     with drawing():
         save_pages(draw, [[]], paths[0][:1], paths[1][:1])
         save_pages(draw, [["sim-gpt-a"], ["sim-gpt-b"]], *paths)
-    assert asked[0] is WHOLE and [page.number for page in asked[1:]] == [1, 2]
+    assert asked[0] is ONE_PAGE and [page.number for page in asked[1:]] == [1, 2]
     assert all(path.stat().st_size for kind in paths for path in kind)
     assert "sim-gpt-b" in paths[0][1].read_text(encoding="utf-8")
     assert "sim-gpt-b" not in paths[0][0].read_text(encoding="utf-8")

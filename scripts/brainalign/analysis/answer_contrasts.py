@@ -51,13 +51,13 @@ def _answer_rows(pairs: Pairs, members: Members, answers: pd.DataFrame) -> Itera
             "unit": "questions", "scope": scope_text(questions=not note), "note": note,
         }  # fmt: skip
         if not note:
-            own, other = (answers.loc[m] for m in (members.tuned[i], members.bases[i]))
-            both, gained, lost = (int(own[f"n_{k}"]) for k in ("both", "gained", "lost"))
+            of_tuned, of_base = (answers.loc[m] for m in (members.tuned[i], members.bases[i]))
+            both, gained, lost = (int(of_tuned[f"n_{k}"]) for k in ("both", "gained", "lost"))
             p = mcnemar_p(gained, lost)
-            ends = [(m["accuracy"], m["low"], m["high"]) for m in (own, other)]
-            counts = (both, gained, lost, int(own["n"]) - both - gained - lost)
+            ends = [(m["accuracy"], m["low"], m["high"]) for m in (of_tuned, of_base)]
+            counts = (both, gained, lost, int(of_tuned["n"]) - both - gained - lost)
             row["low"], row["high"] = paired_interval(ends[0], ends[1], counts)
-            row |= {"n": int(own["n"]), "p": p}
+            row |= {"n": int(of_tuned["n"]), "p": p}
             row |= (
                 {"note": "both models answer every question alike"} if np.isnan(p)
                 else {"test": "mcnemar"}

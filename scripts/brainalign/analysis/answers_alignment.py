@@ -44,9 +44,9 @@ def _against_baselines(
     On single datasets those models are counted whose interval lies above every baseline (an
     intersection-union test: each comparison at its level keeps the level of all).
     """
-    own = aligned[aligned["mode"] == mode]
-    networks = own[own["role"].isin(TRAINED)]
-    best = own[own["role"] == "baseline"].sort_values("r", ascending=False)
+    of_mode = aligned[aligned["mode"] == mode]
+    networks = of_mode[of_mode["role"].isin(TRAINED)]
+    best = of_mode[of_mode["role"] == "baseline"].sort_values("r", ascending=False)
     best = best.drop_duplicates("dataset").set_index("dataset")
     means = networks.groupby("dataset")["r"].mean()
     if AVERAGE not in best.index or AVERAGE not in means.index:
@@ -70,7 +70,7 @@ def _against_baselines(
     measure = f"mean model minus the best baseline ({names[AVERAGE]}), in r"
     if differences is None:
         return Answer(text + worse, effect=gap, measure=measure)
-    compared = (differences["mode"] == mode) & differences["dataset"].isin(own["dataset"])
+    compared = (differences["mode"] == mode) & differences["dataset"].isin(of_mode["dataset"])
     compared &= differences["against_role"] == "baseline"
     counts, above, below = _beside_every_baseline(differences[compared])
     text += f"; intervals above every baseline: {', '.join(counts)}" if counts else ""
@@ -109,8 +109,10 @@ def _against_untrained(
     aligned: pd.DataFrame, differences: pd.DataFrame | None, mode: str
 ) -> Answer:
     """Each untrained model beside the trained ones of its family and size: mean, and intervals."""
-    own = aligned[aligned["mode"] == mode]
-    trained, untrained = (own[own["role"].isin(roles)] for roles in (TRAINED, ["untrained"]))
+    of_mode = aligned[aligned["mode"] == mode]
+    trained, untrained = (
+        of_mode[of_mode["role"].isin(roles)] for roles in (TRAINED, ["untrained"])
+    )
     averages = [part.loc[part["dataset"] == AVERAGE, "r"] for part in (trained, untrained)]
     if any(part.empty for part in averages):
         return _missing(
@@ -146,7 +148,7 @@ def _against_untrained(
     measure = "trained minus untrained, in r"
     if differences is None:
         return Answer(text, effect=gap, measure=measure)
-    twins = _twins(own, differences[differences["mode"] == mode])
+    twins = _twins(of_mode, differences[differences["mode"] == mode])
     above, below = twins["low"] > 0, twins["high"] < 0
     count = f"intervals above 0 in {above.sum()} of {counted(len(twins), 'comparison')}"
     return Answer(
@@ -162,15 +164,15 @@ def _twins(aligned: pd.DataFrame, differences: pd.DataFrame) -> pd.DataFrame:
         & differences["dataset"].isin(aligned["dataset"])
     ].dropna(subset=["low"])
     facts = aligned.drop_duplicates("model").set_index("model")[["family", "parameters"]]
-    own, other = (facts.reindex(rows[name]).to_numpy() for name in ("model", "against"))
-    return rows[(own == other).all(axis=1)]
+    of_model, of_other = (facts.reindex(rows[name]).to_numpy() for name in ("model", "against"))
+    return rows[(of_model == of_other).all(axis=1)]
 
 
 def _missing(aligned: pd.DataFrame, mode: str, needed: Mapping[str, Sequence[str]]) -> Answer:
     """Which of the roles `needed` (name → roles) has no alignment on every dataset of a mode."""
-    own = aligned[aligned["mode"] == mode]
-    if own.empty:
+    of_mode = aligned[aligned["mode"] == mode]
+    if of_mode.empty:
         return lacking(f"benchmark of alignment in {mode} mode")
-    overall = own[own["dataset"] == AVERAGE]
+    overall = of_mode[of_mode["dataset"] == AVERAGE]
     absent = [name for name, roles in needed.items() if not overall["role"].isin(roles).any()]
     return lacking(f"{' and no '.join(absent)} with an alignment on every dataset")

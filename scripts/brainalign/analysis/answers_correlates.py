@@ -8,7 +8,7 @@ import pandas as pd
 from brainalign.analysis.answers_tuning import no_benchmark
 from brainalign.analysis.averages import AVERAGE
 from brainalign.analysis.correlations import WITHIN
-from brainalign.analysis.predictors import LOSS, MODELS, SIZE, found_for
+from brainalign.analysis.predictors import LOSS, MODELS, SIZE, correlations_with
 from brainalign.analysis.study_tables import Tables
 from brainalign.analysis.verdicts import (
     CORRELATION,
@@ -55,9 +55,13 @@ def _correlation(tables: Tables, x: str, mode: str, given: str = "") -> Answer:
         return lacking("tuned model")
     if correlations is None or correlations.empty:
         return lacking("table of correlations")
-    found = found_for(correlations, f"brain {AVERAGE}", mode, correlations["simulated"].iloc[0])
+    of_average = correlations_with(
+        correlations, f"brain {AVERAGE}", mode, correlations["simulated"].iloc[0]
+    )
     method = "partial" if given else "pearson"
-    rows = found[(found["x"] == x) & (found["models"] == models) & (found["method"] == method)]
+    rows = of_average[
+        (of_average["x"] == x) & (of_average["models"] == models) & (of_average["method"] == method)
+    ]
     rows = rows[rows["controlled_for"].fillna("") == given]
     if rows.empty:
         return lacking(f"{UNITS[models]} with {x} and an alignment in {mode} mode")
@@ -68,7 +72,9 @@ def _correlation(tables: Tables, x: str, mode: str, given: str = "") -> Answer:
     text = f"{name} = {r_text(row['r'])}, {p_text(row['p'])} (these stimuli)"
     adjusted = f"adjusted {p_text(row['p_adjusted'])}"
     text += f", {adjusted}, N = {counted(row['n'], UNITS[models])}{MEAN_OF_TUNED[models]}"
-    within = found[(found["x"] == x) & (found["method"] == WITHIN) & found["r"].notna()]
+    within = of_average[
+        (of_average["x"] == x) & (of_average["method"] == WITHIN) & of_average["r"].notna()
+    ]
     if row["n_bases"] < row["n"]:
         why = said(row["note"]) if pd.isna(row["p"]) else ""
         text += (

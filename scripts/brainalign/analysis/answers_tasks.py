@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from brainalign.analysis.predictors import WHOLE
+from brainalign.analysis.predictors import ALL_QUESTIONS
 from brainalign.analysis.records import MODES
 from brainalign.analysis.study_tables import Tables
 from brainalign.analysis.verdicts import (
@@ -30,7 +30,9 @@ def task_answers(tables: Tables) -> Iterator[tuple[str, Answers]]:
 
 
 def _accuracy(capabilities: pd.DataFrame, contrasts: pd.DataFrame | None, task: str) -> Answer:
-    rows = capabilities[(capabilities["task"] == task) & (capabilities["category"] == WHOLE)]
+    rows = capabilities[
+        (capabilities["task"] == task) & (capabilities["category"] == ALL_QUESTIONS)
+    ]
     by_model = rows.drop_duplicates("model").set_index("model")
     tuned = by_model[by_model["role"] == "tuned"]
     partner = by_model["accuracy"].reindex(tuned["base"]).to_numpy()
@@ -44,7 +46,7 @@ def _accuracy(capabilities: pd.DataFrame, contrasts: pd.DataFrame | None, task: 
     )
     if contrasts is None:
         return Answer(text)
-    rows = contrasts[(contrasts["kind"] == "capability") & (contrasts["dataset"] == WHOLE)]
+    rows = contrasts[(contrasts["kind"] == "capability") & (contrasts["dataset"] == ALL_QUESTIONS)]
     rows = rows[rows["benchmark"] == task]
     overall = rows[(rows["level"] == "overall") & (rows["unit"] == "bases")].iloc[0].to_dict()
     better = rows[(rows["level"] == "pair") & (rows["absolute"] > 0)]

@@ -79,8 +79,8 @@ def partial(x: np.ndarray, y: np.ndarray, given: Sequence[np.ndarray]) -> Correl
     basis, singular, _ = np.linalg.svd(design, full_matrices=False)
     basis = basis[:, singular > singular[0] * 1e-12]
     rest = [v - basis @ (basis.T @ v) for v in (x, y)]
-    for name, whole, part in zip("xy", (x, y), rest, strict=True):
-        if np.ptp(part) <= 1e-9 * np.ptp(whole):
+    for name, values, part in zip("xy", (x, y), rest, strict=True):
+        if np.ptp(part) <= 1e-9 * np.ptp(values):
             return Correlation(np.nan, np.nan, n, note=f"{name} is explained by what is held fixed")
     r, _ = _r_and_slope(*rest)
     return Correlation(r, correlation_p(r, n, k), n)
@@ -142,9 +142,11 @@ def over_clusters(
     if ranked:
         x, y = ranks(x), ranks(y)
     sums = [paired_sums(one, other, clusters) for one, other in combinations((x, y, *fixed), 2)]
-    found = jackknife(np.hstack(sums), partial_correlation if fixed else correlation, bounded=True)
+    inference = jackknife(
+        np.hstack(sums), partial_correlation if fixed else correlation, bounded=True
+    )
     least = 2 / math.factorial(m) if ranked else 0.0
-    return replace(found, p=float(np.maximum(found.p, least)))
+    return replace(inference, p=float(np.maximum(inference.p, least)))
 
 
 def ranks(values: np.ndarray) -> np.ndarray:

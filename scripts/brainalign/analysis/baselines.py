@@ -35,11 +35,11 @@ def against_baselines(scores: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFr
     cells = subjects[(subjects["subject"] != "all") & (subjects["fold"] >= 0)]
     rows: list[dict[str, Any]] = []
     for benchmark, part in overall.groupby("benchmark", sort=False):
-        own = cells[cells["benchmark"] == benchmark]
-        held_out = held_out_by(own)
+        of_benchmark = cells[cells["benchmark"] == benchmark]
+        held_out = held_out_by(of_benchmark)
         entries = part.to_dict("records")
         names = [str(entry["model"]) for entry in entries]
-        tables = dict(zip(names, unit_tables(own, names), strict=True))
+        tables = dict(zip(names, unit_tables(of_benchmark, names), strict=True))
         for model in (entry for entry in entries if entry["role"] in TRAINED):
             for other in (entry for entry in entries if entry["role"] not in TRAINED):
                 units = tables[model["model"]] - tables[other["model"]]

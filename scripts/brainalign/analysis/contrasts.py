@@ -61,10 +61,10 @@ def paired(members: pd.DataFrame, values: pd.DataFrame, units: pd.DataFrame) -> 
     for key, part in values.groupby(MEASURED, sort=False):
         about = dict(zip(MEASURED, key, strict=True))
         present = members[members.index.isin(part["model"])]
-        own = units[(units[MEASURED] == list(key)).all(axis=1)]
+        measured = units[(units[MEASURED] == list(key)).all(axis=1)]
         if len(present):
             datasets = {
-                str(name): pairs_of(present, group, own[own["dataset"] == name])
+                str(name): pairs_of(present, group, measured[measured["dataset"] == name])
                 for name, group in part.groupby("dataset", sort=False)
             }
             for row in contrast_rows(Members.of(present), datasets):

@@ -20,6 +20,7 @@ from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
 from brainalign.analysis.crossed import scope_text
 from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.predictors import LOSS, SIZE, formal_tasks, predictors
+from brainalign.analysis.records import TRAINED
 from brainalign.behavior.fits import CORRELATIONS, GAIN
 from brainalign.intervals import Inference
 from brainalign.notes import not_computable
@@ -114,9 +115,9 @@ def correlations(
         x, capability = predictors(known, capabilities, behaviors, losses)
         x = _with_fits(x, part)
         for name in GROUPS:
-            members, own_x, own_y = _members(name, facts, x, y)
+            members, member_x, member_y = _members(name, facts, x, y)
             group = _group(name, str(mode), bool(simulated), members)
-            rows += _group_rows(group, own_x, own_y, capability, formal)
+            rows += _group_rows(group, member_x, member_y, capability, formal)
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     tested = table["subset"] == EVERY
     for p in ("p", "p_independent"):
@@ -151,7 +152,7 @@ def _members(
     name: str, facts: pd.DataFrame, x: pd.DataFrame, y: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Facts, x and y of the models of a group, a row each."""
-    roles = ("vanilla", "tuned") if name == "all" else ("tuned",)
+    roles = TRAINED if name == "all" else ("tuned",)
     members = facts[facts["role"].isin(roles) & facts.index.isin(y.index)]
     x, y = x.reindex(members.index), y.reindex(members.index)
     if name != "bases":
@@ -164,8 +165,8 @@ def _members(
 def _group(name: str, mode: str, simulated: bool, facts: pd.DataFrame) -> Group:
     families = facts["family"].to_numpy(str)
     # A tuned model and its vanilla partner are one cluster: their scores are not independent.
-    own = facts.index.to_series().astype(str)
-    bases, _ = pd.factorize(facts["base"].where(facts["base"].notna(), own))
+    names = facts.index.to_series().astype(str)
+    bases, _ = pd.factorize(facts["base"].where(facts["base"].notna(), names))
     return Group(name, mode, simulated, bases, families)
 
 
@@ -186,17 +187,17 @@ def _group_rows(
             kind = "capability" if x_name in capability else "size, loss, reading"
             about = _about(group, x_name, y_name, kind)
             values = x[x_name].to_numpy(float)
-            yield from _whole_rows(group, about, values, outcome)
+            yield from _overall_rows(group, about, values, outcome)
             if y_name == f"brain {AVERAGE}":
                 yield from _subset_rows(group, about, values, outcome)
         for x_name, fixed in [*partials, *(together if formal else [])]:
-            own, *held = (x[name].to_numpy(float) for name in (x_name, *fixed))
+            predictor, *held = (x[name].to_numpy(float) for name in (x_name, *fixed))
             kind = "partial" if len(fixed) == 1 else "size and loss held fixed"
             about = _about(group, x_name, y_name, kind)
-            found = partial(own, outcome, held)
-            counts = group.counts(own, outcome, *held)
-            over_bases = group.over_bases(own, outcome, given=held)
-            row = _row(about, "partial", found, counts, over_bases)
+            correlation = partial(predictor, outcome, held)
+            counts = group.counts(predictor, outcome, *held)
+            over_bases = group.over_bases(predictor, outcome, given=held)
+            row = _row(about, "partial", correlation, counts, over_bases)
             yield {**row, "controlled_for": ", ".join(fixed)}
 
 
@@ -216,15 +217,15 @@ def _about(group: Group, x: str, y: str, kind: str) -> Row:
 def _row(
     about: Row,
     method: str,
-    found: Correlation,
+    correlation: Correlation,
     counts: tuple[int, int],
     over_bases: Inference | None = None,
 ) -> Row:
     """A row; its p is that of `over_bases`, if given, where models share a vanilla model."""
     n_bases, n_families = counts
-    p = found.p
-    note = not_computable(found.note)
-    if not note and over_bases and n_bases < found.n:
+    p = correlation.p
+    note = not_computable(correlation.note)
+    if not note and over_bases and n_bases < correlation.n:
         p = over_bases.p
         note = f"no p: jackknife over vanilla models, {over_bases.note}" if over_bases.note else ""
     if not note and 1 < n_families < n_bases and method != WITHIN:
@@ -236,26 +237,26 @@ def _row(
     parts.append("simulated" if about["simulated"] else "real")
     return {
         **{key: value for key, value in about.items() if key != "kind"},
-        "n": found.n,
+        "n": correlation.n,
         "n_bases": n_bases,
         "n_families": n_families,
         "method": method,
-        "r": found.r,
-        "slope": found.slope,
+        "r": correlation.r,
+        "slope": correlation.slope,
         "p": p,
-        "p_independent": found.p,
-        "scope": "" if np.isnan(found.r) else SCOPE,
+        "p_independent": correlation.p,
+        "scope": "" if np.isnan(correlation.r) else SCOPE,
         "test_family": ", ".join(parts),
         "note": note,
     }
 
 
-def _whole_rows(group: Group, about: Row, x: np.ndarray, y: np.ndarray) -> Iterator[Row]:
+def _overall_rows(group: Group, about: Row, x: np.ndarray, y: np.ndarray) -> Iterator[Row]:
     counts = group.counts(x, y)
-    found = pearson(x, y)
+    correlation = pearson(x, y)
     over_bases = over_clusters(x, y, group.bases)
-    row = _row(about, "pearson", found, counts, over_bases)
-    if not found.note:
+    row = _row(about, "pearson", correlation, counts, over_bases)
+    if not correlation.note:
         over_families = over_clusters(x, y, group.families)
         row |= {"low": over_bases.low, "high": over_bases.high}
         row |= {"low_families": over_families.low, "high_families": over_families.high}
@@ -273,7 +274,9 @@ def _subset_rows(group: Group, about: Row, x: np.ndarray, y: np.ndarray) -> Iter
         return
     for name in dict.fromkeys(family):
         for subset, inside in (("without", family != name), ("within", family == name)):
-            own_y = np.where(inside, y, np.nan)
-            over_bases = group.over_bases(x, own_y)
-            row = _row(about, "pearson", pearson(x, own_y), group.counts(x, own_y), over_bases)
+            inside_y = np.where(inside, y, np.nan)
+            over_bases = group.over_bases(x, inside_y)
+            row = _row(
+                about, "pearson", pearson(x, inside_y), group.counts(x, inside_y), over_bases
+            )
             yield {**row, "subset": f"{subset} {name}"}

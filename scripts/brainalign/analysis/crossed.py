@@ -238,8 +238,8 @@ def shared_by_models(
     deviations = tables - tables.mean(0)
     # Degrees of freedom lost to the mean model.
     inflated = deviations * np.sqrt(len(tables) / (len(tables) - 1))
-    own = float(np.mean([_unfloored(part, held_out, fitted) for part in inflated]))
-    value = max(total.value - float(np.sum(weights**2)) * own, 0.0)
+    unfloored = float(np.mean([_unfloored(part, held_out, fitted) for part in inflated]))
+    value = max(total.value - float(np.sum(weights**2)) * unfloored, 0.0)
     return Variance(value, total.freedom, total.subjects, total.stimuli)
 
 

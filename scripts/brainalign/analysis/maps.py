@@ -11,7 +11,7 @@ import xarray as xr
 from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 
 from brainalign.errors import InputError
-from brainalign.formats.datasets import HEMISPHERES, PLACES, SURFACES
+from brainalign.formats.datasets import COORDINATES, HEMISPHERES, SURFACES
 from brainalign.formats.tables import write_json
 
 ON_SURFACE = ("hemisphere", "vertex")
@@ -68,7 +68,7 @@ def unplaced(scores: xr.Dataset) -> str:
             return ""
         known = ", ".join(SURFACES)
         return f"targets are vertices of surface {space}, whose size is not known (known: {known})"
-    absent = [name for name in PLACES if name not in scores.coords]
+    absent = [name for name in COORDINATES if name not in scores.coords]
     if absent:
         return f"targets have no coordinates {', '.join(absent)}: they are regions, or of no place"
     missing = [name for name in ("affine", "grid") if name not in scores.attrs]
@@ -109,7 +109,7 @@ def maps(scores: xr.Dataset, vanilla: xr.Dataset | None = None) -> Iterator[Map]
 def _volumes(scores: xr.Dataset, values: Mapping[str, np.ndarray], subject: str) -> Iterator[Map]:
     affine = np.array(json.loads(scores.attrs["affine"])[subject], float)
     shape = tuple(json.loads(scores.attrs["grid"])[subject])
-    places = np.stack([scores[name].values for name in PLACES], axis=1)
+    places = np.stack([scores[name].values for name in COORDINATES], axis=1)
     voxels = tuple(voxels_of(places, affine, shape, subject).T)
     for quantity, own in values.items():
         image = nib.Nifti1Image(_spread(own, shape, voxels), affine)

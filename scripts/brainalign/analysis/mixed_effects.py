@@ -17,6 +17,7 @@ from brainalign.analysis.crossed import (
     tested,
     unit_tables,
 )
+from brainalign.analysis.records import TRAINED
 from brainalign.analysis.wording import counted
 from brainalign.notes import not_computable
 
@@ -56,11 +57,11 @@ def mixed_effects(scores: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for key, part in levels.groupby(["simulated", "mode", "dataset"], sort=False):
         data = part[part["r"].notna()].join(facts, on="model")
-        data = data[data["role"].isin(("vanilla", "tuned"))]
+        data = data[data["role"].isin(TRAINED)]
         about = dict(zip(("simulated", "mode", "dataset"), key, strict=True))
-        own = cells[(cells["simulated"] == key[0]) & (cells["mode"] == key[1])]
-        own = own[own["dataset"].isin(averaged if key[2] == AVERAGE else [key[2]])]
-        rows += [{**about, **row} for row in _fit(_with_partner(data), own)]
+        of_key = cells[(cells["simulated"] == key[0]) & (cells["mode"] == key[1])]
+        of_key = of_key[of_key["dataset"].isin(averaged if key[2] == AVERAGE else [key[2]])]
+        rows += [{**about, **row} for row in _fit(_with_partner(data), of_key)]
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
 
 
@@ -154,17 +155,17 @@ class _Clusters:
         members = [part for _, part in data.groupby("cluster")]
         self.n = len(members)
         self.datasets = []
-        for _, own in cells.groupby("dataset", sort=False):
-            tables = unit_tables(own, data["model"].to_list())
+        for _, of_dataset in cells.groupby("dataset", sort=False):
+            tables = unit_tables(of_dataset, data["model"].to_list())
             of_model = dict(zip(data["model"], tables, strict=True))
             vanilla, tuned = (
                 np.stack([
                     np.mean([of_model[m] for m in part.loc[part["role"] == role, "model"]], axis=0)
                     for part in members
                 ])
-                for role in ("vanilla", "tuned")
+                for role in TRAINED
             )  # fmt: skip
-            self.datasets.append((vanilla, tuned, held_out_by(own)))
+            self.datasets.append((vanilla, tuned, held_out_by(of_dataset)))
 
     def tested(
         self, estimate: float, error: float, freedom: int, term: str,

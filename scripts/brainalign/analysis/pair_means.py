@@ -175,11 +175,11 @@ def _spread(mean: np.ndarray, share: np.ndarray, stratum: np.ndarray) -> Varianc
     """Variance of Σ share · mean over clusters drawn within strata [cluster]."""
     value = freedom = 0.0
     for name in np.unique(stratum):
-        own, weight = mean[stratum == name], share[stratum == name]
-        n = len(own)
+        means, weight = mean[stratum == name], share[stratum == name]
+        n = len(means)
         if n > 1:
-            centre = (weight @ own) / weight.sum()
-            value += n / (n - 1) * float(np.sum((weight * (own - centre)) ** 2))
+            centre = (weight @ means) / weight.sum()
+            value += n / (n - 1) * float(np.sum((weight * (means - centre)) ** 2))
             freedom += n - 1
     return Variance(value, freedom)
 

@@ -8,7 +8,7 @@ from brainalign.behavior.fits import READ_LOSS
 SIZE = "log10_parameters"
 LOSS = "bits_per_byte"  # of a running text, which follows after a blank
 SENTENCES = "sentences"  # the scoring of minimal pairs
-WHOLE = "all"  # the category of all questions of a task
+ALL_QUESTIONS = "all"  # the category of all questions of a task
 # The models that each mode rests on: the paper's, and one mean per vanilla model (models tuned from
 # the same weights are not independent).
 MODELS = {"legacy": "tuned", "controlled": "bases"}
@@ -36,7 +36,7 @@ def predictors(
     capability: list[str] = []
     if capabilities is not None:
         for (task, category), part in capabilities.groupby(["task", "category"], sort=False):
-            name = str(task) if category == WHOLE else f"{task} {category}"
+            name = str(task) if category == ALL_QUESTIONS else f"{task} {category}"
             x[name] = part.drop_duplicates("model").set_index("model")["accuracy"]
             capability.append(name)
     if behaviors is not None and (behaviors["measure"] == READ_LOSS).any():
@@ -59,7 +59,9 @@ def formal_tasks(capabilities: pd.DataFrame | None) -> list[str]:
     return list(capabilities.loc[capabilities["scoring"] == SENTENCES, "task"].unique())
 
 
-def found_for(correlations: pd.DataFrame, y: str, mode: str, simulated: bool) -> pd.DataFrame:
+def correlations_with(
+    correlations: pd.DataFrame, y: str, mode: str, simulated: bool
+) -> pd.DataFrame:
     """The rows of tables/correlations.csv on one outcome, over all models of a group."""
     return correlations[
         (correlations["y"] == y)

@@ -185,16 +185,30 @@ def _correlates(table: pd.DataFrame, correlates: pd.DataFrame) -> Iterator[Row]:
                     line["source"], line[name], note=note,
                 )  # fmt: skip
             continue
-        found = pearson(group[line["x"]].to_numpy(), group["average"].to_numpy())
+        correlation = pearson(group[line["x"]].to_numpy(), group["average"].to_numpy())
         rank = spearman(group[line["x"]].to_numpy(), group["average"].to_numpy())
-        yield _row("correlates", f"Pearson r, {what}", found.n, found.r, line["source"], line["r"])
-        yield _row("correlates", f"Pearson p, {what}", found.n, found.p, line["source"], line["p"])
+        yield _row(
+            "correlates",
+            f"Pearson r, {what}",
+            correlation.n,
+            correlation.r,
+            line["source"],
+            line["r"],
+        )
+        yield _row(
+            "correlates",
+            f"Pearson p, {what}",
+            correlation.n,
+            correlation.p,
+            line["source"],
+            line["p"],
+        )
         yield _row("correlates", f"Spearman r, {what}", rank.n, rank.r)
 
 
-def _pair_rows(topic: str, what: str, found: Correlation) -> Iterator[Row]:
-    yield _row(topic, f"Pearson r, {what}", found.n, found.r)
-    yield _row(topic, f"Pearson p, {what}", found.n, found.p)
+def _pair_rows(topic: str, what: str, correlation: Correlation) -> Iterator[Row]:
+    yield _row(topic, f"Pearson r, {what}", correlation.n, correlation.r)
+    yield _row(topic, f"Pearson p, {what}", correlation.n, correlation.p)
 
 
 def _partial(table: pd.DataFrame) -> Iterator[Row]:
@@ -206,9 +220,13 @@ def _partial(table: pd.DataFrame) -> Iterator[Row]:
         ("mmlu", mmlu, size, "log10_parameters"),
         ("log10_parameters", size, mmlu, "mmlu"),
     ):
-        found = partial(x, average, [given])
-        yield _row("partial", f"partial r, average × {name} given {fixed}", found.n, found.r)
-        yield _row("partial", f"partial p, average × {name} given {fixed}", found.n, found.p)
+        correlation = partial(x, average, [given])
+        yield _row(
+            "partial", f"partial r, average × {name} given {fixed}", correlation.n, correlation.r
+        )
+        yield _row(
+            "partial", f"partial p, average × {name} given {fixed}", correlation.n, correlation.p
+        )
 
 
 def _per_base(table: pd.DataFrame) -> Iterator[Row]:
@@ -216,8 +234,8 @@ def _per_base(table: pd.DataFrame) -> Iterator[Row]:
     columns = ["average", "mmlu", "log10_parameters"]
     bases = _tuned(table).groupby("base")[columns].mean()
     for x in ("mmlu", "log10_parameters"):
-        found = pearson(bases[x].to_numpy(), bases["average"].to_numpy())
-        yield from _pair_rows("per base", f"average × {x}, one value per base model", found)
+        correlation = pearson(bases[x].to_numpy(), bases["average"].to_numpy())
+        yield from _pair_rows("per base", f"average × {x}, one value per base model", correlation)
 
 
 def _over_bases(table: pd.DataFrame) -> Iterator[Row]:
@@ -234,26 +252,28 @@ def _over_bases(table: pd.DataFrame) -> Iterator[Row]:
     ):
         bases = models["base"].fillna(models["model"]).to_numpy(str)
         fixed = [] if given is None else [models[given].to_numpy()]
-        found = over_clusters(models[x].to_numpy(), models[y].to_numpy(), bases, fixed)
+        correlation = over_clusters(models[x].to_numpy(), models[y].to_numpy(), bases, fixed)
         what = f"{y} × {x} given {given}" if given else f"{y} × {x}"
         quantity = f"p over vanilla models, {what}, {which}"
-        yield _row("over vanilla models", quantity, len(set(bases)), found.p, note=found.note)
+        yield _row(
+            "over vanilla models", quantity, len(set(bases)), correlation.p, note=correlation.note
+        )
 
 
 def _within_family(table: pd.DataFrame) -> Iterator[Row]:
     for family in ("T5", "LLaMA"):
         members = _tuned(table, family)
         for x in ("mmlu", "log10_parameters", "next_word_loss"):
-            found = pearson(members[x].to_numpy(), members["average"].to_numpy())
-            yield from _pair_rows("within family", f"average × {x}, {family}", found)
+            correlation = pearson(members[x].to_numpy(), members["average"].to_numpy())
+            yield from _pair_rows("within family", f"average × {x}, {family}", correlation)
 
 
 def _per_dataset(table: pd.DataFrame) -> Iterator[Row]:
     tuned = _tuned(table)
     for x in ("mmlu", "log10_parameters"):
         for dataset in BRAIN_DATASETS:
-            found = pearson(tuned[x].to_numpy(), tuned[dataset].to_numpy())
-            yield from _pair_rows("per dataset", f"{dataset} × {x}", found)
+            correlation = pearson(tuned[x].to_numpy(), tuned[dataset].to_numpy())
+            yield from _pair_rows("per dataset", f"{dataset} × {x}", correlation)
 
 
 def _categories(categories: pd.DataFrame) -> Iterator[Row]:
@@ -282,13 +302,29 @@ def _behaviour(
     }
     for line in correlates[correlates["y"] == "futrell2018"].to_dict("records"):
         group = groups[line["models"]]
-        found = pearson(group[line["x"]].to_numpy(), group["futrell2018"].to_numpy())
+        correlation = pearson(group[line["x"]].to_numpy(), group["futrell2018"].to_numpy())
         what = f"futrell2018 × {line['x']}, {line['models']} models"
-        yield _row("behaviour", f"Pearson r, {what}", found.n, found.r, line["source"], line["r"])
-        yield _row("behaviour", f"Pearson p, {what}", found.n, found.p, line["source"], line["p"])
+        yield _row(
+            "behaviour",
+            f"Pearson r, {what}",
+            correlation.n,
+            correlation.r,
+            line["source"],
+            line["r"],
+        )
+        yield _row(
+            "behaviour",
+            f"Pearson p, {what}",
+            correlation.n,
+            correlation.p,
+            line["source"],
+            line["p"],
+        )
     llama = groups["LLaMA tuned"]
-    found = pearson(llama["log10_parameters"].to_numpy(), llama["futrell2018"].to_numpy())
-    yield from _pair_rows("behaviour", "futrell2018 × log10_parameters, LLaMA tuned models", found)
+    correlation = pearson(llama["log10_parameters"].to_numpy(), llama["futrell2018"].to_numpy())
+    yield from _pair_rows(
+        "behaviour", "futrell2018 × log10_parameters, LLaMA tuned models", correlation
+    )
     tuned = groups["tuned"]
     change = tuned["absolute_futrell2018"].to_numpy()
     tests = paired_tests(change)
@@ -353,9 +389,9 @@ def _double_descent(table: pd.DataFrame, widths: pd.DataFrame) -> Iterator[Row]:
     topic, source, by_width = "double descent", "Table 5", widths.set_index("width")["time_alone"]
 
     def row(which: str, printed: pd.Series, note: str = "") -> Row:
-        found = pearson(by_width.reindex(printed.index).to_numpy(), printed.to_numpy())
+        correlation = pearson(by_width.reindex(printed.index).to_numpy(), printed.to_numpy())
         quantity = f"Pearson r over widths, blank2014 × features of time alone, {which}"
-        return _row(topic, quantity, found.n, found.r, source, note=note)
+        return _row(topic, quantity, correlation.n, correlation.r, source, note=note)
 
     means = table.groupby("width")["blank2014"].mean()
     yield row(f"up to {WIDEST} units", means[means.index <= WIDEST])

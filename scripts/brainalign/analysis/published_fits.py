@@ -39,8 +39,10 @@ def published_fits(
     rows = []
     for model, table in fits.items():
         about = models[model]
-        own = [name for name, entry in benchmarks.items() if entry["dataset"] == about["dataset"]]
-        ours = gains.loc[(gains["model"] == model) & gains["benchmark"].isin(own), "value"]
+        of_dataset = [
+            name for name, entry in benchmarks.items() if entry["dataset"] == about["dataset"]
+        ]
+        ours = gains.loc[(gains["model"] == model) & gains["benchmark"].isin(of_dataset), "value"]
         known = {name: facts[name].get(model) for name in ("base", "family", "role")}
         rows += [
             {

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from brainalign.analysis.baselines import TRAINED
 from brainalign.analysis.contrasts import paired
 from brainalign.analysis.multiplicity import adjust_within
+from brainalign.analysis.records import TRAINED
 from brainalign.analysis.units import values_and_units
 from brainalign.behavior.fits import GAINS, R
 
@@ -52,8 +52,8 @@ def reading_baselines(behaviors: pd.DataFrame, stories: pd.DataFrame) -> pd.Data
         counts.append(of["n"].reindex(keys))
     table = table.reindex(columns=list(COLUMNS))
     table["note"] = [
-        note if own == others else "; ".join(filter(None, [note, f"n is {own:.0f}, {others:.0f}"]))
-        for note, own, others in zip(table["note"].fillna(""), *counts, strict=True)
+        note if n == others else "; ".join(filter(None, [note, f"n is {n:.0f}, {others:.0f}"]))
+        for note, n, others in zip(table["note"].fillna(""), *counts, strict=True)
     ]
     # A model may be scored where the other is not.
     table = table[table["difference"].notna()].reset_index(drop=True)

@@ -16,6 +16,7 @@ import pandas as pd
 from brainalign.analysis.crossed import STIMULI, Variance, over_models, tested
 from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.predictors import LOSS
+from brainalign.analysis.records import TRAINED
 from brainalign.behavior.fits import ABS_R, CORRELATIONS, GAINS, READ_LOSS, R
 from brainalign.intervals import jackknife, welch_satterthwaite
 from brainalign.notes import not_computable
@@ -73,7 +74,7 @@ def reading_loss(
     keys = ["dataset", "benchmark", "mode"]
     for (dataset, benchmark, mode), part in behaviors.groupby(keys, sort=False):
         facts = part.drop_duplicates("model").set_index("model")
-        facts = facts[facts["role"].isin(["vanilla", "tuned"])]
+        facts = facts[facts["role"].isin(TRAINED)]
         parts = stories[(stories["benchmark"] == benchmark) & (stories["kind"] == "story")]
         for name, loss in _losses(part, losses):
             had = set(part["measure"])

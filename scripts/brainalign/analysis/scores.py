@@ -120,15 +120,15 @@ def _read(
         facts["companion"] = bool(benchmarks[benchmark].get("companion", False))
         facts["layer_choice"] = layer_choice(benchmarks[benchmark].get("layers"))
         about.append(facts)
-        own = table[table["chosen"].to_numpy(bool)]
-        if not _summary(own)[own["region"].to_numpy() == "all"].any():
+        chosen_rows = table[table["chosen"].to_numpy(bool)]
+        if not _summary(chosen_rows)[chosen_rows["region"].to_numpy() == "all"].any():
             raise InputError(
                 f"alignment of {model} with {benchmark}: no row of a chosen layer with "
                 "subject all, region all, fold -1"
             )
         split = benchmarks[benchmark].get("split", {})
         held_out = HOLDING_OUT.get(split.get("scheme"), NOTHING)
-        chosen.append(own.assign(file=file, held_out=held_out))
+        chosen.append(chosen_rows.assign(file=file, held_out=held_out))
         curves.append(_curve(table).assign(file=file))
         del table
     every = pd.concat(chosen, ignore_index=True)

@@ -19,9 +19,11 @@ from brainalign.analysis.crossed import (
 from brainalign.behavior.fits import READING
 from brainalign.errors import InputError
 
-TRAJECTORY_COLUMNS = (
+POINT_COLUMNS = (
     "experiment", "base", "arm", "seed", "along", "position", "tokens", "learned_tokens", "model",
-    "kind", "quantity", "mode", "measure", "value", "simulated",
+)  # fmt: skip
+TRAJECTORY_COLUMNS = (
+    *POINT_COLUMNS, "kind", "quantity", "mode", "measure", "value", "simulated",
 )  # fmt: skip
 ARM_COLUMNS = (
     "experiment", "base", "control", "samples", "kind", "quantity", "mode", "measure",
@@ -103,13 +105,13 @@ def trajectories(
     """
     parts = []
     for name in dict.fromkeys(run["experiment"] for run in runs):
-        own = [run for run in runs if run["experiment"] == name]
-        models = {run["model"] for run in own}
+        of_experiment = [run for run in runs if run["experiment"] == name]
+        models = {run["model"] for run in of_experiment}
         shown = {
             key: table[table["model"].isin(models) & table[SCORED_ON[key]].isin(scored_on[name])]
             for key, table in tables.items()
         }
-        parts.append(trajectory(own, manifests, quantities(**shown)))
+        parts.append(trajectory(of_experiment, manifests, quantities(**shown)))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -140,7 +142,7 @@ def trajectory(
     rows: list[dict[str, Any]] = []
     for run in runs:
         facts = run.get("facts") or manifests[run["model"]]["training"]
-        here = {key: (run | facts).get(key) for key in TRAJECTORY_COLUMNS[:9]}
+        here = {key: (run | facts).get(key) for key in POINT_COLUMNS}
         shown = of_model.get(run["model"], values.head(0)).drop(columns="model")
         rows += [
             {**here, **{str(k): v for k, v in row.items()}} for row in shown.to_dict("records")
@@ -193,17 +195,17 @@ def arms(table: pd.DataFrame, subjects: pd.DataFrame | None = None) -> pd.DataFr
     compared = compared.rename(columns={"position": SAMPLES})
     for key, part in compared.groupby([*_WHAT, SAMPLES], sort=False):
         about = dict(zip([*_WHAT, SAMPLES], key, strict=True))
-        own = _cells(cells, about) if about["kind"] == "brain" and cells is not None else None
-        rows += [{**about, **row} for row in _controls(part, own)]
+        units = _cells(cells, about) if about["kind"] == "brain" and cells is not None else None
+        rows += [{**about, **row} for row in _controls(part, units)]
     return pd.DataFrame(rows, columns=list(ARM_COLUMNS))
 
 
 def _cells(cells: pd.DataFrame, about: Mapping[str, Any]) -> list[pd.DataFrame]:
     """The subjects and folds behind a quantity, dataset by dataset."""
-    own = cells[(cells["mode"] == about["mode"]) & (cells["simulated"] == about["simulated"])]
+    of_mode = cells[(cells["mode"] == about["mode"]) & (cells["simulated"] == about["simulated"])]
     if about["quantity"] != AVERAGE:
-        own = own[own["dataset"] == about["quantity"]]
-    return [part for _, part in own.groupby("dataset", sort=False)]
+        of_mode = of_mode[of_mode["dataset"] == about["quantity"]]
+    return [part for _, part in of_mode.groupby("dataset", sort=False)]
 
 
 def _controls(part: pd.DataFrame, cells: list[pd.DataFrame] | None) -> Iterator[dict[str, Any]]:

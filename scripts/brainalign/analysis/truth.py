@@ -15,7 +15,7 @@ COLUMNS = (
 EFFECT, SCORE, CEILING = "effect of tuning", "score of the planted state", "ceiling"
 
 
-def planted_and_found(
+def planted_and_estimated(
     scores: pd.DataFrame,
     ceilings: Mapping[str, pd.DataFrame],
     contrasts: pd.DataFrame,
@@ -75,15 +75,15 @@ def _effects(
 
 def _scores(scores: pd.DataFrame, true_ceilings: Mapping[str, float]) -> list[dict[str, Any]]:
     """The planted state as a model: it scores the ceiling, less what estimating weights costs."""
-    own = scores[(scores["role"] == "truth") & (scores["region"] == "all")]
-    own = own[own["benchmark"].isin(list(true_ceilings))]
+    of_truth = scores[(scores["role"] == "truth") & (scores["region"] == "all")]
+    of_truth = of_truth[of_truth["benchmark"].isin(list(true_ceilings))]
     return [
         {
             **{key: row[key] for key in ("model", "dataset", "benchmark", "mode")},
             **{key: row[key] for key in ("low", "high", "scope")},
             "question": SCORE, "planted": true_ceilings[row["benchmark"]], "estimate": row["r"],
         }
-        for row in own.to_dict("records")
+        for row in of_truth.to_dict("records")
     ]  # fmt: skip
 
 

@@ -74,7 +74,7 @@ def _mean_time_fit(
     last = np.concatenate([np.arange(len(sentence)) == len(sentence) - 1 for sentence in sentences])
     time = np.nanmean(responses["responses"].values.astype(float), axis=1)
     used = (np.abs(time - time.mean()) <= OUTLYING * time.std()) & (index > 0) & ~last
-    own = _joined(nats, 0, int)
+    current = _joined(nats, 0, int)
     columns = [stimuli[name].to_numpy(float) for name in ("length", "log_frequency")]
     words_before = [_before(values, index, by) for values in columns for by in (0, *BACK)]
     result = {}
@@ -82,11 +82,11 @@ def _mean_time_fit(
     for join, order in (("recomputed", str), ("in_place", int)):
         before = [_joined(nats, by, order) for by in BACK]
         null = np.column_stack([np.ones(len(time)), *before, *words_before])[used]
-        full = np.column_stack([null, own[used]])
+        full = np.column_stack([null, current[used]])
         loglik, weights = _least_squares(full, time[used])
         gain = (loglik - _least_squares(null, time[used])[0]) / used.sum()
         result[join] = {GAIN: gain, "slope_1_back": weights[1]}
-    alike = {"words": used.sum(), READ_LOSS: own[used].mean() / np.log(2)}
+    alike = {"words": used.sum(), READ_LOSS: current[used].mean() / np.log(2)}
     rows = [
         {
             "statistic": name, "published": value,

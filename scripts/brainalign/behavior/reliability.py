@@ -63,8 +63,8 @@ def reliability(
     if isinstance(method, NoCeiling):
         return Ceiling(np.nan, "none")
     if times.shape[1] > 1:
-        own = seed if method.seed is None else method.seed
-        value = split_half(times[chosen], method.n, own, beyond)
+        of_halvings = seed if method.seed is None else method.seed
+        value = split_half(times[chosen], method.n, of_halvings, beyond)
         read = np.isfinite(times[chosen]).any(1).sum()
         halves = value / (2 - value)  # the correlation that Spearman and Brown correct
         return Ceiling(value, "split-half", weak=not halves >= LEAST_HALVES / np.sqrt(read))

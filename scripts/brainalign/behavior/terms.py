@@ -16,7 +16,7 @@ STANDARD = (
 """The covariates of controlled mode. Long, rare and punctuated words have more tokens, and readers
 slow down before a long word; whatever surprisal adds is to be beyond all of these."""
 
-PLACES = ("position", "word_in_sentence")  # the previous word's follows from the word's own
+POSITIONS = ("position", "word_in_sentence")  # the previous word's follows from the word's own
 ROUNDING = 1e-9  # of a regressor's norm: what the other regressors leave of one that they determine
 KNOTS = (0.05, 0.275, 0.5, 0.725, 0.95)  # quantiles (Harrell 2015, Regression Modeling Strategies)
 
@@ -64,7 +64,7 @@ def spills_over(term: str) -> bool:
     the word itself.
     """
     factors = _factors(term)
-    return factors[0][0] != "next" and not all(column in PLACES for _, column in factors)
+    return factors[0][0] != "next" and not all(column in POSITIONS for _, column in factors)
 
 
 def independent(design: pd.DataFrame) -> list[str]:

@@ -84,16 +84,16 @@ def _prompts(
     overlong: list[str] = []
     for row, item in zip(asked.rows, asked.items, strict=True):
         try:
-            limit = _limit(model, task, scorer.room(row))
+            limit = _limit(model, task, scorer.new_tokens(row))
             prompts.append((row, prompter.prompt(asked.header, asked.shots, item.body, limit)))
         except InputError as error:
             overlong.append(f"question {row['question_id']}: {error}")
     return prompts, overlong
 
 
-def _limit(model: LanguageModel, task: Task, room: int) -> int:
+def _limit(model: LanguageModel, task: Task, new_tokens: int) -> int:
     """How many tokens a prompt may have."""
-    window = model.max_context - (0 if model.architecture == "encoder-decoder" else room)
+    window = model.max_context - (0 if model.architecture == "encoder-decoder" else new_tokens)
     return min(window, task.max_prompt_tokens or window)
 
 
@@ -108,7 +108,7 @@ def _answer_alike(
     """Answer questions whose prompts begin alike."""
     stems = [scorer.stem(row, prompt) for row, prompt in prompts]
     finished = {index for index, (row, _) in enumerate(prompts) if row["question_id"] in done}
-    room = max(scorer.room(row) for row, _ in prompts)
+    new_tokens = max(scorer.new_tokens(row) for row, _ in prompts)
 
     def judge(positions: list[int], context: Context) -> list[Record]:
         batch = [prompts[index] for index in positions]
@@ -122,7 +122,9 @@ def _answer_alike(
         ]
 
     batch_tokens = int(min(batch_tokens, scorer.enough))
-    yield from contexts(model, stems, judge, batch_tokens=batch_tokens, room=room, done=finished)
+    yield from contexts(
+        model, stems, judge, batch_tokens=batch_tokens, new_tokens=new_tokens, done=finished
+    )
 
 
 def _record(row: Row, prompt: Prompt, verdict: dict[str, Any], task: Task) -> Record:

@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 import torch
 
 from brainalign.capability.cache import (
-    RoomyLayer,
+    PreallocatedLayer,
     copied,
     has_states,
     held_tensors,
@@ -120,7 +120,7 @@ def contexts(
     work: Callable[[list[int], Context], Result],
     *,
     batch_tokens: float = BATCH_TOKENS,
-    room: int = 1,
+    new_tokens: int = 1,
     done: Container[int] = (),
 ) -> Iterator[Result]:
     """Read prompts in batches, longest first, whatever they share once, and work on each batch.
@@ -133,7 +133,7 @@ def contexts(
         does not suffice to read or to work, half as many rows are tried, then and later.
     batch_tokens : tokens of a batch, padding included; on a GPU fewer if the keys and values of so
         many do not fit its free memory.
-    room : how many tokens will be read after a prompt at most.
+    new_tokens : how many tokens will be read after a prompt at most.
     done : prompts that are not needed; a batch of which all are done is not read. The batches
         depend on all prompts, so that what is already done changes no value of the others.
 
@@ -151,7 +151,7 @@ def contexts(
     shared, held, alike = 0, 0, False
     if model.architecture == "decoder-only":
         shared = _shared_length(prompts) if len(prompts) > 1 else 0
-        alike = _minds_padding(model.model, max(len(ids) for ids in prompts) + room)
+        alike = _minds_padding(model.model, max(len(ids) for ids in prompts) + new_tokens)
         if _family(model.model).memory == "none":
             raise InputError(
                 f"model {model.name}: models of its type hand out no memory of what they have "
@@ -170,8 +170,8 @@ def contexts(
         if model.architecture == "encoder-decoder":
             return _encode(model, rest)
         if sharing:
-            return _read_parts(model, first, rest, room)
-        return _read_whole(model, first, shared, rest)
+            return _read_parts(model, first, rest, new_tokens)
+        return _read_rows(model, first, shared, rest)
 
     def tried(rows: list[int]) -> list[Result]:
         """The result; none where the memory does not suffice."""
@@ -256,7 +256,7 @@ def _check_memory(model: LanguageModel, cache: Any) -> None:
         raise InputError(f"model {model.name}: its memory is not keys and values of every token")
 
 
-def _read_whole(
+def _read_rows(
     model: LanguageModel, first: Any, shared: int, rows: Sequence[Sequence[int]]
 ) -> DecoderContext:
     """Read rows, padded on the left, after `shared` tokens in common (in the cache `first`)."""
@@ -269,17 +269,19 @@ def _read_whole(
 
 
 def _read_parts(
-    model: LanguageModel, first: Any, rows: Sequence[Sequence[int]], room: int
+    model: LanguageModel, first: Any, rows: Sequence[Sequence[int]], new_tokens: int
 ) -> DecoderContext:
     """The same where the attention takes a shared prefix: `first` is not copied for the rows.
 
     The rows, longest first, are read a few at a time, without the padding that these have in
-    common, into memory with room for `room` tokens more.
+    common, into memory with room for `new_tokens` tokens more.
     """
     ids, mask = padded(rows, model.device, left=True)
     width = ids.shape[1]
     prefix, cache = SharedPrefix(first), copied(first)
-    cache.layers = [RoomyLayer.like(layer, len(rows), width + room) for layer in first.layers]
+    cache.layers = [
+        PreallocatedLayer.like(layer, len(rows), width + new_tokens) for layer in first.layers
+    ]
     logits, start = [], 0
     while start < len(ids):
         padding = int((mask[start] == 0).sum())

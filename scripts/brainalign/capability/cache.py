@@ -59,7 +59,7 @@ def held_tensors(layer: Any) -> list[torch.Tensor]:
     return [tensor for tensor in held if tensor is not None]
 
 
-class RoomyLayer(DynamicLayer):
+class PreallocatedLayer(DynamicLayer):
     """Keys and values of a layer in tensors with room for further tokens.
 
     transformers' own layer copies everything that it holds to append a token.
@@ -77,11 +77,11 @@ class RoomyLayer(DynamicLayer):
         self.hold(length)
 
     @classmethod
-    def like(cls, layer: Any, n_rows: int, room: int) -> "RoomyLayer":
-        """An empty layer for `n_rows` with room for `room` tokens of another layer's form."""
+    def like(cls, layer: Any, n_rows: int, spare: int) -> "PreallocatedLayer":
+        """An empty layer for `n_rows` with room for `spare` tokens of another layer's form."""
         # Zeros, not any memory: masked padding may lie in the room, and no mask undoes NaN.
         return cls(*(
-            held.new_zeros(n_rows, held.shape[1], room, held.shape[3])
+            held.new_zeros(n_rows, held.shape[1], spare, held.shape[3])
             for held in (layer.keys, layer.values)
         ))  # fmt: skip
 
@@ -91,9 +91,9 @@ class RoomyLayer(DynamicLayer):
         self.keys = self._keys[..., :length, :]
         self.values = self._values[..., :length, :]
 
-    def part(self, rows: slice, length: int) -> "RoomyLayer":
+    def part(self, rows: slice, length: int) -> "PreallocatedLayer":
         """Some rows with their first `length` tokens, in the same memory."""
-        return RoomyLayer(self._keys[rows], self._values[rows], length)
+        return PreallocatedLayer(self._keys[rows], self._values[rows], length)
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
@@ -101,9 +101,9 @@ class RoomyLayer(DynamicLayer):
         start, stop = self.length, self.length + key_states.shape[-2]
         missing = stop - self._keys.shape[-2]
         if missing > 0:
-            room = (0, 0, 0, missing)
-            self._keys = torch.nn.functional.pad(self._keys, room)
-            self._values = torch.nn.functional.pad(self._values, room)
+            padding = (0, 0, 0, missing)
+            self._keys = torch.nn.functional.pad(self._keys, padding)
+            self._values = torch.nn.functional.pad(self._values, padding)
         self._keys[..., start:stop, :] = key_states
         self._values[..., start:stop, :] = value_states
         self.hold(stop)

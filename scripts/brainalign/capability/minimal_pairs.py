@@ -133,17 +133,17 @@ def _masked_bits(
     bits = np.zeros(len(ids))
 
     def work(batch: list[int]) -> None:
-        texts, at, own = [], [], []
+        texts, at, hidden = [], [], []
         for row, index in (positions[k] for k in batch):
             text = ids[row].tolist()
-            own.append(text[index])
+            hidden.append(text[index])
             text[index] = mask
             texts.append([*around.before, *text, *around.after])
             at.append(len(around.before) + index)
         tokens, attended = padded(texts, model.device)
         logits = model.model(input_ids=tokens, attention_mask=attended).logits
         chosen = logits[torch.arange(len(at)), torch.tensor(at)].float().log_softmax(1)
-        result = -chosen[torch.arange(len(own)), torch.tensor(own)].double().cpu().numpy()
+        result = -chosen[torch.arange(len(hidden)), torch.tensor(hidden)].double().cpu().numpy()
         np.add.at(bits, [positions[k][0] for k in batch], result / math.log(2))
 
     with torch.inference_mode():
@@ -165,12 +165,12 @@ def _text_end(model: LanguageModel) -> int:
 
 
 def _check_lengths(
-    model: LanguageModel, ids: Sequence[np.ndarray], names: Sequence[str], room: int
+    model: LanguageModel, ids: Sequence[np.ndarray], names: Sequence[str], longest: int
 ) -> None:
     for tokens, name in zip(ids, names, strict=True):
-        if not 1 <= len(tokens) <= room:
+        if not 1 <= len(tokens) <= longest:
             raise InputError(
-                f"pair {name}: {len(tokens)} tokens, model {model.name} reads 1 to {room}"
+                f"pair {name}: {len(tokens)} tokens, model {model.name} reads 1 to {longest}"
             )
 
 

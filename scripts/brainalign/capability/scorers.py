@@ -24,7 +24,7 @@ class Scorer(Protocol):
 
     enough: float
 
-    def room(self, row: Row) -> int:
+    def new_tokens(self, row: Row) -> int:
         """How many tokens may be read after the prompt."""
 
     def stem(self, row: Row, prompt: Prompt) -> Sequence[int]:
@@ -52,7 +52,7 @@ class Likeliest:
         self.task = task
         self.prompter = prompter
 
-    def room(self, row: Row) -> int:
+    def new_tokens(self, row: Row) -> int:
         return self.prompter.longest(multiple_choice.answers(row, self.task)) - 1
 
     def stem(self, row: Row, prompt: Prompt) -> Sequence[int]:
@@ -91,7 +91,7 @@ class Written:
         counts_start = legacy and model.architecture == "encoder-decoder"
         self.max_new_tokens = task.max_new_tokens - counts_start
 
-    def room(self, row: Row) -> int:
+    def new_tokens(self, row: Row) -> int:
         return self.max_new_tokens - 1
 
     def stem(self, row: Row, prompt: Prompt) -> Sequence[int]:

@@ -30,10 +30,10 @@ class SharedPrefix:
         self._asked = 0
         self.length = int(cache.get_seq_length())
 
-    def layer(self, place: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def layer(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Keys and values [head, token, unit] of a layer."""
         self._asked += 1
-        return self._layers[place]
+        return self._layers[index]
 
     def check_attended(self, name: str) -> None:
         """Raise an InputError unless each layer asked once since the last check."""
@@ -92,19 +92,19 @@ def attention(
     before_key, before_value = shared_prefix.layer(module.layer_idx)
     together = grouped.transpose(0, 1).reshape(n_groups, -1, n_units)
     before = (together @ before_key.transpose(1, 2)).float()
-    own = (grouped @ key.transpose(2, 3)).float()
+    scores = (grouped @ key.transpose(2, 3)).float()
     if attention_mask is not None:
-        own.view(n_rows, n_heads, n_tokens, -1).add_(attention_mask)
+        scores.view(n_rows, n_heads, n_tokens, -1).add_(attention_mask)
 
     def by_row(each: torch.Tensor) -> torch.Tensor:
         return each.view(n_groups, n_rows, -1, each.shape[-1]).transpose(0, 1)
 
     # One softmax over both parts, in place.
-    top = torch.maximum(by_row(before.amax(2, keepdim=True)), own.amax(3, keepdim=True))
-    own.sub_(top).exp_()
+    top = torch.maximum(by_row(before.amax(2, keepdim=True)), scores.amax(3, keepdim=True))
+    scores.sub_(top).exp_()
     by_row(before).sub_(top).exp_()
-    total = by_row(before.sum(2, keepdim=True)) + own.sum(3, keepdim=True)
-    mixed = by_row(before.to(value.dtype) @ before_value) + own.to(value.dtype) @ value
+    total = by_row(before.sum(2, keepdim=True)) + scores.sum(3, keepdim=True)
+    mixed = by_row(before.to(value.dtype) @ before_value) + scores.to(value.dtype) @ value
     mixed = (mixed / total).to(value.dtype)
     return mixed.reshape(n_rows, n_heads, n_tokens, -1).transpose(1, 2), None
 

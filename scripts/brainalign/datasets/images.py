@@ -36,7 +36,7 @@ def grid(record: Record) -> tuple[Grid, int]:
     ------
     InputError : it is no whole NIfTI image, or its affine is missing or cannot be inverted.
     """
-    with _whole(record, "NIfTI image"):
+    with _readable(record, "NIfTI image"):
         image = _load(record)
         shape, affine = image.shape, np.asarray(image.affine, np.float64)
         placed = int(image.header["sform_code"]) or int(image.header["qform_code"])
@@ -57,10 +57,10 @@ def scan_grid(record: Record) -> tuple[Grid, int]:
     ------
     InputError : as `grid`, or it has one volume.
     """
-    own, n = grid(record)
+    shape, n = grid(record)
     if n < 2:
         raise InputError(f"{record.path}: one volume, expected a scan of several")
-    return own, n
+    return shape, n
 
 
 def mask(record: Record, of: Grid, what: str) -> np.ndarray:
@@ -70,14 +70,14 @@ def mask(record: Record, of: Grid, what: str) -> np.ndarray:
     ------
     InputError : its voxels are not those of `what`, whose grid is `of`, or none is above 0.
     """
-    own, _ = grid(record)
-    if not own.same(of):
+    mask_grid, _ = grid(record)
+    if not mask_grid.same(of):
         raise InputError(
-            f"{record.path}: {own.shape} voxels with the affine {own.affine.tolist()}, but {what} "
-            f"has {of.shape} with {of.affine.tolist()}: the mask lies elsewhere"
+            f"{record.path}: {mask_grid.shape} voxels with the affine {mask_grid.affine.tolist()}, "
+            f"but {what} has {of.shape} with {of.affine.tolist()}: the mask lies elsewhere"
         )
-    with _whole(record, "NIfTI image"):
-        inside = np.asarray(_load(record).dataobj).reshape(own.shape) > 0
+    with _readable(record, "NIfTI image"):
+        inside = np.asarray(_load(record).dataobj).reshape(mask_grid.shape) > 0
     if not inside.any():
         raise InputError(f"{record.path}: no voxel is above 0")
     return inside
@@ -91,7 +91,7 @@ def volumes(record: Record, inside: np.ndarray, first: int, last: int) -> np.nda
     inside : bool [x, y, z].
     """
     values = np.empty((last - first, int(inside.sum())), np.float32)
-    with _whole(record, "NIfTI image"):
+    with _readable(record, "NIfTI image"):
         proxy = _load(record).dataobj
         for start in range(first, last, TOGETHER):
             end = min(start + TOGETHER, last)
@@ -106,7 +106,7 @@ def varying(record: Record, n: int) -> np.ndarray:
     ------
     InputError : it is no whole NIfTI image, or no voxel varies.
     """
-    with _whole(record, "NIfTI image"):
+    with _readable(record, "NIfTI image"):
         proxy = _load(record).dataobj
         low = np.array(proxy[..., 0], np.float32)
         high = low.copy()
@@ -127,7 +127,7 @@ def surface(record: Record) -> np.ndarray:
     ------
     InputError : it is no whole GIFTI file, or its volumes have other numbers of vertices.
     """
-    with _whole(record, "GIFTI file"):
+    with _readable(record, "GIFTI file"):
         arrays = [np.asarray(array.data, np.float32) for array in _load(record).darrays]
     sizes = {array.shape for array in arrays}
     if len(sizes) != 1 or len(next(iter(sizes))) != 1:
@@ -143,7 +143,7 @@ def _load(record: Record) -> Any:
 
 
 @contextmanager
-def _whole(record: Record, kind: str) -> Iterator[None]:
+def _readable(record: Record, kind: str) -> Iterator[None]:
     """Turns what is raised on a damaged file, while it is read, into one InputError."""
     try:
         yield

@@ -33,12 +33,12 @@ def read(records: Sequence[Record], source: Langloc) -> Prepared:
     """
     strings: list[tuple[str, str, bool]] = []
     for record in records:
-        own = list(_strings(record))
+        in_file = list(_strings(record))
         for name, is_sentence in IS_SENTENCE.items():
-            result = sum(sentence == is_sentence for _, sentence in own)
+            result = sum(sentence == is_sentence for _, sentence in in_file)
             expect(result, STRINGS, record.path, f"number of strings of condition {name}")
         stem = record.name.split("/")[-1].removesuffix(".csv").removeprefix("langloc_fmri_")
-        strings += [(f"{stem}-{i:02d}", *one) for i, one in enumerate(own, start=1)]
+        strings += [(f"{stem}-{i:02d}", *one) for i, one in enumerate(in_file, start=1)]
     ids, texts, sentences = zip(*strings, strict=True)
     stimuli, responses = conditions(ids, texts, sentences, SOURCE, LICENCE, records)
     return Prepared.of(stimuli, responses, records, dataset="langloc", citation=CITATION)

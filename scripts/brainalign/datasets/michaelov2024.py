@@ -100,11 +100,11 @@ def published_fit(records: Sequence[Record], source: Michaelov2024) -> dict[str,
     """
     record = by_name(records)[FITS]
     table = tab_separated(record, ("Dataset", "ModelName", "Surprisal_AIC"))
-    own = table[(table["Dataset"] == MAZE) & (table["ModelName"] == source.model)]
-    aic = pd.to_numeric(own["Surprisal_AIC"], errors="coerce")
+    rows = table[(table["Dataset"] == MAZE) & (table["ModelName"] == source.model)]
+    aic = pd.to_numeric(rows["Surprisal_AIC"], errors="coerce")
     if len(aic) != 1 or aic.isna().any():
         raise InputError(
-            f"{record.path}: {len(own)} rows of {MAZE!r} and {source.model!r}, expected one "
+            f"{record.path}: {len(rows)} rows of {MAZE!r} and {source.model!r}, expected one "
             "with a number as Surprisal_AIC"
         )
     return {"aic": float(aic.iloc[0])}

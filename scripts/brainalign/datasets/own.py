@@ -1,8 +1,6 @@
 """A dataset of your own: a stimuli table and its responses, in the forms that people have."""
 
-import gzip
 import logging
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from brainalign.datasets.own_paths import own_paths
 from brainalign.datasets.own_responses import read_responses
 from brainalign.datasets.own_table import read_stimuli
 from brainalign.datasets.prepared import Prepared
-from brainalign.datasets.raw import RawFile, Record, content, own_file
+from brainalign.datasets.raw import RawFile, Record, content, own_file, unpacked
 from brainalign.datasets.settings import Own
 from brainalign.encoding.timing import assign_volumes
 from brainalign.errors import InputError
@@ -48,15 +46,15 @@ def read(records: Sequence[Record], source: Own) -> Prepared:
 
     def file(path: str) -> tuple[str, bytes]:
         record = by_path[str(Path(path).absolute())]
-        return record.path, _unpacked(record)
+        return record.path, unpacked(content(record), record.path)
 
     findings = Findings()
     responses = read_responses(source, file, findings)
     timed = "responses" in responses and is_timed(responses)
-    table, content = file(source.stimuli)
-    stimuli, rows = read_stimuli(content, table, findings, timed=timed)
+    table, data = file(source.stimuli)
+    stimuli, rows = read_stimuli(data, table, findings, timed=timed)
     where = file(own_paths(source)[1])[0]
-    _check_places(stimuli, table)
+    _check_word_numbers(stimuli, table)
     if not timed:
         responses = in_order(responses, stimuli, where)
 
@@ -91,15 +89,6 @@ def read(records: Sequence[Record], source: Own) -> Prepared:
     )
 
 
-def _unpacked(record: Record) -> bytes:
-    """The content of a file that its name or its first bytes say is packed with gzip, or is not."""
-    packed = content(record)
-    try:
-        return gzip.decompress(packed) if packed.startswith(b"\x1f\x8b") else packed
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{record.path}: not a whole gzip file ({error})") from error
-
-
 def _check_offsets(stimuli: pd.DataFrame, where: str) -> None:
     early = stimuli["offset"].to_numpy(float) < stimuli["onset"].to_numpy(float)
     if early.any():
@@ -110,12 +99,12 @@ def _check_offsets(stimuli: pd.DataFrame, where: str) -> None:
         )
 
 
-def _check_places(stimuli: pd.DataFrame, where: str) -> None:
+def _check_word_numbers(stimuli: pd.DataFrame, where: str) -> None:
     """Words are counted from 1: the first one of a sentence is left out by that number."""
     if "word_in_sentence" not in stimuli:
         return
-    places = pd.to_numeric(stimuli["word_in_sentence"], errors="coerce")
-    wrong = stimuli["word_in_sentence"].notna() & ~(places >= 1)
+    numbers = pd.to_numeric(stimuli["word_in_sentence"], errors="coerce")
+    wrong = stimuli["word_in_sentence"].notna() & ~(numbers >= 1)
     if wrong.any():
         row = stimuli[wrong].iloc[0]
         raise InputError(

@@ -75,12 +75,12 @@ def _check_units(responses: xr.Dataset, where: str) -> None:
 def _check_codes(values: np.ndarray, rows: list[str], responses: xr.Dataset, where: str) -> None:
     positive_is_data = responses.attrs["kind"] == "reading-times"
     codes = [code for code in CODES if code < 0 or not positive_is_data]
-    found = np.isin(values, codes) | (np.abs(np.nan_to_num(values, posinf=0, neginf=0)) > FILL)
-    if found.any():
-        row, column = np.argwhere(found)[0]
+    coded = np.isin(values, codes) | (np.abs(np.nan_to_num(values, posinf=0, neginf=0)) > FILL)
+    if coded.any():
+        row, column = np.argwhere(coded)[0]
         raise InputError(
             f"{where}: {_cell(responses, rows, row, column)}: {values[row, column]:g} "
-            f"({int(found.sum())} such values) looks like a code for a missing value; write NaN"
+            f"({int(coded.sum())} such values) looks like a code for a missing value; write NaN"
         )
 
 
@@ -152,10 +152,10 @@ def _check_brain(
     counts = {name: int((subjects == name).sum()) for name in dict.fromkeys(subjects.tolist())}
     if gaps.any():
         lost = [name for name in counts if gaps[subjects == name].all()]
-        whole = f"; no target of {', '.join(lost)} is left" if lost else ""
+        none_left = f"; no target of {', '.join(lost)} is left" if lost else ""
         findings.notes.append(
             f"{int(gaps.sum())} of {gaps.size} targets hold NaN in some row and have no score, "
-            f"first {_target(responses, int(np.flatnonzero(gaps)[0]))}{whole}"
+            f"first {_target(responses, int(np.flatnonzero(gaps)[0]))}{none_left}"
         )
     if len(counts) == len(subjects) > 1 and len(set(responses["region"].values.tolist())) == 1:
         findings.notes.append(
@@ -188,11 +188,11 @@ def _check_nuisance(responses: xr.Dataset, where: str) -> None:
 
 def _cell(responses: xr.Dataset, rows: list[str], row: int, column: int) -> str:
     """Where a value is: the row of the file, the stimulus or volume, the target."""
-    place = rows[row]
+    name = rows[row]
     if "file_row" in responses.coords and responses["file_row"].ndim == 2:
-        place = f"row {responses['file_row'].values[row, column]} ({place})"
+        name = f"row {responses['file_row'].values[row, column]} ({name})"
     what = "reader" if responses.attrs["kind"] == "reading-times" else "target"
-    return f"{place}, {what} {_target(responses, column)}"
+    return f"{name}, {what} {_target(responses, column)}"
 
 
 def _target(responses: xr.Dataset, column: int) -> str:

@@ -19,7 +19,7 @@ MISSING = frozenset({"na", "n/a", "nan", "none", "null", "-", "--", ".", "?"})
 # Blanks of all kinds, control characters, and characters that nobody sees.
 _EDGE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2060\ufeff]+")
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
-_WHOLE = re.compile(r"[-+]?\d{1,18}", re.ASCII)
+_INTEGER = re.compile(r"[-+]?\d{1,18}", re.ASCII)
 _ZEROS = re.compile(r"[-+]?0\d+", re.ASCII)  # a code, not a number
 _COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?", re.ASCII)
 _RETURN = re.compile(r"\r(?!\n)")  # no part of a line end
@@ -98,8 +98,8 @@ def read_csv(
         findings.dropped.append({"what": "rows of the table", "n": blank, "why": "all cells empty"})
     table = [_row(cells, header, f"{where}: row {row}") for row, cells in filled[1:]]
     made, commas = {}, []
-    for place, name in enumerate(header):
-        cells = [row[place] for row in table]
+    for column, name in enumerate(header):
+        cells = [row[column] for row in table]
         if name:
             if delimiter != "," and not columns.is_text(name):
                 cells, n = _with_points(cells, columns.is_number(name))
@@ -162,10 +162,10 @@ def _check_header(header: Sequence[str], where: str) -> None:
 def _row(cells: list[str], header: Sequence[str], where: str) -> list[str]:
     width = len(header)
     if len(cells) < width or any(cells[width:]):
-        found = f", the first too many is {cells[width]!r}" if len(cells) > width else ""
+        excess = f", the first too many is {cells[width]!r}" if len(cells) > width else ""
         raise InputError(
             f"{where}: {len(cells)} cells, expected {width} as in the header "
-            f"({', '.join(header)}){found} (a text with a comma stands in double quotes)"
+            f"({', '.join(header)}){excess} (a text with a comma stands in double quotes)"
         )
     return cells[:width]
 
@@ -238,6 +238,6 @@ def no_number(name: str, cell: str, na_is_missing: bool = False) -> str:
 
 
 def _numbers(cells: Sequence[str]) -> pd.Series:
-    if cells and all(map(_WHOLE.fullmatch, cells)):
+    if cells and all(map(_INTEGER.fullmatch, cells)):
         return pd.Series([int(cell) for cell in cells], dtype=np.int64)
     return pd.Series([float(cell) if cell else np.nan for cell in cells], dtype=float)

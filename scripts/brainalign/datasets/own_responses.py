@@ -8,11 +8,9 @@ import xarray as xr
 from brainalign.datasets import own_arrays, own_netcdf, own_response_table, own_scans
 from brainalign.datasets.own_csv import Findings
 from brainalign.datasets.own_form import read_targets
-from brainalign.datasets.settings import Own
+from brainalign.datasets.settings import ARRAYS, TABLES, Own
 from brainalign.errors import InputError
 
-ARRAYS = (".npy", ".mat")
-TABLES = (".csv", ".tsv", ".parquet")
 Unpacked = Callable[[str], tuple[str, bytes]]  # a path of the config → where it lies, its content
 
 

@@ -122,20 +122,24 @@ def require_stimuli(columns: Iterable[object], where: str, *, timed: bool) -> No
 
 def require(columns: Iterable[object], names: Sequence[str], where: str) -> None:
     """Raise an InputError unless a table has columns; names those that it has."""
-    found = [str(name) for name in columns]
-    missing = [name for name in names if name not in found]
+    present = [str(name) for name in columns]
+    missing = [name for name in names if name not in present]
     if not missing:
         return
-    near = difflib.get_close_matches(missing[0].lower(), [name.lower() for name in found], n=1)
+    near = difflib.get_close_matches(missing[0].lower(), [name.lower() for name in present], n=1)
     spelt = next(
-        (name for name in found if name.lower() in near or missing[0].endswith(f"_{name.lower()}")),
+        (
+            name
+            for name in present
+            if name.lower() in near or missing[0].endswith(f"_{name.lower()}")
+        ),
         "",
     )
     hint = f" (is it {spelt!r}?)" if spelt and spelt not in names else ""
     times = "; timed responses need the onset of each stimulus" if "onset" in missing else ""
     raise InputError(
         f"{where}: column {', '.join(missing)} is missing{hint}; the columns found are "
-        f"{', '.join(found) or 'none'}{times}"
+        f"{', '.join(present) or 'none'}{times}"
     )
 
 
@@ -204,14 +208,14 @@ def _check_ids(ids: pd.Series, rows: Sequence[int], where: str) -> None:
 def _inside(stimuli: pd.DataFrame) -> list[str]:
     """A line for each oddity inside the stimuli that a model's tokens depend on."""
     texts = stimuli["text"].fillna("")
-    found: dict[str, Callable[[str], object]] = {
+    tests: dict[str, Callable[[str], object]] = {
         what: pattern.search for what, pattern in _INSIDE.items()
     }
-    found["letters and accents apart (not Unicode's composed form, NFC)"] = lambda text: (
+    tests["letters and accents apart (not Unicode's composed form, NFC)"] = lambda text: (
         not unicodedata.is_normalized("NFC", text)
     )
     lines = []
-    for what, has in found.items():
+    for what, has in tests.items():
         odd = texts.map(lambda text, has=has: bool(has(text))).to_numpy(bool)
         if odd.any():
             first = stimuli["stimulus_id"][odd].iloc[0]

@@ -65,7 +65,7 @@ def read(records: Sequence[Record], source: Pereira2018) -> Prepared:
     (record,) = records
     assembly = read_assembly(record, ROW_LEVELS, TARGET_LEVELS)
     if record.verified:
-        _check_whole(assembly)
+        _check_complete(assembly)
     _refuse_silent(assembly)
     name = f"{experiment}sentences"
     rows = assembly.rows[assembly.rows["experiment"] == name].reset_index(names="place")
@@ -149,7 +149,7 @@ def _refuse_silent(assembly: Assembly) -> None:
         raise InputError(f"{assembly.where}: subject {subject} has only NaN in both experiments")
 
 
-def _check_whole(assembly: Assembly) -> None:
+def _check_complete(assembly: Assembly) -> None:
     where = assembly.where
     expect(len(assembly.rows), KNOWN["rows"], where, "number of presentations")
     expect(len(assembly.targets), KNOWN["neuroids"], where, "number of neuroids")

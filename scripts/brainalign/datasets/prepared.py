@@ -151,12 +151,12 @@ def check_timing(
             )
 
 
-def expect(found: Any, expected: Any, where: str, what: str, tolerance: float = 0.0) -> None:
+def expect(actual: Any, expected: Any, where: str, what: str, tolerance: float = 0.0) -> None:
     """Raise an InputError unless a known count or sum of the real file comes out.
 
     The expectations are Brain-Score's own test values and the papers' counts; a file with the
     right hash that misses one is being read wrongly.
     """
-    same = found == expected if tolerance == 0 else abs(found - expected) <= tolerance
+    same = actual == expected if tolerance == 0 else abs(actual - expected) <= tolerance
     if not same:
-        raise InputError(f"{where}: {what} is {found}, expected {expected}")
+        raise InputError(f"{where}: {what} is {actual}, expected {expected}")

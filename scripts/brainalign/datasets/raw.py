@@ -149,11 +149,27 @@ def content(record: Record) -> bytes:
 def _content(path: Path, name: str) -> bytes:
     try:
         data = path.read_bytes()
-        return gzip.decompress(data) if _is_packed(path, name) else data
     except FileNotFoundError as error:
         raise InputError(f"{path}: raw file {name} is no longer there") from error
+    return _decompress(data, str(path)) if _is_packed(path, name) else data
+
+
+def unpacked(content: bytes, where: str) -> bytes:
+    """The content of a file that may be packed with gzip, as its first bytes say.
+
+    Raises
+    ------
+    InputError : it is a damaged gzip file.
+    """
+    return _decompress(content, where) if content.startswith(b"\x1f\x8b") else content
+
+
+def _decompress(packed: bytes, where: str) -> bytes:
+    """The content of a gzip file, or an InputError that names the file: it is damaged."""
+    try:
+        return gzip.decompress(packed)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: not a whole gzip file ({error})") from error
+        raise InputError(f"{where}: not a whole gzip file ({error})") from error
 
 
 def keep(record: Record, downloads: str | Path) -> Path:

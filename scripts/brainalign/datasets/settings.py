@@ -86,22 +86,25 @@ class Own(Source, tag="own", frozen=True):
             raise InputError(fault)
 
 
-OWN_ENDINGS = (".nc", ".nc4", ".netcdf", ".h5", ".csv", ".tsv", ".parquet", ".npy", ".mat")
+NETCDF = (".nc", ".nc4", ".netcdf", ".h5")
+TABLES = (".csv", ".tsv", ".parquet")
+ARRAYS = (".npy", ".mat")
+OWN_ENDINGS = (*NETCDF, *TABLES, *ARRAYS)
 SPREADSHEETS = (".xlsx", ".xls", ".ods")
 # Key → the files that it is for, and these in words.
 OWN_KEYS = {
-    "targets": ((".csv", ".tsv", ".parquet", ".npy", ".mat", "scans"), "tables, arrays and scans"),
+    "targets": ((*TABLES, *ARRAYS, "scans"), "tables, arrays and scans"),
     "atlas": (("scans",), "NIfTI scans"),
     "variable": ((".mat",), ".mat files"),
-    "runs": ((".npy", ".mat"), "arrays"),
-    "tr": ((".csv", ".tsv", ".parquet", ".npy", ".mat", "scans"), "tables, arrays and scans"),
-    "units": ((".csv", ".tsv", ".parquet", ".npy", ".mat", "scans"), "tables, arrays and scans"),
+    "runs": (ARRAYS, "arrays"),
+    "tr": ((*TABLES, *ARRAYS, "scans"), "tables, arrays and scans"),
+    "units": ((*TABLES, *ARRAYS, "scans"), "tables, arrays and scans"),
 }
 
 
-def _own_fault(own: Own) -> str | None:
+def _own_fault(source: Own) -> str | None:
     """What of the keys of own data does not fit the kind of file that holds the responses."""
-    named = own.responses
+    named = source.responses
     scans = not isinstance(named, str)
     ending = PurePath(named.removesuffix(".gz")).suffix if isinstance(named, str) else "scans"
     if ending == ".nii":
@@ -112,19 +115,19 @@ def _own_fault(own: Own) -> str | None:
     if not isinstance(named, str) and not (named and all(named.values())):
         return "responses: no scan, or a subject without one; expected one or more each"
     for name, (endings, those) in OWN_KEYS.items():
-        if getattr(own, name) is not None and ending not in endings:
+        if getattr(source, name) is not None and ending not in endings:
             return f"{name}: is a key of {those} alone; leave it out"
-    if ending in OWN_ENDINGS[:4]:
+    if ending in NETCDF:
         return None
-    if own.kind is None:
+    if source.kind is None:
         return "kind: is missing; this kind of file does not say: brain, or reading-times"
-    if own.kind == "reading-times" and (scans or own.tr is not None):
+    if source.kind == "reading-times" and (scans or source.tr is not None):
         return "kind: reading-times, but rows are volumes of a scan"
-    if scans and own.atlas is None:
+    if scans and source.atlas is None:
         return "atlas: is missing; scans are averaged over its regions (a mask has one)"
-    if ending in (".npy", ".mat") and own.targets is None:
+    if ending in (".npy", ".mat") and source.targets is None:
         return "targets: is missing; a table that says subject and region of each column"
-    if own.runs is not None and own.tr is None:
+    if source.runs is not None and source.tr is None:
         return "runs: rows are stimuli, as there is no tr; leave the key out"
     return None
 
@@ -254,7 +257,7 @@ class Narratives(Source, tag="narratives", frozen=True):
 
     def __post_init__(self) -> None:
         _check_test(self.test, self.scans)
-        scans = [scan for own in self.scans.values() for scan in own]
+        scans = [scan for of_story in self.scans.values() for scan in of_story]
         for scan in scans:
             if scans.count(scan) > 1:
                 raise InputError(f"scans: {scan} stands in two stories, expected one")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from brainalign.encoding.banded import Nuisance
-from brainalign.encoding.chance import Null
+from brainalign.encoding.chance import Null, p_values
 from brainalign.encoding.correlation import Aggregate
 from brainalign.encoding.features import Features
 from brainalign.encoding.layer_choice import overall
@@ -29,15 +29,11 @@ def put_unique(
 
 
 def put_null(result: pd.DataFrame, column: str, into: tuple[str, str], drawn: np.ndarray) -> None:
-    """The mean of a null distribution, and the p of a value so large, beside the overall value.
-
-    p counts the value itself among the draws (Phipson & Smyth 2010): it is never 0.
-    """
+    """The mean of a null distribution, and the p of a value so large, beside the overall value."""
     row = overall(result[result["chosen"]]).index[0]
     value = result.loc[row, column]
     if not np.isnan(value) and not np.isnan(drawn).any():
-        p = (1 + (drawn >= value).sum()) / (1 + drawn.size)
-        result.loc[row, list(into)] = drawn.mean(), p
+        result.loc[row, list(into)] = drawn.mean(), float(p_values(np.append(value, drawn)))
 
 
 def put_chance(result: pd.DataFrame, null: Null, aggregate: Aggregate, level: float) -> None:

@@ -136,13 +136,13 @@ def ordered_like(ids: np.ndarray, wanted: np.ndarray, where: str) -> np.ndarray:
     ------
     InputError : repeated ids, or wanted ones that are not there. Rows beside them are left out.
     """
-    place_of = {str(name): row for row, name in enumerate(ids)}
-    if len(place_of) != len(ids):
-        raise InputError(f"{where}: {len(ids) - len(place_of)} repeated stimulus ids")
-    missing = [str(name) for name in wanted if str(name) not in place_of]
+    row_of = {str(name): row for row, name in enumerate(ids)}
+    if len(row_of) != len(ids):
+        raise InputError(f"{where}: {len(ids) - len(row_of)} repeated stimulus ids")
+    missing = [str(name) for name in wanted if str(name) not in row_of]
     if missing:
         raise InputError(
             f"{where}: no activations of {len(missing)} of {len(wanted)} stimuli, "
             f"first {missing[0]}"
         )
-    return np.asarray([place_of[str(name)] for name in wanted])
+    return np.asarray([row_of[str(name)] for name in wanted])

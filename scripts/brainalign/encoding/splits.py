@@ -16,7 +16,7 @@ from brainalign.settings import Settings, key
 # With fewer rows the median over targets of a fold's r is not that of their true r: with 10 it is
 # up to 9 % above, with 3 a third, with 2 it is ±1 (docs/methods/validity.md).
 LEAST_TEST_ROWS = 15
-_WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
+_INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 WEHBE_FOLDS = 4
 WEHBE_SKIP = 5  # volumes, between training and test (run_class_time_CV_fmri_crossval_ridge)
 
@@ -221,7 +221,7 @@ def shuffled(ids: Sequence[Any], folds: int, train: float, seed: int) -> list[Sp
     numbers sort as numbers, others as text. Neighbouring rows fall on both sides: scores of
     autocorrelated data are inflated (legacy).
     """
-    numbers = all(_WHOLE.fullmatch(str(name)) for name in ids)
+    numbers = all(_INTEGER.fullmatch(str(name)) for name in ids)
     order = np.argsort(np.array([int(name) for name in ids] if numbers else ids), kind="stable")
     n_train = int(np.floor(train * order.size))
     n_test = order.size - n_train

@@ -134,18 +134,18 @@ def summarise(
         scored = targets[inside]
         if scores.alpha is not None and scored.size:
             index = scores.alpha[:, scored]
-            rows["alpha"] = _with_whole(np.median, np.nanmedian, grid[index], lost[:, inside])
+            rows["alpha"] = _with_all(np.median, np.nanmedian, grid[index], lost[:, inside])
             if grid.size > 1:
                 lowest = index == grid.size - 1
                 for name, at in (
                     ("alpha_at_edge", lowest | (index == 0)), ("alpha_at_lowest", lowest),
                 ):  # fmt: skip
-                    rows[name] = _with_whole(np.mean, np.nanmean, at, lost[:, inside])
+                    rows[name] = _with_all(np.mean, np.nanmean, at, lost[:, inside])
         parts.append(rows)
     return table_of(parts)
 
 
-def _with_whole(
+def _with_all(
     reduce: Callable[..., Any], of_defined: Callable[..., Any], values: np.ndarray, lost: np.ndarray
 ) -> list[float]:
     """`reduce` over all `values` [fold, target], then over each fold; `lost` ones do not count."""

@@ -9,7 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores
-from brainalign.analysis.predictors import LOSS, MODELS, READ_LOSS, SIZE, found_for, predictors
+from brainalign.analysis.predictors import (
+    LOSS,
+    MODELS,
+    READ_LOSS,
+    SIZE,
+    correlations_with,
+    predictors,
+)
 from brainalign.analysis.wording import said
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order
 from brainalign.figures.scatter import GROUPS, name_extremes, scatter, stated
@@ -120,15 +127,15 @@ def correlates(
         points = (
             alignment[chosen].set_index("model").join(facts[["label", "family", "role"]]).join(x)
         )
-        found = found_for(correlations, f"brain {AVERAGE}", mode, simulated)
+        of_average = correlations_with(correlations, f"brain {AVERAGE}", mode, simulated)
         for axes in panels[row * bands : (row + 1) * bands].flat[len(names) :]:
             axes.set_axis_off()
-        for place, name in enumerate(names):
-            axes = panels[row * bands + place // across, place % across]
-            _panel(axes, points, name, found, mode + ", simulated" * simulated, markers, looks)
-            axes.set_ylabel("alignment (mean r)" if place % across == 0 else "")
+        for column, name in enumerate(names):
+            axes = panels[row * bands + column // across, column % across]
+            _panel(axes, points, name, of_average, mode + ", simulated" * simulated, markers, looks)
+            axes.set_ylabel("alignment (mean r)" if column % across == 0 else "")
             _of_networks(axes, points)
-        _forest(lower[0, row], found, list(x.columns), mode, simulated)
+        _forest(lower[0, row], of_average, list(x.columns), mode, simulated)
         if row:
             lower[0, row].set_yticklabels([])
     roles = set(facts["role"])
@@ -178,14 +185,14 @@ def _panel(
     axes: Axes,
     points: pd.DataFrame,
     name: str,
-    found: pd.DataFrame,
+    rows: pd.DataFrame,
     mode: str,
     markers: dict[str, str],
     looks: dict[str, dict[str, Any]],
 ) -> None:
     """Alignment against one x: a line through the tuned models; baselines are levels, and so are
     untrained models, together, where they have no x."""
-    lines = [f"Pearson r, {mode}", *(stated(found, name, models) for models in GROUPS)]
+    lines = [f"Pearson r, {mode}", *(stated(rows, name, models) for models in GROUPS)]
     panel(axes, _title(name), "\n".join(lines), width=34)
     present = points.rename(columns={name: "x"}).dropna(subset=["x", "r"])
     if present.empty:
@@ -207,58 +214,58 @@ def _of_networks(axes: Axes, points: pd.DataFrame) -> None:
     """Span the networks' scores: levels of baselines far from them would flatten the panel."""
     r = points.loc[~points["role"].isin(FEATURES), "r"].dropna()
     if len(r):
-        room = NAMES * (float(r.max() - r.min()) or 0.1)
-        axes.set_ylim(r.min() - room, r.max() + room)
+        margin = NAMES * (float(r.max() - r.min()) or 0.1)
+        axes.set_ylim(r.min() - margin, r.max() + margin)
 
 
-def _forest(axes: Axes, found: pd.DataFrame, names: list[str], mode: str, simulated: bool) -> None:
+def _forest(axes: Axes, rows: pd.DataFrame, names: list[str], mode: str, simulated: bool) -> None:
     """r of every x with its interval over the models that the mode rests on; partial r below it."""
     group = MODELS.get(mode, "tuned")
-    chosen = found[found["models"] == group]
-    whole = chosen[chosen["method"] == "pearson"].set_index("x")
+    chosen = rows[rows["models"] == group]
+    pearson = chosen[chosen["method"] == "pearson"].set_index("x")
     partials = chosen[chosen["method"] == "partial"]
-    count = whole["n"].max() if len(whole) else 0
+    count = pearson["n"].max() if len(pearson) else 0
     panel(
         axes, "All correlates: Pearson r",
         f"{mode}{', simulated' * simulated}, "
         f"{'tuned models' if group == 'tuned' else 'mean per vanilla model'}, N = {count:.0f}",
     )  # fmt: skip
-    if not whole["r"].notna().any():
-        notes = whole["note"].map(said)
+    if not pearson["r"].notna().any():
+        notes = pearson["note"].map(said)
         absent(axes, next(filter(None, notes), "no correlation was computed"))
         return
     labels: list[str] = []
     for name in names:
-        place = len(labels)
+        index = len(labels)
         labels.append(_label(name))
-        row = whole.loc[name] if name in whole.index else None
+        row = pearson.loc[name] if name in pearson.index else None
         if row is None or pd.isna(row["r"]):
             why = "not computed" if row is None else said(row["note"])
-            _instead(axes, place, f"n/a: {why_not(why)}"[:44])
+            _instead(axes, index, f"n/a: {why_not(why)}"[:44])
         else:
             sure = pd.notna(row["p_adjusted"]) and row["p_adjusted"] < 0.05
-            axes.hlines(place, row["low"], row["high"], color=INK, linewidth=1)
-            axes.plot(row["r"], place, "o", color=INK, mfc=INK if sure else "white", markersize=4)
+            axes.hlines(index, row["low"], row["high"], color=INK, linewidth=1)
+            axes.plot(row["r"], index, "o", color=INK, mfc=INK if sure else "white", markersize=4)
         for part in each(partials[partials["x"] == name]):
-            place = len(labels)
+            index = len(labels)
             given = " and ".join(_title(name).lower() for name in part.controlled_for.split(", "))
             labels.append(f"… given {given}")
             if pd.notna(part.r):
                 sure = pd.notna(part.p_adjusted) and part.p_adjusted < 0.05
                 axes.plot(
-                    part.r, place, "D", color=INK, mfc=INK if sure else "white", markersize=3.6
+                    part.r, index, "D", color=INK, mfc=INK if sure else "white", markersize=3.6
                 )
             else:
-                _instead(axes, place, "n/a")
+                _instead(axes, index, "n/a")
     axes.axvline(0, color=INK, linewidth=0.5, zorder=0)
     axes.set(xlim=(-1.05, 1.05), ylim=(len(labels) - 0.4, -0.6), xlabel="Pearson r with alignment")
     axes.set_yticks(range(len(labels)), labels)
     axes.tick_params(axis="y", length=0)
 
 
-def _instead(axes: Axes, place: int, why: str) -> None:
+def _instead(axes: Axes, row: int, why: str) -> None:
     """Why a correlate has no r, in its row."""
     axes.text(
-        0, place, why, va="center", ha="center", color=MUTED,
+        0, row, why, va="center", ha="center", color=MUTED,
         bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
     )  # fmt: skip

@@ -55,23 +55,23 @@ def network(
     curve = ~nested & ~np.isnan(depth) & ~np.isnan(r)
     stacks = np.array([stack_of(layer) for layer in layers])
     for stack in dict.fromkeys(stacks[curve]):
-        own = np.flatnonzero(curve & (stacks == stack))
-        own = own[np.argsort(depth[own])]
+        at = np.flatnonzero(curve & (stacks == stack))
+        at = at[np.argsort(depth[at])]
         if band:
-            sd = np.nan_to_num(spread[own])
-            known = bool(np.isfinite(spread[own]).any())
+            sd = np.nan_to_num(spread[at])
+            known = bool(np.isfinite(spread[at]).any())
             axes.fill_between(
-                depth[own], r[own] - sd, r[own] + sd, color=colour, alpha=0.12, linewidth=0,
+                depth[at], r[at] - sd, r[at] + sd, color=colour, alpha=0.12, linewidth=0,
                 label=str(SPREAD[0].get_label()) if known else None,
             )  # fmt: skip
             if "r_sd_subjects" in model and model["r_sd_subjects"].notna().any():
-                sd = model["r_sd_subjects"].to_numpy(float)[own]
+                sd = model["r_sd_subjects"].to_numpy(float)[at]
                 axes.vlines(
-                    depth[own], r[own] - sd, r[own] + sd, color=colour, alpha=0.4, linewidth=0.5,
+                    depth[at], r[at] - sd, r[at] + sd, color=colour, alpha=0.4, linewidth=0.5,
                     label=str(SPREAD[1].get_label()),
                 )  # fmt: skip
         axes.plot(
-            depth[own], r[own], color=colour, linestyle=LINE[role],
+            depth[at], r[at], color=colour, linestyle=LINE[role],
             linewidth=0.5 if faint else 1, alpha=0.3 if faint else 0.85,
             marker="" if faint else shape, markersize=2.8, markeredgewidth=0,
         )  # fmt: skip
@@ -103,7 +103,7 @@ def _medians(axes: Axes, networks: pd.DataFrame) -> None:
     for role, group in known.groupby("role"):
         depth, r = group["depth"].to_numpy(float), group["r"].to_numpy(float)
         models = group.groupby("model").indices.values()
-        curves = [np.interp(depths, depth[own], r[own]) for own in models]
+        curves = [np.interp(depths, depth[points], r[points]) for points in models]
         axes.plot(
             depths, np.median(curves, axis=0),
             color=COLOUR[str(role)], linestyle=LINE[str(role)], linewidth=2, zorder=3,

@@ -68,15 +68,13 @@ def autocorrelation(values: np.ndarray, groups: np.ndarray, lags: int) -> np.nda
     -------
     float [lag, target] for lags 1 … `lags`, NaN with fewer than 3 pairs or no variance.
     """
-    found = np.full((lags, values.shape[1]), np.nan)
+    r = np.full((lags, values.shape[1]), np.nan)
     for start in range(0, values.shape[1], BLOCK):
         block = values[:, start : start + BLOCK].astype(float)
         for lag in range(1, min(lags, len(values) - 1) + 1):
             same = groups[lag:] == groups[:-lag]
-            found[lag - 1, start : start + BLOCK] = _columnwise(
-                block[:-lag][same], block[lag:][same]
-            )
-    return found
+            r[lag - 1, start : start + BLOCK] = _columnwise(block[:-lag][same], block[lag:][same])
+    return r
 
 
 def intersubject(values: np.ndarray, subjects: np.ndarray, regions: np.ndarray) -> pd.DataFrame:
@@ -196,8 +194,8 @@ def _missing(axes: Axes, values: np.ndarray, subjects: np.ndarray, mark: str) ->
 def _autocorrelation(
     axes: Axes, values: np.ndarray, groups: np.ndarray, unit: str, mark: str
 ) -> None:
-    found = autocorrelation(values, np.asarray(groups), LAGS)
-    defined = ~np.isnan(found).all(axis=1)
+    r = autocorrelation(values, np.asarray(groups), LAGS)
+    defined = ~np.isnan(r).all(axis=1)
     panel(
         axes, "Autocorrelation",
         f"Pearson, within a {unit}{mark}, N = {values.shape[1]} targets\n"
@@ -207,7 +205,7 @@ def _autocorrelation(
         absent(axes, f"no {unit} has enough rows")
         return
     lags = np.arange(1, LAGS + 1)[defined]
-    low, middle, high = np.nanquantile(found[defined], [0.1, 0.5, 0.9], axis=1)
+    low, middle, high = np.nanquantile(r[defined], [0.1, 0.5, 0.9], axis=1)
     axes.fill_between(lags, low, high, color=FILL, alpha=0.6, linewidth=0)
     axes.plot(lags, middle, color=INK, marker="o", markersize=3)
     axes.axhline(0, color=INK, linewidth=0.5)
@@ -226,12 +224,12 @@ def _intersubject(axes: Axes, values: np.ndarray, responses: xr.Dataset, mark: s
     if table.empty:
         absent(axes, "it needs the same responses of two subjects")
         return
-    for place, (_, part) in enumerate(table.groupby("region", sort=False)):
+    for row, (_, part) in enumerate(table.groupby("region", sort=False)):
         shift = np.linspace(-0.25, 0.25, len(part)) if len(part) > 1 else [0]
-        axes.plot(place + np.asarray(shift), part["r"], "o", color=FILL, markersize=2.5)
-        axes.plot(place, part["r"].mean(), "_", color=INK, markersize=14, markeredgewidth=1.4)
+        axes.plot(row + np.asarray(shift), part["r"], "o", color=FILL, markersize=2.5)
+        axes.plot(row, part["r"].mean(), "_", color=INK, markersize=14, markeredgewidth=1.4)
         axes.annotate(
-            r_text(part["r"].mean()), (place, part["r"].max()), (0, 4),
+            r_text(part["r"].mean()), (row, part["r"].max()), (0, 4),
             textcoords="offset points", ha="center",
         )  # fmt: skip
     names = list(table["region"].unique())

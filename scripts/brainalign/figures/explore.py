@@ -72,11 +72,11 @@ def alignment(scores: pd.DataFrame, facts: pd.DataFrame) -> go.Figure:
     """
     plot = _empty("Pearson r")
     for model, about in facts.iterrows():
-        own = scores[scores["model"] == model]
+        of_model = scores[scores["model"] == model]
         plot.add_scatter(
-            x=own["benchmark"], y=own["r"], mode="markers", **_look(about),
+            x=of_model["benchmark"], y=of_model["r"], mode="markers", **_look(about),
             marker={"color": COLOUR[about["role"]], "size": 9},
-            customdata=own[["low", "high", "ceiling", "layer"]].astype(object).fillna("–"),
+            customdata=of_model[["low", "high", "ceiling", "layer"]].astype(object).fillna("–"),
             hovertemplate="%{x}: r = %{y:.3f}<br>95 % interval %{customdata[0]:.3f} to "
             "%{customdata[1]:.3f}<br>ceiling %{customdata[2]:.3f}, layer %{customdata[3]}",
         )  # fmt: skip
@@ -91,12 +91,12 @@ def layers(table: pd.DataFrame, facts: pd.DataFrame) -> go.Figure:
     for name in names:
         rows = table[(table["benchmark"] == name) & table["depth"].notna()]
         for model, about in facts[~facts["role"].isin(FEATURES)].iterrows():
-            own = rows[(rows["model"] == model) & (rows["layer"] != "nested")]
-            if own["r"].notna().any():
+            of_model = rows[(rows["model"] == model) & (rows["layer"] != "nested")]
+            if of_model["r"].notna().any():
                 plot.add_scatter(
-                    x=own["depth"], y=own["r"], mode="lines+markers", **_look(about),
+                    x=of_model["depth"], y=of_model["r"], mode="lines+markers", **_look(about),
                     line={"color": COLOUR[about["role"]], "width": 1.5},
-                    visible=name == names[0], text=own["layer"],
+                    visible=name == names[0], text=of_model["layer"],
                     hovertemplate="%{text}: r = %{y:.3f}",
                 )  # fmt: skip
                 shown.append(name)
@@ -118,14 +118,14 @@ def correlates(tables: Mapping[str, pd.DataFrame], facts: pd.DataFrame) -> go.Fi
     for name in names:
         values = x[name].reindex(facts.index).dropna()
         for value, (model, about) in zip(values, facts.loc[values.index].iterrows(), strict=True):
-            own = average[(average["model"] == model) & average["r"].notna()]
-            if len(own):
+            of_model = average[(average["model"] == model) & average["r"].notna()]
+            if len(of_model):
                 plot.add_scatter(
-                    x=[value] * len(own), y=own["r"], mode="markers",
-                    **_look(about), visible=name == names[0], text=own["mode"],
+                    x=[value] * len(of_model), y=of_model["r"], mode="markers",
+                    **_look(about), visible=name == names[0], text=of_model["mode"],
                     marker={
                         "color": COLOUR[about["role"]], "size": 10,
-                        "symbol": [SYMBOLS[row.mode] for row in each(own)],
+                        "symbol": [SYMBOLS[row.mode] for row in each(of_model)],
                     },
                     hovertemplate="%{text}: r = %{y:.3f} at %{x:.4g}",
                 )  # fmt: skip

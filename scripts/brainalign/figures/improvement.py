@@ -123,11 +123,11 @@ def _beside(axes: Axes, part: pd.DataFrame, yardsticks: pd.DataFrame, names: boo
                 f"{name} − vanilla", (0, 0), (-4, offset), xycoords="axes fraction",
                 textcoords="offset points", ha="right", va="center", color=COLOUR[role],
             )  # fmt: skip
-        for place, dataset in enumerate(_datasets(part)):
+        for row, dataset in enumerate(_datasets(part)):
             value = table.loc[(role, name)].get(dataset, np.nan)
             sign = "+" if value > 0 else ""
             axes.annotate(
-                f"{sign}{r_text(value, 3)}", (place, 0), (0, offset),
+                f"{sign}{r_text(value, 3)}", (row, 0), (0, offset),
                 xycoords=("data", "axes fraction"), textcoords="offset points",
                 ha="center", va="center", color=COLOUR[role], annotation_clip=False,
             )  # fmt: skip
@@ -184,20 +184,20 @@ def _bars(
     low, high = scale
     floor = low - 0.16 * (high - low)
     spread = np.linspace(-0.26, 0.26, max(pairs["tuned"].nunique(), 2))
-    for place, dataset in enumerate(datasets):
+    for index, dataset in enumerate(datasets):
         mean = means.loc[dataset]
         members = pairs[pairs["dataset"] == dataset].assign(role="tuned")
-        axes.bar(place, mean["absolute"], 0.7, color=COLOUR["tuned"], alpha=0.25, zorder=1)
+        axes.bar(index, mean["absolute"], 0.7, color=COLOUR["tuned"], alpha=0.25, zorder=1)
         for shift, row in zip(spread, each(members), strict=False):
             axes.plot(
-                place + shift, row.absolute, marker(row, markers), color=COLOUR["tuned"],
+                index + shift, row.absolute, marker(row, markers), color=COLOUR["tuned"],
                 markersize=3, markeredgewidth=0, alpha=0.85, zorder=2,
             )  # fmt: skip
-        axes.vlines(place, mean["low"], mean["high"], color=INK, linewidth=1.2, zorder=3)
-        axes.plot(place, mean["absolute"], "_", color=INK, markersize=9, zorder=3)
+        axes.vlines(index, mean["low"], mean["high"], color=INK, linewidth=1.2, zorder=3)
+        axes.plot(index, mean["absolute"], "_", color=INK, markersize=9, zorder=3)
         share = of_pairs["relative_by_dataset" if dataset == AVERAGE else "relative"][dataset]
         relative: str = "" if pd.isna(share) else f"{100 * share:+.1f} %".replace("-", "−")
-        axes.text(place, floor, relative, ha="center", va="bottom")
+        axes.text(index, floor, relative, ha="center", va="bottom")
     axes.axhline(0, color=INK, linewidth=0.5)
     axes.set_ylim(floor - 0.02 * (high - low), high + 0.06 * (high - low))
     axes.set_xlim(-0.6, len(datasets) - 0.4)

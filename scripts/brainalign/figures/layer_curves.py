@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from brainalign.figures.curves import PICKED, SPREAD, network
 from brainalign.figures.order import MODEL_COLUMNS, benchmark_order, each, model_order
-from brainalign.figures.paging import WHOLE, Page
+from brainalign.figures.paging import ONE_PAGE, Page
 from brainalign.figures.style import (
     COLOUR,
     FAMILY_MARKERS,
@@ -40,7 +40,7 @@ MANY = 8
 FEW = 3  # up to so many networks of a row, the spread over folds is drawn as a band
 
 
-def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE) -> Figure:
+def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
     """Draw `layers` (tables/layers.csv): r against relative depth.
 
     A row of panels holds a vanilla model with what was tuned from it and its untrained twins, which
@@ -75,7 +75,7 @@ def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame, page: Page = WHOLE)
             axes.set_axis_off()
         for column, name in enumerate(names):
             rows = layers[layers["benchmark"] == name]
-            models = {str(model): own for model, own in rows.groupby("model")}
+            models = {str(model): of_model for model, of_model in rows.groupby("model")}
             levels = rows[rows["model"].isin(looks) & rows["chosen"].astype(bool)]
             for row, group in enumerate(groups):
                 axes = panels[row, column]
@@ -107,9 +107,9 @@ def _cell(axes: Axes, models: dict[str, pd.DataFrame], group: pd.DataFrame, last
     """The curves of one group of models on one benchmark (model → its layers)."""
     drawn = False
     for shape, model in zip(FAMILY_MARKERS, each(group), strict=False):
-        own = models.get(model.model)
-        if own is not None and own["r"].notna().any():
-            network(axes, own, shape, band=len(group) <= FEW)
+        layers = models.get(model.model)
+        if layers is not None and layers["r"].notna().any():
+            network(axes, layers, shape, band=len(group) <= FEW)
             drawn = True
     if not drawn:
         axes.text(0.5, 0.5, "no score", transform=axes.transAxes, ha="center", va="center")
@@ -122,10 +122,10 @@ def _cell(axes: Axes, models: dict[str, pd.DataFrame], group: pd.DataFrame, last
 def _names(axes: Axes, group: pd.DataFrame, height: float) -> None:
     """Every model of a row by marker and name."""
     axes.set(xlim=(0, 1), ylim=(height / LINE_HEIGHT, 0))
-    for place, (shape, model) in enumerate(zip(FAMILY_MARKERS, each(group), strict=False)):
+    for row, (shape, model) in enumerate(zip(FAMILY_MARKERS, each(group), strict=False)):
         colour = COLOUR[str(model.role)]
-        axes.plot(0, place + 0.6, shape, color=colour, markersize=3.5, clip_on=False)
+        axes.plot(0, row + 0.6, shape, color=colour, markersize=3.5, clip_on=False)
         axes.annotate(
-            model.label, (0, place + 0.6), (5, 0), textcoords="offset points", color=colour,
+            model.label, (0, row + 0.6), (5, 0), textcoords="offset points", color=colour,
             va="center",
         )  # fmt: skip

@@ -38,7 +38,7 @@ def mixed_effects(table: pd.DataFrame) -> Figure:
     """
     kinds = sorted(table["simulated"].unique(), reverse=True)
     modes = mode_order(table["mode"])
-    rows = max((_places(table[table["simulated"] == kind]) for kind in kinds), default=4)
+    rows = max((_rows_of(table[table["simulated"] == kind]) for kind in kinds), default=4)
     figure = sheet(
         PAGE, 0.5 + max(len(kinds), 1) * (1.0 + ROW * rows), bool(table["simulated"].any())
     )
@@ -56,7 +56,7 @@ def mixed_effects(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _places(part: pd.DataFrame) -> int:
+def _rows_of(part: pd.DataFrame) -> int:
     return len(part[part["term"].isin(TERMS)][["dataset", "term"]].drop_duplicates())
 
 

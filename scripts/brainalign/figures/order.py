@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from brainalign.analysis.records import MODES
+from brainalign.analysis.records import MODES, TRAINED
 from brainalign.figures.style import FEATURES, ROLES
 
 MODEL_COLUMNS = ("model", "base", "family", "role", "parameters")
@@ -55,7 +55,7 @@ def twins(models: pd.DataFrame) -> pd.Series:
     Name of the twin, indexed by the untrained models that have one.
     """
     key = ["family", "parameters"]
-    trained = models[models["role"].isin(["vanilla", "tuned"])].dropna(subset=["parameters"])
+    trained = models[models["role"].isin(TRAINED)].dropna(subset=["parameters"])
     trained = trained.sort_values("role", ascending=False).drop_duplicates(key)  # vanilla first
     untrained = models[models["role"] == "untrained"]
     both = untrained.merge(trained, on=key, suffixes=("", "_trained"))

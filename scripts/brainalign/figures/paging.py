@@ -51,7 +51,7 @@ class Page:
         axes.autoscale_view(scalex=not vertical, scaley=vertical)
 
 
-WHOLE = Page()
+ONE_PAGE = Page()
 
 
 def save_pages(
@@ -72,7 +72,7 @@ def save_pages(
         _remove_others(list(map(Path, paths)))
     for number, (names, *paths) in enumerate(zip(pages, svg, png, strict=True), start=1):
         several = len(pages) > 1
-        page = Page(number, len(pages), frozenset(names)) if several else WHOLE
+        page = Page(number, len(pages), frozenset(names)) if several else ONE_PAGE
         save(draw(page=page), *paths)
 
 

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from brainalign.analysis.records import TRAINED
 from brainalign.analysis.wording import counted, p_text
 from brainalign.behavior.fits import GAIN, READ_LOSS
 from brainalign.figures.order import each
@@ -44,13 +45,17 @@ def reading_loss(behaviors: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
             axes.set_axis_off()
             continue
         name = datasets[index]
-        own = points[points["dataset"] == name]
+        of_dataset = points[points["dataset"] == name]
         statement = _statement(contrasts[contrasts["dataset"] == name])
-        near = _near(own, families)
+        near = _near(of_dataset, families)
         hidden = f" ({(~near).sum()} not shown)" * bool((~near).any())
-        about = ["controlled", f"N = {counted(len(own), 'model')}{hidden}", *world(own)]
+        about = [
+            "controlled",
+            f"N = {counted(len(of_dataset), 'model')}{hidden}",
+            *world(of_dataset),
+        ]
         panel(axes, str(name), f"{', '.join(about)}\n{statement}", width=58)
-        _draw(axes, own[near], colours)
+        _draw(axes, of_dataset[near], colours)
         axes.ticklabel_format(useOffset=False)
         axes.set_xlabel("mean surprisal (bits per word): a worse language model →")
         axes.set_ylabel("Δ log-likelihood per word (nats)" if index % ACROSS == 0 else "")
@@ -65,7 +70,7 @@ def _points(behaviors: pd.DataFrame) -> pd.DataFrame:
     rows = behaviors[
         (behaviors["mode"] == "controlled")
         & behaviors["measure"].isin([GAIN, READ_LOSS])
-        & behaviors["role"].isin(["vanilla", "tuned"])
+        & behaviors["role"].isin(TRAINED)
     ]
     about = ["dataset", "model", "base", "family", "role", "simulated"]
     wide = rows.pivot_table(index=["dataset", "model"], columns="measure", values="value")
@@ -81,9 +86,9 @@ def _near(points: pd.DataFrame, families: list[str]) -> pd.Series:
     """
     near = pd.Series(True, index=points.index)
     for name in (GAIN, READ_LOSS):
-        own = points.loc[points["family"].isin(families), name]
-        margin = 0.5 * (own.max() - own.min())
-        near &= points[name].between(own.min() - margin, own.max() + margin)
+        values = points.loc[points["family"].isin(families), name]
+        margin = 0.5 * (values.max() - values.min())
+        near &= points[name].between(values.min() - margin, values.max() + margin)
     return near
 
 
@@ -122,10 +127,10 @@ def _statement(contrasts: pd.DataFrame) -> str:
         & (contrasts["model"] == "all")
         & contrasts["difference"].notna()
     ]
-    found = {row.method: row for row in each(rows)}
+    by_method = {row.method: row for row in each(rows)}
     parts = []
     for method, said in (("as it is", "tuned − vanilla"), ("given loss", "at equal surprisal")):
-        if row := found.get(method):
+        if row := by_method.get(method):
             text = f"{said} {row.difference:+.4f}"
             known = row.low == row.low
             text += f" [{row.low:.4f}, {row.high:.4f}]" if known else ", no interval"

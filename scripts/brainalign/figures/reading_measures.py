@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from brainalign.behavior.fits import GAIN
 from brainalign.figures.order import MODEL_COLUMNS, model_order
-from brainalign.figures.paging import WHOLE, Page
+from brainalign.figures.paging import ONE_PAGE, Page
 from brainalign.figures.style import PAGE, heading, n_models, nothing, panel, sheet, world
 
 COLUMNS = (*MODEL_COLUMNS, "label", "dataset", "mode", "measure", "value", "low", "high",
@@ -20,7 +20,7 @@ PALE = 0.3  # share of its colour that a cell has whose interval contains 0
 CELL, WIDEST = 1.1, 5.5  # inches: a column at most, and all columns
 
 
-def reading_measures(behaviors: pd.DataFrame, page: Page = WHOLE) -> Figure:
+def reading_measures(behaviors: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
     """Draw controlled `behaviors` (tables/behaviors.csv): a row per model, a column per dataset.
 
     A page has the datasets that its models are scored on.

@@ -52,16 +52,18 @@ def regions(
         return figure
     grid = figure.subplots(bands, min(ACROSS, len(names)), squeeze=False)
     markers = family_markers(rows)
-    for place, axes in enumerate(grid.flat):
-        if place >= len(names):
+    for index, axes in enumerate(grid.flat):
+        if index >= len(names):
             axes.set_axis_off()
             continue
-        part = rows[rows["region"] == names[place]]
-        own = ceilings[(ceilings["target_id"] == "all") & (ceilings["region"] == names[place])]
-        ceiling = float(own["ceiling"].iloc[0]) if len(own) else float("nan")
+        part = rows[rows["region"] == names[index]]
+        of_region = ceilings[
+            (ceilings["target_id"] == "all") & (ceilings["region"] == names[index])
+        ]
+        ceiling = float(of_region["ceiling"].iloc[0]) if len(of_region) else float("nan")
         statement = f"{mode}{', simulated' * simulated}, {n_models(part)}\n"
         statement += f"{part['n_targets'].max():.0f} targets, ceiling {r_text(ceiling)}"
-        panel(axes, names[place], statement)
+        panel(axes, names[index], statement)
         if not part["r"].notna().any():
             absent(axes, "r is not defined in this region", 22)
             continue
@@ -71,9 +73,9 @@ def regions(
                 label=str(CEILING.get_label()),
             )  # fmt: skip
         curves(axes, part, markers)
-        if place % ACROSS == 0:
+        if index % ACROSS == 0:
             axes.set_ylabel("alignment (r)")
-        if place + ACROSS >= len(names):
+        if index + ACROSS >= len(names):
             axes.set_xlabel("relative depth of the layer")
     networks = rows.loc[~rows["role"].isin(FEATURES), "model"].nunique()
     known = rows.merge(ceilings[ceilings["target_id"] == "all"], on="region")

@@ -65,8 +65,8 @@ def report_page(
         f'<section id="answers"><h2>Answers</h2>{_answers(headline)}</section>',
     ]
     for section in sections:
-        own = [figure for figure in figures if figure.section == section]
-        shown = "".join(map(_figure, own))
+        inside = [figure for figure in figures if figure.section == section]
+        shown = "".join(map(_figure, inside))
         parts.append(
             f'<section id="{_anchor(section)}"><h2>{escape(section)}</h2>{shown}</section>'
         )
@@ -191,13 +191,13 @@ def _table(name: str, caption: str, table: pd.DataFrame) -> str:
 def _menu(sections: Iterable[str], figures: Sequence[Figure]) -> str:
     entries = ['<li><a href="#answers">Answers</a></li>']
     for section in sections:
-        own = "".join(
+        links = "".join(
             f'<li><a href="#{_anchor(figure.title)}">{escape(figure.title)}</a></li>'
             for figure in figures
             if figure.section == section
         )
         entries.append(
-            f'<li><a href="#{_anchor(section)}">{escape(section)}</a><ul>{own}</ul></li>'
+            f'<li><a href="#{_anchor(section)}">{escape(section)}</a><ul>{links}</ul></li>'
         )
     entries.append('<li><a href="#tables">Tables</a></li>')
     entries.append('<li><a href="explore.html">Explore the points</a> (a file beside this)</li>')

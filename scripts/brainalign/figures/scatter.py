@@ -5,6 +5,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
+from brainalign.analysis.records import TRAINED
 from brainalign.analysis.wording import p_text, r_text
 from brainalign.figures.order import each
 from brainalign.figures.style import COLOUR, MUTED, marker
@@ -43,7 +44,7 @@ def name_extremes(axes: Axes, points: pd.DataFrame, x: str, y: str) -> None:
 
     All would not be readable; the panels of one row share their y, so that they name the same.
     """
-    present = points[points["role"].isin(["vanilla", "tuned"])].dropna(subset=[x, y])
+    present = points[points["role"].isin(TRAINED)].dropna(subset=[x, y])
     if present[y].nunique() < 2:
         return
     low, high = present[x].min(), present[x].max()
@@ -63,10 +64,14 @@ def name_extremes(axes: Axes, points: pd.DataFrame, x: str, y: str) -> None:
         )  # fmt: skip
 
 
-def stated(found: pd.DataFrame, x: str, models: str) -> str:
+def stated(correlations: pd.DataFrame, x: str, models: str) -> str:
     """Pearson's r, p and N of one correlation as a line of text, or that there is none."""
     name = GROUPS[models]
-    rows = found[(found["x"] == x) & (found["models"] == models) & (found["method"] == "pearson")]
+    rows = correlations[
+        (correlations["x"] == x)
+        & (correlations["models"] == models)
+        & (correlations["method"] == "pearson")
+    ]
     if rows.empty:
         return f"{name}: no r, not computed"
     row = rows.iloc[0]

@@ -97,8 +97,8 @@ def trajectory(
         part = shown[shown["experiment"] == name]
         levels = None if scores is None else _levels(scores, (scored_on or {}).get(name))
         rows = -(-len(quantities[name]) // ACROSS)
-        places = grid[row : row + rows].flat
-        for axes, key in zip(places, quantities[name], strict=False):
+        cells = grid[row : row + rows].flat
+        for axes, key in zip(cells, quantities[name], strict=False):
             lines |= _quantity(axes, part, key, levels, many=len(experiments) > 1)
         for axes in grid[row : row + rows].flat[len(quantities[name]) :]:
             axes.set_axis_off()
@@ -118,14 +118,14 @@ def trajectory(
 def _quantities(part: pd.DataFrame) -> list[tuple[str, str, str]]:
     """(kind, quantity, mode) of every panel: alignment first, legacy before controlled."""
     average = part["quantity"] == AVERAGE
-    found = part[average.where(part["kind"] == "brain", ~average)]
-    found = found.drop_duplicates(["kind", "quantity", "mode"])
+    shown = part[average.where(part["kind"] == "brain", ~average)]
+    shown = shown.drop_duplicates(["kind", "quantity", "mode"])
     rank = {kind: i for i, kind in enumerate(KINDS)}
-    modes = {mode: i for i, mode in enumerate(mode_order(found["mode"]))}
+    modes = {mode: i for i, mode in enumerate(mode_order(shown["mode"]))}
     keys = [
         (str(kind), str(quantity), str(mode))
         for kind, quantity, mode in zip(
-            found["kind"], found["quantity"], found["mode"], strict=True
+            shown["kind"], shown["quantity"], shown["mode"], strict=True
         )
     ]
     listed = list(dict.fromkeys(key[1] for key in keys))
@@ -141,8 +141,8 @@ def _handle(arm: str) -> Line2D:
 def _levels(scores: pd.DataFrame, benchmarks: Collection[str] | None) -> pd.DataFrame:
     """Average alignment of baselines and untrained models: `model`, `role`, `mode`, `r`, `twin`."""
     facts = scores.drop_duplicates("model")
-    own = scores if benchmarks is None else scores[scores["benchmark"].isin(benchmarks)]
-    table = dataset_scores(own)
+    rows = scores if benchmarks is None else scores[scores["benchmark"].isin(benchmarks)]
+    table = dataset_scores(rows)
     table = table[(table["dataset"] == AVERAGE) & table["r"].notna()]
     table = table.merge(facts[["model", "role"]], on="model")
     return table.assign(twin=table["model"].map(twins(facts)))
@@ -175,9 +175,9 @@ def _quantity(
     if not rows["value"].notna().any():
         absent(axes, "no checkpoint has a value", 22)
         return set()
-    for arm, own in rows.groupby("arm", sort=False):
+    for arm, of_arm in rows.groupby("arm", sort=False):
         colour, shape, line = ARMS.get(str(arm), OTHER)
-        spread = own.groupby("position")["value"].agg(["mean", "min", "max"])
+        spread = of_arm.groupby("position")["value"].agg(["mean", "min", "max"])
         if seeds > 1:
             axes.fill_between(
                 spread.index, spread["min"], spread["max"], color=colour, alpha=0.18, linewidth=0

@@ -108,7 +108,7 @@ class ActivationWriter:
         self._layers = tuple(layers)
         self._ids = tuple(stimulus_ids)
         self._header = {**_header(layers, stimulus_ids, metadata), "key": key}
-        self._places: dict[str, tuple[int, int]] = {}  # layer → first byte, bytes of a row
+        self._extents: dict[str, tuple[int, int]] = {}  # layer → first byte, bytes of a row
         self._file: BufferedRandom | None = None
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self.done = frozenset(self._resume())
@@ -157,7 +157,7 @@ class ActivationWriter:
         starts = np.flatnonzero(np.diff(sorted_rows, prepend=-2) != 1)  # of runs without a gap
         for name in self._layers:
             values = np.ascontiguousarray(layers[name][order], dtype=np.float32)
-            first, size = self._places[name]
+            first, size = self._extents[name]
             for run in np.split(np.arange(len(order)), starts[1:]):
                 self._file.seek(first + int(sorted_rows[run[0]]) * size)
                 self._file.write(values[run].tobytes())
@@ -199,7 +199,7 @@ class ActivationWriter:
         content = np.memmap(self._partial, mode="r")
         sums = {
             name: _crc32(content[first : first + size * len(self._ids)])
-            for name, (first, size) in self._places.items()
+            for name, (first, size) in self._extents.items()
         }
         with self._partial.open("r+b") as file:
             header, length = _read_header(file)
@@ -229,7 +229,7 @@ class ActivationWriter:
     def _locate(self, header: Mapping[str, Any], data: int) -> None:
         for name in self._layers:
             entry = header[name]
-            self._places[name] = (data + entry["data_offsets"][0], 4 * entry["shape"][1])
+            self._extents[name] = (data + entry["data_offsets"][0], 4 * entry["shape"][1])
 
 
 def open_activations(path: str | Path) -> ActivationFile:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # planning goes without it
 STIMULUS_COLUMNS = (
     "stimulus_id", "text", "context_group", "position", "split_group", "onset", "offset",
 )  # fmt: skip
-PLACES = ("x", "y", "z")
+COORDINATES = ("x", "y", "z")
 HEMISPHERES = ("left", "right")
 # Surfaces of FreeSurfer's template: vertices of a hemisphere. The first ones of a surface are those
 # of the coarser ones (icosahedra, each triangle cut in four).
@@ -81,7 +81,7 @@ def read_responses(path: str | Path, stimuli: pd.DataFrame) -> xr.Dataset:
 
     if not Path(path).exists():
         raise InputError(f"{path}: no such responses file")
-    _check_whole(path)
+    _check_complete(path)
     try:
         responses = xr.load_dataset(
             path, engine="h5netcdf", decode_times=False, decode_timedelta=False
@@ -101,7 +101,7 @@ def _crc32(path: str | Path, size: int) -> bytes:
     return b"%08x" % crc
 
 
-def _check_whole(path: str | Path) -> None:
+def _check_complete(path: str | Path) -> None:
     """Raise an InputError unless a responses file ends with the checksum of its other bytes.
 
     Before HDF5 sees it: on a damaged file it may go round in circles forever.
@@ -140,8 +140,8 @@ def check_stimuli(
 
     def first(wrong: pd.Series) -> str:
         row = int(np.flatnonzero(wrong)[0])
-        place = f"row {file_rows[row]}: " if file_rows is not None else ""
-        return f"{where}: {place}stimulus {ids.iloc[row]}"
+        at = f"row {file_rows[row]}: " if file_rows is not None else ""
+        return f"{where}: {at}stimulus {ids.iloc[row]}"
 
     empty = ~stimuli["text"].map(lambda text: isinstance(text, str) and bool(text.strip()))
     if empty.any():
@@ -205,7 +205,7 @@ def check_responses(
         )
     else:
         _check_rows(responses, stimuli, where)
-    _check_places(responses, where)
+    _check_coordinates(responses, where)
     _check_vertices(responses, where)
     array = values.values
     silent = np.ones(array.shape[1], dtype=bool)
@@ -229,10 +229,10 @@ def missed_rows(
     """
     missed = {}
     for subject in np.unique(subjects[incomplete]).tolist():
-        own = subjects == subject
-        if not incomplete[own].all():
+        of_subject = subjects == subject
+        if not incomplete[of_subject].all():
             continue
-        absent = np.isnan(values[:, own])
+        absent = np.isnan(values[:, of_subject])
         rows = absent[:, ~absent.all(axis=0)].all(axis=1)
         if rows.any() and not rows.all():
             missed[subject] = rows
@@ -303,14 +303,14 @@ def _check_held_out(responses: xr.Dataset, where: str) -> None:
         )
 
 
-def _check_places(responses: xr.Dataset, where: str) -> None:
+def _check_coordinates(responses: xr.Dataset, where: str) -> None:
     """Places in mm come in three, finite, and affines lead from a voxel's index to them."""
-    present = [axis for axis in PLACES if axis in responses.coords]
+    present = [axis for axis in COORDINATES if axis in responses.coords]
     for axis in present:
-        if len(present) < len(PLACES) or responses[axis].dims != ("target",):
+        if len(present) < len(COORDINATES) or responses[axis].dims != ("target",):
             raise InputError(
-                f"{where}: coordinates {', '.join(PLACES)} (mm, over target) come together; it has "
-                f"{', '.join(present)}"
+                f"{where}: coordinates {', '.join(COORDINATES)} (mm, over target) come together; "
+                f"it has {', '.join(present)}"
             )
         if responses[axis].dtype.kind not in "fiu" or not np.isfinite(responses[axis]).all():
             raise InputError(f"{where}: coordinate {axis} holds other than finite numbers (mm)")
@@ -357,21 +357,23 @@ def _of_subjects(responses: xr.Dataset, name: str, where: str) -> dict[str, np.n
     """An attribute that is JSON: subject → numbers."""
     try:
         entries = json.loads(responses.attrs[name])
-        found = {subject: np.array(entry, np.float64) for subject, entry in entries.items()}
+        affines = {subject: np.array(entry, np.float64) for subject, entry in entries.items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"{where}: attribute {name} is no JSON of numbers for each subject ({error})"
         ) from error
-    absent = [one for one in np.unique(responses["subject"].values.astype(str)) if one not in found]
+    absent = [
+        one for one in np.unique(responses["subject"].values.astype(str)) if one not in affines
+    ]
     if absent:
         raise InputError(f"{where}: attribute {name}: nothing of subject {absent[0]}")
-    return found
+    return affines
 
 
 def check_affine(affine: np.ndarray, where: str) -> None:
     """Raise an InputError unless an affine is finite float [4, 4] and can be inverted."""
-    whole = affine.shape == (4, 4) and np.isfinite(affine).all()
-    if not whole or np.linalg.matrix_rank(affine[:3, :3]) < 3:
+    complete = affine.shape == (4, 4) and np.isfinite(affine).all()
+    if not complete or np.linalg.matrix_rank(affine[:3, :3]) < 3:
         raise InputError(
             f"{where}: the affine {affine.tolist()} cannot be inverted: voxels have no place"
         )

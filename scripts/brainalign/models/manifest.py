@@ -190,10 +190,10 @@ def weight_files(folder: Path) -> list[Path]:
     raise InputError(f"{folder}: no model.safetensors and no {index.name}")
 
 
-def pickled_only(where: str, found: str) -> str:
+def pickled_only(where: str, files: str) -> str:
     """The error text for a checkpoint without safetensors."""
     return (
-        f"{where}: the weights are only there as {found}, which runs code when it is read; only "
+        f"{where}: the weights are only there as {files}, which runs code when it is read; only "
         "safetensors are loaded. Give the revision of a safetensors pull request "
         "(https://huggingface.co/spaces/safetensors/convert makes one: revision refs/pr/N), or "
         "convert a local copy (docs/adding-a-model.md) and use a source of type folder"

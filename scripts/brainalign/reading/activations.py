@@ -242,7 +242,7 @@ class _Spans:
     def pool(self, state: Tensor) -> Tensor:
         """From [sequence, token, unit] to float32 [stimulus, unit]."""
         device = state.device
-        own = state[self.sequence.to(device), self.token.to(device)].float()
+        states = state[self.sequence.to(device), self.token.to(device)].float()
         if self.pooling == "last":
-            return own
-        return torch.segment_reduce(own, self.pooling, lengths=self.lengths.to(device))
+            return states
+        return torch.segment_reduce(states, self.pooling, lengths=self.lengths.to(device))

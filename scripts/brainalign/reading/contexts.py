@@ -75,7 +75,7 @@ def chains(stimuli: pd.DataFrame, context: str) -> list[Chain]:
                 made += _grow("", [row], [texts[row]])
         elif context == "reversed":
             for k, row in enumerate(rows):
-                before = [word for own in words[:k] for word in own]
+                before = [word for stimulus in words[:k] for word in stimulus]
                 made += _grow(join(before[::-1]), [row], [" ".join(words[k])])
         elif context == "sentence":
             starts = _starts_of_sentences(words, sentences_of_words(stimuli.iloc[rows]))
@@ -96,8 +96,8 @@ def sentences_of_words(stimuli: pd.DataFrame) -> np.ndarray:
     words = [text.split() for text in stimuli["text"]]
     if "sentence_id" in stimuli and stimuli["sentence_id"].notna().all():
         of_stimuli = pd.factorize(stimuli["sentence_id"])[0]
-        return np.repeat(of_stimuli, [len(own) for own in words])
-    ends = [bool(_ENDS_SENTENCE.search(word)) for own in words for word in own]
+        return np.repeat(of_stimuli, [len(stimulus) for stimulus in words])
+    ends = [bool(_ENDS_SENTENCE.search(word)) for stimulus in words for word in stimulus]
     return np.cumsum([0, *ends[:-1]])
 
 
@@ -121,26 +121,27 @@ def _groups(stimuli: pd.DataFrame, context: str) -> list[list[int]]:
     return list(groups.values())
 
 
+def _starts(words: list[list[str]]) -> np.ndarray:
+    """The number of the first word of each stimulus, int [stimulus]."""
+    return np.cumsum([0, *map(len, words[:-1])])
+
+
 def _starts_of_windows(words: list[list[str]], window: int) -> np.ndarray:
-    stops = np.cumsum([len(own) for own in words])
-    owns = stops - [len(own) for own in words]
-    return np.maximum(0, np.minimum(owns, stops - window))  # a stimulus is never cut itself
+    starts, lengths = _starts(words), [len(stimulus) for stimulus in words]
+    return np.maximum(0, np.minimum(starts, starts + lengths - window))  # no stimulus is cut itself
 
 
 def _starts_of_sentences(words: list[list[str]], sentences: np.ndarray) -> np.ndarray:
-    lengths = [len(own) for own in words]
-    owns = np.cumsum(lengths) - lengths
-    return np.searchsorted(sentences, sentences[owns])
+    return np.searchsorted(sentences, sentences[_starts(words)])
 
 
 def _from(rows: list[int], words: list[list[str]], firsts: np.ndarray) -> Iterator[Chain]:
     """Each stimulus in the text from word number `firsts` [stimulus] of its group on."""
-    lengths = [len(own) for own in words]
-    owns = np.cumsum(lengths) - lengths
-    flat = [word for own in words for word in own]
+    starts = _starts(words)
+    flat = [word for stimulus in words for word in stimulus]
     for first, members in groupby(range(len(rows)), key=lambda k: int(firsts[k])):
         ks = list(members)
-        lead = join(flat[first : owns[ks[0]]])
+        lead = join(flat[first : starts[ks[0]]])
         yield from _grow(lead, [rows[k] for k in ks], [" ".join(words[k]) for k in ks])
 
 

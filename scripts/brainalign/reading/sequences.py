@@ -221,13 +221,13 @@ def plan(
         last = members[-1]
         begin = max(0, last.stop - room)
         for member in members:
-            own = member.stop - member.start
-            if own < 1 or member.start < begin:
-                result = f"has {own} tokens, the model reads at most {room}"
+            size = member.stop - member.start
+            if size < 1 or member.start < begin:
+                result = f"has {size} tokens, the model reads at most {room}"
                 raise InputError(
-                    f"stimulus {names[member.row]} {result if own else 'has no token of its own'}"
+                    f"stimulus {names[member.row]} {result if size else 'has no token of its own'}"
                 )
-            n_tokens[member.row] = own
+            n_tokens[member.row] = size
             context_tokens[member.row] = member.start - begin
             read = member.ids[member.start : member.stop]
             unknown_tokens[member.row] = (read == tokenizer.unk_token_id).sum()

@@ -64,7 +64,7 @@ def _shuffled(stimuli: pd.DataFrame, within: str, rng: np.random.Generator) -> l
     for rows in stimuli.groupby("context_group", sort=False).indices.values():
         group = stimuli.iloc[rows]
         words = [text.split() for text in group["text"]]
-        flat = [word for own in words for word in own]
+        flat = [word for stimulus in words for word in stimulus]
         cores, marks = zip(*(_CORE.match(word).groups("") for word in flat), strict=True)  # type: ignore[union-attr]
         parts = sentences_of_words(group) if within == "sentence" else np.zeros(len(flat), int)
         moved = np.array(cores, object)
@@ -73,9 +73,10 @@ def _shuffled(stimuli: pd.DataFrame, within: str, rng: np.random.Generator) -> l
             at = np.flatnonzero(movable & (parts == part))
             moved[at] = moved[rng.permutation(at)]
         joined = [core + mark for core, mark in zip(moved, marks, strict=True)]
-        stops = np.cumsum([len(own) for own in words])
+        stops = np.cumsum([len(stimulus) for stimulus in words])
         texts[rows] = [
-            " ".join(joined[stop - len(own) : stop]) for own, stop in zip(words, stops, strict=True)
+            " ".join(joined[stop - len(stimulus) : stop])
+            for stimulus, stop in zip(words, stops, strict=True)
         ]
     return texts.tolist()
 

@@ -126,11 +126,11 @@ def _story(
         for position, start in enumerate(range(0, len(words), WORDS_PER_FRAGMENT)):
             fragment = words[start : start + WORDS_PER_FRAGMENT]
             states.append(after[start + len(fragment) - 1])
-            own = classes[start : start + WORDS_PER_FRAGMENT]
+            of_fragment = classes[start : start + WORDS_PER_FRAGMENT]
             rows.append(
                 {
                     **_stimulus(name, position, " ".join(fragment), name),
-                    "word_classes": " ".join(own),
+                    "word_classes": " ".join(of_fragment),
                 }
             )
     stimuli = pd.DataFrame(rows)

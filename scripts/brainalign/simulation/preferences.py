@@ -21,9 +21,9 @@ def with_rejected(samples: Sequence[Sample], world: World, seed: int) -> list[Sa
     kinds = (tuple(LETTERS), NUMBERS, *VALUES.values(), translated)
     answers = {sample["output"] for sample in samples}
     kind_of = {word: [w for w in kind if w in answers] for kind in kinds for word in kind}
-    found = []
+    paired = []
     for sample in samples:
         others = [word for word in kind_of.get(sample["output"], ()) if word != sample["output"]]
         rejected = {"rejected": others[rng.integers(len(others))]} if others else {}
-        found.append({**sample, **rejected})
-    return found
+        paired.append({**sample, **rejected})
+    return paired

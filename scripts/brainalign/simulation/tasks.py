@@ -16,7 +16,7 @@ from brainalign.simulation.world import LANGUAGE, MEN, VALUES, WOMEN, World
 
 OBJECTS = ("cup", "lamp", "bell", "box", "ring", "rope", "coin", "key")
 NUMBERS = ("one", "two", "three", "four", "five")
-PLACES_IN_ROW = ("first", "last")
+ENDS_OF_ROW = ("first", "last")
 
 CATEGORY_OF_TASK = {
     "counting": "algorithmic",
@@ -60,8 +60,8 @@ def rows(world: World, rng: np.random.Generator, asked: bool) -> Item:
     scene = f"The row is {', '.join(colours)}."
     target = colours[-index]
     return Item(
-        f"{scene} So the {PLACES_IN_ROW[index]} is {target}.",
-        f"{scene} What is the {PLACES_IN_ROW[index]}?",
+        f"{scene} So the {ENDS_OF_ROW[index]} is {target}.",
+        f"{scene} What is the {ENDS_OF_ROW[index]}?",
         target,
     )
 

@@ -77,7 +77,7 @@ class PassageState(NamedTuple):
     """What a passage has said so far."""
 
     thing: str | None = None
-    told: frozenset[str] = frozenset()
+    stated: frozenset[str] = frozenset()
     last: str | None = None
 
 
@@ -86,7 +86,7 @@ class PassageGrammar:
     """Passages about one thing: its facts in random order, and another thing that shares one.
 
     The first sentence names the domain; later ones say "it" (0.3) or name the thing. After the
-    first, a sentence is, with probability 0.25, about another thing with the value told last.
+    first, a sentence is, with probability 0.25, about another thing with the value stated last.
     """
 
     world: World
@@ -111,13 +111,13 @@ class PassageGrammar:
 
     def _facts(self, state: PassageState, first: bool) -> list[Continuation]:
         facts = self.world.facts_of[state.thing or ""]
-        untold = [fact for fact in facts if fact.kind not in state.told] or list(facts)
+        unstated = [fact for fact in facts if fact.kind not in state.stated] or list(facts)
         result: list[Continuation] = []
-        for fact in untold:
+        for fact in unstated:
             subjects = [(1.0, the_thing(fact, True))] if first else _subjects(fact)
-            after = PassageState(state.thing, state.told | {fact.kind}, fact.kind)
+            after = PassageState(state.thing, state.stated | {fact.kind}, fact.kind)
             result += statements(fact, subjects, after)
-        return scaled(result, 1 / len(untold))
+        return scaled(result, 1 / len(unstated))
 
     def _sharing(self, state: PassageState) -> list[Continuation]:
         fact = next(f for f in self.world.facts_of[state.thing or ""] if f.kind == state.last)
@@ -141,7 +141,7 @@ class StoryState(NamedTuple):
     friend: str | None = None
     town: str | None = None
     thing: str | None = None
-    told: frozenset[str] = frozenset()
+    stated: frozenset[str] = frozenset()
     asked: str | None = None
 
 
@@ -163,13 +163,13 @@ class StoryGrammar:
         moves = [(1.0, self._walks(state)), (1.0, self._feelings(state))]
         if state.friend is None:
             moves.append((2.0, self._meetings(state)))
-        untold = [f for f in self._facts(state) if f.kind not in state.told]
+        unstated = [f for f in self._facts(state) if f.kind not in state.stated]
         if state.thing is None:
             moves.append((3.0, self._finds(state)))
-        elif untold:
-            moves.append((4.0, self._remarks(state, untold)))
+        elif unstated:
+            moves.append((4.0, self._remarks(state, unstated)))
             if state.friend:
-                moves.append((2.0, self._questions(state, untold)))
+                moves.append((2.0, self._questions(state, unstated)))
         total = sum(weight for weight, _ in moves)
         return [c for weight, choices in moves for c in scaled(choices, weight / total)]
 
@@ -220,7 +220,7 @@ class StoryGrammar:
                     (
                         "{h} found {S} .",
                         {**_hero(state), "S": the_thing(fact, True)},
-                        state._replace(thing=fact.thing, told=frozenset()),
+                        state._replace(thing=fact.thing, stated=frozenset()),
                     )
                     for fact in facts
                 ),
@@ -228,24 +228,26 @@ class StoryGrammar:
             )
         ]
 
-    def _remarks(self, state: StoryState, untold: list[Fact]) -> list[Continuation]:
+    def _remarks(self, state: StoryState, unstated: list[Fact]) -> list[Continuation]:
         return [
             continuation
-            for fact in untold
+            for fact in unstated
             for continuation in scaled(
-                statements(fact, _subjects(fact), state._replace(told=state.told | {fact.kind})),
-                1 / len(untold),
+                statements(
+                    fact, _subjects(fact), state._replace(stated=state.stated | {fact.kind})
+                ),
+                1 / len(unstated),
             )
         ]
 
-    def _questions(self, state: StoryState, untold: list[Fact]) -> list[Continuation]:
+    def _questions(self, state: StoryState, unstated: list[Fact]) -> list[Continuation]:
         return _equally(
             (
                 "{p} asked : {Q}",
                 {"p": name(state.friend or ""), "Q": question(fact)},
                 state._replace(asked=fact.kind),
             )
-            for fact in untold
+            for fact in unstated
         )
 
     def _answers(self, state: StoryState) -> list[Continuation]:
@@ -254,7 +256,7 @@ class StoryGrammar:
             (
                 template,
                 {**_hero(state), "p": name(state.hero or ""), "v": name(fact.value)},
-                state._replace(asked=None, told=state.told | {fact.kind}),
+                state._replace(asked=None, stated=state.stated | {fact.kind}),
             )
             for template in ("{p} said : it is {v} .", "{h} said : it is {v} .")
         )

@@ -24,7 +24,8 @@ from brainalign.datasets.own_table import (
     require_stimuli,
 )
 from brainalign.datasets.question_settings import OwnQuestions
-from brainalign.datasets.settings import Own
+from brainalign.datasets.raw import unpacked
+from brainalign.datasets.settings import TABLES, Own
 from brainalign.encoding.splits import Grouped
 from brainalign.errors import InputError
 from brainalign.models.settings import Folder
@@ -135,7 +136,9 @@ def _fold_faults(study: Study) -> Iterator[str]:
             continue
         path = Path(source.stimuli)
         try:
-            table, _ = read_table(_unpacked(path.read_bytes()), str(path), STIMULI, Findings())
+            table, _ = read_table(
+                unpacked(path.read_bytes(), str(path)), str(path), STIMULI, Findings()
+            )
         except (InputError, OSError, zlib.error, EOFError):
             continue  # the dataset's own job names what is wrong with the file
         groups = table["split_group"].nunique()
@@ -149,7 +152,7 @@ def _fold_faults(study: Study) -> Iterator[str]:
 def _columns_of(table: str) -> list[str] | None:
     """The columns of a table; None where it is none, is empty, not there, or not readable."""
     path = Path(table)
-    if not (path.name.removesuffix(".gz").endswith((*DELIMITED, ".parquet")) and path.is_file()):
+    if not (path.name.removesuffix(".gz").endswith(TABLES) and path.is_file()):
         return None
     try:
         if path.name.removesuffix(".gz").endswith(DELIMITED):
@@ -157,10 +160,6 @@ def _columns_of(table: str) -> list[str] | None:
                 packed = file.read(2) == b"\x1f\x8b"
             with gzip.open(path) if packed else path.open("rb") as file:
                 return header(file.read(BEGINNING), table) or None
-        return header(_unpacked(path.read_bytes()), table) or None
+        return header(unpacked(path.read_bytes(), str(path)), table) or None
     except (InputError, OSError, zlib.error, EOFError):
         return None  # the dataset's own job names what is wrong with the file
-
-
-def _unpacked(content: bytes) -> bytes:
-    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content

@@ -56,8 +56,8 @@ def _pieces(models: Models) -> Iterator[list[str]]:
             yield names
             continue
         for _, group in groupby(names, lambda name: _base(name, models)):
-            own = list(group)
-            yield from (own[i : i + ROWS] for i in range(0, len(own), ROWS))
+            members = list(group)
+            yield from (members[i : i + ROWS] for i in range(0, len(members), ROWS))
 
 
 def _base(name: str, models: Models) -> str:

@@ -63,14 +63,14 @@ def page() -> str:
     info = inspect.type_info(Study)
     assert isinstance(info, inspect.StructType)
     lines = [HEAD, "## Top level", "", *_table(info)]
-    told: set[str] = set()
+    described: set[str] = set()
     for field in info.fields:
         structs = list(_structs(field.type))
         if not structs:
             continue
         lines += ["", f"## `{field.encode_name}`", ""]
         for struct in structs:
-            lines += _section(struct, "", told)
+            lines += _section(struct, "", described)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -87,12 +87,12 @@ one given with `--configfile`; `studies/` has more. Every key of every section i
     return "\n".join([head, *_table(info)]) + "\n"
 
 
-def _section(struct: inspect.StructType, key: str, told: set[str]) -> Iterator[str]:
+def _section(struct: inspect.StructType, key: str, described: set[str]) -> Iterator[str]:
     """A class: its heading and table, then the classes that its keys hold."""
     name = struct.cls.__name__
-    if name in told:
+    if name in described:
         return
-    told.add(name)
+    described.add(name)
     title = ", ".join(f"{key}: {value}" for key, value in tag_keys(struct).items())
     if key:
         yield f"### `{key}`{f': `{title}`' if title else ''}"
@@ -107,7 +107,7 @@ def _section(struct: inspect.StructType, key: str, told: set[str]) -> Iterator[s
         yield ""
     for field in struct.fields:
         for inner in _structs(field.type):
-            yield from _section(inner, field.encode_name, told)
+            yield from _section(inner, field.encode_name, described)
 
 
 def _table(struct: inspect.StructType) -> Iterator[str]:

@@ -69,8 +69,8 @@ def _given(name: str, entry: Given) -> Iterator[Point]:
         about = {"experiment": name, "base": entry.base, "arm": arm, "seed": seed}
         about["along"] = "samples"
         yield {**about, "position": 0, "model": entry.base, "facts": BEGINNING}
-        own = [c for c in entry.checkpoints if (c.arm, c.seed) == (arm, seed)]
-        for c in sorted(own, key=lambda c: c.samples):
+        training = [c for c in entry.checkpoints if (c.arm, c.seed) == (arm, seed)]
+        for c in sorted(training, key=lambda c: c.samples):
             made = checkpoint_name(entry.base, arm, seed, c.samples)
             facts = {key: getattr(c, key) for key in UNKNOWN}
             yield {**about, "position": c.samples, "model": made, "facts": facts}

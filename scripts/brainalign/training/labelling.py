@@ -58,9 +58,9 @@ def encode(
         raise InputError("the tokenizer has no end-of-text token to close a response with")
     if not examples:
         return Encoded([], [], 0, 0, 0)
-    whole = (_pairs if encoder_decoder else _sequences)(examples, tokenizer, end, loss_on)
+    labelled = (_pairs if encoder_decoder else _sequences)(examples, tokenizer, end, loss_on)
     rows, origin, cut, left_out, unlearnable = [], [], 0, 0, 0
-    for number, row in enumerate(whole):
+    for number, row in enumerate(labelled):
         long = max(map(len, row.values())) > max_length
         if long and too_long == "drop":
             left_out += 1

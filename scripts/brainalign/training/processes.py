@@ -46,27 +46,27 @@ def run(function: Callable[..., Any], n: int, *arguments: Any) -> Any:
     """
     if n < 2:
         return function(*arguments)
-    told: Any = torch.multiprocessing.get_context("spawn").Queue()
+    messages: Any = torch.multiprocessing.get_context("spawn").Queue()
     with _environment(n):
         context = torch.multiprocessing.start_processes(
-            _work, (function, arguments, told), nprocs=n, join=False, daemon=True
+            _work, (function, arguments, messages), nprocs=n, join=False, daemon=True
         )
         assert context is not None
         said: dict[str, Any] = {}
         try:
             while not context.join(timeout=_POLL_SECONDS):
-                said = _drained(told) | said
+                said = _drained(messages) | said
                 if "error" in said:  # the others may wait for the one that failed
                     break
         except ProcessException as error:
-            said = _drained(told) | said
+            said = _drained(messages) | said
             if "error" not in said:
                 raise
             raise InputError(said["error"]) from error
         finally:
             for process in context.processes:
                 process.kill()
-        said = _drained(told) | said
+        said = _drained(messages) | said
     if "error" in said:
         raise InputError(said["error"])
     return said["result"]
@@ -90,30 +90,32 @@ def _environment(n: int) -> Iterator[None]:
         os.environ |= before
 
 
-def _work(rank: int, function: Callable[..., Any], arguments: tuple[Any, ...], told: Any) -> None:
+def _work(
+    rank: int, function: Callable[..., Any], arguments: tuple[Any, ...], messages: Any
+) -> None:
     # A process that waits for a GPU or for another does not act on a lesser signal.
     multiprocessing: Any = torch.multiprocessing
     multiprocessing._prctl_pr_set_pdeathsig(signal.SIGKILL)
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
     LOG.setLevel(logging.INFO if is_first() else logging.ERROR)
-    LOG.addHandler(logging.handlers.QueueHandler(told))
+    LOG.addHandler(logging.handlers.QueueHandler(messages))
     try:
         result = function(*arguments)
     except (InputError, OSError) as error:
-        told.put({"error": str(error)})
+        messages.put({"error": str(error)})
         raise
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
     if is_first():
-        told.put({"result": result})
+        messages.put({"result": result})
 
 
-def _drained(told: Any) -> dict[str, Any]:
+def _drained(messages: Any) -> dict[str, Any]:
     """What the processes have said so far; log records go to the log."""
     said: dict[str, Any] = {}
     while True:
         try:
-            item = told.get_nowait()
+            item = messages.get_nowait()
         except queue.Empty:
             return said
         if isinstance(item, logging.LogRecord):

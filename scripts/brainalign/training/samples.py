@@ -47,8 +47,8 @@ def _alpaca(text: str, path: str | Path) -> Iterator[Sample]:
             if key == "input" and isinstance(row, dict) and value is None:
                 value = ""
             if not isinstance(value, str) or not (empty or value.strip()):
-                found = f": {value!r}, expected text" if value is not None else ""
-                raise InputError(f"{path}: sample {number} has no {key}{found}")
+                given = f": {value!r}, expected text" if value is not None else ""
+                raise InputError(f"{path}: sample {number} has no {key}{given}")
         yield {
             "instruction": row["instruction"],
             "input": row.get("input") or "",
@@ -122,9 +122,9 @@ def _parsed(text: str, where: str) -> Any:
 
 def _unique(pairs: Sequence[tuple[str, Any]], where: str) -> dict[str, Any]:
     """A JSON object; of a key that stands twice, JSON readers keep the last in silence."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    sample = dict(pairs)
+    if len(sample) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
         raise InputError(f"{where}: key {twice!r} stands twice in one object")
-    return found
+    return sample
