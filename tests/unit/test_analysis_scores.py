@@ -2,10 +2,12 @@
 
 import weakref
 from collections.abc import Iterator
+from typing import get_args
 
 import pandas as pd
 from brainalign.analysis.records import model_table
-from brainalign.analysis.scores import collect_scores
+from brainalign.analysis.scores import HOLDING_OUT, collect_scores
+from brainalign.encoding.settings import Split
 
 BENCHMARKS = {"b": {"dataset": "d", "mode": "controlled"}}
 
@@ -50,3 +52,7 @@ def test_one_alignment_table_is_held_at_a_time() -> None:
     tables = collect_scores(files(), {}, model_table(records, []), BENCHMARKS, [])
     assert most == 1
     assert tables["scores"]["r"].tolist() == [k / 10 for k in range(6)]
+
+
+def test_every_split_says_what_its_folds_hold_out():
+    assert set(HOLDING_OUT) == {scheme.__struct_config__.tag for scheme in get_args(Split)}

@@ -28,7 +28,7 @@ PRETRAIN = {
 }  # fmt: skip
 CONTROLLED = "alignment/sim-passages-controlled"
 FAULTS = [
-    # Each of these was once admitted, and then refused or ignored by its job.
+    # A job would refuse or ignore each of these.
     (
         "models/m",
         {"source": {**PRETRAIN, "width": 72, "heads": 24}},

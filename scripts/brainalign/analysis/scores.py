@@ -34,8 +34,11 @@ LAYER_COLUMNS = (
     "simulated",
 )  # fmt: skip
 
-HOLDING_OUT = {"grouped": STIMULI, "held-out": STIMULI, "contiguous": BLOCKS, "wehbe": BLOCKS}
-"""Scheme → what its folds hold out; shuffled folds mix the sentences of one text: nothing."""
+HOLDING_OUT = {
+    "grouped": STIMULI, "held-out": STIMULI, "contiguous": BLOCKS, "wehbe": BLOCKS,
+    "shuffled": NOTHING,
+}  # fmt: skip
+"""Scheme → what its folds hold out; shuffled folds mix the sentences of one text."""
 
 
 def collect_scores(
@@ -126,8 +129,8 @@ def _read(
                 f"alignment of {model} with {benchmark}: no row of a chosen layer with "
                 "subject all, region all, fold -1"
             )
-        split = benchmarks[benchmark].get("split", {})
-        held_out = HOLDING_OUT.get(split.get("scheme"), NOTHING)
+        split = benchmarks[benchmark].get("split")
+        held_out = HOLDING_OUT[split["scheme"]] if split else NOTHING
         chosen.append(chosen_rows.assign(file=file, held_out=held_out))
         curves.append(_curve(table).assign(file=file))
         del table

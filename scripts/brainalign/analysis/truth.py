@@ -103,7 +103,6 @@ def _ceilings(
                 **{key: about.loc[benchmark, key] for key in ("dataset", "mode")},
                 "planted": planted, "estimate": row["ceiling"],
                 **{key: row[key] for key in ("low", "high", "note")},
-                "scope": "new subjects, new folds",
             }
         )  # fmt: skip
     return rows

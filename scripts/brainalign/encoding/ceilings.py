@@ -33,7 +33,7 @@ from brainalign.encoding.subject_ceilings import (
 from brainalign.errors import InputError
 from brainalign.settings import tag_of
 
-WEAK = "weak: the interval holds 0"
+WEAK = "weak: the interval is not above 0"
 DISAGREE = "weak: predictions from different subjects do not agree"
 UNSHARED = "none: no fold has enough rows that all subjects saw"
 LEAK = "Brain-Score's formula; it counts what leaks from training to test rows, see oasm"
@@ -151,7 +151,8 @@ def _estimated(
 
 
 def _with_notes(table: pd.DataFrame, note: str = "") -> pd.DataFrame:
-    """The table with column `note`: `note`, or that a ceiling's interval holds 0."""
+    """The table with column `note`: that a ceiling's interval is not above 0, and `note`."""
     weak = (table["low"] <= 0).to_numpy() & (not note.startswith(DISAGREE))
-    notes = np.where(table["ceiling"].isna(), "", np.where(weak, WEAK, note))
+    both = "; ".join(filter(None, (WEAK, note)))
+    notes = np.where(table["ceiling"].isna(), "", np.where(weak, both, note))
     return table.assign(note=notes)

@@ -276,6 +276,9 @@ class Timing(Settings, frozen=True):
         return 1 if self.features == "hrf" else len(self.delays)
 
 
+SurrogateMethod = Literal["blocks", "shifts", "phases"]
+
+
 class Chance(Settings, frozen=True):
     """Whether targets are predicted better than by chance: p of each, by surrogate responses."""
 
@@ -284,7 +287,7 @@ class Chance(Settings, frozen=True):
         key("test: held-out responses are surrogates; refit: the map is fitted to surrogates"),
     ] = "test"
     method: Annotated[
-        Literal["blocks", "shifts", "phases"],
+        SurrogateMethod,
         key("blocks of rows change their order; shifts move a run in a circle; phases are redrawn"),
     ] = "blocks"
     block: (

@@ -9,15 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import factorial, inf, prod
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from array_api_compat import array_namespace
 
 from brainalign.encoding.arrays import Array, like
+from brainalign.encoding.settings import SurrogateMethod
 from brainalign.errors import InputError
-
-Method = Literal["blocks", "shifts", "phases"]
 
 
 class Surrogate(Protocol):
@@ -95,17 +94,18 @@ def blocks(parts: Sequence[slice], length: int | None) -> list[slice]:
     return result
 
 
-def arrangements(method: Method, parts: Sequence[slice], block: int | None) -> float:
+def arrangements(method: SurrogateMethod, parts: Sequence[slice], block: int | None) -> float:
     """How many different surrogates there are of some stretches of rows."""
     if method == "blocks":
         return float(factorial(min(len(blocks(parts, block)), 20)))  # 20! is more than any draws
     if method == "shifts":
         return prod(float(part.stop - part.start) for part in parts)  # inf of many stretches
+    assert method == "phases"
     return inf
 
 
 def surrogates(
-    method: Method, parts: Sequence[slice], block: int | None, random: np.random.Generator
+    method: SurrogateMethod, parts: Sequence[slice], block: int | None, random: np.random.Generator
 ) -> Iterator[Surrogate]:
     """Draws without end.
 

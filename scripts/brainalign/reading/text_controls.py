@@ -51,6 +51,7 @@ def alter(stimuli: pd.DataFrame, control: str, seed: int) -> pd.DataFrame:
         return stimuli.assign(text=_shuffled(stimuli, within, np.random.default_rng([seed, 21])))
     if control == "classes":
         return stimuli.assign(text=_classes(stimuli))
+    assert control == SURROGATE or altered_context(control) is not None, control
     return stimuli
 
 
