@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]) as log:
+    (partner,) = snakemake.input.vanilla
     with (
         xr.open_dataset(snakemake.input.scores, engine="h5netcdf") as tuned,
-        xr.open_dataset(snakemake.input.vanilla, engine="h5netcdf") as vanilla,
+        xr.open_dataset(partner, engine="h5netcdf") as vanilla,
     ):
         targets, summary = compare_targets(tuned, vanilla, snakemake.params.level)
     write_table(targets, snakemake.output.targets)
