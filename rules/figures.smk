@@ -14,10 +14,10 @@ REGION_FILES = {
 # What is drawn of the maps of scores: (model, benchmark), where targets may have a place in a brain.
 MAPPED = [
     (model, benchmark)
-    for benchmark in TARGET_LAYERS
+    for benchmark in KEPT_TARGETS
     for model in MODELS
     if DATASETS[ALIGNMENT[benchmark].dataset].source.placed is not False
-    and benchmark in scored(model, TARGET_LAYERS)
+    and benchmark in scored(model, KEPT_TARGETS)
 ]
 # Section of the report → its figures, in order.
 SECTIONS = {
