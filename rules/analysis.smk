@@ -23,7 +23,7 @@ PROFILE_FILES = [
     {"model": model, "benchmark": benchmark}
     for model in [*RUN_MODELS, *PROFILED_BASELINES]
     for benchmark in scored(model, PROFILED)
-    if model in RUN_MODELS or "states" in PROFILED[benchmark].layers
+    if model in RUN_MODELS or "states" in PROFILED[benchmark].by_layer
 ]
 CAPABILITY_FILES = [
     {"model": model, "task": task}

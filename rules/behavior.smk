@@ -33,7 +33,7 @@ rule behavior:
 
 
 # Benchmarks with depth profiles, and the baselines whose features stand beside models' states.
-PROFILED = {n: b for n, b in BEHAVIOR.items() if getattr(b, "layers", ())}
+PROFILED = {n: b for n, b in BEHAVIOR.items() if getattr(b, "by_layer", ())}
 PROFILED_BASELINES = [
     name
     for name in models_with("baseline")
@@ -48,7 +48,7 @@ def profiled(folder, ending, predictor, models):
 
     def files(wildcards):
         entry = PROFILED[wildcards.benchmark]
-        if predictor not in entry.layers or wildcards.model not in models:
+        if predictor not in entry.by_layer or wildcards.model not in models:
             return []
         return [result(folder, wildcards.model, f"{entry.dataset}.{ending}")]
 

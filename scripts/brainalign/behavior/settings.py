@@ -122,7 +122,7 @@ class ControlledReading(ControlledFit, tag="controlled", kw_only=True, frozen=Tr
     dataset: DatasetName
     report_as: ReportAs = None
     models: Models = None
-    layers: Annotated[
+    by_layer: Annotated[
         tuple[Literal["surprisal", "states"], ...],
         key(
             "depth profiles of models with weights: what each layer adds to the covariates, by its "

@@ -40,7 +40,7 @@ def reading_profiles(table: pd.DataFrame) -> Figure:
     figure = sheet(PAGE, 1.1 + ROW * len(names), bool(table["simulated"].any()))
     heading(figure, "Reading times by layer: variance added to the covariates")
     if not names:
-        nothing(figure, "no benchmark of reading times has the key layers")
+        nothing(figure, "no benchmark of reading times has the key by_layer")
         return figure
     grid = figure.subplots(len(names), len(predictors), squeeze=False)
     markers = family_markers(table)
