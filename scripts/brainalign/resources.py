@@ -11,12 +11,8 @@ def published(name: str) -> Path:
     return RESOURCES / "published" / f"{name}.csv"
 
 
-PAGE_PARTS = tuple(CAPTIONS / name for name in ("table.css", "page.css", "table.js", "print.js"))
-
-
-def page_part(name: str) -> str:
-    """A style sheet or script of the report's pages."""
-    return (CAPTIONS / name).read_text(encoding="utf-8")
+# Templates, style sheets and scripts of the report's pages.
+PAGE_PARTS = tuple(p for p in sorted(CAPTIONS.glob("*.*")) if p.suffix in (".html", ".css", ".js"))
 
 
 def caption(name: str) -> Path:

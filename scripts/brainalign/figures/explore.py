@@ -4,7 +4,6 @@ Plotly's script is part of the page, so that it needs no network.
 """
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 import pandas as pd
@@ -13,16 +12,12 @@ import plotly.graph_objects as go
 from brainalign.analysis.averages import AVERAGE, dataset_scores
 from brainalign.analysis.predictors import LOSS, READ_LOSS, SIZE, predictors
 from brainalign.analysis.records import MODES
+from brainalign.figures.html import render
 from brainalign.figures.order import each, model_order
 from brainalign.figures.style import COLOUR, FEATURES, INK, MUTED
-from brainalign.resources import page_part
 
 HEIGHT = 480  # pixels of a plot
 SYMBOLS = dict(zip(MODES, ("circle-open", "circle"), strict=True))
-HEAD = (
-    "Hover over a point for its model and values. Click a name to hide or show a model, click it "
-    "twice to see it alone; drag to enlarge a part."
-)
 
 
 def explore_page(study: str, tables: Mapping[str, pd.DataFrame]) -> str:
@@ -35,31 +30,23 @@ def explore_page(study: str, tables: Mapping[str, pd.DataFrame]) -> str:
         `behaviors` and `losses` those that the study has.
     """
     plots: list[tuple[str, go.Figure]] = []
-    mark = ""
+    simulated = False
     if "scores" in tables and len(scores := _overall(tables["scores"])):
         facts = model_order(scores).set_index("model")
-        if scores["simulated"].any():
-            mark = " <small>(simulated data)</small>"
+        simulated = bool(scores["simulated"].any())
         plots = [
             ("Alignment of every model", alignment(scores, facts)),
             ("Alignment by layer", layers(tables["layers"], facts)),
             ("Alignment and what may go with it", correlates(tables, facts)),
         ]
-    parts = [
-        f"<h2>{escape(title)}</h2>"
-        + plot.to_html(
+    drawn = [
+        (title, plot.to_html(
             full_html=False, include_plotlyjs=number == 0, div_id=f"plot-{number}",
             config={"displaylogo": False, "responsive": True},
-        )
+        ))
         for number, (title, plot) in enumerate(plots)
-    ] or ["<p>The study has no brain alignment.</p>"]  # fmt: skip
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>{escape(study)}: explore</title><style>{page_part('explore.css')}</style></head>"
-        f"<body><h1>{escape(study)}{mark}</h1><p>{HEAD}</p>"
-        '<p><a href="index.html">The report</a> has the answers.</p>'
-        f"{''.join(parts)}</body></html>\n"
-    )
+    ]  # fmt: skip
+    return render("explore.html", study=study, simulated=simulated, plots=drawn)
 
 
 def alignment(scores: pd.DataFrame, facts: pd.DataFrame) -> go.Figure:

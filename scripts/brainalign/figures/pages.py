@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 import pandas as pd
 
-from brainalign.resources import page_part
+from brainalign.figures.html import render
 
 
 def table_page(table: pd.DataFrame, name: str) -> str:
@@ -16,27 +15,16 @@ def table_page(table: pd.DataFrame, name: str) -> str:
     It needs no other file and no network. Empty cells are empty; numbers are shown to four
     figures, and whole where the pointer rests.
     """
-    script = f"<script>{page_part('table.js')}</script>"
-    body = f"<p><b>{escape(name)}</b></p>{table_fragment(table, name)}{script}"
-    return _page(name, f'<div class="ba">{body}</div>')
+    columns, data = table_data(table)
+    return render("table_page.html", file=name, columns=columns, data=data)
 
 
-def table_fragment(table: pd.DataFrame, name: str) -> str:
-    """A table as part of a page that has table.css and, after its tables, table.js."""
+def table_data(table: pd.DataFrame) -> tuple[list[str], str]:
+    """The columns of a table, and the JSON that table.js draws it from."""
     columns = [str(column) for column in table.columns]
     cells = table.astype(object).where(table.notna(), None)
     rows = [[_plain(value) for value in row] for row in cells.itertuples(index=False, name=None)]
-    data = as_json({"columns": columns, "rows": rows})
-    heads = "".join(
-        f'<th aria-sort="none"><button>{escape(column)}</button></th>' for column in columns
-    )
-    return (
-        '<div class="table"><p><input class="search" placeholder="search" type="search" '
-        f'aria-label="search {escape(name)}"> &nbsp; <span class="count"></span> &nbsp; '
-        f'<a class="csv" download="{escape(name)}">CSV</a></p>'
-        f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody></tbody></table></div>'
-        f'<script type="application/json" class="rows">{data}</script></div>'
-    )
+    return columns, as_json({"columns": columns, "rows": rows})
 
 
 def as_json(value: object) -> str:
@@ -49,21 +37,9 @@ def summary_page(headline: pd.DataFrame) -> str:
 
     Questions stand under what they are about; simulated data are marked.
     """
-    lines = []
-    for (about, simulated), part in headline.groupby(["data", "simulated"], sort=False):
-        mark = ' <span class="mark">SIMULATED DATA</span>' if simulated else ""
-        lines.append(f'<tr class="group"><td colspan="3">{escape(str(about))}{mark}</td></tr>')
-        lines += [
-            "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>"
-            for row in part[["question", "legacy_line", "controlled_line"]].itertuples(
-                index=False, name=None
-            )
-        ]
-    return _page(
-        "Summary",
-        '<div class="ba summary"><table><thead><tr><th>question</th><th>legacy answer</th>'
-        f"<th>controlled answer</th></tr></thead><tbody>{''.join(lines)}</tbody></table></div>",
-    )
+    groups = headline.groupby(["data", "simulated"], sort=False)
+    answers = [(*key, part.to_dict("records")) for key, part in groups]
+    return render("summary.html", answers=answers)
 
 
 def cards_table(cards: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
@@ -111,10 +87,3 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item"):
         value = value.item()
     return value if value is None or isinstance(value, bool | int | float) else str(value)
-
-
-def _page(title: str, body: str) -> str:
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{page_part('table.css')}</style>{body}</html>\n"
-    )

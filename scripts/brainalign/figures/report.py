@@ -1,7 +1,7 @@
 """The report's first page: what was asked, what came out, the figures, the tables; one file."""
 
-import base64
-from collections.abc import Iterable, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 
 from brainalign.analysis.records import MODES
-from brainalign.figures import pages
-from brainalign.figures.captions import as_html, title
+from brainalign.figures.captions import title
 from brainalign.figures.forest import forest, span
-from brainalign.resources import page_part
+from brainalign.figures.html import render
+from brainalign.figures.pages import table_data
 
 ROWS = 5000  # larger tables would make the page too large for a browser
 ROLES = {
@@ -38,6 +38,11 @@ class Figure:
     def title(self) -> str:
         return title(self.caption) + (f": {self.part}" if self.part else "")
 
+    @property
+    def base64(self) -> str:
+        """The SVG as part of a page's image, where its names clash with no other's."""
+        return b64encode(self.svg.read_bytes()).decode("ascii")
+
 
 def report_page(
     study: str,
@@ -57,31 +62,20 @@ def report_page(
     figures : in the order of the page; those of one section stand together.
     tables : name → its caption in reStructuredText, and the table.
     """
-    sections = list(dict.fromkeys(figure.section for figure in figures))
-    parts = [
-        f"<header><h1>{escape(study)}</h1>"
-        f'<p class="about">brainalign, {escape(date)}</p>'
-        f'<ul class="about">{"".join(f"<li>{escape(line)}</li>" for line in about)}</ul></header>',
-        f'<section id="answers"><h2>Answers</h2>{_answers(headline)}</section>',
-    ]
-    for section in sections:
-        inside = [figure for figure in figures if figure.section == section]
-        shown = "".join(map(_figure, inside))
-        parts.append(
-            f'<section id="{_anchor(section)}"><h2>{escape(section)}</h2>{shown}</section>'
-        )
-    parts.append(
-        f'<section id="tables" class="tables"><h2>Tables</h2>'
-        f"{''.join(_table(name, *entry) for name, entry in tables.items())}</section>"
-    )
-    menu = _menu(sections, figures)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(study)}</title>"
-        f"<style>{page_part('table.css')}{page_part('page.css')}</style></head><body>"
-        f'<div class="page">{menu}<main>{"".join(parts)}</main></div>'
-        f"<script>{page_part('table.js')}{page_part('print.js')}</script></body></html>\n"
+    return render(
+        "index.html",
+        study=study,
+        date=date,
+        about=about,
+        answers=[
+            (_capital(str(data)), simulated, [_question(row) for row in rows.to_dict("records")])
+            for (data, simulated), rows in headline.groupby(["data", "simulated"], sort=False)
+        ],
+        sections={
+            section: [figure for figure in figures if figure.section == section]
+            for section in dict.fromkeys(figure.section for figure in figures)
+        },
+        tables=[_table(name, *entry) for name, entry in tables.items()],
     )
 
 
@@ -114,48 +108,26 @@ def ran_on(
     return lines
 
 
-def _answers(headline: pd.DataFrame) -> str:
-    """A card per question, under what the questions are about."""
-    parts = [
-        '<p class="about">Legacy: as the paper chose. Controlled: the sound choice; where the two '
-        "differ, believe it. A dot is the estimate, a bar its 95 % interval; an open dot has "
-        "none. <i>Cannot tell</i> is no evidence against an effect. <i>Not asked</i>: the study "
-        "has no models or data for it.</p>"
-    ]
-    for (data, simulated), rows in headline.groupby(["data", "simulated"], sort=False):
-        mark = ' <span class="mark">SIMULATED DATA</span>' if simulated else ""
-        parts.append(f"<h3>{escape(_capital(str(data)))}{mark}</h3>")
-        parts += [_question(row) for row in rows.to_dict("records")]
-    return "".join(parts)
-
-
-def _question(row: Mapping[Any, Any]) -> str:
+def _question(row: Mapping[Any, Any]) -> dict[str, Any]:
     """One question with both answers; modes of one measure share the axis."""
     ends = {mode: span(_estimate(row, mode)) for mode in MODES}
     if row["legacy_measure"] == row["controlled_measure"]:
         ends = dict.fromkeys(MODES, span(n for mode in MODES for n in _estimate(row, mode)))
-    same = row["legacy"] == row["controlled"]
-    shown = "".join(_answer(row, mode, ends[mode], same) for mode in MODES[: 1 if same else 2])
-    texts = {"both modes": row["legacy"]} if same else {mode: row[mode] for mode in MODES}
-    statistics = "".join(
-        f"<p><b>{name.capitalize()}:</b> {escape(str(text))}</p>" for name, text in texts.items()
-    )
-    return (
-        f'<article class="question"><h3>{escape(str(row["question"]))}</h3>'
-        f'<div class="answers">{shown}</div>'
-        f"<details><summary>statistics</summary>{statistics}</details></article>"
-    )
+    answers = [_answer(row, mode, ends[mode]) for mode in MODES]
+    if row["legacy"] == row["controlled"]:
+        answers = [answers[0] | {"mode": "both modes"}]
+    return {"text": row["question"], "answers": answers}
 
 
-def _answer(row: Mapping[Any, Any], mode: str, ends: tuple[float, float], same: bool) -> str:
+def _answer(row: Mapping[Any, Any], mode: str, ends: tuple[float, float]) -> dict[str, Any]:
     verdict, line = str(row[f"{mode}_verdict"]), str(row[f"{mode}_line"])
-    said = _capital(line.removeprefix(f"{verdict.capitalize()}: "))
-    drawn = forest(*_estimate(row, mode), ends, escape(line, quote=True))
-    return (
-        f'<div><div class="mode">{"both modes" if same else mode}</div>'
-        f'<p><span class="verdict {verdict.split()[0]}">{escape(verdict)}</span> {escape(said)}</p>'
-        f"{drawn}</div>"
-    )
+    return {
+        "mode": mode,
+        "verdict": verdict,
+        "line": _capital(line.removeprefix(f"{verdict.capitalize()}: ")),
+        "plot": forest(*_estimate(row, mode), ends, escape(line, quote=True)),
+        "statistics": row[mode],
+    }
 
 
 def _estimate(row: Mapping[Any, Any], mode: str) -> tuple[float, float, float]:
@@ -163,49 +135,11 @@ def _estimate(row: Mapping[Any, Any], mode: str) -> tuple[float, float, float]:
     return effect, low, high
 
 
-def _figure(figure: Figure) -> str:
-    """A figure as an image, whose names clash with no other's, above its caption."""
-    data = base64.b64encode(figure.svg.read_bytes()).decode("ascii")
-    name = escape(figure.title, quote=True)
-    return (
-        f'<figure id="{_anchor(figure.title)}"><img alt="{name}" '
-        f'src="data:image/svg+xml;base64,{data}">'
-        f"<figcaption>{as_html(figure.caption)}</figcaption></figure>"
-    )
-
-
-def _table(name: str, caption: str, table: pd.DataFrame) -> str:
-    """A table inside a fold, its caption above it; a large one is only named."""
-    file = f"{name}.csv"
-    inside = (
-        pages.table_fragment(table, file)
-        if len(table) <= ROWS
-        else f'<p class="missing">{len(table)} rows: too many for this page, see tables/{file}</p>'
-    )
-    return (
-        f'<details id="table-{name}" class="ba"><summary>{escape(title(caption))} '
-        f"({file}, {len(table)} rows)</summary>{as_html(caption)}{inside}</details>"
-    )
-
-
-def _menu(sections: Iterable[str], figures: Sequence[Figure]) -> str:
-    entries = ['<li><a href="#answers">Answers</a></li>']
-    for section in sections:
-        links = "".join(
-            f'<li><a href="#{_anchor(figure.title)}">{escape(figure.title)}</a></li>'
-            for figure in figures
-            if figure.section == section
-        )
-        entries.append(
-            f'<li><a href="#{_anchor(section)}">{escape(section)}</a><ul>{links}</ul></li>'
-        )
-    entries.append('<li><a href="#tables">Tables</a></li>')
-    entries.append('<li><a href="explore.html">Explore the points</a> (a file beside this)</li>')
-    return f"<nav><ul>{''.join(entries)}</ul></nav>"
-
-
-def _anchor(text: str) -> str:
-    return "-".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
+def _table(name: str, caption: str, table: pd.DataFrame) -> dict[str, Any]:
+    """A table and its caption; a large one is only named."""
+    about = {"name": name, "title": title(caption), "caption": caption, "rows": len(table)}
+    columns, data = table_data(table) if len(table) <= ROWS else ([], "")
+    return {**about, "columns": columns, "data": data}
 
 
 def _capital(text: str) -> str:
