@@ -13,7 +13,8 @@ pytestmark = [
     pytest.mark.workflow,
     pytest.mark.long,
     pytest.mark.skipif(
-        shutil.which("snakedeploy") is None, reason="pip install snakedeploy, in any environment"
+        shutil.which("snakedeploy") is None,
+        reason="snakedeploy is not installed (requirements-dev.txt)",
     ),
 ]
 
