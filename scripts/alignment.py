@@ -10,7 +10,7 @@ from brainalign.encoding.settings import KeptTargets, Scoring
 from brainalign.encoding.target_scores import TargetFile
 from brainalign.formats.activations import open_activations
 from brainalign.formats.atomic import sha256_of
-from brainalign.formats.datasets import read_responses, read_stimuli
+from brainalign.formats.datasets import open_responses, read_stimuli
 from brainalign.formats.tables import read_table, write_table
 from brainalign.job import job
 from brainalign.settings import read
@@ -32,7 +32,7 @@ with job(snakemake.log[0]) as log:
     scores = align(
         open_activations(snakemake.input.activations),
         stimuli,
-        read_responses(snakemake.input.responses, stimuli),
+        open_responses(snakemake.input.responses, stimuli),
         read(snakemake.params.scoring, Scoring),
         device=device,
         seed=snakemake.params.seed,

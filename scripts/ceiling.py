@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from brainalign.encoding.ceilings import noise_ceiling
 from brainalign.encoding.settings import Ceiling, Scoring
-from brainalign.formats.datasets import read_responses, read_stimuli
+from brainalign.formats.datasets import open_responses, read_stimuli
 from brainalign.formats.tables import write_table
 from brainalign.job import job
 from brainalign.settings import read
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]) as log:
     stimuli = read_stimuli(snakemake.input.stimuli)
-    responses = read_responses(snakemake.input.responses, stimuli)
+    responses = open_responses(snakemake.input.responses, stimuli)
     ceilings = noise_ceiling(
         stimuli,
         responses,

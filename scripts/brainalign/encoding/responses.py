@@ -20,7 +20,7 @@ from brainalign.encoding.timing import (
     zscored,
 )
 from brainalign.errors import InputError
-from brainalign.formats.datasets import is_timed, missed_rows
+from brainalign.formats.datasets import is_timed, missed_rows, target_blocks
 
 # Targets multiplied at a time: wide enough for full matrix speed, small enough for the caches.
 TARGETS_AT_A_TIME = 4096
@@ -61,6 +61,7 @@ class Responses:
     ----------
     values : [row, target], float32 or float64: the dtype of all products with them.
     targets : their coordinates, in the same order.
+    overwrite : whether `values` are for these responses alone and may be written over.
     nuisance : subject → [row, regressor] to remove, fitted to the training rows.
     timing, runs, volumes, tr : of timed data, for the rows given.
 
@@ -74,6 +75,7 @@ class Responses:
         values: np.ndarray,
         targets: Targets,
         *,
+        overwrite: bool = False,
         timing: Timing | None = None,
         runs: np.ndarray | None = None,
         volumes: np.ndarray | None = None,
@@ -101,7 +103,9 @@ class Responses:
             raise InputError("responses: every target holds NaN or is constant")
         # Centred, so that float32 products lose nothing to signals on a large offset.
         self.mean = np.where(self.measured, mean, 0.0)
-        self.values = values - mean.astype(values.dtype)
+        self.values = np.subtract(
+            values, mean.astype(values.dtype), out=values if overwrite else None
+        )
         self.values[:, ~self.measured] = 0.0
         for subject, missed in self.missed.items():
             self.values[np.ix_(missed, self.targets.subjects == subject)] = 0.0
@@ -256,9 +260,24 @@ class Responses:
         return without_drift(values, self.volumes[rows], self.runs[rows], self.tr, detrend)
 
 
+def _read(dataset: xr.Dataset, rows: np.ndarray | slice, order: np.ndarray) -> np.ndarray:
+    """Responses [row, target] of some rows, targets in `order`, read some targets at a time."""
+    found = dataset["responses"]
+    floats = found.dtype in (np.float32, np.float64)
+    n_rows = np.arange(found.shape[0])[rows].size
+    values = np.empty((n_rows, order.size), found.dtype if floats else np.float64)
+    places = np.argsort(order)
+    for block in target_blocks(*found.shape):
+        values[:, places[block]] = found[:, block].values[rows]
+    return values
+
+
 def _level(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Means [target] of values [row, target], NaN where any row is, and which are constant."""
-    return values.mean(axis=0, dtype=np.float64), ~(values != values[0]).any(axis=0)
+    constant = np.ones(values.shape[1], dtype=bool)
+    for row in values[1:]:
+        constant &= row == values[0]
+    return values.mean(axis=0, dtype=np.float64), constant
 
 
 def _products(parts: Iterable[Array]) -> Array:
@@ -294,13 +313,15 @@ def gather_responses(
     kind = dataset.attrs.get("kind", "brain")
     if kind != "brain":
         raise InputError(f"responses of kind {kind!r} are no brain responses; see section behavior")
-    values, targets = dataset["responses"].values, read_targets(dataset)
-    if values.dtype not in (np.float32, np.float64):
-        values = values.astype(np.float64)
+    targets = read_targets(dataset)
+    order = np.argsort(targets.subjects, kind="stable")
+    in_order = Targets(targets.ids[order], targets.subjects[order], targets.regions[order])
     if not is_timed(dataset):
         if timing is not None:
             raise InputError("timing: the dataset's responses are per stimulus, not per volume")
-        return Responses(values, targets, device=device)
+        return Responses(
+            _read(dataset, slice(None), order), in_order, overwrite=True, device=device
+        )
     if timing is None:
         raise InputError(
             "timing: missing, but the dataset's responses are per volume; see "
@@ -322,8 +343,9 @@ def gather_responses(
             # One scale, so that no regressor falls below another's rounding.
             nuisance[subject] = zscored(regressors.astype(np.float64))
     return Responses(
-        values[kept],
-        targets,
+        _read(dataset, kept, order),
+        in_order,
+        overwrite=True,
         timing=timing,
         runs=runs[kept],
         volumes=kept,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,16 +76,28 @@ def read_stimuli(path: str | Path) -> pd.DataFrame:
 
 
 def read_responses(path: str | Path, stimuli: pd.DataFrame) -> xr.Dataset:
-    """Read the responses that belong to `stimuli`, whole into memory, and check them."""
+    """Read the responses that belong to `stimuli` into memory, and check them."""
+    with open_responses(path, stimuli) as responses:
+        return responses.load()
+
+
+def open_responses(path: str | Path, stimuli: pd.DataFrame) -> xr.Dataset:
+    """Check the responses that belong to `stimuli`; they stay in the file until they are used.
+
+    All else is in memory. A block of targets is read by itself, and anew at each use.
+    """
     import xarray as xr
 
     if not Path(path).exists():
         raise InputError(f"{path}: no such responses file")
     _check_complete(path)
     try:
-        responses = xr.load_dataset(
-            path, engine="h5netcdf", decode_times=False, decode_timedelta=False
+        responses = xr.open_dataset(
+            path, engine="h5netcdf", decode_times=False, decode_timedelta=False, cache=False
         )
+        for name, variable in responses.variables.items():
+            if name != "responses":
+                variable.load()
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not a readable netCDF file ({error}); {REMAKE}") from error
     check_responses(responses, stimuli, str(path))
@@ -207,17 +219,26 @@ def check_responses(
         _check_rows(responses, stimuli, where)
     _check_coordinates(responses, where)
     _check_vertices(responses, where)
-    array = values.values
-    silent = np.ones(array.shape[1], dtype=bool)
-    for row, cells in enumerate(array):
-        if np.isinf(cells).any():
-            raise InputError(f"{where}: infinite responses in row {row}")
-        silent &= np.isnan(cells)
+    n_rows, n_targets = values.shape
+    silent = np.empty(n_targets, dtype=bool)
+    for block in target_blocks(n_rows, n_targets):
+        cells = values[:, block].values
+        infinite = np.isinf(cells).any(axis=1)
+        if infinite.any():
+            raise InputError(f"{where}: infinite responses in row {infinite.argmax()}")
+        silent[block] = np.isnan(cells).all(axis=0)
     if silent.any():
         first = responses["target_id"].values[silent][0]
         raise InputError(f"{where}: {int(silent.sum())} targets hold only NaN, first {first}")
     _check_repeats(responses, where)
     _check_held_out(responses, where)
+
+
+def target_blocks(n_rows: int, n_targets: int) -> Iterator[slice]:
+    """Targets whose responses lie together in a file."""
+    size = 1 + BLOCK // max(n_rows, 1)
+    for start in range(0, n_targets, size):
+        yield slice(start, start + size)
 
 
 def missed_rows(
