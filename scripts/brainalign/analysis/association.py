@@ -49,7 +49,7 @@ def pearson(x: np.ndarray, y: np.ndarray) -> Correlation:
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> Correlation:
-    """Spearman correlation (Pearson of mid-ranks).
+    """Spearman correlation of `x` and `y` [n] (Pearson of mid-ranks).
 
     p is that of the same t, but not below 2 / n!, the least that n ranks can give: the
     approximation says 0 where two orders are the same.
@@ -150,7 +150,7 @@ def over_clusters(
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 1, ties share their mean rank; float [n]."""
+    """Ranks of `values` [n] from 1, ties share their mean rank; float64 [n]."""
     _, index, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return ((2 * last - counts + 1) / 2)[index]

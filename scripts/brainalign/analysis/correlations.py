@@ -66,7 +66,8 @@ class Group:
         given: Sequence[np.ndarray] = (),
         ranked: bool = False,
     ) -> Inference | None:
-        """`over_clusters` of vanilla models; None where no models share one."""
+        """`over_clusters` of vanilla models, of `x`, `y` and each `given` [model]; None where no
+        models share one."""
         if len(set(self.bases)) == len(self.bases):
             return None
         return over_clusters(x, y, self.bases, given, ranked)

@@ -71,7 +71,8 @@ def common(kinds: Iterable[str]) -> str:
 
 
 def unit_tables(units: pd.DataFrame, models: Sequence[str], value: str = "r") -> np.ndarray:
-    """Scores [model, subject, group of stimuli] of rows of single subjects and folds, else NaN.
+    """Scores of rows of single subjects and folds, float64 [model, subject, group of stimuli], or
+    NaN.
 
     `units`: `model`, `subject`, `benchmark`, `fold` and `value`. Folds of several benchmarks that
     are reported as one dataset stand side by side.
@@ -90,7 +91,7 @@ def unit_tables(units: pd.DataFrame, models: Sequence[str], value: str = "r") ->
 
 
 def complete(tables: np.ndarray) -> np.ndarray:
-    """Tables [model, subject, group] whose missing cells (NaN) are filled additively.
+    """Tables, float64 [model, subject, group], whose missing cells (NaN) are filled additively.
 
     A missing cell becomes row mean + column mean − mean of its table, until that holds (Yates 1933,
     Empire J Exp Agric 1:129), and so adds nothing to the residual. Subjects and groups of which a
@@ -114,7 +115,7 @@ def complete(tables: np.ndarray) -> np.ndarray:
 
 
 def of_pair(table: np.ndarray, held_out: str, fitted: bool = True) -> Variance:
-    """`over_units` of a table that may lack cells or be empty."""
+    """`over_units` of a table [subject, group] that may lack cells or be empty."""
     return over_units(complete(table[None])[0], held_out, fitted)
 
 

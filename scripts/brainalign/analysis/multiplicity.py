@@ -5,7 +5,8 @@ import pandas as pd
 
 
 def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """Benjamini-Hochberg adjusted p-values [n], in the order given (Benjamini & Hochberg 1995).
+    """Benjamini-Hochberg adjusted p-values, float64 [n], in the order given (Benjamini & Hochberg
+    1995).
 
     NaN (a test that could not be made) stays NaN and does not count as a test.
     """

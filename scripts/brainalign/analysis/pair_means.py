@@ -75,7 +75,10 @@ def _counts(parts: list[Pairs], i: int) -> Row:
 def mean_rows(
     pairs: Pairs, parts: list[Pairs], members: Members, by_dataset: np.ndarray
 ) -> Iterator[Row]:
-    """Mean over the pairs of every family and of all, and over one mean per vanilla model."""
+    """Mean over the pairs of every family and of all, and over one mean per vanilla model.
+
+    by_dataset : relative differences averaged over datasets, [pair].
+    """
     values = {
         "absolute": pairs.absolute,
         "relative": pairs.relative,

@@ -36,7 +36,8 @@ class Pairs:
 
     @property
     def relative(self) -> np.ndarray:
-        """Difference over the vanilla value; NaN where that is not clearly above 0."""
+        """Difference over the vanilla value, float64 [pair]; NaN where that is not clearly above
+        0."""
         return self.absolute / np.where(self.positive, self.vanilla, np.nan)
 
     def variance(self, i: int, stimuli: bool = True) -> Variance:
@@ -59,7 +60,7 @@ class Members:
         )
 
     def groups(self) -> Iterator[tuple[str, str, np.ndarray]]:
-        """Level, name and members [pair] of every family, and of all."""
+        """Level, name and members, bool [pair], of every family, and of all."""
         for family in dict.fromkeys(self.families):
             yield "family", str(family), self.families == family
         yield "overall", EVERY, np.ones(len(self.tuned), bool)

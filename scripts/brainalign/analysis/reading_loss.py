@@ -45,7 +45,7 @@ class Slope:
     freedom: int
 
     def fit(self, scores: np.ndarray, losses: np.ndarray, families: np.ndarray) -> tuple:
-        """b and its standard error, from scores [model]."""
+        """b and its standard error, from scores, losses and families [model]."""
         b = float(self.weights @ scores)
         x, y = _centred(losses, families, self.used), _centred(scores, families, self.used)
         if self.freedom < 1:

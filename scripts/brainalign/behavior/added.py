@@ -39,18 +39,19 @@ class HeldOut:
     penalty: np.ndarray
 
     def loglik_gain(self) -> np.ndarray:
-        """Gain in log-likelihood of each word, nats [word]."""
+        """Gain in log-likelihood of each word, nats, float64 [word]."""
         return normal_loglik(self.error, self.variance) - normal_loglik(
             self.base_error, self.base_variance
         )
 
     def added(self) -> np.ndarray:
-        """What the features add to the prediction of each word, [word]."""
+        """What the features add to the prediction of each word, float64 [word]."""
         return self.base_error - self.error
 
 
 def normal_loglik(error: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Log-density (nats) of errors under normal distributions with mean 0."""
+    """Log-density (nats) of `error` [...] under normal distributions with mean 0 and `variance`
+    [...], float64 [...]."""
     return -0.5 * (np.log(2 * np.pi * variance) + error**2 / variance)
 
 

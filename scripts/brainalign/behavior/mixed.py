@@ -81,7 +81,8 @@ def fit(s: Sums) -> RandomIntercept:
 def held_out_loglik(
     model: RandomIntercept, trained: Sums, x: np.ndarray, times: np.ndarray
 ) -> np.ndarray:
-    """Log-likelihood (nats) of new times [word, reader]; NaN where unread.
+    """Log-likelihood (nats) of new `times` [word, reader] given regressors `x` [word, regressor],
+    float64 [word, reader]; NaN where unread.
 
     A reader's intercept is predicted from the training times; its uncertainty widens the variance
     (a reader without training times has the prior's).
@@ -106,7 +107,7 @@ def cross_validated_gain(
 
     Returns
     -------
-    Gain in nats [word, reader], NaN where unread.
+    Gain in nats, float64 [word, reader], NaN where unread.
     """
     centre = np.nanmean(times)  # the sums of squares stay small next to the residuals
     times = times - centre

@@ -91,7 +91,7 @@ class CrossedModel:
 
     @property
     def ratios(self) -> np.ndarray:
-        """Standard deviations [effect, then items] over sigma."""
+        """Standard deviations over sigma, float64 [effect, then items]."""
         return np.append(self.reader_sd, self.item_sd) / self.sigma
 
     @property
@@ -104,7 +104,11 @@ class CrossedModel:
 def crossed_sums(
     x: np.ndarray, y: np.ndarray, z: np.ndarray, reader: np.ndarray, item: np.ndarray
 ) -> CrossedSums:
-    """Sums over observations: `combined` of a single part, whose parameters these are."""
+    """Sums over observations: `combined` of a single part, whose parameters these are.
+
+    x : [observation, regressor]. y : [observation]. z : [observation, effect]. reader, item : int
+    [observation].
+    """
     return combined([item_sums(x, y, z, reader, item)])
 
 

@@ -30,7 +30,8 @@ def of_mean_times(gradient: np.ndarray, times: np.ndarray, story: np.ndarray) ->
 
 
 def of_mean_observation(values: np.ndarray, story: np.ndarray) -> Crossed | None:
-    """The part of readers in the mean over observations of values [word, reader], NaN = unread."""
+    """The part of readers in the mean over observations of `values` [word, reader], NaN = unread;
+    `story` [word]."""
     n = (~np.isnan(values)).sum()
     return crossed_readers(values - np.nansum(values) / n, np.full(len(values), 1 / n), story)
 

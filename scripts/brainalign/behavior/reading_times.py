@@ -140,6 +140,11 @@ def word_table(
 
     `story`, `bits` (unless `surprisal` is None), `rt` (mean over readers), columns of terms,
     `initial` (of its sentence, where these are skipped), `scored`.
+
+    Raises
+    ------
+    InputError : the responses are no reading times, or not of these stimuli; a covariate is
+    missing.
     """
     if responses.attrs["kind"] != "reading-times":
         raise InputError(f"responses of kind {responses.attrs['kind']!r} are no reading-times")
@@ -181,7 +186,8 @@ def word_table(
 
 
 def dropped(words: pd.DataFrame, used: np.ndarray) -> tuple[int, str]:
-    """How many words are not `used`, and why: each counted under the first reason that holds."""
+    """How many words are not `used`, bool [word], and why: each under the first reason that
+    holds."""
     table_columns = ["story", "bits", "rt", "initial", "scored"]
     reasons = {
         "sentence-initial": words["initial"],
@@ -419,7 +425,8 @@ def _by_y(x: np.ndarray, y: np.ndarray, r: float | None) -> np.ndarray:
 
 
 def standardised(x: np.ndarray) -> np.ndarray:
-    """Columns with mean 0 and standard deviation 1, constant ones with 0."""
+    """Columns of `x` [row, column] with mean 0 and standard deviation 1, constant ones with 0;
+    float64."""
     centred = x - x.mean(0)
     spread = centred.std(0)
     return centred / np.where(spread > 0, spread, 1)

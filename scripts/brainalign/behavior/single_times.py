@@ -137,7 +137,7 @@ def mixed_model_rows(
 
 
 def held_out_logliks(stories: Sequence[ItemSums], model: CrossedModel) -> np.ndarray:
-    """Log-likelihood (nats) [story] of each story given the others, as fitted to these.
+    """Log-likelihood (nats) of each story given the others, as fitted to these; float64 [story].
 
     What the other stories say of a reader predicts that reader's times; an item of the story is
     known from its own times alone, so that these are scored together.

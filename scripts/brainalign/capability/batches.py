@@ -59,7 +59,7 @@ class DecoderContext:
     mask: torch.Tensor
 
     def select(self, rows: torch.Tensor) -> Self:
-        """A context of the rows given, in that order; rows may recur.
+        """A context of the rows given, int [row], in that order; rows may recur.
 
         `rows` is on the CPU: a sharded model's tensors are on several devices.
         """
@@ -94,7 +94,7 @@ class EncoderContext:
     cache: Any
 
     def select(self, rows: torch.Tensor) -> Self:
-        """A context of the rows given, in that order; rows may recur.
+        """A context of the rows given, int [row], in that order; rows may recur.
 
         `rows` is on the CPU: a sharded model's tensors are on several devices.
         """

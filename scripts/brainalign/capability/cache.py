@@ -53,7 +53,7 @@ def has_states(layer: Any) -> bool:
 
 
 def held_tensors(layer: Any) -> list[torch.Tensor]:
-    """All that a layer holds of its rows."""
+    """All that a layer holds of its rows, tensors [row, ...] of the model's dtype."""
     held = [getattr(layer, name, None) for name in ("keys", "values")]
     held += [state for name in STATES for state in getattr(layer, name, {}).values()]
     return [tensor for tensor in held if tensor is not None]

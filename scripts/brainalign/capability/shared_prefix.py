@@ -31,7 +31,7 @@ class SharedPrefix:
         self.length = int(cache.get_seq_length())
 
     def layer(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keys and values [head, token, unit] of a layer."""
+        """Keys and values of a layer, [head, token, unit] each, of the model's dtype."""
         self._asked += 1
         return self._layers[index]
 
@@ -80,7 +80,7 @@ def attention(
 
     Returns
     -------
-    [row, token, head, unit], and None for the weights.
+    [row, token, head, unit] of the dtype of `value`, and None for the weights.
     """
     if shared_prefix is None:
         sdpa = ALL_ATTENTION_FUNCTIONS["sdpa"]

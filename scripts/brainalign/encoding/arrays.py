@@ -19,7 +19,7 @@ GAP = 64
 
 
 def place(values: np.ndarray, where: str) -> Array:
-    """`values` on a device: as they are on the `cpu`, a torch tensor elsewhere."""
+    """`values` [...] on a device, of their dtype: as they are on the `cpu`, else a torch tensor."""
     if where == "cpu":
         return values
     import torch
@@ -28,33 +28,38 @@ def place(values: np.ndarray, where: str) -> Array:
 
 
 def fetch(values: Array) -> np.ndarray:
-    """`values` as a numpy array in main memory."""
+    """`values` [...] as a numpy array in main memory, of their dtype."""
     return values.cpu().numpy() if is_torch_array(values) else np.asarray(values)
 
 
 def rows_of(values: Array, rows: np.ndarray) -> Array:
-    """The rows `rows` of a matrix; a view where they are consecutive."""
+    """The rows `rows`, int [row], of a matrix `values` [row, column], of its dtype; a view where
+    they are consecutive."""
     if rows.size and rows[-1] - rows[0] == rows.size - 1 and (np.diff(rows) == 1).all():
         return values[int(rows[0]) : int(rows[-1]) + 1]
     return array_namespace(values).take(values, like(values, rows), axis=0)
 
 
 def runs_of(rows: np.ndarray) -> list[slice]:
-    """Runs of consecutive rows that hold the increasing `rows`, and others in small gaps alone."""
+    """Runs of consecutive rows that hold the increasing `rows`, int [row], and few others
+    between."""
     first = np.flatnonzero(np.diff(rows, prepend=rows[:1] - GAP - 1) > GAP)
     last = np.append(first[1:], rows.size) - 1
     return [slice(a, b + 1) for a, b in zip(rows[first].tolist(), rows[last].tolist(), strict=True)]
 
 
 def diagonal(matrix: Array) -> Array:
-    """The diagonal of a square matrix as a view that can be written."""
+    """The diagonal [row] of a square matrix [row, row] as a view that can be written, of its
+    dtype."""
     if is_torch_array(matrix):
         return matrix.diagonal()
     return np.lib.stride_tricks.as_strided(matrix, (len(matrix),), (sum(matrix.strides),))
 
 
 def solve_factored(factor: Array, right: Array) -> Array:
-    """(L L')⁻¹ right for a lower Cholesky factor L; the array standard has no triangular solver."""
+    """(L L')⁻¹ right [row, column] for a lower Cholesky factor L [row, row], of its dtype.
+
+    The array standard has no triangular solver."""
     if is_torch_array(factor):
         import torch
 
@@ -63,7 +68,7 @@ def solve_factored(factor: Array, right: Array) -> Array:
 
 
 def inverse_factored(factor: Array) -> Array:
-    """(L L')⁻¹ for a lower Cholesky factor L."""
+    """(L L')⁻¹ [row, row] for a lower Cholesky factor L [row, row], of its dtype."""
     if is_torch_array(factor) and factor.device.type != "cpu":
         import torch
 
@@ -76,7 +81,7 @@ def inverse_factored(factor: Array) -> Array:
 
 
 def in_torch(values: Array, multiplications: float) -> Array:
-    """`values` as a torch tensor of the same memory, if that pays for what is to be done with them.
+    """`values` [...] as a torch tensor of the same memory and dtype, if that pays for what follows.
 
     torch's matrix library (MKL on Intel's and AMD's processors) takes less time than numpy's
     OpenBLAS for factors and for products with few rows; for a Gram matrix and sums, numpy does.
@@ -89,7 +94,8 @@ def in_torch(values: Array, multiplications: float) -> Array:
 
 
 def product(left: Array, right: Array, total: Array | None = None) -> Array:
-    """left @ right, of the kind of `left`; added to `total` in place if there is one."""
+    """left [row, k] @ right [k, column], of the kind and dtype of `left`; added to `total` in place
+    if there is one."""
     multiplications = left.shape[0] * left.shape[1] * right.shape[1]
     parts = [in_torch(values, multiplications) for values in (left, right)]
     if total is None:
@@ -103,7 +109,7 @@ def product(left: Array, right: Array, total: Array | None = None) -> Array:
 
 
 def trapezoid_product(left: Array, right: Array) -> Array:
-    """left @ right, where `left` [row, column] is zero below the diagonal.
+    """left @ right, of their dtype, where `left` [row, column] is zero below the diagonal.
 
     BLAS takes half the operations for the triangle; torch has no such product.
     """
@@ -119,12 +125,14 @@ def trapezoid_product(left: Array, right: Array) -> Array:
 
 
 def column_products(left: Array, right: Array) -> Array:
-    """Sums over rows of products [column]; numpy's einsum makes no matrix of them first."""
+    """Sums over rows of `left` times `right` [row, column]: [column], of their dtype.
+
+    numpy's einsum makes no matrix of the products first."""
     if is_torch_array(left):
         return (left * right).sum(dim=0)
     return np.einsum("ij,ij->j", left, right)
 
 
 def like(values: Array, other: Any, dtype: Any = None) -> Array:
-    """`other` as an array of the same kind, on the same device, as `values`."""
+    """`other` [...] as an array of the kind, dtype (unless one is given) and device of `values`."""
     return array_namespace(values).asarray(other, dtype=dtype, device=device(values))

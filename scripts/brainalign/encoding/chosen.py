@@ -29,7 +29,8 @@ def put_unique(
 
 
 def put_null(result: pd.DataFrame, column: str, into: tuple[str, str], drawn: np.ndarray) -> None:
-    """The mean of a null distribution, and the p of a value so large, beside the overall value."""
+    """The mean of a null distribution `drawn` [draw], and the p of a value so large, beside the
+    value over all folds."""
     row = overall(result[result["chosen"]]).index[0]
     value = result.loc[row, column]
     if not np.isnan(value) and not np.isnan(drawn).any():

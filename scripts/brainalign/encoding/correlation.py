@@ -59,7 +59,7 @@ class Spread(NamedTuple):
 
 
 def spread(values: Array, mean: Array) -> Spread:
-    """The spread of columns [row, target] around their `mean` [target].
+    """The spread of the columns of `values` [row, target] around their `mean` [target].
 
     Squares around the mean are those around 0 less the mean's, unless that would lose digits, and
     so wherever only rounding is left.
@@ -78,7 +78,8 @@ def spread(values: Array, mean: Array) -> Spread:
 
 
 def shares_of_variance(responses: Array, test: np.ndarray) -> Array:
-    """What turns mean squared errors over rows `test` into 1 - R²; 0 for a constant response."""
+    """What turns mean squared errors over the rows `test` into 1 - R²: [target] of `responses`
+    [row, target], of their dtype; 0 for a constant response."""
     xp = array_namespace(responses)
     tested = rows_of(responses, test)
     found = spread(tested, xp.mean(tested, axis=0))
@@ -141,7 +142,8 @@ def agreement(
 
 
 def correlation(sums: Sums, epsilon: float = 0.0) -> Array:
-    """Pearson's r [..., target] from sums of products, NaN for constant responses."""
+    """Pearson's r [..., target] from sums of products, of their dtype; NaN for constant
+    responses."""
     xp = array_namespace(sums.response)
     norm_p, norm_t = xp.sqrt(sums.prediction), xp.sqrt(sums.response)
     if epsilon:
@@ -183,7 +185,7 @@ class Aggregate:
                     self.parts[subject, region] = [targets]
 
     def targets(self, subject: str, region: str) -> np.ndarray:
-        """Indices of the targets behind one summary."""
+        """Indices of the targets behind one summary, int [target]."""
         return np.concatenate(self.parts[subject, region])
 
     def __call__(self, values: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
@@ -202,7 +204,8 @@ class Aggregate:
 
 
 def over_defined(reduce: Callable[..., np.ndarray], values: np.ndarray) -> np.ndarray:
-    """`reduce` (np.nanmean, …) over the last axis; NaN, without a warning, where all is NaN."""
+    """`reduce` (np.nanmean, …) of `values` [..., k] over the last axis: float [...]; NaN, without a
+    warning, where all is NaN."""
     empty = np.isnan(values).all(axis=-1)
     if not empty.any():
         return reduce(values, axis=-1)

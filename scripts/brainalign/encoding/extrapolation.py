@@ -105,8 +105,8 @@ def extrapolate(
 
     Returns
     -------
-    [target, bootstrap]; the ceiling is the median over bootstraps. A target with an undefined
-    score is NaN. As in the reference every target sees the same resamples.
+    float64 [target, bootstrap]; the ceiling is the median over bootstraps. A target with an
+    undefined score is NaN. As in the reference every target sees the same resamples.
     """
     means = []
     for values in scores:
@@ -118,7 +118,7 @@ def extrapolate(
 
 
 def fit_asymptotes(sizes: np.ndarray, curves: np.ndarray) -> np.ndarray:
-    """Least-squares v0 of many curves [curve, size] at once.
+    """Least-squares v0 of many curves [curve, size] at once: float64 [curve]; `sizes` [size].
 
     For a given tau the best v0 is a projection, clipped to [0, 1]. tau is sought on a grid, as
     one matrix product for all curves, and refined by parabolas in log tau.

@@ -87,7 +87,12 @@ class Features:
         return moved
 
     def rows(self, train: np.ndarray) -> np.ndarray:
-        """Features [row, unit] of all scored rows; PCA, if any, by the training rows."""
+        """Features [row, unit] of all scored rows; PCA, if any, by the rows `train`, int [row].
+
+        Raises
+        ------
+        InputError : PCA of fewer than two training rows.
+        """
         stimuli = self.values
         if self.components is not None:
             fitted = train
@@ -123,14 +128,15 @@ class Features:
 
 
 def check_finite(values: np.ndarray, ids: np.ndarray, where: str) -> None:
-    """Raise an InputError that names the first row with NaN or Inf."""
+    """Raise an InputError that names the first row of `values` [row, unit] with NaN or Inf by its
+    id (`ids` [row])."""
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if bad.size:
         raise InputError(f"{where}: {bad.size} rows hold NaN or Inf, first {ids[bad[0]]}")
 
 
 def ordered_like(ids: np.ndarray, wanted: np.ndarray, where: str) -> np.ndarray:
-    """Row numbers that bring rows with `ids` into the order `wanted`.
+    """Row numbers, int [row], that bring rows with `ids` [row] into the order `wanted` [row].
 
     Raises
     ------

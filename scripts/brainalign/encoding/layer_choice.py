@@ -27,7 +27,8 @@ def nearest_in_depth(names: Sequence[str], depth: float, stack: str) -> int:
 
 
 def best_layers(inner: np.ndarray) -> np.ndarray:
-    """The layer of the highest r in each fold (the first of equals); `inner` is [layer, fold]."""
+    """The layer of the highest r in each fold (the first of equals), int [fold]; `inner` is [layer,
+    fold]."""
     return np.where(np.isnan(inner), -np.inf, inner).argmax(axis=0)
 
 

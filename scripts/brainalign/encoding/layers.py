@@ -69,7 +69,12 @@ class FeatureReader:
         return read
 
     def only_layer(self, name: str, file: ActivationFile) -> Features:
-        """The one layer of a baseline, not reduced."""
+        """The one layer of a baseline, not reduced.
+
+        Raises
+        ------
+        InputError : it has several.
+        """
         if len(file.layers) != 1:
             raise InputError(
                 f"unique_variance.beyond: {name} has {len(file.layers)} layers, expected one"
@@ -81,7 +86,12 @@ class FeatureReader:
 def words_to_volumes(
     timing: Timing | None, stimuli: pd.DataFrame, dataset: xr.Dataset
 ) -> WordsToVolumes | None:
-    """The map from stimuli to volumes of a timed dataset, None of an untimed one."""
+    """The map from stimuli to volumes of a timed dataset, None of an untimed one.
+
+    Raises
+    ------
+    InputError : a stimulus without an onset.
+    """
     if timing is None:
         return None
     onsets = stimuli["onset"].to_numpy(dtype=float)
@@ -105,7 +115,8 @@ def row_order(
     dataset: xr.Dataset,
     words: WordsToVolumes | None,
 ) -> np.ndarray:
-    """Row numbers that bring an activation file into the order of the stimuli, or of the volumes.
+    """Row numbers, int [row], that bring activations into the order of the stimuli, or of the
+    volumes.
 
     Rows per volume are named by the volume's number, from 0.
 

@@ -6,7 +6,8 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 
 def principal_components(values: np.ndarray, train: np.ndarray, k: int) -> np.ndarray:
-    """Scores [row, k] of all rows on the first k principal components of the training rows.
+    """Scores [row, k] of `values` [row, unit] on the first k principal components of the rows
+    `train`.
 
     Centred by the training rows; float64; the sign of a component is that of its largest loading.
     With fewer than k directions in the training rows there are fewer columns, with none a column
@@ -35,6 +36,7 @@ def principal_components(values: np.ndarray, train: np.ndarray, k: int) -> np.nd
 
 
 def random_projection(values: np.ndarray, k: int, seed: int) -> np.ndarray:
-    """Gaussian random projection [row, k] of all rows (Johnson & Lindenstrauss), in float64."""
+    """Gaussian random projection of `values` [row, unit] (Johnson & Lindenstrauss 1984), float64
+    [row, k]."""
     directions = np.random.default_rng(seed).standard_normal((values.shape[1], k)) / np.sqrt(k)
     return values.astype(np.float64) @ directions

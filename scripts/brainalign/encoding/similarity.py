@@ -23,7 +23,8 @@ ROUNDING = 1e-12  # of distances, which lie between 0 and 2
 
 
 def correlation_distance(values: np.ndarray) -> np.ndarray:
-    """Representational dissimilarity matrix [row, row]: 1 - r between rows over columns, float64.
+    """Representational dissimilarity matrix: 1 - r between the rows of `values` [row, column] over
+    columns, float64 [row, row].
 
     A row that is constant over columns has no correlation: its entries are NaN. (Kriegeskorte et
     al. 2008; np.corrcoef, as in brainscore_language.metrics.rdm.)
@@ -36,7 +37,8 @@ def correlation_distance(values: np.ndarray) -> np.ndarray:
 
 
 def rsa(distances: np.ndarray, others: np.ndarray, apart: np.ndarray | None = None) -> float:
-    """Spearman's r of two dissimilarity matrices [row, row] over pairs of rows.
+    """Spearman's r of two dissimilarity matrices (`distances`, `others` [row, row]) over pairs of
+    rows.
 
     `apart` : bool [row, row], symmetric, the pairs that count; default: all of two different rows.
     NaN if a pair is NaN, or all are the same.
@@ -59,13 +61,15 @@ def rsa(distances: np.ndarray, others: np.ndarray, apart: np.ndarray | None = No
 
 
 def gram_matrix(values: np.ndarray) -> np.ndarray:
-    """Inner products [row, row] of rows, float64, of columns centred over all rows."""
+    """Inner products of the rows of `values` [row, column], columns centred over all rows, float64
+    [row, row]."""
     centred = values - values.mean(axis=0, dtype=np.float64)
     return centred @ centred.T
 
 
 def cka(gram: np.ndarray, other: np.ndarray) -> float:
-    """Linear centred kernel alignment (Kornblith et al. 2019, eq. 4) of two Gram matrices.
+    """Linear centred kernel alignment (Kornblith et al. 2019, eq. 4) of two Gram matrices (`gram`,
+    `other` [row, row]).
 
     It is biased: with more units than rows it nears 1, whatever the representations hold.
     """
@@ -78,7 +82,8 @@ def _double_centred(gram: np.ndarray) -> np.ndarray:
 
 
 def debiased_cka(gram: np.ndarray, other: np.ndarray, apart: np.ndarray | None = None) -> float:
-    """Linear CKA from unbiased estimates of HSIC, over the pairs of rows that are `apart`.
+    """Linear CKA of `gram` and `other` [row, row] from unbiased estimates of HSIC, over the pairs
+    of rows that are `apart`, bool [row, row].
 
     With all pairs of two different rows it is made of HSIC as in Song et al. 2012, eq. 5: the
     product of both matrices without their diagonal, each less what a sum of one number per row
@@ -170,7 +175,7 @@ class Similarity:
         return far
 
     def comparable(self, rows: np.ndarray) -> bool:
-        """Whether at least as many pairs count as there are rows."""
+        """Whether at least as many pairs of `rows`, int [row], count as there are rows."""
         return bool(self._far(rows).sum() >= 2 * rows.size)
 
     def _far(self, rows: np.ndarray) -> np.ndarray:
@@ -207,7 +212,7 @@ class Similarity:
 def make_similarity(entry: Rsa | Cka, contexts: np.ndarray) -> Similarity:
     """The similarity that a benchmark's settings describe.
 
-    `contexts`: the context group (or run) of each row.
+    `contexts` [row]: the context group (or run) of each row.
     """
     return Similarity(
         tag_of(entry),
@@ -271,7 +276,8 @@ class ResponseMatrices:
             yield ["missed in the fold"] * sum(sizes[k] for k in gone if anywhere[k][index])
 
     def null(self, rows: Sequence[np.ndarray], splits: Sequence[Split], seed: int) -> np.ndarray:
-        """The overall similarity [permutation] to features in another order of blocks of rows.
+        """The overall similarity, float64 [permutation], to features in another order of blocks of
+        rows.
 
         `rows`: features [row, unit] of each fold.
         """

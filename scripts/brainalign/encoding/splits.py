@@ -220,6 +220,10 @@ def shuffled(ids: Sequence[Any], folds: int, train: float, seed: int) -> list[Sp
     sorted unique ids (brainscore_language.utils.transformations.Split). Ids that are all whole
     numbers sort as numbers, others as text. Neighbouring rows fall on both sides: scores of
     autocorrelated data are inflated (legacy).
+
+    Raises
+    ------
+    InputError : fewer than two rows train or test.
     """
     numbers = all(_INTEGER.fullmatch(str(name)) for name in ids)
     order = np.argsort(np.array([int(name) for name in ids] if numbers else ids), kind="stable")
@@ -242,8 +246,12 @@ def shuffled(ids: Sequence[Any], folds: int, train: float, seed: int) -> list[Sp
 def grouped(groups: Sequence[Any] | np.ndarray, folds: int | None, seed: int | None) -> list[Split]:
     """Folds that hold out whole groups.
 
-    Equal to scikit-learn's `GroupKFold(folds, shuffle=True, random_state=seed)`; without a seed
-    the sorted groups are cut into `folds` runs; without `folds` every group is a fold.
+    Equal to scikit-learn's `GroupKFold(folds, shuffle=True, random_state=seed)`; without a seed the
+    sorted groups are cut into `folds` runs; without `folds` every group is a fold. `groups` [row].
+
+    Raises
+    ------
+    InputError : fewer than two groups or folds, or more folds than groups.
     """
     labels = np.asarray(groups)
     names = np.unique(labels)
@@ -287,6 +295,10 @@ def contiguous(n_rows: int, folds: int, gap: int = 0, trim: int = 0) -> list[Spl
 
     `gap` rows on either side of a test block do not train, `trim` rows at its two ends are not
     tested.
+
+    Raises
+    ------
+    InputError : fewer than two folds; fewer than two rows train or test in one.
     """
     if folds < 2 or n_rows < 2 * folds:
         raise InputError(
@@ -310,6 +322,10 @@ def wehbe(n_rows: int) -> list[Split]:
 
     As in awwkl/brain_language_summarization, utils/utils.py: 5 training volumes beside the first
     and last test blocks, and 5 test volumes at both ends of the inner blocks, are left out.
+
+    Raises
+    ------
+    InputError : fewer than 48 rows.
     """
     if n_rows < WEHBE_FOLDS * (2 * WEHBE_SKIP + 2):
         raise InputError(f"split.scheme: wehbe needs 48 or more rows, there are {n_rows}")
@@ -410,7 +426,13 @@ def _training_groups(n_groups: int, sizes: Sequence[int], leave_one_out: bool) -
 
 
 def blocks(train: np.ndarray, folds: int, gap: int) -> list[Split]:
-    """Consecutive blocks of training rows, without the `gap` rows beside each; positions."""
+    """Consecutive blocks of training rows, int [row], without the `gap` rows beside each;
+    positions.
+
+    Raises
+    ------
+    InputError : too few rows to train or test.
+    """
     if train.size < 2 * folds:
         raise InputError(f"{folds} inner folds of {train.size} training rows: too few rows")
     splits = []

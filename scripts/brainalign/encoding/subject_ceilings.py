@@ -45,7 +45,7 @@ def _test_rows(responses: Responses, folds: Sequence[Split] | None) -> list[np.n
 
 
 def leave_one_subject_out(responses: Responses, folds: Sequence[Split] | None) -> np.ndarray:
-    """r [target] of each subject's response with the mean of the other subjects' at its region.
+    """r of each subject's response with the mean of the others' at its region: float64 [target].
 
     NaN where the target is not measured, no other subject's is, or it is constant in every fold.
 
@@ -82,7 +82,8 @@ def subject_bootstrap(
     bootstraps: int,
     random: np.random.Generator,
 ) -> pd.DataFrame:
-    """A ceiling table whose summary intervals resample the subjects that have a value.
+    """A ceiling table of `values` [target] whose summary intervals resample the subjects that have
+    one.
 
     Single targets have no interval.
     """
@@ -126,7 +127,7 @@ def split_half(
 
     Returns
     -------
-    [target, split], the same for all subjects' measured targets of a region.
+    float64 [target, split], the same for all subjects' measured targets of a region.
     """
     columns = _corresponding(responses)
     measured = responses.measured[columns]

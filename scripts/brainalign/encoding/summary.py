@@ -166,7 +166,8 @@ def reason(unmeasured: np.ndarray) -> str:
 
 
 def fold_rows(subject: str, region: str, values: np.ndarray, n_targets: int) -> Columns:
-    """Rows of one subject and region: first the mean over folds, then each fold."""
+    """Rows of one subject and region from `values` [fold]: first the mean over folds, then each
+    fold."""
     n_rows = values.size + 1
     return {
         "subject": [subject] * n_rows,
@@ -194,7 +195,7 @@ def table_of(parts: Sequence[Columns]) -> pd.DataFrame:
 
 
 def with_mean(values: np.ndarray) -> list[float]:
-    """The mean over folds, then the folds."""
+    """The mean over folds, then the folds, of `values` [fold]."""
     return [mean_of_defined(values), *values.tolist()]
 
 

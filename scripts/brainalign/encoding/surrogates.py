@@ -64,7 +64,8 @@ def stretches(rows: np.ndarray, contexts: np.ndarray) -> list[slice]:
 
     Parameters
     ----------
-    rows : increasing row numbers. contexts : the text or run of each row of the benchmark.
+    rows : increasing row numbers, int [row]. contexts : the text or run of each row of the
+        benchmark.
     """
     labels = contexts[rows]
     edges = np.flatnonzero((np.diff(rows) != 1) | (labels[1:] != labels[:-1])) + 1
@@ -125,7 +126,8 @@ def surrogates(
 
 
 def phases(n_rows: int, random: np.random.Generator) -> np.ndarray:
-    """Factors of modulus 1 of the Fourier components of `n_rows` real numbers, mean unchanged."""
+    """Factors of modulus 1 of the Fourier components of `n_rows` real numbers, mean unchanged:
+    complex128 [n_rows // 2 + 1]."""
     factors = np.exp(2j * np.pi * random.random(n_rows // 2 + 1))
     factors[0] = 1.0
     if n_rows % 2 == 0:  # the last component is real

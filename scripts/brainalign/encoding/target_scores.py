@@ -76,7 +76,7 @@ class TargetScores:
         self._variable("chosen_layer", ("fold",), np.int16)[:] = best
 
     def put(self, name: str, values: np.ndarray) -> None:
-        """Write a number of each target."""
+        """Write a number of each target, `values` [target]."""
         dtype = np.float32 if values.dtype.kind == "f" else values.dtype
         self._variable(name, ("target",), dtype)[:] = values
 

@@ -31,7 +31,8 @@ def assign_volumes(words: np.ndarray, volumes: np.ndarray, tr: float) -> np.ndar
 
 
 def averaging(assigned: np.ndarray, n_volumes: int) -> sparse.csr_array:
-    """[volume, word]: the mean over the words of a volume; a row of zeros where there are none."""
+    """[volume, word]: the mean over the words of a volume (`assigned` int [word], -1 for none); a
+    row of zeros where there are none."""
     words = np.flatnonzero(assigned >= 0)
     counts = np.bincount(assigned[words], minlength=n_volumes)
     weights = 1.0 / counts[assigned[words]]
@@ -39,7 +40,8 @@ def averaging(assigned: np.ndarray, n_volumes: int) -> sparse.csr_array:
 
 
 def canonical_hrf(seconds: np.ndarray) -> np.ndarray:
-    """SPM's (and nilearn's) canonical haemodynamic response, with integral 1 over 32 s.
+    """SPM's (and nilearn's) canonical haemodynamic response at `seconds` [...] after an impulse,
+    float64 [...], with integral 1 over 32 s.
 
     A gamma density of shape 6 minus one sixth of a gamma density of shape 16, both with scale 1 s
     (spm_hrf with its default parameters 6, 16, 1, 1, 6, 0, 32); zero outside 0-32 s.
@@ -54,7 +56,10 @@ def canonical_hrf(seconds: np.ndarray) -> np.ndarray:
 def convolving(
     words: np.ndarray, volumes: np.ndarray, runs: np.ndarray, assigned: np.ndarray
 ) -> sparse.csr_array:
-    """[volume, word]: the response at a volume's onset to an impulse at each word of its run."""
+    """[volume, word]: the response at a volume's onset to an impulse at each word of its run.
+
+    words, volumes : times in seconds [word], [volume]. runs : of each volume. assigned : the volume
+    in which each word begins, -1 for none."""
     lag = volumes[:, None] - words[None, :]
     weights = canonical_hrf(lag)
     run_of_word = np.where(assigned >= 0, runs[np.maximum(assigned, 0)], -1)
@@ -73,7 +78,8 @@ def resampling(
 
     Parameters
     ----------
-    words : times of the words, in seconds. assigned : the volume in which each begins, -1 for none.
+    words, volumes : times in seconds, [word], [volume]. runs : of each volume. assigned : the
+        volume in which each word begins, -1 for none.
     """
     heard = np.flatnonzero(assigned >= 0)
     middles = volumes + tr / 2
@@ -91,7 +97,8 @@ def resampling(
 
 
 def delayed(features: np.ndarray, delays: Sequence[int], runs: np.ndarray) -> np.ndarray:
-    """Features [volume, unit] at each delay, side by side; zeros before the start of a run."""
+    """`features` [volume, unit] at each delay, side by side, of their dtype [volume, delay · unit];
+    zeros before the start of a run (`runs` [volume])."""
     columns = []
     for delay in delays:
         shifted = np.zeros_like(features)
@@ -103,7 +110,12 @@ def delayed(features: np.ndarray, delays: Sequence[int], runs: np.ndarray) -> np
 
 
 def kept_volumes(runs: np.ndarray, trim: tuple[int, int]) -> np.ndarray:
-    """Volumes left when each run loses its first and last ones."""
+    """Numbers of the volumes that are left when each run (`runs` [volume]) loses its first and last
+    ones, int [volume].
+
+    Raises
+    ------
+    InputError : a run is shorter than what it loses."""
     kept = []
     for run in dict.fromkeys(runs.tolist()):
         rows = np.flatnonzero(runs == run)
@@ -114,7 +126,8 @@ def kept_volumes(runs: np.ndarray, trim: tuple[int, int]) -> np.ndarray:
 
 
 def zscored(values: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
-    """Columns with mean 0 and standard deviation 1 within each group; constant columns 0."""
+    """Columns of `values` [row, column] with mean 0 and standard deviation 1 within each group
+    (`groups` [row]), float64; constant columns 0."""
     result = np.zeros_like(values)
     groups = np.zeros(len(values)) if groups is None else groups
     for group in np.unique(groups):
@@ -161,7 +174,7 @@ class WordsToVolumes:
         self.row_of_word = np.where(self.assigned >= 0, position[np.maximum(self.assigned, 0)], -1)
 
     def words_in(self, rows: np.ndarray) -> np.ndarray:
-        """Numbers of the words that are heard in the given kept rows."""
+        """Numbers of the words that are heard in the kept rows `rows`, int [word]."""
         return np.flatnonzero(np.isin(self.row_of_word, rows))
 
     def __call__(self, words: np.ndarray) -> np.ndarray:
@@ -175,7 +188,8 @@ class WordsToVolumes:
         return finish_volumes(volumes, self.timing, self.runs, self.kept)
 
     def cleaned(self, features: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Features of some kept rows without drift and z-scored, as the benchmark says."""
+        """`features` [row, unit] of the kept rows `rows`, without drift and z-scored, as the
+        benchmark says; float [row, unit]."""
         if self.timing.detrend is not None:
             volumes = self.kept[rows]
             features = without_drift(
@@ -191,7 +205,8 @@ class WordsToVolumes:
 def finish_volumes(
     volumes: np.ndarray, timing: Timing, runs: np.ndarray, kept: np.ndarray
 ) -> np.ndarray:
-    """The kept rows of features per volume, z-scored within runs if the benchmark says so."""
+    """The `kept` rows of features `volumes` [volume, unit], z-scored within runs if the benchmark
+    says so; float [row, unit]."""
     volumes = volumes[kept]
     return zscored(volumes, runs[kept]) if "run" in timing.zscore else volumes
 
@@ -203,7 +218,7 @@ def without_drift(
     tr: float,
     detrend: int | Cosine,
 ) -> np.ndarray:
-    """Columns [row, column] without their slow changes over each run, its mean included.
+    """`values` [row, column] without their slow changes over each run, its mean included.
 
     An integer `detrend` is the order of a polynomial; `Cosine` a discrete cosine set of
     all periods above `seconds` (SPM's high-pass filter). The rows of a run are fitted by
@@ -233,7 +248,8 @@ def without_drift(
 def residual(
     train: np.ndarray, test: np.ndarray, train_nuisance: np.ndarray, test_nuisance: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Training and test responses without what nuisance explains, fitted to training rows only.
+    """Training and test responses without what nuisance explains, fitted to training rows only;
+    float [row, target] each.
 
     Parameters
     ----------
