@@ -70,6 +70,22 @@ def test_activations_are_stimuli_times_units_times_layers(study, printed):
         assert kept[name] == STIMULI * model["width"] * layers * 4, name
 
 
+def test_depth_profiles_read_once_more_by_each_predictor(study):
+    names = [name for name, entry in study.behavior.items() if hasattr(entry, "by_layer")]
+    asked = replace(study.behavior[names[0]], by_layer=("surprisal", "states"))
+    profiled = replace(study, behavior={**study.behavior, names[0]: asked})
+    columns = ["model", "kind", "of"]
+    before, after = (costs.jobs(s, NOWHERE).set_index(columns) for s in (study, profiled))
+    more = after[~after.index.isin(before.index)].reset_index()
+    assert set(more["kind"]) == {"activations", "surprisal by layer"}
+    assert set(more["of"]) == {asked.dataset}
+    own = after["hours"].xs("surprisal", level="kind").xs(asked.dataset, level="of")
+    lens = more[more["kind"] == "surprisal by layer"].set_index("model")["hours"]
+    assert len(lens) > 20
+    pd.testing.assert_series_equal(lens, own[lens.index])
+    assert (more.loc[more["kind"] == "activations", "bytes"] > 0).all()
+
+
 def test_hours_are_operations_over_speed(study):
     hours = costs.jobs(study, NOWHERE).set_index(["model", "kind", "of"])["hours"]
     a_second = 312e12 * 0.3

@@ -177,7 +177,8 @@ def jobs(study: Study, results: Path) -> pd.DataFrame:
 
     Returns
     -------
-    `model`, `kind` (activations, surprisal, capability, next word), `of` (the dataset, task or
+    `model`, `kind` (activations, surprisal, surprisal by layer without its heads, capability, next
+    word), `of` (the dataset, task or
     text), `hours` on a GPU, `bytes` of the activations; NaN where the size of a dataset is not
     known yet.
     """
@@ -211,10 +212,18 @@ def _reads(
     entry = models[name]
     window = entry.max_context or WINDOW.get(entry.family or "", USUAL_WINDOW)
     apart = is_encoder_decoder(name, models)
-    sections: Mapping[str, Mapping[str, BrainBenchmark | ReadingBenchmark]] = {
-        "activations": study.alignment, "surprisal": study.behavior,
+    profiled = {
+        predictor: {} if role(entry) in ("presentation", "checkpoint") else {
+            k: b for k, b in study.behavior.items() if predictor in getattr(b, "by_layer", ())
+        }
+        for predictor in ("states", "surprisal")
     }  # fmt: skip
-    for kind, benchmarks in sections.items():
+    sections: list[tuple[str, Mapping[str, BrainBenchmark | ReadingBenchmark]]] = [
+        ("activations", {**study.alignment, **profiled["states"]}),
+        ("surprisal", study.behavior),
+        ("surprisal by layer", profiled["surprisal"]),
+    ]
+    for kind, benchmarks in sections:
         scored = scored_on(name, {k: b.models for k, b in benchmarks.items()}, models)
         for dataset in dict.fromkeys(benchmarks[benchmark].dataset for benchmark in scored):
             about, text = study.datasets[dataset], texts[dataset]
