@@ -60,6 +60,26 @@ FAULTS = [
         ["behavior.sim-reading-legacy", "'spillover'", "a key of mode controlled"],
     ),
     (
+        "behavior/sim-reading-legacy/by_layer",
+        ["states"],
+        ["behavior.sim-reading-legacy", "'by_layer'", "a key of mode controlled"],
+    ),
+    (
+        "behavior/sim-reading-controlled/by_layer",
+        ["logits"],
+        ["sim-reading-controlled.by_layer", "'logits'", "states, surprisal"],
+    ),
+    (
+        "behavior/sim-reading-controlled",
+        {
+            "dataset": "sim-reading",
+            "mode": "controlled",
+            "by_layer": ["states"],
+            "models": ["tokens"],
+        },
+        ["sim-reading-controlled.by_layer", "no model with weights"],
+    ),
+    (
         "alignment/sim-passages-controlled/split",
         {"scheme": "shuffled"},
         ["split.scheme: shuffled, but mode is controlled", "grouped or contiguous"],

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from brainalign.behavior.settings import ReadingBenchmark
+from brainalign.behavior.settings import ControlledReading, ReadingBenchmark
 from brainalign.datasets.names import reported_as
 from brainalign.datasets.registry import reader
 from brainalign.datasets.surprisal_settings import Surprisal, SurprisalTable
@@ -41,6 +41,8 @@ def benchmark_faults(study: Study, models: Models) -> Iterator[str]:
         yield from _models_faults(path, name, fit, models)
         yield from _kind_faults(path, fit, dataset)
         yield from _measure_faults(path, fit, dataset)
+        if isinstance(fit, ControlledReading) and fit.by_layer:
+            yield from _layer_faults(path, name, fit, models)
     yield from _companion_faults(study.alignment)
     yield from _text_faults(study)
 
@@ -122,6 +124,18 @@ def _measure_faults(path: str, entry: ReadingBenchmark, dataset: Dataset) -> Ite
         yield not_known(f"{path}.measure", str(entry.measure), measures, "measure of eye movements")
     elif measures == () and entry.measure is not None:
         yield f"{path}.measure: {entry.dataset!r} holds one measure; leave the key out"
+
+
+def _layer_faults(path: str, name: str, entry: ControlledReading, models: Models) -> Iterator[str]:
+    """A depth profile of reading times has some model with layers."""
+    networks = (
+        model
+        for model, made in models.items()
+        if role(made) in ("vanilla", "tuned", "untrained")
+        and not isinstance(made.source, Surprisal)
+    )
+    if not any(scored_on(model, {name: entry.models}, models) for model in networks):
+        yield f"{path}.by_layer: no model with weights is scored on it; leave the key out"
 
 
 def _reduction_faults(path: str, name: str, entry: BrainBenchmark, models: Models) -> Iterator[str]:
