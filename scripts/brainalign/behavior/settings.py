@@ -117,7 +117,7 @@ class LegacyReading(LegacyFit, tag="legacy", kw_only=True, frozen=True):
 
 
 class ControlledReading(ControlledFit, tag="controlled", kw_only=True, frozen=True):
-    """What surprisal adds to covariates of the word and of the words before."""
+    """The gain of surprisal over covariates of the word and of the words before."""
 
     dataset: DatasetName
     report_as: ReportAs = None

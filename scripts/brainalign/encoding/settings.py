@@ -132,7 +132,7 @@ class SplitHalf(Settings, tag_field="method", tag="split-half", frozen=True):
 
 
 class FromRepeats(Settings, tag_field="method", tag="repeats", frozen=True):
-    """What returns when a subject hears the same text again: cc_max, and explainable variance."""
+    """How far responses return when a subject hears a text again: cc_max, explainable variance."""
 
     bootstraps: Annotated[int, key("resamples of blocks of rows", ge=2)] = 200
 
@@ -217,7 +217,7 @@ class Reduction(Settings, frozen=True):
 
 
 class UniqueVariance(Settings, frozen=True):
-    """What the chosen layer adds to baselines."""
+    """The variance that the chosen layer explains beyond baselines."""
 
     beyond: Annotated[
         tuple[str, ...],

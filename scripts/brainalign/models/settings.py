@@ -112,7 +112,7 @@ class Embedding(Source, tag="baseline kind=embedding", frozen=True):
 
 
 class SurprisalFeature(Source, tag="baseline kind=surprisal", frozen=True):
-    """Of brain data: the surprisal of each stimulus to a model of the study, one number."""
+    """For brain data: the surprisal of each stimulus to a model of the study, one number."""
 
     of: ModelName
 
@@ -132,7 +132,7 @@ Features = Oasm | Position | Length | Static | RandomNumbers | Truth
 
 
 class Tokens(Source, tag="baseline kind=tokens", frozen=True):
-    """Of reading times only: the number of a word's tokens in place of its surprisal."""
+    """For reading times only: the number of a word's tokens in place of its surprisal."""
 
     of: ModelName
 

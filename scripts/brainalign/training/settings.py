@@ -203,7 +203,7 @@ class Untrained(Settings, tag_field="type", tag="untrained", frozen=True):
 
 
 class Experiment(Settings, frozen=True):
-    """What becomes of a base along its tuning: checkpoints BASE-ARM-sSEED-SAMPLES."""
+    """The tuning of a base, scored along the way: checkpoints BASE-ARM-sSEED-SAMPLES."""
 
     base: EntryName
     arms: Annotated[tuple[Arm, ...], key("what is trained on", min_length=1, unique=True)]
