@@ -6,11 +6,18 @@ from brainalign.datasets.settings import RealDataset
 from brainalign.datasets.text_settings import RealText, SimulatedText
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key
-from brainalign.simulation.settings import Chapter, Localizer, Passages, Reading, Story
+from brainalign.simulation.settings import (
+    Chapter,
+    Localizer,
+    Passages,
+    Reading,
+    Story,
+    WholeBrain,
+)
 
 CONTEXTS = "passage|story|corpus|sentence|reversed|none|window:[1-9][0-9]*"
 CONTROLS = rf"shuffled:(sentence|passage)|classes|surrogate|context:({CONTEXTS})"
-DatasetSource = Passages | Story | Chapter | Reading | Localizer | RealDataset
+DatasetSource = Passages | Story | Chapter | WholeBrain | Reading | Localizer | RealDataset
 
 
 class Dataset(Settings, frozen=True):

@@ -1,6 +1,7 @@
-"""The simulated datasets: passages, stories, a chapter, reading times."""
+"""The simulated datasets: passages, stories, a chapter, a whole brain, reading times."""
 
-from typing import Any
+import json
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from brainalign.simulation.grammar import (
     text_of,
     words_of,
 )
+from brainalign.simulation.head import ELSEWHERE, REGION, SPACE, head
 from brainalign.simulation.semantics import concept_vectors, token_states, word_states
 from brainalign.simulation.settings import (
     Chapter,
@@ -28,8 +30,16 @@ from brainalign.simulation.settings import (
     Reading,
     Simulation,
     Story,
+    WholeBrain,
 )
-from brainalign.simulation.subjects import Noise, centred, lags, respond, weightings
+from brainalign.simulation.subjects import (
+    Noise,
+    ceiling_of_mean,
+    centred,
+    lags,
+    respond,
+    weightings,
+)
 from brainalign.simulation.texts import PassageGrammar, StoryGrammar
 from brainalign.simulation.world import VALUES, World, build_world
 
@@ -45,8 +55,15 @@ REGIONS = tuple(
 """Names only: the simulated regions do not differ."""
 SOURCE, LICENCE = "simulated world", "CC0"
 
-Kind = Passages | Story | Chapter | Reading | Localizer
-KINDS = (Passages, Story, Chapter, Reading, Localizer)  # their order is part of the seed
+Kind = Passages | Story | Chapter | Reading | Localizer | WholeBrain
+KINDS = (
+    Passages,
+    Story,
+    Chapter,
+    Reading,
+    Localizer,
+    WholeBrain,
+)  # their order is part of the seed
 
 
 def simulate(source: Kind, simulation: Simulation, seed: int) -> Prepared:
@@ -55,8 +72,9 @@ def simulate(source: Kind, simulation: Simulation, seed: int) -> Prepared:
     Parameters
     ----------
     source : its kind and sizes: a sentence a row (as Pereira2018), fragments of 2 s (as Blank2014),
-        a word every 0.5 s scanned every 2 s (as Wehbe2014), reading times of words (as
-        Futrell2018), or a localizer: sentences, and as many lists of words.
+        a word every 0.5 s scanned every 2 s (as Wehbe2014), the same of a whole brain with a story
+        that is heard again, reading times of words (as Futrell2018), or a localizer: sentences, and
+        as many lists of words.
     simulation : the study's `simulation` section.
     seed : the study's; the world, its concepts and each kind of dataset follow from it.
 
@@ -78,6 +96,8 @@ def simulate(source: Kind, simulation: Simulation, seed: int) -> Prepared:
         return _story(world, simulation, source, seed, rng)
     if isinstance(source, Chapter):
         return _chapter(world, simulation, source, seed, rng)
+    if isinstance(source, WholeBrain):
+        return _whole_brain(world, simulation, source, seed, rng)
     if isinstance(source, Localizer):
         return _localizer(world, source, rng)
     return _reading(world, source, seed, rng)
@@ -140,14 +160,29 @@ def _story(
     )
 
 
-def _chapter(
-    world: World, settings: Simulation, sizes: Chapter, seed: int, rng: np.random.Generator
-) -> Prepared:
+class Scanned(NamedTuple):
+    """Words with times, and what scans of them follow.
+
+    onsets, runs : of each volume. states : of each lag, float64 [lag, volume, feature].
+    """
+
+    stimuli: pd.DataFrame
+    onsets: np.ndarray
+    runs: np.ndarray
+    states: np.ndarray
+
+
+def _scanned(
+    world: World,
+    settings: Simulation,
+    sizes: Chapter | WholeBrain,
+    seed: int,
+    rng: np.random.Generator,
+) -> Scanned:
     """Runs follow each other on one clock.
 
     A volume's state is the sum over the words of its run, weighted by the canonical haemodynamic
     response at their distance in time. The sum is the planted state: responses are linear in it.
-    Where subjects differ in lag each has a state of its own; `truth_features` are all of them.
     """
     vectors = concept_vectors(world, settings.features, settings.knowledge, seed)
     duration = sizes.volumes * TR
@@ -176,10 +211,86 @@ def _chapter(
         weights = canonical_hrf(volumes[:, None] - stimuli["onset"].to_numpy() - seconds)
         weights[runs[:, None] != stimuli["split_group"].to_numpy().astype(str)] = 0.0
         states.append(centred(weights @ of_words, runs.tolist()))
+    return Scanned(stimuli, volumes, runs, np.array(states))
+
+
+def _chapter(
+    world: World, settings: Simulation, sizes: Chapter, seed: int, rng: np.random.Generator
+) -> Prepared:
+    """Subjects who differ in lag have states of their own; `truth_features` are all of them."""
+    scanned = _scanned(world, settings, sizes, seed, rng)
     return _brain(
-        "chapter", stimuli, np.array(states), (sizes.subjects, sizes.targets), settings, seed, rng,
-        (volumes, runs),
+        "chapter", scanned.stimuli, scanned.states, (sizes.subjects, sizes.targets), settings, seed,
+        rng, (scanned.onsets, scanned.runs),
     )  # fmt: skip
+
+
+def _whole_brain(
+    world: World, settings: Simulation, sizes: WholeBrain, seed: int, rng: np.random.Generator
+) -> Prepared:
+    """Voxels of the planted region follow the state, all others are noise.
+
+    The last run is scanned `repeats` times, with the same signal and other noise; its responses are
+    the means, and `true_ceiling` is of these.
+    """
+    scanned = _scanned(world, settings, sizes, seed, rng)
+    voxels = head(sizes.spacing)
+    last = scanned.runs == scanned.runs[-1]
+    once, again = np.flatnonzero(~last), np.flatnonzero(last)
+    rows = np.concatenate([once, *[again] * sizes.repeats])
+    heard = np.repeat(np.arange(sizes.repeats), again.size)
+    scans = [*scanned.runs[once], *(f"{scanned.runs[-1]} {number}" for number in heard)]
+    weights = weightings(sizes.subjects, scanned.states.shape[2], settings.subject_weights, seed)
+    made = respond(
+        list((scanned.states * weights[:, None])[:, rows]),
+        scans,
+        scans,
+        len(voxels.places),
+        Noise(settings.drift, settings.subject_noise, settings.voxel_noise),
+        rng,
+        strength=voxels.planted.astype(float),
+    )
+    repeats = made.values[once.size :].reshape(sizes.repeats, again.size, -1).astype(np.float32)
+    values = np.concatenate([made.values[: once.size], repeats.mean(axis=0, dtype=np.float64)])
+    subjects = [f"subject {i + 1}" for i in range(sizes.subjects)]
+    n_targets = made.subject.size
+    places = np.tile(voxels.places, (sizes.subjects, 1))
+    coordinates: dict[str, Any] = {
+        "target_id": ("target", [f"voxel-{i + 1:05d}" for i in range(n_targets)]),
+        "subject": ("target", made.subject),
+        "region": ("target", np.tile(np.where(voxels.planted, REGION, ELSEWHERE), len(subjects))),
+        "true_ceiling": ("target", ceiling_of_mean(made.true_ceiling, sizes.repeats)),
+        **{axis: ("target", places[:, i]) for i, axis in enumerate("xyz")},
+        "onset": ("volume", scanned.onsets),
+        "run": ("volume", scanned.runs.tolist()),
+        "held_out": ("volume", last.astype(np.int8)),
+        "repeated": ("repeated", again),
+    }
+    responses = xr.Dataset(
+        {
+            "responses": (("volume", "target"), values.astype(np.float32)),
+            "repeats": (("repeat", "repeated", "target"), repeats),
+            "truth_features": (
+                ("volume", "feature"), np.hstack(list(scanned.states)).astype(np.float32)
+            ),
+        },
+        coords=coordinates,
+        attrs={
+            **_attributes("brain", "standard deviations of the signal", tr=TR),
+            "space": SPACE,
+            "affine": json.dumps(dict.fromkeys(subjects, voxels.affine.tolist())),
+            "grid": json.dumps(dict.fromkeys(subjects, voxels.grid)),
+        },
+    )  # fmt: skip
+    return _prepared(
+        "whole-brain",
+        scanned.stimuli,
+        responses,
+        planted_voxels=int(voxels.planted.sum()),
+        true_ceiling=_summary(responses["true_ceiling"].values[responses["region"] == REGION]),
+        repeats=sizes.repeats,
+        **_noise(settings),
+    )
 
 
 def _reading(world: World, sizes: Reading, seed: int, rng: np.random.Generator) -> Prepared:
@@ -331,17 +442,22 @@ def _brain(
         kind,
         stimuli,
         responses,
-        true_ceiling={
-            "lowest": float(made.true_ceiling.min()),
-            "median": float(np.median(made.true_ceiling)),
-            "highest": float(made.true_ceiling.max()),
-        },
-        drift=settings.drift,
-        subject_noise=settings.subject_noise,
-        voxel_noise=settings.voxel_noise,
-        subject_weights=settings.subject_weights,
-        subject_lag=settings.subject_lag,
+        true_ceiling=_summary(made.true_ceiling),
+        **_noise(settings),
     )
+
+
+def _summary(true_ceiling: np.ndarray) -> dict[str, float]:
+    return {
+        "lowest": float(true_ceiling.min()),
+        "median": float(np.median(true_ceiling)),
+        "highest": float(true_ceiling.max()),
+    }
+
+
+def _noise(settings: Simulation) -> dict[str, float]:
+    names = ("drift", "subject_noise", "voxel_noise", "subject_weights", "subject_lag")
+    return {name: getattr(settings, name) for name in names}
 
 
 def _attributes(kind: str, units: str, **more: float) -> dict[str, Any]:

@@ -99,6 +99,21 @@ class Chapter(Source, tag="simulated kind=chapter", frozen=True):
     targets: Annotated[int, key("targets of each subject", ge=1)] = 60
 
 
+class WholeBrain(Source, tag="simulated kind=whole-brain", frozen=True):
+    """Stories scanned every 2 s, voxels of a whole head; the last story is held out, heard again.
+
+    Only voxels of one region follow the text. Responses to the last story are means of repeats.
+    """
+
+    timed = placed = True
+
+    runs: Annotated[int, key("runs of the scan, a story each", ge=3)] = 5
+    volumes: Annotated[int, key("volumes of a run; the last 5 are silent", ge=6)] = 150
+    subjects: Annotated[int, key("simulated subjects", ge=1)] = 3
+    spacing: Annotated[float, key("mm between voxels", ge=4, le=20)] = 10.0
+    repeats: Annotated[int, key("how often the last story is heard", ge=2)] = 4
+
+
 class Reading(Source, tag="simulated kind=reading", frozen=True):
     """Reading times of each word (as Futrell2018)."""
 

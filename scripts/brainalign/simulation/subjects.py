@@ -40,16 +40,18 @@ def respond(
     targets_per_subject: int,
     noise: Noise,
     rng: np.random.Generator,
+    strength: float | np.ndarray = 1.0,
 ) -> Responses:
     """Draw the responses of subjects to stimuli.
 
     A target's response is its signal, a random linear map of its subject's state (standard normal
-    weights) scaled to variance 1; plus drift, an AR(1) process of its own that starts anew in each
-    context group; plus noise that all targets of a subject share (with random signs); plus noise of
-    its own. All four have mean 0 in each split group, as scans have that were cleaned run by run,
-    so that a correlation over a held-out group is the same quantity as one over all rows. Then
+    weights) scaled to variance `strength`²; plus drift, an AR(1) process of its own that starts
+    anew in each context group; plus noise that all targets of a subject share (with random signs);
+    plus noise of its own. All four have mean 0 in each split group, as scans have that were cleaned
+    run by run, so that a correlation over a held-out group is the same quantity as one over all
+    rows. Then
 
-        true_ceiling = 1 / √(1 + drift² + subject² + voxel²)
+        true_ceiling = strength / √(strength² + drift² + subject² + voxel²)
 
     is the correlation of the noiseless with the measured response, over a split group or over all
     rows, up to the sampling error of the noise in these rows: what a model that knows the weights
@@ -61,6 +63,7 @@ def respond(
     states : of each subject float64 [row, feature], from `centred`.
     context_groups : what drift does not cross (passage, story, run); their rows are neighbours.
     split_groups : what grouped folds hold out; a context group lies in one of them.
+    strength : standard deviation of the signal, of all targets or [target]; 0: noise alone.
     """
     context, split = (_numbered(groups) for groups in (context_groups, split_groups))
     first = np.concatenate([[True], context[1:] != context[:-1]])
@@ -76,15 +79,24 @@ def respond(
         drift = slow * autocorrelated(first, targets_per_subject, rng)
         voxel = noise.voxel * factor
         disturbance = noise.drift * drift + noise.subject * shared + voxel * own
-        values.append(signal / signal.std(axis=0) + _less_group_means(disturbance, split))
-        variance = 1 + noise.drift**2 + noise.subject**2 + voxel**2
-        ceilings.append(np.full(targets_per_subject, variance**-0.5))
+        values.append(
+            strength * signal / signal.std(axis=0) + _less_group_means(disturbance, split)
+        )
+        variance = strength**2 + noise.drift**2 + noise.subject**2 + voxel**2
+        ceilings.append(np.full(targets_per_subject, strength * variance**-0.5))
     names = [f"subject {i + 1}" for i in range(len(states))]
     return Responses(
         np.concatenate(values, axis=1),
         np.repeat(names, targets_per_subject),
         np.concatenate(ceilings),
     )
+
+
+def ceiling_of_mean(true_ceiling: np.ndarray, n: int) -> np.ndarray:
+    """The ceiling of the mean of n responses that differ in noise alone, of that of one of them."""
+    with np.errstate(divide="ignore"):
+        noise = true_ceiling**-2.0 - 1  # per variance of the signal; infinite without one
+    return (1 + noise / n) ** -0.5
 
 
 def centred(state: np.ndarray, split_groups: Sequence[str]) -> np.ndarray:
