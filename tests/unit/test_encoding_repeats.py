@@ -153,9 +153,18 @@ def test_a_target_that_is_not_measured_has_no_ceiling():
     assert table["ceiling"].isna().pipe(lambda lost: lost[lost].index.tolist()) == ["v4"]
 
 
+def test_targets_without_signal_have_ceilings_that_are_0_on_average():
+    """A negative power counts as much as a positive one, however near −noise / n it is."""
+    power = np.random.default_rng(0).normal(0, 0.1, 200)
+    pairs = Powers(np.r_[power, -power, -0.49999], np.ones(401))
+    highest = pairs.highest_r(0.5)
+    np.testing.assert_allclose(highest[:200], -highest[200:400])
+    assert -1 < highest[-1] < 0
+
+
 def test_the_sign_of_a_negative_power_stays():
     powers = Powers(np.array([-0.1, 0.5]), np.array([1.0, 0.5]))
-    np.testing.assert_allclose(powers.highest_r(0.5), [-(0.25**0.5), (0.5 / 0.75) ** 0.5])
+    np.testing.assert_allclose(powers.highest_r(0.5), [-((0.1 / 0.6) ** 0.5), (0.5 / 0.75) ** 0.5])
 
 
 @pytest.mark.parametrize(

@@ -39,10 +39,12 @@ class Powers(NamedTuple):
     def highest_r(self, share: float | np.ndarray) -> np.ndarray:
         """cc_max: r of the signal with responses that hold `share` of one repeat's noise variance.
 
-        Negative where more noise than variance was measured (Schoppe et al. 2016, with the sign).
+        Where more noise than variance was measured the power is negative (Schoppe et al. 2016 leave
+        such targets out). Then it is minus what a positive power of that size gives, so that the
+        mean over targets without signal is 0.
         """
-        ratio = self.signal / (self.signal + share * self.noise)
-        return np.sign(ratio) * np.sqrt(np.abs(ratio))
+        power = np.abs(self.signal)
+        return np.sign(self.signal) * np.sqrt(power / (power + share * self.noise))
 
 
 def noise_share(repeats: Repeats, rows: np.ndarray) -> np.ndarray:

@@ -80,6 +80,8 @@ def maps(
     InputError : nilearn is missing.
     """
     names = [name for name in TITLES if name in brains]
+    if len(layers) < 2:
+        names = [name for name in names if name != "preferred_layer"]
     none = none or _not_drawn(brains, space)
     if none:
         figure = sheet(PAGE, 1.0, simulated)
