@@ -114,7 +114,7 @@ def parts_of(name):
         return [(f"regions/{b}", "", {"benchmark": b}) for b in REGION_FILES]
     if name == "maps":
         return [
-            (f"maps/{m}/{b}", f"{m}, {b}", {"model": m, "benchmark": b})
+            (f"maps/{m}/{b}", "", {"model": m, "benchmark": b})
             for m, b in MAPPED
         ]
     if name == "dataset":

@@ -32,7 +32,14 @@ from brainalign.reading import baselines
 from brainalign.settings import faults, plain, read
 from brainalign.simulation import datasets as simulated
 from brainalign.simulation.datasets import simulate
-from brainalign.simulation.settings import Chapter, Passages, Reading, Simulation, Story
+from brainalign.simulation.settings import (
+    Chapter,
+    Passages,
+    Reading,
+    Simulation,
+    Story,
+    WholeBrain,
+)
 from brainalign.study.reference import PAGE, SCHEMA, SHORT_PAGE, json_schema, page, short_page
 from brainalign.study.settings import Study
 from brainalign.training.pretraining import new_model
@@ -211,6 +218,7 @@ def test_every_admitted_fit_of_reading_times_is_made(entry):
 SIZES = {
     "passages_per_topic": st.integers(1, 2), "stories": st.integers(1, 2),
     "sentences": st.integers(3, 5), "volumes": st.integers(6, 9),
+    "spacing": st.floats(15, 20),
 }  # fmt: skip
 
 
@@ -223,11 +231,13 @@ def few_words_are_counted():
 
 
 @pytest.mark.usefixtures("few_words_are_counted")
-@given(entry=drawn(Passages | Story | Chapter | Reading, **SIZES), world=drawn(Simulation))
+@given(
+    entry=drawn(Passages | Story | Chapter | WholeBrain | Reading, **SIZES), world=drawn(Simulation)
+)
 @settings(LITTLE, max_examples=4)
 def test_every_admitted_simulated_dataset_is_drawn(entry, world):
     world |= {"things_per_domain": 4, "features": 3, "half_life": 4.0}
-    kinds = Passages | Story | Chapter | Reading
+    kinds = Passages | Story | Chapter | WholeBrain | Reading
     made = simulate(admitted(entry, kinds), admitted(world, Simulation), 1)
     there = made.responses["responses"].notnull()
     assert len(made.stimuli)

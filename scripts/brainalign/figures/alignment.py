@@ -51,7 +51,7 @@ def alignment(scores: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
     across = max(1, min(len(benchmarks), ACROSS[0] if len(benchmarks) <= ACROSS[0] else ACROSS[1]))
     bands = max(1, -(-len(benchmarks) // across))
     figure = sheet(
-        PAGE, 1 + bands * (0.75 + ROW * max(len(order), 4)), bool(all_regions["simulated"].any())
+        PAGE, 1.2 + bands * (0.85 + ROW * max(len(order), 6)), bool(all_regions["simulated"].any())
     )
     heading(figure, page.title("Brain alignment by model"))
     if all_regions.empty:

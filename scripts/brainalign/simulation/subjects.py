@@ -83,7 +83,8 @@ def respond(
             strength * signal / signal.std(axis=0) + _less_group_means(disturbance, split)
         )
         variance = strength**2 + noise.drift**2 + noise.subject**2 + voxel**2
-        ceilings.append(np.full(targets_per_subject, strength * variance**-0.5))
+        known = np.where(np.greater(strength, 0), variance, 1.0)
+        ceilings.append(np.full(targets_per_subject, strength * known**-0.5))
     names = [f"subject {i + 1}" for i in range(len(states))]
     return Responses(
         np.concatenate(values, axis=1),
