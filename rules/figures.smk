@@ -113,10 +113,7 @@ def parts_of(name):
     if name == "regions":
         return [(f"regions/{b}", "", {"benchmark": b}) for b in REGION_FILES]
     if name == "maps":
-        return [
-            (f"maps/{m}/{b}", "", {"model": m, "benchmark": b})
-            for m, b in MAPPED
-        ]
+        return [(f"maps/{m}/{b}", "", {"model": m, "benchmark": b}) for m, b in MAPPED]
     if name == "dataset":
         return [(f"datasets/{d}", "", {"dataset": d}) for d in DATASETS]
     if name not in PAGED or len(PAGES) == 1:
