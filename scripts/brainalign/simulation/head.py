@@ -25,13 +25,12 @@ class Head(NamedTuple):
 def head(spacing: float) -> Head:
     """The voxels, `spacing` mm apart, whose centres lie in the ellipsoid."""
     steps = np.ceil(RADII / spacing).astype(int)
-    grid = 2 * steps + 1
+    x, y, z = (2 * steps + 1).tolist()
     affine = np.diag([spacing, spacing, spacing, 1.0])
     affine[:3, 3] = CENTRE - spacing * steps
-    voxels = np.stack(np.indices(grid), axis=-1).reshape(-1, 3)
+    voxels = np.argwhere(np.ones((x, y, z)))
     places = voxels @ affine[:3, :3].T + affine[:3, 3]
     inside = (((places - CENTRE) / RADII) ** 2).sum(axis=1) < 1
     places = places[inside]
     planted = ((places - REGION_CENTRE) ** 2).sum(axis=1) < REGION_RADIUS**2
-    shape = (int(grid[0]), int(grid[1]), int(grid[2]))
-    return Head(affine, shape, places.astype(np.float32), planted)
+    return Head(affine, (x, y, z), places.astype(np.float32), planted)
