@@ -63,8 +63,8 @@ def control_findings(keep: float, related: bool, seed: list[int]) -> dict[str, b
     )
     controls = {f"b-{control}": ("b", control) for control in CONTROLS}
     table = what_is_lost(tables["scores"], tables["subjects"], controls).set_index("control")
-    found = {f"{control}, p": bool(table.loc[control, "p"] < 0.05) for control in CONTROLS}
-    return found | {
+    result = {f"{control}, p": bool(table.loc[control, "p"] < 0.05) for control in CONTROLS}
+    return result | {
         f"{control}, passed": bool(table.loc[control, "passed"]) for control in CONTROLS
     }
 
@@ -75,7 +75,7 @@ def _stimuli(groups: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "stimulus_id": [f"{i:05d}" for i in range(len(groups))],
-            "text": [" ".join(f"w{i}" for i in own) + "." for own in words],
+            "text": [" ".join(f"w{i}" for i in rows) + "." for rows in words],
             "context_group": groups,
         }
     )

@@ -72,8 +72,8 @@ def draw_contrast(
     common = features if pair.related else _autocorrelated(scan, scan.units, random)
     files = []
     for noise in (pair.noise / pair.gain, pair.noise):
-        own = common + noise * _autocorrelated(scan, scan.units, random)
-        null = _null(scan, own, responses, chance, seed)
+        part = common + noise * _autocorrelated(scan, scan.units, random)
+        null = _null(scan, part, responses, chance, seed)
         coords = {
             "target_id": ("target", responses.targets.ids),
             "subject": ("target", responses.targets.subjects),

@@ -48,8 +48,8 @@ PEAKS: list[tuple[float, float]] = []
 def peak() -> tuple[float, float]:
     """Of this process and the largest of its children that have ended."""
     kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    own, children = (resource.getrusage(kind).ru_maxrss / 1024 for kind in kinds)
-    return own, children
+    rows, children = (resource.getrusage(kind).ru_maxrss / 1024 for kind in kinds)
+    return rows, children
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -65,7 +65,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    own, children = map(max, zip(*PEAKS or [peak()], strict=True))
+    part, children = map(max, zip(*PEAKS or [peak()], strict=True))
     terminalreporter.write_line(
-        f"peak memory of a test process {own:,.0f} MB, of one that it started {children:,.0f} MB"
+        f"peak memory of a test process {part:,.0f} MB, of one that it started {children:,.0f} MB"
     )

@@ -158,19 +158,19 @@ def futrell(readers=6, seed=0, shift=1):
             "stimulus_id",
         )
     }  # fmt: skip
-    sentence, place = 1, 0
+    sentence, position = 1, 0
     for story in (1, 2):
         for word_id, word in enumerate(text.split(), start=1):
-            place += 1
+            position += 1
             rows["word"].append(word)
             rows["word_core"].append(word.strip(".,"))
             rows["story_id"].append(story)
             rows["word_id"].append(word_id)
-            rows["word_within_sentence_id"].append(place)
+            rows["word_within_sentence_id"].append(position)
             rows["sentence_id"].append(sentence)
             rows["stimulus_id"].append(len(rows["stimulus_id"]) + 1)
             if word.endswith("."):
-                sentence, place = sentence + 1, 0
+                sentence, position = sentence + 1, 0
     length = np.array([len(word) for word in rows["word"]], float)
     values = 300 + 10 * np.roll(length, shift)[:, None] + rng.normal(0, 5, (len(length), readers))
     values[rng.random(values.shape) < 0.2] = np.nan
@@ -362,11 +362,11 @@ def write_ten_stories(folder):
 def write_story_surprisal(folder, rows=None):
     """All words of the stories but each first; its sentences begin elsewhere than ours."""
     if rows is None:
-        places = [(0, 2), (0, 3), (0, 4), (1, 1), (1, 2), (1, 3)]
+        positions = [(0, 2), (0, 3), (0, 4), (1, 1), (1, 2), (1, 3)]
         rows = [
-            (name, *place, story + zone / 100, zone)
+            (name, *index, story + zone / 100, zone)
             for story, name in enumerate(STORY_NAMES, start=1)
-            for zone, place in enumerate(places, start=2)
+            for zone, index in enumerate(positions, start=2)
         ]
     lines = ["docid\tsentid\tsentpos\tSurprisal\tNumTokens"]
     lines += ["\t".join(map(str, row)) for row in rows]

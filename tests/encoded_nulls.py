@@ -36,7 +36,8 @@ def arm_findings(design: Design, seed: list[int]) -> dict[str, bool]:
         for i in range(design.bases):
             pairs = zip(common, draw_noise(len(state), rng), strict=True)
             e, junk = (
-                design.shared**0.5 * both + (1 - design.shared) ** 0.5 * own for both, own in pairs
+                design.shared**0.5 * both + (1 - design.shared) ** 0.5 * part
+                for both, part in pairs
             )
             noise[f"{arm}{i}"] = (1 - better) * e, junk
             rows.append({"model": f"{arm}{i}", "arm": arm, "seed": i})
@@ -69,24 +70,24 @@ def permutation_findings(related: float, seed: list[int]) -> dict[str, bool]:
     first = np.arange(len(state)) % design.rows == 0
     weights = rng.standard_normal((state.shape[1], UNITS)) / state.shape[1] ** 0.5
     features = Features(autocorrelated(first, UNITS, rng) + related * state @ weights)
-    found = {}
+    result = {}
     for kind in (Rsa, Cka):
         entry = kind(pairs=Pairs(contexts="apart"), permutations=PERMUTATIONS)
         metric = make_similarity(entry, benchmark.groups)
         other = replace(benchmark, regression=metric, seed=seed[-1])
         table = _table(features, responses, other)
-        found[f"{tag_of(entry)}, p_permutation"] = _least(table, "r_p")
+        result[f"{tag_of(entry)}, p_permutation"] = _least(table, "r_p")
     inner = replace(benchmark, regression=make_regression(FOLDS))
     length = Features(rng.standard_normal((len(state), 2)))
     nuisance = Nuisance({"length": length}, responses, inner, 1, PERMUTATIONS)
     table = _table(features, responses, inner, nuisance)
-    found["unique variance, unique_p"] = _least(table, "unique_p")
+    result["unique variance, unique_p"] = _least(table, "unique_p")
     about = {"role": "vanilla", "family": "F", "label": "m", "published": None, "parameters": 1e8}
     models = model_table({"m": {**about, "base": None, "simulated": True}}, [])
     scores = collect_scores([("m", "b", table)], {}, models, BENCHMARKS, [])["scores"]
-    whole = scores[scores["region"] == "all"].iloc[0]
-    found["unique variance, interval above 0"] = bool(whole["unique_low"] > 0)
-    return found
+    full = scores[scores["region"] == "all"].iloc[0]
+    result["unique variance, interval above 0"] = bool(full["unique_low"] > 0)
+    return result
 
 
 def _table(features, responses, benchmark, nuisance=None) -> pd.DataFrame:

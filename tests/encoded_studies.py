@@ -114,8 +114,8 @@ def _noise(
     for i in range(design.bases):
         drawn[f"v{i}"] = draw_noise(n, rng)
         e, junk = (
-            design.shared**0.5 * both + (1 - design.shared) ** 0.5 * own
-            for both, own in zip(common, draw_noise(n, rng), strict=True)
+            design.shared**0.5 * both + (1 - design.shared) ** 0.5 * part
+            for both, part in zip(common, draw_noise(n, rng), strict=True)
         )
         drawn[f"t{i}"] = (1 - design.better) * e, junk
     return drawn | ({"b0": draw_noise(n, rng)} if design.bases == 1 else {})
@@ -129,8 +129,8 @@ def encoded_findings(design: Design, seed: list[int]) -> dict[str, bool | float]
     if design.bases == 1:
         pair = table[table["level"] == "pair"].iloc[0]
         row = against_baselines(**tables).set_index("model").loc["t0"]
-        whole = tables["scores"][tables["scores"]["region"] == "all"]
-        score = whole.set_index("model").loc["v0"]
+        full = tables["scores"][tables["scores"]["region"] == "all"]
+        score = full.set_index("model").loc["v0"]
         return {
             "a pair": pair["p"] < 0.05,
             "a pair, these stimuli": pair["p_these_stimuli"] < 0.05,

@@ -88,12 +88,12 @@ def write_results(
 def _alignment(
     layers: int, subjects: int, regions: int, level: float, spread: float, rng: np.random.Generator
 ) -> pd.DataFrame:
-    places = ["all", *(f"region{i}" for i in range(regions))]
+    positions = ["all", *(f"region{i}" for i in range(regions))]
     parts = [("all", fold) for fold in range(-1, 10)]
     parts += [(f"subject{i}", -1) for i in range(subjects)]
     index = np.arange(layers)
     depth = index / max(layers - 1, 1)
-    rows = pd.MultiIndex.from_product([index, places, range(len(parts))]).to_frame(index=False)
+    rows = pd.MultiIndex.from_product([index, positions, range(len(parts))]).to_frame(index=False)
     rows.columns = ["layer_index", "region", "part"]
     curve = 0.2 + level + spread * (0.1 * depth - 0.1 * depth**2)
     r = curve[rows["layer_index"]] + spread * rng.normal(0, 0.01, len(rows))

@@ -38,18 +38,18 @@ def read(
     rng = np.random.default_rng(seed)
     n = stories * words
     story = np.repeat(np.arange(stories), words)
-    place = np.tile(np.arange(words), stories)
+    index = np.tile(np.arange(words), stories)
     length = rng.integers(1, 12, n).astype(float)
     frequency = -0.5 * length + rng.normal(size=n)
     planted = drifting(rng, stories, words, 1, 0.3)[:, 0]
-    mean = 300 + 4 * length - 3 * frequency - 0.1 * place + effect * planted
+    mean = 300 + 4 * length - 3 * frequency - 0.1 * index + effect * planted
     mean += rng.normal(0, 10, stories)[story] + 10 * drifting(rng, stories, words, 1, 0.9)[:, 0]
     times = mean[:, None] + rng.normal(0, 40, readers) + rng.normal(0, 60, (n, readers))
     stimuli = pd.DataFrame(
         {
             "stimulus_id": [f"w{i}" for i in range(n)],
             "context_group": [f"story{s}" for s in story], "length": length,
-            "log_frequency": frequency, "position": place + 1, "word_in_sentence": place % 15 + 1,
+            "log_frequency": frequency, "position": index + 1, "word_in_sentence": index % 15 + 1,
         }
     )  # fmt: skip
     responses = xr.Dataset(
@@ -75,6 +75,6 @@ def profile(predictor: str, folder: Path, seed: int, **world: float) -> pd.DataF
         return surprisal_profile(table, stimuli, responses, SETTINGS)
     path = folder / f"{seed}.safetensors"
     write_activations(layers, stimuli["stimulus_id"].tolist(), path, {})
-    found = states_profile(open_activations(path), stimuli, responses, SETTINGS)
+    result = states_profile(open_activations(path), stimuli, responses, SETTINGS)
     path.unlink()
-    return found
+    return result

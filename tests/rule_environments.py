@@ -35,7 +35,7 @@ def third_party(script: Path) -> dict[str, str]:
 
     Imports inside functions count: each is reached by some config. Those for type checkers do not.
     """
-    found = {}
+    result = {}
     readers = REPOSITORY / "scripts" / "brainalign" / "datasets"
     files = reachable(script)
     if readers / "registry.py" in files:  # it imports readers by name
@@ -50,8 +50,8 @@ def third_party(script: Path) -> dict[str, str]:
             for module in modules:
                 top = module.split(".")[0]
                 if top not in {*sys.stdlib_module_names, "brainalign"}:
-                    found[conda_name(top)] = path.name
-    return found
+                    result[conda_name(top)] = path.name
+    return result
 
 
 def _run_time(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:

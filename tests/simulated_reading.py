@@ -39,8 +39,8 @@ def read(
     times += rng.normal(0, 10, stories)[story][:, None] + rng.normal(0, 60, (n, readers))
     if stories_read is not None:
         chosen = [rng.permutation(stories)[:stories_read] for _ in range(readers)]
-        for reader, own in enumerate(chosen):
-            times[~np.isin(story, own), reader] = np.nan
+        for reader, part in enumerate(chosen):
+            times[~np.isin(story, part), reader] = np.nan
     stimuli = pd.DataFrame(
         {
             "stimulus_id": [f"w{i}" for i in range(n)],
@@ -93,7 +93,7 @@ def single_reader_findings(
     mean = mean.assign_coords(target_id=("target", ["mean"])).drop_vars("target")
     alone = fitted(stimuli, mean, bits)
     alone = alone[alone["kind"] == "all"].set_index("measure")
-    found = {
+    result = {
         f"{name}, interval over {over} excludes 0": bool(row["low"] > 0 or row["high"] < 0)
         for name, measure in (("partial r", "partial_r"), ("slope", "slope_ms_per_bit"))
         for over, row in (
@@ -101,15 +101,15 @@ def single_reader_findings(
         )
     }  # fmt: skip
     wald = rows.loc["mixed_slope_ms_per_bit"]
-    found["mixed model's slope, interval excludes 0"] = bool(wald["low"] > 0 or wald["high"] < 0)
+    result["mixed model's slope, interval excludes 0"] = bool(wald["low"] > 0 or wald["high"] < 0)
     for name, measure in (
         ("Δ per word", "delta_loglik_per_word"),
         ("Δ per observation", "delta_loglik_per_observation"),
         ("mixed model's Δ", "mixed_delta_loglik_per_observation"),
     ):
         if measure in rows.index:
-            found[f"{name}, interval above 0"] = bool(rows.loc[measure, "low"] > 0)
-    return found
+            result[f"{name}, interval above 0"] = bool(rows.loc[measure, "low"] > 0)
+    return result
 
 
 def mixed_pair_findings(
@@ -154,11 +154,11 @@ def presentation_findings(
     records, parts = {}, []
     shared = {base: rng.normal(0, 0.005) for base in facts.index[facts["role"] == "vanilla"]}
     for name, model in facts.iterrows():
-        own = shared[model["anchor"]]
+        part = shared[model["anchor"]]
         if model["role"] == "tuned":
-            own = own + tuning + rng.normal(0, 0.002) + stimulus_sd * of_tuned
+            part = part + tuning + rng.normal(0, 0.002) + stimulus_sd * of_tuned
         for presentation in ("raw", "chat"):
-            fits = 0.03 + own + easy + rng.normal(0, 0.003, stories)
+            fits = 0.03 + part + easy + rng.normal(0, 0.003, stories)
             if presentation == "chat":
                 fits = fits + chat + rng.normal(0, 0.002) + stimulus_sd * of_chat
             title = name if presentation == "raw" else f"{name}-as-chat"
@@ -178,17 +178,17 @@ def presentation_findings(
     )  # fmt: skip
     table = presentation_contrasts(records, behaviors=behaviors, stories=stories_table)
     table = table[table["presentation"] == "chat"]
-    found: Findings = {}
+    actual: Findings = {}
     for name, comparison in (("tuned - vanilla, in chat", "tuned - vanilla"),
                              ("chat - raw, same weights", "presentation - first")):  # fmt: skip
-        own = table[table["comparison"] == comparison]
-        whole = own[(own["level"] == "overall") & (own["unit"] == "bases")].iloc[0]
-        found[f"{name}: one model, which differs by .002"] = bool(
-            own[own["level"] == "pair"]["p"].iloc[0] < 0.05
+        part = table[table["comparison"] == comparison]
+        full = part[(part["level"] == "overall") & (part["unit"] == "bases")].iloc[0]
+        actual[f"{name}: one model, which differs by .002"] = bool(
+            part[part["level"] == "pair"]["p"].iloc[0] < 0.05
         )
-        found[f"{name}: over models"] = bool(whole["p"] < 0.05)
-        found[f"{name}: over models, these stories"] = bool(whole["p_these_stimuli"] < 0.05)
-    return found
+        actual[f"{name}: over models"] = bool(full["p"] < 0.05)
+        actual[f"{name}: over models, these stories"] = bool(full["p_these_stimuli"] < 0.05)
+    return actual
 
 
 def measures_findings(tuning: float, seed: list[int], stories: int = 10) -> Findings:
@@ -202,7 +202,7 @@ def measures_findings(tuning: float, seed: list[int], stories: int = 10) -> Find
 
     rng = np.random.default_rng(seed)
     facts = _models(FAMILIES)
-    whole, parts = [], []
+    complete, parts = [], []
     losses = {name: rng.uniform(5.2, 6.9) for name in facts.index}
     for dataset in ("reading", "listening"):
         favours = rng.normal(0, 0.004, (len(GAINS), stories))
@@ -215,16 +215,16 @@ def measures_findings(tuning: float, seed: list[int], stories: int = 10) -> Find
                 "family": model["family"], "dataset": dataset, "benchmark": dataset,
                 "mode": "controlled", "simulated": True,
             }  # fmt: skip
-            whole.append({**about, "measure": "mean_bits", "value": bits})
+            complete.append({**about, "measure": "mean_bits", "value": bits})
             for k, measure in enumerate(GAINS):
                 fit = 0.007 * bits + 0.001 * (common + 0.3**0.5 * rng.normal()) + tuned * tuning
                 fits = fit + tuned * favours[k] + rng.normal(0, 0.003, stories)
-                whole.append({**about, "measure": measure, "value": fits.mean()})
+                complete.append({**about, "measure": measure, "value": fits.mean()})
                 parts += [
                     {**about, "measure": measure, "kind": "story", "group": s, "value": v, "n": 100}
                     for s, v in enumerate(fits)
                 ]
-    table = reading_loss(pd.DataFrame(whole), pd.DataFrame(parts))
+    table = reading_loss(pd.DataFrame(complete), pd.DataFrame(parts))
     given = table[(table["model"] == "all") & (table["method"] == "given loss")]
     return {
         "given loss, one measure": bool(given["p"].iloc[0] < 0.05),

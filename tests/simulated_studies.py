@@ -124,10 +124,10 @@ def with_shared_answers(capabilities: pd.DataFrame) -> pd.DataFrame:
     columns = ["model", "task", "category", "accuracy"]
     partner = capabilities[columns].rename(columns={"model": "base", "accuracy": "other"})
     table = capabilities.merge(partner, on=["base", "task", "category"], how="left")
-    n, own, other = table["n"], table["accuracy"], table.pop("other")
-    both = (n * own * other).round()
+    n, part, other = table["n"], table["accuracy"], table.pop("other")
+    both = (n * part * other).round()
     return table.assign(
-        n_both=both, n_gained=(n * own).round() - both, n_lost=(n * other).round() - both
+        n_both=both, n_gained=(n * part).round() - both, n_lost=(n * other).round() - both
     )
 
 
@@ -390,8 +390,8 @@ def family_answer_findings(gain: float, shared: float, seed: list[int]) -> Findi
     hard, luck = rng.normal(size=(1, 300)), shared * rng.normal(size=(1, 300))
     tuned = (models["role"] == "tuned").to_numpy()[:, None]
     skill = 0.3 + rng.normal(0, 0.2, (len(models), 1)) + tuned * (gain + luck)
-    own = np.sqrt(0.5 - shared**2 * tuned / 2)
-    correct = hard + own * rng.normal(size=(len(models), 300)) < skill
+    part = np.sqrt(0.5 - shared**2 * tuned / 2)
+    correct = hard + part * rng.normal(size=(len(models), 300)) < skill
     table = _about(models).assign(
         task="mmlu", category="all", accuracy=correct.mean(1), low=correct.mean(1) - 0.05,
         high=correct.mean(1) + 0.05, n=300, scoring="loglikelihood", simulated=True,
@@ -412,9 +412,11 @@ def answer_findings(seed: list[int], questions: int = 300) -> Findings:
 
     rng = np.random.default_rng(seed)
     hard = rng.normal(size=questions)
-    own, other = (hard + 0.5 * rng.normal(size=questions) < 0.3 for _ in range(2))
-    both, gained, lost = ((a & b).sum() for a, b in ((own, other), (own, ~other), (~own, other)))
-    ends = [(x.mean(), *wilson(float(x.mean()), questions)) for x in (own, other)]
+    chosen, other = (hard + 0.5 * rng.normal(size=questions) < 0.3 for _ in range(2))
+    both, gained, lost = (
+        (a & b).sum() for a, b in ((chosen, other), (chosen, ~other), (~chosen, other))
+    )
+    ends = [(x.mean(), *wilson(float(x.mean()), questions)) for x in (chosen, other)]
     counts = (int(both), int(gained), int(lost), int(questions - both - gained - lost))
     low, high = paired_interval(ends[0], ends[1], counts)
     return {
@@ -443,7 +445,7 @@ def loss_findings(
     rng = np.random.default_rng(seed)
     easy, favours = rng.normal(0, 0.02, stories), rng.normal(0, stimulus_sd, stories)
     words = rng.integers(800, 1200, stories)
-    whole, parts = [], []
+    full, parts = [], []
     left = pairs
     for family, size in (("A", 3), ("B", 2), ("C", 4), ("D", 8)):
         level = rng.normal(0, 0.002)
@@ -461,14 +463,14 @@ def loss_findings(
                 values = {
                     "mean_bits": bits, "delta_loglik_per_word": np.average(fits, weights=words),
                 }  # fmt: skip
-                whole += [{**about, "measure": m, "value": value} for m, value in values.items()]
+                full += [{**about, "measure": m, "value": value} for m, value in values.items()]
                 parts += [
                     {**about, "measure": "delta_loglik_per_word", "group": s, "value": v, "n": n}
                     for s, (v, n) in enumerate(zip(fits, words, strict=True))
                 ]
     same = {"dataset": "reading", "benchmark": "reading", "mode": "controlled", "simulated": True}
     table = reading_loss(
-        pd.DataFrame(whole).assign(**same), pd.DataFrame(parts).assign(kind="story", **same)
+        pd.DataFrame(full).assign(**same), pd.DataFrame(parts).assign(kind="story", **same)
     )
     table = table[table["model"] == "all"].set_index("method")
     return {

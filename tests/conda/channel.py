@@ -37,13 +37,13 @@ def plain(name: str) -> str:
 
 def requirements(environments: list[Path]) -> dict[str, str]:
     """PyPI's name → conda-forge's, of all packages that the environment files name."""
-    found = {}
+    result = {}
     for path in environments:
         for line in yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"]:
             name = re.split(r"[ =<>]", line)[0]
             if name != "python":
-                found[plain(PYPI_NAMES.get(name, name))] = name
-    return found
+                result[plain(PYPI_NAMES.get(name, name))] = name
+    return result
 
 
 def download(names: list[str], constraints: Path, folder: Path) -> None:

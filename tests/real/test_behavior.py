@@ -31,13 +31,13 @@ def gpt3(mirror, corpus):
     tokens["bits"] = -pd.to_numeric(tokens["logprob"], errors="coerce") / np.log(2)
     bits, counts = [], []
     for story, words in corpus.stimuli.groupby("context_group", sort=False)["text"]:
-        own = tokens[tokens["story"] == int(story.removeprefix("story")) - 1]
-        number = own["token"].str.match(r"\s").cumsum()
-        spelt = own.groupby(number)["token"].agg("".join).str.strip()
+        chosen = tokens[tokens["story"] == int(story.removeprefix("story")) - 1]
+        number = chosen["token"].str.match(r"\s").cumsum()
+        spelt = chosen.groupby(number)["token"].agg("".join).str.strip()
         differ = [pair for pair in zip(spelt, words, strict=True) if pair[0] != pair[1]]
         assert differ in ([], [("peeked", "peaked")])
-        bits += own.groupby(number)["bits"].agg(lambda part: part.sum(skipna=False)).to_list()
-        counts += own.groupby(number).size().to_list()
+        bits += chosen.groupby(number)["bits"].agg(lambda part: part.sum(skipna=False)).to_list()
+        counts += chosen.groupby(number).size().to_list()
     words = corpus.stimuli["text"]
     ids = corpus.stimuli["stimulus_id"]
     return pd.DataFrame({"stimulus_id": ids, "word": words, "bits": bits, "n_tokens": counts})

@@ -70,9 +70,9 @@ def test_published_prompts_have_three_examples_and_their_direct_answers(
         text = file.read_text(encoding="utf-8")
         header, reasoned = published_examples(text, reasoned=True, where=file.stem)
         _, direct = published_examples(text, reasoned=False, where=file.stem)
-        whole = header + "\n\n".join(item.body + item.answer for item in reasoned)
-        assert whole in text
-        assert "canary" not in whole
+        full = header + "\n\n".join(item.body + item.answer for item in reasoned)
+        assert full in text
+        assert "canary" not in full
         assert len(direct) == 3
         for item in direct:
             answers = [line for line in text.splitlines() if "answer is" in line]
@@ -190,10 +190,10 @@ def test_a_real_model_finds_sentences_as_likely_as_one_pass_each_does(
     some = blimp_pairs[blimp_pairs["subject"] == "regular_plural_subject_verb_agreement_1"].head(12)
     batches = answer(model, some, asked({"format": "minimal-pairs"}))
     answers = pd.DataFrame([record for batch in batches for record in batch])
-    for found, *sentences in zip(
+    for result, *sentences in zip(
         answers["choice_loglikelihoods"], some["good"], some["bad"], strict=True
     ):
-        for value, sentence in zip(found, sentences, strict=True):
+        for value, sentence in zip(result, sentences, strict=True):
             ids = [model.tokenizer.bos_token_id, *model.tokenizer(f" {sentence}")["input_ids"]]
             with torch.no_grad():
                 logits = model.model(torch.tensor([ids])).logits[0, :-1].double()

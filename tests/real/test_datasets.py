@@ -224,10 +224,10 @@ def test_pereiras_sentences_in_brain_scores_structure(
     round_trip(prepared, tmp_path)
     assert prepared.card["context_groups"] == groups
     assert prepared.card["split_groups"] == 24
-    own = table[table["experiment"] == f"{experiment}sentences"]
-    assert prepared.stimuli["stimulus_id"].tolist() == own["stimulus_id"].tolist()
-    assert prepared.stimuli["text"].tolist() == own["sentence"].tolist()
-    np.testing.assert_array_equal(prepared.responses["responses"].values, values[own.index])
+    part = table[table["experiment"] == f"{experiment}sentences"]
+    assert prepared.stimuli["stimulus_id"].tolist() == part["stimulus_id"].tolist()
+    assert prepared.stimuli["text"].tolist() == part["sentence"].tolist()
+    np.testing.assert_array_equal(prepared.responses["responses"].values, values[part.index])
 
 
 def test_mmlu_counts_and_categories(mirror, tmp_path):
@@ -298,9 +298,9 @@ def test_subsets_are_nested_seeded_and_stratified(module, kept, mirror, tmp_path
     assert len(small) == kept + 2 * subjects
     assert set(small["question_id"]) < set(large["question_id"])
     assert set(small["question_id"]) != set(other["question_id"])
-    whole = module.read(records, source_of(module), seed=1)["question_id"].tolist()
-    places = [whole.index(name) for name in small["question_id"]]
-    assert places == sorted(places)
+    full = module.read(records, source_of(module), seed=1)["question_id"].tolist()
+    positions = [full.index(name) for name in small["question_id"]]
+    assert positions == sorted(positions)
 
 
 def test_alpaca_subset_and_wikitext(mirror, tmp_path):

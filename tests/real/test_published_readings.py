@@ -47,26 +47,26 @@ def eyes(mirror, tmp_path_factory):
 
 def test_sentences_read_alone_are_the_words_of_natural_stories(stories, mirror, tmp_path):
     source = Kuribayashi2024("Llama-2-7b-hf")
-    found = kuribayashi2024.read(
+    result = kuribayashi2024.read(
         had(kuribayashi2024, source, mirror, tmp_path), source, stories.stimuli
     )
-    assert found.summary()["undefined"] == 485
+    assert result.summary()["undefined"] == 485
     file = mirror / kuribayashi2024.FOLDER / "Llama-2-7b-hf/surprisal.json.gz"
     raw = json.loads(gzip.decompress(file.read_bytes()))
     # A word of the tenth story: "10" stands before "2" where numbers are sorted as text.
     tenth = stories.stimuli["context_group"] == "story10"
-    assert found.bits[tenth][1] == pytest.approx(raw["10"][0][1] / np.log(2), rel=1e-12)
+    assert result.bits[tenth][1] == pytest.approx(raw["10"][0][1] / np.log(2), rel=1e-12)
 
 
 @pytest.mark.parametrize("model", michaelov2024.models())
 def test_story_surprisal_is_of_all_words_but_ten(model, stories, mirror, tmp_path):
     source = Michaelov2024(model)
-    found = michaelov2024.read(
+    actual = michaelov2024.read(
         had(michaelov2024, source, mirror, tmp_path), source, stories.stimuli
     ).summary()
-    assert found["undefined"] == 10
+    assert actual["undefined"] == 10
     # A model of any size here predicts a word of a story with 4 to 6 bits; none is warned about.
-    assert LEAST_BITS_PER_WORD < found["mean_bits"] < 6
+    assert LEAST_BITS_PER_WORD < actual["mean_bits"] < 6
 
 
 def test_every_tuned_model_fits_mean_times_better(stories, mirror, tmp_path):
@@ -75,19 +75,19 @@ def test_every_tuned_model_fits_mean_times_better(stories, mirror, tmp_path):
     def fit(model):
         source = Kuribayashi2024(model)
         records = had(kuribayashi2024, source, mirror, tmp_path)
-        found = kuribayashi2024.read(records, source, stories.stimuli)
+        measured = kuribayashi2024.read(records, source, stories.stimuli)
         table = fit_reading_times(
-            found.table(stories.stimuli), stories.stimuli, stories.responses, mode="controlled",
+            measured.table(stories.stimuli), stories.stimuli, stories.responses, mode="controlled",
             covariates=["length", "log_frequency", "position"],
         )  # fmt: skip
         return table[table["kind"] == "all"].set_index("measure")["value"]
 
-    found = {name: (fit(name), fit(tuned)) for name, tuned in PAIRS.items()}
-    r = [measures["r"] for measures in found["Llama-2-7b-hf"]]
+    measured = {name: (fit(name), fit(tuned)) for name, tuned in PAIRS.items()}
+    r = [measures["r"] for measures in measured["Llama-2-7b-hf"]]
     assert r == pytest.approx([0.206, 0.218], abs=0.001)
     gains = [
         tuned["delta_loglik_per_word"] - vanilla["delta_loglik_per_word"]
-        for vanilla, tuned in found.values()
+        for vanilla, tuned in measured.values()
     ]
     assert min(gains) > 0
 
@@ -148,11 +148,11 @@ def test_halves_of_the_readers_agree_as_counted_before(eyes, measure, reliabilit
         skipping = of_measure(eyes.responses, "skipping")["responses"].values
         values = np.where(np.isnan(values) & ~np.isnan(skipping), 0, values)
     random = np.random.default_rng(0)
-    found = []
+    seen = []
     for _ in range(50):
         order = random.permutation(values.shape[1])
         halves = [np.nanmean(values[:, half], axis=1) for half in (order[:26], order[26:])]
         both = ~np.isnan(halves[0]) & ~np.isnan(halves[1])
         r = np.corrcoef(halves[0][both], halves[1][both])[0, 1]
-        found.append(2 * r / (1 + r))
-    assert np.mean(found) == pytest.approx(reliability, abs=0.03)
+        seen.append(2 * r / (1 + r))
+    assert np.mean(seen) == pytest.approx(reliability, abs=0.03)

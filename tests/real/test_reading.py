@@ -59,12 +59,12 @@ def test_perplexity_on_wikitext(model, wikitext):
 def test_shared_sequences_hold_the_tokens_of_every_single_text(model, story):
     """Each of 1,073 growing texts, tokenised whole by itself, is what the plan feeds."""
     made = chains(story, "story")
-    for room in (8192, 300):
-        laid = plan(made, model.tokenizer, room, list(story["stimulus_id"]), share=True)
+    for limit in (8192, 300):
+        laid = plan(made, model.tokenizer, limit, list(story["stimulus_id"]), share=True)
         for sequence in laid.sequences:
             for row, stop in zip(sequence.rows, sequence.stops, strict=True):
                 text = made[0].text[: made[0].ends[row]]
-                expected = model.tokenizer(text)["input_ids"][-room:]
+                expected = model.tokenizer(text)["input_ids"][-limit:]
                 assert sequence.ids[:stop].tolist() == expected, text[-40:]
 
 

@@ -26,14 +26,14 @@ def of_rule(run: ClusterRun, rule: str, wildcards: str = "") -> list[dict[str, s
     """Submissions of a rule in order of time; `wildcards` narrows them to one job."""
     of_job = f"{wildcards}(_.*)?" if wildcards else ".*"
     pattern = re.compile(rf"rule_{rule}(_wildcards_{of_job})?$")
-    found = [job for job in run.jobs if pattern.match(job["Comment"])]
-    return sorted(found, key=lambda job: int(job["JobID"]))
+    result = [job for job in run.jobs if pattern.match(job["Comment"])]
+    return sorted(result, key=lambda job: int(job["JobID"]))
 
 
 def of_group(jobs: list[dict[str, str]], model: str) -> list[dict[str, str]]:
     """Submissions of the jobs that read with a model, which are one group, in order of time."""
-    found = [job for job in jobs if job["Comment"].startswith(f"rule_reading_{model}_")]
-    return sorted(found, key=lambda job: int(job["JobID"]))
+    actual = [job for job in jobs if job["Comment"].startswith(f"rule_reading_{model}_")]
+    return sorted(actual, key=lambda job: int(job["JobID"]))
 
 
 def asked_mb(job: dict[str, str]) -> float:

@@ -15,14 +15,14 @@ LAYERS = [f"layer.{i}" for i in range(5)]
 def sphere(subjects=("s1", "s2"), space="MNI152NLin2009cAsym"):
     """r .4 inside the ball, noise outside; layer 3 inside, layer 0 outside."""
     voxels = np.argwhere(np.ones(GRID))
-    places = voxels @ AFFINE[:3, :3].T + AFFINE[:3, 3]
-    head = (((places - [0, -18, 10]) / [66, 86, 62]) ** 2).sum(axis=1) < 1
-    places = places[head]
-    inside = ((places - CENTRE) ** 2).sum(axis=1) < RADIUS**2
-    n = len(places)
+    positions = voxels @ AFFINE[:3, :3].T + AFFINE[:3, 3]
+    head = (((positions - [0, -18, 10]) / [66, 86, 62]) ** 2).sum(axis=1) < 1
+    positions = positions[head]
+    inside = ((positions - CENTRE) ** 2).sum(axis=1) < RADIUS**2
+    n = len(positions)
     r = np.random.default_rng(0).normal(0, 0.03, (len(subjects), n)) + 0.4 * inside
     coordinates = {
-        axis: ("target", np.tile(places[:, i], len(subjects))) for i, axis in enumerate("xyz")
+        axis: ("target", np.tile(positions[:, i], len(subjects))) for i, axis in enumerate("xyz")
     }
     attributes = {
         "affine": json.dumps(dict.fromkeys(subjects, AFFINE.tolist())),

@@ -10,27 +10,27 @@ from matplotlib.transforms import Bbox
 
 def words(figure: Figure) -> list[Text]:
     """Every text of a figure that has been drawn, ticks outside an axis' range left out."""
-    found: list[Text] = list(figure.texts)
-    found += [text for legend in figure.legends for text in legend.get_texts()]
+    result: list[Text] = list(figure.texts)
+    result += [text for legend in figure.legends for text in legend.get_texts()]
     if figure._suptitle is not None:
-        found.append(figure._suptitle)
+        result.append(figure._suptitle)
     for axes in figure.axes:
         if not axes.axison:
-            found += axes.texts
+            result += axes.texts
             continue
-        found += _of_axes(axes)
-    unique = {id(text): text for text in found}
+        result += _of_axes(axes)
+    unique = {id(text): text for text in result}
     return [text for text in unique.values() if text.get_visible() and text.get_text().strip()]
 
 
 def _of_axes(axes: Axes) -> list[Text]:
-    found = [*axes.texts, axes.title, axes._left_title, axes._right_title]
+    actual = [*axes.texts, axes.title, axes._left_title, axes._right_title]
     for axis in (axes.xaxis, axes.yaxis):
-        found.append(axis.label)
-        found += [tick.label1 for tick in axis._update_ticks() if tick.label1.get_visible()]
+        actual.append(axis.label)
+        actual += [tick.label1 for tick in axis._update_ticks() if tick.label1.get_visible()]
     if axes.get_legend() is not None:
-        found += axes.get_legend().get_texts()
-    return found
+        actual += axes.get_legend().get_texts()
+    return actual
 
 
 def extent(text: Text) -> Bbox:
@@ -42,19 +42,19 @@ def collisions(figure: Figure, slack: float = 1.0) -> list[tuple[str, str]]:
     """Pairs of texts that overlap by more than `slack` points in both directions."""
     pixel = slack * figure.dpi / 72
     boxes = [(text.get_text(), extent(text)) for text in words(figure)]
-    found = []
+    measured = []
     for (one, a), (two, b) in itertools.combinations(boxes, 2):
         width = min(a.x1, b.x1) - max(a.x0, b.x0)
         height = min(a.y1, b.y1) - max(a.y0, b.y0)
         if width > pixel and height > pixel:
-            found.append((one, two))
-    return found
+            measured.append((one, two))
+    return measured
 
 
 def cut_off(figure: Figure, slack: float = 2.0) -> list[str]:
     """Texts that leave the sheet by more than `slack` points."""
     sheet, pixel = figure.bbox, slack * figure.dpi / 72
-    found = []
+    seen = []
     for text in words(figure):
         box = extent(text)
         if (
@@ -63,8 +63,8 @@ def cut_off(figure: Figure, slack: float = 2.0) -> list[str]:
             or box.y0 < sheet.y0 - pixel
             or box.y1 > sheet.y1 + pixel
         ):
-            found.append(text.get_text())
-    return found
+            seen.append(text.get_text())
+    return seen
 
 
 def said(figure: Figure) -> str:
@@ -82,11 +82,11 @@ def texts(figure: Figure) -> str:
 
 def panels(figure: Figure) -> list[tuple[str, str]]:
     """Every headed panel: its title, and all that stands in it and at its axes, ticks left out."""
-    found = []
+    shown = []
     for axes in figure.axes:
         title = axes.get_title(loc="left")
         if axes.axison and title:
             texts = [title, *(text.get_text() for text in axes.texts)]
             texts += [axes.get_xlabel(), axes.get_ylabel()]
-            found.append((title, "\n".join(texts).replace("\u00a0", " ")))
-    return found
+            shown.append((title, "\n".join(texts).replace("\u00a0", " ")))
+    return shown

@@ -177,13 +177,13 @@ def layers(
 def subjects(table: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
     """The table `subjects` that fits a table of scores: five subjects around every score."""
     noise = np.random.default_rng(seed)
-    whole = table[table["region"] == "all"]
-    whole = whole.assign(held_out=np.where(whole["mode"] == "controlled", "stimuli", ""))
+    full = table[table["region"] == "all"]
+    full = full.assign(held_out=np.where(full["mode"] == "controlled", "stimuli", ""))
     parts = []
     for subject in ("s1", "s2", "s3", "s4", "s5"):
-        level = whole["r"] + noise.normal(0, 0.01, len(whole))
+        level = full["r"] + noise.normal(0, 0.01, len(full))
         parts += [
-            whole.assign(subject=subject, fold=fold, r=level + noise.normal(0, 0.01, len(whole)))
+            full.assign(subject=subject, fold=fold, r=level + noise.normal(0, 0.01, len(full)))
             for fold in range(-1, 6)
         ]
     columns = ["model", "base", "family", "role", "dataset", "benchmark", "mode", "subject", "fold"]
@@ -544,19 +544,19 @@ def _study(
         "capabilities": capabilities(families),
         "losses": losses(families),
     }
-    whole = tables["scores"]
+    complete = tables["scores"]
     return (
         tables
         | analysed(tables)
         | {
             "layers": layers(families, datasets),
             "profiles": layer_profiles(layers(families, datasets)),
-            "baselines": against_baselines(whole, subjects(whole)),
-            "mixed_effects": mixed_effects(whole, subjects(whole)),
+            "baselines": against_baselines(complete, subjects(complete)),
+            "mixed_effects": mixed_effects(complete, subjects(complete)),
             "reading_loss": reading_loss(tables["behaviors"], stories(tables["behaviors"])),
             "presentations": in_presentations(tables["behaviors"]),
             "reading_profiles": reading_profiles(layers(families, datasets)),
-            "text_controls": on_altered_texts(whole),
+            "text_controls": on_altered_texts(complete),
         }
     )
 

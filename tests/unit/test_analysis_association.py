@@ -75,13 +75,13 @@ def test_partial_equals_the_inverse_correlation_matrix(k, rng):
     data = rng.normal(size=(20, 2 + k)) @ rng.normal(size=(2 + k, 2 + k))
     precision = np.linalg.inv(np.corrcoef(data.T))
     expected = -precision[0, 1] / np.sqrt(precision[0, 0] * precision[1, 1])
-    found = partial(data[:, 0], data[:, 1], list(data[:, 2:].T))
-    assert found.r == pytest.approx(expected)
+    result = partial(data[:, 0], data[:, 1], list(data[:, 2:].T))
+    assert result.r == pytest.approx(expected)
     # The p-value is that of the regression coefficient of x beside the controls.
     design = np.column_stack([np.ones(20), data[:, 0], data[:, 2:]])
     weights, rest, *_ = np.linalg.lstsq(design, data[:, 1], rcond=None)
     error = np.sqrt(rest[0] / (18 - k) * np.linalg.inv(design.T @ design)[1, 1])
-    assert found.p == pytest.approx(2 * stats.t.sf(abs(weights[1] / error), 18 - k))
+    assert result.p == pytest.approx(2 * stats.t.sf(abs(weights[1] / error), 18 - k))
 
 
 def left_out(method, x, y, z, clusters):
@@ -96,8 +96,8 @@ def left_out(method, x, y, z, clusters):
             return stats.pearsonr(stats.rankdata(x)[inside], stats.rankdata(y)[inside]).statistic
         return stats.pearsonr(x[inside], y[inside]).statistic
 
-    whole = np.arctanh(r(np.full(len(x), True)))
-    return whole, np.arctanh([r(clusters != c) for c in np.unique(clusters)])
+    full = np.arctanh(r(np.full(len(x), True)))
+    return full, np.arctanh([r(clusters != c) for c in np.unique(clusters)])
 
 
 @pytest.mark.parametrize("method", ["pearson", "spearman", "partial", "partial, two held fixed"])
@@ -105,14 +105,16 @@ def test_the_p_over_clusters_is_that_of_leaving_them_out(method, rng):
     clusters = np.repeat(list("cabdef"), [3, 1, 5, 2, 2, 4])
     z = rng.normal(size=(1 + method.endswith("fixed"), 17))
     x, y = z.sum(axis=0) + rng.normal(size=(2, 17))
-    whole, without = left_out(method, x, y, z, clusters)
+    complete, without = left_out(method, x, y, z, clusters)
     error = np.sqrt(5 / 6 * np.sum((without - without.mean()) ** 2))
     x, y, clusters = (np.append(v, gap) for v, gap in ((x, np.nan), (y, 1), (clusters, "g")))
     given = [np.append(one, 1) for one in z] if method.startswith("partial") else []
-    found = over_clusters(x, y, clusters, given, ranked=method == "spearman")
-    assert found.p == pytest.approx(2 * stats.t.sf(abs(whole / error), 5))
+    actual = over_clusters(x, y, clusters, given, ranked=method == "spearman")
+    assert actual.p == pytest.approx(2 * stats.t.sf(abs(complete / error), 5))
     half = stats.t.ppf(0.975, 5) * error
-    assert (found.low, found.high) == pytest.approx(tuple(np.tanh([whole - half, whole + half])))
+    assert (actual.low, actual.high) == pytest.approx(
+        tuple(np.tanh([complete - half, complete + half]))
+    )
 
 
 @given(st.integers(0, 10**6), st.integers(4, 8), st.sampled_from([0.0, 1.0, 3.0]), st.booleans())
@@ -121,9 +123,9 @@ def test_p_over_clusters_is_below_05_where_the_interval_leaves_out_0(seed, m, sl
     rng = np.random.default_rng(seed)
     x, y, z = rng.normal(size=(3, 24))
     clusters = np.concatenate([np.arange(m), rng.integers(0, m, 24 - m)])
-    found = over_clusters(x, y + slope * x, clusters, [z] if held else [])
-    assert 0 <= found.p <= 1
-    assert (found.p < 0.05) == (found.low > 0 or found.high < 0)
+    measured = over_clusters(x, y + slope * x, clusters, [z] if held else [])
+    assert 0 <= measured.p <= 1
+    assert (measured.p < 0.05) == (measured.low > 0 or measured.high < 0)
 
 
 def test_few_clusters_of_equal_order_cannot_have_a_smaller_p_than_their_orders(rng):
@@ -132,8 +134,8 @@ def test_few_clusters_of_equal_order_cannot_have_a_smaller_p_than_their_orders(r
     y = 10.0 * clusters + rng.normal(size=12)
     for m in (3, 4):
         inside = clusters < m
-        found = over_clusters(clusters[inside], y[inside], clusters[inside], ranked=True)
-        assert found.p == pytest.approx(2 / np.prod(range(1, m + 1)))
+        seen = over_clusters(clusters[inside], y[inside], clusters[inside], ranked=True)
+        assert seen.p == pytest.approx(2 / np.prod(range(1, m + 1)))
 
 
 @pytest.mark.parametrize(
@@ -148,9 +150,9 @@ def test_few_clusters_of_equal_order_cannot_have_a_smaller_p_than_their_orders(r
 )
 def test_an_undefined_correlation_says_why(x, y, why):
     for method in (pearson, spearman, lambda x, y: partial(x, y, [np.arange(len(x), dtype=float)])):
-        found = method(np.array(x), np.array(y))
-        assert np.isnan([found.r, found.p]).all()
-        assert found.note == why
+        shown = method(np.array(x), np.array(y))
+        assert np.isnan([shown.r, shown.p]).all()
+        assert shown.note == why
 
 
 def test_partial_says_when_nothing_is_left():

@@ -29,10 +29,10 @@ def test_mean_squares_are_unbiased_for_planted_components():
         rng.normal(0, 0.03, (n, s, 1)) + rng.normal(0, 0.02, (n, 1, g))
         + rng.normal(0, 0.05, (n, s, g))
     )  # fmt: skip
-    found = np.mean([mean_squares(table) for table in tables], axis=0)
+    result = np.mean([mean_squares(table) for table in tables], axis=0)
     residual = 0.05**2
     expected = (g * 0.03**2 + residual, s * 0.02**2 + residual, residual)
-    np.testing.assert_allclose(found, expected, rtol=0.05)
+    np.testing.assert_allclose(result, expected, rtol=0.05)
 
 
 @pytest.mark.parametrize("fitted", [False, True])
@@ -49,9 +49,9 @@ def test_independent_groups_keep_the_level(fitted):
 
 def test_too_few_groups_leave_subjects_alone():
     table = np.random.default_rng(2).normal(size=(7, 3))
-    found = over_units(table, STIMULI)
-    assert found.scope == "new subjects, these stimuli"
-    assert found.value == pytest.approx(stats.sem(table.mean(1)) ** 2) and found.freedom == 6
+    actual = over_units(table, STIMULI)
+    assert actual.scope == "new subjects, these stimuli"
+    assert actual.value == pytest.approx(stats.sem(table.mean(1)) ** 2) and actual.freedom == 6
     assert over_units(table[:1], STIMULI) == Variance()
 
 
@@ -60,8 +60,8 @@ def test_groups_that_vary_more_than_subjects_have_their_own_degrees_of_freedom()
     table -= 0.999 * table.mean(1, keepdims=True)
     subjects, groups, residual = mean_squares(table)
     assert subjects < groups < residual
-    found = over_units(table, STIMULI)
-    assert (found.value, found.freedom) == (pytest.approx(groups / 30), 5)
+    measured = over_units(table, STIMULI)
+    assert (measured.value, measured.freedom) == (pytest.approx(groups / 30), 5)
     table -= table.mean(1, keepdims=True)
     assert over_units(table, STIMULI).freedom == 5
 
@@ -99,10 +99,10 @@ def test_a_missing_cell_is_additive_and_empty_subjects_are_left_out():
 
 def test_variance_of_an_average_is_that_of_independent_datasets():
     parts = [Variance(0.04, 5, True, STIMULI), Variance(0.01, 9, True, NOTHING)]
-    found = averaged(parts)
-    assert found.value == pytest.approx(0.05 / 4)
-    assert found.freedom == pytest.approx(0.05**2 / (0.04**2 / 5 + 0.01**2 / 9))
-    assert (found.subjects, found.stimuli) == (True, NOTHING)
+    seen = averaged(parts)
+    assert seen.value == pytest.approx(0.05 / 4)
+    assert seen.freedom == pytest.approx(0.05**2 / (0.04**2 / 5 + 0.01**2 / 9))
+    assert (seen.subjects, seen.stimuli) == (True, NOTHING)
 
 
 def test_what_models_share_is_added_to_their_spread_once():
@@ -111,15 +111,15 @@ def test_what_models_share_is_added_to_their_spread_once():
     rng = np.random.default_rng(3)
     ratios = []
     for _ in range(400):
-        own = rng.normal(size=(5, 6, 8))
+        rows = rng.normal(size=(5, 6, 8))
         weights = np.full(5, 1 / 5)
-        spread = Variance(float(own.mean((1, 2)).var(ddof=1) / 5), 4)
-        ratios.append(over_models(spread, [(own, STIMULI, False)], weights).value)
+        spread = Variance(float(rows.mean((1, 2)).var(ddof=1) / 5), 4)
+        ratios.append(over_models(spread, [(rows, STIMULI, False)], weights).value)
     assert 1 / 240 < np.mean(ratios) < 1.9 / 240
     common = rng.normal(size=(1, 1, 8)) + 0.01 * rng.normal(size=(5, 6, 8))
     spread = Variance(float(common.mean((1, 2)).var(ddof=1) / 5), 4)
-    found = over_models(spread, [(common, STIMULI, False)], weights)
-    assert found.value == pytest.approx(common.mean((0, 1)).var(ddof=1) / 8, rel=0.1)
+    shown = over_models(spread, [(common, STIMULI, False)], weights)
+    assert shown.value == pytest.approx(common.mean((0, 1)).var(ddof=1) / 8, rel=0.1)
 
 
 @pytest.mark.long

@@ -79,15 +79,15 @@ def test_gain_is_the_contrast_s(table, study):
     ],
 )
 def test_correlations_rest_on_tuned_models_and_on_bases(table, study, x, given, question):
-    found = study["correlations"]
+    result = study["correlations"]
     for mode, models in (("legacy", "tuned"), ("controlled", "bases")):
-        row = found[
-            (found["mode"] == mode)
-            & (found["models"] == models)
-            & (found["x"] == x)
-            & (found["y"] == "brain average")
-            & (found["method"] == "partial")
-            & (found["controlled_for"] == given)
+        row = result[
+            (result["mode"] == mode)
+            & (result["models"] == models)
+            & (result["x"] == x)
+            & (result["y"] == "brain average")
+            & (result["method"] == "partial")
+            & (result["controlled_for"] == given)
         ].iloc[0]
         text = answers(table, question)[mode]
         assert text.startswith(
@@ -99,32 +99,34 @@ def test_correlations_rest_on_tuned_models_and_on_bases(table, study, x, given, 
 
 
 def test_a_correlation_over_families_stands_beside_the_one_around_their_means(table, study):
-    found = study["correlations"].query("mode == 'controlled' and y == 'brain average'")
-    found = found.query("models == 'bases' and subset == 'all' and x == 'log10_parameters'")
-    row = found.set_index("method").loc["within families"]
-    whole = found.set_index("method").loc["pearson"]
-    assert whole["n_families"] < whole["n_bases"] == whole["n"]
+    actual = study["correlations"].query("mode == 'controlled' and y == 'brain average'")
+    actual = actual.query("models == 'bases' and subset == 'all' and x == 'log10_parameters'")
+    row = actual.set_index("method").loc["within families"]
+    full = actual.set_index("method").loc["pearson"]
+    assert full["n_families"] < full["n_bases"] == full["n"]
     text = answers(table, "Does alignment grow with size?")["controlled"]
     assert text.startswith(
-        f"r = {r_text(whole['r'])}, {p_text(whole['p'])} (these stimuli), "
-        f"adjusted {p_text(whole['p_adjusted'])}, N = {whole['n']:.0f}"
+        f"r = {r_text(full['r'])}, {p_text(full['p'])} (these stimuli), "
+        f"adjusted {p_text(full['p_adjusted'])}, N = {full['n']:.0f}"
     )
-    assert whole["scope"] == "new vanilla models, these subjects, these stimuli"
-    beside = f"the {whole['n_families']:.0f} families r = {r_text(row['r'])}, {p_text(row['p'])}"
+    assert full["scope"] == "new vanilla models, these subjects, these stimuli"
+    beside = f"the {full['n_families']:.0f} families r = {r_text(row['r'])}, {p_text(row['p'])}"
     assert text.endswith(beside)
-    assert "within families" in whole["note"]
+    assert "within families" in full["note"]
 
 
 def test_next_word_loss_is_the_correlation_per_byte(table, study, check):
-    found = study["correlations"]
-    found = found[(found["x"] == "bits_per_byte held-out") & (found["y"] == "brain average")]
-    found = found[(found["subset"] == "all") & (found["method"] == "pearson")]
+    measured = study["correlations"]
+    measured = measured[
+        (measured["x"] == "bits_per_byte held-out") & (measured["y"] == "brain average")
+    ]
+    measured = measured[(measured["subset"] == "all") & (measured["method"] == "pearson")]
     row = answers(table, "Does alignment grow with next-word loss (held-out)?")
     for mode, models in (("legacy", "tuned"), ("controlled", "bases")):
-        own = found[(found["mode"] == mode) & (found["models"] == models)].iloc[0]
+        part = measured[(measured["mode"] == mode) & (measured["models"] == models)].iloc[0]
         assert row[mode].startswith(
-            f"r = {r_text(own['r'])}, {p_text(own['p'])} (these stimuli), "
-            f"adjusted {p_text(own['p_adjusted'])}, N = {own['n']:.0f}"
+            f"r = {r_text(part['r'])}, {p_text(part['p'])} (these stimuli), "
+            f"adjusted {p_text(part['p_adjusted'])}, N = {part['n']:.0f}"
         )
     without = headline(check, Tables(study["scores"], correlations=study["correlations"]))
     assert not without["question"].str.contains("next-word").any()
@@ -132,13 +134,13 @@ def test_next_word_loss_is_the_correlation_per_byte(table, study, check):
 
 def test_baseline_that_wins_is_named_beside_the_mean_model(table, study):
     row = answers(table, "Do language models beat the baselines")
-    whole = study["scores"].query("region == 'all' and role in ('vanilla', 'tuned')")
-    n = whole["model"].nunique()
+    complete = study["scores"].query("region == 'all' and role in ('vanilla', 'tuned')")
+    n = complete["model"].nunique()
     assert row["legacy"].startswith(f"0 of {n} do") and "(oasm)" in row["legacy"]
     assert row["controlled"].startswith(f"{n} of {n} do")
     assert "the best baseline beats the mean model" not in row["controlled"]
     for mode in ("legacy", "controlled"):
-        of_model = whole[whole["mode"] == mode].groupby("model")["r"].mean()
+        of_model = complete[complete["mode"] == mode].groupby("model")["r"].mean()
         assert f"mean model {r_text(of_model.mean(), 3)}, best baseline" in row[mode]
     least = study["baselines"].query("against_role == 'baseline' and mode == 'controlled'")
     for benchmark, part in least.groupby("benchmark"):
@@ -170,8 +172,8 @@ def test_dataset_where_a_baseline_wins_is_named(check, study):
 
 def test_untrained_models_stand_beside_the_trained_ones_of_their_size(table, check, study):
     question = "Do trained models beat untrained ones?"
-    whole = study["scores"].query("mode == 'controlled' and region == 'all'")
-    means = whole.groupby(["model", "role", "family", "parameters"])["r"].mean().reset_index()
+    all_rows = study["scores"].query("mode == 'controlled' and region == 'all'")
+    means = all_rows.groupby(["model", "role", "family", "parameters"])["r"].mean().reset_index()
     untrained = means[means["role"] == "untrained"]
     expected = []
     for row in untrained.itertuples():
@@ -335,13 +337,13 @@ def test_study_without_scores_keeps_the_published_rows(check):
 )
 def test_study_of_one_kind_asks_what_it_measures(check, study, name, question, said):
     asked = study[name]["dataset" if name == "behaviors" else "task"]
-    own = study[name][asked == asked.iloc[0]]
-    whole = headline(check, Tables(contrasts=study["contrasts"], **{name: own}))
-    assert said in answers(whole, question)["controlled"]
+    chosen = study[name][asked == asked.iloc[0]]
+    at_once = headline(check, Tables(contrasts=study["contrasts"], **{name: chosen}))
+    assert said in answers(at_once, question)["controlled"]
     predicted = "Does surprisal predict reading times"
-    assert whole["simulated"].sum() == 1 + whole["question"].str.startswith(predicted).sum()
-    assert whole["question"].str.startswith(predicted).any() == (name == "behaviors")
-    without = headline(check, Tables(**{name: own[own["role"] == "vanilla"]}))
+    assert at_once["simulated"].sum() == 1 + at_once["question"].str.startswith(predicted).sum()
+    assert at_once["question"].str.startswith(predicted).any() == (name == "behaviors")
+    without = headline(check, Tables(**{name: chosen[chosen["role"] == "vanilla"]}))
     if name == "behaviors":  # what a study without a pair can answer
         answer = answers(without, "Does surprisal predict reading times")["controlled"]
         assert (
@@ -358,9 +360,9 @@ def test_study_of_one_model_says_why_not(check):
     table = headline(
         check, Tables(one["scores"], one["contrasts"], one["correlations"], one["capabilities"])
     )
-    own = table[table["data"] == "this study, simulated data"]
+    these = table[table["data"] == "this study, simulated data"]
     assert (
-        own[["legacy", "controlled"]]
+        these[["legacy", "controlled"]]
         .map(lambda text: text.startswith("not computable"))
         .all()
         .all()
@@ -396,11 +398,11 @@ def test_text_holds_every_answer(table):
         assert all(answer in text for answer in table[column])
     short = as_verdicts(table, published=True)
     left_out = 0
-    for place, row in enumerate(table.to_dict("records")):
+    for position, row in enumerate(table.to_dict("records")):
         words = [row["legacy_verdict"], row["controlled_verdict"], row["question"]]
         if re.search(r" +".join(map(re.escape, words)), short):
             continue
-        assert not {"yes", "no"} & set(words[:2]) and place > 0, row["question"]
+        assert not {"yes", "no"} & set(words[:2]) and position > 0, row["question"]
         left_out += 1
     counts = re.findall(r"(\d+) more questions?$", short, re.MULTILINE)
     assert sum(map(int, counts)) == left_out > 0
@@ -414,11 +416,11 @@ def test_published_answers_are_shown_in_the_terminal_only_if_asked_for(table):
 
 def test_a_study_without_legacy_benchmarks_has_no_column_of_them(study, check):
     names = ("scores", "contrasts", "correlations", "capabilities", "baselines")
-    own = {name: study[name] for name in names}
+    selected = {name: study[name] for name in names}
     for name in ("scores", "contrasts", "correlations", "baselines"):
-        own[name] = own[name][own[name]["mode"] != "legacy"]
-    own["capabilities"] = study["capabilities"]
-    table = headline(check, Tables(**own))
+        selected[name] = selected[name][selected[name]["mode"] != "legacy"]
+    selected["capabilities"] = study["capabilities"]
+    table = headline(check, Tables(**selected))
     row = answers(table, "Does alignment grow with size?")
     assert row["legacy"] == "not computable: the study has no legacy benchmark of brain data"
     assert row["legacy_verdict"] == "not asked" != row["controlled_verdict"]
@@ -497,12 +499,12 @@ def test_the_interval_of_a_gain_beyond_loss_gives_the_verdict(low, high, verdict
         low=table["low"].where(~overall, low), high=table["high"].where(~overall, high),
         p=table["p"].where(~overall, 0.04),
     )  # fmt: skip
-    found = headline(
+    seen = headline(
         tables.published()[1],
         Tables(contrasts=study["contrasts"], behaviors=study["behaviors"], reading_loss=changed),
     )
     asked = "Does it raise the fit by more than its loss of prediction explains (reading)?"
-    row = answers(found, asked)
+    row = answers(seen, asked)
     text = row["controlled"]
     assert row["controlled_verdict"] == verdict
     assert text.startswith("change in Δ log-likelihood per word (nats) at equal surprisal ")

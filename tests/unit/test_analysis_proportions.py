@@ -66,8 +66,8 @@ def test_level_and_coverage_over_questions_that_both_models_share():
     rng = np.random.default_rng(8)
     rejected = covered = 0
     for _ in range(500):
-        own, other = drawn(rng)
-        counts = (own & other, own & ~other, ~own & other, ~own & ~other)
+        rows, other = drawn(rng)
+        counts = (rows & other, rows & ~other, ~rows & other, ~rows & ~other)
         both, gained, lost, neither = (int(c.sum()) for c in counts)
         rejected += mcnemar_p(gained, lost) < 0.05
         low, high = interval(both, gained, lost, neither)
@@ -104,11 +104,11 @@ def collected(**given):
 
 
 def test_shared_answers_are_counted_by_question_and_tested():
-    own, other = drawn(np.random.default_rng(1), shift=0.4)
+    part, other = drawn(np.random.default_rng(1), shift=0.4)
     shuffled = answers(other).sample(frac=1, random_state=0)
-    table = collected(t=answers(own), v=shuffled, u=answers(own))
+    table = collected(t=answers(part), v=shuffled, u=answers(part))
     row = table[(table["model"] == "t") & (table["category"] == "all")].iloc[0]
-    expected = ((own & other).sum(), (own & ~other).sum(), (~own & other).sum())
+    expected = ((part & other).sum(), (part & ~other).sum(), (~part & other).sum())
     assert tuple(row[["n_both", "n_gained", "n_lost"]]) == expected
     parts = table[(table["model"] == "t") & (table["category"] != "all")]
     assert parts[["n_both", "n_gained", "n_lost"]].sum().tolist() == list(expected)
@@ -119,35 +119,35 @@ def test_shared_answers_are_counted_by_question_and_tested():
     pair = pairs[(pairs["tuned"] == "t") & (pairs["dataset"] == "all")].iloc[0]
     assert (pair["test"], pair["unit"], pair["n"]) == ("mcnemar", "questions", 150)
     assert pair["p"] == pytest.approx(mcnemar_p(*expected[1:]))
-    assert pair["absolute"] == pytest.approx(own.mean() - other.mean())
+    assert pair["absolute"] == pytest.approx(part.mean() - other.mean())
     assert pair["low"] < pair["absolute"] < pair["high"]
     gone = pairs[(pairs["tuned"] == "u") & (pairs["dataset"] == "all")].iloc[0]
     assert gone["note"] == "not computable: no score of gone"
 
 
 def test_accuracy_has_means_over_families_and_vanilla_models():
-    own, other = drawn(np.random.default_rng(1), shift=0.4)
-    table = contrasts(capabilities=collected(t=answers(own), v=answers(other)))
+    chosen, other = drawn(np.random.default_rng(1), shift=0.4)
+    table = contrasts(capabilities=collected(t=answers(chosen), v=answers(other)))
     overall = table[(table["level"] == "overall") & (table["dataset"] == "all")].set_index("unit")
-    assert overall.loc["bases", "absolute"] == pytest.approx(own.mean() - other.mean())
+    assert overall.loc["bases", "absolute"] == pytest.approx(chosen.mean() - other.mean())
     assert overall.loc["bases", "note"] == "no p: 1 vanilla model, 2 are needed"
 
 
 def test_models_that_never_differ_say_so():
-    own, _ = drawn(np.random.default_rng(1))
-    table = contrasts(capabilities=collected(t=answers(own), v=answers(own)))
+    these, _ = drawn(np.random.default_rng(1))
+    table = contrasts(capabilities=collected(t=answers(these), v=answers(these)))
     pair = table[table["level"] == "pair"].iloc[0]
     assert (pair["test"], pair["note"]) == ("none", "both models answer every question alike")
 
 
 def test_other_questions_are_refused():
-    own, other = drawn(np.random.default_rng(1))
+    selected, other = drawn(np.random.default_rng(1))
     with pytest.raises(InputError, match=r"mmlu: t and v were not asked the same questions"):
-        collected(t=answers(own), v=answers(other[:140]))
+        collected(t=answers(selected), v=answers(other[:140]))
 
 
 def test_a_tie_is_gained_from_none_and_lost_to_full_credit() -> None:
     ours = answers([1.0, 0.5, 0.5, 0.25, 0.0, 0.5])
     theirs = answers([1.0, 0.5, 0.0, 1.0, 0.0, 1.0])
-    whole = compared(ours, theirs).set_index("category").loc["all"]
-    assert whole[["n_both", "n_gained", "n_lost"]].tolist() == [2, 1, 2]
+    full = compared(ours, theirs).set_index("category").loc["all"]
+    assert full[["n_both", "n_gained", "n_lost"]].tolist() == [2, 1, 2]

@@ -112,10 +112,10 @@ EXPECTED = [
 @pytest.mark.parametrize(("quantity", "expected", "n"), EXPECTED)
 def test_recomputed(check, quantity, expected, n):
     digits = len(str(expected).partition(".")[2])
-    found = check.loc[quantity]
-    assert found["n"] == n
+    result = check.loc[quantity]
+    assert result["n"] == n
     # Half a unit of the last digit; one more where the expected value was rounded twice.
-    assert found["recomputed"] == pytest.approx(expected, abs=0.501 * 10.0**-digits)
+    assert result["recomputed"] == pytest.approx(expected, abs=0.501 * 10.0**-digits)
 
 
 @pytest.mark.parametrize(

@@ -41,11 +41,11 @@ def at_most(n, level=0.05):
     ids=["size", "knowledge", "formal", "functional"],
 )
 def test_partial_correlations_tell_causes_apart(plant, cause, other):
-    found = rates(repeat(correlation_findings, N_STUDIES, 5, plant))
+    result = rates(repeat(correlation_findings, N_STUDIES, 5, plant))
     # Either cause makes both plain correlations significant: they do not tell them apart.
-    assert min(found[f"tuned: Pearson, {x}"] for x in cause.split(" given ")) > 0.4
-    assert found[f"bases: partial, {cause}"] > found[f"bases: partial, {other}"] + 0.05
-    assert found[f"bases: partial, {other}"] <= at_most(N_STUDIES)
+    assert min(result[f"tuned: Pearson, {x}"] for x in cause.split(" given ")) > 0.4
+    assert result[f"bases: partial, {cause}"] > result[f"bases: partial, {other}"] + 0.05
+    assert result[f"bases: partial, {other}"] <= at_most(N_STUDIES)
 
 
 @pytest.mark.long
@@ -55,55 +55,55 @@ def test_partial_correlations_tell_causes_apart(plant, cause, other):
     ids=["formal", "size"],
 )
 def test_formal_competence_is_left_beside_size_and_loss_where_it_is_the_cause(plant, left):
-    found = rates(repeat(correlation_findings, N_STUDIES, 7, plant))
+    actual = rates(repeat(correlation_findings, N_STUDIES, 7, plant))
     for group in ("tuned", "bases"):
-        rate = found[f"{group}: partial, grammar given size and loss"]
+        rate = actual[f"{group}: partial, grammar given size and loss"]
         assert rate > 0.15 if left else rate <= at_most(N_STUDIES), (group, rate)
 
 
 @pytest.mark.long
 def test_without_a_cause_every_p_keeps_its_level():
-    found = rates(repeat(correlation_findings, N_STUDIES, 6, Plant()))
+    measured = rates(repeat(correlation_findings, N_STUDIES, 6, Plant()))
     for group in ("tuned", "bases", "all"):
         for name in ("Pearson, size", "Spearman, accuracy", "partial, size given accuracy"):
-            assert found[f"{group}: {name}"] <= at_most(N_STUDIES), (group, name)
+            assert measured[f"{group}: {name}"] <= at_most(N_STUDIES), (group, name)
     # Models tuned from one vanilla model are not independent.
     for group in ("tuned", "all"):
-        independent = found[f"{group}: Pearson, models as independent, size"]
-        assert independent > found[f"{group}: Pearson, size"]
-    assert found["all: Pearson, models as independent, size"] > at_most(N_STUDIES)
+        independent = measured[f"{group}: Pearson, models as independent, size"]
+        assert independent > measured[f"{group}: Pearson, size"]
+    assert measured["all: Pearson, models as independent, size"] > at_most(N_STUDIES)
 
 
 @pytest.mark.long
 def test_tests_over_vanilla_models_find_nothing_where_there_is_nothing():
     """Tuning moves vanilla models differently, and stimuli favour models at random."""
-    found = rates(repeat(contrast_findings, 40, 6, Plant(slope_sd=0.01, stimulus_sd=0.01)))
+    seen = rates(repeat(contrast_findings, 40, 6, Plant(slope_sd=0.01, stimulus_sd=0.01)))
     for name in ("bases", "all pairs", "mixed model, tuned"):
-        assert found[name] <= at_most(40), name
+        assert seen[name] <= at_most(40), name
 
 
 @pytest.mark.long
 def test_tests_over_vanilla_models_find_a_large_gain():
-    found = rates(repeat(contrast_findings, 5, 7, Plant(tuning=0.03)))
+    shown = rates(repeat(contrast_findings, 5, 7, Plant(tuning=0.03)))
     for name in ("bases", "all pairs", "mixed model, tuned"):
-        assert found[name] == 1, name
+        assert shown[name] == 1, name
 
 
 @pytest.mark.long
 def test_rates_are_those_of_the_tables():
     """The quick studies spread as the averages of whole tables do, and the tables' p are theirs."""
     plant = Plant(size=0.01, knowledge=0.01, tuning=0.01)
-    whole, quick = [], []
+    full, quick = [], []
     for seed in range(12):
         tables = study(plant, np.random.default_rng(seed))
         mean = dataset_scores(tables["scores"]).query("dataset == 'average'")["r"]
-        whole.append(mean.to_numpy())
+        full.append(mean.to_numpy())
         quick.append(averages(plant, np.random.default_rng(100 + seed))["r"].to_numpy())
-    assert np.mean(quick) == pytest.approx(np.mean(whole), abs=0.01)
-    assert np.std(quick) == pytest.approx(np.std(whole), rel=0.2)
+    assert np.mean(quick) == pytest.approx(np.mean(full), abs=0.01)
+    assert np.std(quick) == pytest.approx(np.std(full), rel=0.2)
     found = contrasts(tables["scores"], tables["subjects"])
     found = found.query("level == 'overall' and dataset == 'average' and unit == 'bases'").iloc[0]
-    models = averages(plant, np.random.default_rng(0)).assign(r=whole[-1])
+    models = averages(plant, np.random.default_rng(0)).assign(r=full[-1])
     tuned = models[models["role"] == "tuned"]
     change = tuned["r"] - models["r"].reindex(tuned["base"]).to_numpy()
     by_base = change.groupby(tuned["base"]).mean()

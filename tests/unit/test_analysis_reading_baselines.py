@@ -14,7 +14,7 @@ ROLES = {"v": "vanilla", "t": "tuned", "tokens": "baseline", "u": "untrained"}
 def tables(left_out=(), measure=MEASURE):
     """behaviors.csv and stories.csv of four models on one benchmark."""
     rng = np.random.default_rng(0)
-    whole, parts = [], []
+    full, parts = [], []
     for level, (model, role) in enumerate(ROLES.items()):
         if model in left_out:
             continue
@@ -25,12 +25,12 @@ def tables(left_out=(), measure=MEASURE):
             "mode": "controlled", "measure": measure, "low": 0.0, "note": "", "simulated": False,
         }  # fmt: skip
         values = 0.04 - 0.01 * level + rng.normal(0, 0.005, STORIES)
-        whole.append({**about, "value": values.mean(), "n": 700 - 7 * (model == "t")})
+        full.append({**about, "value": values.mean(), "n": 700 - 7 * (model == "t")})
         parts += [
             {**about, "kind": "story", "group": f"s{i}", "value": v, "n": 100}
             for i, v in enumerate(values)
         ]
-    return pd.DataFrame(whole), pd.DataFrame(parts)
+    return pd.DataFrame(full), pd.DataFrame(parts)
 
 
 @pytest.mark.parametrize(("measure", "factor"), [(MEASURE, 1 + 7 / 6), ("r", 1)])

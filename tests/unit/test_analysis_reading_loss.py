@@ -15,13 +15,13 @@ def tables(models, stories=6, seed=0):
     """behaviors.csv and stories.csv of models: (name, role, base, family, loss, fit)."""
     rng = np.random.default_rng(seed)
     about = {"dataset": "d", "benchmark": "b", "mode": "controlled", "simulated": False}
-    whole, parts = [], []
+    full, parts = [], []
     for name, role, base, family, loss, fit in models:
         entry = {**about, "model": name, "role": role, "base": base, "family": family}
         counts = rng.integers(80, 120, stories)
         values = fit + rng.normal(0, 0.01, stories)
         values += fit - np.average(values, weights=counts)
-        whole += [
+        full += [
             {**entry, "measure": MEASURE, "value": fit},
             {**entry, "measure": "mean_bits", "value": loss},
         ]
@@ -29,7 +29,7 @@ def tables(models, stories=6, seed=0):
             {**entry, "measure": MEASURE, "kind": "story", "group": f"s{i}", "value": v, "n": n}
             for i, (v, n) in enumerate(zip(values, counts, strict=True))
         ]
-    return pd.DataFrame(whole), pd.DataFrame(parts)
+    return pd.DataFrame(full), pd.DataFrame(parts)
 
 
 MODELS = [
@@ -76,22 +76,22 @@ def test_pairs_by_hand(table):
 
 
 def test_the_mean_is_over_vanilla_models(table):
-    whole = table[table["model"] == "all"].set_index("method")
-    raw = whole.loc["as it is"]
+    complete = table[table["model"] == "all"].set_index("method")
+    raw = complete.loc["as it is"]
     assert raw["difference"] == pytest.approx(np.mean([0.007, np.mean([0.003, 0.011])]))
     assert raw["n"] == 2
-    given = whole.loc["given loss"]
+    given = complete.loc["given loss"]
     assert given["loss_difference"] == pytest.approx(np.mean([0.9, 0.7]))
     assert given["difference"] == pytest.approx(raw["difference"] - 0.8 * given["slope"])
     assert given["note"] == "1 of 3 beyond the losses of their family's vanilla models"
-    assert np.isnan(whole.loc["closest in loss", "p_these_stimuli"])
-    assert whole.loc["closest in loss", "note"].startswith("no test")
+    assert np.isnan(complete.loc["closest in loss", "p_these_stimuli"])
+    assert complete.loc["closest in loss", "note"].startswith("no test")
 
 
 def test_intervals_over_stories_are_those_of_the_jackknife():
     behaviors, stories = tables(MODELS)
-    found = reading_loss(behaviors, stories)
-    row = found[(found["model"] == "a1t") & (found["method"] == "as it is")].iloc[0]
+    result = reading_loss(behaviors, stories)
+    row = result[(result["model"] == "a1t") & (result["method"] == "as it is")].iloc[0]
     by_story = stories.pivot_table(index="group", columns="model", values="value")
     counts = stories.pivot_table(index="group", columns="model", values="n")
 
@@ -110,27 +110,27 @@ def test_a_second_loss_is_used_where_models_have_it():
     losses = pd.DataFrame(
         [{"model": m[0], "text": "wiki", "bits_per_byte": m[4] / 5} for m in MODELS]
     )
-    found = reading_loss(*tables(MODELS), losses)
-    assert set(found["loss"]) == {"mean_bits", "bits_per_byte wiki"}
-    same = found.set_index(["loss", "method", "model"])["difference"].dropna()
+    actual = reading_loss(*tables(MODELS), losses)
+    assert set(actual["loss"]) == {"mean_bits", "bits_per_byte wiki"}
+    same = actual.set_index(["loss", "method", "model"])["difference"].dropna()
     for key, value in same["mean_bits"].items():
         assert same["bits_per_byte wiki"][key] == pytest.approx(value)
 
 
 def test_without_two_vanilla_models_of_a_family_there_is_no_slope():
     few = [m for m in MODELS if m[0] in ("a1", "a1t", "b1", "b1t")]
-    found = reading_loss(*tables(few))
-    given = found[found["method"] == "given loss"]
+    measured = reading_loss(*tables(few))
+    given = measured[measured["method"] == "given loss"]
     assert given["difference"].isna().all()
     assert (given["note"] == "not computable: no family has two vanilla models").all()
-    raw = found[(found["model"] == "all") & (found["method"] == "as it is")]
+    raw = measured[(measured["model"] == "all") & (measured["method"] == "as it is")]
     assert raw["p_these_stimuli"].notna().all()
 
 
 def test_without_pairs_the_table_is_empty():
-    found = reading_loss(*tables([m for m in MODELS if m[1] != "tuned"]))
-    assert found.empty
-    assert list(found.columns) == list(COLUMNS)
+    seen = reading_loss(*tables([m for m in MODELS if m[1] != "tuned"]))
+    assert seen.empty
+    assert list(seen.columns) == list(COLUMNS)
 
 
 def test_equal_losses_give_no_slope():

@@ -122,10 +122,10 @@ def test_within_family_rows_are_the_families(paper):
 def reading_times(scores, seed=5):
     """behaviors.csv and stories.csv of a study: r of reading times, far above alignment."""
     noise = np.random.default_rng(seed)
-    whole = scores.drop_duplicates(["model", "mode"]).assign(
+    full = scores.drop_duplicates(["model", "mode"]).assign(
         dataset="times", benchmark="times", measure="r", note="", low=np.nan, high=np.nan
     )
-    behaviors = whole.assign(value=0.5 + 0.3 * noise.random(len(whole)))
+    behaviors = full.assign(value=0.5 + 0.3 * noise.random(len(full)))
     stories = [
         behaviors.assign(kind="story", group=k, n=60, value=behaviors["value"] + k / 100)
         for k in range(5)
@@ -261,11 +261,11 @@ def test_a_base_with_several_tuned_models_counts_once_among_bases(planted):
         table[(table["level"] == "overall") & (table["unit"] == unit)].iloc[0]
         for unit in ("pairs", "bases")
     )
-    own = table[table["level"] == "pair"]
+    these = table[table["level"] == "pair"]
     assert (pairs["n"], bases["n"]) == (4, 3)
-    assert pairs["p_independent"] == stats.wilcoxon(own["absolute"]).pvalue
-    assert pairs["absolute"] == pytest.approx(own["absolute"].mean())
-    assert bases["absolute"] == pytest.approx(own.groupby("vanilla")["absolute"].mean().mean())
+    assert pairs["p_independent"] == stats.wilcoxon(these["absolute"]).pvalue
+    assert pairs["absolute"] == pytest.approx(these["absolute"].mean())
+    assert bases["absolute"] == pytest.approx(these.groupby("vanilla")["absolute"].mean().mean())
     assert "3 vanilla models: a difference must be large" in bases["note"]
 
 
@@ -311,16 +311,16 @@ def test_p_of_correlations_is_over_vanilla_models_and_the_papers_beside_it(plant
     roles = planted["scores"].drop_duplicates("model").set_index("model")["role"]
     models = list(roles.index[roles.isin(["tuned"] if group == "tuned" else ["tuned", "vanilla"])])
     r, size, accuracy, base = scored(planted, models)
-    whole = table[table["subset"] == "all"].set_index(["method", "x"])
-    for x, own, other in (("log10_parameters", size, accuracy), ("mmlu", accuracy, size)):
+    complete = table[table["subset"] == "all"].set_index(["method", "x"])
+    for x, selected, other in (("log10_parameters", size, accuracy), ("mmlu", accuracy, size)):
         for method, given, independent in (
-            ("pearson", [], stats.pearsonr(own, r).pvalue),
-            ("spearman", [], stats.spearmanr(own, r).pvalue),
-            ("partial", [other], partial(own, r, [other]).p),
+            ("pearson", [], stats.pearsonr(selected, r).pvalue),
+            ("spearman", [], stats.spearmanr(selected, r).pvalue),
+            ("partial", [other], partial(selected, r, [other]).p),
         ):
-            row = whole.loc[(method, x)]
+            row = complete.loc[(method, x)]
             assert row["n_bases"] == 12 < row["n"]
-            expected = over_clusters(own, r, base, given, ranked=method == "spearman")
+            expected = over_clusters(selected, r, base, given, ranked=method == "spearman")
             assert row["p"] == pytest.approx(expected.p)
             assert row["p_independent"] == pytest.approx(independent)
     pearson = table[table["method"] == "pearson"]
@@ -330,7 +330,9 @@ def test_p_of_correlations_is_over_vanilla_models_and_the_papers_beside_it(plant
     assert part["p"] == pytest.approx(expected)
     assert (pearson["p"].dropna() != pearson.loc[pearson["p"].notna(), "p_independent"]).all()
     for p in ("p", "p_independent"):
-        family = whole[whole["test_family"] == whole.loc[("pearson", "mmlu"), "test_family"]]
+        family = complete[
+            complete["test_family"] == complete.loc[("pearson", "mmlu"), "test_family"]
+        ]
         adjusted = stats.false_discovery_control(family[p])
         np.testing.assert_allclose(family[f"{p}_adjusted"], adjusted)
 
@@ -458,8 +460,8 @@ def test_size_in_the_mixed_model_is_the_regression_over_vanilla_models(planted):
     middle = [(r["r"][name] + r["r"][r["base"] == name].mean()) / 2 for name in names]
     size = np.log10([r["parameters"][name] for name in names])
     truth = sm.OLS(middle, sm.add_constant(size)).fit()
-    found = row[["estimate", "se", "t", "p_these_stimuli", "df"]]
-    assert tuple(found) == pytest.approx(
+    result = row[["estimate", "se", "t", "p_these_stimuli", "df"]]
+    assert tuple(result) == pytest.approx(
         (truth.params[1], truth.bse[1], truth.tvalues[1], truth.pvalues[1], truth.df_resid)
     )
     assert (row["low"], row["high"]) == pytest.approx(tuple(truth.conf_int()[1]))
@@ -493,8 +495,8 @@ def test_a_tuned_model_without_a_partner_in_the_study_is_in_no_contrast(planted)
     assert set(table.loc[table["level"] == "pair", "tuned"]) == {"A0-tuned0"}
     fit = mixed_effects(few["scores"], few["subjects"])
     assert (fit["note"].str.startswith("not computable: ")).all()
-    found = correlations(few["scores"], capabilities=few["capabilities"])
-    assert set(found.loc[found["models"] == "tuned", "n"]) == {2}
+    actual = correlations(few["scores"], capabilities=few["capabilities"])
+    assert set(actual.loc[actual["models"] == "tuned", "n"]) == {2}
 
 
 def test_a_note_on_a_value_that_is_there_hides_no_interval(planted):
@@ -514,9 +516,9 @@ def test_a_missing_benchmark_leaves_out_only_its_rows(planted):
     assert np.isnan(pair.loc["reading", "absolute"])
     assert "reading-legacy" in pair.loc["reading", "note"]
     assert np.isnan(pair.loc["average", "absolute"])
-    whole = contrasts(scores, planted["subjects"])
-    whole = whole[(whole["tuned"] == "A0-tuned0") & (whole["mode"] == "legacy")]
-    expected = whole.set_index("dataset").loc["chapter", "absolute"]
+    all_rows = contrasts(scores, planted["subjects"])
+    all_rows = all_rows[(all_rows["tuned"] == "A0-tuned0") & (all_rows["mode"] == "legacy")]
+    expected = all_rows.set_index("dataset").loc["chapter", "absolute"]
     assert not np.isnan(expected)
     assert pair.loc["chapter", "absolute"] == expected
 
@@ -529,8 +531,8 @@ def test_constant_and_tied_scores(planted, value):
     assert table["p"].isna().all()
     controlled = table["mode"] == "controlled"
     assert table.loc[controlled, "note"].str.contains("no p: the differences do not vary").all()
-    found = correlations(flat, capabilities=planted["capabilities"])
-    brain = found[(found["y"] == "brain average") & (found["models"] == "tuned")]
+    measured = correlations(flat, capabilities=planted["capabilities"])
+    brain = measured[(measured["y"] == "brain average") & (measured["models"] == "tuned")]
     assert brain["r"].isna().all()
     assert brain["note"].str.contains("constant|explained|needed").all()
     assert mixed_effects(flat, subjects)["note"].str.contains("all scores are alike").all()
@@ -550,11 +552,11 @@ def test_baselines_are_paired_in_every_subject_and_fold(planted):
     assert set(table["against"]) == {"A0"}
     assert "A0" not in set(table["model"])
     # A baseline in the vanilla model's stead: the very difference of the contrasts.
-    found = table.set_index(["model", "benchmark"])
+    seen = table.set_index(["model", "benchmark"])
     pairs = contrasts(planted["scores"], planted["subjects"]).query("tuned == 'A0-tuned0'")
     pairs = pairs[(pairs["dataset"] != "average") & (pairs["kind"] == "brain")]
     for row in pairs.to_dict("records"):
-        same = found.loc[("A0-tuned0", f"{row['dataset']}-{row['mode']}")]
+        same = seen.loc[("A0-tuned0", f"{row['dataset']}-{row['mode']}")]
         assert same["difference"] == pytest.approx(row["absolute"])
         for name in ("low", "high", "p", "p_these_stimuli"):
             assert same[name] == pytest.approx(row[name], nan_ok=True)
@@ -686,11 +688,11 @@ def test_a_companion_changes_no_average_contrast_correlation_or_comparison(publi
     scores = paper["scores"]
     more, _ = with_companion(scores, paper["subjects"])
     pd.testing.assert_frame_equal(dataset_scores(more), dataset_scores(scores))
-    found = [measured_beside_published(published, table) for table in (more, scores)]
-    pd.testing.assert_frame_equal(*found)
-    assert "average" in set(found[0]["dataset"])
-    found = [correlations(table, capabilities=paper["capabilities"]) for table in (more, scores)]
-    pd.testing.assert_frame_equal(*found)
+    shown = [measured_beside_published(published, table) for table in (more, scores)]
+    pd.testing.assert_frame_equal(*shown)
+    assert "average" in set(shown[0]["dataset"])
+    shown = [correlations(table, capabilities=paper["capabilities"]) for table in (more, scores)]
+    pd.testing.assert_frame_equal(*shown)
 
 
 def test_a_companion_changes_no_test_over_subjects_and_stimuli():
@@ -784,14 +786,14 @@ def test_similarities_have_their_measure_and_a_table_apart():
     }
     drawn = alignment_table().assign(r_null=0.02, r_p=0.05)
     table = collect_similarities([("v", b, drawn) for b in benchmarks], models, benchmarks, [])
-    whole = table[table["region"] == "all"]
-    assert list(whole["measure"]) == ["rsa", "cka", "cka-biased"]
+    at_once = table[table["region"] == "all"]
+    assert list(at_once["measure"]) == ["rsa", "cka", "cka-biased"]
     assert not {"r", "ratio"} & set(table.columns)
-    assert set(whole["value"]) == {0.4}
-    assert set(whole["null"]) == {0.02}
-    assert set(whole["p_permutation"]) == {0.05}
+    assert set(at_once["value"]) == {0.4}
+    assert set(at_once["null"]) == {0.02}
+    assert set(at_once["p_permutation"]) == {0.05}
     half = stats.t.ppf(0.975, 2) * 0.1 / np.sqrt(3)
-    assert whole[["low", "high"]].to_numpy() == pytest.approx(
+    assert at_once[["low", "high"]].to_numpy() == pytest.approx(
         np.tile([0.4 - half, 0.4 + half], (3, 1))
     )
 

@@ -75,11 +75,11 @@ def names(code):
 
 def in_tables(text):
     """Names in the first column of the tables that explain columns."""
-    found = set()
+    result = set()
     for block in re.findall(r"^\| column \|.*\n\|.*\n((?:\|.*\n?)+)", text, re.MULTILINE):
         for line in block.splitlines():
-            found |= names(line.split(" | ")[0])
-    return found
+            result |= names(line.split(" | ")[0])
+    return result
 
 
 def listed(table):

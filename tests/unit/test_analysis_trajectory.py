@@ -135,13 +135,13 @@ def test_experiments_of_one_base_are_made_of_what_each_is_scored_on():
     tables = {"scores": scores, "capabilities": capabilities}
     table = trajectories(runs, manifests, tables, scored)
     assert table["value"].notna().all()
-    found = table.groupby(["experiment", "position"])[["quantity", "value"]].apply(
+    result = table.groupby(["experiment", "position"])[["quantity", "value"]].apply(
         lambda rows: {str(key): round(value, 9) for key, value in rows.to_numpy()}
     )
     for samples in (0, 10):
-        assert found["a", samples] == {"x": 0.1, "y": 0.3, "average": 0.2}
+        assert result["a", samples] == {"x": 0.1, "y": 0.3, "average": 0.2}
         accuracy = 0.5 if samples else 0.2
-        assert found["b", samples] == {"y": 0.3, "average": 0.3, "mmlu": accuracy}
+        assert result["b", samples] == {"y": 0.3, "average": 0.3, "mmlu": accuracy}
 
 
 def test_an_experiment_scored_on_nothing_has_its_held_out_loss(study):

@@ -88,8 +88,8 @@ def test_a_sentence_says_whether_its_interval_holds_0(one, middle, other):
 
 
 def test_sentences_of_known_answers():
-    told = Answer("t", "yes", 0.0123, 0.0045, 0.02, "change in r", "over 4 vanilla models")
-    assert told.line == (
+    stated = Answer("t", "yes", 0.0123, 0.0045, 0.02, "change in r", "over 4 vanilla models")
+    assert stated.line == (
         "Yes: change in r +0.0123 over 4 vanilla models; the 95 % interval, +0.0045 to +0.0200, "
         "does not hold 0."
     )

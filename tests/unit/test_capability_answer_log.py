@@ -31,9 +31,9 @@ def test_a_torn_last_line_is_dropped(tmp_path: Path) -> None:
     path = tmp_path / "log"
     with AnswerLog(path, "key") as log:
         log.add(records("a", "b"))
-    whole = path.read_bytes()
-    for cut in range(len(whole) + 1):
-        path.write_bytes(whole[:cut])
+    full = path.read_bytes()
+    for cut in range(len(full) + 1):
+        path.write_bytes(full[:cut])
         with AnswerLog(path, "key") as log:
             assert log.answered <= {"a", "b"}
             log.add(records("z"))

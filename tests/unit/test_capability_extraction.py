@@ -112,8 +112,8 @@ def test_legacy_stays_as_published() -> None:
 )
 def test_a_reasoned_answer_is_the_last_one_stated(text: str, answer: str | None) -> None:
     form = Form.of(LETTERED, "(B)")
-    found = extract(text, form, reasoned=True)
-    assert (found and form.canonical(found)) == answer
+    result = extract(text, form, reasoned=True)
+    assert (result and form.canonical(result)) == answer
 
 
 def test_why_nothing_was_found() -> None:
@@ -198,8 +198,8 @@ def test_a_chat_model_with_nine_right_answers_gets_nine(scoring: str) -> None:
         assert answers["correct"].tolist() == [1.0] * 9 + [0.0] * 2
         assert answers["unanswered"].tolist() == [""] * 9 + ["thinking", "nothing"]
         assert all(a.startswith(b.rstrip()) for a, b in zip(REPLIES, said, strict=False))
-        whole = summarise(answers).iloc[0]
-        assert whole[["unanswered", "n_nothing", "n_cut", "n_thinking"]].tolist() == [
+        full = summarise(answers).iloc[0]
+        assert full[["unanswered", "n_nothing", "n_cut", "n_thinking"]].tolist() == [
             2 / 11,
             1,
             0,

@@ -54,8 +54,8 @@ def test_published_examples_with_and_without_their_reasoning() -> None:
         "Q: Sort the words: river apple\nTake care.\nA: apple river",
     ]
     header, reasoned = published_examples(PUBLISHED, reasoned=True, where="sorting")
-    whole = header + "\n\n".join(item.body + item.answer for item in reasoned)
-    assert whole == PUBLISHED.partition("-----\n")[2]
+    full = header + "\n\n".join(item.body + item.answer for item in reasoned)
+    assert full == PUBLISHED.partition("-----\n")[2]
 
 
 def test_a_published_example_without_answer_is_named() -> None:
@@ -95,8 +95,8 @@ def test_chain_of_thought_end_to_end() -> None:
     row = world.generation().iloc[0]
     text = PUBLISHED.partition("-----\n")[2]
     text += f"\n\nQ: {row['input']}\nA: Let's think step by step."
-    found = next(r for r in records if r["question_id"] == row["question_id"])
-    assert found["prompt_tokens"] == len(world.tokenizer("bytes")(text)["input_ids"])
+    result = next(r for r in records if r["question_id"] == row["question_id"])
+    assert result["prompt_tokens"] == len(world.tokenizer("bytes")(text)["input_ids"])
 
 
 @pytest.mark.parametrize(

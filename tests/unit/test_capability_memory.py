@@ -23,8 +23,8 @@ WAYS = {
 def answers(kind: str, way: str) -> pd.DataFrame:
     questions = world.multiple_choice() if way == "likeliest" else world.generation()
     task = asked({**WAYS[way][1], "shots": 2})
-    found = [record for batch in answer(world.model(kind), questions, task) for record in batch]
-    return pd.DataFrame(found).sort_values("question_id", ignore_index=True)
+    result = [record for batch in answer(world.model(kind), questions, task) for record in batch]
+    return pd.DataFrame(result).sort_values("question_id", ignore_index=True)
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
@@ -32,19 +32,19 @@ def answers(kind: str, way: str) -> pd.DataFrame:
 def test_batches_that_do_not_fit_are_halved_and_change_no_answer(kind, way, monkeypatch):
     expected = answers(kind, way)
     scorer, sizes = WAYS[way][0], []
-    whole = scorer.answers
+    full = scorer.answers
 
     def small(self, context, rows, prompts):
         sizes.append(len(rows))
         if len(rows) > 2:
             raise FULL
-        return whole(self, context, rows, prompts)
+        return full(self, context, rows, prompts)
 
     monkeypatch.setattr(scorer, "answers", small)
-    found = answers(kind, way)
+    actual = answers(kind, way)
     assert max(sizes) > 2
     exact = [name for name in expected if name != "choice_loglikelihoods"]
-    pd.testing.assert_frame_equal(found[exact], expected[exact])
+    pd.testing.assert_frame_equal(actual[exact], expected[exact])
 
 
 def test_one_prompt_that_does_not_fit_is_an_error(monkeypatch):

@@ -31,7 +31,7 @@ def naive(model, sentence: str, method: str = "prefix") -> float:
     """One sentence, read alone (masked: once for each token), by transformers' own logits."""
     tokenizer = model.tokenizer
     ids = tokenizer(f" {sentence}", add_special_tokens=False)["input_ids"]
-    own = range(len(ids))
+    part = range(len(ids))
     with eager(model.model) as network:
         if model.architecture == "decoder-only":
             begin = tokenizer.bos_token_id
@@ -45,29 +45,29 @@ def naive(model, sentence: str, method: str = "prefix") -> float:
             ).logits[0, len(between) : -1]
         else:
             rows = []
-            for k in own:
+            for k in part:
                 hidden = [*ids[:k], tokenizer.mask_token_id, *ids[k + 1 :]]
-                whole = [tokenizer.cls_token_id, *hidden, tokenizer.sep_token_id]
-                rows.append(network(input_ids=torch.tensor([whole])).logits[0, k + 1])
+                full = [tokenizer.cls_token_id, *hidden, tokenizer.sep_token_id]
+                rows.append(network(input_ids=torch.tensor([full])).logits[0, k + 1])
             logits = torch.stack(rows)
-    return float(logits.double().log_softmax(1)[own, ids].sum())
+    return float(logits.double().log_softmax(1)[part, ids].sum())
 
 
 @pytest.mark.parametrize("name", every(ALL))
 @pytest.mark.parametrize("batch_tokens", [7, 1024])
 def test_loglikelihoods_are_those_of_a_plain_loop(name, batch_tokens):
     model = tiny(name)
-    found, tokens = loglikelihoods(model, SENTENCES, SENTENCES, batch_tokens=batch_tokens)
-    assert found == pytest.approx([naive(model, text) for text in SENTENCES], abs=1e-4)
+    result, tokens = loglikelihoods(model, SENTENCES, SENTENCES, batch_tokens=batch_tokens)
+    assert result == pytest.approx([naive(model, text) for text in SENTENCES], abs=1e-4)
     encoded = [model.tokenizer(f" {s}", add_special_tokens=False)["input_ids"] for s in SENTENCES]
     assert tokens == list(map(len, encoded))
 
 
 def test_an_encoder_reads_the_sentinel_alone_by_infilling():
     model = tiny("t5")
-    found, _ = loglikelihoods(model, SENTENCES, SENTENCES, "infilling")
-    assert found == pytest.approx([naive(model, s, "infilling") for s in SENTENCES], abs=1e-4)
-    assert found != pytest.approx([naive(model, s) for s in SENTENCES], abs=1e-2)
+    actual, _ = loglikelihoods(model, SENTENCES, SENTENCES, "infilling")
+    assert actual == pytest.approx([naive(model, s, "infilling") for s in SENTENCES], abs=1e-4)
+    assert actual != pytest.approx([naive(model, s) for s in SENTENCES], abs=1e-2)
 
 
 def test_the_end_of_text_stands_before_a_sentence_where_nothing_begins_one():
@@ -76,8 +76,8 @@ def test_the_end_of_text_stands_before_a_sentence_where_nothing_begins_one():
     made = type(tokenizer)(tokenizer_object=tokenizer.backend_tokenizer, eos_token="<|end|>")
     model = dataclasses.replace(tiny("gpt2"), tokenizer=made)
     assert made.bos_token_id is None
-    found, _ = loglikelihoods(model, SENTENCES, SENTENCES)
-    assert found == pytest.approx([naive(tiny("gpt2"), s) for s in SENTENCES], abs=1e-4)
+    measured, _ = loglikelihoods(model, SENTENCES, SENTENCES)
+    assert measured == pytest.approx([naive(tiny("gpt2"), s) for s in SENTENCES], abs=1e-4)
     nothing = type(tokenizer)(tokenizer_object=tokenizer.backend_tokenizer)
     with pytest.raises(InputError, match="no token that begins or ends a text"):
         loglikelihoods(dataclasses.replace(model, tokenizer=nothing), SENTENCES, SENTENCES)
@@ -123,10 +123,10 @@ def test_the_likelier_sentence_is_chosen_and_a_tie_counts_half():
 def test_what_is_judged_already_changes_nothing(monkeypatch):
     monkeypatch.setattr(minimal_pairs, "PAIRS", 4)
     questions = pairs()
-    whole = judged(questions)
+    complete = judged(questions)
     done = set(questions["question_id"][:6])  # a batch and a half
     rest = judged(questions, done)
-    pd.testing.assert_frame_equal(rest, whole.iloc[6:].reset_index(drop=True))
+    pd.testing.assert_frame_equal(rest, complete.iloc[6:].reset_index(drop=True))
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,10 @@ def test_a_token_across_the_prompts_end_is_given_to_the_answers() -> None:
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=made)
     text = "x\nAnswer:"
     ids = tuple(tokenizer(text)["input_ids"])
-    overlap, found = prompter(tokenizer).continuations(Prompt(ids, text, 0), [" A", " B"])
+    overlap, result = prompter(tokenizer).continuations(Prompt(ids, text, 0), [" A", " B"])
     assert overlap == 1
-    assert found == [(vocabulary[": A"],), (vocabulary[": "], vocabulary["B"])]
-    for answer, new in zip((" A", " B"), found, strict=True):
+    assert result == [(vocabulary[": A"],), (vocabulary[": "], vocabulary["B"])]
+    for answer, new in zip((" A", " B"), result, strict=True):
         assert ids[:-overlap] + new == tuple(tokenizer(text + answer)["input_ids"])
 
 
@@ -60,8 +60,8 @@ def test_prompt_and_continuation_are_the_tokens_of_the_whole_text(kind: str) -> 
     prompt = made.prompt("Header.\n\n", [], "What holds the river?\nAnswer:", 99)
     for answer in (" A", " the heron tower", "Ä", "\n"):
         overlap, [new] = made.continuations(prompt, [answer])
-        whole = tokenizer(prompt.text + answer)["input_ids"]
-        assert [*prompt.ids[: len(prompt.ids) - overlap], *new] == whole
+        full = tokenizer(prompt.text + answer)["input_ids"]
+        assert [*prompt.ids[: len(prompt.ids) - overlap], *new] == full
 
 
 def test_a_decoder_reads_no_end_token_before_the_answer() -> None:

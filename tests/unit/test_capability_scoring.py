@@ -44,13 +44,13 @@ def one_by_one(model: LanguageModel, text: str, continuation: str) -> float:
                 input_ids=torch.tensor([ids]), decoder_input_ids=torch.tensor([decoder])
             ).logits[0]
     else:
-        whole = model.tokenizer(text + continuation)["input_ids"]
-        assert whole[: len(ids)] == ids
-        new = whole[len(ids) :]
+        full = model.tokenizer(text + continuation)["input_ids"]
+        assert full[: len(ids)] == ids
+        new = full[len(ids) :]
         with eager(model.model) as network:
-            logits = network(input_ids=torch.tensor([whole[:-1]]), use_cache=False).logits[0]
+            logits = network(input_ids=torch.tensor([full[:-1]]), use_cache=False).logits[0]
     logp = logits.double().log_softmax(-1)[-len(new) :]
-    return float(sum(logp[place, token] for place, token in enumerate(new)))
+    return float(sum(logp[position, token] for position, token in enumerate(new)))
 
 
 def test_every_family_that_answers_is_compared() -> None:
@@ -69,17 +69,17 @@ def test_loglikelihoods_equal_one_by_one(kind: str, scoring: str) -> None:
     rows = questions.set_index("question_id", drop=False)
     letters = scoring == "loglikelihood"
     assert len(answers) == 14
-    for _, found in answers.iterrows():
-        row = rows.loc[found["question_id"]]
+    for _, result in answers.iterrows():
+        row = rows.loc[result["question_id"]]
         text = published_prompt(questions, row, 3, letters)
         options = list("ABCD") if letters else row["choices"]
         truth = [one_by_one(model, text, f" {option}") for option in options]
-        assert found["choice_loglikelihoods"] == pytest.approx(truth, abs=1e-4)
+        assert result["choice_loglikelihoods"] == pytest.approx(truth, abs=1e-4)
         sizes = [1 if letters else len(option) for option in options]
         weighed = [value / size for value, size in zip(truth, sizes, strict=True)]
-        assert found["tie"] or found["prediction"] == weighed.index(max(weighed))
-        assert found["tie"] or found["correct"] == (found["prediction"] == row["gold"])
-        assert found["prompt_tokens"] == len(model.tokenizer(text)["input_ids"])
+        assert result["tie"] or result["prediction"] == weighed.index(max(weighed))
+        assert result["tie"] or result["correct"] == (result["prediction"] == row["gold"])
+        assert result["prompt_tokens"] == len(model.tokenizer(text)["input_ids"])
 
 
 @torch.no_grad()
@@ -109,16 +109,22 @@ def test_generation_equals_one_by_one(kind: str) -> None:
     answers = table(model, questions, task("generation", "legacy", max_new_tokens=12))
     rows = questions.set_index("question_id", drop=False)
     assert len(answers) == 2 * (8 - 3)
-    for _, found in answers.iterrows():
-        row = rows.loc[found["question_id"]]
+    for _, result in answers.iterrows():
+        row = rows.loc[result["question_id"]]
         shots = questions[questions["subject"] == row["subject"]].head(3)
         text = "".join(f"{s.input}\nAnswer: {s.target}\n\n" for s in shots.itertuples())
         text += f"{row['input']}\nAnswer:"
         n = 12 - (kind in world.ENCODER_DECODER)  # InstructEval counts T5's start token
-        whole = model.tokenizer.decode(greedy_one_by_one(model, text, n), skip_special_tokens=True)
-        assert found["tie"] or whole.startswith(found["generated"])
-        assert found["tie"] or whole == found["generated"] or "\n" in found["generated"].strip(" ")
-        assert found["correct"] == whole.strip().startswith(row["target"])
+        complete = model.tokenizer.decode(
+            greedy_one_by_one(model, text, n), skip_special_tokens=True
+        )
+        assert result["tie"] or complete.startswith(result["generated"])
+        assert (
+            result["tie"]
+            or complete == result["generated"]
+            or "\n" in result["generated"].strip(" ")
+        )
+        assert result["correct"] == complete.strip().startswith(row["target"])
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "mistral", "t5"])
@@ -180,7 +186,7 @@ def test_padding_that_rows_have_in_common_is_not_read(
     questions = world.multiple_choice() if form == "multiple-choice" else world.generation()
     of = task(form, "loglikelihood" if form == "multiple-choice" else "legacy", shots=2)
     together = table(model, questions, of)
-    padded, places, read = [], [], batches._read_parts
+    padded, positions, read = [], [], batches._read_parts
 
     def count(model, first, rows, room):
         before = len(padded)
@@ -188,16 +194,16 @@ def test_padding_that_rows_have_in_common_is_not_read(
             lambda module, args, kwargs: padded.append(kwargs["input_ids"].numel()),
             with_kwargs=True,
         )
-        found = read(model, first, rows, room)
+        result = read(model, first, rows, room)
         handle.remove()
         assert sum(padded[before:]) == sum(map(len, rows))
-        places.append(len(rows) * max(map(len, rows)))
-        return found
+        positions.append(len(rows) * max(map(len, rows)))
+        return result
 
     monkeypatch.setattr(batches, "PART_TOKENS", 1)
     monkeypatch.setattr(batches, "_read_parts", count)
     alone = table(model, questions, of)
-    assert form == "generation" or sum(padded) < sum(places)  # those rows are of one length
+    assert form == "generation" or sum(padded) < sum(positions)  # those rows are of one length
     exact = [name for name in alone if name != "choice_loglikelihoods"]
     pd.testing.assert_frame_equal(together[exact], alone[exact])
     if form == "multiple-choice":
@@ -209,27 +215,27 @@ def test_padding_that_rows_have_in_common_is_not_read(
 
 def test_shots_are_dropped_until_the_prompt_fits_and_that_is_recorded() -> None:
     questions = world.multiple_choice()
-    whole = table(
+    all_rows = table(
         world.model("gpt2"), questions, task("multiple-choice", "loglikelihood")
     ).set_index("question_id")
-    limit = int(whole["prompt_tokens"].median())
+    limit = int(all_rows["prompt_tokens"].median())
     small = world.model("gpt2", max_context=limit)
     answers = table(small, questions, task("multiple-choice", "loglikelihood"))
     rows = questions.set_index("question_id", drop=False)
     assert set(answers["shots_kept"]) >= {4, 5}
-    for _, found in answers.iterrows():
-        kept = found["shots_kept"]
-        row = rows.loc[found["question_id"]]
+    for _, actual in answers.iterrows():
+        kept = actual["shots_kept"]
+        row = rows.loc[actual["question_id"]]
         lengths = [
             len(small.tokenizer(published_prompt(questions, row, shots, True))["input_ids"])
             for shots in range(6)
         ]
-        assert lengths[kept] == found["prompt_tokens"] <= limit
+        assert lengths[kept] == actual["prompt_tokens"] <= limit
         assert kept == 5 or lengths[kept + 1] > limit
-        assert found["truncated"] == (kept < 5)
-        assert found["shots"] == 5
+        assert actual["truncated"] == (kept < 5)
+        assert actual["shots"] == 5
         truth = one_by_one(small, published_prompt(questions, row, kept, True), " C")
-        assert found["choice_loglikelihoods"][2] == pytest.approx(truth, abs=1e-4)
+        assert actual["choice_loglikelihoods"][2] == pytest.approx(truth, abs=1e-4)
 
 
 def test_a_question_that_never_fits_is_named_before_any_is_answered() -> None:
@@ -296,10 +302,10 @@ def test_chat_puts_the_prompt_into_the_template() -> None:
 def test_legacy_letters_are_what_the_text_starts_with() -> None:
     model, questions = world.model("llama"), world.multiple_choice()
     answers = table(model, questions, task("multiple-choice", "legacy"))
-    for _, found in answers.iterrows():
-        letter = LETTERS[found["gold"]]
-        assert found["correct"] == found["generated"].strip().startswith(letter)
-        assert (found["prediction"] == -1) == (found["generated"].strip()[:1] not in [*"ABCD"])
+    for _, actual in answers.iterrows():
+        letter = LETTERS[actual["gold"]]
+        assert actual["correct"] == actual["generated"].strip().startswith(letter)
+        assert (actual["prediction"] == -1) == (actual["generated"].strip()[:1] not in [*"ABCD"])
 
 
 def test_normalisation_decides() -> None:
@@ -311,16 +317,16 @@ def test_normalisation_decides() -> None:
             model, questions, task("multiple-choice", "loglikelihood-text",
                                    normalisation=normalisation),
         )  # fmt: skip
-        for _, found in answers.iterrows():
+        for _, actual in answers.iterrows():
             sizes = {
                 "none": [1] * 4,
-                "characters": [len(c) for c in rows.loc[found["question_id"], "choices"]],
-                "tokens": found["choice_tokens"],
+                "characters": [len(c) for c in rows.loc[actual["question_id"], "choices"]],
+                "tokens": actual["choice_tokens"],
             }[normalisation]
-            values = found["choice_loglikelihoods"]
+            values = actual["choice_loglikelihoods"]
             weighed = [value / size for value, size in zip(values, sizes, strict=True)]
-            assert found["tie"] or weighed[found["prediction"]] == max(weighed)
-            assert found["normalisation"] == normalisation
+            assert actual["tie"] or weighed[actual["prediction"]] == max(weighed)
+            assert actual["normalisation"] == normalisation
 
 
 @pytest.mark.parametrize(
@@ -384,12 +390,12 @@ def test_chat_without_a_template_is_an_error() -> None:
 def test_batches_cover_every_row_once() -> None:
     lengths = [5, 9, 9, 2, 7, 1, 9]
     for alike in (False, True):
-        found, order = [], sorted(range(7), key=lambda row: -lengths[row])
+        actual, order = [], sorted(range(7), key=lambda row: -lengths[row])
         while order:
-            found.append(batches._batch(order, lengths, 40, held=4, alike=alike))
-            order = order[len(found[-1]) :]
-        assert sorted(row for rows in found for row in rows) == list(range(7))
-        for rows in found:
+            actual.append(batches._batch(order, lengths, 40, held=4, alike=alike))
+            order = order[len(actual[-1]) :]
+        assert sorted(row for rows in actual for row in rows) == list(range(7))
+        for rows in actual:
             widths = {lengths[row] for row in rows}
             assert len(rows) * (4 + max(widths)) <= 40
             assert not alike or len(widths) == 1

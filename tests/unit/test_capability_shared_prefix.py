@@ -26,17 +26,17 @@ def test_equal_to_attention_with_a_copy_per_row(
     n_groups: int, scaling: float | None, dtype: torch.dtype
 ) -> None:
     torch.manual_seed(0)
-    rows, heads, new, before, own, units = 3, 4, 5, 11, 8, 6
+    rows, heads, new, before, part, units = 3, 4, 5, 11, 8, 6
     first = first_row(n_groups, before, units)
     first.layers[0].keys, first.layers[0].values = (
         each.to(dtype) for each in (first.layers[0].keys, first.layers[0].values)
     )
     query = torch.randn(rows, heads, new, units).to(dtype)
-    key, value = torch.randn(2, rows, n_groups, own, units).to(dtype)
-    seen = torch.ones(own, own).tril()[-new:].bool().repeat(rows, 1, 1, 1)
+    key, value = torch.randn(2, rows, n_groups, part, units).to(dtype)
+    seen = torch.ones(part, part).tril()[-new:].bool().repeat(rows, 1, 1, 1)
     seen[1, ..., :4] = False  # padding on the left
     mask = torch.where(seen, 0.0, torch.finfo(torch.float32).min)
-    found, _ = attention(
+    result, _ = attention(
         SimpleNamespace(layer_idx=0), query, key, value, mask, scaling=scaling,
         shared_prefix=SharedPrefix(first),
     )  # fmt: skip
@@ -51,10 +51,10 @@ def test_equal_to_attention_with_a_copy_per_row(
         attn_mask=torch.cat([torch.ones(rows, 1, new, before).bool(), seen], dim=3),
         scale=scaling,
     )  # fmt: skip
-    assert found.dtype == dtype and found.shape == (rows, new, heads, units)
+    assert result.dtype == dtype and result.shape == (rows, new, heads, units)
     tolerance = 1e-6 if dtype == torch.float32 else 0.03
     np.testing.assert_allclose(
-        found.transpose(1, 2).double(), truth, atol=tolerance, rtol=tolerance
+        result.transpose(1, 2).double(), truth, atol=tolerance, rtol=tolerance
     )
 
 
@@ -65,7 +65,7 @@ def test_equal_to_attention_with_a_copy_per_row(
 def test_the_prefix_is_held_once_where_the_attention_can_share_it(kind: str, shares: bool) -> None:
     model = world.model(kind)
     assert can_share(model.model) == shares
-    rows = [[5, 6, 7, 8, 9, *own] for own in ([10, 11, 12], [13, 14], [15, 16])]
+    rows = [[5, 6, 7, 8, 9, *part] for part in ([10, 11, 12], [13, 14], [15, 16])]
     (context,) = batches.contexts(model, rows, lambda _, context: context, new_tokens=4)
     held = context.cache.layers[0].keys.shape[2]
     assert held == (3 if shares else 8)

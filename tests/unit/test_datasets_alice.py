@@ -97,12 +97,12 @@ TOKENS = PRINT.replace("--", "-- ").split()
 
 def test_what_is_said_word_by_word_is_read_as_it_is_printed():
     said = "why I would n't fall off a rabbit hole she said It was true Down it went very far and "
-    sentences, places, otherwise = spoken(said + "stop cried she who 's there")
+    sentences, positions, otherwise = spoken(said + "stop cried she who 's there")
     assert sentences == {
         1: "'Why, I wouldn't fall off a rabbit-hole!' she said.", 2: "(It was true.)",
         3: "Down it went-- very far-- and 'stop!' cried she.", 4: "Who's there?",
     }  # fmt: skip
-    assert places == [*range(1, 10), *range(1, 4), *range(1, 10), *range(1, 3)]
+    assert positions == [*range(1, 10), *range(1, 4), *range(1, 10), *range(1, 3)]
     assert otherwise == 0
 
 
@@ -123,16 +123,16 @@ def test_words_that_are_said_otherwise():
 def test_every_part_of_the_print_has_the_prints_words_and_sentences():
     said = [re.sub(r"[^\w'-]", "", token).strip("'-").split("-") for token in TOKENS]
     words = [part for parts in said for part in parts]
-    whole = printed(words, PRINT)
-    assert whole["text"].tolist() == TOKENS
-    assert whole["sentence_id"].max() == 4
-    assert not whole["otherwise"].any()
+    full = printed(words, PRINT)
+    assert full["text"].tolist() == TOKENS
+    assert full["sentence_id"].max() == 4
+    assert not full["otherwise"].any()
     columns = ["text", "sentence_id", "otherwise"]
     for cut in range(1, len(TOKENS)):
-        first = whole["first"][cut]
-        pd.testing.assert_frame_equal(printed(words[:first], PRINT)[columns], whole[columns][:cut])
+        first = full["first"][cut]
+        pd.testing.assert_frame_equal(printed(words[:first], PRINT)[columns], full[columns][:cut])
         last = printed(words[first:], PRINT)
-        pd.testing.assert_frame_equal(last[columns], whole[columns][cut:].reset_index(drop=True))
+        pd.testing.assert_frame_equal(last[columns], full[columns][cut:].reset_index(drop=True))
 
 
 @given(st.lists(st.sampled_from([*"abc", "a'b", "'s", "why", "Who's", "rabbit", "hole", "went"])))

@@ -394,9 +394,9 @@ def test_flipped_bytes_never_raise_anything_but_an_input_error(form, tmp_path):
     data = path.read_bytes()
     rng = np.random.default_rng(0)
     refused = 0
-    for place in rng.integers(0, len(data), 40):
+    for position in rng.integers(0, len(data), 40):
         broken = bytearray(data)
-        broken[place] ^= 0xFF
+        broken[position] ^= 0xFF
         path.write_bytes(bytes(broken))
         try:
             tuckute2024.read([record(path)], Tuckute2024())

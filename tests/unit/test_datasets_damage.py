@@ -61,10 +61,10 @@ def test_a_flipped_byte_is_an_input_error_or_unnoticed(kind, world):
         rng = np.random.default_rng(seed)
         broken = bytearray(data)
         # Headers are where most can go wrong, and make up little of a file.
-        place = rng.integers(0, len(data) if seed % 2 else min(len(data), 2000))
-        broken[place] ^= rng.integers(1, 256)
+        position = rng.integers(0, len(data) if seed % 2 else min(len(data), 2000))
+        broken[position] ^= rng.integers(1, 256)
         path.write_bytes(bytes(broken))
-        with attempt(f"byte {place} is flipped (seed {seed})"):
+        with attempt(f"byte {position} is flipped (seed {seed})"):
             try:
                 KINDS[kind][1](records)
             except InputError as error:

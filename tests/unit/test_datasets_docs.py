@@ -42,12 +42,12 @@ TABLES = {
 @pytest.fixture(scope="module")
 def page(repository):
     """The text of each section and the rows of its two-column table."""
-    found = {}
+    result = {}
     text = (repository / "docs/datasets.md").read_text(encoding="utf-8")
     for heading, body in re.findall(r"^###? ([^\n]+)\n(.*?)(?=^##|\Z)", text, re.M | re.S):
         rows = re.findall(r"^\| ([^|]+) \| ([^|\n]+) \|$", body, re.M)
-        found[heading] = body, dict(rows)
-    return found
+        result[heading] = body, dict(rows)
+    return result
 
 
 def test_every_dataset_of_the_registry_has_a_section_or_page(page):

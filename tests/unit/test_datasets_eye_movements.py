@@ -50,28 +50,28 @@ def measured(fixations, n_words):
 @given(SENTENCES)
 def test_each_measure_is_its_definition(sentence):
     n_words, fixations = sentence
-    found = measured(fixations, n_words)
+    result = measured(fixations, n_words)
     for word in range(n_words):
         expected = by_definition(fixations, word)
         for name in MEASURES:
-            np.testing.assert_equal(found[name][word], expected[name], err_msg=f"{name} {word}")
+            np.testing.assert_equal(result[name][word], expected[name], err_msg=f"{name} {word}")
 
 
 @given(SENTENCES)
 def test_durations_are_ordered_and_never_zero(sentence):
     n_words, fixations = sentence
-    found = measured(fixations, n_words)
-    passed = found["skipping"] == 0
-    assert (found["first-fixation"][passed] <= found["gaze"][passed]).all()
-    assert (found["gaze"][passed] <= found["go-past"][passed]).all()
-    assert (found["gaze"][passed] <= found["total"][passed]).all()
+    actual = measured(fixations, n_words)
+    passed = actual["skipping"] == 0
+    assert (actual["first-fixation"][passed] <= actual["gaze"][passed]).all()
+    assert (actual["gaze"][passed] <= actual["go-past"][passed]).all()
+    assert (actual["gaze"][passed] <= actual["total"][passed]).all()
     for name in DURATIONS:
-        assert not (found[name] <= 0).any()
+        assert not (actual[name] <= 0).any()
 
 
 def test_a_sentence_by_hand():
     # The eyes read word 0, skip 1, read 2 twice, go back to 1, read 2 again, then 3.
-    found = measured([(0, 200), (2, 150), (2, 100), (1, 120), (2, 90), (3, 300)], 5)
+    seen = measured([(0, 200), (2, 150), (2, 100), (1, 120), (2, 90), (3, 300)], 5)
     nan = float("nan")
     expected = {
         "first-fixation": [200, nan, 150, 300, nan],
@@ -83,13 +83,13 @@ def test_a_sentence_by_hand():
         "regression-in": [0, 1, 0, 0, 0],
     }
     for name, values in expected.items():
-        np.testing.assert_equal(found[name], values, err_msg=name)
+        np.testing.assert_equal(seen[name], values, err_msg=name)
 
 
 def test_a_sentence_without_fixations_is_skipped_word_by_word():
-    found = measured([], 3)
-    assert found["skipping"].tolist() == [1, 1, 1]
-    assert np.isnan(found["total"]).all()
+    shown = measured([], 3)
+    assert shown["skipping"].tolist() == [1, 1, 1]
+    assert np.isnan(shown["total"]).all()
 
 
 @pytest.mark.parametrize("name", MEASURES)

@@ -58,11 +58,11 @@ def test_means_come_with_their_spread_and_number_of_readers(folder, tmp_path):
     paths = tmp_path / "stimuli.parquet", tmp_path / "responses.nc"
     write_dataset(prepared.stimuli, prepared.responses, *paths)
     responses = read_responses(paths[1], read_stimuli(paths[0]))
-    found = reliability(responses, None, SplitHalf(), 0)
-    assert (found.method, found.note) == ("at least analytic", "")
+    result = reliability(responses, None, SplitHalf(), 0)
+    assert (result.method, result.note) == ("at least analytic", "")
     mean = prepared.responses["responses"].values[:, 0]
     noise = np.mean([(10.5 * item) ** 2 / (50 + zone) for _, zone, item in WORDS])
-    assert found.value == pytest.approx(1 - noise / np.var(mean, ddof=1))
+    assert result.value == pytest.approx(1 - noise / np.var(mean, ddof=1))
     assert "sd" not in read(folder, "each").responses
 
 
@@ -128,7 +128,7 @@ def test_per_reader_times_of_another_release_are_refused(folder):
 
 def test_sentences_end_at_their_marks_except_in_speech_and_after_mr():
     words = TEXT.split()
-    sentence, place = sentences(words)
+    sentence, position = sentences(words)
     by_sentence = [
         " ".join(w for w, s in zip(words, sentence, strict=True) if s == n)
         for n in range(1, sentence.max() + 1)
@@ -137,7 +137,7 @@ def test_sentences_end_at_their_marks_except_in_speech_and_after_mr():
         'The "old" king spoke, and nobody listened!', "'Come here!' he said.", "Mr. Fox ran.",
         "Who came?",
     ]  # fmt: skip
-    assert place.tolist() == [1, 2, 3, 4, 5, 6, 7, 1, 2, 3, 4, 1, 2, 3, 1, 2]
+    assert position.tolist() == [1, 2, 3, 4, 5, 6, 7, 1, 2, 3, 4, 1, 2, 3, 1, 2]
 
 
 def test_covariates_of_words():

@@ -79,9 +79,9 @@ def test_an_empty_cell_of_a_covariate_is_no_number(folder):
     table = pd.read_csv("stimuli.csv").assign(frequency=1.5)
     table.loc[3, "frequency"] = np.nan
     table.to_csv("stimuli.csv", index=False)
-    found = read().stimuli["frequency"]
-    assert found.dtype == float
-    assert found.isna().sum() == 1 and np.isnan(found[3])
+    result = read().stimuli["frequency"]
+    assert result.dtype == float
+    assert result.isna().sum() == 1 and np.isnan(result[3])
 
 
 def test_own_data_that_call_themselves_simulated_are_refused(folder):
@@ -283,11 +283,11 @@ SUBJECTS = ("anna", "ben", "cleo")
 
 def placed(affine=EYE, grid=(91, 109, 91), subjects=SUBJECTS, **coordinates):
     """Gives the targets places in mm, and the subjects an affine."""
-    places = {axis: ("target", np.arange(6.0)) for axis in "xyz"} | coordinates
+    positions = {axis: ("target", np.arange(6.0)) for axis in "xyz"} | coordinates
     attributes = {"affine": affine, "grid": grid}
     return in_array(
         lambda data: data.assign_coords(
-            {name: place for name, place in places.items() if place is not None}
+            {name: position for name, position in positions.items() if position is not None}
         ).assign_attrs(
             {
                 name: json.dumps({subject: value for subject in subjects})

@@ -67,18 +67,18 @@ def kuribayashi(tmp_path, words=SENTENCES, change=None):
 
 
 def test_sentence_surprisal_is_joined_in_the_order_of_story_numbers(stimuli, tmp_path):
-    found = kuribayashi2024.read(kuribayashi(tmp_path), Kuribayashi2024(model="gpt2"), stimuli)
+    result = kuribayashi2024.read(kuribayashi(tmp_path), Kuribayashi2024(model="gpt2"), stimuli)
     expected = [
         np.nan if word == 0 else nats(story, sentence, word) / LN2
         for story in range(1, 11)
         for sentence, words in enumerate(SENTENCES)
         for word in range(len(words))
     ]
-    np.testing.assert_allclose(found.bits, expected, rtol=1e-12)
-    summary = found.summary()
+    np.testing.assert_allclose(result.bits, expected, rtol=1e-12)
+    summary = result.summary()
     assert (summary["words"], summary["undefined"]) == (70, 20)
     assert summary["context"] == "sentence"
-    table = found.table(stimuli)
+    table = result.table(stimuli)
     assert table["word"].tolist() == stimuli["text"].tolist()
 
 
@@ -156,26 +156,26 @@ def test_the_releases_hold_26_and_14_models_and_five_chat_prompts():
 
 
 def test_story_surprisal_leaves_the_first_word_of_a_story_undefined(stimuli, tmp_path):
-    found = michaelov2024.read(
+    actual = michaelov2024.read(
         [write_story_surprisal(tmp_path)], Michaelov2024(model="pythia-160m"), stimuli
     )
     first = stimuli["position"] == 1
-    assert np.isnan(found.bits[first]).all() and np.isnan(found.n_tokens[first]).all()
+    assert np.isnan(actual.bits[first]).all() and np.isnan(actual.n_tokens[first]).all()
     expected = [
         (int(group[5:]) + zone / 100) / LN2
         for group, zone in zip(stimuli["context_group"], stimuli["position"], strict=True)
         if zone > 1
     ]
-    np.testing.assert_allclose(found.bits[~first], expected, rtol=1e-12)
-    assert found.n_tokens[1] == 2
+    np.testing.assert_allclose(actual.bits[~first], expected, rtol=1e-12)
+    assert actual.n_tokens[1] == 2
 
 
 def story_rows(value):
     """All rows of a table, the surprisal of one of them `value`."""
     return [
-        (name, 0, place, value if (name, place) == ("Aqua", 3) else 4.0, 1)
+        (name, 0, position, value if (name, position) == ("Aqua", 3) else 4.0, 1)
         for name in STORY_NAMES
-        for place in range(2, 8)
+        for position in range(2, 8)
     ]
 
 
@@ -202,12 +202,12 @@ def test_maze_times_are_joined_by_the_authors_sentences(stimuli, tmp_path):
     check_stimuli(prepared.stimuli, "stimuli")
     check_responses(prepared.responses, prepared.stimuli, "responses")
     assert prepared.responses["subject"].values.tolist() == ["s1", "s2"]
-    found = {
+    measured = {
         (prepared.stimuli["stimulus_id"][row], str(prepared.responses["subject"].values[column])): v
         for (row, column), v in np.ndenumerate(prepared.responses["responses"].values)
         if not np.isnan(v)
     }
-    assert found == {
+    assert measured == {
         ("01.0002", "s2"): 700, ("01.0003", "s1"): 800, ("02.0006", "s2"): 650,
         ("01.0004", "s2"): 900,
     }  # fmt: skip
@@ -262,8 +262,8 @@ def test_other_columns_tabs_and_empty_cells(stimuli, tmp_path):
     table = pd.DataFrame({"w": stimuli["text"], "s": ["", *["7.5"] * 69]})
     path = tmp_path / "mine.tsv"
     path.write_text("w\ts\n" + "\n".join("\t".join(row) for row in table.to_numpy()) + "\n")
-    found = read_own(path, stimuli, columns=Columns("w", "s"))
-    assert np.isnan(found.bits[0]) and (found.bits[1:] == 7.5).all()
+    seen = read_own(path, stimuli, columns=Columns("w", "s"))
+    assert np.isnan(seen.bits[0]) and (seen.bits[1:] == 7.5).all()
 
 
 @pytest.mark.parametrize(
@@ -328,9 +328,9 @@ def test_eye_movements_become_measures_by_reader(tmp_path):
         "regression-out": [[0, nan, 1, 0], [nan, 0, nan, nan]],
     }
     for measure, values in expected.items():
-        found = of_measure(prepared.responses, measure)
-        np.testing.assert_equal(found["responses"].values.T, values, err_msg=measure)
-        assert found.attrs["units"] == ("ms" if measure in ("total", "gaze") else "share")
+        shown = of_measure(prepared.responses, measure)
+        np.testing.assert_equal(shown["responses"].values.T, values, err_msg=measure)
+        assert shown.attrs["units"] == ("ms" if measure in ("total", "gaze") else "share")
     assert prepared.card["dropped"][0]["n"] == 1
 
 

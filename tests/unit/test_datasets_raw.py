@@ -88,9 +88,9 @@ def test_the_mirror_goes_before_the_downloads_and_both_before_the_network(server
 def test_a_wrong_download_names_both_hashes_and_is_not_kept(server, tmp_path):
     url, root, asked = server
     put(root / "a.txt", DATA[:-1])
-    found = hashlib.sha256(DATA[:-1]).hexdigest()
+    result = hashlib.sha256(DATA[:-1]).hexdigest()
     file = RawFile("set/a.txt", f"{url}/a.txt", f"sha256:{SHA256}")
-    with pytest.raises(InputError, match=f"a.txt, not kept: .* is {found}, expected {SHA256}; "):
+    with pytest.raises(InputError, match=f"a.txt, not kept: .* is {result}, expected {SHA256}; "):
         locate([file], None, tmp_path / "d")
     assert list((tmp_path / "d/set").iterdir()) == []
     put(root / "a.txt")  # the server has been mended: another run fetches it, nothing to remove
@@ -101,14 +101,14 @@ def test_a_wrong_download_names_both_hashes_and_is_not_kept(server, tmp_path):
 @pytest.mark.parametrize("percent", range(0, 100, 5))
 def test_a_download_cut_at_any_place_leaves_nothing(percent, tmp_path):
     """The connection breaks after a part of what the server has announced."""
-    whole = DATA * 50
+    full = DATA * 50
 
     class Breaking(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)
-            self.send_header("Content-Length", str(len(whole)))
+            self.send_header("Content-Length", str(len(full)))
             self.end_headers()
-            self.wfile.write(whole[: len(whole) * percent // 100])
+            self.wfile.write(full[: len(full) * percent // 100])
 
         def log_message(self, *args):
             pass
@@ -117,7 +117,7 @@ def test_a_download_cut_at_any_place_leaves_nothing(percent, tmp_path):
         threading.Thread(target=web.serve_forever, args=(0.01,), daemon=True).start()
         url = f"http://127.0.0.1:{web.server_address[1]}/a.txt"
         with pytest.raises(InputError, match=r"could not be downloaded|not kept: sha256"):
-            digest = f"sha256:{hashlib.sha256(whole).hexdigest()}"
+            digest = f"sha256:{hashlib.sha256(full).hexdigest()}"
             locate([RawFile("a.txt", url, digest)], None, tmp_path / "d")
         web.shutdown()
     assert list((tmp_path / "d").iterdir()) == []

@@ -58,6 +58,6 @@ def test_a_bad_one_is_named(case):
 @given(st.booleans(), st.floats(0, 0.97))
 @settings(max_examples=60, deadline=None)
 def test_a_cut_one_is_an_input_error(short, share):
-    whole = textgrid(WORDS, 3.0, short)
+    full = textgrid(WORDS, 3.0, short)
     with pytest.raises(InputError):
-        tiers(whole[: int(share * len(whole))], "grid")
+        tiers(full[: int(share * len(full))], "grid")

@@ -26,8 +26,8 @@ def in_the_locale_s_encoding(tree):
         if read or written or name == "FileHandler":
             yield node.lineno
         elif name == "open" and getattr(getattr(called, "value", None), "id", "") not in NOT_TEXT:
-            place = 0 if method else 1
-            modes = [*node.args[place:], *(k.value for k in node.keywords if k.arg == "mode")]
+            position = 0 if method else 1
+            modes = [*node.args[position:], *(k.value for k in node.keywords if k.arg == "mode")]
             mode = modes[0].value if modes and isinstance(modes[0], ast.Constant) else "r"
             if "b" not in str(mode):
                 yield node.lineno

@@ -56,11 +56,11 @@ def small_study(keep=None, change=None):
 
 
 def figures_of_scores(study):
-    whole = study["scores"]
-    against = against_baselines(whole, tables.subjects(whole))
+    full = study["scores"]
+    against = against_baselines(full, tables.subjects(full))
     return {
-        "baselines": baselines(against, whole),
-        "mixed_effects": mixed_effects(mixed_table(whole, tables.subjects(whole))),
+        "baselines": baselines(against, full),
+        "mixed_effects": mixed_effects(mixed_table(full, tables.subjects(full))),
         "alignment": alignment(study["scores"]),
         "legacy_controlled": legacy_controlled(study["scores"]),
         "improvement": improvement(study["contrasts"], study["scores"]),
@@ -124,9 +124,9 @@ def test_what_cannot_be_computed_is_said_in_its_place(arguments, expected):
 
 def test_study_without_answers_says_so():
     made = {"scores": tables.scores(datasets=("stories",)), "behaviors": tables.behaviors()}
-    found = correlations(**made)
-    assert "no capability task" in texts(behavior(made["behaviors"], found))
-    correlates(made["scores"], found)
+    result = correlations(**made)
+    assert "no capability task" in texts(behavior(made["behaviors"], result))
+    correlates(made["scores"], result)
 
 
 def test_study_with_one_mode():
@@ -151,8 +151,8 @@ def test_empty_tables_give_a_figure_that_says_why(draw):
 
 def test_regions_without_names_and_training_without_logs():
     table = tables.alignment()
-    whole = table[table["region"] == "all"]
-    figure = regions(whole, tables.ceilings(), "b", "legacy", False)
+    complete = table[table["region"] == "all"]
+    figure = regions(complete, tables.ceilings(), "b", "legacy", False)
     assert "no named regions" in texts(figure)
     assert "no model" in texts(training({}, pd.DataFrame()))
 
@@ -177,11 +177,11 @@ def test_no_two_families_share_a_marker_and_baselines_have_their_own():
     st.floats(0.01, 2),
 )
 def test_spaced_keeps_distance_order_and_mean(values, gap):
-    places = spaced(values, gap)
+    positions = spaced(values, gap)
     order = np.argsort(values, kind="stable")
-    steps = np.diff(np.array(places)[order])
+    steps = np.diff(np.array(positions)[order])
     assert (steps >= gap - 1e-9).all()
-    assert np.isclose(np.mean(places), np.mean(values))
+    assert np.isclose(np.mean(positions), np.mean(values))
 
 
 @pytest.mark.parametrize(

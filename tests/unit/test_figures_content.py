@@ -67,9 +67,9 @@ def points(axes):
 def test_alignment_draws_every_score_in_its_role_s_colour():
     scores = tables.scores()
     figure = drawn("alignment")
-    whole = scores[scores["region"] == "all"]
-    rows = whole[whole["benchmark"] == "passages-legacy"].set_index("model")
-    order = model_order(whole)
+    full = scores[scores["region"] == "all"]
+    rows = full[full["benchmark"] == "passages-legacy"].set_index("model")
+    order = model_order(full)
     expected = {
         (rows.loc[m.model, "r"], float(i), COLOUR[m.role]) for i, m in enumerate(order.itertuples())
     }
@@ -110,9 +110,9 @@ def test_layer_curves_draw_the_profile_and_the_baselines():
     curves = [line.get_ydata() for line in axes.lines if len(line.get_ydata()) == len(rows)]
     assert any(np.allclose(y, rows["r"]) for y in curves)
     for name in ("oasm", "position", "length"):
-        own = layers.query(f"benchmark == 'passages-legacy' and model == '{name}'")["r"].iloc[0]
+        part = layers.query(f"benchmark == 'passages-legacy' and model == '{name}'")["r"].iloc[0]
         levels = [line for line in axes.lines if line.get_color() == COLOUR["baseline"]]
-        assert any(np.allclose(line.get_ydata(), own) for line in levels)
+        assert any(np.allclose(line.get_ydata(), part) for line in levels)
 
 
 def test_layer_curves_name_every_network_beside_its_row_in_a_marker_of_its_own():
@@ -149,24 +149,24 @@ def test_encoder_and_decoder_are_two_curves():
 
 
 def test_profiles_draw_both_depths_and_write_the_curves_correlation():
-    found = tables.study()["profiles"]
+    result = tables.study()["profiles"]
     figure = drawn("profiles")
-    row = found[(found["dataset"] == "passages") & (found["model"] == "sim-gpt-b")].iloc[0]
-    places = {x for x, _, colour in points(figure.axes[0]) if colour == COLOUR["vanilla"]}
-    assert {row["legacy_depth"], row["controlled_depth"]} <= places
+    row = result[(result["dataset"] == "passages") & (result["model"] == "sim-gpt-b")].iloc[0]
+    positions = {x for x, _, colour in points(figure.axes[0]) if colour == COLOUR["vanilla"]}
+    assert {row["legacy_depth"], row["controlled_depth"]} <= positions
     assert r_text(row["correlation"]) in [text.get_text() for text in figure.axes[0].texts]
     assert "untrained" in said(figure) and "oasm" not in said(figure)
 
 
 def test_baselines_draw_every_difference_and_the_interval_of_the_smallest():
-    found = tables.study()["baselines"]
+    actual = tables.study()["baselines"]
     axes = drawn("baselines").axes[0]
-    own = found[(found["benchmark"] == "passages-legacy") & (found["model"] == "sim-gpt-a")]
-    own = own[own["against"] != "sim-t5-a-untrained"]  # no twin of this model
+    chosen = actual[(actual["benchmark"] == "passages-legacy") & (actual["model"] == "sim-gpt-a")]
+    chosen = chosen[chosen["against"] != "sim-t5-a-untrained"]  # no twin of this model
     assert sorted(x for x, y, _ in points(axes) if y == 0) == pytest.approx(
-        sorted(own["difference"])
+        sorted(chosen["difference"])
     )
-    worst = own.loc[own["difference"].idxmin()]
+    worst = chosen.loc[chosen["difference"].idxmin()]
     segments = [c.get_segments() for c in axes.collections if hasattr(c, "get_segments")]
     intervals = [ends[:, 0] for ends in itertools.chain(*segments)]
     assert any(np.allclose(ends, worst[["low", "high"]].astype(float)) for ends in intervals)
@@ -174,21 +174,24 @@ def test_baselines_draw_every_difference_and_the_interval_of_the_smallest():
 
 def test_baselines_draw_unique_variance_and_r2_where_there_is_any():
     scores = tables.study()["scores"]
-    own = scores[(scores["benchmark"] == "passages-controlled") & (scores["region"] == "all")]
-    own = own.set_index("model")
+    these = scores[(scores["benchmark"] == "passages-controlled") & (scores["region"] == "all")]
+    these = these.set_index("model")
     figure = drawn("baselines")
     with_unique = [axes for axes in figure.axes if axes.get_xlabel() == "R², held out"]
     assert [axes.get_title(loc="left") for axes in with_unique] == list(tables.DATASETS)
     # Every panel has the same rows; the leftmost one names them.
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
-    place = labels.index("sim-gpt-a")
-    expected = [*own.loc["sim-gpt-a", ["r2", "unique_r2"]], own["unique_r2"]["sim-gpt-a-untrained"]]
-    found = [x for x, y, _ in points(with_unique[0]) if y == place]
-    assert sorted(found) == pytest.approx(sorted(expected))
+    position = labels.index("sim-gpt-a")
+    expected = [
+        *these.loc["sim-gpt-a", ["r2", "unique_r2"]],
+        these["unique_r2"]["sim-gpt-a-untrained"],
+    ]
+    measured = [x for x, y, _ in points(with_unique[0]) if y == position]
+    assert sorted(measured) == pytest.approx(sorted(expected))
     segments = [c.get_segments() for c in with_unique[0].collections if hasattr(c, "get_segments")]
-    drawn_at = [ends[:, 0] for ends in itertools.chain(*segments) if ends[0, 1] == place]
-    ends = own.loc["sim-gpt-a", ["unique_low", "unique_high"]].astype(float)
-    assert any(np.allclose(found, ends) for found in drawn_at)
+    drawn_at = [ends[:, 0] for ends in itertools.chain(*segments) if ends[0, 1] == position]
+    ends = these.loc["sim-gpt-a", ["unique_low", "unique_high"]].astype(float)
+    assert any(np.allclose(measured, ends) for measured in drawn_at)
     heads = " ".join(text.get_text() for text in with_unique[0].texts).replace("\n", " ")
     assert "5 subjects × 6 folds" in heads
     assert "unique R²" in said(figure)
@@ -202,9 +205,9 @@ def test_baselines_without_unique_variance_have_no_panel_of_it():
 
 
 def test_mixed_effects_draw_the_estimates_and_write_p():
-    found = tables.study(tables.LARGE)["mixed_effects"]
+    seen = tables.study(tables.LARGE)["mixed_effects"]
     axes = drawn("mixed_effects", "large").axes[0]
-    effects = found[(found["mode"] == "legacy") & (found["term"] != "Intercept")]
+    effects = seen[(seen["mode"] == "legacy") & (seen["term"] != "Intercept")]
     assert sorted(x for x, _, _ in points(axes)) == pytest.approx(sorted(effects["estimate"]))
     assert {p_text(p) for p in effects["p_these_stimuli"]} <= {
         text.get_text() for text in axes.texts
@@ -219,11 +222,11 @@ def test_losses_draw_every_model():
 def test_measured_stand_beside_the_paper_s_numbers():
     table = tables.measured()
     figure = drawn("measured_published")
-    own = table[table["dataset"] == "pereira2018"]
-    assert len(own) == 4
+    selected = table[table["dataset"] == "pereira2018"]
+    assert len(selected) == 4
     (panel,) = (axes for axes in figure.axes if axes.get_title(loc="left") == "pereira2018")
-    places = {x for x, _, _ in points(panel)}
-    assert {*own["measured"], *own["published"]} <= places
+    indices = {x for x, _, _ in points(panel)}
+    assert {*selected["measured"], *selected["published"]} <= indices
     assert "not computable" in texts(measured_published(table.iloc[:0]))
 
 
@@ -337,8 +340,8 @@ def test_improvement_writes_a_loss_with_a_true_minus():
 
 def test_improvement_tells_what_untrained_twins_and_baselines_score_above_vanilla_models():
     scores = tables.study()["scores"]
-    whole = scores[(scores["region"] == "all") & (scores["benchmark"] == "passages-legacy")]
-    r = whole.set_index("model")["r"]
+    complete = scores[(scores["region"] == "all") & (scores["benchmark"] == "passages-legacy")]
+    r = complete.set_index("model")["r"]
     vanilla = r[["sim-gpt-a", "sim-gpt-b", "sim-gpt-c", "sim-t5-a"]].mean()
     twins = [r[f"{name}-untrained"] - r[name] for name in ("sim-gpt-a", "sim-t5-a")]
     numbers = [text.get_text() for text in drawn("improvement").axes[0].texts]
@@ -471,8 +474,8 @@ def test_training_names_many_curves_that_end_alike_without_a_line_through_a_name
 def test_legacy_controlled_ranks_count_all_models():
     figure = drawn("legacy_controlled")
     assert "N = 13" in said(figure)
-    places = points(figure.axes[3])
-    assert sorted(x for x, _, _ in places) == list(range(1, 14))
+    coordinates = points(figure.axes[3])
+    assert sorted(x for x, _, _ in coordinates) == list(range(1, 14))
 
 
 def test_published_states_printed_and_recomputed_values():

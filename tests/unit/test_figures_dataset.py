@@ -20,7 +20,7 @@ def test_autocorrelation_equals_brute_force(seed, missing):
     values = np.cumsum(rng.normal(size=(40, 3)), axis=0)
     values[rng.random(values.shape) < missing] = np.nan
     groups = np.repeat(["a", "b", "c"], [20, 15, 5])
-    found = autocorrelation(values, groups, 6)
+    result = autocorrelation(values, groups, 6)
     for lag in range(1, 7):
         for target in range(3):
             pairs = [
@@ -30,17 +30,17 @@ def test_autocorrelation_equals_brute_force(seed, missing):
             ]
             kept = np.array([p for p in pairs if not np.isnan(p).any()])
             expected = np.corrcoef(kept.T)[0, 1] if len(kept) > 2 else np.nan
-            np.testing.assert_allclose(found[lag - 1, target], expected, atol=1e-10)
+            np.testing.assert_allclose(result[lag - 1, target], expected, atol=1e-10)
 
 
 def test_autocorrelation_of_many_targets_is_that_of_each():
     rng = np.random.default_rng(4)
     values = np.cumsum(rng.normal(size=(30, 2 * BLOCK + 3)), axis=0)
     groups = np.repeat([1, 2], 15)
-    found = autocorrelation(values, groups, 2)
+    actual = autocorrelation(values, groups, 2)
     for target in (0, BLOCK - 1, BLOCK, 2 * BLOCK + 2):
         alone = autocorrelation(values[:, [target]], groups, 2)[:, 0]
-        np.testing.assert_allclose(found[:, target], alone, atol=1e-12)
+        np.testing.assert_allclose(actual[:, target], alone, atol=1e-12)
 
 
 def test_autocorrelation_never_crosses_a_group():
@@ -53,9 +53,9 @@ def test_autocorrelation_of_first_order_process():
     values = np.zeros((20_000, 1))
     for i in range(1, len(values)):
         values[i] = 0.7 * values[i - 1] + rng.normal()
-    found = autocorrelation(values, np.zeros(len(values)), 3)[:, 0]
+    measured = autocorrelation(values, np.zeros(len(values)), 3)[:, 0]
     # Standard error of a lagged correlation of an AR(1) process of this length: below 0.012.
-    np.testing.assert_allclose(found, [0.7, 0.49, 0.343], atol=0.036)
+    np.testing.assert_allclose(measured, [0.7, 0.49, 0.343], atol=0.036)
 
 
 def test_intersubject_equals_brute_force():
@@ -63,12 +63,12 @@ def test_intersubject_equals_brute_force():
     values = rng.normal(size=(50, 6)) + rng.normal(size=(50, 1))
     subjects = np.array(["a", "b", "c", "a", "b", "c"])
     regions = np.array(["x", "x", "x", "y", "y", "y"])
-    found = intersubject(values, subjects, regions).set_index(["region", "subject"])["r"]
+    seen = intersubject(values, subjects, regions).set_index(["region", "subject"])["r"]
     for region, columns in (("x", (0, 1, 2)), ("y", (3, 4, 5))):
         for column in columns:
             others = values[:, [c for c in columns if c != column]].mean(axis=1)
             expected = np.corrcoef(values[:, column], others)[0, 1]
-            assert found[region, subjects[column]] == pytest.approx(expected)
+            assert seen[region, subjects[column]] == pytest.approx(expected)
 
 
 def test_intersubject_averages_a_subject_s_targets_and_leaves_out_nan():
@@ -76,9 +76,9 @@ def test_intersubject_averages_a_subject_s_targets_and_leaves_out_nan():
     values = rng.normal(size=(30, 3))
     values[:5, 0] = np.nan
     subjects, regions = np.array(["a", "a", "b"]), np.array(["x", "x", "x"])
-    own = np.where(np.isnan(values[:, 0]), values[:, 1], values[:, :2].mean(axis=1))
-    found = intersubject(values, subjects, regions)
-    assert found["r"].to_numpy() == pytest.approx(np.corrcoef(own, values[:, 2])[0, 1])
+    part = np.where(np.isnan(values[:, 0]), values[:, 1], values[:, :2].mean(axis=1))
+    shown = intersubject(values, subjects, regions)
+    assert shown["r"].to_numpy() == pytest.approx(np.corrcoef(part, values[:, 2])[0, 1])
 
 
 def test_intersubject_of_one_subject_is_empty():

@@ -27,13 +27,13 @@ def shown(plot, choice=None):
 
 
 def test_every_score_is_a_point_that_tells_its_model_and_values():
-    whole = SCORES[(SCORES["region"] == "all") & SCORES["r"].notna()]
-    traces = shown(alignment(whole, FACTS))
-    assert sum(len(trace.x) for trace in traces.values()) == len(whole)
-    for label, own in whole.groupby("label"):
-        assert list(traces[label].x) == own["benchmark"].tolist()
-        np.testing.assert_allclose(traces[label].y, own["r"])
-        assert [row[0] for row in traces[label].customdata] == own["low"].fillna("–").tolist()
+    full = SCORES[(SCORES["region"] == "all") & SCORES["r"].notna()]
+    traces = shown(alignment(full, FACTS))
+    assert sum(len(trace.x) for trace in traces.values()) == len(full)
+    for label, rows in full.groupby("label"):
+        assert list(traces[label].x) == rows["benchmark"].tolist()
+        np.testing.assert_allclose(traces[label].y, rows["r"])
+        assert [row[0] for row in traces[label].customdata] == rows["low"].fillna("–").tolist()
 
 
 def test_layers_are_those_of_the_benchmark_that_is_chosen():
@@ -44,8 +44,8 @@ def test_layers_are_those_of_the_benchmark_that_is_chosen():
         traces = shown(plot, benchmark)
         labels = rows["model"].map(FACTS["label"])
         assert set(traces) == set(labels)
-        for label, own in rows[rows["depth"].notna()].groupby(labels):
-            np.testing.assert_allclose(traces[label].y, own["r"])
+        for label, part in rows[rows["depth"].notna()].groupby(labels):
+            np.testing.assert_allclose(traces[label].y, part["r"])
     first = [trace.name for trace in plot.data if trace.visible]
     assert set(first) == set(shown(plot, table["benchmark"].iloc[0]))
 

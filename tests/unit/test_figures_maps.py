@@ -57,17 +57,17 @@ def test_what_is_written_is_read_again_as_it_was_scored(tmp_path):
     assert list(record["layers"].values()) == LAYERS
     assert set(brains) == {"r", "q", "preferred_layer", "tuned_minus_vanilla"}
     for subject in ("s1", "s2"):
-        own = scores.isel(target=scores["subject"].values == subject)
-        places = np.stack([own[axis].values for axis in "xyz"], axis=1)
-        voxels = tuple(np.rint(apply_affine(np.linalg.inv(AFFINE), places)).astype(int).T)
+        rows = scores.isel(target=scores["subject"].values == subject)
+        positions = np.stack([rows[axis].values for axis in "xyz"], axis=1)
+        voxels = tuple(np.rint(apply_affine(np.linalg.inv(AFFINE), positions)).astype(int).T)
         for quantity, values in (
-            ("r", own["r"]),
-            ("preferred_layer", own["preferred_layer"]),
-            ("tuned_minus_vanilla", own["r"] / 2),
+            ("r", rows["r"]),
+            ("preferred_layer", rows["preferred_layer"]),
+            ("tuned_minus_vanilla", rows["r"] / 2),
         ):
             brain = brains[quantity][subject]
             np.testing.assert_allclose(brain.values[voxels], values, rtol=1e-6)
-            assert np.isfinite(brain.values).sum() == len(places)
+            assert np.isfinite(brain.values).sum() == len(positions)
             np.testing.assert_allclose(brain.affine, AFFINE)
 
 
@@ -82,8 +82,8 @@ def test_the_planted_region_is_where_the_figure_shows_it(tmp_path, no_network, g
     assert "SIMULATED DATA" in said and "preferred layer" in said
     assert [keys["display_mode"] for *_, keys in glass] == ["l", "r", "y", "z"] * 2
     mean = scores["r"].values.reshape(2, -1).mean(axis=0)
-    places = np.stack([scores[axis].values for axis in "xyz"], axis=1)[: mean.size]
-    inside = ((places - CENTRE) ** 2).sum(axis=1) < RADIUS**2
+    indices = np.stack([scores[axis].values for axis in "xyz"], axis=1)[: mean.size]
+    inside = ((indices - CENTRE) ** 2).sum(axis=1) < RADIUS**2
     for (values, affine, _), expected in ((glass[0], mean), (glass[4], np.full(mean.size, 3.0))):
         drawn = np.argwhere(values != 0)
         assert len(drawn) == inside.sum()

@@ -11,8 +11,8 @@ from brainalign.figures.pages import cards_table, summary_page, table_page
 
 def rows(page):
     """The data of a table's page."""
-    (found,) = re.findall(r'<script type="application/json" class="rows">(.*?)</script>', page)
-    return json.loads(found)
+    (result,) = re.findall(r'<script type="application/json" class="rows">(.*?)</script>', page)
+    return json.loads(result)
 
 
 class Cells(HTMLParser):
@@ -46,9 +46,9 @@ def test_a_page_holds_every_number_whole_and_gaps_as_gaps():
     table = pd.DataFrame(
         {"model": ["a", None], "r": [0.123456789, np.nan], "n": [3, 4], "chosen": [True, False]}
     )
-    found = rows(table_page(table, "t.csv"))
-    assert found["columns"] == ["model", "r", "n", "chosen"]
-    assert found["rows"] == [["a", 0.123456789, 3, True], [None, None, 4, False]]
+    result = rows(table_page(table, "t.csv"))
+    assert result["columns"] == ["model", "r", "n", "chosen"]
+    assert result["rows"] == [["a", 0.123456789, 3, True], [None, None, 4, False]]
 
 
 def test_a_cell_cannot_end_the_script_that_holds_it():

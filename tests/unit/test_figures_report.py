@@ -26,13 +26,13 @@ class Page(HTMLParser):
         self.text = " ".join(" ".join(self.texts).split())
 
     def handle_starttag(self, tag, attributes):
-        found = dict(attributes)
-        self.ids += [found["id"]] if "id" in found else []
-        self.links += [found["href"]] if tag == "a" and "href" in found else []
-        self.loaded += [found[name] for name in ("src", "srcset", "data") if name in found]
-        self.loaded += [found["href"]] if tag == "link" else []
+        result = dict(attributes)
+        self.ids += [result["id"]] if "id" in result else []
+        self.links += [result["href"]] if tag == "a" and "href" in result else []
+        self.loaded += [result[name] for name in ("src", "srcset", "data") if name in result]
+        self.loaded += [result["href"]] if tag == "link" else []
         if tag == "img":
-            self.images[found["alt"]] = found["src"]
+            self.images[result["alt"]] = result["src"]
 
     def handle_data(self, data):
         self.texts.append(data)
@@ -67,24 +67,24 @@ def page(questions, tmp_path):
 
 
 def test_every_question_and_answer_is_in_the_page(page, questions):
-    found = Page(page[0]).text
+    actual = Page(page[0]).text
     for row in questions.to_dict("records"):
-        assert row["question"] in found
+        assert row["question"] in actual
         for mode in ("legacy", "controlled"):
-            assert f" {row[f'{mode}_verdict']} " in found
-            assert row[mode] in found
+            assert f" {row[f'{mode}_verdict']} " in actual
+            assert row[mode] in actual
             line = row[f"{mode}_line"].split(": ", 1)[1]
-            assert line[1:] in found  # its first letter is a capital one there
+            assert line[1:] in actual  # its first letter is a capital one there
 
 
 def test_every_figure_is_in_the_page_with_its_caption(page):
-    found = Page(page[0])
-    assert len(found.images) == 3
+    measured = Page(page[0])
+    assert len(measured.images) == 3
     for figure in page[1]:
-        kind, data = found.images[figure.title].split(",", 1)
+        kind, data = measured.images[figure.title].split(",", 1)
         assert kind == "data:image/svg+xml;base64"
         assert base64.b64decode(data) == figure.svg.read_bytes()
-    assert found.text.count("It cannot show all & <more>. A second paragraph.") == 3
+    assert measured.text.count("It cannot show all & <more>. A second paragraph.") == 3
     assert [figure.title for figure in page[1]] == [
         "Figure one",
         "Figure two: fam A",
@@ -93,15 +93,15 @@ def test_every_figure_is_in_the_page_with_its_caption(page):
 
 
 def test_nothing_is_loaded_and_every_link_leads_somewhere(page):
-    found = Page(page[0])
-    assert all(url.startswith("data:") for url in found.loaded)
+    seen = Page(page[0])
+    assert all(url.startswith("data:") for url in seen.loaded)
     assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest|import\(", page[0])
     assert "https://" not in page[0]
-    assert {link[1:] for link in found.links if link.startswith("#")} <= set(found.ids)
-    others = [link for link in found.links if not link.startswith("#")]
+    assert {link[1:] for link in seen.links if link.startswith("#")} <= set(seen.ids)
+    others = [link for link in seen.links if not link.startswith("#")]
     assert others == ["explore.html"]  # which the same job writes
-    assert len(found.ids) == len(set(found.ids))
-    assert "my <study>" in found.text
+    assert len(seen.ids) == len(set(seen.ids))
+    assert "my <study>" in seen.text
 
 
 def test_a_large_table_is_named_and_not_drawn(page):

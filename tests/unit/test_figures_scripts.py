@@ -69,8 +69,8 @@ def files(tmp_path_factory):
     paths["alignment"] = []
     for name in facts.index:
         path = folder / f"alignment-{name}.parquet"
-        own = alignment[alignment["model"] == name]
-        write_table(own.drop(columns=["model", "family", "role"]), path)
+        rows = alignment[alignment["model"] == name]
+        write_table(rows.drop(columns=["model", "family", "role"]), path)
         paths["alignment"].append(str(path))
     paths["ceilings"] = str(folder / "ceilings.parquet")
     write_table(tables.ceilings(), paths["ceilings"])
@@ -226,8 +226,8 @@ def test_scripts_import_no_heavy_library():
         text = (REPOSITORY / "scripts" / f"{script}.py").read_text(encoding="utf-8")
         code.append(text.split("with job")[0].split("if TYPE_CHECKING")[0])
         code.append(f"print('{script}', [m for m in {heavy} if m in sys.modules])")
-    found = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", "\n".join(code)], cwd=REPOSITORY / "scripts", check=True,
         capture_output=True, text=True,
     )  # fmt: skip
-    assert found.stdout.splitlines() == [f"{script} []" for script in ("headline", *SCRIPTS)]
+    assert result.stdout.splitlines() == [f"{script} []" for script in ("headline", *SCRIPTS)]

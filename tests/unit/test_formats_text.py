@@ -91,8 +91,8 @@ def test_alpaca_samples_are_read_whatever_they_say(rows, mark, tmp_path):
     samples = [{"instruction": a, "input": b, "output": a} for a, b in rows]
     content = json.dumps(samples, ensure_ascii=False).encode()
     (tmp_path / "a.json").write_bytes((b"\xef\xbb\xbf" if mark else b"") + content)
-    found = read_samples(tmp_path / "a.json")
-    assert [(sample["instruction"], sample["input"]) for sample in found] == [
+    result = read_samples(tmp_path / "a.json")
+    assert [(sample["instruction"], sample["input"]) for sample in result] == [
         (a, b or "") for a, b in rows
     ]
 

@@ -58,10 +58,10 @@ def world(tmp_path):
 def test_planted_units_are_found_with_precision_one(world):
     t, likes, dislikes = world
     for method, planted_units in (("localizer", likes), ("nonwords", dislikes)):
-        found = choose_units(WIDTHS, reduction(method), t, 0)
-        assert list(found) == list(WIDTHS)
+        result = choose_units(WIDTHS, reduction(method), t, 0)
+        assert list(result) == list(WIDTHS)
         for name in WIDTHS:
-            np.testing.assert_array_equal(found[name], planted_units[name])
+            np.testing.assert_array_equal(result[name], planted_units[name])
     blocks = choose_units(WIDTHS, reduction(dimensions=10, among="model"), t, 0)
     assert list(blocks) == ["layer.1", "layer.2"]
     for name in blocks:
@@ -70,8 +70,8 @@ def test_planted_units_are_found_with_precision_one(world):
 
 def test_a_share_is_as_good_as_the_number_it_makes(world):
     t, likes, _ = world
-    found = choose_units(WIDTHS, reduction(dimensions=0.25), t, 0)
-    assert all(np.array_equal(found[name], likes[name]) for name in WIDTHS)
+    actual = choose_units(WIDTHS, reduction(dimensions=0.25), t, 0)
+    assert all(np.array_equal(actual[name], likes[name]) for name in WIDTHS)
     assert {len(u) for u in choose_units(WIDTHS, reduction(dimensions=0.001), t, 0).values()} == {1}
 
 
@@ -149,10 +149,10 @@ def test_the_ranking_is_that_of_llm_localization(tmp_path, k):
     np.testing.assert_allclose(of_blocks, wanted, rtol=1e-3, atol=1e-3)
     widths = {name: file.width(name) for name in file.layers}
     chosen = choose_units(widths, reduction(dimensions=k, among="model"), t, 0)
-    found = np.zeros_like(mask)
+    measured = np.zeros_like(mask)
     for i in range(len(blocks)):
-        found[i, chosen[f"layer.{i + 1}"]] = True
-    np.testing.assert_array_equal(found, mask)
+        measured[i, chosen[f"layer.{i + 1}"]] = True
+    np.testing.assert_array_equal(measured, mask)
 
 
 @pytest.mark.parametrize("layers", ["best", "nested"])
@@ -177,7 +177,7 @@ def test_a_benchmark_of_units_is_that_of_their_columns(tmp_path, layers, among):
     )
     entry = CONTROLLED | {"layers": layers}
     reduce = {"method": "localizer", "dimensions": 6, "among": among, "localizer": "loc"}
-    found = align(file, stimuli, dataset, entry | {"reduce": reduce}, "cpu", 0, selectivity=t)
+    seen = align(file, stimuli, dataset, entry | {"reduce": reduce}, "cpu", 0, selectivity=t)
     chosen = choose_units({"layer.1": 20, "layer.2": 20}, read(reduce, Reduction), t, 0)
     parts = {name: values[name][:, at] for name, at in chosen.items()}
     if among == "model":
@@ -185,10 +185,10 @@ def test_a_benchmark_of_units_is_that_of_their_columns(tmp_path, layers, among):
     (tmp_path / "by hand").mkdir()
     by_hand = file_of(tmp_path / "by hand", parts, stimuli["stimulus_id"])
     wanted = align(by_hand, stimuli, dataset, entry, "cpu", 0)
-    assert set(found["reduction"]) == {"localizer 6"}
+    assert set(seen["reduction"]) == {"localizer 6"}
     columns = ["layer", "subject", "region", "fold", "r", "chosen", "units_per_row"]
-    pd.testing.assert_frame_equal(found[columns], wanted[columns])
-    assert overall(found, next(iter(parts)))["units_per_row"] == pytest.approx(6 / 220)
+    pd.testing.assert_frame_equal(seen[columns], wanted[columns])
+    assert overall(seen, next(iter(parts)))["units_per_row"] == pytest.approx(6 / 220)
 
 
 def test_units_that_are_read_say_how_they_were_chosen(world, tmp_path):
@@ -250,12 +250,12 @@ def test_the_mean_over_pairs_has_an_interval_over_families(world):
         }
         files |= {(family, "loc"): t, (f"{family}-tuned", "loc"): drawn(random)}
     table = unit_overlap(models, files, [reduction()], ["loc"])
-    (whole,) = table[table["level"] == "overall"].to_dict("records")
+    (full,) = table[table["level"] == "overall"].to_dict("records")
     pairs = table[(table["level"] == "pair") & (table["layer"] == "all")]
-    assert whole["n"] == 3 and whole["simulated"]
-    assert whole["above_chance"] == pytest.approx(pairs["above_chance"].mean())
+    assert full["n"] == 3 and full["simulated"]
+    assert full["above_chance"] == pytest.approx(pairs["above_chance"].mean())
     half = 4.302653 * pairs["above_chance"].std() / np.sqrt(3)  # t of 2 degrees of freedom
-    assert whole["high"] - whole["above_chance"] == pytest.approx(half, rel=1e-5)
+    assert full["high"] - full["above_chance"] == pytest.approx(half, rel=1e-5)
     one = unit_overlap(*pair(t, t), [reduction()], [])
     assert "one family" in one[one["level"] == "overall"]["note"].item()
 

@@ -65,8 +65,8 @@ def old_linear(writer):
 
 
 def converted(path, **settings):
-    found = resolve(Gguf(str(path)), converted=path.with_suffix(""), **settings)
-    return load(describe(found.folder, "tiny", {"type": "gguf"}, simulated=False)), found
+    result = resolve(Gguf(str(path)), converted=path.with_suffix(""), **settings)
+    return load(describe(result.folder, "tiny", {"type": "gguf"}, simulated=False)), result
 
 
 def large(kind, **settings):
@@ -105,13 +105,13 @@ def test_values_are_those_of_the_model(kind, settings, file, tied, tmp_path):
     """Texts of 100 tokens, beyond the original length of 24; the truth is written-out attention."""
     model = large(kind, tie_word_embeddings=tied, **settings)
     gguf_files.write(tmp_path / "tiny.gguf", model, **file)
-    copy, found = converted(tmp_path / "tiny.gguf")
+    copy, actual = converted(tmp_path / "tiny.gguf")
     assert copy.model.num_parameters() == model.num_parameters()
     with torch.no_grad():
         logits, expected = copy.model(IDS).logits, model(IDS).logits
     torch.testing.assert_close(logits, expected, rtol=0, atol=3e-5 * float(expected.abs().max()))
-    assert found.conversion["parts"] == {"tiny.gguf": sha256_of(tmp_path / "tiny.gguf")}
-    assert found.conversion["quantisation"].keys() == {"F32"}
+    assert actual.conversion["parts"] == {"tiny.gguf": sha256_of(tmp_path / "tiny.gguf")}
+    assert actual.conversion["quantisation"].keys() == {"F32"}
     if "rope_parameters" in settings:
         plain = large(kind, tie_word_embeddings=tied)
         plain.load_state_dict(model.state_dict())
@@ -134,10 +134,10 @@ def test_a_split_file_is_read_whole(tmp_path):
     with pytest.raises(InputError, match=r"its part tiny-00002-of-00002\.gguf is missing"):
         converted(first)
     gguf_files.write(second, model, partial(part, 1), keep=late)
-    copy, found = converted(first)
+    copy, actual = converted(first)
     with torch.no_grad():
         torch.testing.assert_close(copy.model(IDS).logits, model(IDS).logits, rtol=0, atol=1e-5)
-    assert list(found.conversion["parts"]) == [first.name, second.name]
+    assert list(actual.conversion["parts"]) == [first.name, second.name]
     with pytest.raises(InputError, match="a later part of a split GGUF file"):
         converted(second)
     gguf_files.write(second, model, partial(part, 0), keep=late)
@@ -158,10 +158,10 @@ def test_quantised_weights_are_the_numbers_that_the_file_stands_for(kind, tmp_pa
     quantisation = gguf.GGMLQuantizationType[kind]
     data = gguf.quantize(gguf_files.tensors(model)[name], quantisation)
     gguf_files.write(tmp_path / "tiny.gguf", model, stored={name: (data, quantisation)})
-    found = converted(tmp_path / "tiny.gguf")[1]
-    stored = load_file(found.folder / "model.safetensors")[ours]
+    actual = converted(tmp_path / "tiny.gguf")[1]
+    stored = load_file(actual.folder / "model.safetensors")[ours]
     assert torch.equal(stored, torch.from_numpy(gguf.dequantize(data, quantisation)))
-    assert found.conversion["quantisation"][kind] == 1
+    assert actual.conversion["quantisation"][kind] == 1
 
 
 def test_an_unknown_quantisation_is_named(tmp_path, monkeypatch):
@@ -232,7 +232,7 @@ def test_the_tokenizer_of_a_byte_level_file(tmp_path):
     gguf_files.write(
         tmp_path / "tiny.gguf", model, lambda writer: writer.add_chat_template(template)
     )
-    copy, found = converted(tmp_path / "tiny.gguf")
+    copy, measured = converted(tmp_path / "tiny.gguf")
     tokens = copy.tokenizer
     assert (tokens.pad_token, tokens.eos_token, tokens.bos_token) == ("<pad>", "</s>", "<s>")
     text = "The quick  brown fox's 1999 dogs\n\n jumped 7.5 times </s> é"
@@ -240,7 +240,7 @@ def test_the_tokenizer_of_a_byte_level_file(tmp_path):
     assert 1 in tokens(text)["input_ids"]  # a control token is one token in text
     assert tokens("in  1999").tokens()[-4:] == ["1", "9", "9", "9"]
     assert tokens.apply_chat_template([{"content": "hi"}], tokenize=False) == "[hi]"
-    assert found.conversion["begins_with"] == []
+    assert measured.conversion["begins_with"] == []
 
 
 @pytest.mark.parametrize(
@@ -261,31 +261,33 @@ def test_begin_and_end_tokens_are_the_files(begin, end, pre, around, tmp_path):
             writer.add_add_eos_token(end)
 
     gguf_files.write(tmp_path / "tiny.gguf", network("llama"), fields, pre=pre)
-    copy, found = converted(tmp_path / "tiny.gguf")
+    copy, measured = converted(tmp_path / "tiny.gguf")
     encoded = copy.tokenizer("the fox", return_offsets_mapping=True)
     inner = copy.tokenizer("the fox", add_special_tokens=False)["input_ids"]
     assert encoded["input_ids"] == [*around[0], *inner, *around[1]]
     assert max(end for _, end in encoded["offset_mapping"]) == len("the fox")
-    assert found.conversion["begins_with"] == [*around[0], *around[1]]
+    assert measured.conversion["begins_with"] == [*around[0], *around[1]]
 
 
 @pytest.mark.parametrize("prefix", [True, False])
 def test_sentencepiece_is_as_the_models_own_tokenizer(prefix):
     """Against a BPE trained here: pieces and their ranks are all that the file holds."""
     lines = ["a cat sat on the mat", "the cats looked at the moon", "naïve cafés at the mat"] * 3
-    own = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    rows = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     spaces = normalizers.Replace(" ", "▁")
-    own.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), spaces]) if prefix else spaces
-    own.decoder = decoders.Sequence(
+    rows.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), spaces]) if prefix else spaces
+    rows.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(),
          *([decoders.Strip(" ", 1, 0)] if prefix else [])]
     )  # fmt: skip
     special = ["<unk>", "<s>", "</s>", *(f"<0x{n:02X}>" for n in range(256))]
-    own.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=330, special_tokens=special))
-    trained = json.loads(own.to_str())
-    own = Tokenizer.from_str(json.dumps({**trained, "added_tokens": trained["added_tokens"][:3]}))
-    own.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
-    pieces = [own.id_to_token(n) for n in range(own.get_vocab_size())]
+    rows.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=330, special_tokens=special))
+    trained = json.loads(rows.to_str())
+    rows = Tokenizer.from_str(json.dumps({**trained, "added_tokens": trained["added_tokens"][:3]}))
+    rows.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 1)]
+    )
+    pieces = [rows.id_to_token(n) for n in range(rows.get_vocab_size())]
     merged = ["".join(merge) for merge in trained["model"]["merges"]]
     fields = {
         "model": "llama", "tokens": pieces, "add_space_prefix": prefix,
@@ -294,11 +296,11 @@ def test_sentencepiece_is_as_the_models_own_tokenizer(prefix):
         "bos_token_id": 1, "eos_token_id": 2, "unknown_token_id": 0,
     }  # fmt: skip
     made = tokenizer_of({f"tokenizer.ggml.{key}": value for key, value in fields.items()}, "file")
-    truth = PreTrainedTokenizerFast(tokenizer_object=own)
+    truth = PreTrainedTokenizerFast(tokenizer_object=rows)
     for text in [*lines[:3], "the  dog 99 </s> Ω cat\n\n", " the", ""]:
-        found, expected = made(text)["input_ids"], truth(text)["input_ids"]
-        assert found == expected, text
-        assert made.decode(found, skip_special_tokens=True) == truth.decode(
+        measured, expected = made(text)["input_ids"], truth(text)["input_ids"]
+        assert measured == expected, text
+        assert made.decode(measured, skip_special_tokens=True) == truth.decode(
             expected, skip_special_tokens=True
         )
 

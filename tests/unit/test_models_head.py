@@ -61,8 +61,8 @@ def test_logits_are_those_of_float64_on_the_models_hidden_states(
     # T5 scales its hidden states in its dtype before the head.
     atol = 0.02 * float(truth.abs().max()) if kind == "t5" else 1e-4
     torch.testing.assert_close(logits.double(), truth, rtol=1e-5, atol=atol)
-    own = -truth.log_softmax(-1)[:-1].gather(1, tokens[0, 1:, None])[:, 0] / np.log(2)
-    torch.testing.assert_close(bits.double(), own, rtol=1e-5, atol=1e-4)
+    rows = -truth.log_softmax(-1)[:-1].gather(1, tokens[0, 1:, None])[:, 0] / np.log(2)
+    torch.testing.assert_close(bits.double(), rows, rtol=1e-5, atol=1e-4)
 
 
 def test_letters_of_a_16_bit_model_do_not_tie() -> None:

@@ -33,9 +33,9 @@ def test_what_is_loaded_computes_what_was_saved(kind, tmp_path):
     if loaded.architecture == "encoder-decoder":
         inputs["decoder_input_ids"] = IDS[:, :3]
     with torch.no_grad():
-        found, expected = (network(**inputs).logits for network in (loaded.model, saved))
+        result, expected = (network(**inputs).logits for network in (loaded.model, saved))
     size = max(1.0, float(expected.abs().max()))
-    torch.testing.assert_close(found, expected, rtol=0, atol=ROUNDING * size)
+    torch.testing.assert_close(result, expected, rtol=0, atol=ROUNDING * size)
     with capture(loaded.model) as states:
         run_body(loaded.model, **inputs)
     assert tuple(states) == loaded.layers
@@ -98,13 +98,13 @@ def test_what_a_config_asks_of_attention_is_done(kind, settings, kernel, tmp_pat
     mask = torch.ones_like(ids)
     mask[1, 12:] = 0
     with torch.no_grad():
-        found, expected = (
+        actual, expected = (
             one(input_ids=ids, attention_mask=mask).logits[mask.bool()] for one in (loaded, saved)
         )
         plain = network(kind).eval()
         plain.load_state_dict(saved.state_dict(), strict=False)
         without = plain(input_ids=ids, attention_mask=mask).logits[mask.bool()]
-    torch.testing.assert_close(found, expected, rtol=0, atol=3e-5 * float(expected.abs().max()))
+    torch.testing.assert_close(actual, expected, rtol=0, atol=3e-5 * float(expected.abs().max()))
     if not {"reorder_and_upcast_attn", "attention_bias"} & settings.keys():  # the same function
         assert (without - expected).abs().max() > 1e-3 * expected.abs().max()
 
@@ -249,9 +249,9 @@ def test_offloaded_weights_read_the_same(name):
     bits = word_surprisal(model, words(), "story")["bits"]
     accelerate.cpu_offload(model.model)
     assert model.model.get_output_embeddings().weight.is_meta
-    found, _ = extract(model, stories(), "story")
+    measured, _ = extract(model, stories(), "story")
     for layer, values in expected.items():
-        np.testing.assert_allclose(found[layer], values, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(measured[layer], values, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(word_surprisal(model, words(), "story")["bits"], bits, rtol=1e-5)
 
 
@@ -289,10 +289,10 @@ def test_an_empty_network_has_the_names_shapes_and_dtype_of_the_loaded(tmp_path)
         json.dumps({**config, "dtype": "bfloat16"}), encoding="utf-8"
     )
     manifest = {**described(tmp_path), "dtype": "float32"}
-    whole, without = load(manifest).model, empty(manifest)
+    full, without = load(manifest).model, empty(manifest)
     assert {name: (p.shape, p.dtype) for name, p in without.named_parameters()} == {
-        name: (p.shape, p.dtype) for name, p in whole.named_parameters()
+        name: (p.shape, p.dtype) for name, p in full.named_parameters()
     }
-    buffers = dict(whole.named_buffers())
+    buffers = dict(full.named_buffers())
     assert buffers.keys() == dict(without.named_buffers()).keys()
     assert all(torch.equal(b, buffers[name]) for name, b in without.named_buffers())

@@ -33,9 +33,9 @@ def loaded(folder, **settings):
 
 def test_folder(tmp_path):
     write("gpt2", tmp_path / "here")
-    found = resolve(Folder(str(tmp_path / "here")), converted=tmp_path / "c")
-    assert found.folder == tmp_path / "here"
-    assert found.revision is None
+    result = resolve(Folder(str(tmp_path / "here")), converted=tmp_path / "c")
+    assert result.folder == tmp_path / "here"
+    assert result.revision is None
     assert not (tmp_path / "c").exists()
     with pytest.raises(InputError, match=r"there: there is no such folder"):
         resolve(Folder(str(tmp_path / "there")), converted=tmp_path / "c")
@@ -44,8 +44,8 @@ def test_folder(tmp_path):
 def test_mirror_comes_before_the_hub(tmp_path):
     write("gpt2", tmp_path / "models" / "owner--name")
     source = Hub("owner/name", "main")
-    found = resolve(source, converted=tmp_path / "c", mirror=tmp_path, downloads=tmp_path / "d")
-    assert found.folder == tmp_path / "models" / "owner--name"
+    actual = resolve(source, converted=tmp_path / "c", mirror=tmp_path, downloads=tmp_path / "d")
+    assert actual.folder == tmp_path / "models" / "owner--name"
 
 
 def test_a_mirror_may_hold_several_revisions(tmp_path):
@@ -216,14 +216,14 @@ def package(tmp_path):
 
 
 def test_package(package, tmp_path):
-    places = {"mirror": tmp_path, "downloads": tmp_path / "downloads"}
-    found = resolve(package, converted=tmp_path / "c", **places)
-    assert not (found.folder / "__init__.py").exists()
+    folders = {"mirror": tmp_path, "downloads": tmp_path / "downloads"}
+    measured = resolve(package, converted=tmp_path / "c", **folders)
+    assert not (measured.folder / "__init__.py").exists()
     names = {path.name for path in (tmp_path / "built").iterdir()}
-    assert {path.name for path in found.folder.iterdir()} == names
-    assert loaded(found.folder).layers[-1] == "final"
+    assert {path.name for path in measured.folder.iterdir()} == names
+    assert loaded(measured.folder).layers[-1] == "final"
     (tmp_path / "packages" / "some_model-1.2-py3-none-any.whl").unlink()
-    assert resolve(package, converted=tmp_path / "c", **places).folder == found.folder
+    assert resolve(package, converted=tmp_path / "c", **folders).folder == measured.folder
 
 
 def test_package_errors(package, tmp_path):
@@ -270,10 +270,10 @@ def test_delta(new_rows, start, tmp_path):
     tuned = network("llama", seed=1, vocab_size=323)
     write_delta(base, tuned, tmp_path / "delta", start)
     source = Delta(Folder(str(tmp_path / "base")), Folder(str(tmp_path / "delta")))
-    found = resolve(replace(source, new_rows=new_rows), converted=tmp_path / "sum")
+    seen = resolve(replace(source, new_rows=new_rows), converted=tmp_path / "sum")
     with torch.no_grad():
         torch.testing.assert_close(
-            loaded(found.folder).model(IDS).logits, tuned(IDS).logits, rtol=1e-5, atol=1e-5
+            loaded(seen.folder).model(IDS).logits, tuned(IDS).logits, rtol=1e-5, atol=1e-5
         )
     with pytest.raises(InputError, match=r"3 rows more than the base has: new_rows must be one"):
         resolve(source, converted=tmp_path / "other")
@@ -288,8 +288,8 @@ def test_the_commits_of_a_delta_and_of_its_base_are_kept(tmp_path, monkeypatch):
         return sources.Checkpoint(tmp_path / name, f"{name}@{revision}")
 
     monkeypatch.setattr(sources, "from_hub", from_hub)
-    found = resolve(Delta(Hub("base", "main"), Hub("delta", "main")), converted=tmp_path / "sum")
-    assert (found.revision, found.base_revision) == ("delta@main", "base@main")
+    shown = resolve(Delta(Hub("base", "main"), Hub("delta", "main")), converted=tmp_path / "sum")
+    assert (shown.revision, shown.base_revision) == ("delta@main", "base@main")
 
 
 def test_delta_of_another_model(tmp_path):

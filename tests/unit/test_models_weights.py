@@ -126,14 +126,14 @@ def test_a_head_that_is_absent_though_nothing_is_tied_is_refused(kind, tmp_path)
 
 def test_values_are_compared(tmp_path):
     write("llama", tmp_path)
-    for name, place in (
+    for name, position in (
         ("model.norm.weight", 3),
         ("model.layers.2.mlp.down_proj.weight", (0, 5)),
         ("model.embed_tokens.weight", (319, 0)),
     ):
         model = opened(tmp_path)
         check_weights(model, tmp_path)
-        model.get_parameter(name).data[place] += 0.5
+        model.get_parameter(name).data[position] += 0.5
         with pytest.raises(InputError, match=f"{name}: the model has other values"):
             check_weights(model, tmp_path)
         change(tmp_path, **{name: torch.nan * model.get_parameter(name).data})

@@ -174,8 +174,8 @@ def test_a_csv_table_is_the_same_whoever_wrote_it(
     text += ("," * 4 * commas + end) * blank
     content = (b"\xef\xbb\xbf" if mark else b"") + text.encode()
     findings = Findings()
-    found, _ = read_stimuli(content, "stimuli.csv.gz" if packed else "stimuli.csv", findings)
-    pd.testing.assert_frame_equal(found[expected.columns], expected, check_dtype=False)
+    result, _ = read_stimuli(content, "stimuli.csv.gz" if packed else "stimuli.csv", findings)
+    pd.testing.assert_frame_equal(result[expected.columns], expected, check_dtype=False)
     assert sum(entry["n"] for entry in findings.dropped) == blank + numbered
 
 
@@ -189,11 +189,11 @@ def test_numbers_are_read_to_the_last_digit(values):
         "stimulus_id": range(len(values)), "text": "A word.", "context_group": range(len(values)),
         "position": 1, "split_group": "x", "log_frequency": values, "other": values,
     })  # fmt: skip
-    found, _ = read_stimuli(rows.to_csv(index=False).encode(), "s.csv", Findings())
+    actual, _ = read_stimuli(rows.to_csv(index=False).encode(), "s.csv", Findings())
     expected = [np.nan if value is None else float(value) for value in values]
     if any(value is not None for value in values):
-        np.testing.assert_array_equal(found["other"].astype(float), expected)
-    np.testing.assert_array_equal(found["log_frequency"].astype(float), expected)
+        np.testing.assert_array_equal(actual["other"].astype(float), expected)
+    np.testing.assert_array_equal(actual["log_frequency"].astype(float), expected)
 
 
 @LIGHT
@@ -204,9 +204,9 @@ def test_ids_groups_and_words_stay_as_they_are(ending, names):
                          "split_group": names, "sentence_id": names})  # fmt: skip
     buffer = io.BytesIO()
     rows.to_parquet(buffer) if ending == "parquet" else rows.to_csv(buffer, index=False)
-    found, _ = read_stimuli(buffer.getvalue(), f"s.{ending}", Findings())
+    measured, _ = read_stimuli(buffer.getvalue(), f"s.{ending}", Findings())
     for column in ("stimulus_id", "text", "context_group", "split_group", "sentence_id"):
-        assert found[column].tolist() == names
+        assert measured[column].tolist() == names
 
 
 def edited(old, new, count=1):
@@ -253,8 +253,8 @@ def test_a_decimal_comma_in_a_covariate_is_named(folder):
 
 def test_flags_are_flags_however_they_are_written(folder):
     for flags in (["True", "False"], ["TRUE", "FALSE"]):
-        found = read(table().assign(punctuation=flags * 20), array()).stimuli["punctuation"]
-        assert found.dtype == bool and found.tolist() == [True, False] * 20
+        seen = read(table().assign(punctuation=flags * 20), array()).stimuli["punctuation"]
+        assert seen.dtype == bool and seen.tolist() == [True, False] * 20
 
 
 def test_parquet_tables_of_byte_strings_an_index_and_nullable_numbers(folder):
@@ -264,8 +264,8 @@ def test_parquet_tables_of_byte_strings_an_index_and_nullable_numbers(folder):
     for index in (stimuli.set_index("stimulus_id"), stimuli.set_index(np.arange(40)[::-1])):
         index.to_parquet("stimuli.parquet")
         array().to_netcdf("responses.nc", engine="h5netcdf")
-        found = own.read(locate(own.raw_files(source), None, "downloads"), source).stimuli
-        pd.testing.assert_frame_equal(found[table().columns], table(), check_dtype=False)
+        shown = own.read(locate(own.raw_files(source), None, "downloads"), source).stimuli
+        pd.testing.assert_frame_equal(shown[table().columns], table(), check_dtype=False)
 
 
 # Responses -------------------------------------------------------------------------------------
@@ -362,8 +362,8 @@ def test_files_of_other_kinds_are_told_apart(content, says, folder):
 
 def test_whole_numbers_are_taken_and_gaps_are_counted(folder):
     data = array()
-    whole = data.assign(responses=(data["responses"] * 100).astype(np.int16))
-    prepared = read(table(), whole)
+    full = data.assign(responses=(data["responses"] * 100).astype(np.int16))
+    prepared = read(table(), full)
     assert prepared.responses["responses"].dtype == np.float64
     assert "responses: int16 are taken as floating point numbers" in prepared.card["changed"]
     (note,) = read(table(), with_row(data, 3, slice(2, 4))).card["notes"]

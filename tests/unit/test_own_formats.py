@@ -128,8 +128,8 @@ def test_every_form_is_the_same_dataset(form, folder):
     assert "file_row" not in prepared.responses.coords
     assert prepared.card["subjects"] == ["anna", "ben"]
     assert set(prepared.card["raw_sha256"]) >= {str(folder / path), str(folder / "stimuli.csv")}
-    told = [line for line in prepared.card["changed"] if "decimal commas" in line]
-    assert told == (
+    stated = [line for line in prepared.card["changed"] if "decimal commas" in line]
+    assert stated == (
         [f"{folder / path}: divided by ';', 96 decimal commas in 4 columns read as points"]
         if form == "german.csv"
         else []
@@ -138,12 +138,12 @@ def test_every_form_is_the_same_dataset(form, folder):
 
 def test_whole_numbers_are_numbers_in_every_form(folder):
     np.save("whole.npy", np.arange(4 * N).reshape(N, 4))
-    whole = read("whole.npy", targets="targets.csv").responses["responses"]
-    assert whole.dtype == np.float64
+    full = read("whole.npy", targets="targets.csv").responses["responses"]
+    assert full.dtype == np.float64
     pd.DataFrame(np.arange(4 * N).reshape(N, 4), columns=NAMES).assign(
         stimulus_id=stimuli()["stimulus_id"]
     ).to_csv("whole.csv", index=False)
-    np.testing.assert_array_equal(read("whole.csv").responses["responses"], whole)
+    np.testing.assert_array_equal(read("whole.csv").responses["responses"], full)
 
 
 def test_a_stimuli_table_of_a_german_excel_is_read_and_told(folder):
@@ -261,10 +261,10 @@ def test_a_mat_file_of_several_arrays_needs_a_name(folder):
     says = r"say with variable which array holds responses; it has Y \(24, 4\), Z \(24, 4\)"
     refused(says, "two.mat", targets="targets.csv")
     refused("no numeric array 'X'", "two.mat", targets="targets.csv", variable="X")
-    found = read("two.mat", targets="targets.csv", variable="Z")
-    np.testing.assert_array_equal(found.responses["responses"], values() + 1)
+    result = read("two.mat", targets="targets.csv", variable="Z")
+    np.testing.assert_array_equal(result.responses["responses"], values() + 1)
     path = folder / "two.mat"
-    assert found.card["changed"] == [
+    assert result.card["changed"] == [
         f"{path}: the responses are its array Z; it has Y (24, 4), Z (24, 4)"
     ]
     scipy.io.savemat("one.mat", {"Y": values()})
@@ -290,11 +290,11 @@ def test_rows_of_an_array_and_of_a_table_may_be_volumes(folder):
     )
     array = read("scan.npy", targets="targets.csv", tr=2.0, runs=[10, 14]).responses
     table = read("scan.csv", tr=2.0).responses
-    for found, runs in ((array, ("1", "2")), (table, ("a", "b"))):
-        assert found["responses"].dims == ("volume", "target") and found.attrs["tr"] == 2.0
-        np.testing.assert_array_equal(found["onset"], np.arange(N) * 2.0)
-        assert found["run"].values.tolist() == [runs[0]] * 10 + [runs[1]] * 14
-        np.testing.assert_array_equal(found["responses"], values())
+    for actual, runs in ((array, ("1", "2")), (table, ("a", "b"))):
+        assert actual["responses"].dims == ("volume", "target") and actual.attrs["tr"] == 2.0
+        np.testing.assert_array_equal(actual["onset"], np.arange(N) * 2.0)
+        assert actual["run"].values.tolist() == [runs[0]] * 10 + [runs[1]] * 14
+        np.testing.assert_array_equal(actual["responses"], values())
     refused("24 volumes, but runs adds up to 20", "scan.npy", targets="targets.csv", tr=2.0,
             runs=[10, 10])  # fmt: skip
     stimuli().to_csv("stimuli.csv", index=False)
@@ -353,10 +353,10 @@ def test_runs_of_scans_follow_each_other(folder):
     write_scans(a1=scan(1, 10), a2=scan(2, 14))
     mask = (atlas() == 2).astype(np.uint8)
     nibabel.Nifti1Image(mask, AFFINE).to_filename("mask.nii")
-    found = read({"anna": ["a1.nii.gz", "a2.nii.gz"]}, atlas="mask.nii", tr=2.0).responses
-    assert found["run"].values.tolist() == ["1"] * 10 + ["2"] * 14
+    actual = read({"anna": ["a1.nii.gz", "a2.nii.gz"]}, atlas="mask.nii", tr=2.0).responses
+    assert actual["run"].values.tolist() == ["1"] * 10 + ["2"] * 14
     both = np.concatenate([np.asarray(scan(seed, n).dataobj) for seed, n in ((1, 10), (2, 14))], 3)
-    np.testing.assert_allclose(found["responses"].values[:, 0], both[mask > 0].mean(axis=0))
+    np.testing.assert_allclose(actual["responses"].values[:, 0], both[mask > 0].mean(axis=0))
     says = r"a1\.nii\.gz: its header says 2 s between volumes, source\.tr 1\.5 s"
     refused(says, {"anna": ["a1.nii.gz", "a2.nii.gz"]}, atlas="mask.nii", tr=1.5)
 
@@ -439,32 +439,32 @@ def test_a_netcdf_file_of_another_kind_than_the_config_says_is_refused(folder):
 def test_covariates_of_words_are_made_where_the_table_lacks_them(folder):
     wide("reading-times").to_csv("times.csv", index=False)
     prepared = read("times.csv", kind="reading-times")
-    found = prepared.stimuli
-    assert found["length"].tolist() == [len(word) for word in found["text"]]
-    assert found["log_frequency"][0] == zipf_frequency("The", "en")
-    assert found["punctuation"].tolist()[:9] == [False] * 4 + [True] + [False] * 3 + [True]
-    assert found["word_in_sentence"].tolist()[:12] == [1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1, 2]
-    assert found["sentence_id"].tolist()[9:14] == [2, 3, 3, 4, 4]  # owl begins at row 12
+    measured = prepared.stimuli
+    assert measured["length"].tolist() == [len(word) for word in measured["text"]]
+    assert measured["log_frequency"][0] == zipf_frequency("The", "en")
+    assert measured["punctuation"].tolist()[:9] == [False] * 4 + [True] + [False] * 3 + [True]
+    assert measured["word_in_sentence"].tolist()[:12] == [1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1, 2]
+    assert measured["sentence_id"].tolist()[9:14] == [2, 3, 3, 4, 4]  # owl begins at row 12
     (made,) = [line for line in prepared.card["changed"] if line.startswith("made of the texts")]
     assert "length, log_frequency, punctuation, frequency_known, sentence_id" in made
     needed = {column for term in STANDARD for column in columns_of(term)}
-    assert needed <= set(found)
+    assert needed <= set(measured)
 
 
 def test_covariates_that_the_table_has_stay(folder):
     wide("reading-times").to_csv("times.csv", index=False)
     given = stimuli().assign(length=7, log_frequency=3.5, punctuation=True)
-    place = [1, 2, 3, 1, 2, 3] * 4
-    given.assign(word_in_sentence=place).to_csv("stimuli.csv", index=False)
+    position = [1, 2, 3, 1, 2, 3] * 4
+    given.assign(word_in_sentence=position).to_csv("stimuli.csv", index=False)
     prepared = read("times.csv", kind="reading-times")
-    found = prepared.stimuli
-    assert set(found["length"]) == {7} and set(found["log_frequency"]) == {3.5}
-    assert found["word_in_sentence"].tolist() == place
-    assert found["sentence_id"].tolist() == [i // 3 + 1 for i in range(N)]
-    assert "frequency_known" not in found
+    seen = prepared.stimuli
+    assert set(seen["length"]) == {7} and set(seen["log_frequency"]) == {3.5}
+    assert seen["word_in_sentence"].tolist() == position
+    assert seen["sentence_id"].tolist() == [i // 3 + 1 for i in range(N)]
+    assert "frequency_known" not in seen
     given.assign(sentence_id=["x", "x", "y", "y"] * 6).to_csv("stimuli.csv", index=False)
-    found = read("times.csv", kind="reading-times").stimuli
-    assert found["sentence_id"].tolist()[:4] == ["x", "x", "y", "y"]
+    seen = read("times.csv", kind="reading-times").stimuli
+    assert seen["sentence_id"].tolist()[:4] == ["x", "x", "y", "y"]
 
 
 def test_sentences_of_brain_data_get_no_covariates_of_words(folder):

@@ -15,11 +15,11 @@ JOBS = (
 
 def test_rules_import_no_package_of_jobs() -> None:
     files = [REPOSITORY / "Snakefile", *(REPOSITORY / "rules").glob("*.smk")]
-    found = [
+    result = [
         re.findall(r"^(?:from|import) (brainalign[\w.]*)", file.read_text(encoding="utf-8"), re.M)
         for file in files
     ]
-    modules = sorted({module for each in found for module in each})
+    modules = sorted({module for each in result for module in each})
     assert "brainalign.study.check_own" in modules
     lines = ["import sys", f"sys.modules.update(dict.fromkeys({JOBS}))"]
     lines += [f"import {module}" for module in modules]

@@ -60,11 +60,11 @@ def delayed_rate(stimuli, values):
     design = np.zeros((RUNS, VOLUMES, 4, values.shape[1]))
     volume = (stimuli["onset"].to_numpy() // TR).astype(int)
     for run in range(RUNS):
-        for place in range(VOLUMES):
+        for index in range(VOLUMES):
             for k, delay in enumerate((1, 2, 3, 4)):
-                heard = volume == run * VOLUMES + place - delay
-                if place >= delay and heard.any():
-                    design[run, place, k] = values[heard].mean(axis=0)
+                heard = volume == run * VOLUMES + index - delay
+                if index >= delay and heard.any():
+                    design[run, index, k] = values[heard].mean(axis=0)
     return design.reshape(RUNS * VOLUMES, -1)
 
 

@@ -133,8 +133,8 @@ def test_true_surprisal_is_the_grammars(made):
         for c in grammar.continuations(grammar.start())
     ]
     left = 1.0
-    for place, row in enumerate(first.itertuples()):
-        openings = [o for o in openings if o[1][place] == row.text]
+    for position, row in enumerate(first.itertuples()):
+        openings = [o for o in openings if o[1][position] == row.text]
         now = sum(p for p, _ in openings)
         assert row.true_surprisal == pytest.approx(np.log2(left / now))
         left = now
@@ -155,12 +155,12 @@ def test_the_true_ceiling_is_what_noiseless_responses_score(made, kind):
     pooled = pearson(noiseless, measured)
     assert pooled.mean() == pytest.approx(ceiling.mean(), abs=0.02)
     assert np.abs(pooled - ceiling).max() < 5 * (1 - ceiling.min() ** 2) / np.sqrt(60)
-    found, expected = [], []
+    result, expected = [], []
     for split in grouped(groups_of(made[kind]), None, None):
         signal = noiseless[split.test].var(axis=0)
         expected.append(np.sqrt(signal / (signal + ceiling**-2 - 1)))
-        found.append(pearson(noiseless[split.test], measured[split.test]))
-    assert np.mean(found) == pytest.approx(np.mean(expected), abs=0.03)
+        result.append(pearson(noiseless[split.test], measured[split.test]))
+    assert np.mean(result) == pytest.approx(np.mean(expected), abs=0.03)
     assert np.mean(expected) == pytest.approx(ceiling.mean(), abs=0.04)
 
 
@@ -194,9 +194,9 @@ def test_subjects_weigh_the_dimensions_of_the_state_as_differently_as_asked(spre
     weights = LinearRegression().fit(truth, made.responses["responses"].values).coef_
     size = np.log(np.abs(weights))
     means = (size - size.mean(axis=1, keepdims=True)).reshape(20, 60, 12).mean(axis=1)
-    found = (means - means.mean(axis=0)).std() * np.sqrt(20 / 19 * 12 / 11)
+    actual = (means - means.mean(axis=0)).std() * np.sqrt(20 / 19 * 12 / 11)
     expected = np.hypot(spread, 1.11 / np.sqrt(60))
-    assert found == pytest.approx(expected, rel=4 / np.sqrt(2 * 209))
+    assert actual == pytest.approx(expected, rel=4 / np.sqrt(2 * 209))
 
 
 def test_subjects_hear_as_late_as_asked():
@@ -213,8 +213,8 @@ def test_subjects_hear_as_late_as_asked():
         measured = late["responses"].values[inside]
         left = measured - LinearRegression().fit(shifted, measured).predict(shifted)
         fits.append((left**2).sum(axis=0).reshape(4, 60).sum(axis=1))
-    found = grid[np.argmin(fits, axis=0)]
-    np.testing.assert_allclose(np.sort(found), [-2, -2 / 3, 2 / 3, 2], atol=0.3)
+    seen = grid[np.argmin(fits, axis=0)]
+    np.testing.assert_allclose(np.sort(seen), [-2, -2 / 3, 2 / 3, 2], atol=0.3)
 
 
 @pytest.mark.parametrize("kind", BRAIN)
@@ -236,10 +236,10 @@ def test_true_features_score_the_ceiling_less_the_cost_of_estimating_their_weigh
         ceiling = pearson(noiseless[split.test], measured[split.test]).mean()
         shrink = np.sqrt(1 / (1 + estimation_error(made[kind], state.astype(float), split)))
         r.append(ceiling * shrink)
-    found = score(kind, "truth", {"scheme": "grouped", "folds": FOLDS[kind], "seed": 1}, OLS)
-    assert found == pytest.approx(np.mean(r), abs=0.015)
+    shown = score(kind, "truth", {"scheme": "grouped", "folds": FOLDS[kind], "seed": 1}, OLS)
+    assert shown == pytest.approx(np.mean(r), abs=0.015)
     # Nearer to the ceiling than the content-free and the untaught, and never above it by chance.
-    assert 0.8 * responses["true_ceiling"].values.mean() < found
+    assert 0.8 * responses["true_ceiling"].values.mean() < shown
 
 
 @pytest.mark.parametrize("kind", BRAIN)
@@ -247,8 +247,8 @@ def test_time_alone_scores_high_when_folds_are_shuffled_and_nothing_when_groups_
     score, kind
 ):
     assert score(kind, "oasm", SHUFFLED) > 0.2
-    whole = {"scheme": "grouped", "folds": FOLDS[kind], "seed": 1}
-    assert abs(score(kind, "oasm", whole)) < 0.02
+    full = {"scheme": "grouped", "folds": FOLDS[kind], "seed": 1}
+    assert abs(score(kind, "oasm", full)) < 0.02
 
 
 @pytest.mark.parametrize(

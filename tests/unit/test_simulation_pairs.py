@@ -12,8 +12,8 @@ from brainalign.simulation.world import build_world
 
 def sentences(text: str) -> list[tuple[Token, ...]]:
     """The tokens of each sentence: a stop or a question mark ends one."""
-    found = re.findall(r"[^.?]+[.?]", re.sub(r"([.,:?])", r" \1", text))
-    return [tuple(map(Token, sentence.split())) for sentence in found]
+    result = re.findall(r"[^.?]+[.?]", re.sub(r"([.,:?])", r" \1", text))
+    return [tuple(map(Token, sentence.split())) for sentence in result]
 
 
 @pytest.fixture(scope="module")

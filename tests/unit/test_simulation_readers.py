@@ -52,10 +52,10 @@ def test_without_noise_the_mean_reader_has_the_planted_slopes_exactly(monkeypatc
 
 def test_regression_finds_the_slopes_within_their_standard_errors():
     design = np.column_stack([np.ones(N), drivers()])
-    found = np.linalg.lstsq(design, np.nanmean(times(), axis=1), rcond=None)[0]
+    result = np.linalg.lstsq(design, np.nanmean(times(), axis=1), rcond=None)[0]
     # A missing reader takes away his base and slope: at most 60 ms of noise grows to 80.
     error = 80 / np.sqrt(20 * (1 - UNREAD)) * np.sqrt(np.diag(np.linalg.inv(design.T @ design)))
-    assert (np.abs(found[1:] - PLANTED) < 4 * error[1:]).all()
+    assert (np.abs(result[1:] - PLANTED) < 4 * error[1:]).all()
 
 
 def test_readers_differ_in_slope_and_skip_words():
@@ -81,11 +81,11 @@ def test_the_behaviour_fit_finds_the_slope_of_the_true_surprisal():
     made = simulate("reading", {}, {}, seed=2)
     bits = made.stimuli[["stimulus_id"]].assign(bits=made.stimuli["true_surprisal"])
     table = fit_reading_times(bits, made.stimuli, made.responses, "controlled")
-    found = table[table["kind"] == "all"].set_index("measure")["value"]
-    assert found["slope_ms_per_bit"] == pytest.approx(PER_BIT, abs=4 * 0.6)
-    assert found["slope_ms_per_bit_1_back"] == pytest.approx(PER_BIT_BEFORE, abs=4 * 0.6)
-    assert found["slope_ms_per_bit_2_back"] == pytest.approx(0.0, abs=4 * 0.6)
-    assert found["delta_loglik_per_word"] > 0
+    actual = table[table["kind"] == "all"].set_index("measure")["value"]
+    assert actual["slope_ms_per_bit"] == pytest.approx(PER_BIT, abs=4 * 0.6)
+    assert actual["slope_ms_per_bit_1_back"] == pytest.approx(PER_BIT_BEFORE, abs=4 * 0.6)
+    assert actual["slope_ms_per_bit_2_back"] == pytest.approx(0.0, abs=4 * 0.6)
+    assert actual["delta_loglik_per_word"] > 0
 
 
 def test_the_noise_has_its_size():
@@ -117,16 +117,16 @@ def test_tokens_gain_nothing_where_readers_follow_the_layout_alone(seed, monkeyp
     # Three regressors that say nothing: of 1,200 words each costs 1/2 nat, and by chance gains 1.
     chance = 3 / 1200
     assert gain(covariates=["length", "log_frequency", "position"])["value"] > chance
-    found = gain()
-    assert found["low"] <= 0
-    assert found["value"] < chance
+    measured = gain()
+    assert measured["low"] <= 0
+    assert measured["value"] < chance
 
 
 def test_whole_words_and_marks_as_tokens_are_the_covariates_themselves():
     made = simulate("reading", {}, {}, 3)
     counts = made.stimuli[["stimulus_id"]].assign(bits=1.0 + made.stimuli["punctuation"])
     fit = fit_reading_times(counts, made.stimuli, made.responses, "controlled")
-    found = fit[fit["kind"] == "all"].set_index("measure")
-    assert found.loc["delta_loglik_per_word", "value"] == pytest.approx(0, abs=1e-9)
-    assert np.isnan(found.loc["partial_r", "value"])
-    assert found.loc["partial_r", "note"].startswith("not computable: the covariates determine")
+    seen = fit[fit["kind"] == "all"].set_index("measure")
+    assert seen.loc["delta_loglik_per_word", "value"] == pytest.approx(0, abs=1e-9)
+    assert np.isnan(seen.loc["partial_r", "value"])
+    assert seen.loc["partial_r", "note"].startswith("not computable: the covariates determine")

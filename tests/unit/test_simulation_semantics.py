@@ -56,13 +56,13 @@ def test_a_state_is_the_sum_of_decayed_concepts():
     tokens = [Token("word", concept) for concept in concepts]
     states = token_states([tuple(tokens[:4]), tuple(tokens[4:])], vectors, half_life=3.0)
     assert [len(state) for state in states] == [4, 3]
-    for i, found in enumerate(np.concatenate(states)):
+    for i, result in enumerate(np.concatenate(states)):
         expected = sum(
             vectors[concept] * 0.5 ** ((i - j) / 3.0)
             for j, concept in enumerate(concepts[: i + 1])
             if concept
         )
-        np.testing.assert_allclose(found, expected, atol=1e-12)
+        np.testing.assert_allclose(result, expected, atol=1e-12)
 
 
 def test_word_states_are_those_after_the_last_token_of_each_word():
@@ -83,8 +83,8 @@ def test_the_state_of_new_topics_is_told_by_who_knows_kinds_and_facts():
     tenth, (b) what is known of things, (c) only the things' own vectors.
     """
     vectors = concept_vectors(WORLD, 12, KNOWLEDGE, seed=1)
-    kinds = {value: place for place, values in enumerate(VALUES.values()) for value in values}
-    one_kind = {value: np.eye(6)[place] for value, place in kinds.items()}
+    kinds = {value: position for position, values in enumerate(VALUES.values()) for value in values}
+    one_kind = {value: np.eye(6)[position] for value, position in kinds.items()}
     values = dict(zip(kinds, np.eye(len(kinds)), strict=True))
     both = {value: np.concatenate([one_kind[value], values[value]]) for value in kinds}
     facts = {

@@ -56,8 +56,8 @@ def test_responses_have_no_mean_in_any_split_group_and_signals_variance_one():
 )
 def test_each_noise_has_its_variance_within_split_groups(noise, tolerance):
     disturbance = draw(noise=noise).values - signal()
-    found = (by_group(disturbance) ** 2).mean()
-    assert found == pytest.approx(sum(sd**2 for sd in noise), rel=tolerance)
+    result = (by_group(disturbance) ** 2).mean()
+    assert result == pytest.approx(sum(sd**2 for sd in noise), rel=tolerance)
 
 
 def test_the_ceiling_is_the_correlation_of_noiseless_and_measured_responses():
@@ -67,8 +67,8 @@ def test_the_ceiling_is_the_correlation_of_noiseless_and_measured_responses():
     """
     made = draw()
     assert made.true_ceiling == pytest.approx((1 + 0.64 + 0.09 + 1) ** -0.5)
-    found = correlations(signal(), made.values)
-    assert found.mean() == pytest.approx(made.true_ceiling[0], abs=0.015)
+    actual = correlations(signal(), made.values)
+    assert actual.mean() == pytest.approx(made.true_ceiling[0], abs=0.015)
     # In a held-out group of 20 rows the bias is up to −0.6 · 0.64 / 2 / 8 = −0.02.
     groups = zip(by_group(signal()), by_group(made.values), strict=True)
     within = np.mean([correlations(a, b) for a, b in groups])
@@ -80,20 +80,22 @@ def test_subjects_differ_in_noise_and_so_in_ceiling():
     assert len(set(made.subject)) == 5
     truth = made.true_ceiling.reshape(5, 200)[:, 0]
     assert (np.diff(truth) < 0).all()
-    found = correlations(signal(subjects=5, targets=200), made.values).reshape(5, 200).mean(axis=1)
+    measured = (
+        correlations(signal(subjects=5, targets=200), made.values).reshape(5, 200).mean(axis=1)
+    )
     # Standard error as above with 200 targets: 0.006; bias −0.003.
-    np.testing.assert_allclose(found, truth, atol=0.025)
+    np.testing.assert_allclose(measured, truth, atol=0.025)
 
 
 def test_drift_is_autocorrelated_within_groups_and_starts_anew_in_each():
     """Standard error of a mean over 20,000 processes of products of variance ≤ 2: 0.01."""
     first = np.arange(30) % 10 == 0
     drift = autocorrelated(first, 20_000, np.random.default_rng(1))
-    found = drift @ drift.T / 20_000
+    seen = drift @ drift.T / 20_000
     group = np.arange(30) // 10
     lag = np.abs(np.subtract.outer(np.arange(30), np.arange(30)))
     expected = np.where(np.equal.outer(group, group), PERSISTENCE**lag, 0.0)
-    np.testing.assert_allclose(found, expected, atol=0.05)
+    np.testing.assert_allclose(seen, expected, atol=0.05)
 
 
 def test_subject_noise_is_shared_by_a_subjects_targets_and_by_nobody_else():

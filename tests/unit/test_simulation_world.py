@@ -165,7 +165,7 @@ def test_worked_examples_are_about_facts_that_are_not_asked(world, seed):
 def test_every_asked_fact_is_in_the_text(world, documents):
     words = [set(document.replace(".", "").replace("?", "").split()) for document in documents]
     for fact in (fact for fact in world.facts if fact.asked):
-        assert any({fact.thing, fact.value} <= found for found in words), fact
+        assert any({fact.thing, fact.value} <= result for result in words), fact
 
 
 def test_the_layout_of_the_tests_is_in_the_text_but_no_test_item(world, documents, seed):

@@ -79,10 +79,10 @@ def test_depth_profiles_read_once_more_by_each_predictor(study):
     more = after[~after.index.isin(before.index)].reset_index()
     assert set(more["kind"]) == {"activations", "surprisal by layer"}
     assert set(more["of"]) == {asked.dataset}
-    own = after["hours"].xs("surprisal", level="kind").xs(asked.dataset, level="of")
+    rows = after["hours"].xs("surprisal", level="kind").xs(asked.dataset, level="of")
     lens = more[more["kind"] == "surprisal by layer"].set_index("model")["hours"]
     assert len(lens) > 20
-    pd.testing.assert_series_equal(lens, own[lens.index])
+    pd.testing.assert_series_equal(lens, rows[lens.index])
     assert (more.loc[more["kind"] == "activations", "bytes"] > 0).all()
 
 
@@ -141,8 +141,8 @@ def test_context_ends_with_its_group(groups, rows):
     text = Text(groups * rows, TOKEN, groups)
     one = Text(rows, TOKEN, 1)
     for apart in (False, True):
-        whole = surprisal_tokens(one, "corpus", None, 10, apart)
-        assert surprisal_tokens(text, "story", None, 10, apart) == pytest.approx(groups * whole)
+        full = surprisal_tokens(one, "corpus", None, 10, apart)
+        assert surprisal_tokens(text, "story", None, 10, apart) == pytest.approx(groups * full)
     assert activation_tokens(text, "none", 10, False) == pytest.approx(groups * rows)
     assert activation_tokens(text, "window:3", 10, False) == pytest.approx(
         groups * rows * 3 * TOKENS_PER_WORD
@@ -209,9 +209,9 @@ def test_the_summary_says_what_each_switch_saves(study):
 )
 def test_written_answers_count_by_their_scoring(kind, entry, written):
     """docs/methods/capability.md: the lengths of written answers; 6,511 and 14,042 questions."""
-    questions, own = {"bbh": (6511, 130), "mmlu": (14042, 100)}[kind]
+    questions, part = {"bbh": (6511, 130), "mmlu": (14042, 100)}[kind]
     task = read({"questions": {"type": kind}, "shots": 0, **entry}, Task)
-    assert capability_tokens(task, apart=False) == questions * (own + written)
+    assert capability_tokens(task, apart=False) == questions * (part + written)
 
 
 def own_study(folder, **model):

@@ -24,13 +24,13 @@ DEEP = "def times(a, b):\n    return a * b\n"
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    room = tmp_path / "brainalign" / "room"
-    room.mkdir(parents=True)
+    package = tmp_path / "brainalign" / "room"
+    package.mkdir(parents=True)
     (tmp_path / "brainalign" / "__init__.py").write_text("", encoding="utf-8")
-    (room / "__init__.py").write_text("", encoding="utf-8")
-    (room / "inner.py").write_text(INNER, encoding="utf-8")
-    (room / "deep.py").write_text(DEEP, encoding="utf-8")
-    (room / "other.py").write_text("x = 1\n", encoding="utf-8")
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    (package / "inner.py").write_text(INNER, encoding="utf-8")
+    (package / "deep.py").write_text(DEEP, encoding="utf-8")
+    (package / "other.py").write_text("x = 1\n", encoding="utf-8")
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     return tmp_path
 

@@ -43,10 +43,10 @@ def alive(pid):
 
 def wait_for(what, seconds=20.0):
     end = time.monotonic() + seconds
-    while not (found := what()):
+    while not (result := what()):
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.02)
-    return found
+    return result
 
 
 def test_snakemakes_method_is_the_one_that_is_stood_in_for():

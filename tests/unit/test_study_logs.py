@@ -35,8 +35,8 @@ def test_many_kinds_are_cut_and_counted(tmp_path: Path) -> None:
     with job(tmp_path / "logs" / "scores.log") as log:
         for i in range(SHOWN + 2):
             log.warning("kind %s", "x" * (i + 1))
-    found = warnings(tmp_path / "logs")
-    assert len(found) == SHOWN + 1 and found[-1] == "2 more kinds of warnings"
+    result = warnings(tmp_path / "logs")
+    assert len(result) == SHOWN + 1 and result[-1] == "2 more kinds of warnings"
 
 
 def test_the_reason_is_the_last_line_of_the_log(tmp_path: Path) -> None:

@@ -289,11 +289,11 @@ def test_aw2024_reads_in_one_endless_text_with_the_models_that_the_paper_prints(
 
 def test_a_presentation_has_the_partner_of_its_model():
     entry = {"presentations": ["raw", "instruction"]}
-    found = models_of(
+    result = models_of(
         {
             "v": {**entry, "source": {"type": "pretrain", "architecture": "decoder-only"}},
             "t": {**entry, "source": {"type": "tune", "of": "v", "arm": "instruction"}},
         }
     )
-    assert partner(found["t-as-instruction"]) == partner(found["t"]) == "v"
-    assert partner(found["v-as-instruction"]) is None
+    assert partner(result["t-as-instruction"]) == partner(result["t"]) == "v"
+    assert partner(result["v-as-instruction"]) is None

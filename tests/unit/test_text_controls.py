@@ -44,14 +44,14 @@ def test_shuffled_texts_keep_words_numbers_and_punctuation(control):
     altered = alter(stimuli, control, seed=1)
     assert altered["text"].tolist() == alter(stimuli, control, seed=1)["text"].tolist()
     assert altered["text"].tolist() != alter(stimuli, control, seed=2)["text"].tolist()
-    for group, own in stimuli.groupby("context_group"):
+    for group, rows in stimuli.groupby("context_group"):
         there = altered[altered["context_group"] == group]
-        assert bare(there["text"]) == bare(own["text"])
+        assert bare(there["text"]) == bare(rows["text"])
         assert (
             there["text"].str.split().str.len().tolist()
-            == own["text"].str.split().str.len().tolist()
+            == rows["text"].str.split().str.len().tolist()
         )
-        marks = [[w[-1] for w in t.split() if not w[-1].isalpha()] for t in own["text"]]
+        marks = [[w[-1] for w in t.split() if not w[-1].isalpha()] for t in rows["text"]]
         assert [[w[-1] for w in t.split() if not w[-1].isalpha()] for t in there["text"]] == marks
     columns = stimuli.columns.drop("text")
     pd.testing.assert_frame_equal(altered[columns], stimuli[columns])
@@ -75,11 +75,11 @@ def test_words_stay_in_their_sentence_which_may_reach_over_stimuli():
 
 def read_texts(stimuli, context):
     """Row → what is read before it, and itself."""
-    found = {}
+    result = {}
     for chain in chains(stimuli, context):
         for row, start, stop in zip(chain.rows, chain.starts, chain.ends, strict=True):
-            found[row] = chain.text[:start], chain.text[start:stop].strip()
-    return [found[row] for row in range(len(stimuli))]
+            result[row] = chain.text[:start], chain.text[start:stop].strip()
+    return [result[row] for row in range(len(stimuli))]
 
 
 def test_contexts_of_the_sentence_and_in_reverse_order():
@@ -211,13 +211,13 @@ def test_a_truth_blind_to_order_loses_nothing_by_shuffling_and_one_that_knows_it
         },
     )
     assert tuple(table.columns) == COLUMNS
-    found = table.set_index("control")
-    row = found.loc["shuffled:sentence"]
+    actual = table.set_index("control")
+    row = actual.loc["shuffled:sentence"]
     assert row["r"] > 0.3
     assert bool(row["passed"]) is loses
     if loses:
         assert row["kept"] < 0.8 and row["low"] > 0
     else:
         assert row["lost"] == pytest.approx(0, abs=1e-6) and row["kept"] == pytest.approx(1)
-    assert found.loc["surrogate", "passed"]
-    assert abs(found.loc["surrogate", "r_control"]) < 0.1
+    assert actual.loc["surrogate", "passed"]
+    assert abs(actual.loc["surrogate", "r_control"]) < 0.1

@@ -117,12 +117,12 @@ def test_micro_batches_change_nothing_of_what_an_arm_reads(tokenizer):
     ]
     for arm in get_args(Arm):
         for match in ("tokens", "samples"):
-            whole = recipe(arm=arm, match=match, batch_size=4, held_out=0)
-            cut = structs.replace(whole, micro_batch=1)
-            steps = lessons(uneven, tokenizer, of=whole).steps
+            full = recipe(arm=arm, match=match, batch_size=4, held_out=0)
+            cut = structs.replace(full, micro_batch=1)
+            steps = lessons(uneven, tokenizer, of=full).steps
             assert lessons(uneven, tokenizer, of=cut).steps == steps, arm
             if (arm, match) == ("shuffled", "tokens"):
-                assert min(map(len, steps)) < whole.batch_size
+                assert min(map(len, steps)) < full.batch_size
 
 
 def test_arms_may_match_samples_as_the_paper_did(samples, tokenizer):
@@ -135,7 +135,7 @@ def test_arms_may_match_samples_as_the_paper_did(samples, tokenizer):
 def test_shuffled_pairs_every_instruction_with_another_samples_output(tokenizer):
     asked = told_apart()
     drawn = recipe(samples=12, held_out=4, batch_size=4, match="samples")
-    told = lessons(asked, tokenizer, of=drawn)
+    stated = lessons(asked, tokenizer, of=drawn)
     mixed = lessons(asked, tokenizer, of=structs.replace(drawn, arm="shuffled"))
 
     def answers(course):
@@ -144,9 +144,9 @@ def test_shuffled_pairs_every_instruction_with_another_samples_output(tokenizer)
     def prompts(course):
         return [row["input_ids"][: row["labels"].count(IGNORED)] for row in course.rows]
 
-    assert prompts(mixed) == prompts(told)
-    assert sorted(answers(mixed)) == sorted(answers(told))
-    assert not any(a == b for a, b in zip(answers(mixed), answers(told), strict=True))
+    assert prompts(mixed) == prompts(stated)
+    assert sorted(answers(mixed)) == sorted(answers(stated))
+    assert not any(a == b for a, b in zip(answers(mixed), answers(stated), strict=True))
 
 
 def _said(row):
@@ -235,19 +235,19 @@ def test_gradients_are_those_of_a_plain_loop(model, samples, tokenizer, tmp_path
     one = lessons(samples, tokenizer, model, drawn)
     plain = copy.deepcopy(model).train()
     plain(**collate([one.rows[i] for i in one.steps[0]], plain)).loss.backward()
-    found = []
+    result = []
 
     class Seen(Exception):
         pass
 
     def look(self, *_):
-        found.extend(p.grad.clone() for p in self.model.parameters())
+        result.extend(p.grad.clone() for p in self.model.parameters())
         raise Seen
 
     monkeypatch.setattr(Trainer, "_clip_grad_norm", look)
     with pytest.raises(Seen):
         tune(model, one, drawn, 3, scratch=tmp_path / "s")
-    for ours, theirs in zip(found, plain.parameters(), strict=True):
+    for ours, theirs in zip(result, plain.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs.grad, atol=1e-5, rtol=0)
 
 
@@ -259,12 +259,12 @@ def test_a_run_cut_at_a_checkpoint_or_killed_ends_with_the_same_weights(
 ):
     drawn = recipe(arm=arm, lora=lora, learning_rate=0.05)
     one = lessons(samples, tokenizer, model, drawn)
-    whole = tune(copy.deepcopy(model), one, drawn, 3, scratch=tmp_path / "whole")
-    assert not equal(whole.model, model)
+    all_rows = tune(copy.deepcopy(model), one, drawn, 3, scratch=tmp_path / "whole")
+    assert not equal(all_rows.model, model)
     if arm == "instruction":  # pairs are new at every step, and the rate is too high for them
-        assert whole.log["loss"].iloc[-1] < whole.log["loss"].iloc[0]
-    assert whole.log["step"].tolist() == list(range(1, STEPS + 1))
-    assert whole.log.notna().all().all()
+        assert all_rows.log["loss"].iloc[-1] < all_rows.log["loss"].iloc[0]
+    assert all_rows.log["step"].tolist() == list(range(1, STEPS + 1))
+    assert all_rows.log.notna().all().all()
 
     first = tune(
         copy.deepcopy(model), one, drawn, 3, scratch=tmp_path / "first", until=2
@@ -293,8 +293,8 @@ def test_a_run_cut_at_a_checkpoint_or_killed_ends_with_the_same_weights(
     (tmp_path / "rest" / "checkpoint-5").mkdir()
     monkeypatch.setattr(Watch, "on_step_end", end)
     last = tune(copy.deepcopy(model), one, drawn, 3, **rest)
-    assert equal(last.model, whole.model)
-    assert last.log.drop(columns=TIMED).equals(whole.log.drop(columns=TIMED))
+    assert equal(last.model, all_rows.model)
+    assert last.log.drop(columns=TIMED).equals(all_rows.log.drop(columns=TIMED))
     assert last.log["seconds"].is_monotonic_increasing
     keep_state(tmp_path / "rest", tmp_path / "end", last.facts)
     assert not (tmp_path / "rest").exists()
@@ -363,7 +363,7 @@ def test_a_full_disk_is_one_error_and_the_last_good_state_is_kept(
     torch.manual_seed(0)
     model = new_model("decoder-only", tokenizer, layers=1, width=16, heads=2, max_length=256)
     one = lessons(samples, tokenizer)
-    whole = tune(copy.deepcopy(model), one, RECIPE, 3, scratch=tmp_path / "whole")
+    complete = tune(copy.deepcopy(model), one, RECIPE, 3, scratch=tmp_path / "whole")
     end = Watch.on_step_end
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     # Files may not grow beyond 20 kB, as on a disk that is full.
@@ -383,7 +383,7 @@ def test_a_full_disk_is_one_error_and_the_last_good_state_is_kept(
         signal.signal(signal.SIGXFSZ, before)
     monkeypatch.setattr(Watch, "on_step_end", end)
     assert equal(
-        tune(copy.deepcopy(model), one, RECIPE, 3, scratch=tmp_path / "s").model, whole.model
+        tune(copy.deepcopy(model), one, RECIPE, 3, scratch=tmp_path / "s").model, complete.model
     )
 
 

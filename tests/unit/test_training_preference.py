@@ -171,9 +171,9 @@ def test_after_instruction_tuning_it_raises_margins_of_held_out_simulated_pairs(
     samples = [{**sample, "history": ""} for sample in drawn]
     torch.manual_seed(0)
     model = new_model("decoder-only", tokenizer, layers=2, width=48, heads=4, max_length=256)
-    told = Recipe(prompt="plain", samples=1200, epochs=2, learning_rate=3e-3, batch_size=16)
-    one = lessons(samples[:1200], tokenizer, model, told)
-    tuned = tune(model, one, told, 3, scratch=tmp_path / "instruction").model
+    stated = Recipe(prompt="plain", samples=1200, epochs=2, learning_rate=3e-3, batch_size=16)
+    one = lessons(samples[:1200], tokenizer, model, stated)
+    tuned = tune(model, one, stated, 3, scratch=tmp_path / "instruction").model
     base = copy.deepcopy(tuned)
     shown = structs.replace(
         RECIPE, samples=1000, learning_rate=5e-4, batch_size=16, beta=0.1, warm_up=0.03

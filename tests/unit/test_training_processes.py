@@ -81,8 +81,8 @@ def shared(instructions, tmp_path_factory):
     folders = [folder / name for name in trainings]
     made = processes.run(write_on_cpus, 2, list(trainings.values()), folders)
     return {
-        name: (trainings[name], folder / name, *found)
-        for name, found in zip(trainings, made, strict=True)
+        name: (trainings[name], folder / name, *result)
+        for name, result in zip(trainings, made, strict=True)
     }
 
 
@@ -105,13 +105,13 @@ def test_two_processes_train_as_one(name, shared, instructions, tmp_path):
     }
     for file in ("config.json", "generation_config.json"):
         assert (shared_folder / file).read_text() == (tmp_path / "a" / file).read_text()
-    expected, found = weights(tmp_path / "a"), weights(shared_folder)
-    assert expected.keys() == found.keys()
+    expected, result = weights(tmp_path / "a"), weights(shared_folder)
+    assert expected.keys() == result.keys()
     before = weights(tmp_path / "alone" / "base")
     assert any((expected[name] - before[name]).abs().max() > 1e-3 for name in before)
     for name, values in expected.items():
         # AdamW magnifies rounding where a gradient is 0, as that of keys' biases.
-        torch.testing.assert_close(found[name], values, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(result[name], values, atol=1e-4, rtol=1e-4)
 
 
 def test_a_checkpoint_that_is_not_what_was_trained_is_an_error(instructions, tmp_path, monkeypatch):
@@ -143,20 +143,20 @@ def test_a_t5_with_a_head_of_its_own_is_trained_in_one_process(instructions, tmp
 
 @pytest.mark.parametrize("kind", ["llama", "t5"])
 def test_a_last_step_of_fewer_samples_than_micro_batches(kind, instructions, tmp_path):
-    whole = training(kind, instructions, tmp_path / "whole", batch_size=26, micro_batch=None)
+    full = training(kind, instructions, tmp_path / "whole", batch_size=26, micro_batch=None)
     parts = training(kind, instructions, tmp_path / "parts", batch_size=26, micro_batch=5)
-    log, _ = write_checkpoint(whole, tmp_path / "a")
+    log, _ = write_checkpoint(full, tmp_path / "a")
     parts_log, _ = write_checkpoint(parts, tmp_path / "b")
     assert log["samples"].to_list() == [26, 27]
     assert parts_log["loss"].to_numpy() == pytest.approx(log["loss"].to_numpy(), abs=1e-5)
-    expected, found = weights(tmp_path / "a"), weights(tmp_path / "b")
+    expected, result = weights(tmp_path / "a"), weights(tmp_path / "b")
     for name, values in expected.items():
-        torch.testing.assert_close(found[name], values, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(result[name], values, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.long
 def test_a_training_over_processes_goes_on_where_it_was_stopped(shared, tmp_path):
-    _, whole, whole_log, _ = shared["untied"]
+    _, complete, whole_log, _ = shared["untied"]
     first, _, _, facts = shared["half"]
     rest = replace(
         first,
@@ -166,8 +166,8 @@ def test_a_training_over_processes_goes_on_where_it_was_stopped(shared, tmp_path
     )
     ((log, _),) = processes.run(write_on_cpus, 2, [rest], [tmp_path / "b"])
     assert len(log) == len(whole_log) == 5
-    expected, found = weights(whole), weights(tmp_path / "b")
-    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    expected, result = weights(complete), weights(tmp_path / "b")
+    assert all(torch.equal(expected[name], result[name]) for name in expected)
 
 
 def test_states_of_other_samples_are_not_gone_on_from(instructions, tmp_path):
@@ -188,11 +188,11 @@ def test_states_of_other_samples_are_not_gone_on_from(instructions, tmp_path):
 
 @pytest.mark.long
 def test_several_processes_do_not_go_on_from_the_state_of_one(instructions, tmp_path):
-    whole = training("llama", instructions, tmp_path)
+    complete = training("llama", instructions, tmp_path)
     _, facts = write_checkpoint(
-        replace(whole, source=structs.replace(whole.source, checkpoint=12)), tmp_path / "half"
+        replace(complete, source=structs.replace(complete.source, checkpoint=12)), tmp_path / "half"
     )
-    rest = replace(whole, start=whole.scratch / f"checkpoint-{facts['steps']}")
+    rest = replace(complete, start=complete.scratch / f"checkpoint-{facts['steps']}")
     rest = replace(rest, scratch=tmp_path / "rest")
     with pytest.raises(InputError, match="nor several from that of one; there are 2 now"):
         processes.run(write_on_cpus, 2, [rest], [tmp_path / "b"])

@@ -203,14 +203,14 @@ def test_an_encoder_decoder_reads_the_prompt_and_writes_the_response(tokenizer):
 def test_long_samples_are_counted_and_dropped_when_no_label_is_left(tokenizer):
     cut = Example("red blue", " red blue green")
     gone = Example("red " * 10, " red")
-    whole = Example("red", " blue")
+    full = Example("red", " blue")
     encoded = encode(
-        [cut, gone, whole], tokenizer, encoder_decoder=False, max_length=4, loss_on="response"
+        [cut, gone, full], tokenizer, encoder_decoder=False, max_length=4, loss_on="response"
     )
     assert (encoded.truncated, encoded.unlearnable, encoded.origin) == (1, 1, [0, 2])
     assert len(encoded.rows[0]["input_ids"]) == 4
     encoded = encode(
-        [cut, gone, whole], tokenizer, encoder_decoder=False, max_length=4, too_long="drop"
+        [cut, gone, full], tokenizer, encoder_decoder=False, max_length=4, too_long="drop"
     )
     assert (encoded.truncated, encoded.too_long, encoded.origin) == (0, 2, [2])
 

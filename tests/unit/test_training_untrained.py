@@ -35,10 +35,12 @@ def test_weights_follow_the_seed_alone(tmp_path):
     original = manifest_of(tmp_path / "trained")
     state = torch.get_rng_state()
     drawn = {}
-    for place, seed in {"one": 1, "again": 1, "two": 2}.items():
-        torch.manual_seed(len(place))
-        write_untrained(original, tmp_path / place, seed)
-        drawn[place] = load_file(tmp_path / place / "model.safetensors")["transformer.wte.weight"]
+    for position, seed in {"one": 1, "again": 1, "two": 2}.items():
+        torch.manual_seed(len(position))
+        write_untrained(original, tmp_path / position, seed)
+        drawn[position] = load_file(tmp_path / position / "model.safetensors")[
+            "transformer.wte.weight"
+        ]
     torch.manual_seed(0)
     before = torch.get_rng_state()
     write_untrained(original, tmp_path / "one", 1)

@@ -80,17 +80,17 @@ class Study:
 
 def jobs_in(said: str) -> set[str]:
     """The jobs that a run names: `rule` or `rule value,value` by wildcards."""
-    found: set[str] = set()
+    result: set[str] = set()
     rule = ""
     for line in said.splitlines():
         if job := JOB.match(line):
             rule = job["rule"]
-            found.add(rule)
+            result.add(rule)
         elif (match := WILDCARDS.match(line)) and rule:
             values = [pair.split("=", 1)[1] for pair in match["wildcards"].split(", ")]
-            found.discard(rule)
-            found.add(f"{rule} {','.join(values)}")
-    return found - {"all"}
+            result.discard(rule)
+            result.add(f"{rule} {','.join(values)}")
+    return result - {"all"}
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,10 @@ from workflow.conftest import Study, with_tuning
 def edited(config: dict[str, Any], path: str, value: object) -> dict[str, Any]:
     """The config with the value at a slash-separated path replaced (or added)."""
     *parents, key = path.split("/")
-    place = config
+    section = config
     for parent in parents:
-        place = place[parent]
-    place[key] = value
+        section = section[parent]
+    section[key] = value
     return config
 
 
@@ -759,8 +759,8 @@ def test_files_that_are_not_there_stop_a_run_before_its_first_job(study: Study) 
     models, datasets = study.config["models"], study.config["datasets"]
     models["mine"] = {"source": {"type": "folder", "path": "weights/mine"}}
     models["words"] = {"source": {"type": "baseline", "kind": "static", "path": "vectors.txt"}}
-    own = {"type": "own", "stimuli": "stimuli.csv", "responses": "answers.nc"}
-    datasets["own"] = {"source": own, "context": "passage"}
+    rows = {"type": "own", "stimuli": "stimuli.csv", "responses": "answers.nc"}
+    datasets["own"] = {"source": rows, "context": "passage"}
     given = [{"source": {"type": "folder", "path": "weights/tuned"}, "samples": 9}]
     stages = {"type": "checkpoints", "base": "sim-decoder-s", "checkpoints": given}
     study.config["stages"] = {"given": stages}

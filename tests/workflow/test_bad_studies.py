@@ -65,8 +65,8 @@ def test_one_model_without_a_pair_or_capability(
     assert tables["scores"]["r"].notna().all()
     assert tables["correlations"]["r"].isna().all()
     headline = tables["headline"]
-    own = headline[headline["data"].str.startswith("this study")]
-    assert own["legacy"].str.startswith("not computable").any()
+    rows = headline[headline["data"].str.startswith("this study")]
+    assert rows["legacy"].str.startswith("not computable").any()
     for figure in ("improvement", "correlates", "mixed_effects", "baselines"):
         assert "not computable" in words(study, figure), figure
 

@@ -73,8 +73,8 @@ def test_true_features_reach_the_true_ceiling(default_study: Study, dataset: str
     path = default_study.folder / "results" / "data" / dataset / "responses.nc"
     with xr.open_dataset(path, engine="h5netcdf") as responses:
         ceiling = float(np.median(responses["true_ceiling"]))
-    found = score(default_study, "truth", f"{dataset}-controlled")
-    assert ceiling - 0.11 < found < ceiling + 0.02
+    result = score(default_study, "truth", f"{dataset}-controlled")
+    assert ceiling - 0.11 < result < ceiling + 0.02
 
 
 @pytest.mark.parametrize("dataset", BRAIN_DATASETS)
@@ -155,8 +155,8 @@ def test_trajectories_are_made_of_what_the_experiment_is_scored_on(default_study
     assert set(rows.loc[rows["position"] == 0, "quantity"]) == {"sim-story", "average", *TASKS}
     (experiment,) = default_study.config["tuning"].values()
     for arm in experiment["arms"]:
-        own = rows[(rows["arm"] == arm) & (rows["kind"] == "brain")]
-        assert set(own["position"]) == {0, *experiment["checkpoints"]}
+        part = rows[(rows["arm"] == arm) & (rows["kind"] == "brain")]
+        assert set(part["position"]) == {0, *experiment["checkpoints"]}
     assert rows["value"].notna().all()
 
 

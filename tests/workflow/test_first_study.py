@@ -67,19 +67,19 @@ def test_its_files_are_read_without_a_doubt(folder):
 
 
 def test_the_two_checkpoints_are_always_the_same_and_differ(tmp_path):
-    for place in ("one", "two"):
-        assert [path.name for path in write_pair(tmp_path / place)] == ["base", "tuned"]
+    for position in ("one", "two"):
+        assert [path.name for path in write_pair(tmp_path / position)] == ["base", "tuned"]
     weights = {
-        (place, name): (tmp_path / place / name / "model.safetensors").read_bytes()
-        for place in ("one", "two")
+        (position, name): (tmp_path / position / name / "model.safetensors").read_bytes()
+        for position in ("one", "two")
         for name in ("base", "tuned")
     }
     assert weights["one", "base"] == weights["two", "base"] != weights["one", "tuned"]
     assert weights["one", "tuned"] == weights["two", "tuned"]
-    found = describe(
+    result = describe(
         tmp_path / "one/tuned", "tuned", {"type": "folder", "path": "."}, simulated=False
     )
-    assert found["parameters"] == 35_072  # the page says 35,000
+    assert result["parameters"] == 35_072  # the page says 35,000
 
 
 @pytest.mark.long

@@ -116,10 +116,10 @@ def tables(
 def test_tables_are_those_of_plain_names(tmp_path: Path, small_config: dict[str, Any]) -> None:
     config = plain(small_config)
     named, data = names_of(config)
-    found = tables(tmp_path / "a", config, {})
+    result = tables(tmp_path / "a", config, {})
     for seed in SEEDS:
         names = drawn(named, data, seed) | LABELS
         word = re.compile("|".join(sorted(map(re.escape, names), key=len, reverse=True)))
         for name, table in tables(tmp_path / f"b{seed}", config, names).items():
-            expected = found[name].map(lambda cell: word.sub(lambda m: names[m[0]], cell))  # noqa: B023
+            expected = result[name].map(lambda cell: word.sub(lambda m: names[m[0]], cell))  # noqa: B023
             pd.testing.assert_frame_equal(table, expected, obj=f"{name}, seed {seed}")

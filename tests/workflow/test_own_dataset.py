@@ -50,11 +50,11 @@ def test_the_documented_study_runs_and_finds_what_it_says(study, repository):
     assert done.returncode == 0, done.stderr[-3000:]
     assert re.search(r"(\d+) of \1 jobs done in \d+:\d\d", done.stderr)
     assert "Finished jobid" not in done.stderr
-    (own,) = (study / ".snakemake/log").glob("*.snakemake.log")
-    assert "Finished jobid" in own.read_text(encoding="utf-8")
+    (part,) = (study / ".snakemake/log").glob("*.snakemake.log")
+    assert "Finished jobid" in part.read_text(encoding="utf-8")
     table = pd.read_parquet(study / TARGET)
-    whole = table[(table["subject"] == "all") & (table["region"] == "all") & (table["fold"] == -1)]
-    assert whole["r"].iloc[0] == pytest.approx(0.6, abs=0.05)  # the page says "about 0.6"
+    full = table[(table["subject"] == "all") & (table["region"] == "all") & (table["fold"] == -1)]
+    assert full["r"].iloc[0] == pytest.approx(0.6, abs=0.05)  # the page says "about 0.6"
     assert (study / "results/mine/data/stories/card.json").exists()
     # Another table under the same name: what was made of them is made again.
     pd.read_csv("stimuli.csv").iloc[:-1].to_csv("stimuli.csv", index=False)
@@ -67,8 +67,8 @@ def test_the_documented_study_runs_and_finds_what_it_says(study, repository):
 def test_the_planted_truth_is_not_asked_of_data_that_have_none(tmp_path, small_config):
     config = copy.deepcopy(small_config)
     config["models"]["truth"] = {"source": {"type": "baseline", "kind": "truth"}}
-    own = {"type": "own", "stimuli": "stimuli.csv", "responses": "responses.nc"}
-    config["datasets"]["lab"] = {"source": own, "context": "passage"}
+    part = {"type": "own", "stimuli": "stimuli.csv", "responses": "responses.nc"}
+    config["datasets"]["lab"] = {"source": part, "context": "passage"}
     legacy = config["alignment"]["sim-passages-legacy"]
     config["alignment"]["lab-legacy"] = {**legacy, "dataset": "lab"}
     for name in ("stimuli.csv", "responses.nc"):

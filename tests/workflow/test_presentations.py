@@ -44,11 +44,11 @@ def test_a_pair_is_scored_on_brain_data_in_each_presentation(
     assert (weights["absolute"] != 0).all()  # what stands before a text changes its states
     # The four differences of two models in two presentations add up.
     for mode in ("legacy", "controlled"):
-        own, change = (
+        part, change = (
             rows[(rows["mode"] == mode) & (rows["dataset"] == "sim-passages")].set_index(key)[
                 "absolute"
             ]
             for rows, key in ((tuned, "presentation"), (weights, "model"))
         )
         vanilla, instructed = (change[f"{name}-as-instruction"] for name in PAIR)
-        assert own["instruction"] - own["raw"] == pytest.approx(instructed - vanilla, abs=1e-8)
+        assert part["instruction"] - part["raw"] == pytest.approx(instructed - vanilla, abs=1e-8)

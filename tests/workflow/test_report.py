@@ -147,10 +147,10 @@ looked().catch(e => ({failed: String(e)})).then(seen => {
 
 @pytest.fixture(scope="module")
 def browser() -> str:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
+    actual = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if actual is None:
         pytest.skip("no browser: install chromium (Debian: apt-get install chromium)")
-    return found
+    return actual
 
 
 @pytest.fixture(scope="module")
@@ -185,9 +185,9 @@ def look(
             continue
     else:
         pytest.fail(f"{browser} took more than {SECONDS} s, {STARTS} times")
-    found = re.search(r'<pre id="seen">(.*?)</pre>', page, re.DOTALL)
-    assert found, errors[-2000:]
-    left = found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    measured = re.search(r'<pre id="seen">(.*?)</pre>', page, re.DOTALL)
+    assert measured, errors[-2000:]
+    left = measured[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     result: dict[str, Any] = json.loads(left)
     assert "failed" not in result, result
     return result
@@ -250,7 +250,7 @@ def test_every_table_is_shown_sorts_and_can_be_searched(
                 .split("\n", 1)[0]
             )
             assert about["columns"] == header.split(","), name
-        up, down = (list(dict.fromkeys(about[way])) for way in ("up", "down"))
+        up, down = (list(dict.fromkeys(about[method])) for method in ("up", "down"))
         if about["rows"] < 500:  # more are not drawn at once
             assert up == down[::-1], name
         groups = [value for value, _ in itertools.groupby(about["up"])]
@@ -268,14 +268,14 @@ def test_the_page_alone_shows_every_question_figure_and_table(
 ) -> None:
     results = finished_study().folder / "results"
     page = shutil.copy(results / "report" / "index.html", tmp_path / "page.html")
-    found = look(browser, Path(page), tmp_path, LOOK_AT_PAGE, width)
-    assert found["complaints"] == [] and found["fetched"] == []
-    assert len(found["widths"]) == len(list((results / "figures").rglob("*.svg"))) > 10
-    assert min(found["widths"]) > 300 and found["wide"] <= 0
-    assert all("cannot show" in caption for caption in found["captions"])
-    assert found["questions"] == len(pd.read_csv(results / "tables" / "headline.csv"))
+    shown = look(browser, Path(page), tmp_path, LOOK_AT_PAGE, width)
+    assert shown["complaints"] == [] and shown["fetched"] == []
+    assert len(shown["widths"]) == len(list((results / "figures").rglob("*.svg"))) > 10
+    assert min(shown["widths"]) > 300 and shown["wide"] <= 0
+    assert all("cannot show" in caption for caption in shown["captions"])
+    assert shown["questions"] == len(pd.read_csv(results / "tables" / "headline.csv"))
     names = {f"table-{path.stem}" for path in (results / "tables").glob("*.csv")}
-    assert set(found["tables"]) == names | {"table-data_cards"}
-    for name, about in found["tables"].items():
+    assert set(shown["tables"]) == names | {"table-data_cards"}
+    for name, about in shown["tables"].items():
         if about["rows"]:
             assert about["first"] == "sticky" and 0 < about["searched"] <= about["rows"], name

@@ -70,9 +70,9 @@ def answers(model: str) -> set[str]:
 def reads(model: str) -> set[str]:
     """All that a model does with text, and what is fitted to that (its tokens, too)."""
     loss = set() if model == UNTRAINED else {f"next_word_loss {model},sim-held-out"}
-    own = {f"activations {model},sim-passages", f"surprisal {model},sim-reading"}
+    rows = {f"activations {model},sim-passages", f"surprisal {model},sim-reading"}
     counts = COUNTS if model == VANILLA else set()
-    return own | loss | brain(model) | reading_times(model) | counts
+    return rows | loss | brain(model) | reading_times(model) | counts
 
 
 def every(jobs: Callable[[str], set[str]], models: tuple[str, ...]) -> set[str]:

@@ -91,10 +91,10 @@ def test_a_new_revision_runs_its_jobs_alone(tuned: Study, tmp_path: Path) -> Non
 
     table = tables(study)[0]
     steps = table[(table["experiment"] == "steps") & (table["quantity"] == "sim-passages")]
-    found = dict(
+    result = dict(
         zip(steps["model"], zip(steps["position"], steps["tokens"], strict=True), strict=True)
     )
-    assert found == {"b-step8": (8, 80), "b-step32": (32, 320), "b": (90, 900)}
+    assert result == {"b-step8": (8, 80), "b-step32": (32, 320), "b": (90, 900)}
     scores = pd.read_parquet(study.folder / f"results/alignment/b-step8/{BENCHMARK}.parquet")
     assert len(scores) and steps["value"].nunique() == 3
     stages = table[table["experiment"] == "chain"]

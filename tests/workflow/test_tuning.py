@@ -15,10 +15,10 @@ SCORING = {"alignment", "behavior", "capability", "next_word_loss"}
 
 def scored(jobs: set[str], model: str) -> set[str]:
     """What a model is scored on by these jobs."""
-    found = (job.split() for job in jobs if " " in job)
+    result = (job.split() for job in jobs if " " in job)
     return {
         names.split(",")[1]
-        for rule, names in found
+        for rule, names in result
         if rule in SCORING and names.split(",")[0] == model
     }
 

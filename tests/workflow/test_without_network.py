@@ -29,11 +29,11 @@ def fetched_study(study: Study, mirror: Path) -> Study:
     """A study of which everything has to be fetched: model, data, text, questions, instructions."""
     if subprocess.run([*OFFLINE, "true"], capture_output=True, check=False).returncode:
         pytest.skip("no network namespace can be made here")
-    for place in ("natural_stories", "wikitext2", "bbh", "instructions"):
-        if not (mirror / place).exists():
-            pytest.skip(f"no real data: {mirror} has no {place}")
+    for position in ("natural_stories", "wikitext2", "bbh", "instructions"):
+        if not (mirror / position).exists():
+            pytest.skip(f"no real data: {mirror} has no {position}")
         (study.folder / "mirror").mkdir(exist_ok=True)
-        (study.folder / "mirror" / place).symlink_to(mirror.resolve() / place)
+        (study.folder / "mirror" / position).symlink_to(mirror.resolve() / position)
     write("gpt2", study.folder / "mirror" / "models" / "owner--tiny", n_positions=256)
     behavior = study.config["behavior"]["sim-reading-legacy"]
     bbh = study.config["capability"]["bbh-sim"]

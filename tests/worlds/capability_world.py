@@ -27,14 +27,14 @@ def multiple_choice(n_test: int = 7, n_dev: int = 5, n_choices: int = 4) -> pd.D
     rows = []
     for subject, category in (("deep_water", "STEM"), ("old_towers", "Humanities")):
         for number in range(n_dev + n_test):
-            told = " ".join(rng.choice(NOUNS, rng.integers(2, 16)))
+            stated = " ".join(rng.choice(NOUNS, rng.integers(2, 16)))
             rows.append(
                 {
                     "question_id": f"{subject}-{number}",
                     "split": "dev" if number < n_dev else "test",
                     "subject": subject,
                     "category": category,
-                    "question": f"What {rng.choice(VERBS)} the {told}?",
+                    "question": f"What {rng.choice(VERBS)} the {stated}?",
                     "choices": [
                         " ".join(rng.choice(NOUNS, rng.integers(1, 4))) for _ in range(n_choices)
                     ],

@@ -17,18 +17,18 @@ def naive_text(stimuli, row, context):
         for k in range(row)
         if context == "corpus" or stimuli["context_group"].iloc[k] == group
     ]
-    own = stimuli["text"].iloc[row]
+    part = stimuli["text"].iloc[row]
     if context == "none":
         before = []
     if context.startswith("window:"):
         limit = int(context.split(":")[1])
         before = " ".join(before).split()
-        before = before[max(0, len(before) + len(own.split()) - limit) :]
+        before = before[max(0, len(before) + len(part.split()) - limit) :]
 
     def join(parts):
         return re.sub(r"\s+([.,!?;:])", r"\1", " ".join(parts))
 
-    return join(before), join([*before, own])
+    return join(before), join([*before, part])
 
 
 def naive(model, stimuli, context, pooling="last", bos="default", decoder_input="shifted"):
@@ -38,8 +38,8 @@ def naive(model, stimuli, context, pooling="last", bos="default", decoder_input=
     for row in range(len(stimuli)):
         before, text = naive_text(stimuli, row, context)
         encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        own = [k for k, (_, end) in enumerate(encoded["offset_mapping"]) if end > len(before)]
-        n_own = len(encoded["input_ids"]) - own[0]
+        chosen = [k for k, (_, end) in enumerate(encoded["offset_mapping"]) if end > len(before)]
+        n_rows = len(encoded["input_ids"]) - chosen[0]
         if model.architecture == "decoder-only":
             begins = bos == "tokenizer" or tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
             left, right = ([tokenizer.bos_token_id] if begins else []), []
@@ -56,12 +56,12 @@ def naive(model, stimuli, context, pooling="last", bos="default", decoder_input=
             inputs["decoder_input_ids"] = torch.tensor([decoder])
         with eager(model.model) as network:
             output = network(**inputs, output_hidden_states=True)
-        own = slice(stop - (1 if pooling == "last" else n_own), stop)
+        chosen = slice(stop - (1 if pooling == "last" else n_rows), stop)
         if model.architecture == "encoder-decoder":
             width = len(decoder)
-            answer = slice(width - (own.stop - own.start), width)
+            answer = slice(width - (chosen.stop - chosen.start), width)
             stacks = [
-                ("encoder.", output.encoder_hidden_states, own),
+                ("encoder.", output.encoder_hidden_states, chosen),
                 ("decoder.", output.decoder_hidden_states, answer),
             ]
         else:
@@ -69,7 +69,7 @@ def naive(model, stimuli, context, pooling="last", bos="default", decoder_input=
             if model.model.config.model_type in WITHOUT_EMBEDDING:
                 states = (network.get_input_embeddings()(inputs["input_ids"]), *states)
                 states = (*states[:-2], states[-1])  # the last block's, before the final norm
-            stacks = [("", states, own)]
+            stacks = [("", states, chosen)]
         reduce = torch.mean if pooling == "mean" else torch.sum
         rows.append(
             {

@@ -51,11 +51,11 @@ def stories() -> pd.DataFrame:
 
 def words() -> pd.DataFrame:
     """The text word by word, in two context groups, punctuation as words of their own."""
-    found = TEXT.split()[:60]
+    result = TEXT.split()[:60]
     return pd.DataFrame(
         {
             "stimulus_id": [f"w{k}" for k in range(60)],
-            "text": found,
+            "text": result,
             "context_group": ["a"] * 35 + ["b"] * 25,
             "position": [*range(35), *range(25)],
         }

@@ -158,6 +158,6 @@ def with_vocabulary(settings: dict[str, Any], n: int) -> dict[str, Any]:
 
 def sizes(name: str, layers: int, positions: int, window: int) -> tuple[str, dict[str, Any]]:
     """Type and settings of a network of `VARIANTS`, 32 units wide."""
-    kind, own = VARIANTS[name]
+    kind, rows = VARIANTS[name]
     windowed = {"sliding_window": window} if kind in WINDOWED else {}
-    return kind, {**shape(kind, 32, layers, positions), **windowed, **own}
+    return kind, {**shape(kind, 32, layers, positions), **windowed, **rows}
