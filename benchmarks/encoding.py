@@ -35,6 +35,7 @@ WORKS = {
     "ridge-pereira": "himalaya",
     "ridge-pereira-double": "himalaya",
     "ridge-gcv-pereira": "himalaya",
+    "ridge-delays": "himalaya",
     "ridge-shared-pereira": "brainscore-language",
     "ceiling": "brainscore-language",
     "whole-model": None,

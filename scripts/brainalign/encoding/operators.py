@@ -29,6 +29,9 @@ ROUNDING = 64.0  # rounding errors that a sum may have gathered
 # inverse has few true digits.
 PIVOT_SHARE = 1e-11
 INVERSE_PIVOT_SHARE = 1e-7
+# Units per training row up to which their covariance is the better basis: its operations are about
+# as many as a Gram matrix's there, and it takes far less memory.
+FEW_UNITS = 0.55
 # A penalty above this share of all squares is exact beside eigenvalues of the units' covariance.
 COVARIANCE_SHARE = 1e-9
 # Predictions that vary over the test rows by less than this share of their size are constant.
@@ -327,7 +330,7 @@ class Basis:
 
 def few_units(design: Design, train: np.ndarray) -> bool:
     """Whether training rows so outnumber the units that these are the better basis."""
-    return design.units is not None and 2 * int(design.units.shape[1]) <= train.size
+    return design.units is not None and int(design.units.shape[1]) <= FEW_UNITS * train.size
 
 
 def eigenbasis(design: Design, split: Split, alpha: float = 0.0) -> Basis:
