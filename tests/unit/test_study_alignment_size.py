@@ -2,6 +2,7 @@
 
 import h5py
 import numpy as np
+from brainalign.encoding.operators import FEW_UNITS
 from brainalign.encoding.settings import Chance, Ridge, Scoring, Timing, UniqueVariance
 from brainalign.encoding.splits import Contiguous
 from brainalign.formats.activations import write_activations
@@ -29,11 +30,15 @@ def test_shapes_are_read_from_the_files(tmp_path):
 
 
 def test_memory_covers_what_was_measured():
-    """3,000 volumes, 20,000 voxels, 768 units at four delays: 1.18 and 3.88 GB at their peak."""
+    """3,000 volumes, 20,000 voxels, 768 units at four delays: 1.18 and 1.30 GB at their peak."""
     timed = Timing(delays=(1, 2, 3, 4))
     shapes = (3000, 20000), (1, 768)
     assert 1180 < size.alignment_mb(*shapes, replace(GCV, timing=timed)) < 2.5 * 1180
-    assert 3880 < size.alignment_mb(*shapes, replace(FOLDS, timing=timed)) < 2.5 * 3880
+    assert 1300 < size.alignment_mb(*shapes, replace(FOLDS, timing=timed)) < 2.5 * 1300
+
+
+def test_few_units_are_those_of_the_engine():
+    assert size.MANY_COLUMNS == FEW_UNITS
 
 
 def test_chance_asks_for_more_as_was_measured():

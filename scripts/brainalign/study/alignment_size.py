@@ -11,7 +11,10 @@ from brainalign.encoding.settings import Ridge, Scoring
 UNKNOWN_MB, UNKNOWN_MINUTES = 2000, 120
 UNKNOWN_FOLDS = 10  # one per group
 BASE_MB = 1500  # packages, tables
-COPIES = {"gcv-per-target": 4, "folds-per-target": 14}  # of the responses, at the peak
+COPIES = 4  # of the responses, at the peak
+# Per penalty and pair of rows, of operators on responses; from so many columns a row (FEW_UNITS of
+# encoding/operators.py, whose import would slow down planning).
+FOLDS_BYTES, MANY_COLUMNS = 6, 0.55
 SECONDS = 5.5e-11  # per row, column and target of a fold, on one slow core
 DRAWN_COPIES = 8  # of r [draw, target], at the peak of chance
 # Per draw, row and target, of `test`; and, of `refit`, per further row.
@@ -75,9 +78,12 @@ def alignment_mb(
         return UNKNOWN_MB * attempt
     rows, targets = responses
     width = columns(activations[1], scoring) if activations else 0
-    copies = COPIES.get(selection(scoring), COPIES["gcv-per-target"])
+    regression, penalties = scoring.regression, 0
+    if isinstance(regression, Ridge) and regression.selection == "folds-per-target":
+        penalties = regression.alphas.n if width > MANY_COLUMNS * rows else 0
     drawn = 0 if scoring.chance is None else scoring.chance.permutations * targets * DRAWN_COPIES
-    held = (rows * targets * 4 * copies + 4 * rows * max(width, rows) * 8 + drawn * 4) / 1e6
+    held = rows * targets * 4 * COPIES + 4 * rows * max(width, rows) * 8 + drawn * 4
+    held = (held + penalties * FOLDS_BYTES * rows**2) / 1e6
     return int(BASE_MB * attempt + held * (1 + 0.5 * (attempt - 1)))
 
 
