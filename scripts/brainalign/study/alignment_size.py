@@ -82,8 +82,12 @@ def alignment_mb(
     if isinstance(regression, Ridge) and regression.selection == "folds-per-target":
         penalties = regression.alphas.n if width > MANY_COLUMNS * rows else 0
     drawn = 0 if scoring.chance is None else scoring.chance.permutations * targets * DRAWN_COPIES
-    held = rows * targets * 4 * COPIES + 4 * rows * max(width, rows) * 8 + drawn * 4
-    held = (held + penalties * FOLDS_BYTES * rows**2) / 1e6
+    held = (
+        rows * targets * 4 * COPIES
+        + 4 * rows * max(width, rows) * 8
+        + penalties * FOLDS_BYTES * rows**2
+        + drawn * 4
+    ) / 1e6
     return int(BASE_MB * attempt + held * (1 + 0.5 * (attempt - 1)))
 
 
