@@ -14,12 +14,12 @@ SHOWN = 5  # names in a line of the log
 
 with job(snakemake.log[0]) as log:
     source = read_source(snakemake.params.source, snakemake.params.kind)
-    is_own = tag_of(source) == "own"
+    of_user = tag_of(source) == "own"
     files = reader(source).raw_files(source)
     # Not a param: another mirror holds the same files, whose hashes are checked.
     mirror = snakemake.config.get("mirror")
     records = locate(files, mirror, snakemake.params.downloads)
-    if is_own:
+    if of_user:
         log.info("your own: %s", ", ".join(record.path for record in records))
     else:
         for origin in ("mirror", "download"):
@@ -27,7 +27,7 @@ with job(snakemake.log[0]) as log:
             if n:
                 log.info("%d files from %s", n, origin)
     unverified = [record.name for record in records if not record.verified]
-    if unverified and not is_own:
+    if unverified and not of_user:
         more = f" and {len(unverified) - SHOWN} more" if len(unverified) > SHOWN else ""
         log.warning("no published hash to compare: %s%s", ", ".join(unverified[:SHOWN]), more)
     write_raw(dict(snakemake.params.source), records, snakemake.output.raw)

@@ -250,7 +250,7 @@ def test_the_t5_of_the_papers_study_have_room_for_its_windows():
         reader = predictor(
             tiny("t5", model["max_context"]), method=model.get("surprisal", "prefix")
         )
-        assert reader.room >= window
+        assert reader.limit >= window
 
 
 def test_aw2024_has_one_dtype_but_for_one_twin_and_both_surprisals_of_t5(repository) -> None:

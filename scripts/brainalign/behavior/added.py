@@ -89,7 +89,7 @@ class Stories:
             return None
         data = np.column_stack([self.covariates, features, self.times])
         rows = [np.flatnonzero(self.part == part) for part in range(self.n_parts)]
-        sums = np.stack([data[own].T @ data[own] for own in rows])
+        sums = np.stack([data[inside].T @ data[inside] for inside in rows])
         total, n_covariates = sums.sum(0), self.covariates.shape[1]
 
         def fit(*left_out: int) -> np.ndarray:
@@ -98,15 +98,15 @@ class Stories:
 
         def errors(weights: np.ndarray, part: int) -> np.ndarray:
             """[word of the part, fit]: without the features, then with each penalty."""
-            own = data[rows[part]]
-            return np.asarray(own[:, -1:] - own[:, :-1] @ weights)
+            inside = data[rows[part]]
+            return np.asarray(inside[:, -1:] - inside[:, :-1] @ weights)
 
         inner = np.zeros((self.n_parts, 1 + len(penalties)))
         for one, other in combinations(range(self.n_parts), 2):
             weights = fit(one, other)
             inner[one] += (errors(weights, other) ** 2).sum(0)
             inner[other] += (errors(weights, one) ** 2).sum(0)
-        sizes = np.array([len(own) for own in rows])
+        sizes = np.array([len(inside) for inside in rows])
         inner /= (sizes.sum() - sizes)[:, None]
         both, variances = np.empty((2, len(data))), np.empty((2, len(data)))
         chosen = inner[:, 1:].argmin(1)

@@ -375,7 +375,7 @@ def _minds_padding(network: Any, longest: int) -> bool:
     """Whether padding after shared tokens changes what rows of `longest` tokens make of them."""
     kind = _family(network)
     states = kind.memory != "keys and values"
-    return states or kind.counts_places or longest > _sliding_window(network)
+    return states or kind.counts_positions or longest > _sliding_window(network)
 
 
 def _family(network: Any) -> Family:

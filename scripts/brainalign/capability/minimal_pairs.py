@@ -105,7 +105,7 @@ def _bits(
 ) -> np.ndarray:
     reader = predictor(model, bos="tokenizer", method=method)
     begin = [] if reader.predicts_first else [_text_end(model)]
-    _check_lengths(model, ids, names, reader.room - len(begin))
+    _check_lengths(model, ids, names, reader.limit - len(begin))
     sequences = [
         TokenSequence(
             np.concatenate([np.array(begin, np.int64), tokens]),

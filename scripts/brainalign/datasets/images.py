@@ -1,6 +1,6 @@
 """Scans as NIfTI volumes and GIFTI surfaces: what lies where, and its values over time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +61,24 @@ def scan_grid(record: Record) -> tuple[Grid, int]:
     if n < 2:
         raise InputError(f"{record.path}: one volume, expected a scan of several")
     return shape, n
+
+
+def common_grid(scans: Sequence[Record]) -> tuple[Grid, list[int]]:
+    """The voxels that all scans of a subject have, and each one's number of volumes.
+
+    Raises
+    ------
+    InputError : as `scan_grid`, or a scan has other voxels than the first.
+    """
+    grids = [scan_grid(scan) for scan in scans]
+    first = grids[0][0]
+    for scan, (voxels, _) in zip(scans, grids, strict=True):
+        if not voxels.same(first):
+            raise InputError(
+                f"{scan.path}: {voxels.shape} voxels with the affine {voxels.affine.tolist()}, "
+                f"other than those of {scans[0].path}; the scans of a subject must have one grid"
+            )
+    return first, [n for _, n in grids]
 
 
 def mask(record: Record, of: Grid, what: str) -> np.ndarray:

@@ -11,7 +11,7 @@ import pandas as pd
 from brainalign.datasets.images import grid, mask
 from brainalign.datasets.listening import Scan, Story, Targets, one_clock
 from brainalign.datasets.prepared import Prepared, attributes
-from brainalign.datasets.raw import RawFile, Record, by_name, content, needed, text
+from brainalign.datasets.raw import RawFile, Record, by_name, content, needed, openneuro, text
 from brainalign.datasets.settings import Lebel2023
 from brainalign.datasets.textgrid import tiers
 from brainalign.datasets.words import unknown_words
@@ -22,7 +22,6 @@ SOURCE = "OpenNeuro ds003020 (derivative/preprocessed_data)"
 LICENCE = "CC0"
 UNITS = "BOLD response, cleaned by the authors"
 FOLDER = "ds003020/derivative"
-URL = "https://s3.amazonaws.com/openneuro.org"
 
 TR = 2.0
 # Of each scan the authors cut the first 10 s of the story and the last 10 s off: row 0 begins 10 s
@@ -45,7 +44,7 @@ def raw_files(source: Lebel2023) -> list[RawFile]:
     names += [_scan(subject, story) for subject in source.subjects for story in source.stories]
     if source.places:
         names += [_mask(subject) for subject in source.subjects]
-    return [RawFile(path=name, url=f"{URL}/{name}", licence=LICENCE) for name in names]
+    return openneuro(names, LICENCE)
 
 
 def read(records: Sequence[Record], source: Lebel2023) -> Prepared:
@@ -68,17 +67,17 @@ def read(records: Sequence[Record], source: Lebel2023) -> Prepared:
     scans: list[Scan] = []
     targets: dict[str, Targets] = {}
     for subject in source.subjects:
-        own = [
+        of_subject = [
             scan
             for story in source.stories
             for scan in _scans(needed(files, _scan(subject, story), "a scan"), subject, story)
         ]
-        sizes = {scan.where: n for scan, n in own}
-        first = own[0][0].where
+        sizes = {scan.where: n for scan, n in of_subject}
+        first = of_subject[0][0].where
         for where, n in sizes.items():
             if n != sizes[first]:
                 raise InputError(f"{where}: {n} voxels, but {first} has {sizes[first]}")
-        scans += [scan for scan, _ in own]
+        scans += [scan for scan, _ in of_subject]
         mask_file = needed(files, _mask(subject), "the mask") if source.places else None
         targets[subject] = _targets(mask_file, sizes[first], first)
     stimuli, responses, left = one_clock(
@@ -170,11 +169,11 @@ def _scans(record: Record, subject: str, story: str) -> list[tuple[Scan, int]]:
 def _targets(record: Record | None, n: int, where: str) -> Targets:
     if record is None:
         return Targets([f"{i:06d}" for i in range(n)], [REGION] * n)
-    own, _ = grid(record)
-    voxels = np.argwhere(mask(record, own, where).T)[:, ::-1]
+    voxel_grid, _ = grid(record)
+    voxels = np.argwhere(mask(record, voxel_grid, where).T)[:, ::-1]
     if len(voxels) != n:
         raise InputError(f"{record.path}: {len(voxels)} voxels, but {where} has {n}")
-    return Targets.of_voxels(own, voxels, REGION)
+    return Targets.of_voxels(voxel_grid, voxels, REGION)
 
 
 @contextmanager

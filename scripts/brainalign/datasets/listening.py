@@ -153,22 +153,22 @@ def _rows(
     rows: dict[str, tuple[int, int, float]] = {}
     first, onset = 0, 0.0
     for story in stories:
-        own = [scan for scan in scans if scan.story == story.name]
-        if not own:
+        of_story = [scan for scan in scans if scan.story == story.name]
+        if not of_story:
             raise InputError(f"{story.where}: story {story.name} has no scan")
-        for scan in own:
-            if scan.volumes != own[0].volumes:
-                kind = "repeats" if scan.subject == own[0].subject else "scans"
+        for scan in of_story:
+            if scan.volumes != of_story[0].volumes:
+                kind = "repeats" if scan.subject == of_story[0].subject else "scans"
                 raise InputError(
-                    f"{scan.where}: {scan.volumes} volumes, but {own[0].where} has "
-                    f"{own[0].volumes}: {kind} of story {story.name} are of different length"
+                    f"{scan.where}: {scan.volumes} volumes, but {of_story[0].where} has "
+                    f"{of_story[0].volumes}: {kind} of story {story.name} are of different length"
                 )
-        n = own[0].volumes + sum(padding)
+        n = of_story[0].volumes + sum(padding)
         if abs(n * tr - story.end) > LONGEST_SILENCE:
             raise InputError(
                 f"{story.where}: the words of story {story.name} end at {story.end:.1f} s, but its "
-                f"scan at {n * tr:.1f} s ({own[0].where}, {own[0].volumes} volumes); expected at "
-                f"most {LONGEST_SILENCE:g} s between them"
+                f"scan at {n * tr:.1f} s ({of_story[0].where}, {of_story[0].volumes} volumes); "
+                f"expected at most {LONGEST_SILENCE:g} s between them"
             )
         rows[story.name] = first, n, onset
         first, onset = first + n, onset + (n + 1) * tr
@@ -287,14 +287,14 @@ class _Again:
             most[story] = max(most[story], len(scans))
         self._first: dict[str, int] = {}  # of a story's rows among the repeated ones
         rows: list[int] = []
-        for story, own in scanned.items():
+        for story, story_rows in scanned.items():
             if most[story] > 1:
                 self._first[story] = len(rows)
-                rows += range(own.start, own.stop)
+                rows += range(story_rows.start, story_rows.stop)
         self._rows = np.array(rows, dtype=np.int64)
         shape = (max(most.values()), len(rows), n_targets) if rows else (0, 0, n_targets)
         self._values = np.full(shape, np.nan, np.float32)
-        self._whole = np.ones(len(rows), dtype=bool)
+        self._complete = np.ones(len(rows), dtype=bool)
 
     def take(
         self, number: int, scan: Scan, values: np.ndarray, seen: np.ndarray, columns: slice
@@ -302,25 +302,25 @@ class _Again:
         """Keep a scan, the repeat of this number, if its story has repeats."""
         if scan.story in self._first:
             first = self._first[scan.story]
-            own = slice(first, first + len(values))
-            self._values[number, own, columns] = values
-            self._whole[own] &= seen
+            kept = slice(first, first + len(values))
+            self._values[number, kept, columns] = values
+            self._complete[kept] &= seen
 
     def into(self, responses: xr.Dataset, usable: np.ndarray, left: Left) -> xr.Dataset:
         """The responses with their repeats, if there are any."""
-        lost = int((~self._whole).sum())
+        lost = int((~self._complete).sum())
         if lost:
             left.notes.append(
                 f"{lost} volumes of repeated stories are NaN in a scan: they are not among repeats"
             )
-        if not self._whole.any():
+        if not self._complete.any():
             return responses
         values = self._values
         if lost or not usable.all():
-            values = values[np.ix_(np.arange(len(values)), self._whole, usable)]
+            values = values[np.ix_(np.arange(len(values)), self._complete, usable)]
         return responses.assign(
             {REPEATS: (("repeat", "repeated", "target"), values)}
-        ).assign_coords(repeated=("repeated", self._rows[self._whole]))
+        ).assign_coords(repeated=("repeated", self._rows[self._complete]))
 
 
 class _Faults:

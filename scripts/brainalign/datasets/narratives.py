@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from brainalign.datasets.confounds import confounds, without_confounds
-from brainalign.datasets.images import Grid, mask, scan_grid, surface, volumes
+from brainalign.datasets.images import common_grid, mask, scan_grid, surface, volumes
 from brainalign.datasets.listening import Scan, Story, Targets, one_clock
 from brainalign.datasets.prepared import Prepared, attributes
-from brainalign.datasets.raw import RawFile, Record, by_name, needed, tab_separated, text
+from brainalign.datasets.raw import RawFile, Record, by_name, needed, openneuro, tab_separated, text
 from brainalign.datasets.settings import Narratives
 from brainalign.datasets.words import sentences, unknown_words
 from brainalign.errors import InputError
@@ -26,7 +26,6 @@ SOURCE = "OpenNeuro ds002345"
 LICENCE = "CC0"
 UNITS = "BOLD response, scanner units"
 FOLDER = "ds002345"
-URL = "https://s3.amazonaws.com/openneuro.org"
 TR = 1.5
 VERTICES = SURFACES["fsaverage6"]
 HEMISPHERES = {"L": "left", "R": "right"}
@@ -70,7 +69,7 @@ def raw_files(source: Narratives) -> list[RawFile]:
                 names[f"{_confounds(scan)}.tsv"] = None
             if source.confounds == "acompcor":
                 names[f"{_confounds(scan)}.json"] = None
-    return [RawFile(path=name, url=f"{URL}/{name}", licence=LICENCE) for name in names]
+    return openneuro(names, LICENCE)
 
 
 def read(records: Sequence[Record], source: Narratives) -> Prepared:
@@ -95,14 +94,14 @@ def read(records: Sequence[Record], source: Narratives) -> Prepared:
         for scan in scans
     }
     stories, unaligned = [], 0
-    for name, own in source.scans.items():
-        for scan in own[1:]:
-            if windows[scan] != windows[own[0]]:
+    for name, names in source.scans.items():
+        for scan in names[1:]:
+            if windows[scan] != windows[names[0]]:
                 raise InputError(
                     f"{files[f'{_raw(scan)}_events.tsv'].path}: story {name} at other times than "
-                    f"in {own[0]}: {windows[scan]}, {windows[own[0]]}"
+                    f"in {names[0]}: {windows[scan]}, {windows[names[0]]}"
                 )
-        story, missed = _story(files, name, windows[own[0]], source)
+        story, missed = _story(files, name, windows[names[0]], source)
         stories.append(story)
         unaligned += missed
     scans, targets = _scans(files, windows, source)
@@ -182,13 +181,13 @@ def _mask(scan: str, source: Narratives) -> str:
 def _window(record: Record, story: str) -> _Window:
     """When a story is heard, by the scan's table of events."""
     events = tab_separated(record, ["onset", "duration", "trial_type", "stim_file"])
-    own = events[events["stim_file"] == f"{story}_audio.wav"]
-    heard = own[own["trial_type"] == "story"]
+    of_story = events[events["stim_file"] == f"{story}_audio.wav"]
+    heard = of_story[of_story["trial_type"] == "story"]
     if heard.empty:
         others = ", ".join(sorted(set(events["stim_file"]))) or "nothing"
         raise InputError(f"{record.path}: story {story} is not heard in it, but {others}")
     try:
-        onset = own["onset"].astype(float).min()
+        onset = of_story["onset"].astype(float).min()
         begin = heard["onset"].astype(float)
         end = begin + heard["duration"].astype(float)
     except ValueError as error:
@@ -240,10 +239,10 @@ def _printed(words: pd.DataFrame, transcript: Record, where: str) -> pd.DataFram
     """Words as the transcript has them, with their marks: a row per stretch between two blanks."""
     tokens = text(transcript).split()
     parts = [(part, i) for i, token in enumerate(tokens) for part in WORD.findall(token)]
-    for number, (own, (part, _)) in enumerate(zip(words["text"], parts, strict=False), start=1):
-        if own != part:
+    for number, (word, (part, _)) in enumerate(zip(words["text"], parts, strict=False), start=1):
+        if word != part:
             raise InputError(
-                f"{where}: row {number} is {own!r}, but word {number} of {transcript.path} is "
+                f"{where}: row {number} is {word!r}, but word {number} of {transcript.path} is "
                 f"{part!r}; text: aligned reads the alignment alone"
             )
     if len(words) != len(parts):
@@ -276,20 +275,21 @@ def _scans(
     of_subject: dict[str, list[str]] = {}
     for scan in windows:
         of_subject.setdefault(scan[:7], []).append(scan)
-    story_of = {scan: story for story, own in source.scans.items() for scan in own}
+    story_of = {scan: story for story, named in source.scans.items() for scan in named}
     scans: dict[str, Scan] = {}
     targets = {}
-    for subject, own in of_subject.items():
+    for subject, named in of_subject.items():
         images = {
-            scan: [needed(files, name, "a scan") for name in _images(scan, source)] for scan in own
+            scan: [needed(files, name, "a scan") for name in _images(scan, source)]
+            for scan in named
         }
         if source.space == "fsaverage6":
             targets[subject], load = _vertices(), _from_surface
         else:
-            masks = {scan: needed(files, _mask(scan, source), "a mask") for scan in own}
-            targets[subject], inside = _voxels({scan: images[scan][0] for scan in own}, masks)
+            masks = {scan: needed(files, _mask(scan, source), "a mask") for scan in named}
+            targets[subject], inside = _voxels({scan: images[scan][0] for scan in named}, masks)
             load = partial(_from_volume, inside)
-        for scan in own:
+        for scan in named:
             regressors = _regressors(files, scan, source)
             window = windows[scan]
             scans[scan] = Scan(
@@ -328,22 +328,14 @@ def _voxels(
     images: Mapping[str, Record], masks: Mapping[str, Record]
 ) -> tuple[Targets, np.ndarray]:
     """The voxels inside the masks of all scans of a subject, and these as bool [x, y, z]."""
-    inside: np.ndarray | None = None
-    first: tuple[Grid, str] | None = None
+    voxels, _ = common_grid(list(images.values()))
+    inside = np.ones(voxels.shape, dtype=bool)
     for scan, image in images.items():
-        own, _ = scan_grid(image)
-        if first is not None and not own.same(first[0]):
-            raise InputError(
-                f"{image.path}: {own.shape} voxels with the affine {own.affine.tolist()}, other "
-                f"than those of {first[1]}; the scans of a subject must have one grid"
-            )
-        first = first or (own, image.path)
-        here = mask(masks[scan], own, image.path)
-        inside = here if inside is None else inside & here
-    assert inside is not None and first is not None
+        inside &= mask(masks[scan], voxels, image.path)
     if not inside.any():
-        raise InputError(f"{first[1]}: no voxel is in the masks of all scans of its subject")
-    return Targets.of_voxels(first[0], np.argwhere(inside), "brain"), inside
+        first = next(iter(images.values()))
+        raise InputError(f"{first.path}: no voxel is in the masks of all scans of its subject")
+    return Targets.of_voxels(voxels, np.argwhere(inside), "brain"), inside
 
 
 def _from_surface(records: Sequence[Record]) -> np.ndarray:

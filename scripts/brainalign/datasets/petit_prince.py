@@ -7,10 +7,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from brainalign.datasets.images import Grid, mask, scan_grid, varying, volumes
+from brainalign.datasets.images import Grid, common_grid, mask, varying, volumes
 from brainalign.datasets.listening import Scan, Story, Targets, one_clock
 from brainalign.datasets.prepared import Prepared, attributes
-from brainalign.datasets.raw import RawFile, Record, by_name, needed, own_file, text
+from brainalign.datasets.raw import RawFile, Record, by_name, needed, openneuro, own_file, text
 from brainalign.datasets.settings import PetitPrince
 from brainalign.datasets.words import unknown_words
 from brainalign.errors import InputError
@@ -20,7 +20,6 @@ SOURCE = "OpenNeuro ds003643 (derivatives, English)"
 LICENCE = "CC0"
 UNITS = "BOLD response, denoised by the authors"
 FOLDER = "ds003643"
-URL = "https://s3.amazonaws.com/openneuro.org"
 # The authors cut the 8 s before the audio off: it begins with row 0 (README of ds003643).
 TR = 2.0
 SPACE = "MNIColin27"
@@ -31,7 +30,7 @@ COLUMNS = ("word", "onset", "offset", "section")
 def raw_files(source: PetitPrince) -> list[RawFile]:
     """The table of words, a NIfTI image per subject and section, and the user's mask if named."""
     names = [WORDS, *(_scan(subject, run) for subject, runs in source.runs.items() for run in runs)]
-    files = [RawFile(path=name, url=f"{URL}/{name}", licence=LICENCE) for name in names]
+    files = openneuro(names, LICENCE)
     return [*files, own_file(source.mask)] if source.mask else files
 
 
@@ -50,12 +49,12 @@ def read(records: Sequence[Record], source: PetitPrince) -> Prepared:
     table = needed(files, WORDS, "the table of words")
     words, empty = _words(table)
     stories = [_story(words, section, table.path) for section in source.sections]
-    own_mask = files[own_file(source.mask).path] if source.mask else None
+    given_mask = files[own_file(source.mask).path] if source.mask else None
     scans: list[Scan] = []
     targets: dict[str, Targets] = {}
     for subject, runs in source.runs.items():
         images = [needed(files, _scan(subject, run), "a scan") for run in runs]
-        grid, inside, lengths = _voxels(images, own_mask)
+        grid, inside, lengths = _voxels(images, given_mask)
         targets[subject] = Targets.of_voxels(grid, np.argwhere(inside), "brain")
         scans += [
             Scan(subject, _name(section), n, partial(volumes, image, inside, 0, n), image.path)
@@ -125,26 +124,18 @@ def _words(record: Record) -> tuple[pd.DataFrame, int]:
 
 
 def _story(words: pd.DataFrame, section: int, where: str) -> Story:
-    own = words[words["section"] == section]
-    if own.empty:
+    of_section = words[words["section"] == section]
+    if of_section.empty:
         raise InputError(f"{where}: section {section} has no words: no transcript")
-    own = own[["text", "onset", "offset"]].reset_index(drop=True)
-    return Story(_name(section), own, float(own["offset"].max()), where)
+    of_section = of_section[["text", "onset", "offset"]].reset_index(drop=True)
+    return Story(_name(section), of_section, float(of_section["offset"].max()), where)
 
 
 def _voxels(
-    images: Sequence[Record], own_mask: Record | None
+    images: Sequence[Record], given_mask: Record | None
 ) -> tuple[Grid, np.ndarray, list[int]]:
     """The grid of a subject's scans, the voxels to read as bool [x, y, z], and their volumes."""
-    grids = [scan_grid(image) for image in images]
-    first = grids[0][0]
-    for image, (own, _) in zip(images, grids, strict=True):
-        if not own.same(first):
-            raise InputError(
-                f"{image.path}: {own.shape} voxels with the affine {own.affine.tolist()}, other "
-                f"than those of {images[0].path}; the scans of a subject must have one grid"
-            )
-    lengths = [n for _, n in grids]
-    if own_mask is not None:
-        return first, mask(own_mask, first, images[0].path), lengths
+    first, lengths = common_grid(images)
+    if given_mask is not None:
+        return first, mask(given_mask, first, images[0].path), lengths
     return first, varying(images[0], lengths[0]), lengths

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger("brainalign")
+OPENNEURO = "https://s3.amazonaws.com/openneuro.org"
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -88,6 +89,11 @@ def raw_table(name: str, licence: str) -> dict[str, RawFile]:
             )
             for row in csv.DictReader(file)
         }
+
+
+def openneuro(names: Iterable[str], licence: str) -> list[RawFile]:
+    """Files of OpenNeuro's datasets, by dataset and path (`ds003020/stimuli/…`)."""
+    return [RawFile(path=name, url=f"{OPENNEURO}/{name}", licence=licence) for name in names]
 
 
 def own_file(path: str) -> RawFile:

@@ -40,7 +40,7 @@ def word_stimuli(
     story: pd.Series,
     position: pd.Series,
     sentence: pd.Series | np.ndarray,
-    place: pd.Series | np.ndarray,
+    in_sentence: pd.Series | np.ndarray,
 ) -> pd.DataFrame:
     """stimuli.parquet of words that have no times: a row per word, with covariates.
 
@@ -48,7 +48,7 @@ def word_stimuli(
     ----------
     story : what context does not cross and grouped folds hold out.
     position : of the word in its story.
-    sentence, place : of the word, and its place in the sentence from 1.
+    sentence, in_sentence : of the word, and its place in the sentence from 1.
     """
     stimuli = pd.DataFrame(
         {
@@ -62,7 +62,7 @@ def word_stimuli(
         }
     )
     return pd.concat([stimuli, covariates(text)], axis=1).assign(
-        sentence_id=np.asarray(sentence), word_in_sentence=np.asarray(place)
+        sentence_id=np.asarray(sentence), word_in_sentence=np.asarray(in_sentence)
     )
 
 

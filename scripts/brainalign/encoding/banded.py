@@ -185,10 +185,10 @@ class Nuisance:
         self.responses = responses
         self.benchmark = benchmark
         self.shifts = shifts
-        own = benchmark.regression
+        regression = benchmark.regression
         self.ridge = replace(RIDGE, intercept=benchmark.intercept)
-        if isinstance(own, Ridge) and not own.shared:
-            self.ridge = own
+        if isinstance(regression, Ridge) and not regression.shared:
+            self.ridge = regression
         self.cells = cells(responses, benchmark)
         self.weights = mixtures(len(spaces), candidates, benchmark.seed)
         self.searches = [self._alone(cell) for cell in self.cells]
@@ -238,9 +238,9 @@ class Nuisance:
 
     def _joint(self, features: Features, cell: Cell, alone: Search) -> np.ndarray:
         """R² [target] of the nuisance with a layer in one cell."""
-        (own, *grams), rows = _scaled_grams([features, *self.spaces], cell.split)
+        (of_layer, *grams), rows = _scaled_grams([features, *self.spaces], cell.split)
         mixed = (
-            (1 - share) * nuisance + share * own
+            (1 - share) * nuisance + share * of_layer
             for nuisance in _mixed(grams, self.weights)
             for share in SHARES
         )

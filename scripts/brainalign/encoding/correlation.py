@@ -82,9 +82,9 @@ def shares_of_variance(responses: Array, test: np.ndarray) -> Array:
     [row, target], of their dtype; 0 for a constant response."""
     xp = array_namespace(responses)
     tested = rows_of(responses, test)
-    found = spread(tested, xp.mean(tested, axis=0))
-    varying = xp.where(found.constant, 1.0, found.squares)
-    return xp.where(found.constant, 0.0, test.size / varying)
+    around = spread(tested, xp.mean(tested, axis=0))
+    varying = xp.where(around.constant, 1.0, around.squares)
+    return xp.where(around.constant, 0.0, test.size / varying)
 
 
 def _centred(columns: Array) -> Array:

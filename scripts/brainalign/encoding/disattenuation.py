@@ -51,15 +51,17 @@ def agreements(
     ------
     InputError : fewer than three subjects have measured targets.
     """
-    own = measured_subjects(responses, "disattenuation")
-    targets = {s: responses.only(which) for s, which in own.items()}
-    drawn = {s: _pairs([other for other in own if other != s], pairs, random) for s in own}
+    of_subject = measured_subjects(responses, "disattenuation")
+    targets = {s: responses.only(which) for s, which in of_subject.items()}
+    drawn = {
+        s: _pairs([other for other in of_subject if other != s], pairs, random) for s in of_subject
+    }
     shape = (len(benchmark.splits), responses.measured.size)
     result = Agreements(np.full(shape, np.nan), np.full(shape, np.nan))
     for fold, split in enumerate(benchmark.splits):
-        spaces = {s: Space(targets[s], split) for s in own}
+        spaces = {s: Space(targets[s], split) for s in of_subject}
         halves = [part.train for part in _inside(benchmark, split.train, 2)]
-        for s, which in own.items():
+        for s, which in of_subject.items():
             train, test = targets[s].fold(split, slice(None))
             responding, predicting = [], []
             for pair in drawn[s]:
@@ -80,7 +82,7 @@ def agreements(
                     predicting.append(np.nan_to_num(agreed))  # a constant agrees with nothing
             result.response[fold, which] = np.mean(responding, axis=0)
             result.prediction[fold, which] = np.mean(predicting, axis=0)
-        LOG.info("fold %d/%d: %d subjects", fold + 1, len(benchmark.splits), len(own))
+        LOG.info("fold %d/%d: %d subjects", fold + 1, len(benchmark.splits), len(of_subject))
     missing = ~responses.measured | np.isnan(result.response)
     return Agreements(*(np.where(missing, np.nan, values) for values in result))
 
@@ -130,7 +132,7 @@ class Accuracy(NamedTuple):
     signal: np.ndarray
 
 
-def accuracy(found: Agreements, weights: np.ndarray) -> Accuracy:
+def accuracy(measured: Agreements, weights: np.ndarray) -> Accuracy:
     """ρ² from the agreement of predictions.
 
     A target's is the agreement of its predictions, drawn towards the mean over targets by the
@@ -142,9 +144,9 @@ def accuracy(found: Agreements, weights: np.ndarray) -> Accuracy:
     ----------
     weights : how often each fold counts, [sample, fold].
     """
-    response, prediction = (np.nan_to_num(values) for values in found)
-    n = weights @ ~np.isnan(found.response)  # [sample, target]
-    square = (weights**2) @ ~np.isnan(found.response)
+    response, prediction = (np.nan_to_num(values) for values in measured)
+    n = weights @ ~np.isnan(measured.response)  # [sample, target]
+    square = (weights**2) @ ~np.isnan(measured.response)
     pairs = np.where(n**2 > square, n**2 - square, np.nan)
 
     def crossed(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -167,7 +169,7 @@ def accuracy(found: Agreements, weights: np.ndarray) -> Accuracy:
 
 
 def disattenuated(
-    found: Agreements, bootstraps: int, random: np.random.Generator
+    measured: Agreements, bootstraps: int, random: np.random.Generator
 ) -> tuple[np.ndarray, bool]:
     """Ceilings r(p, y) / ρ of all folds and of resampled folds, and whether there is a ρ.
 
@@ -179,13 +181,13 @@ def disattenuated(
     -------
     float64 [1 + bootstraps, target], the first of all folds.
     """
-    n_folds = len(found.response)
+    n_folds = len(measured.response)
     drawn = random.multinomial(n_folds, np.full(n_folds, 1 / n_folds), size=bootstraps)
     drawn[(drawn > 0).sum(axis=1) < 2] = 1  # one fold alone is no sample of folds
     weights = np.concatenate([np.ones((1, n_folds)), drawn])
-    recovered = accuracy(found, weights)
-    counted = weights @ ~np.isnan(found.response)
-    r = (weights @ np.nan_to_num(found.response)) / np.where(counted > 0, counted, np.nan)
+    recovered = accuracy(measured, weights)
+    counted = weights @ ~np.isnan(measured.response)
+    r = (weights @ np.nan_to_num(measured.response)) / np.where(counted > 0, counted, np.nan)
     defined = ~np.isnan(recovered.signal)
     agree = bool(defined[0] and defined.mean() >= AGREEING)
     LOG.info(

@@ -39,9 +39,9 @@ def pool_scores(
     ------
     InputError : fewer than three subjects have measured targets: one size makes no curve.
     """
-    own = measured_subjects(responses, "extrapolation")
-    subjects = list(own)
-    targets = {s: responses.only(own[s]) for s in subjects}
+    of_subject = measured_subjects(responses, "extrapolation")
+    subjects = list(of_subject)
+    targets = {s: responses.only(of_subject[s]) for s in subjects}
     sizes = np.arange(2, len(subjects) + 1)
     pools = {
         (int(n), s): _pools(
@@ -75,7 +75,7 @@ def pool_scores(
         n_scores = scores[n, subjects[0]][0].size
         joined.append(np.full((responses.measured.size, n_scores), np.nan))
         for s in subjects:
-            joined[-1][own[s]] = scores[n, s].reshape(-1, n_scores)
+            joined[-1][of_subject[s]] = scores[n, s].reshape(-1, n_scores)
     for n, values in zip(sizes.tolist(), joined, strict=True):
         LOG.info("%d subjects: mean r = %.4f", n, np.nanmean(values))
     return sizes, joined

@@ -231,7 +231,7 @@ def _by_alpha(
     """
     gram = training_gram(design, split.train)
     _, cross = design.gram_form(split.train, split.test)
-    own = cache(lambda: eigenbasis(design, split))
+    basis_of_fold = cache(lambda: eigenbasis(design, split))
     each = cache(lambda: [eigenbasis(design, fold) for fold in folds])
     for alpha in alphas:
         inverse = ridge_inverse(gram, float(alpha), design.intercept)
@@ -241,9 +241,9 @@ def _by_alpha(
         errors = []
         for basis, part in zip(each(), inner, strict=True):
             operator = shrunken(basis, alpha) + float(design.intercept) / part.train.size
-            whole = _picks(part.test, gram)
-            errors.append(whole - operator @ _picks(part.train, gram))
-        yield shrunken(own(), alpha), errors
+            tested = _picks(part.test, gram)
+            errors.append(tested - operator @ _picks(part.train, gram))
+        yield shrunken(basis_of_fold(), alpha), errors
 
 
 def _empty_panels(

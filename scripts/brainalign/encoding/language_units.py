@@ -129,7 +129,10 @@ class UnitFile(ActivationFile):
     units: Mapping[str, Units] = field(default_factory=dict)
 
     def layer(self, name: str) -> np.ndarray:
-        parts = [super(UnitFile, self).layer(own)[:, at] for own, at in self.units[name].items()]
+        parts = [
+            super(UnitFile, self).layer(name_of_layer)[:, at]
+            for name_of_layer, at in self.units[name].items()
+        ]
         return np.hstack(parts)
 
 

@@ -21,8 +21,8 @@ def measured_subjects(responses: Responses, method: str) -> dict[str, np.ndarray
     InputError : fewer than three, for `method`.
     """
     everyone = np.unique(responses.targets.subjects).tolist()
-    own = {s: responses.targets.subjects == s for s in everyone}
-    subjects = {s: who for s, who in own.items() if responses.measured[who].any()}
+    of_subject = {s: responses.targets.subjects == s for s in everyone}
+    subjects = {s: who for s, who in of_subject.items() if responses.measured[who].any()}
     if lost := sorted(set(everyone) - set(subjects)):
         LOG.warning("left out, no target is measured: %s", ", ".join(lost))
     if len(subjects) < 3:

@@ -113,7 +113,7 @@ class RidgeFit:
         for alpha in self.alphas:
             left = float(alpha) / (basis.values + float(alpha))
             errors = (basis.vectors * left) @ basis.vectors.T + outside
-            errors = errors / self._room(basis, left)[:, None]
+            errors = errors / self._without_leverage(basis, left)[:, None]
             losses.append(float(xp.sum((errors @ gram) * errors)))
         return int(np.argmin(losses))
 
@@ -148,22 +148,22 @@ class RidgeFit:
         losses = []
         for alpha in self.alphas:
             left = float(alpha) / (basis.values + float(alpha))
-            room = self._room(basis, left)
-            error = product((basis.vectors / room[:, None]) * left, weights)
+            without_leverage = self._without_leverage(basis, left)
+            error = product((basis.vectors / without_leverage[:, None]) * left, weights)
             if residual is not None:
-                error = error + residual / room[:, None]
+                error = error + residual / without_leverage[:, None]
             losses.append(xp.mean(error**2, axis=0))
         return xp.stack(losses)
 
-    def _room(self, basis: Basis, left: Array) -> Array:
+    def _without_leverage(self, basis: Basis, left: Array) -> Array:
         """One minus the leverage of each row [train], where `left` [k] is left of each vector."""
         squared = basis.vectors**2
-        room = squared @ left
+        without_leverage = squared @ left
         if basis.complete:
-            return room
+            return without_leverage
         n_rows = basis.vectors.shape[0]
-        outside = 1.0 - array_namespace(room).sum(squared, axis=1)
-        return room + outside - (1.0 / n_rows if basis.intercept else 0.0)
+        outside = 1.0 - array_namespace(without_leverage).sum(squared, axis=1)
+        return without_leverage + outside - (1.0 / n_rows if basis.intercept else 0.0)
 
     def _gcv_losses(self, basis: Basis, responses: Array, weights: Array) -> Array:
         """Generalised cross-validation (Golub, Heath & Wahba 1979): n RSS / (n - dof)²."""

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from brainalign.encoding.responses import TARGETS_AT_A_TIME, Responses
@@ -74,7 +73,7 @@ def repeats_of(dataset: xr.Dataset, responses: Responses) -> Repeats:
             "ceiling.method: repeats, but timing.nuisance removes regressors that the repeats do "
             "not have; take nuisance: false"
         )
-    order = pd.Index(dataset["target_id"].values.astype(str)).get_indexer(responses.targets.ids)
+    order = responses.targets.indices_in(dataset)
     rows = dataset["repeated"].values
     kept = np.arange(responses.n_rows) if responses.volumes is None else responses.volumes
     inside = np.isin(rows, kept)

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from array_api_compat import array_namespace
 
@@ -35,6 +36,10 @@ class Targets:
     ids: np.ndarray
     subjects: np.ndarray
     regions: np.ndarray
+
+    def indices_in(self, dataset: xr.Dataset) -> np.ndarray:
+        """Where each target stands among those of a dataset, int64 [target]."""
+        return pd.Index(dataset["target_id"].values.astype(str)).get_indexer(self.ids)
 
 
 class Part(NamedTuple):
@@ -95,8 +100,8 @@ class Responses:
         mean, constant = _level(values)
         self.missed = missed_rows(values, self.targets.subjects, np.isnan(mean))
         for subject, missed in self.missed.items():
-            own = np.flatnonzero(self.targets.subjects == subject)
-            mean[own], constant[own] = _level(values[np.ix_(~missed, own)])
+            of_subject = np.flatnonzero(self.targets.subjects == subject)
+            mean[of_subject], constant[of_subject] = _level(values[np.ix_(~missed, of_subject)])
         self.unmeasured = np.where(np.isnan(mean), "NaN", np.where(constant, "constant", ""))
         self.measured = self.unmeasured == ""
         if not self.measured.any():
@@ -117,7 +122,7 @@ class Responses:
         self.device = device
         self.placed = place(self.values, device)
         self._kept: dict[tuple[Any, ...], tuple[Array, Array]] = {}
-        self._room = KEPT_BYTES
+        self._spare = KEPT_BYTES
         self._gram: Array = None
 
     @property
@@ -174,7 +179,7 @@ class Responses:
         drawn.values = self.values.copy()
         drawn.values[rows] = draw(self._clean[rows])
         drawn.placed = place(drawn.values, self.device)
-        drawn._kept, drawn._room, drawn._gram = {}, 0, None
+        drawn._kept, drawn._spare, drawn._gram = {}, 0, None
         return drawn
 
     @cached_property
@@ -185,9 +190,11 @@ class Responses:
         rows = np.arange(self.n_rows)
         clean = self.without_drift(self.values.astype(np.float64), rows)
         for subject in np.unique(self.targets.subjects) if self.nuisance else ():
-            own = self.targets.subjects == subject
+            of_subject = self.targets.subjects == subject
             regressors = self.without_drift(self.nuisance[str(subject)], rows)
-            clean[:, own] = residual(clean[:, own], clean[:, own], regressors, regressors)[0]
+            clean[:, of_subject] = residual(
+                clean[:, of_subject], clean[:, of_subject], regressors, regressors
+            )[0]
         return clean.astype(self.values.dtype)
 
     def blocks(self, size: int) -> Iterator[slice]:
@@ -210,8 +217,8 @@ class Responses:
             place(part.astype(dtype), self.device) for part in self._cleaned(split, block)
         )
         size = sum(part.shape[0] * part.shape[1] * dtype.itemsize for part in (train, test))
-        if size <= self._room:
-            self._room -= size
+        if size <= self._spare:
+            self._spare -= size
             self._kept[key] = train, test
         return train, test
 
@@ -236,9 +243,11 @@ class Responses:
         if self.nuisance:
             subjects = self.targets.subjects[block]
             for subject in np.unique(subjects):
-                own = subjects == subject
-                train[:, own], test[:, own] = residual(
-                    train[:, own], test[:, own], *self._regressors(split, str(subject))
+                of_subject = subjects == subject
+                train[:, of_subject], test[:, of_subject] = residual(
+                    train[:, of_subject],
+                    test[:, of_subject],
+                    *self._regressors(split, str(subject)),
                 )
         if "fold" in self.timing.zscore:
             train, test = zscored(train), zscored(test)
@@ -262,13 +271,13 @@ class Responses:
 
 def _read(dataset: xr.Dataset, rows: np.ndarray | slice, order: np.ndarray) -> np.ndarray:
     """Responses [row, target] of some rows, targets in `order`, read some targets at a time."""
-    found = dataset["responses"]
-    floats = found.dtype in (np.float32, np.float64)
-    n_rows = np.arange(found.shape[0])[rows].size
-    values = np.empty((n_rows, order.size), found.dtype if floats else np.float64)
-    places = np.argsort(order)
-    for block in target_blocks(*found.shape):
-        values[:, places[block]] = found[:, block].values[rows]
+    variable = dataset["responses"]
+    floats = variable.dtype in (np.float32, np.float64)
+    n_rows = np.arange(variable.shape[0])[rows].size
+    values = np.empty((n_rows, order.size), variable.dtype if floats else np.float64)
+    columns = np.argsort(order)
+    for block in target_blocks(*variable.shape):
+        values[:, columns[block]] = variable[:, block].values[rows]
     return values
 
 

@@ -66,11 +66,11 @@ class Scores:
             inner_r=np.concatenate(inner) if inner else None,
         )
 
-    def put(self, fold: int, block: slice, found: Agreement) -> None:
+    def put(self, fold: int, block: slice, agreement: Agreement) -> None:
         """Write down the scores of some targets in one fold."""
-        self.r[fold, block], self.r2[fold, block] = fetch(found.r), fetch(found.r2)
-        varies = ~fetch(found.sums.constant)
-        for into, values in zip(self.sums, found.sums[:3], strict=True):
+        self.r[fold, block], self.r2[fold, block] = fetch(agreement.r), fetch(agreement.r2)
+        varies = ~fetch(agreement.sums.constant)
+        for into, values in zip(self.sums, agreement.sums[:3], strict=True):
             into[fold, block] = fetch(values) * varies
 
     def only(self, measured: np.ndarray) -> "Scores":

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import h5netcdf
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from brainalign.encoding.benchmark import Benchmark
@@ -90,11 +89,11 @@ class TargetScores:
 
     def _of_targets(self, scores: Scores) -> dict[str, np.ndarray]:
         """r, R² and (of ridge) alpha of each target, [target], NaN where it has no r."""
-        found = {n: over_defined(np.nanmean, getattr(scores, n).T) for n in ("r", "r2")}
+        values = {n: over_defined(np.nanmean, getattr(scores, n).T) for n in ("r", "r2")}
         if scores.alpha is not None:
             alpha = np.where(np.isnan(scores.r), np.nan, self._grid[scores.alpha])
-            found["alpha"] = over_defined(np.nanmedian, alpha.T)
-        return found
+            values["alpha"] = over_defined(np.nanmedian, alpha.T)
+        return values
 
     def _variable(
         self, name: str, dimensions: tuple[str, ...], dtype: type | np.dtype = np.float32
@@ -117,7 +116,7 @@ def target_scores(
 
     Targets are in the order of `responses`, with all coordinates that the dataset has of them.
     """
-    order = pd.Index(dataset["target_id"].values.astype(str)).get_indexer(responses.targets.ids)
+    order = responses.targets.indices_in(dataset)
     of_targets = {
         str(name): coordinate[order]
         for name, coordinate in dataset.coords.items()

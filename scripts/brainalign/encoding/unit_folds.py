@@ -43,13 +43,13 @@ class UnitFoldsFit:
 
     alphas : absolute, decreasing.
     units : [train, unit].
-    whole : the fold; inner, folds : those inside its training rows, positions in them.
+    outer : the fold; inner, folds : those inside its training rows, positions in them.
     criterion : what is minimised, `squared-error` or `r2`.
     """
 
     alphas: np.ndarray
     units: Array
-    whole: UnitFold
+    outer: UnitFold
     inner: tuple[Split, ...]
     folds: tuple[UnitFold, ...]
     criterion: str
@@ -65,11 +65,11 @@ class UnitFoldsFit:
         centred, products = self._projected(responses)
         losses = self._losses(centred, self._inside(centred, products))
         choice = array_namespace(responses).argmin(losses, axis=0)
-        return self._of_whole(centred, products, choice), choice
+        return self._of_outer(centred, products, choice), choice
 
     def predict_with(self, responses: Array, choice: Array) -> tuple[Prediction, Array]:
         """Predictions with the alpha of index `choice` [target]."""
-        return self._of_whole(*self._projected(responses), choice), choice
+        return self._of_outer(*self._projected(responses), choice), choice
 
     def predict_inside(
         self, responses: Array, epsilon: float = 0.0
@@ -83,7 +83,7 @@ class UnitFoldsFit:
         for part, fold, (weights, _) in zip(self.inner, self.folds, inside, strict=True):
             predicted = self._predicted(fold, weights, choice).values
             scores.append(pearson(predicted, rows_of(responses, part.test), epsilon))
-        return self._of_whole(centred, products, choice), choice, xp.stack(scores)
+        return self._of_outer(centred, products, choice), choice, xp.stack(scores)
 
     def _projected(self, responses: Array) -> tuple[Array, Array]:
         """Centred responses, and their products with the units over all rows [unit, target]."""
@@ -125,9 +125,9 @@ class UnitFoldsFit:
                 total[index] = total[index] + column_products(errors, errors) * share
         return xp.stack(total)
 
-    def _of_whole(self, centred: Array, products: Array, choice: Array) -> Prediction:
-        weights, _ = self._weights(self.whole, centred, products)
-        return self._predicted(self.whole, weights, choice)
+    def _of_outer(self, centred: Array, products: Array, choice: Array) -> Prediction:
+        weights, _ = self._weights(self.outer, centred, products)
+        return self._predicted(self.outer, weights, choice)
 
     def _predicted(self, fold: UnitFold, weights: Array, choice: Array) -> Prediction:
         """Predictions of a fold's test rows, each target with its alpha."""
@@ -153,7 +153,7 @@ def fit_units_by_folds(
         return None
     every, least = np.arange(split.train.size), float(alphas[-1])
     tests = rows_of(design.units, split.test)
-    whole = _unit_fold(units, covariance, every[:0], tests, design, split, least, dtype)
+    outer = _unit_fold(units, covariance, every[:0], tests, design, split, least, dtype)
     folds = []
     for part in inner:
         left, tests = np.setdiff1d(every, part.train), rows_of(units, part.test)
@@ -161,7 +161,7 @@ def fit_units_by_folds(
         folds.append(_unit_fold(units, covariance, left, tests, design, rows, least, dtype))
     units = like(units, units, dtype)
     return UnitFoldsFit(
-        alphas, units, whole, tuple(inner), tuple(folds), criterion, design.intercept
+        alphas, units, outer, tuple(inner), tuple(folds), criterion, design.intercept
     )
 
 

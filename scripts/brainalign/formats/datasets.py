@@ -291,8 +291,8 @@ def _check_repeats(responses: xr.Dataset, where: str) -> None:
         each, mean = repeats.values[:, :, block], values.values[rows, block]
         present = ~np.isnan(each)
         for run in np.unique(runs):
-            own = present[:, runs == run]
-            lacking = (own.any(axis=1, keepdims=True) & ~own).any(axis=0)
+            of_run = present[:, runs == run]
+            lacking = (of_run.any(axis=1, keepdims=True) & ~of_run).any(axis=0)
             if lacking.any():
                 target = lacking.any(axis=0).argmax()
                 row = rows[runs == run][lacking[:, target].argmax()]

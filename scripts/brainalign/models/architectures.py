@@ -45,7 +45,7 @@ class Family:
     `width_key`, `context_key` and the stacks' `depth_key` are keys of config.json; `former` maps
     them to the key that stands in where they are missing (early conversions had other names).
     `default_context` stands in where a config has no `context_key`; `fixed_positions` says that
-    positions come from a table, so a longer context cannot run; `counts_places` that attention
+    positions come from a table, so a longer context cannot run; `counts_positions` that attention
     counts distances in places, padding included, and not by the mask. `kernel` is what
     transformers calls the attention that is used, and `obeys` are the keys of `_ATTENTION` that the
     architecture does something about. `ignored` matches tensors of a checkpoint that the language
@@ -62,7 +62,7 @@ class Family:
     context_key: str = "max_position_embeddings"
     default_context: int | None = None
     fixed_positions: bool = False
-    counts_places: bool = False
+    counts_positions: bool = False
     kernel: str = "sdpa"
     obeys: tuple[str, ...] = ()
     former: Mapping[str, str] = field(default_factory=dict)
@@ -177,7 +177,7 @@ FAMILIES: Mapping[str, Family] = {
         width_key="d_model",
         context_key="max_seq_len",
         fixed_positions=True,  # distances, of a table
-        counts_places=True,
+        counts_positions=True,
         kernel="eager",
         obeys=("alibi",),
     ),

@@ -58,16 +58,16 @@ def read_bits_by_layer(
 
     def states(batch: list[TokenSequence]) -> tuple[Iterator[Tensor], list[int]]:
         last, shifts = reader.states(batch)
-        ours = ended(found[layers[-1]]).to(last.device)
+        ours = ended(captured[layers[-1]]).to(last.device)
         if not torch.allclose(ours, last, rtol=0, atol=AGREEMENT * float(last.abs().max())):
             raise InputError(
                 f"model {model.name}: its last hidden states are not the final norm of its last "
                 "block's output; it has no logit lens until models/architectures.py (`ending`) "
                 "does what the model does"
             )
-        return (last if name == layers[-1] else ended(found[name]) for name in layers), shifts
+        return (last if name == layers[-1] else ended(captured[name]) for name in layers), shifts
 
-    with torch.inference_mode(), capture(model.model, tuple(layers)) as found:
+    with torch.inference_mode(), capture(model.model, tuple(layers)) as captured:
         bits = read_layer_bits(
             model, states, len(layers), sequences, names, batch_tokens, whitespace
         )

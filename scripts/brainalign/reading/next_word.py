@@ -52,10 +52,10 @@ def next_word_loss(
         context; no text to score; probabilities that are not finite.
     """
     reader = predictor(model, bos, method)
-    window = reader.room if window is None else window
+    window = reader.limit if window is None else window
     stride = max(1, window // 2) if stride is None else stride
-    if not 1 < window <= reader.room:
-        raise InputError(f"window {window}: expected 2 to {reader.room}, what the model reads")
+    if not 1 < window <= reader.limit:
+        raise InputError(f"window {window}: expected 2 to {reader.limit}, what the model reads")
     if not 1 <= stride < window:
         raise InputError(f"stride {stride}: expected 1 to {window - 1}, less than the window")
     sequences: list[TokenSequence] = []

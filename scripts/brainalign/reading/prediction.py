@@ -49,7 +49,7 @@ LayerStates = Callable[[_Batch], tuple[Iterable[Tensor], list[int]]]
 class Predictor:
     """One way to get the probabilities of a sequence's tokens out of a model.
 
-    `room` is the most text tokens of a sequence. `share`: stimuli do not see what follows them in
+    `limit` is the most text tokens of a sequence. `share`: stimuli do not see what follows them in
     a sequence, so several may share one. `predicts_first`: there is something before the first
     token of a text that predicts it. `specials` stand around each text. `states` gives for a batch
     the hidden states [sequence, position, unit] and, per sequence, the distance from a token's
@@ -57,7 +57,7 @@ class Predictor:
     """
 
     model: LanguageModel
-    room: int
+    limit: int
     share: bool
     predicts_first: bool
     specials: Specials
@@ -91,17 +91,17 @@ def predictor(
         )
     _check_logits(model)
     specials = special_tokens(model.tokenizer, model.architecture, bos, presentation)
-    room = model.max_context - len(specials)
+    limit = model.max_context - len(specials)
     if model.architecture == "decoder-only":
         return Predictor(
-            model, room, True, bool(specials.before), specials, _causal(model, specials)
+            model, limit, True, bool(specials.before), specials, _causal(model, specials)
         )
     if method == "teacher-forcing":
-        room = model.max_context - 1
-        return Predictor(model, room, True, True, specials, _teacher_forcing(model, specials))
+        limit = model.max_context - 1
+        return Predictor(model, limit, True, True, specials, _teacher_forcing(model, specials))
     between = _sentinel(model) if method == "infilling" else []
-    room -= max(1, len(between))
-    return Predictor(model, room, False, True, specials, _continuation(model, specials, between))
+    limit -= max(1, len(between))
+    return Predictor(model, limit, False, True, specials, _continuation(model, specials, between))
 
 
 def read_bits(
@@ -163,23 +163,23 @@ def read_layer_bits(
     ends = _ends_word(model) if whitespace == "trailing" else None
 
     def bits_at(
-        places: _Places, hidden: Tensor, sign: int, members: Tensor | None = None
+        tokens: _Positions, hidden: Tensor, sign: int, members: Tensor | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The row of each place, and the bits of its token, or of all `members`, with a sign."""
-        unknown = places.rows[places.positions < 0]
-        places = places.where(places.positions >= 0)
-        at = hidden[torch.from_numpy(places.sequences), torch.from_numpy(places.positions)]
+        unknown = tokens.rows[tokens.positions < 0]
+        tokens = tokens.where(tokens.positions >= 0)
+        at = hidden[torch.from_numpy(tokens.sequences), torch.from_numpy(tokens.positions)]
         if members is None:
-            result = token_bits(model, at, torch.from_numpy(places.tokens))
+            result = token_bits(model, at, torch.from_numpy(tokens.tokens))
         else:
             result = mass_bits(model, at, members)
         values = result.double().cpu().numpy()
         if not np.isfinite(values).all():
-            name = names[places.rows[~np.isfinite(values)][0]]
+            name = names[tokens.rows[~np.isfinite(values)][0]]
             raise InputError(
                 f"model {model.name}: stimulus {name}: no finite probability ({model.dtype})"
             )
-        return np.concatenate([unknown, places.rows]), np.concatenate(
+        return np.concatenate([unknown, tokens.rows]), np.concatenate(
             [np.full(unknown.size, np.nan), sign * values]
         )
 
@@ -188,12 +188,12 @@ def read_layer_bits(
         layers, shifts = states(chosen)
         result = []
         for layer, hidden in enumerate(layers):
-            result.append((layer, *bits_at(_places(chosen, shifts, range), hidden, 1)))
+            result.append((layer, *bits_at(_positions(chosen, shifts, range), hidden, 1)))
             if ends is not None:
-                before = _places(chosen, shifts, lambda start, stop: [start])
+                before = _positions(chosen, shifts, lambda start, stop: [start])
                 spaced = before.where(ends.numpy()[before.tokens])
                 result.append((layer, *bits_at(spaced, hidden, -1, ends)))
-                after = _places(chosen, shifts, lambda start, stop: [stop])
+                after = _positions(chosen, shifts, lambda start, stop: [stop])
                 result.append((layer, *bits_at(after, hidden, 1, ends)))
         # At the end, all at once: where the memory did not suffice, the work is done again.
         for layer, rows, values in result:
@@ -206,7 +206,7 @@ def read_layer_bits(
 
 
 @dataclass(frozen=True)
-class _Places:
+class _Positions:
     """Tokens of a batch, int64 [place]: row, sequence, predicting position, token id (or -1)."""
 
     rows: np.ndarray
@@ -214,14 +214,16 @@ class _Places:
     positions: np.ndarray
     tokens: np.ndarray
 
-    def where(self, chosen: np.ndarray) -> _Places:
+    def where(self, chosen: np.ndarray) -> _Positions:
         """The places that `chosen`, bool [place], marks."""
-        return _Places(
+        return _Positions(
             self.rows[chosen], self.sequences[chosen], self.positions[chosen], self.tokens[chosen]
         )
 
 
-def _places(batch: _Batch, shifts: list[int], of: Callable[[int, int], Iterable[int]]) -> _Places:
+def _positions(
+    batch: _Batch, shifts: list[int], of: Callable[[int, int], Iterable[int]]
+) -> _Positions:
     """The places `of(start, stop)` of every stimulus; `stop` itself is what would come next."""
     result = [
         (
@@ -234,7 +236,7 @@ def _places(batch: _Batch, shifts: list[int], of: Callable[[int, int], Iterable[
         for row, start, stop in zip(sequence.rows, sequence.starts, sequence.stops, strict=True)
         for position in of(start, stop)
     ]
-    return _Places(*np.array(result, np.int64).T.copy())
+    return _Positions(*np.array(result, np.int64).T.copy())
 
 
 def token_bits(model: LanguageModel, hidden: Tensor, tokens: Tensor) -> Tensor:
@@ -250,14 +252,14 @@ def token_bits(model: LanguageModel, hidden: Tensor, tokens: Tensor) -> Tensor:
     float32 [token], on the device of the output embeddings.
     """
     total = hidden.new_full((len(hidden),), -math.inf, dtype=torch.float32)
-    own = torch.zeros_like(total)
+    of_token = torch.zeros_like(total)
     for first, logits in _logits(model, hidden):
-        total, own = total.to(logits.device), own.to(logits.device)
+        total, of_token = total.to(logits.device), of_token.to(logits.device)
         total = torch.logaddexp(total, logits.logsumexp(1))
         positions = tokens.to(logits.device) - first
         here = (positions >= 0) & (positions < logits.shape[1])
-        own[here] = logits[here, positions[here]]
-    return (total - own) / math.log(2)
+        of_token[here] = logits[here, positions[here]]
+    return (total - of_token) / math.log(2)
 
 
 def mass_bits(model: LanguageModel, hidden: Tensor, members: Tensor) -> Tensor:
@@ -298,8 +300,8 @@ def _check_logits(model: LanguageModel) -> None:
     with torch.inference_mode():
         hidden = run_body(network, tokens, torch.ones_like(tokens), decoder).last_hidden_state[0]
         ours = torch.cat([part.cpu() for _, part in _logits(model, hidden)], dim=1)
-        own = network(**both).logits[0].float().cpu()
-    if not torch.allclose(ours, own, rtol=0, atol=0.02 * float(own.abs().max())):
+        logits = network(**both).logits[0].float().cpu()
+    if not torch.allclose(ours, logits, rtol=0, atol=0.02 * float(logits.abs().max())):
         raise InputError(
             f"model {model.name}: its logits are not what reading/prediction.py makes of its last "
             "hidden states and output embeddings; it has no surprisal until `_scaled` or `_capped` "

@@ -186,7 +186,7 @@ def _opening(
 def plan(
     chains: Sequence[Chain],
     tokenizer: PreTrainedTokenizerFast,
-    room: int,
+    limit: int,
     names: Sequence[str],
     *,
     share: bool,
@@ -198,16 +198,16 @@ def plan(
     Parameters
     ----------
     chains : as `contexts.chains` makes them; they hold each row once.
-    room : the most text tokens of a sequence (the model's limit less special tokens).
+    limit : the most text tokens of a sequence (the model's limit less special tokens).
     names : stimulus ids, for messages.
     share : whether stimuli may share a sequence (left-to-right models).
-    stride : approximation for texts longer than `room`: consecutive stimuli share a window as
+    stride : approximation for texts longer than `limit`: consecutive stimuli share a window as
         long as none loses more than `stride` tokens of context. None: each is exact.
     specials : what stands around each text; their opening, if any, is tokenised with it.
 
     Raises
     ------
-    InputError : a stimulus without tokens, or with more than `room`; a stride below 1; a text that
+    InputError : a stimulus without tokens, or with more than `limit`; a stride below 1; a text that
         changes the tokens of the opening.
     """
     if stride is not None and stride < 1:
@@ -217,13 +217,13 @@ def plan(
     truncated = np.zeros(n_rows, bool)
     sequences = []
     tokenised = _tokenise(chains, tokenizer, specials)
-    for members in (m for chain in tokenised for m in _together(chain, room, share, stride)):
+    for members in (m for chain in tokenised for m in _together(chain, limit, share, stride)):
         last = members[-1]
-        begin = max(0, last.stop - room)
+        begin = max(0, last.stop - limit)
         for member in members:
             size = member.stop - member.start
             if size < 1 or member.start < begin:
-                result = f"has {size} tokens, the model reads at most {room}"
+                result = f"has {size} tokens, the model reads at most {limit}"
                 raise InputError(
                     f"stimulus {names[member.row]} {result if size else 'has no token of its own'}"
                 )
@@ -253,27 +253,27 @@ def warn_of_unknown(model: str, unknown: int, tokens: int) -> None:
 
 
 def _together(
-    chain: list[_Tokenised], room: int, share: bool, stride: int | None
+    chain: list[_Tokenised], limit: int, share: bool, stride: int | None
 ) -> Iterator[list[_Tokenised]]:
     """The stimuli of each sequence, in order; those of `chain` have the same `ids`."""
     members: list[_Tokenised] = []
     for member in chain:
-        if members and not (share and _fits(members[0], member, room, stride)):
+        if members and not (share and _fits(members[0], member, limit, stride)):
             yield members
             members = []
         members.append(member)
     yield members
 
 
-def _fits(first: _Tokenised, last: _Tokenised, room: int, stride: int | None) -> bool:
+def _fits(first: _Tokenised, last: _Tokenised, limit: int, stride: int | None) -> bool:
     """Whether one sequence may hold the stimuli from `first` to `last`."""
-    if last.stop <= room:
+    if last.stop <= limit:
         return True
     return (
         stride is not None
-        and first.stop > room  # what fits whole stays exact
+        and first.stop > limit  # what fits whole stays exact
         and last.stop - first.stop <= stride
-        and last.stop - first.start <= room
+        and last.stop - first.start <= limit
     )
 
 

@@ -100,7 +100,7 @@ def _planned(reader: Predictor, stimuli: pd.DataFrame, context: str, stride: int
     return plan(
         chains(stimuli, context),
         reader.model.tokenizer,
-        reader.room,
+        reader.limit,
         stimuli["stimulus_id"].tolist(),
         share=reader.share,
         stride=stride,

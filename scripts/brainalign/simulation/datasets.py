@@ -254,13 +254,13 @@ def _whole_brain(
     values = np.concatenate([made.values[: once.size], repeats.mean(axis=0, dtype=np.float64)])
     subjects = [f"subject {i + 1}" for i in range(sizes.subjects)]
     n_targets = made.subject.size
-    places = np.tile(voxels.places, (sizes.subjects, 1))
+    positions = np.tile(voxels.places, (sizes.subjects, 1))
     coordinates: dict[str, Any] = {
         "target_id": ("target", [f"voxel-{i + 1:05d}" for i in range(n_targets)]),
         "subject": ("target", made.subject),
         "region": ("target", np.tile(np.where(voxels.planted, REGION, ELSEWHERE), len(subjects))),
         "true_ceiling": ("target", ceiling_of_mean(made.true_ceiling, sizes.repeats)),
-        **{axis: ("target", places[:, i]) for i, axis in enumerate("xyz")},
+        **{axis: ("target", positions[:, i]) for i, axis in enumerate("xyz")},
         "onset": ("volume", scanned.onsets),
         "run": ("volume", scanned.runs.tolist()),
         "held_out": ("volume", last.astype(np.int8)),

@@ -75,10 +75,10 @@ def respond(
         signal = state @ rng.standard_normal((state.shape[1], targets_per_subject))
         signs = rng.choice([-1.0, 1.0], targets_per_subject)
         shared = white * rng.standard_normal((len(split), 1)) * signs
-        own = white * rng.standard_normal(shape)
+        of_target = white * rng.standard_normal(shape)
         drift = slow * autocorrelated(first, targets_per_subject, rng)
         voxel = noise.voxel * factor
-        disturbance = noise.drift * drift + noise.subject * shared + voxel * own
+        disturbance = noise.drift * drift + noise.subject * shared + voxel * of_target
         values.append(
             strength * signal / signal.std(axis=0) + _less_group_means(disturbance, split)
         )

@@ -99,18 +99,18 @@ def course(
         rows, numbers = list(pieces), iter(range(seen))
         steps = [[next(numbers) for _ in batch] for batch in batches]
     elif arm != "instruction":
-        own = encoded(_examples(kept, recipe))
-        rows = own.rows
+        instructed = encoded(_examples(kept, recipe))
+        rows = instructed.rows
         if arm == "preference":
             rejected = encoded(_examples(kept, recipe, "rejected"))
-            rows = _pairs(own, rejected)
+            rows = _pairs(instructed, rejected)
             facts["rejected_truncated_samples"] = rejected.truncated
         if not rows:
             raise InputError(
                 f"arm {arm}: no sample is usable"
                 + (" (none has an output that is `rejected`)" if arm == "preference" else "")
             )
-        facts |= {f"{arm}_{key}": value for key, value in _counts(own).items()}
+        facts |= {f"{arm}_{key}": value for key, value in _counts(instructed).items()}
         facts[f"{arm}_samples"] = len(rows)
         steps = _paced(batches, pace.rows, rows, recipe, size)
 
