@@ -161,10 +161,22 @@ def vanilla_scores(wildcards):
     return [result("alignment", base, f"{wildcards.benchmark}.targets.nc")]
 
 
+def contrast_of_targets(wildcards):
+    """The comparison of a tuned model with its partner target by target, if the study has it."""
+    pair = {"model": wildcards.model, "benchmark": wildcards.benchmark}
+    file = f"{wildcards.benchmark}.targets.parquet"
+    return (
+        [result("target_contrasts", wildcards.model, file)]
+        if pair in TARGET_PAIRS
+        else []
+    )
+
+
 rule maps:
     input:
         scores=result("alignment", "{model}", "{benchmark}.targets.nc"),
         vanilla=vanilla_scores,
+        contrast=contrast_of_targets,
     output:
         maps=directory(result("maps", "{model}", "{benchmark}")),
     log:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 from brainalign.analysis.maps import write_maps
 from brainalign.formats.atomic import fresh_folder
+from brainalign.formats.tables import read_table
 from brainalign.job import job
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ with job(snakemake.log[0]) as log:
         xr.load_dataset(path, engine="h5netcdf")
         for path in (snakemake.input.scores, *snakemake.input.vanilla)
     )
+    contrast = [read_table(path) for path in snakemake.input.contrast]
     with fresh_folder(snakemake.output.maps) as folder:
-        record = write_maps(scores, vanilla[0] if vanilla else None, Path(folder))
+        record = write_maps(
+            scores, vanilla[0] if vanilla else None, contrast[0] if contrast else None, Path(folder)
+        )
     log.info("%d maps%s", len(record["maps"]), f": {record['none']}" if record["none"] else "")

@@ -5,6 +5,7 @@ import socket
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from brain_maps import AFFINE, CENTRE, LAYERS, RADIUS, sphere
@@ -21,8 +22,8 @@ from rule_environments import rules, third_party
 ABOUT = {"model": "m", "benchmark": "b", "none": "", "level": None, "simulated": True}
 
 
-def brains_of(folder, scores, vanilla=None):
-    record = write_maps(scores, vanilla, folder)
+def brains_of(folder, scores, vanilla=None, contrast=None):
+    record = write_maps(scores, vanilla, contrast, folder)
     return read_brains(folder, record["maps"]), record
 
 
@@ -107,6 +108,24 @@ def test_a_mean_without_chance_levels_is_of_all_r_not_of_the_positive_ones():
     brains = {"r": {f"s{i}": Volume(one, np.eye(4)) for i, one in enumerate(values)}}
     (row,) = figures._rows(brains, ["r"], "MNI", None).values()
     np.testing.assert_allclose(row["r"].values, [[[np.nan, 0.05, 0.2]]])
+
+
+def test_differences_are_drawn_where_a_subject_has_them_above_chance(tmp_path, glass):
+    scores = sphere()
+    ids = scores["target_id"].values
+    q = np.full(ids.size, 0.8)
+    q[[5, ids.size // 2 + 9]] = 0.01  # one voxel of each subject
+    contrast = pd.DataFrame({"target_id": ids, "q": q}).sample(frac=1, random_state=0)
+    vanilla = scores.assign(r=scores["r"] - 0.25)
+    brains, record = brains_of(tmp_path, scores, vanilla, contrast)
+    with drawing():
+        said = texts(figures.maps(brains, LAYERS, space=record["space"], **ABOUT | {"level": 0.05}))
+    assert "r and layer and differences of targets with q > 0.05 in every subject" in said
+    values, affine, _ = glass[8]
+    places = np.stack([scores[axis].values for axis in "xyz"], axis=1)
+    drawn = apply_affine(affine, np.argwhere(values != 0)).tolist()
+    assert sorted(drawn) == sorted([places[5].tolist(), places[9].tolist()])
+    np.testing.assert_allclose(values[values != 0], 0.25, rtol=1e-5)
 
 
 def surface_scores():

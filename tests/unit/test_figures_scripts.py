@@ -87,7 +87,7 @@ def files(tmp_path_factory):
     write_json(card, paths["card"])
     paths["maps"] = str(folder / "maps")
     Path(paths["maps"]).mkdir()
-    write_maps(sphere(), None, Path(paths["maps"]))
+    write_maps(sphere(), None, None, Path(paths["maps"]))
     return paths
 
 

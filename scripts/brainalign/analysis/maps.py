@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import xarray as xr
 from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 
@@ -37,7 +38,9 @@ class Map(NamedTuple):
         return f"{self.subject}_{self.quantity}{part}"
 
 
-def write_maps(scores: xr.Dataset, vanilla: xr.Dataset | None, folder: Path) -> dict[str, Any]:
+def write_maps(
+    scores: xr.Dataset, vanilla: xr.Dataset | None, contrast: pd.DataFrame | None, folder: Path
+) -> dict[str, Any]:
     """Write all maps into a folder, and `maps.json`, which is returned.
 
     It lists `maps` (`file`, `subject`, `quantity`, `hemisphere`) or says why there are `none`, and
@@ -49,7 +52,7 @@ def write_maps(scores: xr.Dataset, vanilla: xr.Dataset | None, folder: Path) -> 
     """
     none = unplaced(scores)
     written = []
-    for made in maps(scores, vanilla) if not none else ():
+    for made in maps(scores, vanilla, contrast) if not none else ():
         nib.save(made.image, folder / made.file)
         about = {name: getattr(made, name) for name in ("subject", "quantity", "hemisphere")}
         written.append({"file": made.file, **about})
@@ -77,8 +80,12 @@ def unplaced(scores: xr.Dataset) -> str:
     return ""
 
 
-def maps(scores: xr.Dataset, vanilla: xr.Dataset | None = None) -> Iterator[Map]:
-    """r, q, the preferred layer (as far as there are), and r of a tuned model minus its base's.
+def maps(
+    scores: xr.Dataset,
+    vanilla: xr.Dataset | None = None,
+    contrast: pd.DataFrame | None = None,
+) -> Iterator[Map]:
+    """r, q, the preferred layer (as far as there are), r of a tuned model minus its base's, its q.
 
     Voxels and vertices that are no target, or have no score, are NaN (of layers: -1).
 
@@ -86,6 +93,7 @@ def maps(scores: xr.Dataset, vanilla: xr.Dataset | None = None) -> Iterator[Map]
     ----------
     scores, vanilla : the scores of targets (targets.nc) of a model and of its base, of which
         `unplaced` has nothing to say.
+    contrast : of each target, `target_id` and `q` of the difference.
 
     Raises
     ------
@@ -98,6 +106,9 @@ def maps(scores: xr.Dataset, vanilla: xr.Dataset | None = None) -> Iterator[Map]
         if scores["target_id"].values.tolist() != vanilla["target_id"].values.tolist():
             raise InputError("maps: the tuned and the vanilla model have scores of other targets")
         quantities["tuned_minus_vanilla"] = scores["r"].values - vanilla["r"].values
+    if contrast is not None:
+        q = contrast.set_index("target_id")["q"].reindex(scores["target_id"].values.astype(str))
+        quantities["tuned_minus_vanilla_q"] = q.to_numpy(np.float32)
     draw = _surfaces if all(name in scores.coords for name in ON_SURFACE) else _volumes
     subjects = scores["subject"].values.astype(str)
     for subject in np.unique(subjects).tolist():

@@ -24,6 +24,7 @@ TITLES = {
     "preferred_layer": "preferred layer",
     "tuned_minus_vanilla": "r, tuned − vanilla",
 }
+TESTED = {"r": "r and layer", "tuned_minus_vanilla": "differences"}
 COLOURS = {"r": "viridis", "preferred_layer": "cividis", "tuned_minus_vanilla": "RdBu_r"}
 MOST_SUBJECTS = 8  # that are drawn one by one
 CELL, HEAD, FOOT = 1.75, 0.55, 0.55  # inches
@@ -72,8 +73,9 @@ def maps(
     layers : names, in the model's order.
     space : that all subjects share; '' where each has its own.
     none : why there are no maps; '' where there are.
-    level : of false discoveries, above which a target's r and layer are left out (of a mean: above
-        which they are in every subject); None: there is none, and those of r ≤ 0 are left out.
+    level : of false discoveries, above which a target's r, layer and difference are left out (of a
+        mean: above which they are in every subject); None: there is none, and r and layer of
+        targets with r ≤ 0 are left out.
 
     Raises
     ------
@@ -139,54 +141,56 @@ def _rows(
 ) -> dict[str, dict[str, Brain]]:
     """Label → quantity → what is drawn in the row."""
     subjects = list(brains["r"])
-    above = {subject: _above_chance(brains, subject, level) for subject in subjects}
+    kept = {
+        name: {subject: _kept(name, brains, subject, level) for subject in subjects}
+        for name in names
+    }
     if space and len(subjects) > 1 and _alike(brains["r"].values()):
-        mean = _over_subjects(brains, names, above, level)
+        mean = {name: _over_subjects(name, brains, kept[name], level) for name in names}
         return {f"mean of {len(subjects)} subjects": mean}
     return {
-        subject: {
-            name: brains[name][subject]
-            if name == "tuned_minus_vanilla"
-            else _where(brains[name][subject], above[subject])
-            for name in names
-        }
+        subject: {name: _where(brains[name][subject], kept[name][subject]) for name in names}
         for subject in subjects[:MOST_SUBJECTS]
     }
 
 
-def _above_chance(brains: Brains, subject: str, level: float | None) -> list[np.ndarray]:
-    """Which targets of a subject have q ≤ level (without a chance level: r > 0)."""
-    tested = level is not None and "q" in brains
+def _q_of(name: str, brains: Brains, level: float | None) -> str:
+    """The map of q by which a quantity is left out; '' where there is none."""
+    q = "tuned_minus_vanilla_q" if name == "tuned_minus_vanilla" else "q"
+    return q if level is not None and q in brains else ""
+
+
+def _kept(name: str, brains: Brains, subject: str, level: float | None) -> list[np.ndarray]:
+    """Which targets of a subject are drawn: q ≤ level; without q all differences, and r > 0."""
+    q = _q_of(name, brains, level)
     with np.errstate(invalid="ignore"):
-        return [
-            values <= level if tested else values > 0
-            for values in _arrays(brains["q" if tested else "r"][subject])
-        ]
+        if q:
+            return [values <= level for values in _arrays(brains[q][subject])]
+        if name == "tuned_minus_vanilla":
+            return [~np.isnan(values) for values in _arrays(brains[name][subject])]
+        return [values > 0 for values in _arrays(brains["r"][subject])]
 
 
 def _over_subjects(
-    brains: Brains,
-    names: Sequence[str],
-    above: Mapping[str, list[np.ndarray]],
-    level: float | None,
-) -> dict[str, Brain]:
-    """Mean r, median layer, mean difference; r and layer where a subject is above chance.
+    name: str, brains: Brains, kept: Mapping[str, list[np.ndarray]], level: float | None
+) -> Brain:
+    """Mean r, median layer, mean difference of targets with q ≤ level in a subject.
 
-    Without a chance level, r and layer where the mean r is above 0.
+    Without q differences of all targets, r and layer of those whose mean r is above 0.
     """
-    r = _combined(list(brains["r"].values()), np.nanmean)
-    if level is not None and "q" in brains:
-        kept = [np.logical_or.reduce(parts) for parts in zip(*above.values(), strict=True)]
+    if name == "preferred_layer":
+        of_subjects = [_where(brains[name][subject], own) for subject, own in kept.items()]
+        combined = _combined(of_subjects, np.nanmedian)
     else:
-        kept = [np.nan_to_num(values) > 0 for values in _arrays(r)]
-    result = {"r": _where(r, kept)}
-    if "preferred_layer" in names:
-        of_subjects = [_where(brains["preferred_layer"][s], own) for s, own in above.items()]
-        result["preferred_layer"] = _where(_combined(of_subjects, np.nanmedian), kept)
-    if "tuned_minus_vanilla" in names:
-        differences = list(brains["tuned_minus_vanilla"].values())
-        result["tuned_minus_vanilla"] = _combined(differences, np.nanmean)
-    return result
+        combined = _combined(list(brains[name].values()), np.nanmean)
+    if _q_of(name, brains, level):
+        drawn = [np.logical_or.reduce(parts) for parts in zip(*kept.values(), strict=True)]
+    elif name == "tuned_minus_vanilla":
+        return combined
+    else:
+        r = _combined(list(brains["r"].values()), np.nanmean)
+        drawn = [np.nan_to_num(values) > 0 for values in _arrays(r)]
+    return _where(combined, drawn)
 
 
 def _where(brain: Brain, kept: Sequence[np.ndarray]) -> Brain:
@@ -230,11 +234,14 @@ def _combined(brains: Sequence[Brain], over: Any) -> Brain:
 
 def _statement(brains: Brains, rows: Mapping[str, Any], space: str, level: float | None) -> str:
     n = len(brains["r"])
-    left_out = f"q > {level:g}" if level is not None and "q" in brains else "r ≤ 0"
-    left_out += " in every subject" if len(rows) == 1 < n and "q" in left_out else ""
+    every = " in every subject" if len(rows) == 1 < n else ""
+    tested = [what for name, what in TESTED.items() if _q_of(name, brains, level)]
+    left_out = f"{' and '.join(tested)} of targets with q > {level:g}{every}" if tested else ""
+    if "r and layer" not in tested:
+        left_out = "r and layer of targets with r ≤ 0"
     where = space or "each subject's own space"
     first = f"the first {len(rows)} of {n} subjects; " if 1 < len(rows) < n else ""
-    return f"{first}{where}; r and layer of targets with {left_out} are left out"
+    return f"{first}{where}; {left_out} are left out"
 
 
 def _scale(name: str, brains: Sequence[Brain], layers: Sequence[str]) -> Normalize:
