@@ -67,6 +67,15 @@ def solve_factored(factor: Array, right: Array) -> Array:
     return scipy.linalg.cho_solve((factor, True), right, check_finite=False)
 
 
+def solve_triangular(factor: Array, right: Array) -> Array:
+    """L⁻¹ right for a lower triangular L."""
+    if is_torch_array(factor):
+        import torch
+
+        return torch.linalg.solve_triangular(factor, right, upper=False)
+    return scipy.linalg.solve_triangular(factor, right, lower=True, check_finite=False)
+
+
 def inverse_factored(factor: Array) -> Array:
     """(L L')⁻¹ [row, row] for a lower Cholesky factor L [row, row], of its dtype."""
     if is_torch_array(factor) and factor.device.type != "cpu":

@@ -20,6 +20,7 @@ from brainalign.encoding.arrays import (
     like,
     rows_of,
     solve_factored,
+    solve_triangular,
 )
 from brainalign.encoding.splits import Split
 
@@ -36,6 +37,9 @@ FEW_UNITS = 0.55
 COVARIANCE_SHARE = 1e-9
 # Predictions that vary over the test rows by less than this share of their size are constant.
 CONSTANT_SHARE = 1e-6
+# Rows per unit up to which residuals of all rows, once, take fewer operations than every fold's own
+# system.
+ROWS_PER_UNIT = 4
 # Training rows whose products with test rows are looked at together.
 ROWS_AT_A_TIME = 64
 
@@ -208,12 +212,18 @@ def least_squares_operators(design: Design, splits: Sequence[Split]) -> list[Arr
 
     Each is [test, all rows of the design], zero for rows that do not train. With Q the inverse of
     the Gram matrix of all rows (bordered by ones for the intercept), predictions of left-out rows B
-    from the other rows T are -Q_BB⁻¹ Q_BT Y_T (Dubrule 1983, Mathematical Geology 15, eq. 9).
+    from the other rows T are -Q_BB⁻¹ Q_BT Y_T (Dubrule 1983, Mathematical Geology 15, eq. 9). Where
+    rows outnumber the units, Q is what makes residuals of all rows, 1 - H with H the hat matrix:
+    errors of left-out rows are Q_BB⁻¹ times their residuals (Cook & Weisberg 1982, sec. 2.2).
     """
-    inverse = None if design.gram is None else _bordered_inverse(design.gram, design.intercept)
+    inverse = None
+    if design.units is None:
+        inverse = _bordered_inverse(design.gram, design.intercept)
+    elif design.n_rows <= ROWS_PER_UNIT * design.units.shape[1]:
+        inverse = _residual_maker(design.units, design.intercept)
     operators = []
     for split in splits:
-        if inverse is None:
+        if inverse is None or not _rows_determined(inverse, split):
             part = least_squares_operator(design, split)
             operator = array_namespace(part).zeros(
                 (split.test.size, design.n_rows), dtype=part.dtype, device=device(part)
@@ -261,6 +271,27 @@ def _bordered_inverse(gram: Array, intercept: bool) -> Array | None:
         sums = xp.sum(inverse, axis=0)
         inverse -= sums * (sums / xp.sum(sums))[:, None]
     return inverse
+
+
+def _residual_maker(units: Array, intercept: bool) -> Array | None:
+    """1 - H [row, row], H the hat matrix of all rows; None if digits are few."""
+    xp = array_namespace(units)
+    if intercept:
+        units = units - xp.mean(units, axis=0)
+    factor = _cholesky(units.T @ units, INVERSE_PIVOT_SHARE)
+    if factor is None:
+        return None
+    half = solve_triangular(factor, units.T)
+    maker = half.T @ half * -1.0 - float(intercept) / units.shape[0]
+    diagonal(maker)[:] += 1.0
+    return maker
+
+
+def _rows_determined(inverse: Array, split: Split) -> bool:
+    """Whether a fold's training rows determine its test rows, with digits enough."""
+    left_out = np.delete(np.arange(inverse.shape[0]), split.train)
+    inside = rows_of(rows_of(inverse, left_out).T, left_out)
+    return _cholesky(inside, INVERSE_PIVOT_SHARE) is not None
 
 
 def training_gram(design: Design, train: np.ndarray) -> Array:
