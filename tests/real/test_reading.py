@@ -11,7 +11,7 @@ from brainalign.reading.activations import extract
 from brainalign.reading.contexts import chains
 from brainalign.reading.next_word import next_word_loss
 from brainalign.reading.sequences import plan
-from brainalign.reading.surprisal import word_surprisal
+from brainalign.reading.surprisal import layer_surprisal, word_surprisal
 
 pytestmark = pytest.mark.real
 
@@ -54,6 +54,25 @@ def test_perplexity_on_wikitext(model, wikitext):
     assert loss["tokens"] == 1023
     assert loss["perplexity"] == pytest.approx(13.9, abs=0.1)
     assert 0.9 < loss["bits_per_byte"] < 1.1
+
+
+def test_the_logit_lens_is_that_of_transformers_hidden_states(model, story):
+    """Its last hidden state has had the final norm, the others have not; the head is tied."""
+    words = story[:20]
+    found = layer_surprisal(model, words, "story")
+    own = word_surprisal(model, words, "story")["bits"]
+    np.testing.assert_allclose(found["layer.30"], own, rtol=0, atol=1e-6, equal_nan=True)
+    network = model.model
+    ids = model.tokenizer(" ".join(words["text"][:2]), return_tensors="pt")["input_ids"]
+    with torch.inference_mode():
+        states = network(input_ids=ids, output_hidden_states=True).hidden_states
+        n_first = len(model.tokenizer(words["text"][0])["input_ids"])
+        for k, state in enumerate(states):
+            layer = f"layer.{k}" if k else "embedding"
+            state = state if k == 30 else network.model.norm(state)
+            logp = torch.log_softmax(network.lm_head(state)[0].double(), -1)
+            own = logp[range(n_first - 1, ids.shape[1] - 1), ids[0, n_first:]].sum()
+            assert found[layer][1] == pytest.approx(-float(own) / np.log(2), rel=1e-4)
 
 
 def test_shared_sequences_hold_the_tokens_of_every_single_text(model, story):

@@ -42,7 +42,7 @@ def reading_profiles(table: pd.DataFrame) -> Figure:
     if not names:
         nothing(figure, "no benchmark of reading times has the key by_layer")
         return figure
-    grid = figure.subplots(len(names), len(predictors), squeeze=False)
+    grid = figure.subplots(len(names), len(predictors), squeeze=False, sharey="row")
     markers = family_markers(table)
     for panels, name in zip(grid, names, strict=True):
         for axes, predictor in zip(panels, predictors, strict=True):
