@@ -288,7 +288,7 @@ def reading_profiles(layers: pd.DataFrame) -> pd.DataFrame:
     rows = layers[layers["mode"] == "controlled"]
     rows = rows[rows["benchmark"] == rows["benchmark"].iloc[0]]
     rows = rows.assign(dataset="reading", benchmark="reading-controlled", delta_r2=rows["r"] / 8)
-    rows = rows.assign(low=rows["delta_r2"] - 0.01, high=rows["delta_r2"] + 0.01)
+    rows = rows.assign(low=rows["delta_r2"] - 0.01, high=rows["delta_r2"] + 0.01, note="")
     networks = rows[rows["role"] != "baseline"].assign(predictor="surprisal")
     return pd.concat([networks, rows.assign(predictor="states")], ignore_index=True)
 

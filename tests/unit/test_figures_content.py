@@ -25,6 +25,7 @@ from brainalign.figures.measured_published import measured_published
 from brainalign.figures.order import model_order
 from brainalign.figures.published import published
 from brainalign.figures.reading_measures import reading_measures
+from brainalign.figures.reading_profiles import reading_profiles
 from brainalign.figures.regions import regions
 from brainalign.figures.style import (
     COLOUR,
@@ -651,3 +652,11 @@ def test_altered_texts_say_who_loses_where_folds_give_a_p():
         controlled = "controlled" in " ".join(text.get_text() for text in axes.texts)
         assert labels[0] == "the text as it is"
         assert all(("lose" in label) is controlled for label in labels[1:])
+
+
+def test_a_profile_that_could_not_be_computed_says_why():
+    table = tables.study()["reading_profiles"]
+    why = "not computable: 2 stories, 3 are needed"
+    states = table["predictor"] == "states"
+    table = table.assign(delta_r2=table["delta_r2"].where(~states), note=np.where(states, why, ""))
+    assert "2 stories, 3 are" in texts(reading_profiles(table))

@@ -13,6 +13,7 @@ from brainalign.figures.style import (
     FEATURES,
     INK,
     PAGE,
+    absent,
     drawn,
     family_markers,
     heading,
@@ -26,7 +27,7 @@ from brainalign.figures.style import (
 
 COLUMNS = (
     "model", "family", "role", "dataset", "benchmark", "mode", "predictor", "layer", "depth",
-    "delta_r2", "low", "high", "chosen", "simulated",
+    "delta_r2", "low", "high", "note", "chosen", "simulated",
 )  # fmt: skip
 PREDICTORS = {"surprisal": "surprisal by logit lens", "states": "states of the layer"}
 ROW = 2.1  # inches
@@ -42,22 +43,27 @@ def reading_profiles(table: pd.DataFrame) -> Figure:
     if not names:
         nothing(figure, "no benchmark of reading times has the key by_layer")
         return figure
-    grid = figure.subplots(len(names), len(predictors), squeeze=False, sharey="row")
+    grid = figure.subplots(len(names), len(predictors), squeeze=False)
     markers = family_markers(table)
     for panels, name in zip(grid, names, strict=True):
+        filled = []
         for axes, predictor in zip(panels, predictors, strict=True):
             rows = table[(table["benchmark"] == name) & (table["predictor"] == predictor)]
-            if rows["delta_r2"].isna().all():
+            if rows.empty:
                 axes.set_axis_off()
                 continue
+            title = f"{rows['dataset'].iloc[0]}: {PREDICTORS[predictor]}"
+            panel(axes, title, ", ".join([str(rows["mode"].iloc[0]), n_models(rows), *world(rows)]))
+            if rows["delta_r2"].isna().all():
+                absent(axes, str(rows["note"].iloc[0]))
+                continue
+            filled.append(axes)
             _intervals(axes, rows[~rows["role"].isin(FEATURES)])
             curves(axes, rows.assign(r=rows["delta_r2"], r_sd=np.nan), markers)
-            about = [str(rows["mode"].iloc[0]), n_models(rows), *world(rows)]
-            title = f"{rows['dataset'].iloc[0]}: {PREDICTORS[predictor]}"
-            panel(axes, title, ", ".join(about))
-        panels[0].set_ylabel("held-out ΔR²")
-    for axes in grid[-1]:
-        axes.set_xlabel("relative depth")
+            axes.set(xlabel="relative depth", ylabel="held-out ΔR²" if axes is panels[0] else "")
+        limits = [axes.get_ylim() for axes in filled]
+        for axes in filled:
+            axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
     extra = drawn(figure, [PICKED[1], INTERVAL])
     legend(figure, table["role"].unique(), markers, extra, lines=True)
     return figure
