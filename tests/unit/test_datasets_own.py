@@ -283,7 +283,7 @@ SUBJECTS = ("anna", "ben", "cleo")
 
 def placed(affine=EYE, grid=(91, 109, 91), subjects=SUBJECTS, **coordinates):
     """Gives the targets places in mm, and the subjects an affine."""
-    positions = {axis: ("target", np.arange(6.0)) for axis in "xyz"} | coordinates
+    positions = {axis: ("target", 2 * np.arange(6.0)) for axis in "xyz"} | coordinates
     attributes = {"affine": affine, "grid": grid}
     return in_array(
         lambda data: data.assign_coords(
@@ -300,7 +300,7 @@ def placed(affine=EYE, grid=(91, 109, 91), subjects=SUBJECTS, **coordinates):
 def test_places_of_targets_are_kept(folder):
     placed()()
     responses = read().responses
-    assert responses["y"].values.tolist() == [0, 1, 2, 3, 4, 5]
+    assert responses["y"].values.tolist() == [0, 2, 4, 6, 8, 10]
     assert json.loads(responses.attrs["affine"])["ben"] == EYE
 
 
@@ -314,6 +314,16 @@ BAD = {
     "no z": (placed(z=None), "coordinates x, y, z .* come together; it has x, y"),
     "a place that is none": (
         placed(z=("target", [0, 1, 2, 3, 4, np.nan])), "coordinate z holds other than finite"
+    ),
+    "a place between voxels": (
+        placed(x=("target", 1 + np.arange(6.0))), "1 targets of subject anna lie between voxels"
+    ),
+    "a place outside the grid": (
+        placed(y=("target", [0, 2, 4, 900, 0, 2])), r"of subject ben lie outside the grid \(91"
+    ),
+    "two targets in a voxel": (
+        placed(**{axis: ("target", [0.0, 0, 4, 6, 8, 10]) for axis in "xyz"}),
+        "2 targets of subject anna lie at one index",
     ),
     "id twice": (cell(5, "stimulus_id", "fox.04"), "row 7: .* 'fox.04' is that of row 6"),
     "empty text": (cell(7, "text", " "), r"stimulus fox\.07: the text is empty"),

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from brainalign.analysis.maps import voxels_of
 from brainalign.encoding.correlation import pearson
 from brainalign.formats.datasets import read_responses, read_stimuli, write_dataset
+from brainalign.formats.places import voxels_of
 from brainalign.simulation.head import CENTRE, RADII, REGION, REGION_CENTRE, REGION_RADIUS, head
 from brainalign.simulation.subjects import ceiling_of_mean
 from sklearn.linear_model import LinearRegression
@@ -58,7 +58,7 @@ def test_the_voxels_fill_the_head_and_the_region(made):
         own = made.responses.isel(target=made.responses["subject"].values == subject)
         places = np.stack([own[axis].values for axis in "xyz"], axis=1)
         shape = tuple(json.loads(made.responses.attrs["grid"])[subject])
-        voxels_of(places, np.array(affine), shape, subject)  # inside, and one target each
+        voxels_of(places, np.array(affine), shape, subject, "test")  # inside, and one target each
 
 
 def test_planted_voxels_have_their_ceiling_and_all_others_no_signal(made):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64encode
 from pathlib import Path
 
 import nibabel as nib
@@ -90,6 +91,8 @@ def test_the_report_shows_the_maps_and_says_where_targets_lie(results: Path) -> 
     page = (results / "report/index.html").read_text(encoding="utf-8")
     for model in ("truth", "length", *MODELS):
         assert page.count(f"Maps: {model}, sim-brain") >= 2  # in the figure and in its caption
-    assert "mean of 3 subjects" in page
+    drawn = (results / "figures/maps/truth/sim-brain.svg").read_bytes()
+    assert b"mean of 3 subjects" in drawn
+    assert b64encode(drawn).decode() in page
     assert "voxels in MNI152NLin2009cAsym" in page
     assert not re.search(r'src="http', page)

@@ -12,11 +12,16 @@ import xarray as xr
 from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 
 from brainalign.errors import InputError
-from brainalign.formats.datasets import COORDINATES, HEMISPHERES, SURFACES
+from brainalign.formats.places import (
+    COORDINATES,
+    HEMISPHERES,
+    ON_SURFACE,
+    SURFACES,
+    require_apart,
+    voxels_of,
+)
 from brainalign.formats.tables import write_json
 
-ON_SURFACE = ("hemisphere", "vertex")
-OFF_CENTRE = 0.01  # voxels that a place may lie from the centre of its voxel
 STRUCTURES = {"left": "CortexLeft", "right": "CortexRight"}  # as Connectome Workbench names them
 
 
@@ -121,7 +126,7 @@ def _volumes(scores: xr.Dataset, values: Mapping[str, np.ndarray], subject: str)
     affine = np.array(json.loads(scores.attrs["affine"])[subject], float)
     shape = tuple(json.loads(scores.attrs["grid"])[subject])
     places = np.stack([scores[name].values for name in COORDINATES], axis=1)
-    voxels = tuple(voxels_of(places, affine, shape, subject).T)
+    voxels = tuple(voxels_of(places, affine, shape, subject, "maps").T)
     for quantity, own in values.items():
         image = nib.Nifti1Image(_spread(own, shape, voxels), affine)
         yield Map(subject, quantity, "", image)
@@ -138,7 +143,7 @@ def _surfaces(scores: xr.Dataset, values: Mapping[str, np.ndarray], subject: str
         )
     for side in HEMISPHERES:
         here = hemisphere == side
-        _apart(vertex[here, None], subject)
+        require_apart(vertex[here, None], subject, "maps")
         for quantity, own in values.items():
             # GIFTI has float32, int32 and uint8 alone.
             dtype = np.float32 if own.dtype.kind == "f" else np.int32
@@ -155,31 +160,3 @@ def _spread(
     result = np.full(shape, np.nan if values.dtype.kind == "f" else -1, dtype=values.dtype)
     result[where] = values
     return result
-
-
-def voxels_of(
-    places: np.ndarray, affine: np.ndarray, shape: tuple[int, ...], subject: str
-) -> np.ndarray:
-    """Indices int64 [target, 3] of the voxels whose centres are `places`, mm [target, 3]."""
-    exact = (places - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T
-    voxels = np.rint(exact).astype(np.int64)
-    between = np.abs(exact - voxels).max(axis=1) > OFF_CENTRE
-    outside = ((voxels < 0) | (voxels >= shape)).any(axis=1)
-    for wrong, what in ((between, "between voxels"), (outside, f"outside the grid {shape}")):
-        if wrong.any():
-            place = places[wrong][0].tolist()
-            raise InputError(
-                f"maps: {wrong.sum()} targets of subject {subject} lie {what}, first at {place} mm"
-            )
-    _apart(voxels, subject)
-    return voxels
-
-
-def _apart(indices: np.ndarray, subject: str) -> None:
-    """Raise an InputError where two targets have one index, [target, axis]."""
-    names, counts = np.unique(indices, axis=0, return_counts=True)
-    if (counts > 1).any():
-        twice = names[counts > 1][0].tolist()
-        raise InputError(
-            f"maps: {counts.max()} targets of subject {subject} lie at one index, {twice}"
-        )

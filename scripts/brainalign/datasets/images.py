@@ -9,7 +9,7 @@ import numpy as np
 
 from brainalign.datasets.raw import Record
 from brainalign.errors import InputError
-from brainalign.formats.datasets import check_affine
+from brainalign.formats.places import check_affine
 
 TOGETHER = 16  # volumes that are unpacked at a time
 

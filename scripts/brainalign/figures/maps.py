@@ -16,7 +16,7 @@ from nibabel.gifti import GiftiImage
 
 from brainalign.errors import InputError
 from brainalign.figures.style import MUTED, PAGE, heading, nothing, sheet
-from brainalign.formats.datasets import HEMISPHERES, SURFACES
+from brainalign.formats.places import HEMISPHERES, SURFACES
 
 MESH = "fsaverage5"  # the surface whose mesh comes with nilearn
 TITLES = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import pandas as pd
 
 from brainalign.errors import REMAKE, InputError
 from brainalign.formats.atomic import atomic_path
+from brainalign.formats.places import check_places
 from brainalign.formats.tables import read_table, write_table
 
 if TYPE_CHECKING:  # planning goes without it
@@ -21,14 +21,6 @@ if TYPE_CHECKING:  # planning goes without it
 STIMULUS_COLUMNS = (
     "stimulus_id", "text", "context_group", "position", "split_group", "onset", "offset",
 )  # fmt: skip
-COORDINATES = ("x", "y", "z")
-HEMISPHERES = ("left", "right")
-# Surfaces of FreeSurfer's template: vertices of a hemisphere. The first ones of a surface are those
-# of the coarser ones (icosahedra, each triangle cut in four).
-SURFACES = {
-    "fsaverage3": 642, "fsaverage4": 2562, "fsaverage5": 10242, "fsaverage6": 40962,
-    "fsaverage7": 163842, "fsaverage": 163842,
-}  # fmt: skip
 TARGET_COORDINATES = ("target_id", "subject", "region")
 RESPONSE_ATTRIBUTES = ("kind", "units", "source", "licence", "simulated")
 UNITS_UNKNOWN = "not stated"
@@ -217,8 +209,7 @@ def check_responses(
         )
     else:
         _check_rows(responses, stimuli, where)
-    _check_coordinates(responses, where)
-    _check_vertices(responses, where)
+    check_places(responses, where)
     n_rows, n_targets = values.shape
     silent = np.empty(n_targets, dtype=bool)
     for block in target_blocks(n_rows, n_targets):
@@ -321,82 +312,6 @@ def _check_held_out(responses: xr.Dataset, where: str) -> None:
         raise InputError(
             f"{where}: held_out is not 1 (held out) or 0 for each {rows[0]}; its dimensions are "
             f"{held_out.dims}"
-        )
-
-
-def _check_coordinates(responses: xr.Dataset, where: str) -> None:
-    """Places in mm come in three, finite, and affines lead from a voxel's index to them."""
-    present = [axis for axis in COORDINATES if axis in responses.coords]
-    for axis in present:
-        if len(present) < len(COORDINATES) or responses[axis].dims != ("target",):
-            raise InputError(
-                f"{where}: coordinates {', '.join(COORDINATES)} (mm, over target) come together; "
-                f"it has {', '.join(present)}"
-            )
-        if responses[axis].dtype.kind not in "fiu" or not np.isfinite(responses[axis]).all():
-            raise InputError(f"{where}: coordinate {axis} holds other than finite numbers (mm)")
-    if "affine" not in responses.attrs:
-        return
-    for subject, affine in _of_subjects(responses, "affine", where).items():
-        check_affine(affine, f"{where}: subject {subject}")
-    for subject, shape in _of_subjects(responses, "grid", where).items():
-        if shape.shape != (3,) or not (shape >= 1).all():
-            raise InputError(f"{where}: subject {subject}: grid {shape.tolist()}, expected 3 sizes")
-
-
-def _check_vertices(responses: xr.Dataset, where: str) -> None:
-    """Hemispheres and vertices come together, and name a place on a surface that has a name."""
-    names = ("hemisphere", "vertex")
-    present = [name for name in names if name in responses.coords]
-    if not present:
-        return
-    if len(present) < 2 or any(responses[name].dims != ("target",) for name in names):
-        raise InputError(
-            f"{where}: coordinates hemisphere and vertex (over target) come together; it has "
-            f"{', '.join(present)}"
-        )
-    hemisphere, vertex = (responses[name].values for name in names)
-    sides = set(hemisphere.astype(str).tolist()) - set(HEMISPHERES)
-    if sides:
-        raise InputError(f"{where}: hemisphere {min(sides)!r}, expected {' or '.join(HEMISPHERES)}")
-    if vertex.dtype.kind not in "iu" or (vertex < 0).any():
-        raise InputError(f"{where}: coordinate vertex holds other than numbers of vertices, from 0")
-    space = responses.attrs.get("space")
-    if not isinstance(space, str):
-        raise InputError(
-            f"{where}: targets are vertices, but attribute space (fsaverage5, fsaverage6 …) is "
-            "missing"
-        )
-    if (vertex >= SURFACES.get(space, np.inf)).any():
-        raise InputError(
-            f"{where}: vertex {vertex.max()} is not on {space}, which has {SURFACES[space]} "
-            "vertices in each hemisphere"
-        )
-
-
-def _of_subjects(responses: xr.Dataset, name: str, where: str) -> dict[str, np.ndarray]:
-    """An attribute that is JSON: subject → numbers."""
-    try:
-        entries = json.loads(responses.attrs[name])
-        affines = {subject: np.array(entry, np.float64) for subject, entry in entries.items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"{where}: attribute {name} is no JSON of numbers for each subject ({error})"
-        ) from error
-    absent = [
-        one for one in np.unique(responses["subject"].values.astype(str)) if one not in affines
-    ]
-    if absent:
-        raise InputError(f"{where}: attribute {name}: nothing of subject {absent[0]}")
-    return affines
-
-
-def check_affine(affine: np.ndarray, where: str) -> None:
-    """Raise an InputError unless an affine is finite float [4, 4] and can be inverted."""
-    complete = affine.shape == (4, 4) and np.isfinite(affine).all()
-    if not complete or np.linalg.matrix_rank(affine[:3, :3]) < 3:
-        raise InputError(
-            f"{where}: the affine {affine.tolist()} cannot be inverted: voxels have no place"
         )
 
 
