@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import re
 from pathlib import Path
 
@@ -344,6 +345,26 @@ def test_scans_become_the_mean_of_each_region(folder):
     np.testing.assert_allclose(responses["responses"], expected, rtol=1e-12)
     numbered = read(SCANS, atlas="atlas.nii.gz").responses
     assert set(numbered["region"].values) == {"2", "7"}
+
+
+def test_voxels_of_scans_are_targets_where_they_lie(folder):
+    affine = np.array([[-3.0, 0, 0, 90], [0, 3.0, 0, -126], [0, 0, 3.0, -72], [0, 0, 0, 1]])
+    nibabel.Nifti1Image(atlas(), affine).to_filename("atlas.nii.gz")
+    images = [scan(seed, affine=affine) for seed in (1, 2)]
+    for name, image in zip("ab", images, strict=True):
+        image.to_filename(f"{name}.nii.gz")
+    prepared = read(SCANS, atlas="atlas.nii.gz", voxels=True)
+    responses = prepared.responses
+    assert prepared.card["places"] == "voxels in the grid of the atlas"
+    affines = json.loads(responses.attrs["affine"])
+    for subject, image in zip(SCANS, images, strict=True):
+        one = responses.sel(target=responses["subject"] == subject)
+        mm = np.stack([one[axis].values for axis in "xyz"], axis=1)
+        at = nibabel.affines.apply_affine(np.linalg.inv(affines[subject]), mm).round().astype(int)
+        assert len(np.unique(at, axis=0)) == (atlas() > 0).sum()
+        data = np.asarray(image.dataobj)[tuple(at.T)]
+        np.testing.assert_array_equal(one["responses"].values, data.T)
+        assert one["region"].values.tolist() == atlas()[tuple(at.T)].astype(str).tolist()
 
 
 def test_runs_of_scans_follow_each_other(folder):

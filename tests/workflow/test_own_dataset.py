@@ -38,10 +38,10 @@ def study(tmp_path, repository, monkeypatch):
     # The others are of reading times and of timed data.
     example, _ = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     config, _, _ = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    assert "this as `studies/mine.yaml`" in page
+    assert "this as `studies/stories.yaml`" in page
     exec(compile(example, "docs/adding-a-dataset.md", "exec"), {})
     (tmp_path / "studies").mkdir()
-    (tmp_path / "studies/mine.yaml").write_text(config, encoding="utf-8")
+    (tmp_path / "studies/stories.yaml").write_text(config, encoding="utf-8")
     return tmp_path
 
 

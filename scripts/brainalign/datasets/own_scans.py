@@ -1,5 +1,6 @@
-"""Responses as scans: NIfTI files, averaged over the voxels of each region of an atlas or mask."""
+"""Responses as scans: NIfTI files, by the regions or the voxels of an atlas or mask."""
 
+import json
 from collections.abc import Mapping, Sequence
 
 import nibabel
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from brainalign.datasets.images import Grid
 from brainalign.datasets.own_csv import Findings
 from brainalign.datasets.own_form import TARGETS, made_responses
 from brainalign.datasets.own_table import read_table, require
@@ -14,6 +16,7 @@ from brainalign.datasets.settings import Own
 from brainalign.errors import InputError
 
 FEW = 10  # voxels
+NAMED = 5  # small regions
 APART = 1e-3  # mm, between the affines of a scan and the atlas
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 
@@ -28,6 +31,8 @@ def read(
     findings: Findings,
 ) -> xr.Dataset:
     """The mean response of each region of each subject: volumes of runs, or a volume per stimulus.
+
+    With `source.voxels` the response of each voxel inside the atlas, and where it lies.
 
     Parameters
     ----------
@@ -44,14 +49,17 @@ def read(
     regions = _regions(numbers, names, findings)
     voxels = np.bincount(labels[labels > 0])[numbers]
     few = [f"{regions[i]} {n}" for i, n in enumerate(voxels.tolist()) if n < FEW]
-    if few:
+    if few and not source.voxels:
+        more = ", …" if len(few) > NAMED else ""
         findings.notes.append(
-            f"{len(few)} of {len(numbers)} regions have fewer than {FEW} voxels: {', '.join(few)}"
+            f"{len(few)} of {len(numbers)} regions have fewer than {FEW} voxels: "
+            f"{', '.join(few[:NAMED])}{more}"
         )
+    parts = _voxels(labels) if source.voxels else labels
     means, lengths = {}, {}
     for subject, files in scans.items():
         runs = [
-            _region_means(content, where, labels, affine, source.tr, findings)
+            _region_means(content, where, parts, affine, source.tr, findings)
             for where, content in files
         ]
         means[subject], lengths[subject] = np.concatenate(runs), [len(run) for run in runs]
@@ -62,15 +70,50 @@ def read(
                 f"responses: the runs of {subject} have {length} volumes, those of {first} "
                 f"{lengths[first]}; cut them to the same lengths"
             )
+    indices = np.argwhere(labels > 0)
+    if source.voxels:
+        names_of = ["-".join(map(str, index)) for index in indices.tolist()]
+        regions = [regions[i] for i in np.searchsorted(numbers, labels[labels > 0]).tolist()]
+    else:
+        names_of = regions
     targets = pd.DataFrame(
         {
-            "target_id": [f"{subject}.{region}" for subject in scans for region in regions],
+            "target_id": [f"{subject}.{name}" for subject in scans for name in names_of],
             "subject": [subject for subject in scans for _ in regions],
             "region": [region for _ in scans for region in regions],
         }
     )
     run = [str(i) for i, volumes in enumerate(lengths[first], 1) for _ in range(volumes)]
-    return made_responses(np.hstack(list(means.values())), targets, source, run=run)
+    responses = made_responses(np.hstack(list(means.values())), targets, source, run=run)
+    return _placed(responses, list(scans), indices, labels, affine) if source.voxels else responses
+
+
+def _voxels(labels: np.ndarray) -> np.ndarray:
+    """An atlas in which every voxel inside has a number of its own, in the order of `argwhere`."""
+    numbered = np.zeros_like(labels)
+    inside = labels > 0
+    numbered[inside] = np.arange(1, inside.sum() + 1)
+    return numbered
+
+
+def _placed(
+    responses: xr.Dataset,
+    subjects: Sequence[str],
+    indices: np.ndarray,
+    labels: np.ndarray,
+    affine: np.ndarray,
+) -> xr.Dataset:
+    """Responses of voxels [index of an axis] of every subject with coordinates in mm."""
+    grid = Grid((labels.shape[0], labels.shape[1], labels.shape[2]), affine)
+    positions = np.tile(grid.positions(indices), (len(subjects), 1))
+    axes = zip(("x", "y", "z"), positions.T, strict=True)
+    return responses.assign_coords(
+        {axis: ("target", values) for axis, values in axes}
+    ).assign_attrs(
+        affine=json.dumps({subject: affine.tolist() for subject in subjects}),
+        grid=json.dumps({subject: labels.shape for subject in subjects}),
+        space="the grid of the atlas",
+    )
 
 
 def _image(where: str, content: bytes) -> nibabel.Nifti1Image:
@@ -153,7 +196,7 @@ def _region_means(
             means[volume] = np.where(counts > 0, sums / counts, np.nan)
     if gaps:
         findings.notes.append(
-            f"{where}: {gaps} values inside regions are NaN or infinite: means are of the others"
+            f"{where}: {gaps} values inside regions are NaN or infinite: left out of means"
         )
     return means
 

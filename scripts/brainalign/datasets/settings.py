@@ -73,6 +73,9 @@ class Own(Source, tag="own", frozen=True):
         | None
     ) = None
     atlas: Annotated[str, key("of NIfTI scans: regions, or a mask, on their grid")] | None = None
+    voxels: Annotated[
+        bool, key("of NIfTI scans: a target per voxel of the atlas, not per region; for maps")
+    ] = False
     variable: Annotated[str, key("of a .mat file with several arrays: the responses")] | None = None
     tr: Annotated[float, key("rows are volumes so many seconds apart", gt=0)] | None = None
     runs: (
@@ -95,6 +98,7 @@ SPREADSHEETS = (".xlsx", ".xls", ".ods")
 OWN_KEYS = {
     "targets": ((*TABLES, *ARRAYS, "scans"), "tables, arrays and scans"),
     "atlas": (("scans",), "NIfTI scans"),
+    "voxels": (("scans",), "NIfTI scans"),
     "variable": ((".mat",), ".mat files"),
     "runs": (ARRAYS, "arrays"),
     "tr": ((*TABLES, *ARRAYS, "scans"), "tables, arrays and scans"),
@@ -115,7 +119,7 @@ def _own_fault(source: Own) -> str | None:
     if not isinstance(named, str) and not (named and all(named.values())):
         return "responses: no scan, or a subject without one; expected one or more each"
     for name, (endings, those) in OWN_KEYS.items():
-        if getattr(source, name) is not None and ending not in endings:
+        if getattr(source, name) not in (None, False) and ending not in endings:
             return f"{name}: is a key of {those} alone; leave it out"
     if ending in NETCDF:
         return None

@@ -24,7 +24,7 @@ def _corresponding(responses: Responses) -> np.ndarray:
         raise InputError(
             f"ceiling.method: the {targets.ids.size} targets are not one per subject and region "
             f"({subjects.size} × {regions.size}), so subjects cannot be averaged; "
-            "use disattenuation, or extrapolation"
+            "use disattenuation (in mode legacy also extrapolation)"
         )
     return columns
 
