@@ -24,6 +24,7 @@ from brainalign.figures.style import (
     name_models,
     nothing,
     panel,
+    panels,
     rows_down,
     sheet,
     units,
@@ -57,12 +58,8 @@ def alignment(scores: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
     if all_regions.empty:
         nothing(figure, "the study has no alignment benchmark")
         return figure
-    grid = figure.subplots(bands, across, squeeze=False)
     markers = family_markers(all_regions)
-    for index, axes in enumerate(grid.flat):
-        if index >= len(benchmarks):
-            axes.set_axis_off()
-            continue
+    for index, axes in enumerate(panels(figure, len(benchmarks), across)):
         rows = all_regions[all_regions["benchmark"] == benchmarks[index]]
         _benchmark(axes, rows, order, markers)
         axes.set_xlim(_limits(all_regions[all_regions["dataset"] == rows["dataset"].iloc[0]]))

@@ -17,6 +17,7 @@ from brainalign.figures.style import (
     marker,
     nothing,
     panel,
+    panels,
     rows_down,
     sheet,
     world,
@@ -43,11 +44,7 @@ def losses(table: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
         nothing(figure, "the study has no text to predict")
         return figure
     markers = family_markers(table)
-    grid = figure.subplots(bands, min(ACROSS, len(texts)), squeeze=False)
-    for index, axes in enumerate(grid.flat):
-        if index >= len(texts):
-            axes.set_axis_off()
-            continue
+    for index, axes in enumerate(panels(figure, len(texts), ACROSS)):
         rows = table[table["text"] == texts[index]]
         _text(axes, rows, order, markers)
         page.span(axes, rows[["bits_per_byte"]])

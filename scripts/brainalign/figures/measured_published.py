@@ -15,6 +15,7 @@ from brainalign.figures.style import (
     instead,
     nothing,
     panel,
+    panels,
     rows_down,
     sheet,
     world,
@@ -43,8 +44,7 @@ def measured_published(table: pd.DataFrame) -> Figure:
     """
     datasets = list(table["dataset"].unique())
     models = list(table["model"].unique())
-    across = max(1, min(ACROSS, len(datasets)))
-    bands = max(1, -(-len(datasets) // across))
+    bands = max(1, -(-len(datasets) // ACROSS))
     figure = sheet(
         PAGE, 0.8 + bands * (0.9 + ROW * max(len(models), 4)), bool(table["simulated"].any())
     )
@@ -52,13 +52,9 @@ def measured_published(table: pd.DataFrame) -> Figure:
     if not datasets:
         nothing(figure, "no model has a score both here and in the published tables")
         return figure
-    grid = figure.subplots(bands, across, squeeze=False)
-    for index, axes in enumerate(grid.flat):
-        if index >= len(datasets):
-            axes.set_axis_off()
-            continue
+    for index, axes in enumerate(panels(figure, len(datasets), ACROSS)):
         _dataset(axes, table[table["dataset"] == datasets[index]], models)
-        axes.set_yticks(range(len(models)), models if index % across == 0 else [""] * len(models))
+        axes.set_yticks(range(len(models)), models if index % ACROSS == 0 else [""] * len(models))
     figure.legend(handles=EXTRA, loc="outside lower left", ncols=2)
     return figure
 

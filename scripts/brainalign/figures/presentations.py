@@ -16,6 +16,7 @@ from brainalign.figures.style import (
     heading,
     nothing,
     panel,
+    panels,
     rows_down,
     sheet,
     world,
@@ -49,13 +50,7 @@ def presentations(table: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
         of_page = " of this page" * (page.of > 1)
         nothing(figure, f"no model{of_page} is read in several presentations")
         return figure
-    grid = figure.subplots(
-        len(inches), min(ACROSS, len(names)), squeeze=False, height_ratios=inches
-    )
-    for index, axes in enumerate(grid.flat):
-        if index >= len(names):
-            axes.set_axis_off()
-            continue
+    for index, axes in enumerate(panels(figure, len(names), ACROSS, height_ratios=inches)):
         kind, dataset = names.iloc[index]
         overall = rows[(rows["kind"] == kind) & (rows["dataset"] == dataset)]
         on_page = page.rows(overall)

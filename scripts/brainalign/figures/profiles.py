@@ -20,6 +20,7 @@ from brainalign.figures.style import (
     marker,
     nothing,
     panel,
+    panels,
     rows_down,
     sheet,
 )
@@ -59,11 +60,8 @@ def profiles(table: pd.DataFrame, scores: pd.DataFrame, page: Page = ONE_PAGE) -
         nothing(figure, "no dataset has the layers of a model in both modes")
         return figure
     markers = family_markers(scores)
-    grid = figure.subplots(bands, min(ACROSS, len(datasets)), squeeze=False)
-    for axes in grid.flat[len(datasets) :]:
-        axes.set_axis_off()
-    for index, (dataset, simulated) in enumerate(datasets):
-        axes = grid.flat[index]
+    for index, axes in enumerate(panels(figure, len(datasets), ACROSS)):
+        dataset, simulated = datasets[index]
         _dataset(axes, table[table["dataset"] == dataset], order, markers)
         count = _count(table, str(dataset), networks)
         panel(

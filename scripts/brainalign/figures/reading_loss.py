@@ -10,7 +10,7 @@ from brainalign.analysis.records import TRAINED
 from brainalign.analysis.wording import counted, p_text
 from brainalign.behavior.fits import GAIN, READ_LOSS
 from brainalign.figures.order import each
-from brainalign.figures.style import INK, MUTED, PAGE, heading, nothing, panel, sheet, world
+from brainalign.figures.style import INK, MUTED, PAGE, heading, nothing, panel, panels, sheet, world
 
 COLUMNS = ("model", "base", "family", "role", "dataset", "mode", "measure", "value", "simulated")
 CONTRASTS = (
@@ -39,11 +39,7 @@ def reading_loss(behaviors: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
     colours = dict(
         zip(families, sns.color_palette("colorblind", len(families)).as_hex(), strict=True)
     )
-    grid = figure.subplots(bands, min(ACROSS, len(datasets)), squeeze=False)
-    for index, axes in enumerate(grid.flat):
-        if index >= len(datasets):
-            axes.set_axis_off()
-            continue
+    for index, axes in enumerate(panels(figure, len(datasets), ACROSS)):
         name = datasets[index]
         of_dataset = points[points["dataset"] == name]
         statement = _statement(contrasts[contrasts["dataset"] == name])

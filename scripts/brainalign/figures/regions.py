@@ -18,6 +18,7 @@ from brainalign.figures.style import (
     n_models,
     nothing,
     panel,
+    panels,
     sheet,
 )
 
@@ -50,12 +51,8 @@ def regions(
     if not names:
         nothing(figure, "the targets of this dataset belong to no named regions")
         return figure
-    grid = figure.subplots(bands, min(ACROSS, len(names)), squeeze=False)
     markers = family_markers(rows)
-    for index, axes in enumerate(grid.flat):
-        if index >= len(names):
-            axes.set_axis_off()
-            continue
+    for index, axes in enumerate(panels(figure, len(names), ACROSS)):
         part = rows[rows["region"] == names[index]]
         of_region = ceilings[
             (ceilings["target_id"] == "all") & (ceilings["region"] == names[index])

@@ -146,6 +146,17 @@ def heading(figure: Figure, text: str) -> None:
     figure.suptitle(text, x=0.008, ha="left", fontweight="bold")
 
 
+def panels(figure: Figure, n: int, across: int, **options: Any) -> list[Axes]:
+    """Axes of `n` panels, at most `across` side by side, row by row; the last row may be short.
+
+    options : of matplotlib's `subplots`.
+    """
+    grid = figure.subplots(-(-n // across), min(across, n), squeeze=False, **options)
+    for axes in grid.flat[n:]:
+        axes.set_axis_off()
+    return list(grid.flat[:n])
+
+
 def panel(axes: Axes, title: str, statement: str = "", width: int = 60) -> None:
     """Head a panel with its title and, below it, what it rests on (N, test, mode).
 
