@@ -8,6 +8,7 @@ from brainalign.analysis.baselines import against_baselines
 from brainalign.analysis.correlations import correlations
 from brainalign.analysis.mixed_effects import mixed_effects as mixed_table
 from brainalign.analysis.wording import p_text, r_text
+from brainalign.figures import regions as regions_module
 from brainalign.figures.alignment import alignment
 from brainalign.figures.baselines import baselines
 from brainalign.figures.behavior import behavior
@@ -155,6 +156,19 @@ def test_regions_without_names_and_training_without_logs():
     figure = regions(complete, tables.ceilings(), "b", "legacy", False)
     assert "no named regions" in texts(figure)
     assert "no model" in texts(training({}, pd.DataFrame()))
+
+
+def test_of_many_regions_those_with_the_highest_r_are_drawn(monkeypatch):
+    table, ceilings = tables.alignment(), tables.ceilings()
+    monkeypatch.setattr(regions_module, "MOST", 1)
+    figure = regions(table, ceilings, "b", "legacy", False)
+    rows = table[
+        (table["subject"] == "all") & (table["fold"] == -1) & (table["region"] != "all")
+    ].set_index("region")
+    highest = rows["r"].idxmax()
+    shown = texts(figure)
+    assert "the 1 of " in shown and highest in shown
+    assert not any(name in shown for name in set(rows.index) - {highest})
 
 
 def test_undefined_region_is_named():

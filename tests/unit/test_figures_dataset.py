@@ -122,6 +122,14 @@ def test_a_dataset_of_several_measures_shows_the_values_of_one_unit():
     assert "4 readers, 2 measures" in words
 
 
+def test_of_many_regions_the_agreement_of_subjects_is_a_histogram(monkeypatch):
+    stimuli, responses, card = tables.dataset(missing=0)
+    monkeypatch.setattr(dataset_page_module, "MOST_REGIONS", 1)
+    with drawing():
+        words = said(dataset_page(stimuli, responses, card))
+    assert "correlation with the others, mean of a region" in words
+
+
 def test_of_a_whole_brain_some_targets_are_drawn_and_the_page_says_which(monkeypatch):
     stimuli, responses, card = tables.dataset(missing=0)
     rows, targets = responses["responses"].shape

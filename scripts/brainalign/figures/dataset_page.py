@@ -16,6 +16,7 @@ from brainalign.formats.datasets import UNITS_UNKNOWN, is_timed
 
 LAGS = 10
 SHOWN = 40  # up to so many subjects, each has its own bar of missing values
+MOST_REGIONS = 15  # up to so many, each has a column
 FILL = "#B8B8B8"
 BLOCK = 1000  # targets correlated at a time: whole scans of many voxels would fill the memory
 DRAWN = 1 << 24  # responses: of a whole brain, whose copies would fill the memory, some targets
@@ -224,6 +225,11 @@ def _intersubject(axes: Axes, values: np.ndarray, responses: xr.Dataset, mark: s
     if table.empty:
         absent(axes, "it needs the same responses of two subjects")
         return
+    names = list(table["region"].unique())
+    if len(names) > MOST_REGIONS:
+        axes.hist(table.groupby("region")["r"].mean(), bins=20, color=FILL)
+        axes.set(xlabel="correlation with the others, mean of a region", ylabel="regions")
+        return
     for row, (_, part) in enumerate(table.groupby("region", sort=False)):
         shift = np.linspace(-0.25, 0.25, len(part)) if len(part) > 1 else [0]
         axes.plot(row + np.asarray(shift), part["r"], "o", color=FILL, markersize=2.5)
@@ -232,7 +238,6 @@ def _intersubject(axes: Axes, values: np.ndarray, responses: xr.Dataset, mark: s
             r_text(part["r"].mean()), (row, part["r"].max()), (0, 4),
             textcoords="offset points", ha="center",
         )  # fmt: skip
-    names = list(table["region"].unique())
     axes.set_xticks(range(len(names)), names, rotation=90 if len(names) > 6 else 0)
     axes.axhline(0, color=INK, linewidth=0.5)
     axes.margins(y=0.15)

@@ -27,12 +27,13 @@ ALIGNMENT_COLUMNS = (
 )  # fmt: skip
 CEILING_COLUMNS = ("target_id", "region", "ceiling", "method")
 ACROSS = 3
+MOST = 24  # regions that are drawn
 
 
 def regions(
     alignment: pd.DataFrame, ceilings: pd.DataFrame, benchmark: str, mode: str, simulated: bool
 ) -> Figure:
-    """Draw one panel per region.
+    """Draw one panel per region; of many regions, those in which a model has the highest r.
 
     Parameters
     ----------
@@ -45,9 +46,14 @@ def regions(
         (alignment["subject"] == "all") & (alignment["fold"] == -1) & (alignment["region"] != "all")
     ]
     names = list(rows["region"].unique())
+    n_regions = len(names)
+    if n_regions > MOST:
+        highest = rows.groupby("region")["r"].max().nlargest(MOST).index
+        names = [name for name in names if name in highest]
     bands = max(1, -(-len(names) // ACROSS))
     figure = sheet(PAGE, 1.0 + 1.8 * bands, simulated)
-    heading(figure, f"Brain alignment by region and layer: {benchmark}")
+    part = f" (the {MOST} of {n_regions} regions with the highest r)" * (n_regions > MOST)
+    heading(figure, f"Brain alignment by region and layer: {benchmark}{part}")
     if not names:
         nothing(figure, "the targets of this dataset belong to no named regions")
         return figure
