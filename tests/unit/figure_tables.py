@@ -99,6 +99,7 @@ def scores(
                             "low": r - 0.012,
                             "high": r + 0.015,
                             "n_targets": 60,
+                            "n_significant": np.nan,
                             "n_subjects": 5,
                             "n_stimuli": 6 * (mode == "controlled"),
                             "scope": "new subjects, "

@@ -3,6 +3,7 @@
 import re
 
 import figure_tables as tables
+import numpy as np
 import pandas as pd
 import pytest
 from brainalign.analysis.headline import COLUMNS, as_text, as_verdicts, headline
@@ -168,6 +169,25 @@ def test_dataset_where_a_baseline_wins_is_named(check, study):
     assert "averaged over datasets" in text
     assert text.count("beats the mean model on chapter (oasm .200, ") == 1
     assert f"mean model {r_text(best.mean(), 3)})" in text and "passages" not in text
+
+
+@pytest.mark.parametrize(("p", "verdict"), [(0.01, "yes"), (0.2, "cannot tell")])
+def test_draws_of_chance_say_whether_models_are_above_it(check, study, p, verdict):
+    question = "Do models predict responses better than by chance?"
+    scores = study["scores"].assign(r_p=np.nan, group_p=np.nan)
+    trained = scores["role"].isin(["vanilla", "tuned"]) & (scores["mode"] == "controlled")
+    assert question not in set(headline(check, Tables(scores=scores))["question"])
+    scores.loc[trained, ["n_significant", "n_targets", "r_p", "group_p"]] = [3, 60, 0.01, 0.01]
+    last = trained[trained].index[-1]
+    one = scores.loc[last]
+    of_one = (scores["model"] == one["model"]) & (scores["benchmark"] == one["benchmark"])
+    scores.loc[of_one, ["r_p", "group_p"]] = [p, np.nan]
+    row = answers(headline(check, Tables(scores=scores)), question)
+    assert row["controlled_verdict"] == verdict and row["legacy_verdict"] == "not asked"
+    assert (
+        f"significant one by one: 3 of 60 targets on {scores[trained]['benchmark'].iloc[0]}"
+        in (row["controlled"])
+    )
 
 
 def test_untrained_models_stand_beside_the_trained_ones_of_their_size(table, check, study):

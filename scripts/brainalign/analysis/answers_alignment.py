@@ -10,7 +10,7 @@ from brainalign.analysis.answers_tuning import gain
 from brainalign.analysis.averages import AVERAGE, dataset_scores
 from brainalign.analysis.records import MODES, TRAINED
 from brainalign.analysis.study_tables import Tables
-from brainalign.analysis.verdicts import Answer, Answers, lacking, of_every, of_modes
+from brainalign.analysis.verdicts import LEVEL, Answer, Answers, lacking, of_every, of_modes
 from brainalign.analysis.wording import counted, r_text
 
 
@@ -33,7 +33,35 @@ def alignment_answers(tables: Tables) -> Iterator[tuple[str, Answers]]:
         "Do trained models beat untrained ones?",
         of_modes(partial(_against_untrained, aligned, tables.baselines)),
     )
+    if scores["n_significant"].notna().any():
+        yield (
+            "Do models predict responses better than by chance?",
+            of_modes(partial(_beyond_chance, scores)),
+        )
     yield from correlate_answers(tables)
+
+
+def _beyond_chance(scores: pd.DataFrame, mode: str) -> Answer:
+    """On every benchmark with draws of chance, how many trained models are above them.
+
+    p is that of the group of subjects, where there are enough, else that of the mean r.
+    """
+    rows = scores[
+        (scores["mode"] == mode) & (scores["region"] == "all") & scores["role"].isin(TRAINED)
+    ]
+    rows = rows[rows["n_significant"].notna() & ~rows["companion"].astype(bool)]
+    if rows.empty:
+        return lacking(f"benchmark with draws of chance in {mode} mode")
+    above = rows["group_p"].fillna(rows["r_p"]) <= LEVEL
+    counts, targets = [], []
+    for benchmark, part in rows.groupby("benchmark", sort=False):
+        counts.append(f"{int(above[part.index].sum())} of {len(part)} on {benchmark}")
+        low, high = (int(end) for end in (part["n_significant"].min(), part["n_significant"].max()))
+        share = str(low) if low == high else f"{low} to {high}"
+        targets.append(f"{share} of {int(part['n_targets'].max())} targets on {benchmark}")
+    models = f"p ≤ .05 for {', '.join(counts)}"
+    text = f"{models}; significant one by one: {', '.join(targets)}"
+    return Answer(text, of_every(above, pd.Series(False, above.index)), reason=text)
 
 
 def _against_baselines(

@@ -52,7 +52,7 @@ def regions(
         names = [name for name in names if name in highest]
     bands = max(1, -(-len(names) // ACROSS))
     figure = sheet(PAGE, 1.0 + 1.8 * bands, simulated)
-    part = f" (the {MOST} of {n_regions} regions with the highest r)" * (n_regions > MOST)
+    part = f"\nthe {MOST} of {n_regions} regions with the highest r" * (n_regions > MOST)
     heading(figure, f"Brain alignment by region and layer: {benchmark}{part}")
     if not names:
         nothing(figure, "the targets of this dataset belong to no named regions")
