@@ -1,11 +1,16 @@
 """Where targets lie in a brain: voxels of a grid in mm, or vertices of a surface."""
 
+from __future__ import annotations
+
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from brainalign.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr  # Snakemake's environment may lack it
 
 ON_SURFACE = ("hemisphere", "vertex")
 OFF_CENTRE = 0.01  # voxels that a place may lie from the centre of its voxel
