@@ -37,6 +37,7 @@ rule fetch_dataset:
         benchmark_of("fetch_dataset", "dataset")
     wildcard_constraints:
         dataset=one_of(REAL_DATASETS),
+    priority: 60  # a file that cannot be had is named at once
     conda:
         "../envs/data.yaml"
     params:
@@ -98,6 +99,7 @@ rule fetch_questions:
         benchmark_of("fetch_questions", "task")
     wildcard_constraints:
         task=one_of(REAL_TASKS),
+    priority: 60
     conda:
         "../envs/data.yaml"
     params:
@@ -142,6 +144,7 @@ rule fetch_text:
         benchmark_of("fetch_text", "text")
     wildcard_constraints:
         text=one_of(REAL_TEXTS),
+    priority: 60
     conda:
         "../envs/data.yaml"
     params:
@@ -181,6 +184,7 @@ rule fetch_instructions:
         benchmark_of("fetch_instructions", "instructions")
     wildcard_constraints:
         instructions=one_of(PUBLISHED_INSTRUCTIONS),
+    priority: 60
     conda:
         "../envs/data.yaml"
     params:

@@ -298,6 +298,7 @@ rule fetch_surprisal:
         benchmark_of("fetch_surprisal", "model")
     wildcard_constraints:
         model=one_of(PUBLISHED_SURPRISAL),
+    priority: 60
     conda:
         "../envs/data.yaml"
     params:

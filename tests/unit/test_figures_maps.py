@@ -92,6 +92,16 @@ def test_the_planted_region_is_where_the_figure_shows_it(tmp_path, no_network, g
         np.testing.assert_allclose(np.sort(values[values != 0]), np.sort(expected[inside]))
 
 
+def test_a_map_of_no_significant_target_says_so(tmp_path, recwarn):
+    scores = sphere()
+    brains, record = brains_of(tmp_path, scores.assign(q=scores["q"] * 0 + 0.9))
+    with drawing():
+        about = ABOUT | {"level": 0.05}
+        said = texts(figures.maps(brains, LAYERS, space=record["space"], **about))
+    assert "r: no target is left" in said
+    assert not [warning for warning in recwarn if "empty mask" in str(warning.message)]
+
+
 def test_subjects_in_spaces_of_their_own_are_drawn_one_by_one(tmp_path, glass):
     names = tuple(f"s{i}" for i in range(10))
     brains, record = brains_of(tmp_path, sphere(names, space=""))

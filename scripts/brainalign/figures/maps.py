@@ -104,7 +104,11 @@ def maps(
             bottom = (FOOT + CELL * (len(rows) - 1 - row)) / height
             box = (column * width, bottom, width, 0.94 * CELL / height)
             _draw(nilearn, figure, box, of_row[name], COLOURS[name], scale)
-        _key(figure, column * width, width, height, name, scale, layers)
+        if any(_has_values(of_row[name]) for of_row in rows.values()):
+            _key(figure, column * width, width, height, name, scale, layers)
+        else:
+            words = f"{TITLES[name]}: no target is left"
+            figure.text((column + 0.5) * width, 0.5 * FOOT / height, words, ha="center")
     for row, label in enumerate(rows):
         top = (FOOT + CELL * (len(rows) - row) + 0.02) / height
         figure.text(0.008, top, label, va="top", fontweight="bold")
@@ -214,6 +218,11 @@ def _arrays(brain: Brain) -> list[np.ndarray]:
     return [brain.values] if isinstance(brain, Volume) else [brain.left, brain.right]
 
 
+def _has_values(brain: Brain) -> bool:
+    """Whether a target has a value."""
+    return any(not np.isnan(values).all() for values in _arrays(brain))
+
+
 def _like(brain: Brain, arrays: Sequence[np.ndarray]) -> Brain:
     if isinstance(brain, Volume):
         return Volume(arrays[0], brain.affine)
@@ -287,10 +296,13 @@ def _glass(
     values = np.where(np.abs(brain.values) < least, least, brain.values)
     image = nib.Nifti1Image(np.nan_to_num(values), brain.affine)
     for view, place in zip(GLASS_VIEWS, places, strict=True):
-        display = nilearn.plotting.plot_glass_brain(
-            image, figure=figure, axes=place, display_mode=view, colorbar=False, cmap=colours,
-            vmin=scale.vmin, vmax=scale.vmax, plot_abs=False, threshold=least / 2, annotate=False,
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "empty mask")  # no target is left
+            display = nilearn.plotting.plot_glass_brain(
+                image, figure=figure, axes=place, display_mode=view, colorbar=False, cmap=colours,
+                vmin=scale.vmin, vmax=scale.vmax, plot_abs=False, threshold=least / 2,
+                annotate=False,
+            )  # fmt: skip
         if view in "yz":
             display.annotate(positions=False, size=5)
 
