@@ -78,6 +78,20 @@ def test_the_map_of_a_difference_is_the_difference_of_the_maps(results: Path) ->
     np.testing.assert_allclose(difference, tuned - vanilla, atol=1e-6)
 
 
+def test_the_table_of_differences_counts_the_voxels_of_the_maps(results: Path) -> None:
+    table = pd.read_csv(results / "tables/target_contrasts.csv")
+    (row,) = table[(table["subject"] == "all") & (table["region"] == "all")].to_dict("records")
+    difference, _ = maps(results, MODELS[1], "tuned_minus_vanilla")
+    q, _ = maps(results, MODELS[1], "tuned_minus_vanilla_q")
+    assert (row["tuned"], row["vanilla"], row["n_subjects"]) == (*reversed(MODELS), 3)
+    assert row["n_targets"] == difference.size == q.size
+    assert row["n_higher"] == ((q <= LEVEL) & (difference > 0)).sum()
+    assert row["n_lower"] == ((q <= LEVEL) & (difference < 0)).sum()
+    assert row["difference"] == pytest.approx(
+        difference.mean(), abs=1e-6
+    )  # as many in each subject
+
+
 def test_the_planted_state_scores_the_ceiling_of_the_repeats(results: Path) -> None:
     scores = pd.read_csv(results / "tables/scores.csv")
     row = scores[(scores["model"] == "truth") & (scores["region"] == REGION)].iloc[0]
