@@ -1,6 +1,7 @@
 """Reading as Brain-Score does it: a loop over stimuli, one forward pass each."""
 
 import re
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -54,7 +55,7 @@ def naive(model, stimuli, context, pooling="last", bos="default", decoder_input=
             start = model.model.config.decoder_start_token_id
             decoder = [start, *ids] if decoder_input == "shifted" else [start]
             inputs["decoder_input_ids"] = torch.tensor([decoder])
-        with eager(model.model) as network:
+        with eager(model.model) as network, unprojected(network) as taken:
             output = network(**inputs, output_hidden_states=True)
         chosen = slice(stop - (1 if pooling == "last" else n_rows), stop)
         if model.architecture == "encoder-decoder":
@@ -69,6 +70,7 @@ def naive(model, stimuli, context, pooling="last", bos="default", decoder_input=
             if model.model.config.model_type in WITHOUT_EMBEDDING:
                 states = (network.get_input_embeddings()(inputs["input_ids"]), *states)
                 states = (*states[:-2], states[-1])  # the last block's, before the final norm
+            states = (*states[:-1], *(taken or states[-1:]))
             stacks = [("", states, chosen)]
         reduce = torch.mean if pooling == "mean" else torch.sum
         rows.append(
@@ -79,6 +81,22 @@ def naive(model, stimuli, context, pooling="last", bos="default", decoder_input=
             }
         )
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+@contextmanager
+def unprojected(network):
+    """The last state before OPT-350m's projection to the width of its head, in a list."""
+    taken = []
+    hooks = [
+        module.register_forward_pre_hook(lambda _, inputs: taken.append(inputs[0]))
+        for name, module in network.named_modules()
+        if name.endswith("project_out") and module is not None
+    ]
+    try:
+        yield taken
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _names(prefix, n_blocks):
