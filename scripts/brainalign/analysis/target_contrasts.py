@@ -56,14 +56,14 @@ def compare_targets(
     subjects, where = tuned["subject"].values.astype(str), places(tuned)
     targets, means = [], []
     for subject in np.unique(subjects).tolist():
-        own = np.flatnonzero(subjects == subject)
-        pair = [scores.isel(target=own) for scores in (tuned, vanilla)]
+        columns = np.flatnonzero(subjects == subject)
+        pair = [scores.isel(target=columns) for scores in (tuned, vanilla)]
         # The measured difference is the first of the draws.
         r = [np.vstack([scores["r"].values[None], scores["r_drawn"].values]) for scores in pair]
-        found = _of_targets(pair[0], r[0] - r[1])
-        found["place"] = where[own] if where is not None else ""
-        targets.append(found)
-        means.append(_means(found, r[0] - r[1], subject))
+        of_subject = _of_targets(pair[0], r[0] - r[1])
+        of_subject["place"] = where[columns] if where is not None else ""
+        targets.append(of_subject)
+        means.append(_means(of_subject, r[0] - r[1], subject))
     table = pd.concat(targets, ignore_index=True)
     shared = _in_all_subjects(table) if where is not None else NO_PLACE
     rows = _rows(table, pd.concat(means), shared, level)
@@ -183,11 +183,11 @@ def _over_draws(means: np.ndarray) -> dict[str, float]:
     if not len(means):
         return {}
     mean = means.mean(axis=0)
-    found = {"difference": float(mean[0]), "p": float(p_values(np.abs(mean)))}
+    row = {"difference": float(mean[0]), "p": float(p_values(np.abs(mean)))}
     if len(means) > 1:
         spread = means.std(axis=0, ddof=1)
-        found["group_p"] = float(p_values(np.abs(mean / np.where(spread > 0, spread, np.inf))))
-    return found
+        row["group_p"] = float(p_values(np.abs(mean / np.where(spread > 0, spread, np.inf))))
+    return row
 
 
 def _conjunction(shared: pd.DataFrame, subject: str, region: str, level: float) -> dict[str, Any]:

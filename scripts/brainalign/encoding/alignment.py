@@ -12,7 +12,7 @@ import xarray as xr
 from brainalign.encoding.banded import Nuisance, held_out_autocorrelation
 from brainalign.encoding.benchmark import Benchmark, read_benchmark
 from brainalign.encoding.chance import check_chance, null_distribution
-from brainalign.encoding.chosen import put_chance, put_null, put_unique
+from brainalign.encoding.chosen import add_chance, add_null, add_unique
 from brainalign.encoding.correlation import Aggregate
 from brainalign.encoding.features import Features
 from brainalign.encoding.finished_layers import FinishedLayers, LayerScores
@@ -173,12 +173,12 @@ def score_model(
     if scorer.permutations or nuisance is not None or benchmark.chance is not None:
         of_folds = _of_folds(layers, names, choice.best)
         if scorer.permutations:
-            put_null(result, "r", ("r_null", "r_p"), scorer.null(of_folds))
+            add_null(result, "r", ("r_null", "r_p"), scorer.null(of_folds))
         if nuisance is not None:
-            put_unique(result, nuisance, of_folds, aggregate)
+            add_unique(result, nuisance, of_folds, aggregate)
         if benchmark.chance is not None:
             null = null_distribution(of_folds, responses, benchmark, aggregate)
-            put_chance(result, null, aggregate, benchmark.chance.level)
+            add_chance(result, null, aggregate, benchmark.chance.level)
             if targets is not None:
                 targets.null(null)
     return result[list(COLUMNS)]
@@ -268,10 +268,10 @@ def _warn(layers: pd.DataFrame) -> None:
     undefined, n = all_regions["n_undefined"], len(all_regions)
     if undefined.any():
         LOG.warning("up to %d targets have no r in some fold", undefined.max())
-    whole_layers = all_regions[all_regions["reduction"].str.startswith("none")]
-    if len(whole_layers):
-        why = whole_layers["reduction"].iloc[0].removeprefix("none: ")
-        LOG.warning("%d of %d layers are not reduced: %s", len(whole_layers), n, why)
+    unreduced = all_regions[all_regions["reduction"].str.startswith("none")]
+    if len(unreduced):
+        why = unreduced["reduction"].iloc[0].removeprefix("none: ")
+        LOG.warning("%d of %d layers are not reduced: %s", len(unreduced), n, why)
     # Targets that are predicted by nothing take the highest alpha on any grid.
     lowest = all_regions.loc[all_regions["alpha_at_lowest"] > AT_LOWEST, "alpha_at_lowest"]
     if len(lowest):

@@ -149,7 +149,7 @@ def _scaled_grams(spaces: Sequence[Features], split: Split) -> tuple[list[Array]
     rows = designs[0][1]
     units = [design.mean_eigenvalue(rows.train) for design, _ in designs]
     grams = [
-        design.whole_gram() * (1.0 / unit if unit else 0.0)
+        design.gram_of_all_rows() * (1.0 / unit if unit else 0.0)
         for (design, _), unit in zip(designs, units, strict=True)
     ]
     return grams, rows

@@ -13,7 +13,7 @@ from brainalign.encoding.layer_choice import overall
 from brainalign.encoding.summary import mean_of_defined, with_mean
 
 
-def put_unique(
+def add_unique(
     result: pd.DataFrame, nuisance: Nuisance, chosen: Sequence[Features], aggregate: Aggregate
 ) -> None:
     """Unique variance of the layer `chosen` in each fold, in its rows of the table."""
@@ -25,10 +25,10 @@ def put_unique(
     if nuisance.shifts:
         shifted = (aggregate(values)["all", "all"] for values in nuisance.null(chosen))
         drawn = np.array([mean_of_defined(values) for values in shifted])
-        put_null(result, "unique_r2", ("unique_null", "unique_p"), drawn)
+        add_null(result, "unique_r2", ("unique_null", "unique_p"), drawn)
 
 
-def put_null(result: pd.DataFrame, column: str, into: tuple[str, str], drawn: np.ndarray) -> None:
+def add_null(result: pd.DataFrame, column: str, into: tuple[str, str], drawn: np.ndarray) -> None:
     """The mean of a null distribution `drawn` [draw], and the p of a value so large, beside the
     value over all folds."""
     row = overall(result[result["chosen"]]).index[0]
@@ -37,7 +37,7 @@ def put_null(result: pd.DataFrame, column: str, into: tuple[str, str], drawn: np
         result.loc[row, list(into)] = drawn.mean(), float(p_values(np.append(value, drawn)))
 
 
-def put_chance(result: pd.DataFrame, null: Null, aggregate: Aggregate, level: float) -> None:
+def add_chance(result: pd.DataFrame, null: Null, aggregate: Aggregate, level: float) -> None:
     """p of the chosen layer over all folds, the group's p, and how many targets are significant.
 
     Targets are significant where q is not above `level`.

@@ -80,7 +80,7 @@ class Design:
         held: Array = self.gram if self.units is None else self.units
         return int(held.shape[0])
 
-    def whole_gram(self) -> Array:
+    def gram_of_all_rows(self) -> Array:
         """The Gram matrix of all rows, float64, not centred by any fold."""
         if self.units is None:
             return self.gram

@@ -134,7 +134,7 @@ def _nilearn() -> ModuleType:
 
 def _not_drawn(brains: Brains, space: str) -> str:
     """Why maps are not drawn, though there are files; '' where they are."""
-    first = next((brain for own in brains.values() for brain in own.values()), None)
+    first = next((brain for subjects in brains.values() for brain in subjects.values()), None)
     if isinstance(first, Surface) and SURFACES[space] < SURFACES[MESH]:
         return f"surface {space} is coarser than {MESH}, whose mesh is at hand; see the GIFTI files"
     return ""
@@ -183,7 +183,7 @@ def _over_subjects(
     Without q differences of all targets, r and layer of those whose mean r is above 0.
     """
     if name == "preferred_layer":
-        of_subjects = [_where(brains[name][subject], own) for subject, own in kept.items()]
+        of_subjects = [_where(brains[name][subject], drawn) for subject, drawn in kept.items()]
         combined = _combined(of_subjects, np.nanmedian)
     else:
         combined = _combined(list(brains[name].values()), np.nanmean)
@@ -200,7 +200,7 @@ def _over_subjects(
 def _where(brain: Brain, kept: Sequence[np.ndarray]) -> Brain:
     """The map where `kept` is true, and NaN elsewhere."""
     parts = zip(_arrays(brain), kept, strict=True)
-    return _like(brain, [np.where(own, values, np.nan) for values, own in parts])
+    return _like(brain, [np.where(shown, values, np.nan) for values, shown in parts])
 
 
 def _alike(brains: Any) -> bool:
@@ -356,8 +356,8 @@ def read_brains(folder: Path, files: Sequence[Mapping[str, str]]) -> dict[str, d
     """Quantity → subject → map, of the `files` in a folder of maps that its `maps.json` lists."""
     parts: dict[tuple[str, str], dict[str, str]] = {}
     for one in files:
-        own = parts.setdefault((one["quantity"], one["subject"]), {})
-        own[one["hemisphere"]] = one["file"]
+        files_of = parts.setdefault((one["quantity"], one["subject"]), {})
+        files_of[one["hemisphere"]] = one["file"]
     brains: dict[str, dict[str, Brain]] = {}
     for (quantity, subject), names in parts.items():
         brain: Brain

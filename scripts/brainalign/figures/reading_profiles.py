@@ -74,9 +74,9 @@ def _intervals(axes: Axes, rows: pd.DataFrame) -> None:
     if rows["model"].nunique() > FEW:
         return
     single = rows.dropna(subset=["depth", "low"])
-    for (_, role, _), own in single.groupby(["model", "role", single["layer"].map(stack_of)]):
-        own = own.sort_values("depth")
+    for (_, role, _), profile in single.groupby(["model", "role", single["layer"].map(stack_of)]):
+        profile = profile.sort_values("depth")
         axes.fill_between(
-            own["depth"], own["low"], own["high"], color=COLOUR[str(role)], alpha=0.12,
+            profile["depth"], profile["low"], profile["high"], color=COLOUR[str(role)], alpha=0.12,
             linewidth=0, label=str(INTERVAL.get_label()),
         )  # fmt: skip

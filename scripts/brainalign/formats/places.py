@@ -88,8 +88,8 @@ def _check_vertices(responses: xr.Dataset, where: str) -> None:
     subjects = responses["subject"].values.astype(str)
     for subject in np.unique(subjects).tolist():
         for side in HEMISPHERES:
-            own = (subjects == subject) & (hemisphere.astype(str) == side)
-            require_apart(vertex[own, None], subject, where)
+            here = (subjects == subject) & (hemisphere.astype(str) == side)
+            require_apart(vertex[here, None], subject, where)
 
 
 def _of_subjects(responses: xr.Dataset, name: str, where: str) -> dict[str, np.ndarray]:
