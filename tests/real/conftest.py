@@ -24,12 +24,12 @@ SOURCE = {
 
 @pytest.fixture(scope="session")
 def real_file(mirror: Path) -> Callable[[str], Path]:
-    """A file of the mirror by its place there; the test is skipped where the mirror lacks it."""
+    """A file of the mirror by its path there; the test is skipped where the mirror lacks it."""
 
-    def find(place: str) -> Path:
-        if not (mirror / place).exists():
-            pytest.skip(f"no real data: {mirror} has no {place}")
-        return mirror / place
+    def find(path: str) -> Path:
+        if not (mirror / path).exists():
+            pytest.skip(f"no real data: {mirror} has no {path}")
+        return mirror / path
 
     return find
 

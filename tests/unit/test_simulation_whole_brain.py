@@ -35,7 +35,7 @@ def test_the_last_run_is_held_out_and_the_mean_of_its_repeats(made):
     each = responses["repeats"].values.astype(float)
     brute = sum(each[i] for i in range(3)) / 3
     np.testing.assert_allclose(responses["responses"].values[last], brute, atol=1e-6)
-    assert np.abs(each[0] - each[1]).min(axis=0).max() > 0  # noise of its own in each
+    assert np.abs(each[0] - each[1]).min(axis=0).max() > 0  # each repeat has other noise
 
 
 def test_the_voxels_fill_the_head_and_the_region(made):

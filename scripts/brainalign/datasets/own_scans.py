@@ -89,7 +89,7 @@ def read(
 
 
 def _voxels(labels: np.ndarray) -> np.ndarray:
-    """An atlas in which every voxel inside has a number of its own, in the order of `argwhere`."""
+    """An atlas that numbers its voxels one by one, in the order of `argwhere`."""
     numbered = np.zeros_like(labels)
     inside = labels > 0
     numbered[inside] = np.arange(1, inside.sum() + 1)

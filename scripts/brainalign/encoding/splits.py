@@ -64,11 +64,14 @@ class Scheme(Settings, tag_field="scheme", frozen=True):
     ) -> list[Split]:
         """Folds inside the training rows of a fold, as positions in `train`.
 
-        Grouped folds stay grouped and contiguous folds keep their gap, so that the inner folds
-        choose under the outer folds' conditions. Shuffled and Wehbe's folds get consecutive blocks
-        of the training rows without a gap (scikit-learn's unshuffled `KFold`).
+        Folds that hold out groups do so inside, too, and contiguous folds keep their gap, so that
+        the inner folds choose under the outer folds' conditions. Shuffled and Wehbe's folds get
+        consecutive blocks of the training rows without a gap (scikit-learn's unshuffled `KFold`).
         """
-        return blocks(train, folds, 0)
+        if not self.holds_out_groups:
+            return blocks(train, folds, 0)
+        labels = np.asarray(groups)[train]
+        return grouped(labels, min(folds, np.unique(labels).size), None)
 
     def in_rows(self, tr: float | None) -> "Scheme":
         """The scheme with times in rows, for rows that are `tr` seconds apart (None: not timed)."""
@@ -110,12 +113,6 @@ class Grouped(Scheme, tag="grouped", frozen=True):
             raise InputError("split.scheme: grouped, but the rows have no groups")
         return _of_two_rows(grouped(groups, self.folds, self.seed), groups)
 
-    def inner(
-        self, train: np.ndarray, groups: Sequence[Any] | np.ndarray | None, folds: int
-    ) -> list[Split]:
-        labels = np.asarray(groups)[train]
-        return grouped(labels, min(folds, np.unique(labels).size), None)
-
 
 class HeldOut(Scheme, tag="held-out", frozen=True):
     """One fold: groups that the dataset holds out are tested, all others train."""
@@ -134,12 +131,6 @@ class HeldOut(Scheme, tag="held-out", frozen=True):
                 "(coordinate held_out, docs/architecture.md); grouped holds out each group in turn"
             )
         return [of_held_out(groups, held_out)]
-
-    def inner(
-        self, train: np.ndarray, groups: Sequence[Any] | np.ndarray | None, folds: int
-    ) -> list[Split]:
-        labels = np.asarray(groups)[train]
-        return grouped(labels, min(folds, np.unique(labels).size), None)
 
 
 class Contiguous(Scheme, tag="contiguous", frozen=True):

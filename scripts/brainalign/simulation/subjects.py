@@ -45,11 +45,11 @@ def respond(
     """Draw the responses of subjects to stimuli.
 
     A target's response is its signal, a random linear map of its subject's state (standard normal
-    weights) scaled to variance `strength`²; plus drift, an AR(1) process of its own that starts
-    anew in each context group; plus noise that all targets of a subject share (with random signs);
-    plus noise of its own. All four have mean 0 in each split group, as scans have that were cleaned
-    run by run, so that a correlation over a held-out group is the same quantity as one over all
-    rows. Then
+    weights) scaled to variance `strength`²; plus drift, an AR(1) process that starts anew in each
+    context group; plus noise that all targets of a subject share (with random signs); plus noise of
+    one target alone. Drift is drawn for each target apart. All four have mean 0 in each split
+    group, as scans have that were cleaned run by run, so that a correlation over a held-out group
+    is the same quantity as one over all rows. Then
 
         true_ceiling = strength / √(strength² + drift² + subject² + voxel²)
 

@@ -178,7 +178,7 @@ def _companion_faults(benchmarks: Mapping[str, BrainBenchmark]) -> Iterator[str]
         if entry.companion and names[name] in others:
             yield (
                 f"alignment.{name}: tables would call it {names[name]!r}, as "
-                f"{others[names[name]]} is; a companion needs a report_as of its own"
+                f"{others[names[name]]} is; a companion needs another report_as"
             )
 
 
