@@ -1,8 +1,8 @@
 """Tuned minus vanilla, target by target, under the same draws of chance.
 
 Both models of a pair are scored on the same folds, and their surrogate responses are drawn from one
-seed. So the difference of their r has a null distribution: the differences under each draw, in
-which is what the two models, and all subjects, have in common (docs/methods/chance.md).
+seed. So the differences under each draw are the null distribution of the difference of their r. It
+contains what the two models share, and what all subjects share (docs/methods/chance.md).
 """
 
 from collections.abc import Iterator
@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.stats import false_discovery_control
 
+from brainalign.analysis.multiplicity import benjamini_hochberg
 from brainalign.analysis.units import EVERY
+from brainalign.encoding.chance import p_values
 from brainalign.errors import InputError
 from brainalign.notes import not_computable
 
@@ -78,22 +79,8 @@ def _of_targets(scores: xr.Dataset, differences: np.ndarray) -> pd.DataFrame:
     table["difference"] = differences[0]
     table["p"] = p_values(np.abs(differences))
     table["p_higher"], table["p_lower"] = p_values(differences), p_values(-differences)
-    table["q"] = adjusted(table["p"].to_numpy())
+    table["q"] = benjamini_hochberg(table["p"].to_numpy())
     return table
-
-
-def p_values(draws: np.ndarray) -> np.ndarray:
-    """The share of draws [1 + draw, ...] that reach the first; NaN where it is NaN."""
-    return np.where(np.isnan(draws[0]), np.nan, (draws >= draws[0]).mean(axis=0))
-
-
-def adjusted(p: np.ndarray) -> np.ndarray:
-    """Benjamini & Hochberg's q [target]; NaN stays."""
-    q = np.full(p.shape, np.nan)
-    tested = ~np.isnan(p)
-    if tested.any():
-        q[tested] = false_discovery_control(p[tested])
-    return q
 
 
 def _means(targets: pd.DataFrame, differences: np.ndarray, subject: str) -> pd.DataFrame:
@@ -139,8 +126,8 @@ def _in_all_subjects(targets: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "region": by_place["region"].first()[every],
-            "q_higher": adjusted(p["p_higher"].to_numpy()),
-            "q_lower": adjusted(p["p_lower"].to_numpy()),
+            "q_higher": benjamini_hochberg(p["p_higher"].to_numpy()),
+            "q_lower": benjamini_hochberg(p["p_lower"].to_numpy()),
         }
     )
 
