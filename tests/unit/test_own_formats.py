@@ -367,6 +367,14 @@ def test_voxels_of_scans_are_targets_where_they_lie(folder):
         assert one["region"].values.tolist() == atlas()[tuple(at.T)].astype(str).tolist()
 
 
+def test_voxels_without_an_affine_are_refused(folder):
+    write_scans(a=scan(1), b=scan(2))
+    image = nibabel.Nifti1Image(atlas(), None)
+    assert not image.header["sform_code"]
+    image.to_filename("atlas.nii.gz")
+    refused("atlas.nii.gz: no affine", SCANS, atlas="atlas.nii.gz", voxels=True)
+
+
 def test_runs_of_scans_follow_each_other(folder):
     stimuli().assign(onset=np.arange(N) * 2.0 + 0.5, offset=np.arange(N) * 2.0 + 1).to_csv(
         "stimuli.csv", index=False

@@ -44,7 +44,7 @@ def read(
     ------
     InputError : a file is none, is on another grid, or subjects differ in the length of a run.
     """
-    labels, affine = _atlas(*atlas)
+    labels, affine = _atlas(*atlas, placed=source.voxels)
     numbers = np.unique(labels[labels > 0])
     regions = _regions(numbers, names, findings)
     voxels = np.bincount(labels[labels > 0])[numbers]
@@ -133,8 +133,14 @@ def _values(image: nibabel.Nifti1Image, where: str, volume: int | None = None) -
         raise InputError(f"{where}: not a whole NIfTI file ({error})") from error
 
 
-def _atlas(where: str, content: bytes) -> tuple[np.ndarray, np.ndarray]:
+def _atlas(where: str, content: bytes, *, placed: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Labels [x, y, z] and affine; `placed`: the header has to say where its voxels lie."""
     image = _image(where, content)
+    if placed and not (int(image.header["sform_code"]) or int(image.header["qform_code"])):
+        raise InputError(
+            f"{where}: no affine (sform_code and qform_code are 0), so voxels cannot be drawn as "
+            "maps; leave out voxels, or write the affine of the scans"
+        )
     values = np.squeeze(_values(image, where))
     if values.ndim != 3 or not (values == np.round(values)).all() or not (values > 0).any():
         raise InputError(
