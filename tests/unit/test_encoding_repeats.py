@@ -1,5 +1,7 @@
 """Ceilings from repeats: known signal and noise, brute force, bad input."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -7,7 +9,8 @@ from brainalign.encoding.repeats import Powers, noise_share, repeats_of, signal_
 from brainalign.encoding.responses import gather_responses
 from brainalign.encoding.settings import Timing
 from brainalign.errors import InputError
-from brainalign.formats.datasets import check_responses
+from brainalign.formats import datasets as formats
+from brainalign.formats.datasets import check_responses, open_responses, write_dataset
 from worlds.encoding import GROUPS, SENTENCES, tables
 from worlds.entries import noise_ceiling
 
@@ -190,6 +193,32 @@ def test_what_is_no_set_of_repeats_is_refused(change, fault):
     with pytest.raises(InputError, match=fault):
         check_responses(changed, stimuli, "r.nc")
         noise_ceiling(stimuli, changed, ENTRY, 0)
+
+
+@pytest.mark.parametrize("block", [1, 10_000, 1 << 20])
+def test_the_target_at_fault_is_named_whatever_is_read_at_a_time(block, monkeypatch):
+    monkeypatch.setattr(formats, "BLOCK", block)
+    stimuli, dataset, _ = heard_again(3, 1.0)
+    dataset["responses"][7, 71] += 1
+    with pytest.raises(InputError, match="target v71: its responses are not the means"):
+        check_responses(dataset, stimuli, "r.nc")
+    dataset["repeats"][1, 5, 50] = np.nan
+    with pytest.raises(InputError, match="target v50 has fewer repeats in row 5"):
+        check_responses(dataset, stimuli, "r.nc")
+
+
+def test_repeats_stay_in_the_file_and_are_checked_some_targets_at_a_time(tmp_path, monkeypatch):
+    """The allocations that Python counts, against the size of the repeats."""
+    monkeypatch.setattr(formats, "BLOCK", 1 << 17)
+    stimuli, dataset, _ = heard_again(4, 1.0, targets=4000)
+    paths = (tmp_path / "stimuli.parquet", tmp_path / "responses.nc")
+    write_dataset(stimuli, dataset, *paths)
+    tracemalloc.start()
+    with open_responses(paths[1], stimuli) as opened:
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < dataset["repeats"].nbytes / 3
+        xr.testing.assert_identical(opened["repeats"].load(), dataset["repeats"])
 
 
 def test_regressors_of_one_scan_do_not_clean_repeats():

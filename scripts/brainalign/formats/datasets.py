@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -34,10 +35,10 @@ MOMENTS: tuple[dict[str, tuple[float, bool]], ...] = (
 # responses.nc ends with a checksum of what is before it. HDF5 reads no further than its own end.
 _MARK = b"\ncrc32 "
 _CHECKSUM_SIZE = len(_MARK) + 8
-TARGETS_AT_A_TIME = 4096  # of repeats that are checked
 REPEATS_TOLERANCE = 1e-4  # of the largest response
 LONGEST_TR = 60.0  # seconds
 BLOCK = 1 << 20  # values of all rows and some targets, which lie together in the file
+LARGE = ("responses", "repeats")  # variables that stay in the file until they are used
 _PART = 1 << 22  # bytes read at a time
 
 
@@ -51,8 +52,10 @@ def write_dataset(
     check_stimuli(stimuli, str(stimuli_path))
     check_responses(responses, stimuli, str(responses_path))
     write_table(stimuli, stimuli_path)
-    rows, targets = responses["responses"].shape
-    blocks = {"responses": {"chunksizes": (rows, min(targets, 1 + BLOCK // rows))}}
+    blocks = {}
+    for name in (name for name in LARGE if name in responses):
+        *rows, targets = responses[name].shape
+        blocks[name] = {"chunksizes": (*rows, min(targets, 1 + BLOCK // math.prod(rows)))}
     with atomic_path(responses_path) as temporary:
         responses.to_netcdf(temporary, engine="h5netcdf", encoding=blocks)
         checksum = _crc32(temporary, temporary.stat().st_size)
@@ -74,9 +77,10 @@ def read_responses(path: str | Path, stimuli: pd.DataFrame) -> xr.Dataset:
 
 
 def open_responses(path: str | Path, stimuli: pd.DataFrame) -> xr.Dataset:
-    """Check the responses that belong to `stimuli`; they stay in the file until they are used.
+    """Check the responses that belong to `stimuli`.
 
-    All else is in memory. A block of targets is read by itself, and anew at each use.
+    Responses and repeats stay in the file until they are used, and all else is in memory. A block
+    of targets is read by itself, and anew at each use.
     """
     import xarray as xr
 
@@ -88,7 +92,7 @@ def open_responses(path: str | Path, stimuli: pd.DataFrame) -> xr.Dataset:
             path, engine="h5netcdf", decode_times=False, decode_timedelta=False, cache=False
         )
         for name, variable in responses.variables.items():
-            if name != "responses":
+            if name not in LARGE:
                 variable.load()
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not a readable netCDF file ({error}); {REMAKE}") from error
@@ -226,7 +230,7 @@ def check_responses(
 
 
 def target_blocks(n_rows: int, n_targets: int) -> Iterator[slice]:
-    """Targets whose responses lie together in a file."""
+    """Targets whose values, `n_rows` each, lie together in a file."""
     size = 1 + BLOCK // max(n_rows, 1)
     for start in range(0, n_targets, size):
         yield slice(start, start + size)
@@ -276,10 +280,9 @@ def _check_repeats(responses: xr.Dataset, where: str) -> None:
             f"the {len(values)} responses"
         )
     runs = responses["run"].values.astype(str)[rows] if "run" in responses else np.zeros(rows.size)
-    names = responses["target_id"].values.tolist()
-    for start in range(0, len(names), TARGETS_AT_A_TIME):
-        block = slice(start, start + TARGETS_AT_A_TIME)
-        each, mean = repeats.values[:, :, block], values.values[rows, block]
+    names = responses["target_id"].values
+    for block in target_blocks(repeats.sizes["repeat"] * rows.size, names.size):
+        each, mean = repeats[:, :, block].values, values[:, block].values[rows]
         present = ~np.isnan(each)
         for run in np.unique(runs):
             of_run = present[:, runs == run]
@@ -288,7 +291,7 @@ def _check_repeats(responses: xr.Dataset, where: str) -> None:
                 target = lacking.any(axis=0).argmax()
                 row = rows[runs == run][lacking[:, target].argmax()]
                 raise InputError(
-                    f"{where}: target {names[start + target]} has fewer repeats in row {row}; "
+                    f"{where}: target {names[block][target]} has fewer repeats in row {row}; "
                     "repeats of different length have to be cut to the rows that all have"
                 )
         n = present.sum(axis=0)
@@ -298,7 +301,7 @@ def _check_repeats(responses: xr.Dataset, where: str) -> None:
         wrong = (apart > REPEATS_TOLERANCE * largest).any(axis=0)
         if wrong.any():
             raise InputError(
-                f"{where}: target {names[start + wrong.argmax()]}: its responses are not the means "
+                f"{where}: target {names[block][wrong.argmax()]}: its responses are not the means "
                 "of its repeats"
             )
 
