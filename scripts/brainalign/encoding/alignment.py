@@ -52,11 +52,17 @@ def align(
 
     Parameters
     ----------
+    activations : a file of activations/ (docs/architecture.md, "Files"), of these stimuli.
+    stimuli, dataset : a prepared dataset; `dataset` holds `responses` [stimulus or volume, target].
     nuisance : name → features beyond which the chosen layer's unique variance is computed.
     finished : as of `score_model`.
     selectivity : of the model's units, where the benchmark keeps those that prefer sentences or
         non-words (`language_units.selectivity`).
     targets : where the scores of every target go; None: nowhere.
+
+    Returns
+    -------
+    The alignment table, `summary.COLUMNS`, as of `score_model`.
 
     Raises
     ------
@@ -119,7 +125,7 @@ def score_model(
     finished: FinishedLayers | None = None,
     targets: TargetScores | None = None,
 ) -> pd.DataFrame:
-    """The alignment table of a model (docs/architecture.md): every layer, and the chosen one.
+    """The alignment table of a model (`summary.COLUMNS`): every layer, and the chosen one.
 
     Parameters
     ----------

@@ -68,7 +68,7 @@ def solve_factored(factor: Array, right: Array) -> Array:
 
 
 def solve_triangular(factor: Array, right: Array) -> Array:
-    """L⁻¹ right for a lower triangular L."""
+    """L⁻¹ right [row, column] for a lower triangular L [row, row], of its dtype."""
     if is_torch_array(factor):
         import torch
 

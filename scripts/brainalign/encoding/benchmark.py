@@ -62,7 +62,7 @@ class Benchmark:
     chance: Chance | None = None
 
     def inner(self, train: np.ndarray, folds: int) -> list[Split]:
-        """Folds inside training rows, as positions in them."""
+        """Folds inside the training rows `train`, int [train], as positions in them."""
         return self.scheme.inner(train, self.groups, folds)
 
     def inner_folds(self) -> list[list[Split]]:
@@ -102,7 +102,9 @@ class Benchmark:
         gram: Callable[[], Array],
         demand: Demand,
     ) -> tuple[Fit, int | None]:
-        """The regression fitted to one fold, as `regression.Ridge.fit_fold`."""
+        """The regression fitted to one fold, as `regression.Ridge.fit_fold`; `gram` gives float64
+        [train, train].
+        """
         assert not isinstance(self.regression, Similarity)
         return self.regression.fit_fold(design, rows, inner, gram, demand)
 
@@ -112,8 +114,9 @@ def read_benchmark(
 ) -> Benchmark:
     """A benchmark's settings, resolved for the rows of its dataset.
 
-    Rows are the stimuli, or the volumes that `timing.trim` leaves. Groups of rows are the
-    stimuli's `split_group`, or the volumes' runs. Held-out rows are those of the dataset's mark.
+    Rows are the stimuli, or the volumes that `timing.trim` leaves. Groups of rows are the stimuli's
+    `split_group`, or the volumes' runs. Held-out rows are those of the dataset's coordinate
+    `held_out`, bool [row].
 
     Raises
     ------

@@ -45,9 +45,13 @@ def noise_ceiling(
 ) -> pd.DataFrame:
     """The ceiling table of a benchmark (docs/architecture.md, "ceilings").
 
-    Of method repeats it has the column `explainable_variance`, too.
+    With the method repeats it has the column `explainable_variance`, too. Rows that a subject
+    missed count for none: `note` says how many are left.
 
-    Rows that a subject missed count for none: `note` says how many are left.
+    Parameters
+    ----------
+    stimuli, dataset : a prepared dataset; `dataset` holds `responses` [stimulus or volume, target]
+        and, for the method repeats, `repeats` [repeat, row, target].
 
     Raises
     ------

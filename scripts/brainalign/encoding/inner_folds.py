@@ -112,7 +112,9 @@ class FoldsFit:
         return total
 
     def predict(self, responses: Array) -> tuple[Prediction, Array]:
-        """Predictions of the test rows and the index of each target's alpha."""
+        """Predictions [test, target] and the index [target] of each target's alpha, from
+        `responses` [train, target].
+        """
         choice = array_namespace(responses).argmin(self.losses(responses), axis=0)
         return self.predict_with(responses, choice)
 
@@ -173,7 +175,7 @@ def fit_by_folds(
     Parameters
     ----------
     inner : splits of positions in the training rows.
-    alphas : absolute, decreasing.
+    alphas : float64 [alpha]; absolute, decreasing.
     criterion : what is minimised, `squared-error` or `r2`.
     """
     if few_units(design, split.train):

@@ -27,12 +27,14 @@ Units = Mapping[str, np.ndarray]
 def selectivity(
     activations: ActivationFile, stimuli: pd.DataFrame, conditions: xr.Dataset
 ) -> pd.DataFrame:
-    """How much each unit of a model prefers the sentences of a localizer.
+    """How much each unit of a model prefers the sentences of a localizer: Welch's t of the absolute
+    activations, sentences against the others (AlKhamissi et al. 2024, arXiv 2411.02280).
 
     Parameters
     ----------
-    activations : of the localizer's stimuli.
-    stimuli, conditions : the localizer (`datasets/localizer.py`).
+    activations : of the localizer's stimuli; a layer is [stimulus, unit].
+    stimuli, conditions : the localizer (`datasets/localizer.py`); `conditions` holds `responses`
+        [stimulus, 1], 1 for a sentence.
 
     Returns
     -------
@@ -129,6 +131,7 @@ class UnitFile(ActivationFile):
     units: Mapping[str, Units] = field(default_factory=dict)
 
     def layer(self, name: str) -> np.ndarray:
+        """The units [stimulus, unit] of a layer, of the dtype of the activation file."""
         parts = [
             super(UnitFile, self).layer(name_of_layer)[:, at]
             for name_of_layer, at in self.units[name].items()

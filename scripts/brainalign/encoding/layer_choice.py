@@ -9,7 +9,9 @@ from brainalign.encoding.summary import mean_of_defined, spread_of_defined
 
 
 def overall(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of an alignment table on all subjects, regions and folds together."""
+    """The rows of an alignment table (`summary.COLUMNS`) on all subjects, regions and folds
+    together.
+    """
     everything = (table["subject"] == "all") & (table["region"] == "all") & (table["fold"] == -1)
     return table[everything]
 

@@ -86,7 +86,10 @@ class FeatureReader:
 def words_to_volumes(
     timing: Timing | None, stimuli: pd.DataFrame, dataset: xr.Dataset
 ) -> WordsToVolumes | None:
-    """The map from stimuli to volumes of a timed dataset, None of an untimed one.
+    """The map from stimuli to volumes of a timed dataset; None for an untimed one.
+
+    `stimuli` has `onset` and `offset`, `dataset` the coordinate `onset` [volume], all in seconds of
+    one clock.
 
     Raises
     ------

@@ -81,13 +81,13 @@ class Design:
         return int(held.shape[0])
 
     def gram_of_all_rows(self) -> Array:
-        """The Gram matrix of all rows, float64, not centred by any fold."""
+        """The Gram matrix [row, row] of all rows, float64, not centred by any fold."""
         if self.units is None:
             return self.gram
         return self.units @ self.units.T
 
     def covariance_form(self, train: np.ndarray, test: np.ndarray) -> tuple[Array, Array]:
-        """Units of training and test rows, centred by the training rows."""
+        """Units [train, unit] and [test, unit], float64, centred by the training rows."""
         xp = array_namespace(self.units)
         units, others = rows_of(self.units, train), rows_of(self.units, test)
         if not self.intercept:
@@ -100,7 +100,7 @@ class Design:
         return units - mean, others - mean
 
     def mean_eigenvalue(self, train: np.ndarray) -> float:
-        """Of the Gram matrix of the training rows, centred by them."""
+        """The mean eigenvalue of the Gram matrix [train, train], centred by the training rows."""
         xp = array_namespace(self.gram if self.units is None else self.units)
         if self.units is None:
             gram, _ = self.gram_form(train, train[:1])
@@ -183,7 +183,9 @@ def around_mean(operator: Array, apart: bool) -> Array:
 
 
 def solve_positive(matrix: Array, right: Array) -> Array:
-    """matrix⁺ right for a symmetric positive semi-definite matrix, minimum norm if singular."""
+    """matrix⁺ right [row, column] for a symmetric positive semi-definite `matrix` [row, row]; the
+    solution of minimum norm where it is singular.
+    """
     factor = _cholesky(matrix, PIVOT_SHARE)
     if factor is not None and right.shape[1] > 2 * matrix.shape[0]:
         return inverse_factored(factor) @ right  # at the rate of a product, unlike a solve
@@ -295,7 +297,7 @@ def _rows_determined(inverse: Array, split: Split) -> bool:
 
 
 def training_gram(design: Design, train: np.ndarray) -> Array:
-    """The training rows' Gram matrix, not centred by them."""
+    """The training rows' Gram matrix [train, train], float64, not centred by them."""
     if design.units is None:
         return rows_of(rows_of(design.gram, train).T, train)
     units = rows_of(design.units, train)
@@ -303,7 +305,8 @@ def training_gram(design: Design, train: np.ndarray) -> Array:
 
 
 def ridge_inverse(gram: Array, alpha: float, intercept: bool) -> Array | None:
-    """A Gram matrix with alpha on its diagonal, bordered and inverted.
+    """The inverse [row, row] of a Gram matrix with alpha on its diagonal and, with `intercept`, a
+    border of ones, float64.
 
     None where it has few digits: then `shrunken`, from an eigenbasis, is for each fold what this is
     for all of them.
@@ -354,13 +357,16 @@ class Basis:
     intercept: bool
 
     def cast(self, responses: Array) -> "Basis":
+        """The basis with the dtype and device of `responses` [train, target]."""
         parts = (self.values, self.vectors, self.cross)
         values, vectors, cross = (like(responses, part, responses.dtype) for part in parts)
         return replace(self, values=values, vectors=vectors, cross=cross)
 
 
 def few_units(design: Design, train: np.ndarray) -> bool:
-    """Whether training rows so outnumber the units that these are the better basis."""
+    """Whether there are at most `FEW_UNITS` units per training row, int [train], so that the units
+    are the better basis.
+    """
     return design.units is not None and int(design.units.shape[1]) <= FEW_UNITS * train.size
 
 
@@ -397,7 +403,9 @@ def eigenbasis(design: Design, split: Split, alpha: float = 0.0) -> Basis:
 
 
 def has_digits(covariance: Array, alpha: float) -> bool:
-    """Whether eigenvalues of a sum of squares are exact enough beside a penalty."""
+    """Whether eigenvalues of sums of products [unit, unit] are exact enough beside a penalty
+    `alpha`.
+    """
     trace = float(array_namespace(covariance).sum(diagonal(covariance)))
     return trace > 0 and alpha > COVARIANCE_SHARE * trace
 

@@ -46,6 +46,7 @@ class Space:
 
     @property
     def gram(self) -> np.ndarray:
+        """The products [row, row] of the rows' responses, float64."""
         if self._gram is None:
             self._gram = self.units @ self.units.T
         return self._gram

@@ -58,6 +58,7 @@ class LinearFit:
         return cls(around_mean(operator, apart), array_namespace(operator).mean(operator, axis=0))
 
     def predict(self, responses: Array) -> tuple[Prediction, Array | None]:
+        """As `Fit.predict`: `responses` and predictions are [train, target] and [test, target]."""
         operator, level = (like(responses, x, responses.dtype) for x in (self.operator, self.level))
         return Prediction(product(operator, responses), level @ responses), None
 
@@ -86,6 +87,7 @@ class RidgeFit:
         return self._losses(basis, responses, product(basis.vectors.T, responses))
 
     def predict(self, responses: Array) -> tuple[Prediction, Array]:
+        """As `Fit.predict`: `responses` and predictions are [train, target] and [test, target]."""
         xp = array_namespace(responses)
         basis = self.basis.cast(responses)
         weights = product(basis.vectors.T, responses)
@@ -203,7 +205,9 @@ class LeastSquares:
         gram: Callable[[], Array],
         demand: Demand = EXACT,
     ) -> tuple[LinearFit, None]:
-        """The fit; there is no penalty to choose."""
+        """The fit of a fold; there is no penalty to choose, so `inner` and `gram` ([train, train])
+        are not used.
+        """
         return self.fit(design, split), None
 
 
@@ -266,7 +270,8 @@ class Ridge:
         ----------
         inner : gives so many folds inside the training rows, as positions in them.
         demand : what products the fit is for.
-        gram : gives products of training rows' responses, as `RidgeFit.shared_choice` takes them.
+        gram : gives products of training rows' responses, float64 [train, train], as
+            `RidgeFit.shared_choice` takes them.
         """
         fit = self.fit(design, split, inner(self.inner_folds) if self.by_folds else (), demand)
         if not self.shared:

@@ -32,15 +32,17 @@ class Powers(NamedTuple):
 
     @property
     def explainable(self) -> np.ndarray:
-        """The share of one repeat's variance that is signal; not clipped."""
+        """The share of a repeat's variance that is signal, float64 [sample, target]; not clipped.
+        """
         return self.signal / (self.signal + self.noise)
 
     def highest_r(self, share: float | np.ndarray) -> np.ndarray:
-        """cc_max: r of the signal with responses that hold `share` of one repeat's noise variance.
+        """cc_max [sample, target]: r of the signal with responses that hold `share` (a number, or
+        [target]) of one repeat's noise variance (Schoppe et al. 2016).
 
-        Where more noise than variance was measured the power is negative (Schoppe et al. 2016 leave
-        such targets out). Then it is minus what a positive power of that size gives, so that the
-        mean over targets without signal is 0.
+        Where more noise than variance was measured the power is negative (Schoppe et al. leave such
+        targets out). Then it is minus what a positive power of that size gives, so that the mean
+        over targets without signal is 0.
         """
         power = np.abs(self.signal)
         return np.sign(self.signal) * np.sqrt(power / (power + share * self.noise))
@@ -54,7 +56,8 @@ def noise_share(repeats: Repeats, rows: np.ndarray) -> np.ndarray:
 
 
 def repeats_of(dataset: xr.Dataset, responses: Responses) -> Repeats:
-    """The repeats of a dataset's responses, without the rows that the benchmark trims.
+    """The repeats of a dataset's responses, `repeats` [repeat, row, target], without the rows that
+    the benchmark trims.
 
     Rows are numbered and targets ordered as in `responses`.
 

@@ -154,7 +154,7 @@ class Responses:
         return tuple(parts)
 
     def only(self, columns: np.ndarray) -> "Responses":
-        """The responses of some targets."""
+        """The responses of the targets `columns`, int [column]."""
         targets = self.targets
         return Responses(
             self.values[:, columns],
@@ -168,10 +168,11 @@ class Responses:
         )
 
     def surrogates(self, draw: Callable[[Array], Array], rows: np.ndarray) -> "Responses":
-        """The same with surrogates of `rows`, which are cleaned before: drift would be torn up.
+        """The same responses with surrogates in `rows`, int [row], which are cleaned before: drift
+        would be torn up.
 
-        Folds clean them again, as they clean the responses themselves. `draw` keeps the columns'
-        means.
+        Folds clean them again, as they clean the responses themselves. `draw` takes and gives
+        responses [row, target] and keeps the columns' means.
         """
         drawn = copy.copy(self)
         for name in ("parts", "_clean"):  # cached, of the responses themselves
@@ -204,7 +205,9 @@ class Responses:
             yield slice(start, min(start + size, n_targets))
 
     def fold(self, split: Split, block: slice) -> tuple[Array, Array]:
-        """Training and test responses of some targets, cleaned as the benchmark says."""
+        """Responses [train, target] and [test, target] of some targets, cleaned as the benchmark
+        says, of the dtype of `values`.
+        """
         if not self.cleaned:
             part = self.placed[:, block]
             return rows_of(part, split.train), rows_of(part, split.test)
@@ -261,7 +264,9 @@ class Responses:
         return train, test
 
     def without_drift(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Columns of the given rows without drift, if the benchmark removes it."""
+        """`values` [row, column] of the given rows, int [row], without drift, if the benchmark
+        removes it.
+        """
         if self.timing is None or self.timing.detrend is None:
             return values
         assert self.runs is not None and self.volumes is not None
@@ -299,13 +304,13 @@ def _products(parts: Iterable[Array]) -> Array:
 
 
 def read_targets(dataset: xr.Dataset) -> Targets:
-    """The target coordinates of a responses file."""
+    """The coordinates `target_id`, `subject` and `region`, str [target], of a responses file."""
     names = ("target_id", "subject", "region")
     return Targets(*(dataset[name].values.astype(str) for name in names))
 
 
 def run_numbers(dataset: xr.Dataset) -> np.ndarray:
-    """The run of each volume as an integer."""
+    """The run of each volume, int64 [volume], numbered in the sorted order of their names."""
     return np.unique(dataset["run"].values.astype(str), return_inverse=True)[1]
 
 
@@ -313,6 +318,11 @@ def gather_responses(
     dataset: xr.Dataset, timing: Timing | None = None, device: str = "cpu"
 ) -> Responses:
     """The responses of a dataset as a benchmark sees them.
+
+    Parameters
+    ----------
+    dataset : `responses` [stimulus or volume, target] with its coordinates, and `nuisance`
+        [subject, volume, regressor] where `timing` asks for it (docs/architecture.md, "Files").
 
     Raises
     ------

@@ -26,7 +26,9 @@ class Scorer(Protocol):
     permutations: int
 
     def score(self, features: Features) -> tuple[pd.DataFrame, Scores | None]:
-        """Rows of the alignment table, and the scores of every target of a regression."""
+        """Rows of the alignment table (`summary.COLUMNS`), and of a regression the scores of every
+        target, [fold, target].
+        """
 
     def overall_r(self, features: Features, splits: Sequence[Split]) -> float:
         """r of all targets together over some folds, by which nested choice compares layers."""
@@ -47,6 +49,7 @@ class RegressionScorer:
         self.reasons = _reasons(responses, benchmark)
 
     def score(self, features: Features) -> tuple[pd.DataFrame, Scores]:
+        """As `Scorer.score`: rows of the alignment table; r, R² and alpha [fold, target]."""
         splits = self.benchmark.splits
         scores = score_layer(features, self.responses, self.benchmark, splits)
         return self._table(scores).assign(units_per_row=features.units_per_row(splits)), scores
@@ -60,6 +63,7 @@ class RegressionScorer:
         return mean_of_defined(self.aggregate(r)["all", "all"])
 
     def null(self, chosen: Sequence[Features]) -> np.ndarray:
+        """No draws, float64 [0]: `chance` draws those of a regression."""
         return np.empty(0)
 
 
@@ -78,12 +82,14 @@ class SimilarityScorer:
         self.matrices = ResponseMatrices(responses, aggregate, similarity)
 
     def score(self, features: Features) -> tuple[pd.DataFrame, None]:
+        """As `Scorer.score`: rows of the alignment table; there are no scores [fold, target]."""
         return self._table(features, self.benchmark.splits).assign(units_per_row=np.nan), None
 
     def overall_r(self, features: Features, splits: Sequence[Split]) -> float:
         return float(overall(self._table(features, splits))["r"].iloc[0])
 
     def null(self, chosen: Sequence[Features]) -> np.ndarray:
+        """As `Scorer.null`: r under permutations of rows, float64 [draw]."""
         splits = self.benchmark.splits
         rows = {layer: layer.rows(splits[0].train) for layer in dict.fromkeys(chosen)}
         return self.matrices.null([rows[x] for x in chosen], splits, self.benchmark.seed)

@@ -156,6 +156,9 @@ class Similarity:
 
     @property
     def matrix(self) -> Callable[[np.ndarray], np.ndarray]:
+        """The step from a representation [row, unit] to a matrix [row, row], float64: correlation
+        distances for RSA, a Gram matrix for CKA.
+        """
         return correlation_distance if self.name == "rsa" else gram_matrix
 
     def apart(self, rows: np.ndarray) -> np.ndarray:

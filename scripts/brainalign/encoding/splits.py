@@ -62,11 +62,15 @@ class Scheme(Settings, tag_field="scheme", frozen=True):
     def inner(
         self, train: np.ndarray, groups: Sequence[Any] | np.ndarray | None, folds: int
     ) -> list[Split]:
-        """Folds inside the training rows of a fold, as positions in `train`.
+        """Folds inside the training rows of a fold, `train` (int [train]), as positions in them.
 
         Folds that hold out groups do so inside, too, and contiguous folds keep their gap, so that
         the inner folds choose under the outer folds' conditions. Shuffled and Wehbe's folds get
         consecutive blocks of the training rows without a gap (scikit-learn's unshuffled `KFold`).
+
+        Raises
+        ------
+        InputError : too few rows or groups for the folds.
         """
         if not self.holds_out_groups:
             return blocks(train, folds, 0)
@@ -91,6 +95,7 @@ class Shuffled(Scheme, tag="shuffled", frozen=True):
         groups: Sequence[Any] | np.ndarray | None = None,
         held_out: np.ndarray | None = None,
     ) -> list[Split]:
+        """As `Scheme.split`; `groups` and `held_out`, bool [row], do not count. See `shuffled`."""
         return shuffled(ids, self.folds, self.train, self.seed)
 
 
@@ -109,6 +114,12 @@ class Grouped(Scheme, tag="grouped", frozen=True):
         groups: Sequence[Any] | np.ndarray | None = None,
         held_out: np.ndarray | None = None,
     ) -> list[Split]:
+        """As `Scheme.split`; `held_out`, bool [row], does not count. See `grouped`.
+
+        Raises
+        ------
+        InputError : no groups; a fold with fewer than two rows to train or to test; as `grouped`.
+        """
         if groups is None:
             raise InputError("split.scheme: grouped, but the rows have no groups")
         return _of_two_rows(grouped(groups, self.folds, self.seed), groups)
@@ -125,6 +136,12 @@ class HeldOut(Scheme, tag="held-out", frozen=True):
         groups: Sequence[Any] | np.ndarray | None = None,
         held_out: np.ndarray | None = None,
     ) -> list[Split]:
+        """As `Scheme.split`: the single fold that tests the rows `held_out`, bool [row].
+
+        Raises
+        ------
+        InputError : no groups, or the dataset holds out nothing; as `of_held_out`.
+        """
         if groups is None or held_out is None:
             raise InputError(
                 "split.scheme: held-out, but the responses do not say which rows are held out "
@@ -153,11 +170,15 @@ class Contiguous(Scheme, tag="contiguous", frozen=True):
         groups: Sequence[Any] | np.ndarray | None = None,
         held_out: np.ndarray | None = None,
     ) -> list[Split]:
+        """As `Scheme.split`; `groups` and `held_out`, bool [row], do not count: `contiguous`."""
         return contiguous(len(ids), self.folds, self.gap or 0, self.trim or 0)
 
     def inner(
         self, train: np.ndarray, groups: Sequence[Any] | np.ndarray | None, folds: int
     ) -> list[Split]:
+        """As `Scheme.inner`: consecutive blocks of the training rows, int [train], without the rows
+        in the gap beside each.
+        """
         return blocks(train, folds, self.gap or 0)
 
     def in_rows(self, tr: float | None) -> "Contiguous":
@@ -179,6 +200,7 @@ class Wehbe(Scheme, tag="wehbe", frozen=True):
         groups: Sequence[Any] | np.ndarray | None = None,
         held_out: np.ndarray | None = None,
     ) -> list[Split]:
+        """As `Scheme.split`; `groups` and `held_out`, bool [row], do not count. See `wehbe`."""
         return wehbe(len(ids))
 
 
@@ -363,12 +385,13 @@ def require_groups(
 ) -> None:
     """Raise an InputError unless grouped folds, and the folds inside them, have groups enough.
 
-    A fold needs a group to test on and one to train on, at every level: n groups in k folds leave
-    n − ⌈n / k⌉ to train in the fold that holds out the most, and these are the next level's n.
+    A fold needs a group to test on and one to train on, at every level: n groups in k folds leave n
+    − ⌈n / k⌉ to train in the fold that holds out the most, and these are the next level's n.
 
     Parameters
     ----------
     folds : of the outermost level; None: leave one group out.
+    groups : the group of each row, [row].
     inner : per further level, from the outside in: what it chooses, the key of the config that asks
         for it, its number of folds (at most; no more than there are groups).
     """

@@ -83,7 +83,9 @@ class Scores:
         return self
 
     def insert(self, folds: Sequence[int], columns: np.ndarray, other: "Scores") -> None:
-        """Write down the scores of some targets (`columns`) in some folds."""
+        """Write down the scores of some targets in some folds: `columns`, int [column], of `other`
+        [fold, column].
+        """
         rows = np.asarray(folds)[:, None]
         for name in ("r", "r2", "alpha", "inner_r"):
             if getattr(self, name) is not None:
@@ -187,7 +189,8 @@ def fold_rows(subject: str, region: str, values: np.ndarray, n_targets: int) -> 
 
 
 def table_of(parts: Sequence[Columns]) -> pd.DataFrame:
-    """One table of the rows of several subjects and regions.
+    """One table (`COLUMNS`, as far as `parts` have them) of the rows of several subjects and
+    regions.
 
     A data frame for each subject and region would take most of an alignment job's time.
     """
@@ -200,10 +203,14 @@ def with_mean(values: np.ndarray) -> list[float]:
 
 
 def mean_of_defined(values: np.ndarray) -> float:
+    """The mean of `values` [fold] without NaN; NaN where all are."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else np.nan
 
 
 def spread_of_defined(values: np.ndarray) -> float:
+    """The standard deviation (n − 1) of `values` [fold] without NaN; NaN where fewer than two are
+    left.
+    """
     defined = values[~np.isnan(values)]
     return float(defined.std(ddof=1)) if defined.size > 1 else np.nan

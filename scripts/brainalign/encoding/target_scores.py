@@ -114,7 +114,12 @@ def target_scores(
 ) -> Iterator[TargetScores]:
     """The scores of a model's targets, whose file is there once the block ends.
 
-    Targets are in the order of `responses`, with all coordinates that the dataset has of them.
+    Targets are in the order of `responses`, with all coordinates [target] that `dataset` has of
+    them.
+
+    Parameters
+    ----------
+    names : all layer names, in the model's order.
     """
     order = responses.targets.indices_in(dataset)
     of_targets = {

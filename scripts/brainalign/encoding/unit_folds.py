@@ -61,7 +61,9 @@ class UnitFoldsFit:
         return self._losses(centred, self._inside(centred, products))
 
     def predict(self, responses: Array) -> tuple[Prediction, Array]:
-        """Predictions of the test rows and the index of each target's alpha."""
+        """Predictions [test, target] and the index [target] of each target's alpha, from
+        `responses` [train, target].
+        """
         centred, products = self._projected(responses)
         losses = self._losses(centred, self._inside(centred, products))
         choice = array_namespace(responses).argmin(losses, axis=0)
@@ -74,7 +76,7 @@ class UnitFoldsFit:
     def predict_inside(
         self, responses: Array, epsilon: float = 0.0
     ) -> tuple[Prediction, Array, Array]:
-        """As `FoldsFit.predict_inside`."""
+        """As `FoldsFit.predict_inside`, for `responses` [train, target]."""
         xp = array_namespace(responses)
         centred, products = self._projected(responses)
         inside = list(self._inside(centred, products))
@@ -146,7 +148,9 @@ def fit_units_by_folds(
     criterion: str,
     dtype: Any,
 ) -> UnitFoldsFit | None:
-    """Ridge of a fold and of its inner folds, as `fit_by_folds`; None if digits are few."""
+    """Ridge of a fold and of its inner folds, as `fit_by_folds` with `alphas`, float64 [alpha], and
+    matrices of `dtype`; None if digits are few.
+    """
     units = rows_of(design.units, split.train)
     covariance = units.T @ units
     if not has_digits(covariance, float(alphas[-1])):
