@@ -32,8 +32,7 @@ class Powers(NamedTuple):
 
     @property
     def explainable(self) -> np.ndarray:
-        """The share of a repeat's variance that is signal, float64 [sample, target]; not clipped.
-        """
+        """The share of signal in the variance of one repeat, [sample, target]; not clipped."""
         return self.signal / (self.signal + self.noise)
 
     def highest_r(self, share: float | np.ndarray) -> np.ndarray:
