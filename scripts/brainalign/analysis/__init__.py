@@ -7,7 +7,7 @@
 4. `predictors`, `association`, `correlations`, `mixed_effects`: correlates of alignment.
 5. `baselines`, `reading_baselines`, `reading_loss`, `reading_profiles`, `presentations`,
    `profiles`, `trajectory`, `truth`, `unit_overlap`, `text_controls`, `target_contrasts`,
-   `study_tables`: one table each.
+   `study_tables`: one table each; `planted`: models of known alignment, for `truth`.
 6. `published`, `measured`, `published_fits`, `double_descent`: the paper's tables beside ours.
 7. `maps`: scores of voxels as images.
 8. `headline`, `answers_*`, `verdicts`, `wording`: the answers of the study in words.

@@ -6,9 +6,10 @@ import numpy as np
 
 from brainalign.simulation.subjects import centred
 
-SHARES = {"planted-vanilla": 0.5, "planted-alike": 0.5, "planted-better": 0.6}
+VANILLA = "planted-vanilla"
+SHARES = {VANILLA: 0.5, "planted-alike": 0.5, "planted-better": 0.6}
 """Name → the share of the state's variance that the features know. The last two stand for models
-tuned from the first: tuning has no effect, or adds a tenth of the state."""
+tuned from `VANILLA`: tuning has no effect, or adds a tenth of the state."""
 
 
 def partly_known(
