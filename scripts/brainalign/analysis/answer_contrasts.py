@@ -14,8 +14,17 @@ from brainalign.analysis.proportions import mcnemar_p, paired_interval
 def answer_contrasts(tuned: pd.DataFrame, capabilities: pd.DataFrame) -> Iterator[Row]:
     """Tuned minus vanilla accuracy of every task and category: pairs, families, all.
 
-    A pair is tested over its questions, as both models answered the same ones; where a task is
-    averaged over files the test pools their questions.
+    A pair is tested over its questions (`mcnemar_p`, `paired_interval`), as both models answered
+    the same ones; where a task is averaged over files the test pools their questions.
+
+    Parameters
+    ----------
+    tuned : `base`, `family`; indexed by tuned model.
+    capabilities : table of `collect.collect_capabilities`.
+
+    Yields
+    ------
+    Rows of tables/contrasts.csv.
     """
     key = ["simulated", "task", "category"]
     for (simulated, task, category), part in capabilities.groupby(key, sort=False):

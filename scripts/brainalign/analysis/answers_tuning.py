@@ -20,7 +20,9 @@ from brainalign.behavior.fits import IN_WORDS
 
 
 def paired(contrasts: pd.DataFrame | None, kind: str, dataset: str) -> bool:
-    """Whether the study has a pair of a tuned and a vanilla model with scores on a dataset."""
+    """Whether `contrasts` (tables/contrasts.csv) has a pair of a tuned and a vanilla model with
+    scores of a `kind` on a dataset.
+    """
     if contrasts is None:
         return False
     rows = contrasts[(contrasts["kind"] == kind) & (contrasts["dataset"] == dataset)]
@@ -39,6 +41,10 @@ def gain(
 
     The relative change is the paper's, over pairs: for an average, the mean over its datasets. It
     is left out where a pair has none or a change takes a score below 0.
+
+    Parameters
+    ----------
+    contrasts : tables/contrasts.csv. measures : mode → `measure` of its rows.
     """
     if contrasts is None:
         return lacking("table of contrasts")

@@ -50,17 +50,18 @@ def mean_of_groups(correct: pd.Series, group: pd.Series) -> tuple[float, float, 
     """The plain mean of the groups' accuracies, with a 95 % interval.
 
     The variance is that of a mean of independent proportions, each smoothed by two successes and
-    two failures (Agresti & Coull 1998), so that a group without a failure keeps its uncertainty.
-    The interval is Wilson's with the number of questions that would give this variance.
+    two failures (Agresti & Coull 1998, American Statistician 52:119), so that a group without a
+    failure keeps its uncertainty. The interval is Wilson's with the number of questions that would
+    give this variance.
 
     Parameters
     ----------
-    correct : credit of each question, 0 to 1 (a tie of k answers that holds the right one: 1/k).
-    group : the questions' groups (files, tasks or subjects).
+    correct : [question], its credit, 0 to 1 (a tie of k answers that holds the right one: 1/k).
+    group : [question], its group (file, task or subject).
 
     Returns
     -------
-    mean, low, high.
+    mean, low, high, each 0 to 1.
     """
     codes, _ = pd.factorize(group, use_na_sentinel=False)
     count = np.bincount(codes)

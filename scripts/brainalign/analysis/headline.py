@@ -71,7 +71,7 @@ def _row(data: str, question: str, answers: Answers, simulated: bool) -> dict[st
 
 
 def as_text(table: pd.DataFrame) -> str:
-    """The headline table with all statistics: a block per question."""
+    """The table of `headline` with all statistics: a block of lines per question."""
     lines = []
     for data, part in table.groupby("data", sort=False):
         lines += ["", str(data), "=" * len(str(data))]

@@ -49,7 +49,11 @@ def write_maps(
     """Write all maps into a folder, and `maps.json`, which is returned.
 
     It lists `maps` (`file`, `subject`, `quantity`, `hemisphere`) or says why there are `none`, and
-    has `layers` (number → name) and the `space` that subjects share ('' where each has its own).
+    has `layers` (number → name) and the `space` that subjects share ('' where each has another).
+
+    Parameters
+    ----------
+    scores, vanilla, contrast : as of `maps`.
 
     Raises
     ------
@@ -69,7 +73,9 @@ def write_maps(
 
 
 def unplaced(scores: xr.Dataset) -> str:
-    """Why targets can be drawn neither as voxels nor as vertices; '' where they can."""
+    """Why targets [target] of a file targets.nc can be drawn neither as voxels nor as vertices; ''
+    where they can.
+    """
     if all(name in scores.coords for name in ON_SURFACE):
         space = scores.attrs.get("space")
         if space in SURFACES:
@@ -92,13 +98,14 @@ def maps(
 ) -> Iterator[Map]:
     """r, q, the preferred layer (as far as there are), r of a tuned model minus its base's, its q.
 
-    Voxels and vertices that are no target, or have no score, are NaN (of layers: -1).
+    Images are float32 [x, y, z] or [vertex], layers int16 or int32. Voxels and vertices that are no
+    target, or have no score, are NaN (of layers: -1).
 
     Parameters
     ----------
-    scores, vanilla : the scores of targets (targets.nc) of a model and of its base, of which
-        `unplaced` has nothing to say.
-    contrast : of each target, `target_id` and `q` of the difference.
+    scores, vanilla : the scores of targets (targets.nc; `r`, `q`, `preferred_layer` [target]) of a
+        model and of its base, for which `unplaced` is ''.
+    contrast : `target_id` and `q` of the difference, a row per target.
 
     Raises
     ------

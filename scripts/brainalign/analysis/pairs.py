@@ -32,6 +32,7 @@ class Pairs:
 
     @property
     def absolute(self) -> np.ndarray:
+        """Tuned minus vanilla, float64 [pair]."""
         return self.tuned - self.vanilla
 
     @property
@@ -55,6 +56,7 @@ class Members:
 
     @classmethod
     def of(cls, facts: pd.DataFrame) -> "Members":
+        """The models of a table that is indexed by tuned model, with `base` and `family`."""
         return cls(
             facts.index.to_numpy(str), facts["base"].to_numpy(str), facts["family"].to_numpy(str)
         )

@@ -50,7 +50,8 @@ def predictors(
 
 
 def formal_tasks(capabilities: pd.DataFrame | None) -> list[str]:
-    """Tasks of formal linguistic competence (minimal pairs); others are of functional competence.
+    """Tasks of formal linguistic competence (minimal pairs) in tables/capabilities.csv; others are
+    of functional competence.
 
     The distinction is that of Mahowald et al. 2024 (Trends in Cognitive Sciences 28:517).
     """
@@ -62,7 +63,9 @@ def formal_tasks(capabilities: pd.DataFrame | None) -> list[str]:
 def correlations_with(
     correlations: pd.DataFrame, y: str, mode: str, simulated: bool
 ) -> pd.DataFrame:
-    """The rows of tables/correlations.csv on one outcome, over all models of a group."""
+    """The rows of tables/correlations.csv on one outcome `y`, over all models of a `mode` and
+    world.
+    """
     return correlations[
         (correlations["y"] == y)
         & (correlations["mode"] == mode)

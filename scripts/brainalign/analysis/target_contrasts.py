@@ -37,13 +37,13 @@ def compare_targets(
 
     Parameters
     ----------
-    tuned, vanilla : scores of targets with `r_drawn` (targets.nc).
+    tuned, vanilla : scores of targets (targets.nc): `r` [target], `r_drawn` [draw, target].
     level : of q, up to which a difference is significant.
 
     Returns
     -------
-    TARGET_COLUMNS, a row per target: p two-sided and of each side, q (Benjamini & Hochberg) of the
-    two-sided one among the subject's targets; and the columns of COLUMNS from `subject` to
+    TARGET_COLUMNS, a row per target: p two-sided and of each side, q (Benjamini & Hochberg 1995) of
+    the two-sided one among the subject's targets; and the columns of COLUMNS from `subject` to
     `n_subjects`, a row per subject and region, `all` among both.
 
     Raises

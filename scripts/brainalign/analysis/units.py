@@ -20,7 +20,13 @@ def values_and_units(
     behaviors: pd.DataFrame | None,
     stories: pd.DataFrame | None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every measured value of every model (VALUES), and what each is a mean of (UNITS)."""
+    """Every measured value of every model (`VALUES`), and what each is a mean of (`UNITS`).
+
+    Parameters
+    ----------
+    scores, subjects, behaviors, stories : tables of the same names (docs/outputs.md); None: the
+        study has none.
+    """
     values, units = _alignment(scores, subjects)
     more_values, more_units = _behavior(behaviors, stories)
     return _stacked(values, more_values), _stacked(units, more_units)

@@ -46,10 +46,15 @@ def surprisal_profile(
     Parameters
     ----------
     bits : `stimulus_id`, and a column of bits per layer, in the order of layers.
+    stimuli, responses : prepared reading times; `responses` [stimulus, target] in ms.
 
     Returns
     -------
     A row per layer, COLUMNS, and the row `nested` of layers that inner folds choose.
+
+    Raises
+    ------
+    InputError : as `reading_times.word_table` and `reading_times.on_scale`.
     """
     layers = [str(name) for name in bits if name != "stimulus_id"]
     surprisal = bits[["stimulus_id"]].assign(bits=bits[layers[-1]])
@@ -79,7 +84,11 @@ def states_profile(
 ) -> pd.DataFrame:
     """The profile of the states of every layer, by ridge whose penalty inner folds choose.
 
-    Features of a word are its pooled states; context is in them.
+    Features of a word are its pooled states, [word, unit]; context is in them.
+
+    Parameters
+    ----------
+    stimuli, responses : prepared reading times; `responses` [stimulus, target] in ms.
 
     Returns
     -------
@@ -87,7 +96,7 @@ def states_profile(
 
     Raises
     ------
-    InputError : activations of other stimuli; NaN or Inf in a layer.
+    InputError : activations of other stimuli; NaN or Inf in a layer; as `surprisal_profile`.
     """
     words = word_table(
         None, stimuli, on_scale(responses, settings.times), settings.covariates,

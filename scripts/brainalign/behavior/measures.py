@@ -10,7 +10,8 @@ def of_measure(responses: xr.Dataset, measure: str | None) -> xr.Dataset:
 
     Parameters
     ----------
-    responses : responses.nc of reading times, regions named by measure.
+    responses : responses.nc of reading times, `responses` [stimulus, target], regions named by
+        measure.
 
     Raises
     ------

@@ -35,14 +35,14 @@ def published_fit(
     stimuli: pd.DataFrame,
     responses: xr.Dataset,
 ) -> pd.DataFrame:
-    """What a release says of a model's fit, and the same computed here.
+    """The fit of a model as a release states it, and the same computed here.
 
     Parameters
     ----------
     source : of the model.
     surprisal : the model's raw files, the published fit among them.
     times : the raw files of the dataset that was fitted.
-    stimuli, responses : the same dataset, prepared.
+    stimuli, responses : the same dataset, prepared; `responses` [stimulus, target] in ms.
 
     Returns
     -------

@@ -44,7 +44,7 @@ def fit_reading_times(
     ----------
     surprisal : `stimulus_id`, `bits` (NaN where undefined); a row per word of `stimuli`.
     stimuli : the stimuli table; `context_group` is the story.
-    responses : `responses` (stimulus, target) in ms, a target per reader or the one target `mean`.
+    responses : `responses` [stimulus, target] in ms, a target per reader or the one target `mean`.
         With means, optional variables `sd` (ms) and `n` (readers) give a bound of the ceiling,
         `log_mean` and `log_sd` the same of log times.
     settings : of mode legacy: r, |r| of surprisal with the mean over readers (Aw et al. 2024;
@@ -102,7 +102,8 @@ def fit_reading_times(
 
 
 def on_scale(responses: xr.Dataset, times: str) -> xr.Dataset:
-    """The responses (and their `sd`) in ms (`raw`) or in natural logarithms of ms (`log`).
+    """`responses` [stimulus, target] (and their `sd`) in ms (`raw`) or in natural logarithms of ms
+    (`log`).
 
     Raises
     ------
@@ -138,13 +139,21 @@ def word_table(
 ) -> pd.DataFrame:
     """One row per word.
 
+    Parameters
+    ----------
+    surprisal : `stimulus_id`, `bits`; a row per word of `stimuli`.
+    stimuli, responses : prepared reading times; `responses` [stimulus, target].
+    covariates : terms (`terms.columns_of`).
+
+    Returns
+    -------
     `story`, `bits` (unless `surprisal` is None), `rt` (mean over readers), columns of terms,
     `initial` (of its sentence, where these are skipped), `scored`.
 
     Raises
     ------
     InputError : the responses are no reading times, or not of these stimuli; a covariate is
-    missing.
+        missing.
     """
     if responses.attrs["kind"] != "reading-times":
         raise InputError(f"responses of kind {responses.attrs['kind']!r} are no reading-times")

@@ -68,7 +68,9 @@ def spills_over(term: str) -> bool:
 
 
 def independent(design: pd.DataFrame) -> list[str]:
-    """The columns of a design that an intercept and the columns before them do not determine."""
+    """The columns of a design (a row per word, a column per regressor) that an intercept and the
+    columns before them do not determine.
+    """
     x = (design - design.mean()) / np.maximum(np.sqrt((design**2).mean()), np.finfo(float).tiny)
     left = np.abs(np.diag(np.linalg.qr(x.to_numpy(), mode="r")))
     return [name for name, size in zip(x, left, strict=False) if size > ROUNDING * len(x) ** 0.5]

@@ -31,7 +31,7 @@ def answer(
 
     Parameters
     ----------
-    questions : questions/{task}.parquet (docs/architecture.md).
+    questions : questions/{task}.parquet (docs/architecture.md, "Files"; `tasks.COLUMNS`).
     where : the questions' file, for errors.
     batch_tokens : tokens of a batch, padding included. It changes no answer.
     done : ids of questions that are answered already.

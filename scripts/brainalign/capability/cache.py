@@ -98,6 +98,7 @@ class PreallocatedLayer(DynamicLayer):
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Append keys and values [row, head, token, unit]; all that are held, of the same form."""
         start, stop = self.length, self.length + key_states.shape[-2]
         missing = stop - self._keys.shape[-2]
         if missing > 0:
@@ -110,5 +111,6 @@ class PreallocatedLayer(DynamicLayer):
         return self._keys[..., :stop, :], self._values[..., :stop, :]
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Keep the rows `indices`, int64 [row], in their order."""
         self._keys, self._values = self._keys[indices], self._values[indices]
         self.hold(self.length)

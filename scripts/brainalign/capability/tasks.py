@@ -82,7 +82,9 @@ class Task:
 
 
 def check_questions(questions: pd.DataFrame, task: Task, where: str) -> None:
-    """Raise an InputError that names the first question at fault, if any."""
+    """Raise an InputError that names the first question at fault, if any; `COLUMNS` has the columns
+    of each format.
+    """
     missing = [name for name in COLUMNS[task.format] if name not in questions.columns]
     if missing:
         raise InputError(f"{where}: column {', '.join(missing)} is missing (format {task.format})")

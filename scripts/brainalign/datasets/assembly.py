@@ -75,7 +75,7 @@ def read_assembly(
 
 
 def sortable(ids: pd.Series) -> pd.Series:
-    """Stimulus ids as strings that sort as the file's own values do.
+    """Stimulus ids [row] as strings that sort as the file's values do.
 
     Brain-Score draws its shuffled folds over the sorted unique ids, so numbers are padded with
     zeros, and strings stay as they are.
@@ -87,10 +87,11 @@ def sortable(ids: pd.Series) -> pd.Series:
 
 
 def in_reading_order(rows: pd.DataFrame, group: str, order: Sequence[str]) -> np.ndarray:
-    """Row indices with every `group` in the order of `order`, as the file has it where it can.
+    """Indices, int64 [row], that bring every `group` into the order of the columns `order`, as the
+    file has it where it can.
 
-    The file's order is kept when its groups already read forwards, for then our rows are its
-    rows; otherwise groups follow each other by first appearance, and read forwards inside.
+    The file's order is kept when its groups already read forwards, for then our rows are its rows;
+    otherwise groups follow each other by first appearance, and read forwards inside.
     """
     ranks = rows[list(order)].apply(tuple, axis=1)
     forwards = all(

@@ -18,7 +18,9 @@ def conditions(
     licence: str,
     records: Sequence[Record] = (),
 ) -> tuple[pd.DataFrame, xr.Dataset]:
-    """The stimuli, each a text by itself, and their condition: 1 a sentence, 0 none."""
+    """The stimuli, each a text by itself, and their condition, float32 [stimulus, 1]: 1 a sentence,
+    0 none.
+    """
     stimuli = pd.DataFrame(
         {
             "stimulus_id": list(ids),

@@ -89,7 +89,8 @@ def read(records: Sequence[Record], source: NaturalStories) -> Prepared:
 
 
 def story_words(record: Record) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The words of the ten stories: the raw table, and the stimuli table with covariates.
+    """The words of the ten stories, a row each: the raw table (`word`, `zone`, `item`), and the
+    stimuli table with covariates.
 
     Raises
     ------

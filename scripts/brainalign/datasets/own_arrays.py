@@ -53,7 +53,12 @@ def read(
 
 
 def numpy_array(content: bytes, where: str) -> np.ndarray:
-    """The array of a `.npy` file; one of objects is refused, as reading it could run code."""
+    """The array [...] of a `.npy` file, of its dtype.
+
+    Raises
+    ------
+    InputError : it is no whole array, or one of objects, which could run code when it is read.
+    """
     try:
         array: np.ndarray = np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
@@ -64,9 +69,13 @@ def numpy_array(content: bytes, where: str) -> np.ndarray:
 def matlab_array(
     content: bytes, where: str, variable: str | None, findings: Findings
 ) -> np.ndarray:
-    """The only numeric matrix of a `.mat` file, or the one called `variable`.
+    """The only numeric matrix [row, column] of a `.mat` file, or the array [...] called `variable`.
 
     Version 7.3 is HDF5, whose arrays have MATLAB's dimensions in reverse.
+
+    Raises
+    ------
+    InputError : it is no whole MATLAB file, or has no such array or several.
     """
     try:
         if HDF5 in (content[:8], content[HDF5_AT : HDF5_AT + 8]):

@@ -23,11 +23,12 @@ FEW = 0.5  # of the median number of targets of a subject
 def check_values(
     responses: xr.Dataset, stimuli: pd.DataFrame, where: str, findings: Findings
 ) -> None:
-    """Whether the numbers can be what the file says they are.
+    """Whether the numbers `responses` [stimulus or volume, target] can be what the file says they
+    are.
 
     Raises
     ------
-    InputError : units other than documented, or stated in two ways; codes for missing values;
+    InputError : units other than documented, or stated in two forms; codes for missing values;
         reading times that nobody can have; rows without any response; no target without gaps.
     """
     values = responses["responses"]

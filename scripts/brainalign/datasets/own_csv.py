@@ -77,10 +77,11 @@ def delimiter_of(text: str, where: str) -> str:
 def read_csv(
     content: bytes, where: str, columns: Columns, findings: Findings
 ) -> tuple[pd.DataFrame, list[int]]:
-    """The table, and the row of each of its records in the file (the header is row 1).
+    """The table, a column per named column of the file, and the row of each of its records in the
+    file (the header is row 1).
 
     Commas, semicolons, tabs and bars divide cells; where it is not commas, numbers may have a
-    decimal comma. One change tells both.
+    decimal comma. `findings` gets one change that says both.
 
     Raises
     ------

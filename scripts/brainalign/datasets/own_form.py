@@ -111,7 +111,8 @@ def made_responses(
 
 
 def in_order(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) -> xr.Dataset:
-    """Untimed responses of `made_responses` in the order of the stimuli; of netCDF as they are.
+    """Untimed `responses` [stimulus, target] of `made_responses` in the order of the stimuli; those
+    of netCDF as they are.
 
     Raises
     ------

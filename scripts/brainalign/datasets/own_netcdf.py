@@ -19,7 +19,8 @@ _SIGNATURES = {
 
 
 def read(content: bytes, where: str, findings: Findings) -> xr.Dataset:
-    """The responses file with its names as text and its values as floating point numbers.
+    """The responses file with its names as text and `responses` [stimulus or volume, target] as
+    floating point numbers.
 
     Times stay numbers, whatever units they say they have. Names may be byte strings in UTF-8.
 

@@ -30,12 +30,13 @@ def read(
     targets: pd.DataFrame | None,
     findings: Findings,
 ) -> xr.Dataset:
-    """The responses of a table; with a column `response` a row each, else a column per target.
+    """`responses` [stimulus or volume, target], float64, of a table; with a column `response` it
+    has a row per response, else a column per target.
 
-    A wide table has `stimulus_id` (timed: a volume per row, and may have `run` and `onset`);
-    its other columns are called SUBJECT or SUBJECT.REGION, or stand in `targets` by `target_id`. A
-    long one has `stimulus_id`, `subject` and `response`, and may have `region`. Empty cells, NA and
-    NaN are missing responses.
+    A wide table has `stimulus_id` (timed: a volume per row, and may have `run` and `onset`); its
+    other columns are called SUBJECT or SUBJECT.REGION, or stand in `targets` by `target_id`. A long
+    one has `stimulus_id`, `subject` and `response`, and may have `region`. Empty cells, NA and NaN
+    are missing responses.
 
     Raises
     ------

@@ -15,7 +15,8 @@ Unpacked = Callable[[str], tuple[str, bytes]]  # a path of the config → where 
 
 
 def read_responses(source: Own, file: Unpacked, findings: Findings) -> xr.Dataset:
-    """The responses that a source names, in the project's own form.
+    """The responses that a source names, in the project's form: `responses` [stimulus or volume,
+    target], floating point.
 
     Untimed ones of a table are in the order of the file, those of arrays and scans without ids
     (`own_form.in_order` gives them the stimuli's).

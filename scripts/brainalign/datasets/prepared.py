@@ -28,7 +28,9 @@ class Prepared:
     def of(
         cls, stimuli: pd.DataFrame, responses: xr.Dataset, records: Sequence[Record], **about: Any
     ) -> "Prepared":
-        """A dataset with its data card; `about`: the keywords of `card`."""
+        """A dataset, `responses` [stimulus or volume, target], with its data card; `about`: the
+        keywords of `card`.
+        """
         return cls(stimuli, responses, card(stimuli, responses, records, **about))
 
 
@@ -64,10 +66,11 @@ def card(
 
     Parameters
     ----------
+    stimuli, responses : the dataset; `responses` [stimulus or volume, target].
     dropped : one entry per thing left out: `what`, `n`, `why`.
     changed : a line per change of what the files say.
     notes : how the data were read where a reader could have read them otherwise.
-    checks : further measured facts under their own names.
+    checks : further measured facts under their names.
     """
     values = responses["responses"]
     missing, mean, sd = moments(values.values)
@@ -111,7 +114,8 @@ def _places(responses: xr.Dataset) -> str:
 
 
 def moments(values: np.ndarray) -> tuple[float, float, float]:
-    """The share of NaN, and mean and standard deviation of the others, in parts of the rows.
+    """The share of NaN in `values` [row, target], and mean and standard deviation of the others, in
+    parts of the rows.
 
     A whole brain's responses fill the memory: no second array of their size is made.
     """
@@ -127,7 +131,8 @@ def moments(values: np.ndarray) -> tuple[float, float, float]:
 def check_timing(
     responses: xr.Dataset, dataset: str, with_timing: Iterable[str], without: Iterable[str]
 ) -> None:
-    """Raise an InputError unless benchmarks have `timing` just where a row is a volume of a scan.
+    """Raise an InputError unless benchmarks have `timing` just where a row of `responses` [stimulus
+    or volume, target] is a volume of a scan.
 
     Parameters
     ----------

@@ -33,7 +33,9 @@ class PublishedSurprisal:
     record: dict[str, Any]
 
     def table(self, stimuli: pd.DataFrame) -> pd.DataFrame:
-        """The rows of a surprisal file (docs/architecture.md, "surprisal")."""
+        """The rows of a surprisal file (docs/architecture.md, "surprisal"): `stimulus_id`, `word`,
+        `bits`, `n_tokens` and columns that a release does not say.
+        """
         return pd.DataFrame(
             {
                 "stimulus_id": stimuli["stimulus_id"],
@@ -84,7 +86,7 @@ def in_bits(values: np.ndarray, unit: str, stimuli: pd.DataFrame, where: str) ->
 
 
 def same_words(words: list[str], stimuli: pd.DataFrame, where: str) -> None:
-    """Check that a table is about the words of a dataset, word by word.
+    """Check that `words` are the column `text` of a dataset's stimuli, word by word.
 
     Raises
     ------

@@ -44,7 +44,7 @@ def reading_responses(
 
 
 def check_milliseconds(times: np.ndarray, where: str) -> None:
-    """Check that times can be milliseconds.
+    """Check that times [word, target] can be milliseconds.
 
     Raises
     ------

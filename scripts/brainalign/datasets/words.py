@@ -42,13 +42,15 @@ def word_stimuli(
     sentence: pd.Series | np.ndarray,
     in_sentence: pd.Series | np.ndarray,
 ) -> pd.DataFrame:
-    """stimuli.parquet of words that have no times: a row per word, with covariates.
+    """stimuli.parquet of words that have no times: a row per word, with `covariates`, `sentence_id`
+    and `word_in_sentence`.
 
     Parameters
     ----------
-    story : what context does not cross and grouped folds hold out.
-    position : of the word in its story.
-    sentence, in_sentence : of the word, and its place in the sentence from 1.
+    stimulus_id, text : of each word, [word].
+    story : [word], what context does not cross and grouped folds hold out.
+    position : [word], in its story.
+    sentence, in_sentence : [word], its sentence, and its position in the sentence from 1.
     """
     stimuli = pd.DataFrame(
         {

@@ -26,7 +26,8 @@ LINE = 0.15  # inches: one line of the text above the panels
 def dataset_page(
     stimuli: pd.DataFrame, responses: xr.Dataset, card: Mapping[str, Any], name: str | None = None
 ) -> Figure:
-    """Draw a prepared dataset (docs/architecture.md, "Files"), headed `name` or else as its card.
+    """Draw a prepared dataset (docs/architecture.md, "Files"), `responses` [stimulus or volume,
+    target], headed `name` or else as its card.
 
     Four panels: distribution of the responses, missing values, autocorrelation within a context
     group (or run), and how well one subject's mean response of a region goes with the others'.

@@ -71,7 +71,10 @@ def alignment(scores: pd.DataFrame, facts: pd.DataFrame) -> go.Figure:
 
 
 def layers(table: pd.DataFrame, facts: pd.DataFrame) -> go.Figure:
-    """r by relative depth, a benchmark at a time (tables/layers.csv)."""
+    """r by relative depth, a benchmark at a time.
+
+    `table` : tables/layers.csv. `facts` : `role`, `label` and `family`, indexed by model.
+    """
     plot = _empty("Pearson r", "relative depth")
     names = table["benchmark"].unique().tolist()
     shown: list[str] = []
@@ -93,7 +96,8 @@ def layers(table: pd.DataFrame, facts: pd.DataFrame) -> go.Figure:
 def correlates(tables: Mapping[str, pd.DataFrame], facts: pd.DataFrame) -> go.Figure:
     """Alignment averaged over datasets against size, losses and accuracies, one at a time.
 
-    Legacy scores are open circles, controlled ones filled.
+    Legacy scores are open circles, controlled ones filled. `tables` : `scores` and, if there are
+    any, `capabilities`, `behaviors`, `losses`. `facts` : as of `layers`.
     """
     average = dataset_scores(tables["scores"])
     average = average[average["dataset"] == AVERAGE]

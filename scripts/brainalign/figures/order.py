@@ -70,18 +70,20 @@ def _groups(models: pd.DataFrame) -> pd.Series:
 
 
 def mode_order(modes: pd.Series) -> list[str]:
-    """The modes that occur: legacy, controlled, then any other by name."""
+    """The modes that occur in the column `mode`: legacy, controlled, then any other by name."""
     known = {mode: i for i, mode in enumerate(MODES)}
     return sorted(modes.dropna().unique(), key=lambda mode: (known.get(mode, len(known)), mode))
 
 
 def each(table: pd.DataFrame) -> Iterator[Any]:
-    """The rows of a table as named tuples."""
+    """The rows of a table, whatever its columns, as named tuples."""
     return iter(table.itertuples())
 
 
 def benchmark_order(table: pd.DataFrame) -> list[str]:
-    """The benchmarks of a table: by dataset as they occur, the modes of one side by side."""
+    """The benchmarks of a table (`dataset`, `mode`, `benchmark`): by dataset as they occur, the
+    modes of one side by side.
+    """
     return [
         str(benchmark)
         for dataset in table["dataset"].unique()

@@ -10,17 +10,18 @@ from brainalign.figures.html import render
 
 
 def table_page(table: pd.DataFrame, name: str) -> str:
-    """A page that holds a table: every column sorts, a field searches, a link saves it as CSV.
+    """A page that holds a table, whatever its columns: every column sorts, a field searches, a link
+    saves it as CSV.
 
-    It needs no other file and no network. Empty cells are empty; numbers are shown to four
-    figures, and whole where the pointer rests.
+    It needs no other file and no network. Empty cells are empty; numbers are shown to four figures,
+    and in full where the pointer rests.
     """
     columns, data = table_data(table)
     return render("table_page.html", file=name, columns=columns, data=data)
 
 
 def table_data(table: pd.DataFrame) -> tuple[list[str], str]:
-    """The columns of a table, and the JSON that table.js draws it from."""
+    """The columns of a table, whatever they are, and the JSON that table.js draws it from."""
     columns = [str(column) for column in table.columns]
     cells = table.astype(object).where(table.notna(), None)
     rows = [[_plain(value) for value in row] for row in cells.itertuples(index=False, name=None)]
@@ -33,9 +34,10 @@ def as_json(value: object) -> str:
 
 
 def summary_page(headline: pd.DataFrame) -> str:
-    """The study on one page: question, legacy answer, controlled answer (tables/headline.csv).
+    """The study on one page: question, legacy answer, controlled answer.
 
-    Questions stand under what they are about; simulated data are marked.
+    Questions stand under what they are about; simulated data are marked. `headline` :
+    tables/headline.csv.
     """
     groups = headline.groupby(["data", "simulated"], sort=False)
     answers = [(*key, part.to_dict("records")) for key, part in groups]

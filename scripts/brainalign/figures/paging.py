@@ -35,7 +35,7 @@ class Page:
         return text if self.of == 1 else f"{text}, page {self.number} of {self.of}"
 
     def markers(self, markers: Mapping[str, str], order: pd.DataFrame) -> dict[str, str]:
-        """The families of the page's rows among all families' markers."""
+        """Those markers whose families (column `family` of `order`) are on the page."""
         return {
             name: m for name, m in markers.items() if self.of == 1 or name in set(order["family"])
         }

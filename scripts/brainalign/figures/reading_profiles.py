@@ -35,7 +35,9 @@ INTERVAL = Line2D([], [], color=INK, alpha=0.15, linewidth=5, label="95 % interv
 
 
 def reading_profiles(table: pd.DataFrame) -> Figure:
-    """Draw tables/reading_profiles.csv: a row of panels per benchmark, a column per predictor."""
+    """Draw `COLUMNS` of tables/reading_profiles.csv: a row of panels per benchmark, a column per
+    predictor.
+    """
     names = benchmark_order(table)
     predictors = [name for name in PREDICTORS if name in set(table["predictor"])]
     figure = sheet(PAGE, 1.1 + ROW * len(names), bool(table["simulated"].any()))

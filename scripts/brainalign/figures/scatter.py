@@ -65,7 +65,9 @@ def name_extremes(axes: Axes, points: pd.DataFrame, x: str, y: str) -> None:
 
 
 def stated(correlations: pd.DataFrame, x: str, models: str) -> str:
-    """Pearson's r, p and N of one correlation as a line of text, or that there is none."""
+    """Pearson's r, p and N of one correlation in tables/correlations.csv as a line of text, or that
+    there is none.
+    """
     name = GROUPS[models]
     rows = correlations[
         (correlations["x"] == x)

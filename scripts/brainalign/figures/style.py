@@ -243,7 +243,9 @@ def nothing(figure: Figure, why: str) -> None:
 
 
 def family_markers(table: pd.DataFrame) -> dict[str, str]:
-    """Family → marker, by the families' alphabet (baselines have a marker of their own)."""
+    """Family → marker, by the families' alphabet (baselines have a marker of another kind); `table`
+    has `role` and `family`.
+    """
     families = sorted(
         table.loc[~table["role"].isin(FEATURES), "family"].dropna().astype(str).unique()
     )

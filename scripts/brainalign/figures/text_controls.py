@@ -37,7 +37,9 @@ MEAN = Line2D(
 
 
 def text_controls(table: pd.DataFrame) -> Figure:
-    """Draw tables/text_controls.csv: a panel per benchmark, a row per control, a dot per model."""
+    """Draw `COLUMNS` of tables/text_controls.csv: a panel per benchmark, a row per control, a dot
+    per model.
+    """
     names = list(table["benchmark"].unique())
     most = max((table[table["benchmark"] == n]["control"].nunique() for n in names), default=2)
     height = 0.7 + max(len(names), 1) * (0.8 + ROW * (most + 1))

@@ -48,7 +48,16 @@ def write_dataset(
     stimuli_path: str | Path,
     responses_path: str | Path,
 ) -> None:
-    """Check a dataset and write both of its files (see docs/architecture.md, "Files")."""
+    """Check a dataset and write both of its files (see docs/architecture.md, "Files").
+
+    Parameters
+    ----------
+    stimuli : `STIMULUS_COLUMNS`. responses : `responses` [stimulus or volume, target].
+
+    Raises
+    ------
+    InputError : as `check_stimuli` and `check_responses`.
+    """
     check_stimuli(stimuli, str(stimuli_path))
     check_responses(responses, stimuli, str(responses_path))
     write_table(stimuli, stimuli_path)
@@ -64,23 +73,38 @@ def write_dataset(
 
 
 def read_stimuli(path: str | Path) -> pd.DataFrame:
-    """Read and check a stimuli table."""
+    """Read and check a stimuli table (`STIMULUS_COLUMNS` and covariates).
+
+    Raises
+    ------
+    InputError : as `read_table` and `check_stimuli`.
+    """
     stimuli = read_table(path, STIMULUS_COLUMNS)
     check_stimuli(stimuli, str(path))
     return stimuli
 
 
 def read_responses(path: str | Path, stimuli: pd.DataFrame) -> xr.Dataset:
-    """Read the responses that belong to `stimuli` into memory, and check them."""
+    """Read `responses` [stimulus or volume, target] that belong to `stimuli` into memory, and check
+    them.
+
+    Raises
+    ------
+    InputError : as `open_responses`.
+    """
     with open_responses(path, stimuli) as responses:
         return responses.load()
 
 
 def open_responses(path: str | Path, stimuli: pd.DataFrame) -> xr.Dataset:
-    """Check the responses that belong to `stimuli`.
+    """Check `responses` [stimulus or volume, target] that belong to `stimuli`.
 
     Responses and repeats stay in the file until they are used, and all else is in memory. A block
     of targets is read by itself, and anew at each use.
+
+    Raises
+    ------
+    InputError : the file is absent, damaged or no netCDF file; as `check_responses`.
     """
     import xarray as xr
 
@@ -123,7 +147,9 @@ def _check_complete(path: str | Path) -> None:
 
 
 def is_timed(responses: xr.Dataset) -> bool:
-    """Whether the rows are volumes of a scan (timed) rather than stimuli."""
+    """Whether `responses` are [volume, target], volumes of a scan (timed), rather than [stimulus,
+    target].
+    """
     return "volume" in responses["responses"].dims
 
 
@@ -177,7 +203,8 @@ def check_responses(
     where: str,
     onset_at: Callable[[int], str] | None = None,
 ) -> None:
-    """Raise an InputError unless the responses are well formed and belong to `stimuli`.
+    """Raise an InputError unless `responses` [stimulus or volume, target] are well formed and
+    belong to `stimuli`.
 
     `onset_at` : how an error names the onset of a row of `stimuli`; by default by `where` and the
     stimulus.

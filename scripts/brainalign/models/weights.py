@@ -36,7 +36,7 @@ class Part(NamedTuple):
     half: int | None = None
 
     def of(self, tensor: Tensor) -> Tensor:
-        """A view."""
+        """The part as a view [...] of the network's tensor [...]."""
         if self.expert is None:
             return tensor
         return tensor[self.expert] if self.half is None else tensor[self.expert].chunk(2)[self.half]

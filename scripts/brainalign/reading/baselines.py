@@ -38,7 +38,7 @@ def features(
     seed: int,
     dataset: str = "",
 ) -> Baseline:
-    """The features of a baseline.
+    """The features [row, feature] of a baseline.
 
     Parameters
     ----------
@@ -65,11 +65,12 @@ def features(
 
 
 def oasm(stimuli: pd.DataFrame, responses: xr.Dataset, sigma: float) -> Baseline:
-    """Orthogonal autocorrelated sequences: one feature per row, smeared over its neighbours.
+    """Orthogonal autocorrelated sequences [row, row]: one feature per row, smeared over its
+    neighbours.
 
     The identity matrix over rows, smoothed by exp(−d²/2σ²) over the distance d in rows inside each
-    context group (inside each run for timed data) and zero across groups: it holds nothing but
-    time (Feghhi, Hadidi et al. 2024, arXiv 2406.01538, who use σ = 2.2 for Pereira2018, 1.8 for
+    context group (inside each run for timed data) and zero across groups: it holds nothing but time
+    (Feghhi, Hadidi et al. 2024, arXiv 2406.01538, who use σ = 2.2 for Pereira2018, 1.8 for
     Fedorenko2016 and 1.5 for Blank2014).
     """
     if is_timed(responses):
@@ -106,9 +107,11 @@ def position(stimuli: pd.DataFrame, width: int) -> Baseline:
 
 
 def length(stimuli: pd.DataFrame, tr: float | None) -> Baseline:
-    """Words and characters of each stimulus; where it is timed, the word rate around its onset.
+    """Words and characters of each stimulus [stimulus, 2 or 3]; where it is timed, the word rate
+    around its onset.
 
-    The word rate is the number of stimuli whose onset is at most TR/2 away, per second.
+    The word rate is the number of stimuli whose onset is at most TR/2 away, per second. `stimuli`
+    has `text` and `onset` (seconds), `tr` is in seconds.
     """
     texts = [text.strip() for text in stimuli["text"]]
     columns: dict[str, np.ndarray] = {
@@ -157,13 +160,13 @@ def static(stimuli: pd.DataFrame, path: str | Path | None, width: int, seed: int
 
 
 def random(stimuli: pd.DataFrame, width: int, seed: int) -> Baseline:
-    """Independent standard normal numbers."""
+    """Independent standard normal numbers [stimulus, width]."""
     values = np.random.default_rng(seed).standard_normal((len(stimuli), width), np.float32)
     return _per_stimulus(values, stimuli, {"width": width, "seed": seed})
 
 
 def truth(stimuli: pd.DataFrame, responses: xr.Dataset) -> Baseline:
-    """The state that a simulation planted in its responses.
+    """The state [row, feature] that a simulation planted in its responses (`truth_features`).
 
     Raises
     ------

@@ -40,11 +40,13 @@ def altered_context(control: str) -> str | None:
 
 
 def alter(stimuli: pd.DataFrame, control: str, seed: int) -> pd.DataFrame:
-    """The stimuli with their text altered; a control of context or of features leaves it as it is.
+    """The stimuli with their column `text` altered; a control of context or of features leaves it
+    as it is.
 
     Raises
     ------
-    InputError : word classes are asked for, and the stimuli have none, or not one for each word.
+    InputError : word classes are asked for, and the stimuli have none (column `word_classes`), or
+        not one for each word.
     """
     if control.startswith("shuffled:"):
         within = control.removeprefix("shuffled:")

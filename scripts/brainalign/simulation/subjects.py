@@ -94,14 +94,18 @@ def respond(
 
 
 def ceiling_of_mean(true_ceiling: np.ndarray, n: int) -> np.ndarray:
-    """The ceiling of the mean of n responses that differ in noise alone, of that of one of them."""
+    """The ceiling [target] of the mean of n responses that differ in noise alone, from
+    `true_ceiling` [target], that of one of them: the Spearman-Brown formula of their squares.
+    """
     with np.errstate(divide="ignore"):
         noise = true_ceiling**-2.0 - 1  # per variance of the signal; infinite without one
     return (1 + noise / n) ** -0.5
 
 
 def centred(state: np.ndarray, split_groups: Sequence[str]) -> np.ndarray:
-    """The state with mean 0 in each split group, and standard deviation 1 over all rows."""
+    """The state [row, feature] with mean 0 in each split group, and standard deviation 1 over all
+    rows.
+    """
     deviation = _less_group_means(state, _numbered(split_groups))
     return deviation / deviation.std(axis=0)
 
@@ -117,7 +121,8 @@ def weightings(n_subjects: int, n_features: int, spread: float, seed: int) -> np
 
 
 def lags(n_subjects: int, spread: float, seed: int) -> np.ndarray:
-    """Seconds by which each subject's haemodynamic response is later than the canonical one.
+    """Seconds [subject] by which each subject's haemodynamic response is later than the canonical
+    one.
 
     Evenly from -`spread` to `spread`, in random order; a single subject has 0.
     """

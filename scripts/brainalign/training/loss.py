@@ -85,8 +85,9 @@ def preference_loss(margins: torch.Tensor, of_base: torch.Tensor, beta: float) -
 def label_loss(
     outputs: Any, labels: torch.Tensor, n_labels: torch.Tensor | None, shifted: bool
 ) -> torch.Tensor:
-    """Summed cross-entropy of the labels over `n_labels` (default: those here), nats per token.
+    """Summed cross-entropy of the labels over `n_labels` (default: those here), nats per token, [].
 
+    `labels` [row, token] (`IGNORED` counts for none), `outputs.logits` [row, token, token type].
     `shifted` says that each position predicts the next label (a decoder alone).
     """
     logits = outputs.logits

@@ -174,9 +174,9 @@ def language_model_loss(
     rng: np.random.Generator,
     masking: Masking | None = None,
 ) -> torch.Tensor:
-    """Mean cross-entropy, nats per token.
+    """Mean cross-entropy of `tokens`, int64 [text, token], in nats per token, [].
 
-    Of the next tokens; with `masking`, for an encoder-decoder, of what `corrupt` hides or, in
+    It is of the next tokens; with `masking`, for an encoder-decoder, of what `corrupt` hides or, in
     `DECODER_ALONE` of the calls, of the next tokens after the first, which the encoder reads.
     """
     if masking is None:
@@ -262,7 +262,7 @@ def save_checkpoint(
 
 
 def summary(log: pd.DataFrame) -> dict[str, Any]:
-    """What the manifest keeps of a loss log."""
+    """What the manifest keeps of a loss log (`step`, `tokens`, `loss` in nats per token)."""
     tail = log["loss"].tail(max(1, len(log) // 20))
     return {
         "steps": len(log),
