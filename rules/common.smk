@@ -70,6 +70,7 @@ from brainalign.study.text_controls import (
     read_altered,
     scored_altered,
 )
+from brainalign.study.volumes import averaged_by_volume
 from brainalign.training.settings import PUBLISHED_INSTRUCTIONS
 
 if {"{", "}"} & {*str(PROJECT), *os.getcwd()}:
@@ -455,3 +456,11 @@ def surprisal_time(wildcards, attempt):
 
 # `keep: scores` drops activations once all that reads them is done.
 kept_activations = temp if STUDY.keep == "scores" else lambda path: path
+
+# With `keep: volumes`, datasets of whose words benchmarks need only the means over volumes.
+AVERAGED = averaged_by_volume(STUDY)
+BY_VOLUME = [
+    name
+    for name in READ_DATASETS
+    if (ALTERED[name].of if name in ALTERED else name) in AVERAGED
+]

@@ -13,6 +13,16 @@ def weights_manifest(wildcards):
     return result("models", weights_of(wildcards.model, ALL_MODELS), "manifest.json")
 
 
+def unaltered(file):
+    """A file of the dataset that is read, or of the one whose text was altered for it."""
+
+    def path(wildcards):
+        made = ALTERED.get(wildcards.dataset)
+        return result("data", made.of if made else wildcards.dataset, file)
+
+    return path
+
+
 def surprisal_code(script):
     """The code of a rule that reads published surprisal: its release's reader, no other."""
     return reader_code(script, lambda wildcards: model_entry(wildcards).source)
@@ -73,7 +83,9 @@ rule activations:
         benchmark_of("activations", "model", "dataset")
     wildcard_constraints:
         model=one_of(READ_MODELS),
-        dataset=one_of([name for name in READ_DATASETS if name not in SURROGATES]),
+        dataset=one_of(
+            name for name in READ_DATASETS if name not in {*SURROGATES, *BY_VOLUME}
+        ),
     conda:
         "../envs/language-model.yaml"
     threads: STUDY.model_threads
@@ -91,6 +103,43 @@ rule activations:
         code=code("activations"),
     script:
         "../scripts/activations.py"
+
+
+# With `keep: volumes` the words' activations are there until their means over volumes are.
+use rule activations as activations_of_words with:
+    output:
+        activations=temp(result("words", "{model}", "{dataset}.safetensors")),
+    log:
+        log_of("activations_of_words", "model", "dataset"),
+    benchmark:
+        benchmark_of("activations_of_words", "model", "dataset")
+    wildcard_constraints:
+        model=one_of(READ_MODELS),
+        dataset=one_of(name for name in BY_VOLUME if name not in SURROGATES),
+
+
+rule volume_activations:
+    input:
+        words=result("words", "{model}", "{dataset}.safetensors"),
+        stimuli=unaltered("stimuli.parquet"),
+        responses=unaltered("responses.nc"),
+    output:
+        activations=result("activations", "{model}", "{dataset}.safetensors"),
+    log:
+        log_of("volume_activations", "model", "dataset"),
+    benchmark:
+        benchmark_of("volume_activations", "model", "dataset")
+    wildcard_constraints:
+        model=one_of(READ_MODELS),
+        dataset=one_of(name for name in BY_VOLUME if name not in SURROGATES),
+    conda:
+        "../envs/encoding.yaml"
+    resources:
+        mem_mb=memory(4000),
+    params:
+        code=code("volume_activations"),
+    script:
+        "../scripts/volume_activations.py"
 
 
 rule surrogate_activations:

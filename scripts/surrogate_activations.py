@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from brainalign.encoding.surrogates import surrogate_features
-from brainalign.formats.activations import open_activations, write_activations
+from brainalign.formats.activations import open_activations, write_layers
 from brainalign.job import job
 
 if TYPE_CHECKING:
@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log:
     file = open_activations(snakemake.input.activations)
     name, seed = snakemake.wildcards.model, snakemake.params.seed
-    layers = {layer: surrogate_features(file.layer(layer), name, seed) for layer in file.layers}
-    log.info("%d layers of %d rows", len(layers), len(file.stimulus_ids))
-    write_activations(
-        layers, list(file.stimulus_ids), snakemake.output.activations, dict(file.metadata)
+    log.info("%d layers of %d rows", len(file.layers), len(file.stimulus_ids))
+    write_layers(
+        ((layer, surrogate_features(file.layer(layer), name, seed)) for layer in file.layers),
+        {layer: file.width(layer) for layer in file.layers},
+        file.stimulus_ids,
+        snakemake.output.activations,
+        file.metadata,
     )

@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 from brainalign.encoding import alignment, arrays, responses, scoring
 from brainalign.encoding.correlation import Aggregate, Prediction, agreement, pearson
+from brainalign.encoding.layers import volume_means
 from brainalign.encoding.operators import Design
 from brainalign.encoding.reduction import principal_components
 from brainalign.encoding.splits import contiguous, grouped, shuffled
@@ -17,6 +18,7 @@ from brainalign.formats.datasets import read_responses, read_stimuli, write_data
 from brainalign.reading.baselines import oasm
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
 from scipy.stats import pearsonr
 from sklearn.linear_model import LinearRegression
 from worlds.encoding import (
@@ -532,6 +534,25 @@ def test_features_per_volume_are_used_as_they_are(activation_file):
     short = activation_file({"features": late[1:]}, ids[1:], {"rows": "volume"})
     with pytest.raises(InputError, match="159 rows, one per volume, for responses of 160"):
         align(short, stimuli, dataset, entry, "cpu", 0)
+
+
+def test_means_over_volumes_score_as_their_words(activation_file):
+    stimuli, dataset, features, _ = timed(np.random.default_rng(0))
+    wide = (features @ np.random.default_rng(1).standard_normal((4, 30))).astype(np.float32)
+    entry = CONTROLLED | {
+        "timing": {"delays": [1, 2, 3], "trim": [5, 5], "detrend": 1},
+        "split": {"scheme": "contiguous", "folds": 5, "gap": 5},
+    }
+    words = align(activation_file({"f": wide}, stimuli["stimulus_id"]), stimuli, dataset, entry,
+                  "cpu", 0)  # fmt: skip
+    means = volume_means(stimuli, dataset)
+    ids = means.volumes.astype(str).tolist()
+    file = activation_file({"f": means(wide)}, ids, means.metadata)
+    assert len(ids) < len(stimuli) / 2
+    assert_frame_equal(align(file, stimuli, dataset, entry, "cpu", 0), words, atol=1e-5)
+    later = stimuli.assign(onset=stimuli["onset"] + 1.0)
+    with pytest.raises(InputError, match="of other words"):
+        align(file, later, dataset, entry, "cpu", 0)
 
 
 def test_bad_input_is_named(activation_file):

@@ -6,6 +6,7 @@ from brainalign.encoding.responses import Responses, Targets
 from brainalign.encoding.settings import Cosine, Timing
 from brainalign.encoding.splits import Split
 from brainalign.encoding.timing import (
+    VolumeMeans,
     WordsToVolumes,
     assign_volumes,
     averaging,
@@ -146,6 +147,35 @@ def test_a_volume_without_words_holds_the_mean_word():
         timing = Timing(delays=(0,), silence=silence)
         mapping = WordsToVolumes(timing, words, volumes, np.zeros(3, int), 2.0)
         np.testing.assert_allclose(mapping(np.array([[5.0], [7.0]]))[:, 0], wanted)
+
+
+@pytest.mark.parametrize("silence", ["mean", "zero"])
+def test_means_over_volumes_make_the_features_that_their_words_make(silence):
+    """The words' own features are the truth; the means are also taken one by one."""
+    random = np.random.default_rng(0)
+    volumes, runs = np.arange(0, 80, 2.0), np.repeat([0, 1], 20)
+    onsets = np.sort(np.concatenate([random.uniform(0, 80, 90), [-1.0, 83.0]]))  # two in none
+    words = random.standard_normal((onsets.size, 3)).astype(np.float32) + 5
+    timing = Timing(delays=(1, 3), trim=(2, 1), zscore=("run",), silence=silence)
+    of_words = WordsToVolumes(timing, onsets, volumes, runs, 2.0)
+    means = VolumeMeans.of(of_words.assigned)
+    for volume, count, mean in zip(means.volumes, means.counts, means(words), strict=True):
+        heard = words[of_words.assigned == volume]
+        assert count == len(heard)
+        np.testing.assert_allclose(mean, heard.mean(axis=0), rtol=1e-6)
+    of_means = of_words.of_means(means.volumes, means.counts)
+    np.testing.assert_allclose(of_means(means(words)), of_words(words), atol=2e-6)
+
+
+def test_means_of_other_words_are_refused():
+    volumes, onsets = np.arange(0, 20, 2.0), np.arange(0.5, 20)
+    of_words = WordsToVolumes(Timing(), onsets, volumes, np.zeros(10, int), 2.0)
+    means = VolumeMeans.of(of_words.assigned)
+    with pytest.raises(InputError, match="of other words"):
+        of_words.of_means(means.volumes, means.counts + 1)
+    convolved = WordsToVolumes(Timing(features="hrf"), onsets, volumes, np.zeros(10, int), 2.0)
+    with pytest.raises(InputError, match="hrf needs each word"):
+        convolved.of_means(means.volumes, means.counts)
 
 
 def test_nuisance_is_fitted_to_training_rows_only():

@@ -12,7 +12,12 @@ import xarray as xr
 from brainalign.encoding.features import Features, check_finite, ordered_like
 from brainalign.encoding.responses import run_numbers
 from brainalign.encoding.settings import Reduction, Timing
-from brainalign.encoding.timing import WordsToVolumes
+from brainalign.encoding.timing import (
+    WORDS_OF_VOLUME,
+    VolumeMeans,
+    WordsToVolumes,
+    assign_volumes,
+)
 from brainalign.errors import InputError
 from brainalign.formats.activations import ActivationFile
 
@@ -48,6 +53,9 @@ class FeatureReader:
         """
         order = row_order(file, self.stimuli, self.dataset, self.words)
         ids = np.asarray(file.stimulus_ids)
+        words = self.words
+        if words is not None and file.metadata.get("rows") == WORDS_OF_VOLUME:
+            words = words.of_means(ids.astype(int), np.asarray(file.metadata["words"]))
         reduced = file.metadata.get("reduction", {})
 
         def read(names: Sequence[str]) -> Iterator[tuple[str, Features]]:
@@ -56,7 +64,7 @@ class FeatureReader:
                 check_finite(values, ids, f"{file.path}: layer {name}")
                 features = Features(
                     values[order],
-                    self.words,
+                    words,
                     per_volume=file.metadata.get("rows") == "volume",
                     reduce=reduce,
                     intercept=self.intercept,
@@ -97,10 +105,7 @@ def words_to_volumes(
     """
     if timing is None:
         return None
-    onsets = stimuli["onset"].to_numpy(dtype=float)
-    if np.isnan(onsets).any():
-        first = stimuli["stimulus_id"].iloc[int(np.flatnonzero(np.isnan(onsets))[0])]
-        raise InputError(f"stimuli: {first} has no onset, but the responses are timed")
+    onsets = _onsets(stimuli)
     volumes = dataset["onset"].values.astype(float)
     ends = stimuli["offset"].to_numpy(dtype=float)
     words = WordsToVolumes(
@@ -112,6 +117,25 @@ def words_to_volumes(
     return words
 
 
+def volume_means(stimuli: pd.DataFrame, dataset: xr.Dataset) -> VolumeMeans:
+    """The means of a timed dataset's stimuli over each volume.
+
+    Raises
+    ------
+    InputError : a stimulus without an onset.
+    """
+    volumes = dataset["onset"].values.astype(float)
+    return VolumeMeans.of(assign_volumes(_onsets(stimuli), volumes, float(dataset.attrs["tr"])))
+
+
+def _onsets(stimuli: pd.DataFrame) -> np.ndarray:
+    onsets = stimuli["onset"].to_numpy(dtype=float)
+    if np.isnan(onsets).any():
+        first = stimuli["stimulus_id"].iloc[int(np.flatnonzero(np.isnan(onsets))[0])]
+        raise InputError(f"stimuli: {first} has no onset, but the responses are timed")
+    return onsets
+
+
 def row_order(
     activations: ActivationFile,
     stimuli: pd.DataFrame,
@@ -121,13 +145,16 @@ def row_order(
     """Row numbers, int [row], that bring activations into the order of the stimuli, or of the
     volumes.
 
-    Rows per volume are named by the volume's number, from 0.
+    Rows per volume are named by the volume's number, from 0. So are means over the words of a
+    volume, whose order stays (`timing.VolumeMeans`).
 
     Raises
     ------
     InputError : rows per volume for other responses, or activations of other stimuli.
     """
     ids = np.asarray(activations.stimulus_ids)
+    if activations.metadata.get("rows") == WORDS_OF_VOLUME:
+        return np.arange(ids.size)
     if activations.metadata.get("rows") != "volume":
         wanted = stimuli["stimulus_id"].to_numpy().astype(str)
         if ids.size > wanted.size:

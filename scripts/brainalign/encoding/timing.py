@@ -1,7 +1,9 @@
 """Timed data: from words to the volumes of a scan, and cleaning of the scans."""
 
+import copy
 import math
 from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy import sparse
@@ -11,6 +13,7 @@ from brainalign.errors import InputError
 
 HRF_LENGTH = 32.0  # seconds
 LOBES = 3  # of the resampling filter, on either side
+WORDS_OF_VOLUME = "words of a volume"  # an activation file's rows, where they are means of words
 
 
 def assign_volumes(words: np.ndarray, volumes: np.ndarray, tr: float) -> np.ndarray:
@@ -37,6 +40,33 @@ def averaging(assigned: np.ndarray, n_volumes: int) -> sparse.csr_array:
     counts = np.bincount(assigned[words], minlength=n_volumes)
     weights = 1.0 / counts[assigned[words]]
     return sparse.csr_array((weights, (assigned[words], words)), shape=(n_volumes, assigned.size))
+
+
+class VolumeMeans(NamedTuple):
+    """Words averaged in their volume, which is all that `features: fir` needs of them.
+
+    volumes : int [mean], the volumes with words; -1 first, if words fall into none.
+    counts : int [mean], words of each. weights : float64 [mean, word].
+    """
+
+    volumes: np.ndarray
+    counts: np.ndarray
+    weights: sparse.csr_array
+
+    @classmethod
+    def of(cls, assigned: np.ndarray) -> "VolumeMeans":
+        """The means of words, of which `assigned` (int [word], -1 for none) are the volumes."""
+        volumes, mean = np.unique(assigned, return_inverse=True)
+        return cls(volumes, np.bincount(mean), averaging(mean, volumes.size))
+
+    def __call__(self, words: np.ndarray) -> np.ndarray:
+        """Means [mean, unit] of words [word, unit], float32."""
+        return (self.weights @ words.astype(np.float64)).astype(np.float32)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Their mark in an activation file, whose rows are named by the volumes."""
+        return {"rows": WORDS_OF_VOLUME, "words": self.counts.tolist()}
 
 
 def canonical_hrf(seconds: np.ndarray) -> np.ndarray:
@@ -160,7 +190,9 @@ class WordsToVolumes:
         self.runs = runs
         self.tr = tr
         self.kept = kept_volumes(runs, timing.trim)
+        self.n_volumes = volumes.size
         self.assigned = assign_volumes(words, volumes, tr)
+        self.counts = np.ones(words.size)  # words that a row of features is the mean of
         if timing.features == "fir":
             self.matrix = averaging(self.assigned, volumes.size)
         elif timing.features == "lanczos":
@@ -168,20 +200,33 @@ class WordsToVolumes:
             self.matrix = resampling(middles, volumes, runs, self.assigned, tr)
         else:
             self.matrix = convolving(words, volumes, runs, self.assigned)
-        position = np.full(volumes.size, -1)
-        position[self.kept] = np.arange(self.kept.size)
-        # The kept row in which a word is heard, -1 for none.
-        self.row_of_word = np.where(self.assigned >= 0, position[np.maximum(self.assigned, 0)], -1)
+
+    def of_means(self, volumes: np.ndarray, counts: np.ndarray) -> Self:
+        """The map from means over the words of a volume, of which `VolumeMeans` has the parameters.
+
+        Raises
+        ------
+        InputError : they are means of other words; these are not averaged in their volume.
+        """
+        means = VolumeMeans.of(self.assigned)
+        if self.timing.features != "fir":
+            raise InputError(f"timing.features: {self.timing.features} needs each word, not means")
+        if not (np.array_equal(means.volumes, volumes) and np.array_equal(means.counts, counts)):
+            raise InputError("means over the words of volumes, but of other words")
+        same = copy.copy(self)
+        same.assigned, same.counts = volumes, counts
+        same.matrix = averaging(volumes, self.n_volumes)
+        return same
 
     def words_in(self, rows: np.ndarray) -> np.ndarray:
         """Numbers of the words that are heard in the kept rows `rows`, int [word]."""
-        return np.flatnonzero(np.isin(self.row_of_word, rows))
+        return np.flatnonzero(np.isin(self.assigned, self.kept[rows]))
 
     def __call__(self, words: np.ndarray) -> np.ndarray:
         """Features [kept volume, unit × delay], float64, of word features [word, unit]."""
         words = words.astype(np.float64)
         if self.timing.silence == "mean":
-            words = words - words.mean(axis=0)
+            words = words - np.average(words, axis=0, weights=self.counts)
         volumes = self.matrix @ words
         if self.timing.features != "hrf":
             volumes = delayed(volumes, self.timing.delays, self.runs)

@@ -3,7 +3,7 @@
 import json
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BufferedRandom
@@ -66,14 +66,24 @@ def write_activations(
     ------
     InputError : a layer has another number of rows than `stimulus_ids`, or holds NaN or Inf.
     """
-    for name, values in layers.items():
-        if len(values) != len(stimulus_ids):
-            raise InputError(
-                f"{path}: layer {name} has {len(values)} rows, not {len(stimulus_ids)}"
-            )
+    widths = {name: values.shape[1] for name, values in layers.items()}
+    write_layers(layers.items(), widths, stimulus_ids, path, metadata)
+
+
+def write_layers(
+    layers: Iterable[tuple[str, np.ndarray]],
+    widths: Mapping[str, int],
+    stimulus_ids: Sequence[str],
+    path: str | Path,
+    metadata: Mapping[str, Any],
+) -> None:
+    """As `write_activations`, of layers that come one after the other: none is held.
+
+    widths : layer name → its units, in the order of the layers.
+    """
     # Not by safetensors' own save_file: the order of its metadata differs from run to run.
-    with ActivationWriter(path, list(layers), stimulus_ids, metadata, key="") as writer:
-        writer.put(range(len(stimulus_ids)), layers)
+    with ActivationWriter(path, list(widths), stimulus_ids, metadata, key="") as writer:
+        writer.put_layers(layers, widths)
         writer.finish()
 
 
@@ -148,6 +158,33 @@ class ActivationWriter:
                 f"{self._path}: cannot be written ({error.strerror}); what was read before is kept"
             ) from error
         self.done |= set(rows)
+
+    def put_layers(
+        self, layers: Iterable[tuple[str, np.ndarray]], widths: Mapping[str, int]
+    ) -> None:
+        """Write all rows, layer by layer.
+
+        Parameters
+        ----------
+        layers : (layer name, float32 [row, unit]). widths : layer name → its units.
+
+        Raises
+        ------
+        InputError : another number of rows, NaN or Inf in a layer, or the disk is full.
+        """
+        for name, values in layers:
+            if len(values) != len(self._ids):
+                raise InputError(
+                    f"{self._path}: layer {name} has {len(values)} rows, not {len(self._ids)}"
+                )
+            _check_finite(values, name, self._ids, self._path)
+            try:
+                self._file = self._file or self._create(widths)
+                self._file.seek(self._extents[name][0])
+                self._file.write(np.ascontiguousarray(values, dtype=np.float32).data)
+            except OSError as error:
+                raise InputError(f"{self._path}: cannot be written ({error.strerror})") from error
+        self.done = frozenset(range(len(self._ids)))
 
     def _write(
         self, order: np.ndarray, sorted_rows: np.ndarray, layers: Mapping[str, np.ndarray]

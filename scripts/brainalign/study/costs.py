@@ -19,6 +19,7 @@ from brainalign.formats.tables import read_json
 from brainalign.models.settings import Baseline, Fetched, Hub
 from brainalign.reading.settings import Dataset
 from brainalign.reading.text_controls import SURROGATE
+from brainalign.study.alignment_size import responses_shape
 from brainalign.study.model_sizes import assumed_sizes, with_measured_sizes
 from brainalign.study.models import (
     Models,
@@ -47,6 +48,7 @@ from brainalign.study.resources import (
 )
 from brainalign.study.settings import Study
 from brainalign.study.text_controls import altered_name, read_altered
+from brainalign.study.volumes import averaged_by_volume
 from brainalign.training.settings import Pretrain, Tune
 
 FLOAT32 = 4  # bytes; weights are trained and written in it
@@ -187,6 +189,11 @@ def jobs(study: Study, results: Path) -> pd.DataFrame:
         name: text_of(entry.source, results / "data" / name / "stimuli.parquet")
         for name, entry in study.datasets.items()
     }
+    responses = {
+        name: responses_shape(str(results / "data" / name / "responses.nc"))
+        for name in averaged_by_volume(study)
+    }
+    volumes = {name: known[0] for name, known in responses.items() if known}
     rows = []
     for name, model in narrow(models, study.only or ()).items():
         if isinstance(model.source, Baseline | Surprisal):
@@ -195,7 +202,7 @@ def jobs(study: Study, results: Path) -> pd.DataFrame:
         operations = parameter_count(name, models) * (1 if is_encoder_decoder(name, models) else 2)
         half = weight_bytes(name, models) < FLOAT32 * parameter_count(name, models)
         speed = PEAK * USED * (1 if half else 0.5)
-        for kind, of, tokens, n_rows in _reads(name, study, models, texts):
+        for kind, of, tokens, n_rows in _reads(name, study, models, texts, volumes):
             hours = operations * tokens / speed / 3600
             size = n_rows * width * layers * FLOAT32 if kind == "activations" else 0.0
             rows.append((name, kind, of, hours, size))
@@ -207,8 +214,12 @@ def _reads(
     study: Study,
     models: Models,
     texts: Mapping[str, Text | None],
+    volumes: Mapping[str, int],
 ) -> Iterator[tuple[str, str, float, float]]:
-    """Kind, dataset (task, text), tokens and rows of every job that reads with a model."""
+    """Kind, dataset (task, text), tokens and rows kept of every job that reads with a model.
+
+    volumes : of datasets of which no more than the means over volumes are kept.
+    """
     entry = models[name]
     window = entry.max_context or WINDOW.get(entry.family or "", USUAL_WINDOW)
     apart = is_encoder_decoder(name, models)
@@ -232,7 +243,7 @@ def _reads(
             elif kind == "activations":
                 for read_as, context in _contexts(dataset, about).items():
                     read = activation_tokens(text, context, window, apart)
-                    yield kind, read_as, read, text.rows
+                    yield kind, read_as, read, min(text.rows, volumes.get(dataset, text.rows))
             else:
                 read = surprisal_tokens(text, about.context, about.stride, window, apart)
                 yield kind, dataset, read, text.rows

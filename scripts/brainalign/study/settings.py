@@ -72,8 +72,11 @@ class Study(Settings, frozen=True):
         | None
     ) = None
     keep: Annotated[
-        Literal["activations", "scores"],
-        key("scores: activations are removed once all that reads them is done"),
+        Literal["activations", "volumes", "scores"],
+        key(
+            "volumes: of timed data whose benchmarks average the words of a volume, these means "
+            "alone; scores: activations are removed once all that reads them is done"
+        ),
     ] = "activations"
     simulation: Annotated[Simulation | None, key("the simulated world")] = None
     tuning: Annotated[dict[Name, Experiment], key("tuning experiments")] = field(
