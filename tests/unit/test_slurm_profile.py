@@ -19,7 +19,7 @@ def rules(*files):
     text = "".join(
         (REPOSITORY / "rules" / f"{name}.smk").read_text(encoding="utf-8") for name in files
     )
-    return set(re.findall(r"^rule (\w+):", text, re.MULTILINE))
+    return set(re.findall(r"^(?:use rule \w+ as|rule) (\w+)(?: with)?:", text, re.MULTILINE))
 
 
 def test_tables_and_figures_are_submitted_in_groups_and_groups_name_rules():
