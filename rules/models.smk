@@ -1,7 +1,7 @@
 """Models: fetched, pre-trained on the simulated world, instruction-tuned, or untrained twins."""
 
 from brainalign.errors import REMAKE
-from brainalign.models.settings import Model
+from brainalign.study.model_settings import Model
 from brainalign.settings import part
 
 

@@ -7,8 +7,8 @@ from brainalign.datasets import raw
 from brainalign.formats.atomic import atomic_path, sha256_of
 from brainalign.job import job
 from brainalign.models import sources
-from brainalign.models.settings import Model
 from brainalign.settings import read
+from brainalign.study.model_settings import Model
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

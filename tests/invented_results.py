@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from brainalign.encoding.summary import OF_CHOSEN
 from brainalign.formats.tables import write_json, write_table
-from brainalign.models.settings import Model
 from brainalign.settings import read
+from brainalign.study.model_settings import Model
 from brainalign.study.models import all_models, counts_tokens, role
 
 ANALYSIS_RULES = (

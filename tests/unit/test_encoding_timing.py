@@ -8,7 +8,6 @@ from brainalign.encoding.splits import Split
 from brainalign.encoding.timing import (
     VolumeMeans,
     WordsToVolumes,
-    assign_volumes,
     averaging,
     canonical_hrf,
     convolving,
@@ -19,6 +18,7 @@ from brainalign.encoding.timing import (
     zscored,
 )
 from brainalign.errors import InputError
+from brainalign.formats.datasets import assign_volumes
 from brainalign.settings import read
 from scipy.stats import gamma
 

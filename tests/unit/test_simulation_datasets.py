@@ -6,10 +6,9 @@ import pytest
 import yaml
 from brainalign.encoding.correlation import pearson
 from brainalign.encoding.splits import grouped
-from brainalign.encoding.timing import assign_volumes
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
-from brainalign.formats.datasets import read_responses, read_stimuli, write_dataset
+from brainalign.formats.datasets import assign_volumes, read_responses, read_stimuli, write_dataset
 from brainalign.settings import read
 from brainalign.simulation.corpus import corpus
 from brainalign.simulation.datasets import REGIONS, TR

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from brainalign.models.settings import Model
 from brainalign.models.stages import Stages
 from brainalign.settings import read
+from brainalign.study.model_settings import Model
 from brainalign.study.models import StudyModel, all_models
 from brainalign.training.settings import Experiment
 

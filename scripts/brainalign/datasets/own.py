@@ -17,9 +17,8 @@ from brainalign.datasets.own_table import read_stimuli
 from brainalign.datasets.prepared import Prepared
 from brainalign.datasets.raw import RawFile, Record, content, own_file, unpacked
 from brainalign.datasets.settings import Own
-from brainalign.encoding.timing import assign_volumes
 from brainalign.errors import InputError
-from brainalign.formats.datasets import check_responses, is_timed
+from brainalign.formats.datasets import assign_volumes, check_responses, is_timed
 from brainalign.job import CHANGED
 
 LOG = logging.getLogger("brainalign")

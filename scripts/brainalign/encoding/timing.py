@@ -10,27 +10,11 @@ from scipy import sparse
 
 from brainalign.encoding.settings import Cosine, Timing
 from brainalign.errors import InputError
+from brainalign.formats.datasets import assign_volumes
 
 HRF_LENGTH = 32.0  # seconds
 LOBES = 3  # of the resampling filter, on either side
 WORDS_OF_VOLUME = "words of a volume"  # an activation file's rows, where they are means of words
-
-
-def assign_volumes(words: np.ndarray, volumes: np.ndarray, tr: float) -> np.ndarray:
-    """The volume of each word: the last whose onset is strictly before the word's time.
-
-    Parameters
-    ----------
-    words, volumes : onsets in seconds of one clock, volumes increasing.
-    tr : seconds that a volume lasts; a word after the end of its volume belongs to none.
-
-    Returns
-    -------
-    int [word], -1 for none. (awwkl/brain_language_summarization, prepare_fmri_features.)
-    """
-    index = np.searchsorted(volumes, words, side="left") - 1
-    late = words > volumes[np.maximum(index, 0)] + tr * (1 + 1e-6)
-    return np.where(late, -1, index)
 
 
 def averaging(assigned: np.ndarray, n_volumes: int) -> sparse.csr_array:

@@ -153,6 +153,23 @@ def is_timed(responses: xr.Dataset) -> bool:
     return "volume" in responses["responses"].dims
 
 
+def assign_volumes(words: np.ndarray, volumes: np.ndarray, tr: float) -> np.ndarray:
+    """The volume of each word: the last whose onset is strictly before the word's time.
+
+    Parameters
+    ----------
+    words, volumes : onsets in seconds of one clock, volumes increasing.
+    tr : seconds that a volume lasts; a word after the end of its volume belongs to none.
+
+    Returns
+    -------
+    int [word], -1 for none. (awwkl/brain_language_summarization, prepare_fmri_features.)
+    """
+    index = np.searchsorted(volumes, words, side="left") - 1
+    late = words > volumes[np.maximum(index, 0)] + tr * (1 + 1e-6)
+    return np.where(late, -1, index)
+
+
 def check_stimuli(
     stimuli: pd.DataFrame, where: str, file_rows: Sequence[int] | None = None
 ) -> None:

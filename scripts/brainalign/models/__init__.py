@@ -1,7 +1,6 @@
 """Models as files: from a source in the config to a network in memory.
 
-1. `settings`: a class for each type of source; `Model`, an entry of the config; `stages`:
-   checkpoints that others trained.
+1. `settings`: a class for each type of source; `stages`: checkpoints that others trained.
 2. `sources`: the checkpoint folder of a source, downloaded or converted if need be.
 3. `gguf_*`, `conversion`: conversion of GGUF files and weight deltas.
 4. `manifest`: what a checkpoint is, measured and written down.

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from typing import Annotated, NamedTuple
 
 from brainalign.errors import InputError
-from brainalign.models.settings import Fetched
+from brainalign.models.settings import EntryName, Fetched, ModelName, ScoredOn
 from brainalign.settings import Settings, key
-from brainalign.training.settings import EntryName, ModelName, ScoredOn
 
 Count = Annotated[int, key("", ge=0)]
 NamePart = Annotated[

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from brainalign.errors import InputError
 from brainalign.formats.tables import read_json
 from brainalign.models.manifest import count_parameters, weight_files
-from brainalign.models.settings import Fetched, Folder, Model
+from brainalign.models.settings import Fetched, Folder
+from brainalign.study.model_settings import Model
 from brainalign.study.models import all_models
 from brainalign.study.resources import size_is_known
 from brainalign.study.settings import Study

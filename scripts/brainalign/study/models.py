@@ -7,8 +7,9 @@ from typing import Any, Literal
 from msgspec.structs import asdict, replace
 
 from brainalign.datasets.surprisal_settings import Presentation, Surprisal
-from brainalign.models.settings import Baseline, Hub, Model, Tokens, Truth
+from brainalign.models.settings import Baseline, Hub, Tokens, Truth
 from brainalign.models.stages import Chain, Given, Revisions, Stages
+from brainalign.study.model_settings import Model
 from brainalign.training.settings import Arm, Checkpoint, Experiment, Pretrain, Tune, Untrained
 
 Role = Literal["vanilla", "tuned", "untrained", "baseline", "truth", "checkpoint", "presentation"]

@@ -7,11 +7,11 @@ from msgspec import field
 from brainalign.behavior.settings import ReadingBenchmark
 from brainalign.capability.settings import Task
 from brainalign.encoding.settings import BrainBenchmark
-from brainalign.models.settings import Model
 from brainalign.models.stages import Stages
 from brainalign.reading.settings import Dataset, Text
 from brainalign.settings import Settings, key
 from brainalign.simulation.settings import Simulation
+from brainalign.study.model_settings import Model
 from brainalign.training.settings import Experiment
 
 Name = Annotated[

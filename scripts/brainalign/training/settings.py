@@ -6,12 +6,10 @@ from typing import Annotated, Literal
 
 from brainalign.datasets.text_settings import Alpaca
 from brainalign.errors import InputError
+from brainalign.models.settings import EntryName, ModelName, ScoredOn, Seed
 from brainalign.settings import Settings, key
 
 Arm = Literal["instruction", "no-instruction", "shuffled", "continued", "preference"]
-ModelName = Annotated[str, key("a model of the study", names="model of this study")]
-EntryName = Annotated[str, key("a model of the study", names="entry of section models")]
-Seed = Annotated[int, key("of the random draws; default: the study's", ge=0)] | None
 # Published instruction data by the name that a `tune` source gives them → their source.
 PUBLISHED_INSTRUCTIONS = {
     "alpaca": Alpaca("full"),
@@ -35,17 +33,6 @@ TrainingText = (
             "running text of arm continued; default: the samples' own",
             pattern=r"^(simulated|.+\.txt)$",
             allowed="simulated, or a path that ends in .txt",
-        ),
-    ]
-    | None
-)
-ScoredOn = (
-    Annotated[
-        tuple[str, ...],
-        key(
-            "benchmarks, tasks and texts that it is scored on; default: all",
-            unique=True,
-            names="benchmark, task or text here",
         ),
     ]
     | None
