@@ -427,5 +427,5 @@ def test_a_file_cut_at_any_place_is_an_input_error(name, percent, folder):
 def test_a_path_that_leads_nowhere_is_named(folder):
     with pytest.raises(InputError, match=r"nothing\.csv is not here; the config names it; put"):
         read(replace(SOURCE, stimuli="nothing.csv"))
-    with pytest.raises(InputError, match="key 'responses' is missing"):
+    with pytest.raises(InputError, match="responses: is missing"):
         read_source({"type": "own", "stimuli": "a.csv"}, "dataset")

@@ -100,6 +100,7 @@ def fill():
     names = "stimulus_id,text,context_group,position,split_group\n"
     Path("words.csv").write_text(names + rows)
     Path("brain.csv").write_text("stimulus_id,anna.IFG\ns0,1.5\n")
+    Path("strings.csv").write_text("stimulus_id,text,condition\na,dax,non-word\n")
     Path("targets.csv").write_text("subject,region\nanna,IFG\n")
     Path("quiz.csv").write_text("question,A,B,answer\nWho?,I,you,A\n")
     Path("mine").mkdir()
@@ -123,6 +124,9 @@ COLUMNS = {
     "targets": ("targets.csv", "subject", "Subject", {"targets": "targets.csv"},
                 "targets.csv: column subject is missing (is it 'Subject'?)"),
     "scans": ("words.csv", "text", "text", {"tr": 2.0}, "column onset is missing"),
+    "localizer": ("strings.csv", "condition", "kind",
+                  {"stimuli": "strings.csv", "kind": "localizer", "responses": None},
+                  "strings.csv: column condition is missing"),
     "questions": ("quiz.csv", "answer", "Answer", {}, "capability.quiz.questions: quiz.csv: column "
                   "answer is missing (is it 'Answer'?)"),
 }  # fmt: skip

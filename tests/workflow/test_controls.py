@@ -30,15 +30,27 @@ def test_an_altered_text_is_read_and_scored_for_a_table_of_its_own(study: Study)
     assert study.jobs() - before == expected
 
 
-def test_language_units_are_compared_between_tuned_and_vanilla_models(study: Study) -> None:
+OWN_LOCALIZER = {"type": "own", "kind": "localizer", "stimuli": "strings.csv"}
+
+
+@pytest.mark.parametrize(
+    ("source", "made_by"),
+    [
+        ({"type": "simulated", "kind": "localizer"}, {"simulate_dataset loc"}),
+        (OWN_LOCALIZER, {"fetch_dataset loc", "prepare_dataset loc"}),
+    ],
+)
+def test_language_units_are_compared_between_tuned_and_vanilla_models(
+    study: Study, source: dict[str, str], made_by: set[str]
+) -> None:
     before = study.jobs()
-    study.config["datasets"]["loc"] = {"source": {"type": "simulated", "kind": "localizer"}}
+    study.config["datasets"]["loc"] = {"source": source}
     study.config["alignment"]["units"] = {
         **study.config["alignment"]["sim-passages-controlled"], "companion": True,
         "report_as": "units",
         "reduce": {"method": "localizer", "dimensions": 0.1, "localizer": "loc"},
     }  # fmt: skip
-    expected = {"simulate_dataset loc", "plot_dataset loc", "ceiling units", "unit_overlap"}
+    expected = made_by | {"plot_dataset loc", "ceiling units", "unit_overlap"}
     for model in NETWORKS:
         expected |= {f"activations {model},loc", f"selectivity {model},loc"}
         expected |= {f"alignment {model},units"}

@@ -7,12 +7,13 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
+from brainalign.datasets import own_localizer
 from brainalign.datasets.own_checks import check_values
 from brainalign.datasets.own_covariates import with_covariates
 from brainalign.datasets.own_csv import Findings
 from brainalign.datasets.own_form import in_order
 from brainalign.datasets.own_paths import own_paths
-from brainalign.datasets.own_responses import read_responses
+from brainalign.datasets.own_responses import Unpacked, read_responses
 from brainalign.datasets.own_table import read_stimuli
 from brainalign.datasets.prepared import Prepared
 from brainalign.datasets.raw import RawFile, Record, content, own_file, unpacked
@@ -32,9 +33,10 @@ def raw_files(source: Own) -> list[RawFile]:
 def read(records: Sequence[Record], source: Own) -> Prepared:
     """The files, checked against each other; docs/adding-a-dataset.md gives their forms.
 
-    Columns `onset` and `offset` may be left out of a stimuli table without times, and covariates
-    of words are made where they are absent. The card lists what was changed and made (`changed`),
-    left out (`dropped`) and noticed (`notes`).
+    A localizer has strings and their conditions in place of responses. Columns `onset` and `offset`
+    may be left out of a stimuli table without times, and covariates of words are made where they
+    are absent. The card lists what was changed and made (`changed`), left out (`dropped`) and
+    noticed (`notes`).
 
     Raises
     ------
@@ -48,6 +50,29 @@ def read(records: Sequence[Record], source: Own) -> Prepared:
         return record.path, unpacked(content(record), record.path)
 
     findings = Findings()
+    if source.localizer:
+        table, data = file(source.stimuli)
+        stimuli, responses = own_localizer.read(data, table, source, records, findings)
+    else:
+        stimuli, responses = _measured(source, file, findings)
+    for line in (*findings.notes, *(CHANGED + line for line in findings.changed)):
+        LOG.warning("%s", line)
+    for line in findings.made:
+        LOG.info("%s", line)
+    return Prepared.of(
+        stimuli,
+        responses.drop_vars("file_row", errors="ignore"),
+        records,
+        dataset="own",
+        citation=source.citation,
+        dropped=findings.dropped,
+        changed=[*findings.changed, *findings.made],
+        notes=findings.notes,
+    )
+
+
+def _measured(source: Own, file: Unpacked, findings: Findings) -> tuple[pd.DataFrame, xr.Dataset]:
+    """Stimuli and the responses to them, checked against each other."""
     responses = read_responses(source, file, findings)
     timed = "responses" in responses and is_timed(responses)
     table, data = file(source.stimuli)
@@ -72,20 +97,7 @@ def read(records: Sequence[Record], source: Own) -> Prepared:
         findings.notes += _timing_notes(stimuli, responses)
     if responses.attrs["kind"] == "reading-times":
         stimuli = with_covariates(stimuli, findings)
-    for line in (*findings.notes, *(CHANGED + line for line in findings.changed)):
-        LOG.warning("%s", line)
-    for line in findings.made:
-        LOG.info("%s", line)
-    return Prepared.of(
-        stimuli,
-        responses.drop_vars("file_row", errors="ignore"),
-        records,
-        dataset="own",
-        citation=source.citation,
-        dropped=findings.dropped,
-        changed=[*findings.changed, *findings.made],
-        notes=findings.notes,
-    )
+    return stimuli, responses
 
 
 def _check_offsets(stimuli: pd.DataFrame, where: str) -> None:

@@ -26,6 +26,7 @@ def read_responses(source: Own, file: Unpacked, findings: Findings) -> xr.Datase
     InputError : a file is not of its kind, or says another kind of data than the config.
     """
     named = source.responses
+    assert named is not None  # a localizer has none, and is read by `own_localizer`
     if not isinstance(named, str):
         names = source.targets
         return own_scans.read(

@@ -26,6 +26,7 @@ NAMES = ("stimulus_id", "context_group", "split_group")
 TEXT = (*NAMES, "text", "sentence_id")  # columns that are read as they stand
 NUMBERS = ("position", "onset", "offset", "word_in_sentence", "length", "log_frequency")
 UNTIMED = ("onset", "offset")  # columns that may be absent
+STRINGS = ("stimulus_id", "text", "condition")  # columns of a localizer
 STIMULI = Columns(TEXT.__contains__, NUMBERS.__contains__)
 DELIMITED = (".csv", ".tsv")
 
@@ -85,12 +86,33 @@ def read_stimuli(
     for name in UNTIMED:
         if name not in stimuli:
             stimuli[name] = np.nan
-    for name in (*NAMES, "text"):
+    tidy(stimuli, (*NAMES, "text"), rows, where, findings)
+    check_stimuli(stimuli, where, rows)
+    return stimuli, rows
+
+
+def tidy(
+    stimuli: pd.DataFrame,
+    columns: Sequence[str],
+    rows: Sequence[int],
+    where: str,
+    findings: Findings,
+) -> None:
+    """Take blanks off the ends of names and texts, in place, and note what is odd inside texts.
+
+    Parameters
+    ----------
+    stimuli : has `stimulus_id`, `text` and the other `columns` of text, a record in each row.
+    rows : of the file, where each record stands.
+
+    Raises
+    ------
+    InputError : an id is missing or that of another row.
+    """
+    for name in columns:
         stimuli[name] = _without_edges(stimuli[name], name, stimuli["stimulus_id"], findings)
     _check_ids(stimuli["stimulus_id"], rows, where)
-    check_stimuli(stimuli, where, rows)
     findings.notes += _inside(stimuli)
-    return stimuli, rows
 
 
 def header(content: bytes, where: str) -> list[str]:
@@ -118,6 +140,11 @@ def require_stimuli(columns: Iterable[object], where: str, *, timed: bool) -> No
     """
     absent_too = UNTIMED[1:] if timed else UNTIMED
     require(columns, [name for name in STIMULUS_COLUMNS if name not in absent_too], where)
+
+
+def require_strings(columns: Iterable[object], where: str) -> None:
+    """Raise an InputError unless a table of a localizer's strings has its columns."""
+    require(columns, STRINGS, where)
 
 
 def require(columns: Iterable[object], names: Sequence[str], where: str) -> None:

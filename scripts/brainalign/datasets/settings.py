@@ -49,15 +49,15 @@ class Own(Source, tag="own", frozen=True):
         ),
     ]
     responses: Annotated[
-        str | dict[str, tuple[str, ...]],
+        str | dict[str, tuple[str, ...]] | None,
         key(
-            "responses: netCDF-4 (.nc), a table (.csv, .tsv, .parquet) or an array (.npy, .mat); of"
-            " NIfTI scans subject → its files, one per run",
+            "netCDF-4 (.nc), a table (.csv, .tsv, .parquet) or an array (.npy, .mat); of NIfTI "
+            "scans subject → its files, one per run; a localizer has none",
         ),
-    ]
+    ] = None
     kind: (
         Annotated[
-            Literal["brain", "reading-times"],
+            Literal["brain", "reading-times", "localizer"],
             key("of the responses; netCDF files say it themselves"),
         ]
         | None
@@ -88,6 +88,11 @@ class Own(Source, tag="own", frozen=True):
         if fault := _own_fault(self):
             raise InputError(fault)
 
+    @property
+    def localizer(self) -> bool:  # type: ignore[override]
+        """Whether the stimuli are strings of two conditions."""
+        return self.kind == "localizer"
+
 
 NETCDF = (".nc", ".nc4", ".netcdf", ".h5")
 TABLES = (".csv", ".tsv", ".parquet")
@@ -109,6 +114,11 @@ OWN_KEYS = {
 def _own_fault(source: Own) -> str | None:
     """What of the keys of own data does not fit the kind of file that holds the responses."""
     named = source.responses
+    if source.localizer:
+        given = [name for name in ("responses", *OWN_KEYS) if getattr(source, name)]
+        return f"{given[0]}: a localizer has none; leave the key out" if given else None
+    if named is None:
+        return "responses: is missing; only kind localizer has none"
     scans = not isinstance(named, str)
     ending = PurePath(named.removesuffix(".gz")).suffix if isinstance(named, str) else "scans"
     if ending == ".nii":

@@ -22,6 +22,7 @@ from brainalign.datasets.own_table import (
     header,
     read_table,
     require_stimuli,
+    require_strings,
 )
 from brainalign.datasets.question_settings import OwnQuestions
 from brainalign.datasets.raw import unpacked
@@ -80,8 +81,9 @@ def _table_faults(study: Study) -> Iterator[str]:
         source = dataset.source
         if not isinstance(source, Own):
             continue
+        stimuli = partial(require_stimuli, timed=source.tr is not None)
         checks: dict[str, Callable[[list[str], str], None]] = {
-            source.stimuli: partial(require_stimuli, timed=source.tr is not None)
+            source.stimuli: require_strings if source.localizer else stimuli
         }
         if isinstance(source.responses, str):
             checks[source.responses] = partial(require_responses, source=source)
