@@ -186,8 +186,8 @@ def measure(name: str, seed: int, studies: int) -> dict[str, Any]:
     findings, plants, share = SCENARIOS[name]
     n = round(share * studies)
     with ProcessPoolExecutor() as pool:
-        found = pool.map(partial(findings, *plants), [[seed, i] for i in range(n)], chunksize=5)
-        studies = list(found)
+        runs = pool.map(partial(findings, *plants), [[seed, i] for i in range(n)], chunksize=5)
+        studies = list(runs)
     numbers = _numbers(studies)
     return {"studies": n, "rates": rates(studies), "numbers": numbers}
 

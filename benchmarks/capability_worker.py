@@ -266,7 +266,7 @@ def peer(work: str) -> dict[str, Any]:
     manager = TaskManager(include_path=str(folder), include_defaults=False)
     touch(model.model)
     with Measured() as cost:
-        found = lm_eval.simple_evaluate(
+        evaluation = lm_eval.simple_evaluate(
             model=model,
             tasks=[f"{kind}_{name}" for name in names],
             num_fewshot=SHOTS[kind],
@@ -275,7 +275,7 @@ def peer(work: str) -> dict[str, Any]:
             bootstrap_iters=0,
         )
     answers: dict[str, Any] = {}
-    for samples in found["samples"].values():
+    for samples in evaluation["samples"].values():
         for sample in samples:
             given = sample["resps"]
             answers[sample["doc"]["question_id"]] = (

@@ -64,7 +64,7 @@ def discoveries(scan: Scan, chance: dict[str, Any], seed: int) -> tuple[float, f
 
 def rates(pool: ProcessPoolExecutor, sets: int) -> list[dict[str, Any]]:
     """What p are where nothing is related, and how many discoveries are false where half is."""
-    found = []
+    rows = []
     for distribution in DISTRIBUTIONS:
         for method in METHODS:
             chance = asked(distribution, method)
@@ -73,7 +73,7 @@ def rates(pool: ProcessPoolExecutor, sets: int) -> list[dict[str, Any]]:
             together = np.array(list(pool.map(partial(group_p, group, chance), range(sets))))
             half = Scan(targets=100, related=50, signal=0.5)
             shares = np.array(list(pool.map(partial(discoveries, half, chance), range(sets // 4))))
-            found.append(
+            rows.append(
                 {
                     "distribution": distribution, "method": method, "sets": sets,
                     "ks_p": kstest(p, "uniform").pvalue, "below_05": (p <= 0.05).mean(),
@@ -82,8 +82,8 @@ def rates(pool: ProcessPoolExecutor, sets: int) -> list[dict[str, Any]]:
                     "false_discoveries": shares[:, 0].mean(), "power": shares[:, 1].mean(),
                 }
             )  # fmt: skip
-            print(json.dumps(found[-1], default=float), flush=True)
-    return found
+            print(json.dumps(rows[-1], default=float), flush=True)
+    return rows
 
 
 def p_of_pair(scan: Scan, pair: Pair, chance: dict[str, Any], seed: int) -> tuple[float, float]:
@@ -101,7 +101,7 @@ def discovered(scan: Scan, pair: Pair, chance: dict[str, Any], seed: int) -> tup
 
 def pair_rates(pool: ProcessPoolExecutor, sets: int) -> list[dict[str, Any]]:
     """p of tuned minus vanilla where neither, or both alike, are related to the responses."""
-    found = []
+    rows = []
     for distribution in DISTRIBUTIONS:
         chance = asked(distribution, "blocks")
         result: dict[str, Any] = {"distribution": distribution, "sets": sets}
@@ -117,9 +117,9 @@ def pair_rates(pool: ProcessPoolExecutor, sets: int) -> list[dict[str, Any]]:
         better = Pair(related=True, noise=2.0, gain=4.0)
         shares = list(pool.map(partial(discovered, half, better, chance), range(sets // 4)))
         result["false_discoveries"], result["power"] = np.mean(shares, axis=0)
-        found.append(result)
-        print(json.dumps(found[-1], default=float), flush=True)
-    return found
+        rows.append(result)
+        print(json.dumps(rows[-1], default=float), flush=True)
+    return rows
 
 
 def times() -> list[dict[str, Any]]:
@@ -130,7 +130,7 @@ def times() -> list[dict[str, Any]]:
     subjects, regions = np.full(TARGETS, "s"), np.full(TARGETS, "x")
     responses = Responses(y, Targets(np.arange(TARGETS).astype(str), subjects, regions))
     aggregate = Aggregate("median-within-subject", subjects.tolist(), regions.tolist())
-    groups, found = np.arange(ROWS) // 16, []
+    groups, rows = np.arange(ROWS) // 16, []
     for distribution, draws in (("test", 1000), ("refit", 20)):
         entry = {
             "regression": {"type": "ridge", "alphas": {"low": 1.0, "high": 1e6, "n": 7}},
@@ -144,15 +144,15 @@ def times() -> list[dict[str, Any]]:
         with Measured() as null:
             null_distribution([features] * 5, responses, benchmark, aggregate)
         products = _product_seconds(benchmark.splits, len(benchmark.alphas))
-        found.append(
+        rows.append(
             {
                 "distribution": distribution, "draws": draws, "fit_cpu_s": fit.cpu,
                 "null_cpu_s": null.cpu, "growth_mb": null.memory / 1024,
                 "products_cpu_s": products * (1 + draws) if distribution == "refit" else np.nan,
             }
         )  # fmt: skip
-        print(json.dumps(found[-1], default=float), flush=True)
-    return found
+        print(json.dumps(rows[-1], default=float), flush=True)
+    return rows
 
 
 def _product_seconds(splits: Any, n_alphas: int) -> float:

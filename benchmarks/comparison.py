@@ -49,8 +49,8 @@ def run_worker(worker: str, side: str, work: str, python: str = sys.executable) 
             env={**os.environ, **THREADS, **QUIET},
             check=True,
         )
-        with np.load(target) as found:
-            return {key: found[key] if found[key].ndim else found[key].item() for key in found}
+        with np.load(target) as file:
+            return {key: file[key] if file[key].ndim else file[key].item() for key in file}
 
 
 def compared(

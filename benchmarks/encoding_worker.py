@@ -144,8 +144,8 @@ def ours(work: str) -> dict[str, Any]:
     x, y = compared(x, y)
     exact = score_layer(Features(x), responses_of(y), benchmark, splits).r
     single = np.abs(scores.r[:, :COMPARED_TARGETS] - exact).max()
-    found = cost.report(exact, limit=limit)
-    return {**found, "warm_s": again.cpu, "single_precision": float(single)}
+    report = cost.report(exact, limit=limit)
+    return {**report, "warm_s": again.cpu, "single_precision": float(single)}
 
 
 def compared(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -61,10 +61,10 @@ def main() -> None:
             write_tree(folder, stories, size.volumes, size.voxels)
             os._exit(0)
         os.waitpid(pid, 0)
-        found = records(folder)
+        files = records(folder)
         wordfreq.zipf_frequency("word", "en")  # its list stays in memory
         before, start = peak(), time.perf_counter()
-        prepared = lebel2023.read(found, source)
+        prepared = lebel2023.read(files, source)
         read = time.perf_counter() - start
         write_dataset(prepared.stimuli, prepared.responses, folder / "s.parquet", folder / "r.nc")
         wrote = time.perf_counter() - start - read

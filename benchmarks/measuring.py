@@ -27,11 +27,11 @@ class Measured:
 
     def report(self, values: Any, share: float = 1.0, limit: float | None = None) -> dict[str, Any]:
         """What is written: `share` is the part of the work that was done, where a peer is slow."""
-        found = {
+        figures = {
             "cpu_s": self.cpu, "wall_s": self.wall, "growth_mb": self.memory / 1024,
             "values": np.asarray(values), "share": share,
         }  # fmt: skip
-        return found if limit is None else {**found, "limit_s": limit}
+        return figures if limit is None else {**figures, "limit_s": limit}
 
 
 def write(result: dict[str, Any], target: str | Path) -> None:

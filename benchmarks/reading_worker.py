@@ -24,8 +24,8 @@ BATCH = 2  # segments that minicons scores at once
 
 def texts() -> dict[str, Any]:
     """What reading_assets.py wrote."""
-    found: dict[str, Any] = json.loads((ASSETS / "texts.json").read_text(encoding="utf-8"))
-    return found
+    written: dict[str, Any] = json.loads((ASSETS / "texts.json").read_text(encoding="utf-8"))
+    return written
 
 
 def model_of(work: str) -> str:
@@ -38,14 +38,14 @@ def model_of(work: str) -> str:
 
 def groups_of(work: str, tokenizer: Any) -> list[list[str]]:
     """The stimuli of a work, context group by context group."""
-    found = texts()
+    parts = texts()
     if work.startswith("activations-story"):
-        return [found["fragments"]]
+        return [parts["fragments"]]
     if work in ("activations-passages", "activations-encdec"):
-        return list(found["passages"])
+        return list(parts["passages"])
     if work == "surprisal-segments":
-        return [part for story in found["stories"] for part in segments(story, tokenizer)]
-    return [found["stories"][0]]
+        return [part for story in parts["stories"] for part in segments(story, tokenizer)]
+    return [parts["stories"][0]]
 
 
 def segments(words: list[str], tokenizer: Any) -> list[list[str]]:
@@ -139,9 +139,9 @@ def our_surprisal(work: str, model: Any, stimuli: Any) -> tuple[dict[str, Any], 
 
     bos = "tokenizer" if work == "surprisal-segments" else "none"
     with Measured() as cost:
-        found = word_surprisal(model, stimuli, "story", bos)
-    values = found["bits"].to_numpy(copy=True)
-    values[found["truncated"]] = np.nan
+        surprisal = word_surprisal(model, stimuli, "story", bos)
+    values = surprisal["bits"].to_numpy(copy=True)
+    values[surprisal["truncated"]] = np.nan
     room = model.max_context - (bos == "tokenizer")
     laid = plan(chains(stimuli, "story"), model.tokenizer, room, [""] * len(stimuli), share=True)
     head = 2 * model.model.config.vocab_size * model.d_model * int(laid.n_tokens.sum())
@@ -224,11 +224,11 @@ def brainscore(work: str) -> dict[str, Any]:
         kind = "neural"
     some = groups[::EVERY] if work == "activations-passages" else groups
     with Measured() as cost:
-        found = [subject.digest_text(np.array(group))[kind] for group in some]
-    values = np.concatenate([assembly.values for assembly in found])
+        assemblies = [subject.digest_text(np.array(group))[kind] for group in some]
+    values = np.concatenate([assembly.values for assembly in assemblies])
     if kind == "neural":
-        layer = [names.index(name) for name in found[0]["layer"].values]
-        order = np.lexsort((found[0]["neuron_number_in_layer"].values, layer))
+        layer = [names.index(name) for name in assemblies[0]["layer"].values]
+        order = np.lexsort((assemblies[0]["neuron_number_in_layer"].values, layer))
         values = values[:, order].reshape(len(values), len(names), -1)
     share = sum(map(len, some)) / sum(map(len, groups))
     return cost.report(values.astype(float), share)

@@ -197,9 +197,9 @@ def _as_scores(models: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def rates(found: Iterable[Findings]) -> dict[str, float]:
+def rates(repetitions: Iterable[Findings]) -> dict[str, float]:
     """How often each finding was made, as a share of the studies."""
-    studies = list(found)
+    studies = list(repetitions)
     counts = Counter(name for findings in studies for name, yes in findings.items() if yes)
     return {name: counts[name] / len(studies) for name in studies[0]}
 
@@ -255,27 +255,29 @@ def correlation_findings(plant: Plant, seed: list[int]) -> Findings:
     losses = _about(models).assign(text="text", bits_per_byte=models["loss"].to_numpy())
     table = correlations(_as_scores(models), capabilities=answers, losses=losses)
     table = table[(table["y"] == "brain average") & (table["subset"] == "all")]
-    found: Findings = {}
+    result: Findings = {}
     for row in table.to_dict("records"):
         group, method, x, given = (
             NAMES.get(row[name], row[name]) for name in ("models", "method", "x", "controlled_for")
         )
         what = f"{x} given {given}" if given else x
-        found[f"{group}: {method}, {what}"] = row["p"] < 0.05
+        result[f"{group}: {method}, {what}"] = row["p"] < 0.05
         if row["n_bases"] < row["n"] or (plant.tuned_per_base == 1 and group == "tuned"):
-            found[f"{group}: {method}, models as independent, {what}"] = row["p_independent"] < 0.05
+            result[f"{group}: {method}, models as independent, {what}"] = (
+                row["p_independent"] < 0.05
+            )
         elif method == "Pearson":  # of the others it leaves out 0 where p < .05
-            found[f"{group}: interval of r excludes 0, {x}"] = _excludes_0(row)
+            result[f"{group}: interval of r excludes 0, {x}"] = _excludes_0(row)
         if method == "Pearson" and row["n_families"] > 2:
             ends = {"low": row["low_families"], "high": row["high_families"]}
-            found[f"{group}: interval over families, {x}"] = _excludes_0(ends)
-    return found
+            result[f"{group}: interval over families, {x}"] = _excludes_0(ends)
+    return result
 
 
 def beside_size_and_loss(plant: Plant, seed: list[int]) -> Findings:
     """Of `correlation_findings` what is left of accuracy and grammar given size and loss."""
-    found = correlation_findings(plant, seed)
-    return {name: yes for name, yes in found.items() if name.endswith("given size and loss")}
+    findings = correlation_findings(plant, seed)
+    return {name: yes for name, yes in findings.items() if name.endswith("given size and loss")}
 
 
 def _read(

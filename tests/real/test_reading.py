@@ -59,9 +59,9 @@ def test_perplexity_on_wikitext(model, wikitext):
 def test_the_logit_lens_is_that_of_transformers_hidden_states(model, story):
     """Its last hidden state has had the final norm, the others have not; the head is tied."""
     words = story[:20]
-    found = layer_surprisal(model, words, "story")
+    bits_by_layer = layer_surprisal(model, words, "story")
     own = word_surprisal(model, words, "story")["bits"]
-    np.testing.assert_allclose(found["layer.30"], own, rtol=0, atol=1e-6, equal_nan=True)
+    np.testing.assert_allclose(bits_by_layer["layer.30"], own, rtol=0, atol=1e-6, equal_nan=True)
     network = model.model
     ids = model.tokenizer(" ".join(words["text"][:2]), return_tensors="pt")["input_ids"]
     with torch.inference_mode():
@@ -72,7 +72,7 @@ def test_the_logit_lens_is_that_of_transformers_hidden_states(model, story):
             state = state if k == 30 else network.model.norm(state)
             logp = torch.log_softmax(network.lm_head(state)[0].double(), -1)
             own = logp[range(n_first - 1, ids.shape[1] - 1), ids[0, n_first:]].sum()
-            assert found[layer][1] == pytest.approx(-float(own) / np.log(2), rel=1e-4)
+            assert bits_by_layer[layer][1] == pytest.approx(-float(own) / np.log(2), rel=1e-4)
 
 
 def test_shared_sequences_hold_the_tokens_of_every_single_text(model, story):

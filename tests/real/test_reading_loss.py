@@ -44,8 +44,8 @@ def tables(mirror, tmp_path_factory):
         fit = fit_reading_times(bits, corpus.stimuli, corpus.responses, "controlled")
         results.append((model, "ns", fit))
     benchmarks = {"ns": {"dataset": "natural-stories", "mode": "controlled"}}
-    found = collect_behaviors(results, model_table(models, []), benchmarks, [])
-    return found["behaviors"], reading_loss(found["behaviors"], found["stories"])
+    collected = collect_behaviors(results, model_table(models, []), benchmarks, [])
+    return collected["behaviors"], reading_loss(collected["behaviors"], collected["stories"])
 
 
 def test_r_is_that_of_an_independent_analysis(tables):

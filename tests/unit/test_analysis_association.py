@@ -157,9 +157,9 @@ def test_an_undefined_correlation_says_why(x, y, why):
 
 def test_partial_says_when_nothing_is_left():
     size = np.array([1.0, 2, 3, 4, 5, 7])
-    found = partial(2 * size + 1, np.array([1.0, 3, 2, 5, 4, 6]), [size])
-    assert np.isnan(found.r)
-    assert found.note == "x is explained by what is held fixed"
+    result = partial(2 * size + 1, np.array([1.0, 3, 2, 5, 4, 6]), [size])
+    assert np.isnan(result.r)
+    assert result.note == "x is explained by what is held fixed"
     assert "too few" in partial(size[:3], size[[1, 0, 2]], [size[[2, 0, 1]]]).note
 
 
@@ -204,9 +204,9 @@ def test_wilcoxon_equals_scipy(n, tied, rng):
     ],
 )
 def test_paired_tests_say_why_there_is_no_p(d, why):
-    found = paired_tests(np.array(d))
-    assert np.isnan([found.p_wilcoxon, found.p_t]).all()
-    assert found.note == why
+    result = paired_tests(np.array(d))
+    assert np.isnan([result.p_wilcoxon, result.p_t]).all()
+    assert result.note == why
 
 
 def test_t_equals_scipy(rng):
@@ -215,19 +215,19 @@ def test_t_equals_scipy(rng):
 
 
 def test_few_pairs_are_flagged_and_ties_do_not_crash():
-    found = paired_tests(np.array([0.1, 0.1, 0.1]))
-    assert found.p_wilcoxon == 0.25
+    result = paired_tests(np.array([0.1, 0.1, 0.1]))
+    assert result.p_wilcoxon == 0.25
     # A difference of 0 says nothing for either side: five others reach 2 of 32 sign patterns.
     zero = paired_tests(np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.0]))
     assert (zero.n, zero.p_wilcoxon) == (6, 0.0625)
-    assert found.note == "3 differences other than 0 cannot reach p < .05"
+    assert result.note == "3 differences other than 0 cannot reach p < .05"
 
 
 def p_of_null_study(test: str, rng: np.random.Generator) -> float:
     """The p-value of one study in which there is nothing to find."""
     if test in ("wilcoxon", "t"):
-        found = paired_tests(rng.normal(size=14))
-        return found.p_wilcoxon if test == "wilcoxon" else found.p_t
+        result = paired_tests(rng.normal(size=14))
+        return result.p_wilcoxon if test == "wilcoxon" else result.p_t
     x, y, z = rng.normal(size=(3, 17))
     if test == "partial":
         return partial(x + z, y + z, [z]).p
@@ -254,12 +254,12 @@ def test_a_correlation_within_groups_is_that_of_a_linear_model_with_a_level_per_
     y[2] = np.nan
     table = pd.DataFrame({"x": x, "y": y, "groups": groups})
     fit = ols("y ~ x + C(groups)", table).fit()
-    found = within_groups(x, y, groups)
-    assert found.n == 11
-    assert found.p == pytest.approx(fit.pvalues["x"])
-    assert found.r == pytest.approx(fit.tvalues["x"] / np.sqrt(fit.tvalues["x"] ** 2 + 7))
+    result = within_groups(x, y, groups)
+    assert result.n == 11
+    assert result.p == pytest.approx(fit.pvalues["x"])
+    assert result.r == pytest.approx(fit.tvalues["x"] / np.sqrt(fit.tvalues["x"] ** 2 + 7))
 
 
 def test_a_correlation_within_groups_of_one_is_not_defined(rng):
-    found = within_groups(*rng.normal(size=(2, 4)), np.array(list("abcd")))
-    assert np.isnan(found.r) and "too few" in found.note
+    result = within_groups(*rng.normal(size=(2, 4)), np.array(list("abcd")))
+    assert np.isnan(result.r) and "too few" in result.note

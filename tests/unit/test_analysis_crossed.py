@@ -125,9 +125,9 @@ def test_what_models_share_is_added_to_their_spread_once():
 @pytest.mark.long
 def test_two_equally_good_models_are_seldom_told_apart_by_the_encoder():
     design = Design(24, 8, 9, 40)
-    found = [encoded_findings(design, [4, i]) for i in range(30)]
+    findings = [encoded_findings(design, [4, i]) for i in range(30)]
     these, new = (
-        sum(bool(each[name]) for each in found) for name in ("a pair, these stimuli", "a pair")
+        sum(bool(each[name]) for each in findings) for name in ("a pair, these stimuli", "a pair")
     )
     assert new <= stats.binom.ppf(0.999, 30, 0.05)
     assert these > new

@@ -79,14 +79,14 @@ def on_surface(seed=0):
 def test_a_surface_read_back_holds_each_targets_score_at_its_vertex(tmp_path):
     tuned, vanilla = on_surface(0), on_surface(3)
     assert unplaced(tuned) == ""
-    found = list(maps(tuned, vanilla))
-    assert len(found) == 2 * 2 * 4
-    assert {made.file for made in found if made.subject == "s2"} == {
+    images = list(maps(tuned, vanilla))
+    assert len(images) == 2 * 2 * 4
+    assert {made.file for made in images if made.subject == "s2"} == {
         f"s2_{quantity}_hemi-{side}.func.gii"
         for quantity in ("r", "q", "preferred_layer", "tuned_minus_vanilla")
         for side in "LR"
     }
-    for made in found:
+    for made in images:
         nib.save(made.image, tmp_path / made.file)
         read = nib.load(tmp_path / made.file)
         (values,) = (array.data for array in read.darrays)
@@ -124,16 +124,16 @@ def test_a_surface_of_unknown_size_is_named():
 def test_a_map_read_back_holds_each_targets_score_in_its_voxel(tmp_path):
     tuned, voxels = scores(0)
     vanilla, _ = scores(1)
-    found = list(maps(tuned, vanilla))
-    assert [(m.subject, m.quantity) for m in found[:3]] == [
+    images = list(maps(tuned, vanilla))
+    assert [(m.subject, m.quantity) for m in images[:3]] == [
         ("s1", "r"), ("s1", "preferred_layer"), ("s1", "tuned_minus_vanilla"),
     ]  # fmt: skip
-    assert len(found) == 6
+    assert len(images) == 6
     expected = {
         "r": tuned["r"].values, "preferred_layer": tuned["preferred_layer"].values,
         "tuned_minus_vanilla": tuned["r"].values - vanilla["r"].values,
     }  # fmt: skip
-    for subject, quantity, hemisphere, image in found:
+    for subject, quantity, hemisphere, image in images:
         assert hemisphere == ""
         nib.save(image, tmp_path / "m.nii.gz")
         read = nib.load(tmp_path / "m.nii.gz")

@@ -101,13 +101,13 @@ def test_rates_are_those_of_the_tables():
         quick.append(averages(plant, np.random.default_rng(100 + seed))["r"].to_numpy())
     assert np.mean(quick) == pytest.approx(np.mean(full), abs=0.01)
     assert np.std(quick) == pytest.approx(np.std(full), rel=0.2)
-    found = contrasts(tables["scores"], tables["subjects"])
-    found = found.query("level == 'overall' and dataset == 'average' and unit == 'bases'").iloc[0]
+    result = contrasts(tables["scores"], tables["subjects"])
+    result = result.query("level == 'overall' and dataset == 'average' and unit == 'bases'").iloc[0]
     models = averages(plant, np.random.default_rng(0)).assign(r=full[-1])
     tuned = models[models["role"] == "tuned"]
     change = tuned["r"] - models["r"].reindex(tuned["base"]).to_numpy()
     by_base = change.groupby(tuned["base"]).mean()
-    assert found["absolute"] == pytest.approx(by_base.mean())
+    assert result["absolute"] == pytest.approx(by_base.mean())
     table = correlations(tables["scores"])
     row = table.query("models == 'bases' and y == 'brain average' and method == 'spearman'").iloc[0]
     bases = tuned.groupby("base")[["r", "log10"]].mean()
@@ -116,5 +116,5 @@ def test_rates_are_those_of_the_tables():
 
 @pytest.mark.long
 def test_surprisal_that_has_no_part_in_reading_seems_to_have_none():
-    found = rates(repeat(reading_findings, 40, 8))
-    assert found["Δ log-likelihood, interval over stories above 0"] <= at_most(40)
+    shares = rates(repeat(reading_findings, 40, 8))
+    assert shares["Δ log-likelihood, interval over stories above 0"] <= at_most(40)

@@ -833,20 +833,20 @@ def test_a_single_subject_has_an_interval_over_held_out_groups_only():
         pd.DataFrame(rows, columns=["subject", "fold", "r"]), how="cross"
     )
     models = model_table(MODELS, [])
-    found = {}
+    by_scheme = {}
     for scheme in ("shuffled", "grouped", "contiguous"):
         benchmarks = {"b": {**BENCHMARKS["b-legacy"], "split": {"scheme": scheme}}}
         scores = collect_scores([("v", "b", table)], {}, models, benchmarks, ["d"])["scores"]
         assert scores["simulated"].all()
-        found[scheme] = scores.iloc[0]
-    assert found["shuffled"][["low", "high"]].isna().all()
-    assert found["shuffled"]["scope"] == "these subjects, these stimuli"
-    assert found["grouped"]["scope"] == "these subjects, new stimuli"
-    assert found["contiguous"]["scope"] == "these subjects, new blocks"
+        by_scheme[scheme] = scores.iloc[0]
+    assert by_scheme["shuffled"][["low", "high"]].isna().all()
+    assert by_scheme["shuffled"]["scope"] == "these subjects, these stimuli"
+    assert by_scheme["grouped"]["scope"] == "these subjects, new stimuli"
+    assert by_scheme["contiguous"]["scope"] == "these subjects, new blocks"
     # Nadeau and Bengio's corrected t over folds.
     error = np.sqrt((1 / 5 + 1 / 4) * np.var([-0.02, -0.01, 0, 0.01, 0.02], ddof=1))
     half = stats.t.ppf(0.975, 4) * error
-    assert found["grouped"]["high"] == pytest.approx(0.3 + half)
+    assert by_scheme["grouped"]["high"] == pytest.approx(0.3 + half)
 
 
 def test_a_real_model_on_a_simulated_dataset_is_simulated():

@@ -42,12 +42,12 @@ def test_p_and_q_are_counted_by_hand():
     base, base_null = drawn(12, seed=1)
     targets, _ = compare_targets(scores(r, null), scores(base, base_null), 0.05)
     assert tuple(targets.columns) == TARGET_COLUMNS
-    for i, found in targets.iterrows():
+    for i, actual in targets.iterrows():
         d, draws = r[i] - base[i], null[:, i] - base_null[:, i]
-        assert found["difference"] == pytest.approx(d)
-        assert found["p"] == (1 + sum(abs(x) >= abs(d) for x in draws)) / (1 + DRAWS)
-        assert found["p_higher"] == (1 + sum(x >= d for x in draws)) / (1 + DRAWS)
-        assert found["p_lower"] == (1 + sum(x <= d for x in draws)) / (1 + DRAWS)
+        assert actual["difference"] == pytest.approx(d)
+        assert actual["p"] == (1 + sum(abs(x) >= abs(d) for x in draws)) / (1 + DRAWS)
+        assert actual["p_higher"] == (1 + sum(x >= d for x in draws)) / (1 + DRAWS)
+        assert actual["p_lower"] == (1 + sum(x <= d for x in draws)) / (1 + DRAWS)
     for subject, part in targets.groupby("subject"):
         np.testing.assert_allclose(part["q"], false_discovery_control(part["p"]), err_msg=subject)
 
@@ -60,10 +60,10 @@ def test_means_over_targets_and_t_over_subjects_have_the_draws_of_all_subjects()
     for region, inside in (("all", slice(None)), ("left", slice(0, None, 2))):
         means = both[:, :, inside].mean(axis=2)
         for subject, values in zip(SUBJECTS, means.T, strict=True):
-            found = row(table, subject, region)
-            assert found["difference"] == pytest.approx(values[0])
-            assert found["p"] == pytest.approx((np.abs(values) >= abs(values[0])).mean())
-            assert np.isnan(found["group_p"])
+            actual = row(table, subject, region)
+            assert actual["difference"] == pytest.approx(values[0])
+            assert actual["p"] == pytest.approx((np.abs(values) >= abs(values[0])).mean())
+            assert np.isnan(actual["group_p"])
         t = np.abs(ttest_1samp(means, 0, axis=1).statistic)
         assert row(table, "all", region)["group_p"] == pytest.approx((t >= t[0]).mean())
         assert row(table, "all", region)["difference"] == pytest.approx(means[0].mean())
@@ -73,9 +73,9 @@ def test_targets_are_counted_each_way_and_places_in_all_subjects():
     """Left is higher in all subjects, right lower in one of them."""
     r, null = np.array([0.9, 0.0, 0.9, 0.0, 0.9, -0.9]), np.zeros((DRAWS, 6))
     _, table = compare_targets(scores(r, null), scores(0 * r, null), 0.05)
-    found = row(table)
-    assert (found["n_higher"], found["n_lower"], found["n_targets"]) == (3, 1, 6)
-    assert (found["n_shared"], found["n_higher_in_all"], found["n_lower_in_all"]) == (2, 1, 0)
+    actual = row(table)
+    assert (actual["n_higher"], actual["n_lower"], actual["n_targets"]) == (3, 1, 6)
+    assert (actual["n_shared"], actual["n_higher_in_all"], actual["n_lower_in_all"]) == (2, 1, 0)
     left = row(table, "all", "left")
     assert (left["share_higher"], left["share_lower"], left["n_higher_in_all"]) == (1.0, 0.0, 1)
     assert row(table, "c", "right")["n_lower"] == 1
@@ -90,11 +90,11 @@ def test_voxels_are_shared_in_a_common_space_alone(attrs, shared):
     places = {name: ("target", np.tile(np.arange(4.0), 3)) for name in "xyz"}
     pair = [scores(r, null, **attrs).assign_coords(places) for _ in range(2)]
     _, table = compare_targets(*pair, 0.05)
-    found = row(table)
+    actual = row(table)
     if shared:
-        assert found["n_shared"] == shared
+        assert actual["n_shared"] == shared
     else:
-        assert "no place is a target of every subject" in found["note"]
+        assert "no place is a target of every subject" in actual["note"]
 
 
 def test_a_target_without_r_counts_nowhere():

@@ -13,7 +13,7 @@ TRUE = {"a": 0.6, "b": 0.5}
 PLACES = (("A", "a", 0.6), ("B", "b", 0.5), ("average", "all", 0.55))
 
 
-def found(rise: float) -> pd.DataFrame:
+def truth_of(rise: float) -> pd.DataFrame:
     """The table where every estimate lies `rise` above the planted value, ± .01."""
     effects = [
         {"level": "pair", "mode": "controlled", "tuned": tuned, "dataset": dataset,
@@ -42,7 +42,7 @@ def found(rise: float) -> pd.DataFrame:
 
 @pytest.mark.parametrize(("rise", "covered"), [(0.0, "yes"), (0.009, "yes"), (0.011, "no")])
 def test_planted_values_are_the_closed_forms_and_are_covered_or_not(rise, covered):
-    table = found(rise)
+    table = truth_of(rise)
     assert tuple(table.columns) == COLUMNS
     assert len(table) == 6 + 2 + 2
     np.testing.assert_allclose(table["estimate"] - table["planted"], rise, atol=1e-12)
@@ -52,7 +52,7 @@ def test_planted_values_are_the_closed_forms_and_are_covered_or_not(rise, covere
 
 def test_the_headline_tells_what_was_planted():
     study, check = tables.study(tables.LARGE), tables.published()[1]
-    table = headline(check, Tables(scores=study["scores"], truth=found(0.0)))
+    table = headline(check, Tables(scores=study["scores"], truth=truth_of(0.0)))
     (text,) = table.loc[table["question"].str.startswith("Is a planted effect"), "controlled"]
     assert text.startswith("planted +0.0000: +0.0000 [−0.0100, +0.0100], p = .2")
     assert "planted +0.0371: +0.0371" in text

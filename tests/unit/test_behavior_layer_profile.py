@@ -122,18 +122,18 @@ def test_the_last_layer_of_surprisal_is_the_measure_of_the_models_surprisal():
     stimuli, responses, layers = read(1, effect=10)
     bits = stimuli[["stimulus_id"]].assign(**{name: x[:, 0] for name, x in layers.items()})
     bits.loc[[0, 80], list(layers)] = np.nan
-    found = surprisal_profile(bits, stimuli, responses, SETTINGS).set_index("layer")
+    profile = surprisal_profile(bits, stimuli, responses, SETTINGS).set_index("layer")
     for name in layers:
         own = bits[["stimulus_id"]].assign(bits=bits[name])
         measures = fit_reading_times(own, stimuli, responses, SETTINGS).set_index(
             ["kind", "measure"]
         )
         expected = measures.loc[("all", "delta_loglik_per_word")].iloc[0]
-        assert found.loc[name, "delta_loglik_per_word"] == pytest.approx(expected["value"])
-        assert found.loc[name, ["n", "n_dropped", "reason"]].tolist() == (
+        assert profile.loc[name, "delta_loglik_per_word"] == pytest.approx(expected["value"])
+        assert profile.loc[name, ["n", "n_dropped", "reason"]].tolist() == (
             expected[["n", "n_dropped", "reason"]].tolist()
         )
-        assert found.loc[name, "mean_bits"] == pytest.approx(bits[name].mean())
+        assert profile.loc[name, "mean_bits"] == pytest.approx(bits[name].mean())
 
 
 @pytest.mark.parametrize("predictor", ["surprisal", "states"])

@@ -68,22 +68,22 @@ def test_the_fit_is_a_maximum_with_the_weights_of_generalised_least_squares(item
     y = x @ truth.weights
     y = y + rng.multivariate_normal(np.zeros(n), covariance(z, reader, item, truth))
     sums = crossed_sums(x, y, z, reader, item)
-    found = fit(sums)
-    v = np.linalg.inv(covariance(z, reader, item, found))
+    model = fit(sums)
+    v = np.linalg.inv(covariance(z, reader, item, model))
     inverse = np.linalg.inv(x.T @ v @ x)
-    np.testing.assert_allclose(found.weights, inverse @ x.T @ v @ y, rtol=1e-6)
-    np.testing.assert_allclose(found.standard_errors, np.sqrt(np.diag(inverse)), rtol=1e-6)
-    assert found.loglik == pytest.approx(loglik(found, sums))
-    best = found.loglik
+    np.testing.assert_allclose(model.weights, inverse @ x.T @ v @ y, rtol=1e-6)
+    np.testing.assert_allclose(model.standard_errors, np.sqrt(np.diag(inverse)), rtol=1e-6)
+    assert model.loglik == pytest.approx(loglik(model, sums))
+    best = model.loglik
     for name in ("sigma", "item_sd"):
         for factor in (0.97, 1.03):
-            other = {**vars(found), name: getattr(found, name) * factor}
+            other = {**vars(model), name: getattr(model, name) * factor}
             assert loglik(CrossedModel(**other), sums) <= best
     for k in range(2):
         for factor in (0.97, 1.03):
-            sds = found.reader_sd.copy()
+            sds = model.reader_sd.copy()
             sds[k] *= factor
-            assert loglik(CrossedModel(**{**vars(found), "reader_sd": sds}), sums) <= best
+            assert loglik(CrossedModel(**{**vars(model), "reader_sd": sds}), sums) <= best
 
 
 def balanced(rng, groups, size, sd):
@@ -99,22 +99,22 @@ def test_balanced_groups_have_the_closed_form(of):
     group, y = balanced(rng, groups, size, 0.9)
     ones, alone = np.ones((len(y), 1)), np.zeros(len(y))
     if of == "reader":
-        found = fit(crossed_sums(ones, y, ones, group, alone))
-        sd, other = found.reader_sd[0], found.item_sd
+        model = fit(crossed_sums(ones, y, ones, group, alone))
+        sd, other = model.reader_sd[0], model.item_sd
     else:
-        found = fit(crossed_sums(ones, y, ones, alone, group))
-        sd, other = found.item_sd, found.reader_sd[0]
+        model = fit(crossed_sums(ones, y, ones, alone, group))
+        sd, other = model.item_sd, model.reader_sd[0]
     means = y.reshape(groups, size).mean(1)
     within = ((y - means[group]) ** 2).sum() / (groups * (size - 1))
     between = size * ((means - y.mean()) ** 2).sum() / groups
-    assert found.weights[0] == pytest.approx(y.mean())
-    assert found.sigma**2 == pytest.approx(within, rel=1e-3)
+    assert model.weights[0] == pytest.approx(y.mean())
+    assert model.sigma**2 == pytest.approx(within, rel=1e-3)
     assert sd**2 == pytest.approx((between - within) / size, rel=1e-2)
     assert other == pytest.approx(0, abs=1e-3)
     total = len(y) * np.log(2 * np.pi) + len(y)
     total += groups * (size - 1) * np.log(within) + groups * np.log(between)
-    assert found.loglik == pytest.approx(-total / 2, abs=1e-5)
-    assert found.aic == pytest.approx(total + 2 * 4, abs=1e-4)
+    assert model.loglik == pytest.approx(-total / 2, abs=1e-5)
+    assert model.aic == pytest.approx(total + 2 * 4, abs=1e-4)
 
 
 def test_no_variance_between_readers_is_found_as_0():
@@ -122,8 +122,8 @@ def test_no_variance_between_readers_is_found_as_0():
     x, z, reader, item = design(rng, 300, 10, 30)
     y = x @ [1.0, 0.5, 0.0] + rng.normal(size=300)
     y -= pd.Series(y).groupby(reader).transform("mean").to_numpy()  # less alike than by chance
-    found = fit(crossed_sums(x, y, z, reader, item))
-    assert found.reader_sd[0] == pytest.approx(0, abs=1e-3)
+    model = fit(crossed_sums(x, y, z, reader, item))
+    assert model.reader_sd[0] == pytest.approx(0, abs=1e-3)
 
 
 def test_crossed_and_nested_designs_equal_statsmodels():
@@ -188,7 +188,7 @@ def test_held_out_stories_have_the_conditional_density_of_a_fit_to_the_others():
     parts = [item_sums(*(c[story == s] for c in columns), np.unique(reader)) for s in range(4)]
     whole = crossed_sums(*columns)
     assert loglik(truth, combined(parts)) == pytest.approx(loglik(truth, whole))
-    found = held_out_logliks(parts, fit(whole))
+    logliks = held_out_logliks(parts, fit(whole))
     for s in range(4):
         known, new = story != s, story == s
         model = fit(crossed_sums(*(c[known] for c in columns)))
@@ -197,7 +197,7 @@ def test_held_out_stories_have_the_conditional_density_of_a_fit_to_the_others():
         expected = stats.multivariate_normal(
             gain @ residual[known], v[np.ix_(new, new)] - gain @ v[np.ix_(known, new)]
         ).logpdf(residual[new])
-        assert found[s] == pytest.approx(expected, abs=2e-4)
+        assert logliks[s] == pytest.approx(expected, abs=2e-4)
 
 
 def test_scales_of_response_and_regressors_do_not_matter():

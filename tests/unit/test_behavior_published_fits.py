@@ -85,20 +85,20 @@ def test_mean_times_are_fitted_as_the_authors_did_and_with_words_in_place(world)
     records, stimuli, responses, nats = world
     times = responses["responses"].values[:, 0]
     source = Kuribayashi2024("gpt2")
-    found = published_fit(source, records, [], stimuli, responses).set_index("statistic")
+    fit = published_fit(source, records, [], stimuli, responses).set_index("statistic")
     gain, slope, table = by_hand(stimuli, times, nats, str)
     n = len(table)
-    assert (found["n"] == n).all() and n < 4 * len(times) / 6
+    assert (fit["n"] == n).all() and n < 4 * len(times) / 6
     expected = {
         "words": n, "mean_bits": table["interest"].mean() / np.log(2),
         "delta_loglik_per_word": gain / n, "slope_1_back": slope,
     }  # fmt: skip
-    assert found["recomputed"].to_dict() == pytest.approx(expected, rel=1e-8)
+    assert fit["recomputed"].to_dict() == pytest.approx(expected, rel=1e-8)
     gain, slope, _ = by_hand(stimuli, times, nats, int)
-    in_place = found["in_place"].dropna().to_dict()
+    in_place = fit["in_place"].dropna().to_dict()
     expected = {"delta_loglik_per_word": gain / n, "slope_1_back": slope}
     assert in_place == pytest.approx(expected, rel=1e-8)
-    assert found["published"].to_dict() == {
+    assert fit["published"].to_dict() == {
         "words": 9198, "mean_bits": 6.55, "delta_loglik_per_word": 0.0156,
         "slope_1_back": -0.0932,
     }  # fmt: skip

@@ -42,9 +42,9 @@ def test_one_story_per_reader_adds_little():
     """The spread over stories holds that of their readers."""
     rng = np.random.default_rng(2)
     values, story = drawn(rng, 2.0, 0.5, 1.0, nested=True)
-    found = of_mean_observation(values, story)
-    assert found.added < 0.2 * found.alone
-    assert found.freedom == STORIES * READERS - 1
+    variance = of_mean_observation(values, story)
+    assert variance.added < 0.2 * variance.alone
+    assert variance.freedom == STORIES * READERS - 1
 
 
 def test_complete_tables_have_the_mean_squares_of_analysis_of_variance():
@@ -52,9 +52,9 @@ def test_complete_tables_have_the_mean_squares_of_analysis_of_variance():
     rng = np.random.default_rng(3)
     story = np.arange(STORIES)
     values = rng.normal(size=(STORIES, READERS))
-    found = of_mean_observation(values, story)
+    variance = of_mean_observation(values, story)
     squares = STORIES * ((values.mean(0) - values.mean()) ** 2).sum() / (READERS - 1)
-    assert found.alone == pytest.approx(squares / values.size)
+    assert variance.alone == pytest.approx(squares / values.size)
 
 
 def test_the_part_of_readers_is_about_the_jackknife_over_them():
@@ -70,9 +70,9 @@ def test_the_part_of_readers_is_about_the_jackknife_over_them():
     without = np.array([slope(every[every != r]) for r in every])
     expected = 29 / 30 * ((without - without.mean()) ** 2).sum()
     centred = x - x.mean()
-    found = of_mean_times(centred / (centred @ centred), times, story)
-    assert found.alone == pytest.approx(expected, rel=1e-6)
-    assert found.added == pytest.approx(slopes.var(ddof=1) / 30, rel=0.3)
+    variance = of_mean_times(centred / (centred @ centred), times, story)
+    assert variance.alone == pytest.approx(expected, rel=1e-6)
+    assert variance.added == pytest.approx(slopes.var(ddof=1) / 30, rel=0.3)
 
 
 def test_a_single_reader_has_no_part():
@@ -83,11 +83,11 @@ def test_derivatives_of_the_held_out_log_likelihood():
     rng = np.random.default_rng(5)
     x = np.column_stack([np.ones(45), rng.normal(size=(45, 2))])
     y, story = rng.normal(size=45), np.repeat([0, 1, 2], 15)
-    found = held_out_loglik(x, y, story)[1]
+    derivatives = held_out_loglik(x, y, story)[1]
     step = 1e-5 * np.eye(45)
     for i in range(0, 45, 4):
         ends = [held_out_loglik(x, y + sign * step[i], story)[0].sum() for sign in (1, -1)]
-        assert found[i] == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=1e-6)
+        assert derivatives[i] == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=1e-6)
 
 
 def test_intervals_hold_both_parts():

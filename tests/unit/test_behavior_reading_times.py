@@ -80,26 +80,26 @@ def whole(table):
 
 
 def test_legacy_score_is_the_plain_correlation(world):
-    found = whole(world.fit("legacy"))
+    result = whole(world.fit("legacy"))
     keep = (world.stimuli["word_in_sentence"] != 1).to_numpy() & ~np.isnan(world.times).all(1)
     expected = stats.pearsonr(world.surprisal["bits"][keep], np.nanmean(world.times[keep], axis=1))
-    assert found.loc["r", "value"] == pytest.approx(expected.statistic)
-    assert found.loc["abs_r", "value"] == pytest.approx(abs(expected.statistic))
-    assert found.loc["r", "n"] == keep.sum()
-    assert found.loc["r", "n_dropped"] == (~keep).sum()
-    assert found.loc["r", "low"] < expected.statistic < found.loc["r", "high"]
+    assert result.loc["r", "value"] == pytest.approx(expected.statistic)
+    assert result.loc["abs_r", "value"] == pytest.approx(abs(expected.statistic))
+    assert result.loc["r", "n"] == keep.sum()
+    assert result.loc["r", "n_dropped"] == (~keep).sum()
+    assert result.loc["r", "low"] < expected.statistic < result.loc["r", "high"]
 
 
 def test_a_negative_correlation_shows_in_r_and_its_interval(world):
     inverted = world.surprisal.assign(bits=-world.surprisal["bits"])
     table = fit_reading_times(inverted, world.stimuli, world.responses(), "legacy")
-    found = whole(table)
-    assert found.loc["r", "value"] < 0 < found.loc["abs_r", "value"]
-    assert found.loc["abs_r", "low"] == pytest.approx(-found.loc["r", "high"])
+    result = whole(table)
+    assert result.loc["r", "value"] < 0 < result.loc["abs_r", "value"]
+    assert result.loc["abs_r", "low"] == pytest.approx(-result.loc["r", "high"])
 
 
 def test_controlled_measures_recover_the_planted_slopes():
-    found = whole(
+    result = whole(
         World(readers=24).fit("controlled", covariates=["length", "log_frequency", "position"])
     )
     for measure, planted in (
@@ -107,27 +107,27 @@ def test_controlled_measures_recover_the_planted_slopes():
         ("slope_ms_per_bit_1_back", BACK),
         ("slope_ms_per_bit_2_back", 0.0),
     ):
-        row = found.loc[measure]
+        row = result.loc[measure]
         assert row["low"] < planted < row["high"]
-    assert found.loc["delta_loglik_per_word", "low"] > 0
-    assert found.loc["delta_loglik_per_observation", "low"] > 0
-    assert 0 < found.loc["partial_r", "value"] < 1
+    assert result.loc["delta_loglik_per_word", "low"] > 0
+    assert result.loc["delta_loglik_per_observation", "low"] > 0
+    assert 0 < result.loc["partial_r", "value"] < 1
 
 
 def test_partial_r_is_that_of_the_full_regression(world):
     covariates = ["length", "log_frequency", "position"]
-    found = whole(world.fit("controlled", covariates=covariates))
+    result = whole(world.fit("controlled", covariates=covariates))
     words = word_table(world.surprisal, world.stimuli, world.responses(), covariates, True)
     design, _, _ = regressors(words, covariates, 2)
     data = design.assign(rt=words["rt"])[words["scored"] & design.notna().all(axis=1)]
     ols = smf.ols("rt ~ " + " + ".join(design.columns), data).fit()
     t, freedom = ols.tvalues["bits"], ols.df_resid
-    assert found.loc["partial_r", "value"] == pytest.approx(t / np.sqrt(t**2 + freedom))
-    assert found.loc["slope_ms_per_bit", "value"] == pytest.approx(ols.params["bits"])
+    assert result.loc["partial_r", "value"] == pytest.approx(t / np.sqrt(t**2 + freedom))
+    assert result.loc["slope_ms_per_bit", "value"] == pytest.approx(ols.params["bits"])
 
 
 def test_gain_equals_leave_one_story_out_by_hand(world):
-    found = whole(world.fit("controlled", covariates=["length"], spillover=1))
+    result = whole(world.fit("controlled", covariates=["length"], spillover=1))
     words = word_table(world.surprisal, world.stimuli, world.responses(), ["length"], True)
     design, base, _ = regressors(words, ["length"], 1)
     data = design.assign(rt=words["rt"], story=words["story"])
@@ -139,7 +139,7 @@ def test_gain_equals_leave_one_story_out_by_hand(world):
             model = smf.ols("rt ~ " + " + ".join(columns), train).fit()
             sd = np.sqrt((model.resid**2).mean())
             gain += sign * stats.norm.logpdf(test["rt"], model.predict(test), sd).sum()
-    assert found.loc["delta_loglik_per_word", "value"] == pytest.approx(gain / len(data))
+    assert result.loc["delta_loglik_per_word", "value"] == pytest.approx(gain / len(data))
 
 
 def test_surprisal_that_says_nothing_gains_nothing():
@@ -424,13 +424,13 @@ def test_words_left_out_are_counted_by_reason(world):
 
 
 def test_log_times_are_the_logarithms_of_each_readers(world):
-    found = whole(world.fit("controlled", times="log", covariates=["length"], spillover=0))
+    result = whole(world.fit("controlled", times="log", covariates=["length"], spillover=0))
     logs = World()
     logs.times = np.log(world.times)
     expected = whole(logs.fit("controlled", covariates=["length"], spillover=0))
     for measure in ("partial_r", "delta_loglik_per_word", "delta_loglik_per_observation"):
-        assert found.loc[measure, "value"] == pytest.approx(expected.loc[measure, "value"])
-    slope = found.loc["slope_log_ms_per_bit", "value"]
+        assert result.loc[measure, "value"] == pytest.approx(expected.loc[measure, "value"])
+    slope = result.loc["slope_log_ms_per_bit", "value"]
     assert slope == pytest.approx(expected.loc["slope_ms_per_bit", "value"])
     # About SLOPE ms of some 350.
     assert slope == pytest.approx(SLOPE / np.nanmean(world.times), rel=0.25)
@@ -449,12 +449,12 @@ def test_log_times_of_means_are_the_published_ones(world):
     targets = {k: ("target", ["mean"]) for k in ("target_id", "subject", "region")}
     responses = world.responses(mean, **moments).assign_coords(targets)
     options = {"covariates": ["length"], "times": "log"}
-    found = fit_reading_times(world.surprisal, world.stimuli, responses, "controlled", **options)
+    result = fit_reading_times(world.surprisal, world.stimuli, responses, "controlled", **options)
     expected = whole(world.fit("controlled", **options))
     for measure in ("r", "partial_r", "delta_loglik_per_word"):
-        value = whole(found).loc[measure, "value"]
+        value = whole(result).loc[measure, "value"]
         assert value == pytest.approx(expected.loc[measure, "value"])
-    assert whole(found).loc["r", "ceiling"] < expected.loc["r", "ceiling"]
+    assert whole(result).loc["r", "ceiling"] < expected.loc["r", "ceiling"]
     bare = responses.drop_vars(["log_mean", "log_sd"])
     with pytest.raises(InputError, match="mean times without the variables log_mean"):
         fit_reading_times(world.surprisal, world.stimuli, bare, "controlled", times="log")
@@ -491,10 +491,10 @@ def test_a_ceiling_of_halves_that_hardly_agree_is_weak():
     for sd, weak in ((5.0, False), (15.0, True)):
         world = World(stories=4, words=500)
         times = 300 + signal[:, None] + rng.normal(0, sd, (2000, 10))
-        found = reliability(world.responses(times), None, SplitHalf(), 0)
-        assert found.weak is weak
-        assert found.root().method == f"{'weak ' * weak}root of split-half"
-        assert found.method == "split-half"
+        ceiling = reliability(world.responses(times), None, SplitHalf(), 0)
+        assert ceiling.weak is weak
+        assert ceiling.root().method == f"{'weak ' * weak}root of split-half"
+        assert ceiling.method == "split-half"
 
 
 def test_the_ceiling_of_partial_r_is_of_what_the_covariates_leave():
@@ -533,22 +533,22 @@ def test_tokens_stand_in_for_surprisal():
 
 def test_a_mixed_model_finds_the_planted_slope_and_what_it_adds(world):
     options = {"covariates": ["length", "position"], "mixed_model": {"slopes": ["bits", "length"]}}
-    found = whole(world.fit("controlled", **options))
-    slope = found.loc["mixed_slope_ms_per_bit"]
+    result = whole(world.fit("controlled", **options))
+    slope = result.loc["mixed_slope_ms_per_bit"]
     assert slope["low"] < SLOPE < slope["high"]
     assert slope["interval"] == "readers and items"
     # Readers have one slope: the fixed one is about that of the mean times.
-    assert slope["value"] == pytest.approx(found.loc["slope_ms_per_bit", "value"], abs=0.5)
-    assert found.loc["mixed_aic", "n"] == found.loc["delta_loglik_per_observation", "n"]
-    gain = found.loc["mixed_delta_loglik_per_observation", "value"]
-    assert gain == pytest.approx(found.loc["delta_loglik_per_observation", "value"], rel=0.1)
-    assert 0 < found.loc["mixed_delta_loglik_per_observation", "low"] < gain
+    assert slope["value"] == pytest.approx(result.loc["slope_ms_per_bit", "value"], abs=0.5)
+    assert result.loc["mixed_aic", "n"] == result.loc["delta_loglik_per_observation", "n"]
+    gain = result.loc["mixed_delta_loglik_per_observation", "value"]
+    assert gain == pytest.approx(result.loc["delta_loglik_per_observation", "value"], rel=0.1)
+    assert 0 < result.loc["mixed_delta_loglik_per_observation", "low"] < gain
     stimuli = world.stimuli.assign(sentence_id=np.arange(900) // 15)
     sentences = {**options, "mixed_model": {"items": "sentence", "held_out": False}}
     table = fit_reading_times(
         world.surprisal, stimuli, world.responses(), "controlled", **sentences
     )
-    assert whole(table).loc["mixed_aic", "value"] != found.loc["mixed_aic", "value"]
+    assert whole(table).loc["mixed_aic", "value"] != result.loc["mixed_aic", "value"]
     assert "mixed_delta_loglik_per_observation" not in whole(table).index
 
 

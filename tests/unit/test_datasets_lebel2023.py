@@ -357,10 +357,10 @@ def test_scans_are_read_one_by_one_and_responses_are_held_once(tmp_path):
             values = rng.standard_normal((volumes, voxels), np.float32)
             values[:, :100] = 0
             file["data"] = values
-    found = records(tmp_path)
+    files = records(tmp_path)
     source = Lebel2023(("UTS03",), tuple(stories), (), places=False)
     tracemalloc.start()
-    prepared = lebel2023.read(found, source)
+    prepared = lebel2023.read(files, source)
     check_responses(prepared.responses, prepared.stimuli, "responses")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

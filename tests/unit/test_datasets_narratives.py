@@ -59,8 +59,8 @@ def folder(tmp_path):
 
 def read(folder, source=SURFACE):
     names = {file.path for file in narratives.raw_files(source)}
-    found = [record for record in records(folder) if record.name in names]
-    return narratives.read(found, source)
+    files = [record for record in records(folder) if record.name in names]
+    return narratives.read(files, source)
 
 
 @pytest.mark.parametrize("space", ["fsaverage6", "MNI152NLin2009cAsym"])

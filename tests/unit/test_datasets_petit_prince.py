@@ -88,8 +88,8 @@ def test_a_mask_says_which_voxels(folder):
     mask[:2, 1, 1:3] = 1  # half of them outside of the brain
     path = write(folder / "mask.nii.gz", nifti(mask))
     source = PetitPrince(RUNS, (1, 2), str(path))
-    found = [one for one in records(folder) if one.name != "mask.nii.gz"]
-    prepared = petit_prince.read([*found, record(path, str(path))], source)
+    files = [one for one in records(folder) if one.name != "mask.nii.gz"]
+    prepared = petit_prince.read([*files, record(path, str(path))], source)
     assert petit_prince.raw_files(source)[-1].path == str(path)
     voxels, _ = voxels_of(prepared.responses, "EN058")
     assert list(zip(*voxels, strict=True)) == [(1, 1, 1), (1, 1, 2)]
@@ -184,9 +184,9 @@ def test_a_bad_file_is_named_in_one_line(case, folder):
 
 def test_a_mask_of_another_grid(folder):
     path = write(folder / "mask.nii.gz", nifti(np.ones((4, 3, 6))))
-    found = [one for one in records(folder) if one.name != "mask.nii.gz"]
+    files = [one for one in records(folder) if one.name != "mask.nii.gz"]
     with pytest.raises(InputError, match=r"mask\.nii\.gz: .* the mask lies elsewhere"):
-        petit_prince.read([*found, record(path, str(path))], PetitPrince(RUNS, (1, 2), str(path)))
+        petit_prince.read([*files, record(path, str(path))], PetitPrince(RUNS, (1, 2), str(path)))
 
 
 @pytest.mark.parametrize(

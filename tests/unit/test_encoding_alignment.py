@@ -240,11 +240,11 @@ def test_the_number_of_threads_changes_nothing(activation_file, entry):
     features, y, _ = planted()
     stimuli, dataset = tables(y)
     file = activation_file({"layer.1": features}, stimuli["stimulus_id"])
-    found = []
+    scores = []
     for threads in (1, 2):
         with threadpool_limits(threads):
-            found.append(align(file, stimuli, dataset, LEGACY | entry, "cpu", 0))
-    pd.testing.assert_frame_equal(*found, rtol=0, atol=1e-10)
+            scores.append(align(file, stimuli, dataset, LEGACY | entry, "cpu", 0))
+    pd.testing.assert_frame_equal(*scores, rtol=0, atol=1e-10)
 
 
 def test_layers_are_scored_alone_or_together_alike(activation_file):
@@ -361,10 +361,10 @@ def test_layers_that_are_not_reduced_say_so(activation_file, caplog, method, lay
     file = activation_file({"narrow": features, "wide": wide}, stimuli["stimulus_id"])
     entry = CONTROLLED | {"layers": layers, "reduce": {"method": method, "dimensions": 10}}
     table = align(file, stimuli, dataset, entry, "cpu", 0)
-    found = table.groupby("layer")["reduction"].agg(set).to_dict()
-    assert found.pop("narrow") == {"none: 6 units"}
-    assert found.pop("wide") == {f"{method} 10"}
-    assert set(map(frozenset, found.values())) <= {frozenset({"none: 6 units"})}  # nested
+    reductions = table.groupby("layer")["reduction"].agg(set).to_dict()
+    assert reductions.pop("narrow") == {"none: 6 units"}
+    assert reductions.pop("wide") == {f"{method} 10"}
+    assert set(map(frozenset, reductions.values())) <= {frozenset({"none: 6 units"})}  # nested
     assert "1 of 2 layers are not reduced: 6 units" in caplog.text
     whole = align(file, stimuli, dataset, CONTROLLED, "cpu", 0)
     assert set(whole["reduction"]) == {""}
@@ -393,11 +393,11 @@ def test_a_single_penalty_has_no_edge(activation_file):
     stimuli, dataset = tables(y)
     file = activation_file({"f": features}, stimuli["stimulus_id"])
     regression = CONTROLLED["regression"] | {"alphas": {"low": 1.0, "high": 1.0, "n": 1}}
-    found = overall(
+    row = overall(
         align(file, stimuli, dataset, CONTROLLED | {"regression": regression}, "cpu", 0), "f"
     )
-    assert found["alpha"] == 1
-    assert np.isnan(found["alpha_at_edge"])
+    assert row["alpha"] == 1
+    assert np.isnan(row["alpha_at_edge"])
 
 
 @pytest.mark.parametrize(
@@ -620,11 +620,11 @@ def test_single_precision_loses_nothing_to_an_offset(seed, offset):
     p, t = random.standard_normal((2, 300, 6)).astype(np.float32)
     p -= p.mean(axis=0)
     t[:] += offset * random.uniform(0.5, 2, 6)
-    found = agreement(Prediction(p, np.zeros(6)), t, np.zeros(6))
-    np.testing.assert_allclose(found.r, columnwise(p, t), atol=2e-6 * (1 + offset))
+    scores = agreement(Prediction(p, np.zeros(6)), t, np.zeros(6))
+    np.testing.assert_allclose(scores.r, columnwise(p, t), atol=2e-6 * (1 + offset))
     wide = t.astype(np.float64)
     np.testing.assert_allclose(
-        found.r2, 1 - ((wide - p) ** 2).sum(axis=0) / (wide**2).sum(axis=0), atol=1e-5
+        scores.r2, 1 - ((wide - p) ** 2).sum(axis=0) / (wide**2).sum(axis=0), atol=1e-5
     )
 
 
@@ -727,11 +727,11 @@ def test_who_multiplies_changes_nothing(monkeypatch, activation_file, regression
     stimuli, dataset = tables(y)
     file = activation_file({"few": features, "many": wide}, stimuli["stimulus_id"])
     entry = LEGACY | {"regression": regression, "split": split}
-    found = []
+    scores = []
     for large in (10**12, 0):
         monkeypatch.setattr(arrays, "LARGE", large)
-        found.append(align(file, stimuli, dataset, entry, "cpu", 0))
-    pd.testing.assert_frame_equal(*found, rtol=0, atol=1e-10)
+        scores.append(align(file, stimuli, dataset, entry, "cpu", 0))
+    pd.testing.assert_frame_equal(*scores, rtol=0, atol=1e-10)
 
 
 @given(st.sets(st.integers(0, 400), min_size=1))

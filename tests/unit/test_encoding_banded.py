@@ -174,9 +174,9 @@ def test_fewer_dimensions_of_a_layer_leave_the_nuisance_whole(tmp_path, method):
         "reduce": {"method": method, "dimensions": 10},
     }
     table = align(files["layer"], stimuli, dataset, entry, "cpu", 0, {"oasm": files["oasm"]})
-    found = overall(table, "layer")
-    assert found["r2"] > 0.01
-    assert found["unique_r2"] < 1e-3
+    row = overall(table, "layer")
+    assert row["r2"] > 0.01
+    assert row["unique_r2"] < 1e-3
 
 
 def test_a_space_that_is_constant_over_the_training_rows_changes_nothing():
@@ -188,8 +188,8 @@ def test_a_space_that_is_constant_over_the_training_rows_changes_nothing():
     ridge = Ridge("gcv-per-target", tuple(np.geomspace(1e-4, 1e4, 9)), relative=True)
     alone = banded_r2([Features(good)], responses, split, [], ridge, mixtures(1, 1, 0))
     both = [Features(good), Features(flag)]
-    found = banded_r2(both, responses, split, [], ridge, mixtures(2, 20, 0))
-    np.testing.assert_allclose(found, alone, atol=1e-6)
+    r2 = banded_r2(both, responses, split, [], ridge, mixtures(2, 20, 0))
+    np.testing.assert_allclose(r2, alone, atol=1e-6)
 
 
 def test_a_copy_of_a_baseline_adds_nothing():
@@ -251,9 +251,9 @@ def test_shifted_layers_are_a_null_distribution(tmp_path):
         nuisance = {"length": files["length"]}
         if seed < 3:
             table = align(files["true"], stimuli, dataset, entry, "cpu", seed, nuisance)
-            found = overall(table, "true")
-            assert found["unique_p"] == 0.05
-            assert found["unique_r2"] > found["unique_null"] + 0.03
+            row = overall(table, "true")
+            assert row["unique_p"] == 0.05
+            assert row["unique_r2"] > row["unique_null"] + 0.03
         table = align(files["other"], stimuli, dataset, entry, "cpu", seed, nuisance)
         p_null.append(overall(table, "other")["unique_p"])
     assert np.sum(np.array(p_null) <= 0.05) <= 3  # more than 3 of 20: 1.6 % of draws at .05

@@ -180,11 +180,11 @@ def test_subjects_without_measurements_count_for_nothing(folds):
     y[:20, 8] = y[20:40, 9] = np.nan
     without = np.arange(8)
     rest = Targets(targets.ids[without], targets.subjects[without], targets.regions[without])
-    found = leave_one_subject_out(Responses(y, targets), folds)
+    ceilings = leave_one_subject_out(Responses(y, targets), folds)
     alone = leave_one_subject_out(Responses(y[:, without], rest), folds)
-    np.testing.assert_allclose(found[without][::2], alone[::2])
-    assert np.isnan(found[8:11]).all()
-    assert np.isfinite(found[11])
+    np.testing.assert_allclose(ceilings[without][::2], alone[::2])
+    assert np.isnan(ceilings[8:11]).all()
+    assert np.isfinite(ceilings[11])
     samples = split_half(Responses(y, targets), folds, 20, np.random.default_rng(0))
     assert np.isnan(samples[8:11]).all()
     assert np.isfinite(samples[:8]).all()
@@ -197,9 +197,9 @@ def test_a_target_that_is_constant_in_a_fold_keeps_the_others():
     y, targets = regional()
     y[:60, 2] = 1.0
     folds = contiguous(300, 5)
-    found = leave_one_subject_out(Responses(y, targets), folds)
+    ceilings = leave_one_subject_out(Responses(y, targets), folds)
     others = leave_one_subject_out(Responses(y, targets), folds[1:])
-    assert found[2] == pytest.approx(others[2])
+    assert ceilings[2] == pytest.approx(others[2])
 
 
 @pytest.mark.parametrize(("n_subjects", "lost"), [(3, 1), (6, 3)])
@@ -231,12 +231,12 @@ def test_two_subjects_of_whom_one_is_lost_have_no_ceiling():
     y, targets = regional(n_subjects=2)
     y[0, 2] = np.nan
     responses = Responses(y, targets)
-    for found in (
+    for ceilings in (
         leave_one_subject_out(responses, None),
         split_half(responses, None, 5, np.random.default_rng(0))[:, 0],
     ):
-        assert np.isnan(found[[0, 2]]).all()
-        assert np.isfinite(found[[1, 3]]).all()
+        assert np.isnan(ceilings[[0, 2]]).all()
+        assert np.isfinite(ceilings[[1, 3]]).all()
 
 
 def test_a_lost_subject_is_left_out_of_an_extrapolation(caplog):
@@ -246,13 +246,13 @@ def test_a_lost_subject_is_left_out_of_an_extrapolation(caplog):
     entry["split"] = LEGACY["split"] | {"folds": 2}
     for target in range(1, VOXELS + 1):
         dataset["responses"][target, -target] = np.nan
-    found = noise_ceiling(stimuli, dataset, entry, 0)
+    ceilings = noise_ceiling(stimuli, dataset, entry, 0)
     three = noise_ceiling(stimuli, dataset.isel(target=slice(0, 3 * VOXELS)), entry, 0)
     assert "left out, no target is measured: subject3" in caplog.text
-    found = found[found["target_id"] != "all"].set_index("target_id")["ceiling"]
-    assert found[-VOXELS:].isna().all()
+    ceilings = ceilings[ceilings["target_id"] != "all"].set_index("target_id")["ceiling"]
+    assert ceilings[-VOXELS:].isna().all()
     expected = three[three["target_id"] != "all"].set_index("target_id")["ceiling"]
-    pd.testing.assert_series_equal(found[:-VOXELS], expected)
+    pd.testing.assert_series_equal(ceilings[:-VOXELS], expected)
 
 
 def test_none_says_nothing():
@@ -326,12 +326,12 @@ def subjects_who_share(truth, persistence, n_subjects, seed, per_subject=12):
     signal /= signal.std(axis=0)
     truth = np.broadcast_to(truth, t)
     y = truth * signal + np.sqrt(1 - truth**2) * noise
-    found = np.mean([pearson(signal[story == s], y[story == s]) for s in range(STORIES)], axis=0)
+    r = np.mean([pearson(signal[story == s], y[story == s]) for s in range(STORIES)], axis=0)
     names = np.repeat([f"s{i}" for i in range(n_subjects)], per_subject)
     regions = np.tile(["A", "B", "C"], t // 3)
     stimuli, dataset = dataset_of(y, Targets(np.array([f"t{i}" for i in range(t)]), names, regions))
     stimuli["split_group"] = stimuli["context_group"] = [f"story{s}" for s in story]
-    return stimuli, dataset, np.where(truth > 0, found, 0.0)
+    return stimuli, dataset, np.where(truth > 0, r, 0.0)
 
 
 @pytest.mark.parametrize("persistence", [0.0, 0.9])
@@ -360,14 +360,14 @@ def test_the_disattenuated_ceiling_is_the_known_one(truth, n_subjects, sets, per
 @pytest.mark.parametrize("persistence", [0.0, 0.9])
 def test_subjects_who_share_nothing_have_a_weak_ceiling_of_zero(persistence):
     """Of all targets and of each region, on average over sets."""
-    found = []
+    ceilings = []
     for seed in range(5):
         stimuli, dataset, _ = subjects_who_share(0.0, persistence, 3, seed)
         table = noise_ceiling(stimuli, dataset, SHARED, 0)
         summary = table[table["target_id"] == "all"]
         assert summary["note"].str.startswith("weak").all()
-        found.append(summary["ceiling"].to_numpy())
-    assert (np.abs(np.mean(found, axis=0)) < 0.04).all()
+        ceilings.append(summary["ceiling"].to_numpy())
+    assert (np.abs(np.mean(ceilings, axis=0)) < 0.04).all()
 
 
 def test_targets_without_signal_are_not_divided_by_the_accuracy_of_the_others():
@@ -386,7 +386,7 @@ def test_agreements_are_those_of_least_squares_from_half_the_subjects_and_rows()
     stimuli, dataset, _ = subjects_who_share(0.6, 0.0, 3, 0, per_subject=6)
     entry = SHARED | {"regression": {"type": "ols"}}
     responses, benchmark = gather_responses(dataset), read_benchmark(entry, stimuli, dataset, 0)
-    found = agreements(responses, benchmark, 5, np.random.default_rng(0))
+    actual = agreements(responses, benchmark, 5, np.random.default_rng(0))
     y, names = dataset["responses"].values, dataset["subject"].values.astype(str)
     groups = stimuli["split_group"].to_numpy()
     for fold, split in enumerate(benchmark.splits):
@@ -406,21 +406,21 @@ def test_agreements_are_those_of_least_squares_from_half_the_subjects_and_rows()
             agreed = [
                 pearson(predicted[a, 0], predicted[b, 1]), pearson(predicted[a, 1], predicted[b, 0])
             ]  # fmt: skip
-            np.testing.assert_allclose(found.response[fold, names == who], against, atol=1e-9)
+            np.testing.assert_allclose(actual.response[fold, names == who], against, atol=1e-9)
             np.testing.assert_allclose(
-                found.prediction[fold, names == who], np.mean(agreed, axis=0), atol=1e-9
+                actual.prediction[fold, names == who], np.mean(agreed, axis=0), atol=1e-9
             )
 
 
 def test_exact_agreements_give_the_exact_ceiling():
     truth, accuracy = np.full(30, 0.3), 0.8
     noise = np.random.default_rng(0).standard_normal((8, 30)) * 1e-6
-    found = Agreements(truth * accuracy + noise, np.full((8, 30), accuracy**2) + noise)
-    values, agree = disattenuated(found, 50, np.random.default_rng(0))
+    exact = Agreements(truth * accuracy + noise, np.full((8, 30), accuracy**2) + noise)
+    values, agree = disattenuated(exact, 50, np.random.default_rng(0))
     assert agree
     np.testing.assert_allclose(values, 0.3, rtol=1e-4)
-    found.response[:, 3] = found.prediction[:, 3] = np.nan
-    assert np.isnan(disattenuated(found, 5, np.random.default_rng(0))[0][:, 3]).all()
+    exact.response[:, 3] = exact.prediction[:, 3] = np.nan
+    assert np.isnan(disattenuated(exact, 5, np.random.default_rng(0))[0][:, 3]).all()
 
 
 @pytest.mark.parametrize("selection", ["folds-per-target", "gcv-shared", "loo-per-target"])

@@ -100,11 +100,11 @@ def test_p_is_that_of_all_arrangements_of_blocks(arrangements):
     x, y, responses, benchmark = world(
         BLOCKS | {"distribution": null, "permutations": 4000}, signal=0.15
     )
-    found = null_of(x, responses, benchmark)
+    actual = null_of(x, responses, benchmark)
     measured, *every = arrangements(x, y)
     exact = (np.array(every) >= measured - 1e-6).mean(axis=0)
     error = np.sqrt(exact * (1 - exact) / 4000) + 1 / 4000
-    assert (np.abs(found.p - exact) < 4 * error).all()
+    assert (np.abs(actual.p - exact) < 4 * error).all()
     assert len(set(exact)) > 3 and exact.max() > 0.3
 
 
@@ -127,7 +127,7 @@ def test_every_draw_is_a_fit_to_its_surrogates(null, method, model):
     chance = {"distribution": null, "method": method, "permutations": 20}
     chance |= {"block": 6} if method == "blocks" else {}
     x, y, responses, benchmark = world(chance, regression)
-    found = null_of(x, responses, benchmark)
+    actual = null_of(x, responses, benchmark)
     total = np.zeros((21, TARGETS))
     for fold, split in enumerate(benchmark.splits):
         rows = split.test if null == "test" else np.arange(ROWS)
@@ -142,9 +142,9 @@ def test_every_draw_is_a_fit_to_its_surrogates(null, method, model):
     subjects = total[:, :3].mean(axis=1), total.mean(axis=1)
     if null == "test":
         total, *subjects = (widened(values) for values in (total, *subjects))
-    np.testing.assert_allclose(found.p, ((total >= total[0] - 1e-9).mean(axis=0)), atol=1e-6)
-    np.testing.assert_allclose(found.means["a", "all"], subjects[0], atol=1e-6)
-    np.testing.assert_allclose(found.means["all", "all"], subjects[1], atol=1e-6)
+    np.testing.assert_allclose(actual.p, ((total >= total[0] - 1e-9).mean(axis=0)), atol=1e-6)
+    np.testing.assert_allclose(actual.means["a", "all"], subjects[0], atol=1e-6)
+    np.testing.assert_allclose(actual.means["all", "all"], subjects[1], atol=1e-6)
 
 
 def widened(r):
@@ -247,13 +247,13 @@ def test_the_table_has_p_of_each_row_and_counts_of_significant_targets(tmp_path)
     file = xr.load_dataset(into.path, engine="h5netcdf")
     reached = (file["r_drawn"].values >= file["r"].values).sum(axis=0)
     np.testing.assert_allclose((1 + reached) / 200, file["p"].values, atol=1 / 200)
-    found = file.drop_dims("draw").to_dataframe().reset_index()
+    targets = file.drop_dims("draw").to_dataframe().reset_index()
     rows = table[table["chosen"] & (table["fold"] == -1)].set_index(["subject", "region"])
     for (subject, region), row in rows.iterrows():
-        own = np.full(len(found), True)
-        own &= (found["subject"] == subject) | (subject == "all")
-        own &= (found["region"] == region) | (region == "all")
-        assert row["n_significant"] == (found.loc[own, "q"] <= 0.05).sum() / 6  # a row per fold
+        own = np.full(len(targets), True)
+        own &= (targets["subject"] == subject) | (subject == "all")
+        own &= (targets["region"] == region) | (region == "all")
+        assert row["n_significant"] == (targets.loc[own, "q"] <= 0.05).sum() / 6  # a row per fold
         assert np.isnan(row["group_p"]) == (subject != "all")
     assert rows.loc[("all", "roi1"), "n_significant"] >= 50
     assert rows.loc[("all", "roi0"), "n_significant"] <= 8
@@ -272,9 +272,9 @@ def test_missed_rows_are_no_part_of_a_surrogate():
     y[40:46, 3:] = np.nan  # subject b; 24 of the fold's 30 rows are left, in stretches of 10 and 14
     targets = Targets(np.arange(6).astype(str), np.array(list("aaabbb")), np.array(["x"] * 6))
     responses = Responses(y, targets)
-    found = null_of(x, responses, benchmark)
+    null = null_of(x, responses, benchmark)
     alone = Responses(y[:, :3], Targets(targets.ids[:3], targets.subjects[:3], targets.regions[:3]))
-    np.testing.assert_array_equal(found.p[:3], null_of(x, alone, benchmark).p)
+    np.testing.assert_array_equal(null.p[:3], null_of(x, alone, benchmark).p)
     present = np.setdiff1d(np.arange(60), np.arange(40, 46))
     total = []
     for fold, split in enumerate(benchmark.splits):
@@ -284,15 +284,15 @@ def test_missed_rows_are_no_part_of_a_surrogate():
         shown = y[test, 3:]
         fitted = [r_of(Ridge(3.0), x, train, test, y[train, 3:], draw(shown)) for draw in draws]
         total.append([r_of(Ridge(3.0), x, train, test, y[train, 3:], shown), *fitted])
-    np.testing.assert_allclose(found.p[3:], p_values(widened(np.mean(total, axis=0))), atol=1e-9)
+    np.testing.assert_allclose(null.p[3:], p_values(widened(np.mean(total, axis=0))), atol=1e-9)
 
 
 def test_a_target_that_is_not_measured_has_no_p():
     x, y, _, benchmark = world(BLOCKS)
     y[:, 1] = 3.0
     targets = Targets(np.arange(6).astype(str), np.array(list("aaabbb")), np.array(["x"] * 6))
-    found = null_of(x, Responses(y, targets), benchmark)
-    assert np.isnan(found.p).tolist() == np.isnan(found.q).tolist() == [i == 1 for i in range(6)]
+    null = null_of(x, Responses(y, targets), benchmark)
+    assert np.isnan(null.p).tolist() == np.isnan(null.q).tolist() == [i == 1 for i in range(6)]
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,8 @@ def run_and_be_killed(folder, benchmark, after, targets):
     written = []
     write = FinishedLayers._write
 
-    def write_and_die(self, layer, found):
-        write(self, layer, found)
+    def write_and_die(self, layer, scores):
+        write(self, layer, scores)
         written.append(layer)
         if len(written) == after:
             os.kill(os.getpid(), signal.SIGKILL)

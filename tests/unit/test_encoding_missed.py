@@ -66,7 +66,7 @@ def test_a_subject_who_missed_rows_scores_as_without_them(study, entry, missed, 
     rows = ~stimuli["context_group"].isin(missed).to_numpy()
     gaps = dataset.copy(deep=True)
     gaps["responses"][~rows, :VOXELS] = np.nan
-    found = score(entry, gaps, everything)
+    actual = score(entry, gaps, everything)
     assert f"subject0 missed {(~rows).sum()} of {len(rows)} rows" in caplog.text
 
     alone = dataset.isel(stimulus=rows, target=slice(0, VOXELS))
@@ -77,7 +77,7 @@ def test_a_subject_who_missed_rows_scores_as_without_them(study, entry, missed, 
         expected["fold"] += later
     columns = ["r", "r2", "r_stacked", "alpha", "alpha_at_edge", "unique_r2"]
     keys = ["layer", "region", "fold"]
-    own = found[found["subject"] == "subject0"].set_index(keys)
+    own = actual[actual["subject"] == "subject0"].set_index(keys)
     expected = expected[expected["subject"] == "subject0"].set_index(keys)
     if entry["layers"] == "nested":  # the layer is chosen by all subjects' responses
         own, expected = (t.drop("nested", level="layer") for t in (own, expected))
@@ -85,7 +85,7 @@ def test_a_subject_who_missed_rows_scores_as_without_them(study, entry, missed, 
     pd.testing.assert_frame_equal(
         own.loc[expected.index, columns], expected[columns], check_exact=False, rtol=1e-6
     )
-    folds = found[(found["subject"] == "subject0") & (found["region"] == "all")]
+    folds = actual[(actual["subject"] == "subject0") & (actual["region"] == "all")]
     counts = folds.groupby("fold")["n_missed"].first()
     assert counts.tolist() == ([40, 0, 0, 40, 0, 0, 0] if whole else [20, 10, 10, 0, 0, 0, 0])
     if whole:
@@ -98,7 +98,7 @@ def test_a_subject_who_missed_rows_scores_as_without_them(study, entry, missed, 
     without = score(entry, dataset.isel(target=slice(VOXELS, None)), everything)
     of_others = [
         t[~t["subject"].isin(["subject0", "all"]) & (t["layer"] != "nested")]
-        for t in (found, without)
+        for t in (actual, without)
     ]
     pd.testing.assert_frame_equal(
         *(t[[*columns, "n_missed"]].reset_index(drop=True) for t in of_others)
@@ -111,9 +111,9 @@ def test_rows_that_nobody_has_are_left_out(study, entry):
     rows = ~stimuli["context_group"].isin(PARTS[0]).to_numpy()
     gaps = dataset.copy(deep=True)
     gaps["responses"][~rows] = np.nan
-    found = score(entry, gaps, np.ones(len(rows), bool))
+    actual = score(entry, gaps, np.ones(len(rows), bool))
     expected = score(entry, dataset.isel(stimulus=rows), rows)
-    np.testing.assert_allclose(found["r"], expected["r"], rtol=1e-6)
+    np.testing.assert_allclose(actual["r"], expected["r"], rtol=1e-6)
 
 
 def test_masked_folds_are_those_of_scikit_learn(study):
@@ -139,11 +139,11 @@ def test_unique_variance_of_missed_rows_is_that_without_them(study):
     rows = ~stimuli["context_group"].isin(PARTS[1]).to_numpy()
     gaps = dataset.copy(deep=True)
     gaps["responses"][~rows, :VOXELS] = np.nan
-    found = score(entry, gaps, np.ones(len(rows), bool))
+    actual = score(entry, gaps, np.ones(len(rows), bool))
     expected = score(entry, dataset.isel(stimulus=rows, target=slice(0, VOXELS)), rows)
     unique = [
         t[t["chosen"] & (t["subject"] == "subject0")]["unique_r2"].dropna()
-        for t in (found, expected)
+        for t in (actual, expected)
     ]
     np.testing.assert_allclose(*unique, rtol=1e-6)
 
@@ -156,12 +156,12 @@ def test_ceilings_are_of_the_rows_of_all_subjects(study, method):
     entry = LEAVE_ONE_OUT | {"ceiling": {"method": method}}
     gaps = dataset.copy(deep=True)
     gaps["responses"][~rows, :2] = np.nan
-    found = noise_ceiling(stimuli, gaps, entry, 0)
+    actual = noise_ceiling(stimuli, gaps, entry, 0)
     some = stimuli[rows].reset_index(drop=True)
     expected = noise_ceiling(some, dataset.isel(stimulus=rows), entry, 0)
     numbers = ["ceiling", "low", "high"]
-    pd.testing.assert_frame_equal(found[numbers], expected[numbers], rtol=1e-6)
-    assert found["note"].str.contains("over 220 of 240 rows, which all subjects saw").all()
+    pd.testing.assert_frame_equal(actual[numbers], expected[numbers], rtol=1e-6)
+    assert actual["note"].str.contains("over 220 of 240 rows, which all subjects saw").all()
 
     for subject in range(3):  # one misses what the others saw
         part = slice(subject * len(rows) // 3, (subject + 1) * len(rows) // 3)

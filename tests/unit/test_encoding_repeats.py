@@ -44,13 +44,13 @@ def powers_of(dataset, timing=None, bootstraps=2):
 @pytest.mark.parametrize("snr", [0.25, 1.0])
 def test_the_ceiling_has_no_bias_at_known_noise(n_repeats, snr):
     """Means over 600 targets, of explainable variance and of r of signal and mean response."""
-    found = []
+    means = []
     for seed in range(5):
         _, dataset, _ = heard_again(n_repeats, snr, seed=seed)
         powers, repeats = powers_of(dataset)
         np.testing.assert_allclose(noise_share(repeats, np.arange(ROWS)), 1 / n_repeats)
-        found.append([powers.explainable[0].mean(), powers.highest_r(1 / n_repeats)[0].mean()])
-    explainable, highest = np.mean(found, axis=0)
+        means.append([powers.explainable[0].mean(), powers.highest_r(1 / n_repeats)[0].mean()])
+    explainable, highest = np.mean(means, axis=0)
     assert explainable == pytest.approx(snr / (snr + 1), abs=0.01)
     assert highest == pytest.approx((snr / (snr + 1 / n_repeats)) ** 0.5, abs=0.01)
 

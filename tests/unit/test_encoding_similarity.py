@@ -137,8 +137,8 @@ def test_the_unbiased_hsic_is_the_mean_over_all_quadruples_of_rows():
         k[i, j] * (h[i, j] + h[q, r] - 2 * h[i, q]) for i, j, q, r in permutations(range(7), 4)
     ]
     centring = PairCentring(~np.eye(7, dtype=bool))
-    found = (centring(k) * centring(h)).sum() / (7 * 4)
-    assert found == pytest.approx(np.mean(terms), rel=1e-10)
+    hsic = (centring(k) * centring(h)).sum() / (7 * 4)
+    assert hsic == pytest.approx(np.mean(terms), rel=1e-10)
 
 
 @pytest.mark.parametrize("n_blocks", [2, 5])
@@ -150,19 +150,19 @@ def test_centring_over_some_pairs_is_least_squares(n_blocks):
     first, second = np.nonzero(apart)
     design = np.eye(20)[first] + np.eye(20)[second]
     fitted = design @ np.linalg.lstsq(design, gram[apart], rcond=None)[0]
-    found = PairCentring(apart)(gram)
-    np.testing.assert_allclose(found[apart], gram[apart] - fitted, atol=1e-9)
-    assert not found[~apart].any()
+    centred = PairCentring(apart)(gram)
+    np.testing.assert_allclose(centred[apart], gram[apart] - fitted, atol=1e-9)
+    assert not centred[~apart].any()
 
 
 def test_independent_data_have_a_debiased_cka_of_zero():
     """At 39 rows, the tenth of Pereira2018 that a fold tests on; the biased one is near 1."""
-    found = []
+    values = []
     for seed in range(60):
         random = np.random.default_rng(seed)
         grams = [gram_matrix(random.standard_normal((39, width))) for width in (768, 2000)]
-        found.append((debiased_cka(*grams), cka(*grams)))
-    debiased, biased = np.array(found).T
+        values.append((debiased_cka(*grams), cka(*grams)))
+    debiased, biased = np.array(values).T
     assert abs(debiased.mean()) < 0.01
     assert biased.mean() > 0.95
 
@@ -204,12 +204,10 @@ def test_time_alone_is_not_similar_to_drift_where_pairs_are_apart(name):
 def test_a_gap_leaves_out_neighbours():
     x, y = pair()
     rows = np.arange(100, 140)
-    found = Similarity("rsa", gap=3).comparison(rows)(
-        correlation_distance(x), correlation_distance(y)
-    )
+    r = Similarity("rsa", gap=3).comparison(rows)(correlation_distance(x), correlation_distance(y))
     first, second = np.triu_indices(40, 4)
     a, b = (1 - np.corrcoef(v)[first, second] for v in (x, y))
-    assert found == pytest.approx(spearmanr(a, b)[0], abs=1e-12)
+    assert r == pytest.approx(spearmanr(a, b)[0], abs=1e-12)
 
 
 def test_folds_of_one_context_group_have_no_pairs_apart():

@@ -76,28 +76,28 @@ def by_hand(world, model, layer):
 
 
 def test_scores_of_every_layer_and_of_the_best_are_scikit_learns(world, tmp_path):
-    table, found = scores_of(world, LEGACY | FOLDS | {"epsilon": 0.0}, "all", tmp_path)
-    ids = found["target_id"].values.tolist()
+    table, file = scores_of(world, LEGACY | FOLDS | {"epsilon": 0.0}, "all", tmp_path)
+    ids = file["target_id"].values.tolist()
     order = [int(name.removeprefix("v")) for name in ids]
-    assert found["layer_name"].values.tolist() == list(NAMES)
+    assert file["layer_name"].values.tolist() == list(NAMES)
     for index, name in enumerate(NAMES):
         r, r2 = by_hand(world, LinearRegression(), name)
-        np.testing.assert_allclose(found["r_by_layer"].values[index], r[order], atol=1e-6)
-        np.testing.assert_allclose(found["r2_by_layer"].values[index], r2[order], atol=1e-5)
+        np.testing.assert_allclose(file["r_by_layer"].values[index], r[order], atol=1e-6)
+        np.testing.assert_allclose(file["r2_by_layer"].values[index], r2[order], atol=1e-5)
     best = table.loc[table["chosen"], "layer_index"].unique().tolist()
-    assert found["chosen_layer"].values.tolist() == best * 4
-    np.testing.assert_array_equal(found["r"].values, found["r_by_layer"].values[best[0]])
-    assert "alpha" not in found
+    assert file["chosen_layer"].values.tolist() == best * 4
+    np.testing.assert_array_equal(file["r"].values, file["r_by_layer"].values[best[0]])
+    assert "alpha" not in file
 
 
 def test_targets_keep_their_coordinates_in_the_order_of_the_scores(world, tmp_path):
-    _, found = scores_of(world, LEGACY | FOLDS, "chosen", tmp_path)
-    assert found["subject"].values.tolist() == sorted(found["subject"].values.tolist())
-    number = [int(name.removeprefix("v")) for name in found["target_id"].values.tolist()]
-    assert found["x"].values.tolist() == number
-    assert found["subject"].values.tolist() == [["s2", "s1", "s3"][n % 3] for n in number]
-    assert found["region"].values.tolist() == [f"roi{n % 2}" for n in number]
-    assert set(found.coords) == {"target_id", "subject", "region", "x", "layer_name"}
+    _, file = scores_of(world, LEGACY | FOLDS, "chosen", tmp_path)
+    assert file["subject"].values.tolist() == sorted(file["subject"].values.tolist())
+    number = [int(name.removeprefix("v")) for name in file["target_id"].values.tolist()]
+    assert file["x"].values.tolist() == number
+    assert file["subject"].values.tolist() == [["s2", "s1", "s3"][n % 3] for n in number]
+    assert file["region"].values.tolist() == [f"roi{n % 2}" for n in number]
+    assert set(file.coords) == {"target_id", "subject", "region", "x", "layer_name"}
 
 
 def test_no_more_is_written_than_is_asked_for(world, tmp_path):
@@ -108,12 +108,12 @@ def test_no_more_is_written_than_is_asked_for(world, tmp_path):
 def test_nested_scores_are_those_of_the_layer_of_each_fold(world, tmp_path):
     """Under one penalty they are ridge's; each target prefers the layer that it follows."""
     entry = CONTROLLED | FOLDS | {"layers": "nested", "regression": RIDGE}
-    table, found = scores_of(world, entry, "chosen", tmp_path)
-    chosen = found["chosen_layer"].values.tolist()
+    table, file = scores_of(world, entry, "chosen", tmp_path)
+    chosen = file["chosen_layer"].values.tolist()
     assert len(chosen) == 4 and set(chosen) <= {1, 2}
-    number = np.array([int(n.removeprefix("v")) for n in found["target_id"].values.tolist()])
-    assert (found["preferred_layer"].values == np.where(number % 2 == 0, 1, 2)).all()
-    assert found["alpha"].values.tolist() == [1.0] * 12
+    number = np.array([int(n.removeprefix("v")) for n in file["target_id"].values.tolist()])
+    assert (file["preferred_layer"].values == np.where(number % 2 == 0, 1, 2)).all()
+    assert file["alpha"].values.tolist() == [1.0] * 12
     stimuli, dataset, layers, _ = world
     y = dataset["responses"].values[:, number]
     r = []
@@ -123,11 +123,11 @@ def test_nested_scores_are_those_of_the_layer_of_each_fold(world, tmp_path):
         x = layers[NAMES[index]].astype(np.float32).astype(float)
         predicted = Ridge(1.0).fit(x[split.train], y[split.train]).predict(x[split.test])
         r.append([pearsonr(p, t)[0] for p, t in zip(predicted.T, y[split.test].T, strict=True)])
-    np.testing.assert_allclose(found["r"].values, np.mean(r, axis=0), atol=1e-6)
+    np.testing.assert_allclose(file["r"].values, np.mean(r, axis=0), atol=1e-6)
     for subject in ("s1", "s2", "s3"):
-        own = found["r"].values[found["subject"].values == subject]
+        own = file["r"].values[file["subject"].values == subject]
         row = table[table["chosen"] & (table["subject"] == subject) & (table["region"] == "all")]
-        by_fold = np.median(np.array(r)[:, found["subject"].values == subject], axis=1)
+        by_fold = np.median(np.array(r)[:, file["subject"].values == subject], axis=1)
         assert row.loc[row["fold"] == -1, "r"].item() == pytest.approx(by_fold.mean(), abs=1e-6)
         assert own.size == 4
 
@@ -135,12 +135,12 @@ def test_nested_scores_are_those_of_the_layer_of_each_fold(world, tmp_path):
 def test_a_target_that_is_not_measured_has_no_score(world, tmp_path):
     world[1]["responses"][3, 5] = np.nan
     entry = CONTROLLED | FOLDS | {"layers": "nested", "regression": RIDGE}
-    _, found = scores_of(world, entry, "all", tmp_path)
-    lost = found["target_id"].values == "v5"
+    _, file = scores_of(world, entry, "all", tmp_path)
+    lost = file["target_id"].values == "v5"
     for name in ("r", "r2", "alpha"):
-        assert (np.isnan(found[name].values) == lost).all()
-        assert (np.isnan(found[f"{name}_by_layer"].values) == lost).all()
-    assert (found["preferred_layer"].values == -1).tolist() == lost.tolist()
+        assert (np.isnan(file[name].values) == lost).all()
+        assert (np.isnan(file[f"{name}_by_layer"].values) == lost).all()
+    assert (file["preferred_layer"].values == -1).tolist() == lost.tolist()
 
 
 def test_a_failed_alignment_leaves_no_file(world, tmp_path):

@@ -89,7 +89,7 @@ def test_resampling_is_the_sum_of_lanczos_windows_and_crosses_no_run():
     ends = np.where(np.arange(90) % 7 == 0, np.nan, words + 0.2)[order]
     words, values = words[order], random.standard_normal((90, 3))
     timing = Timing(features="lanczos", delays=(0, 2), silence="zero")
-    found = WordsToVolumes(timing, words, volumes, runs, 1.5, ends)(values)
+    features = WordsToVolumes(timing, words, volumes, runs, 1.5, ends)(values)
     run_of = [max(runs[i] for i in range(34) if i == 0 or volumes[i] < word) for word in words]
     expected = np.zeros((34, 3))
     for volume in range(34):
@@ -100,8 +100,8 @@ def test_resampling_is_the_sum_of_lanczos_windows_and_crosses_no_run():
                 p = np.pi * x
                 weight = 3 * np.sin(p) * np.sin(p / 3) / p**2 if abs(x) > 1e-7 else 1.0
                 expected[volume] += weight * values[word]
-    np.testing.assert_allclose(found, delayed(expected, (0, 2), runs), atol=1e-10)
-    assert np.abs(found).max() > 1
+    np.testing.assert_allclose(features, delayed(expected, (0, 2), runs), atol=1e-10)
+    assert np.abs(features).max() > 1
 
 
 def test_resampling_passes_slow_changes_and_takes_out_fast_ones():

@@ -377,36 +377,36 @@ def test_improvement_leaves_out_reading_times_that_have_only_r():
 
 def test_correlates_take_the_loss_on_running_text_where_there_is_one():
     study = tables.study()
-    found, parts = study["correlations"], (study["capabilities"], study["behaviors"])
+    table, parts = study["correlations"], (study["capabilities"], study["behaviors"])
     both = drawn("correlates")
     loss = study["losses"].set_index("model")["bits_per_byte"]
     panel = next(axes for axes in both.axes if axes.get_xlabel() == "bits per byte, held-out")
     known = study["scores"].loc[study["scores"]["role"] != "baseline", "model"].unique()
     assert sorted(x for x, _, _ in points(panel)) == sorted(loss[known])
-    row = found[
-        (found["x"] == "bits_per_byte held-out")
-        & (found["y"] == "brain average")
-        & (found["mode"] == "legacy")
-        & (found["models"] == "tuned")
-        & (found["subset"] == "all")
-        & (found["method"] == "pearson")
+    row = table[
+        (table["x"] == "bits_per_byte held-out")
+        & (table["y"] == "brain average")
+        & (table["mode"] == "legacy")
+        & (table["models"] == "tuned")
+        & (table["subset"] == "all")
+        & (table["method"] == "pearson")
     ].iloc[0]
     said_there = "\n".join(text.get_text() for text in panel.texts).replace("\u00a0", " ")
     assert f"tuned: {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']}" in said_there
     assert "bits per word" not in said(both)
-    assert "bits per word" in texts(correlates(study["scores"], found, *parts))
+    assert "bits per word" in texts(correlates(study["scores"], table, *parts))
 
 
 def test_correlates_state_the_table_s_r_p_and_n():
     study = tables.study(tables.LARGE)
-    found = study["correlations"]
-    row = found[
-        (found["x"] == "mmlu")
-        & (found["y"] == "brain average")
-        & (found["mode"] == "controlled")
-        & (found["models"] == "tuned")
-        & (found["subset"] == "all")
-        & (found["method"] == "pearson")
+    table = study["correlations"]
+    row = table[
+        (table["x"] == "mmlu")
+        & (table["y"] == "brain average")
+        & (table["mode"] == "controlled")
+        & (table["models"] == "tuned")
+        & (table["subset"] == "all")
+        & (table["method"] == "pearson")
     ].iloc[0]
     expected = f"tuned: {r_text(row['r'])}, {p_text(row['p'])}, N = {row['n']}"
     assert expected in said(drawn("correlates", "large"))

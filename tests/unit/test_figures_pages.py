@@ -20,12 +20,12 @@ class Cells(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.found, self.inside = [], False
+        self.texts, self.inside = [], False
 
     def handle_starttag(self, tag, attributes):
         if tag in ("td", "th"):
             self.inside = True
-            self.found.append("")
+            self.texts.append("")
 
     def handle_endtag(self, tag):
         if tag in ("td", "th"):
@@ -33,13 +33,13 @@ class Cells(HTMLParser):
 
     def handle_data(self, data):
         if self.inside:
-            self.found[-1] += data
+            self.texts[-1] += data
 
 
 def cells(page):
     reader = Cells()
     reader.feed(page)
-    return reader.found
+    return reader.texts
 
 
 def test_a_page_holds_every_number_whole_and_gaps_as_gaps():

@@ -22,16 +22,16 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(21)
 
 
-def ends(found: Inference) -> tuple[float, float]:
-    return found.low, found.high
+def ends(inference: Inference) -> tuple[float, float]:
+    return inference.low, inference.high
 
 
 def test_jackknife_of_a_mean_is_students(rng):
     x = rng.normal(size=7)
     sums = np.column_stack([x, np.ones(7)])
-    found = jackknife(sums, lambda s: s[:, 0] / s[:, 1])
-    np.testing.assert_allclose(ends(found), stats.t.interval(0.95, 6, x.mean(), stats.sem(x)))
-    assert found.p == pytest.approx(stats.ttest_1samp(x, 0).pvalue)
+    inference = jackknife(sums, lambda s: s[:, 0] / s[:, 1])
+    np.testing.assert_allclose(ends(inference), stats.t.interval(0.95, 6, x.mean(), stats.sem(x)))
+    assert inference.p == pytest.approx(stats.ttest_1samp(x, 0).pvalue)
 
 
 def test_jackknife_of_r_and_slope_leave_out_one_cluster_after_another(rng):
@@ -46,8 +46,8 @@ def test_jackknife_of_r_and_slope_leave_out_one_cluster_after_another(rng):
     ):
         half = stats.t.ppf(0.975, 4) * np.sqrt(4 / 5 * 5 * np.var(values[1:]))
         expected = values[0] + np.array([-half, half])
-        found = jackknife(sums, statistic, bounded)
-        np.testing.assert_allclose(ends(found), np.tanh(expected) if bounded else expected)
+        inference = jackknife(sums, statistic, bounded)
+        np.testing.assert_allclose(ends(inference), np.tanh(expected) if bounded else expected)
 
 
 def test_an_interval_is_not_defined_without_its_clusters(rng):
@@ -58,15 +58,15 @@ def test_an_interval_is_not_defined_without_its_clusters(rng):
         (y, x, np.array([0, 0, 1, 1]), "2 clusters, 3 are needed"),
         (y, 2 * y, np.arange(4), "±1"),  # no bound of z at r = 1
     ):
-        found = over_clusters(first, second, clusters)
-        assert np.isnan([found.low, found.high, found.p]).all() and why in found.note
+        result = over_clusters(first, second, clusters)
+        assert np.isnan([result.low, result.high, result.p]).all() and why in result.note
 
 
 def test_a_cluster_that_makes_no_difference_gives_no_p():
     sums = np.column_stack([np.full(4, 0.1), np.ones(4)])
-    found = jackknife(sums, lambda s: s[:, 0] / s[:, 1])
-    assert ends(found) == pytest.approx((0.1, 0.1))
-    assert np.isnan(found.p) and found.note == "its standard error is 0"
+    inference = jackknife(sums, lambda s: s[:, 0] / s[:, 1])
+    assert ends(inference) == pytest.approx((0.1, 0.1))
+    assert np.isnan(inference.p) and inference.note == "its standard error is 0"
 
 
 @pytest.mark.parametrize("clusters", [5, 8, 12])

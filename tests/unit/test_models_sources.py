@@ -319,8 +319,8 @@ def test_a_mirrored_hub_model_is_gathered_and_found_without_the_mirror(tmp_path)
     assert files == sorted(folder.iterdir())
     assert {"config.json", "model.safetensors"} <= {file.name for file in files}
     assert "pytorch_model.bin" not in {file.name for file in files}
-    found = resolve(source, converted=tmp_path / "c", downloads=downloads)
-    assert found.folder == folder
+    resolved = resolve(source, converted=tmp_path / "c", downloads=downloads)
+    assert resolved.folder == folder
 
 
 def test_a_package_is_gathered_and_the_users_own_files_are_not(package, tmp_path):

@@ -515,13 +515,13 @@ def test_scores_do_not_depend_on_what_things_are_called(seed, folder):
     rng = random.Random(seed)
     odd = [sorted(rng.sample(NAMES, len(names))) for names in plain[:3]]
     ids = sorted([*NAMES, *(f"{name}.{i}" for i, name in enumerate(NAMES))])[:40]
-    for expected, found in zip(results(*plain), results(*odd, ids), strict=True):
+    for expected, actual in zip(results(*plain), results(*odd, ids), strict=True):
         for column, names in (("subject", plain[0]), ("region", plain[1])):
             other = odd[0] if column == "subject" else odd[1]
             expected[column] = expected[column].replace(dict(zip(names, other, strict=True)))
-        key = [name for name in ("target_id",) if name in found]
+        key = [name for name in ("target_id",) if name in actual]
         pd.testing.assert_frame_equal(
-            found.drop(columns=key), expected.drop(columns=key), check_dtype=False
+            actual.drop(columns=key), expected.drop(columns=key), check_dtype=False
         )
 
 

@@ -110,10 +110,10 @@ def test_encoders_read_an_instruction_inside_their_special_tokens(name):
         output = model.model(**inputs, output_hidden_states=True)
     if name == "t5":
         last = output.encoder_hidden_states[-1][0, -2], output.decoder_hidden_states[-1][0, -1]
-        found = layers["encoder.final"][2], layers["decoder.final"][2]
+        ours_last = layers["encoder.final"][2], layers["decoder.final"][2]
     else:
-        last, found = (output.hidden_states[-1][0, -2],), (layers["layer.3"][2],)
-    for ours, theirs in zip(found, last, strict=True):
+        last, ours_last = (output.hidden_states[-1][0, -2],), (layers["layer.3"][2],)
+    for ours, theirs in zip(ours_last, last, strict=True):
         np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
 
 

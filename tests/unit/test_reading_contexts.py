@@ -18,12 +18,12 @@ def table(texts, groups):
 
 def read_texts(stimuli, context):
     """Row → (context's text, whole text)."""
-    found = {}
+    read = {}
     for chain in chains(stimuli, context):
         for row, start, end in zip(chain.rows, chain.starts, chain.ends, strict=True):
-            assert row not in found
-            found[row] = (chain.text[:start], chain.text[:end])
-    return [found[row] for row in range(len(stimuli))]
+            assert row not in read
+            read[row] = (chain.text[:start], chain.text[:end])
+    return [read[row] for row in range(len(stimuli))]
 
 
 def test_join_is_brain_scores():

@@ -17,13 +17,13 @@ from worlds.reading_models import TEXT, stories, tiny
 def test_vectors_are_the_mean_of_the_embedding_table_over_the_stimulus_own_tokens(kind):
     model = tiny(kind)
     stimuli = stories()
-    found, facts = input_embeddings(model, stimuli, "none")
+    vectors, facts = input_embeddings(model, stimuli, "none")
     table = model.model.get_input_embeddings().weight
     for row, text in enumerate(stimuli["text"]):
         plain = re.sub(r"\s+([.,!?;:])", r"\1", text)
         ids = model.tokenizer(plain, add_special_tokens=False)["input_ids"]
         truth = table[torch.tensor(ids)].float().mean(dim=0).detach().numpy()
-        np.testing.assert_allclose(found[row], truth, atol=1e-6)
+        np.testing.assert_allclose(vectors[row], truth, atol=1e-6)
     assert facts["context"] == "none"
 
 

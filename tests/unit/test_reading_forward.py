@@ -66,8 +66,8 @@ def test_halving_changes_no_activations(monkeypatch):
         return forward(input_ids=input_ids, **options)
 
     monkeypatch.setattr(model.model.transformer, "forward", small)
-    found, _ = extract(model, stories(), "none")
-    agree(found, expected)
+    actual, _ = extract(model, stories(), "none")
+    agree(actual, expected)
 
 
 def test_budgets():

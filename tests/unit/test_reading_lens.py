@@ -34,15 +34,15 @@ def cut(model, blocks):
 
 def compare(model, text, names, **settings):
     """Every layer but the last with a model that is cut there; the last with the model itself."""
-    found = layer_surprisal(model, text, **settings)
-    assert list(found) == ["stimulus_id", *names]
+    bits_by_layer = layer_surprisal(model, text, **settings)
+    assert list(bits_by_layer) == ["stimulus_id", *names]
     own = word_surprisal(model, text, **settings)["bits"]
-    np.testing.assert_allclose(found[names[-1]], own, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(bits_by_layer[names[-1]], own, rtol=0, atol=1e-6)
     blocks = [name for name in names if name != "embedding"]
     for k, name in enumerate(blocks[:-1], start=1):
         expected = word_surprisal(cut(model, k), text, **settings)["bits"]
-        np.testing.assert_allclose(found[name], expected, atol=2e-4)
-        assert abs(found[name] - own).max() > 0.05
+        np.testing.assert_allclose(bits_by_layer[name], expected, atol=2e-4)
+        assert abs(bits_by_layer[name] - own).max() > 0.05
 
 
 LAYERS = ["embedding", "layer.1", "layer.2", "layer.3"]
@@ -71,7 +71,7 @@ def test_equal_to_transformers_hidden_states(name):
     model, text = tiny(name), words()[:8]
     network, config = model.model, model.model.config
     end = body(network).get_submodule(family(config.to_dict()).stacks[0].norm)
-    found = layer_surprisal(model, text, "window:4", "tokenizer")
+    bits_by_layer = layer_surprisal(model, text, "window:4", "tokenizer")
     ids = [model.tokenizer.bos_token_id]
     ids += model.tokenizer(" ".join(text["text"][:1]), add_special_tokens=False)["input_ids"]
     with torch.inference_mode():
@@ -82,7 +82,7 @@ def test_equal_to_transformers_hidden_states(name):
             if cap := getattr(config, "final_logit_softcapping", None):
                 logits = cap * torch.tanh(logits / cap)
             bits = -torch.log_softmax(logits.double(), -1)[range(len(ids) - 1), ids[1:]] / np.log(2)
-            assert found[layer][0] == pytest.approx(float(bits.sum()), abs=1e-4)
+            assert bits_by_layer[layer][0] == pytest.approx(float(bits.sum()), abs=1e-4)
 
 
 def test_batches_change_nothing():
@@ -96,8 +96,8 @@ def test_past_the_models_limit():
 
 
 def test_words_without_context_have_none():
-    found = layer_surprisal(tiny("gpt2"), words(), "story")
-    assert found[LAYERS].isna().sum().tolist() == [2, 2, 2, 2]
+    bits_by_layer = layer_surprisal(tiny("gpt2"), words(), "story")
+    assert bits_by_layer[LAYERS].isna().sum().tolist() == [2, 2, 2, 2]
 
 
 def test_masked_models_have_none():

@@ -26,21 +26,21 @@ def test_equal_to_a_sliding_window_loop(window, stride):
     model = tiny("gpt2")
     ids = model.tokenizer(TEXT)["input_ids"]
     bits = naive_bits(model, ids, window, stride)
-    found = next_word_loss(model, [TEXT], window=window, stride=stride)
-    assert found["tokens"] == len(bits) == len(ids) - 1
-    assert found["unscored_tokens"] == 1
-    assert found["bits"] == pytest.approx(sum(bits), rel=1e-5)
-    assert found["bits_per_token"] == pytest.approx(np.mean(bits), rel=1e-5)
-    assert found["perplexity"] == pytest.approx(2 ** np.mean(bits), rel=1e-4)
+    loss = next_word_loss(model, [TEXT], window=window, stride=stride)
+    assert loss["tokens"] == len(bits) == len(ids) - 1
+    assert loss["unscored_tokens"] == 1
+    assert loss["bits"] == pytest.approx(sum(bits), rel=1e-5)
+    assert loss["bits_per_token"] == pytest.approx(np.mean(bits), rel=1e-5)
+    assert loss["perplexity"] == pytest.approx(2 ** np.mean(bits), rel=1e-4)
 
 
 def test_units_are_of_the_scored_text():
     model = tiny("llama")
     text = "Nobody knew – no! – the heron."
-    found = next_word_loss(model, [text, text], bos="tokenizer")
-    assert (found["words"], found["bytes"]) == (14, 2 * len(text.encode()))
-    assert found["bits_per_byte"] == pytest.approx(found["bits"] / found["bytes"])
-    assert found["bits_per_word"] == pytest.approx(found["bits"] / 14)
+    loss = next_word_loss(model, [text, text], bos="tokenizer")
+    assert (loss["words"], loss["bytes"]) == (14, 2 * len(text.encode()))
+    assert loss["bits_per_byte"] == pytest.approx(loss["bits"] / loss["bytes"])
+    assert loss["bits_per_word"] == pytest.approx(loss["bits"] / 14)
 
 
 @pytest.mark.parametrize("text", ["日本語", "😀", "the 日 heron", "日日日日"])
@@ -49,12 +49,12 @@ def test_bytes_are_of_the_scored_tokens_where_characters_are_split(text, bos):
     """A byte-level tokenizer without merges of these characters has a token per byte."""
     model = tiny("gpt2")
     n = len(model.tokenizer(text)["input_ids"])
-    found = next_word_loss(model, [text], bos=bos)
+    loss = next_word_loss(model, [text], bos=bos)
     first = len(model.tokenizer.decode(model.tokenizer(text)["input_ids"][:1]).encode())
     first = 1 if text[0] != "t" else first
     expected = len(text.encode()) - (first if bos == "none" else 0)
-    assert found["tokens"] == n - (bos == "none")
-    assert found["bytes"] == pytest.approx(expected)
+    assert loss["tokens"] == n - (bos == "none")
+    assert loss["bytes"] == pytest.approx(expected)
     part = next_word_loss(model, ["日本語日本語"], max_tokens=4)
     assert (part["tokens"], part["bytes"]) == (3, pytest.approx(3))
 
@@ -62,8 +62,8 @@ def test_bytes_are_of_the_scored_tokens_where_characters_are_split(text, bos):
 def test_unknown_tokens_are_counted():
     known = next_word_loss(tiny("t5"), [TEXT], method="teacher-forcing")
     text = f"{TEXT} ☃☃☃ {TEXT}"
-    found = next_word_loss(tiny("t5"), [text], method="teacher-forcing")
-    assert found["unknown_tokens"] == 2 * known["unknown_tokens"] + 1
+    loss = next_word_loss(tiny("t5"), [text], method="teacher-forcing")
+    assert loss["unknown_tokens"] == 2 * known["unknown_tokens"] + 1
 
 
 def test_documents_do_not_see_each_other():
@@ -75,15 +75,15 @@ def test_documents_do_not_see_each_other():
 @pytest.mark.parametrize("method", ["prefix", "teacher-forcing"])
 def test_encoder_decoder_models_score_every_token(method):
     model = tiny("t5")
-    found = next_word_loss(model, [TEXT], method=method, window=60, stride=20)
-    assert found["tokens"] == len(model.tokenizer(TEXT, add_special_tokens=False)["input_ids"])
-    assert found["method"] == method
-    assert np.isfinite(found["bits"])
+    loss = next_word_loss(model, [TEXT], method=method, window=60, stride=20)
+    assert loss["tokens"] == len(model.tokenizer(TEXT, add_special_tokens=False)["input_ids"])
+    assert loss["method"] == method
+    assert np.isfinite(loss["bits"])
 
 
 def test_max_tokens_stops_early():
-    found = next_word_loss(tiny("gpt2"), [TEXT, TEXT], max_tokens=30)
-    assert (found["tokens"], found["unscored_tokens"]) == (29, 1)
+    loss = next_word_loss(tiny("gpt2"), [TEXT, TEXT], max_tokens=30)
+    assert (loss["tokens"], loss["unscored_tokens"]) == (29, 1)
 
 
 @pytest.mark.parametrize(

@@ -67,24 +67,24 @@ def naive(model, stimuli, context, bos="none", method=None):
 
 @pytest.mark.parametrize(("name", "bos"), crossed(CAUSAL, "default", "none", "tokenizer"))
 def test_equal_to_one_forward_per_word(name, bos):
-    found = word_surprisal(tiny(name), words(), "story", bos)
-    np.testing.assert_allclose(found["bits"], naive(tiny(name), words(), "story", bos), atol=1e-4)
+    table = word_surprisal(tiny(name), words(), "story", bos)
+    np.testing.assert_allclose(table["bits"], naive(tiny(name), words(), "story", bos), atol=1e-4)
     begins = tiny(name).tokenizer("a")["input_ids"][0] == tiny(name).tokenizer.bos_token_id
     first = 0 if bos == "tokenizer" or (bos == "default" and begins) else 2
-    assert found["bits"].isna().sum() == first
-    assert len(found) == len(words())
+    assert table["bits"].isna().sum() == first
+    assert len(table) == len(words())
 
 
 @pytest.mark.parametrize(("name", "context"), crossed(CAUSAL, "corpus", "window:3", "none"))
 def test_equal_past_the_models_limit(name, context):
     model = tiny(name, 32)
-    found = word_surprisal(model, words(), context, "tokenizer")
+    table = word_surprisal(model, words(), context, "tokenizer")
     np.testing.assert_allclose(
-        found["bits"], naive(model, words(), context, "tokenizer"), atol=1e-4
+        table["bits"], naive(model, words(), context, "tokenizer"), atol=1e-4
     )
     if context == "corpus":
-        assert found["truncated"].sum() > 30
-        assert (found["context_tokens"] + found["n_tokens"])[found["truncated"]].eq(31).all()
+        assert table["truncated"].sum() > 30
+        assert (table["context_tokens"] + table["n_tokens"])[table["truncated"]].eq(31).all()
 
 
 @pytest.mark.parametrize("limit", [512, 32])
@@ -92,11 +92,11 @@ def test_equal_past_the_models_limit(name, context):
 @pytest.mark.parametrize("name", every(ENCODER_DECODER))
 def test_encoder_decoder_methods_are_what_they_say(name, method, limit):
     model = tiny(name, limit)
-    found = word_surprisal(model, words(), "story", method=method)
+    table = word_surprisal(model, words(), "story", method=method)
     np.testing.assert_allclose(
-        found["bits"], naive(model, words(), "story", method=method), atol=1e-4
+        table["bits"], naive(model, words(), "story", method=method), atol=1e-4
     )
-    assert found["truncated"].any() == (limit == 32)
+    assert table["truncated"].any() == (limit == 32)
 
 
 def test_stride_is_an_approximation_that_keeps_most_context():
@@ -141,8 +141,8 @@ def test_what_is_done_again_for_lack_of_memory_counts_once(monkeypatch):
         return mass_bits(*given)
 
     monkeypatch.setattr("brainalign.reading.prediction.mass_bits", full_at_first)
-    found = word_surprisal(model, stimuli, "story", "tokenizer", whitespace="trailing")["bits"]
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    actual = word_surprisal(model, stimuli, "story", "tokenizer", whitespace="trailing")["bits"]
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
     assert len(calls) > 2
 
 
@@ -194,8 +194,8 @@ def test_chat_text_is_tokenised_as_the_template_renders_it(name, template, monke
     )  # fmt: skip
     whole = rendered[: rendered.index(text) + len(text)]
     ids = model.tokenizer(whole, add_special_tokens=False)["input_ids"]
-    found = word_surprisal(model, stimuli, "story", presentation="chat")
-    own = found[stimuli["context_group"] == stimuli["context_group"][0]]
+    table = word_surprisal(model, stimuli, "story", presentation="chat")
+    own = table[stimuli["context_group"] == stimuli["context_group"][0]]
     n = int(own["n_tokens"].sum())
     logits = model.model(input_ids=torch.tensor([ids])).logits[0, :-1]
     each = [float(bits_of(logits[k : k + 1], ids[k + 1 : k + 2])) for k in range(len(ids) - 1)]
@@ -231,8 +231,8 @@ def test_text_after_an_instruction_or_a_prefix_equals_one_forward_pass(name, pre
         else []
     )
     ids = begin + tokenizer(opening + text, add_special_tokens=False)["input_ids"]
-    found = word_surprisal(model, stimuli, "story", presentation=presentation, bos=bos)
-    own = found[stimuli["context_group"] == stimuli["context_group"][0]]
+    table = word_surprisal(model, stimuli, "story", presentation=presentation, bos=bos)
+    own = table[stimuli["context_group"] == stimuli["context_group"][0]]
     n = int(own["n_tokens"].sum())
     logits = model.model(input_ids=torch.tensor([ids])).logits[0, :-1]
     each = [float(bits_of(logits[k : k + 1], ids[k + 1 : k + 2])) for k in range(len(ids) - 1)]
@@ -258,8 +258,8 @@ def test_an_encoder_reads_what_is_before_the_text(presentation, method):
         offsets = encoded["offset_mapping"][len(begin) :]
         n_own = sum(stop > len(opening + before) for _, stop in offsets)
         expected.append(said_by_decoder(model, method, ids, n_own, begin))
-    found = word_surprisal(model, stimuli, "story", method=method, presentation=presentation)
-    np.testing.assert_allclose(found["bits"], np.array(expected, float), atol=1e-4)
+    table = word_surprisal(model, stimuli, "story", method=method, presentation=presentation)
+    np.testing.assert_allclose(table["bits"], np.array(expected, float), atol=1e-4)
 
 
 @pytest.mark.parametrize(

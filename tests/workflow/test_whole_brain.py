@@ -49,10 +49,10 @@ def maps(results: Path, model: str, quantity: str) -> tuple[np.ndarray, np.ndarr
 
 def test_the_map_of_the_planted_state_is_the_planted_region(results: Path) -> None:
     q, inside = maps(results, "truth", "q")
-    found = q <= LEVEL
-    assert found[inside].all()
+    significant = q <= LEVEL
+    assert significant[inside].all()
     # Voxels share noise, so that the share of false discoveries varies about the level.
-    assert (found & ~inside).sum() / found.sum() < 0.15
+    assert (significant & ~inside).sum() / significant.sum() < 0.15
     r, inside = maps(results, "truth", "r")
     assert r[inside].mean() > 0.75 and abs(r[~inside].mean()) < 0.02
 
@@ -62,9 +62,9 @@ def test_the_map_of_a_model_shows_the_region_and_little_else(results: Path, mode
     r, inside = maps(results, model, "r")
     assert r[inside].mean() > 0.3 and abs(r[~inside].mean()) < 0.02
     q, inside = maps(results, model, "q")
-    found = q <= LEVEL
-    assert found[inside].mean() > 0.3
-    assert (found & ~inside).sum() <= 0.15 * found.sum()
+    significant = q <= LEVEL
+    assert significant[inside].mean() > 0.3
+    assert (significant & ~inside).sum() <= 0.15 * significant.sum()
 
 
 def test_features_without_meaning_light_up_nothing(results: Path) -> None:
