@@ -170,10 +170,10 @@ def main() -> None:
     parser.add_argument("--only", default="")
     options = parser.parse_args()
     if options.part != "time":
-        for place, name in enumerate(SCENARIOS):
+        for index, name in enumerate(SCENARIOS):
             if not name.startswith(options.only):
                 continue
-            measured = measure(name, place, options.studies)
+            measured = measure(name, index, options.studies)
             print(json.dumps(measured, indent=2, ensure_ascii=False), flush=True)
             write(name, measured)
     if options.part != "rates":

@@ -204,7 +204,7 @@ def flops(model: Any, frame: Any, records: list[dict[str, Any]]) -> float:
         for name, parameter in model.model.named_parameters()
         if any(block in name for block in BLOCKS)
     )
-    own = {
+    question_tokens = {
         row["question_id"]: len(
             model.tokenizer(instructeval_choice(row["question"], row["choices"], row["gold"]).body)[
                 "input_ids"
@@ -218,8 +218,8 @@ def flops(model: Any, frame: Any, records: list[dict[str, Any]]) -> float:
         if model.architecture == "encoder-decoder":
             tokens += record["prompt_tokens"]
         else:
-            tokens += own[record["question_id"]]
-            before = record["prompt_tokens"] - own[record["question_id"]]
+            tokens += question_tokens[record["question_id"]]
+            before = record["prompt_tokens"] - question_tokens[record["question_id"]]
             shared[record["subject"]] = before
     tokens += sum(shared.values())
     head = model.model.get_output_embeddings().weight
@@ -313,7 +313,7 @@ fewshot_config:
 """
     if kind == "mmlu":
         options = "".join(
-            f"\\n{letter}. {{{{choices[{place}]}}}}" for place, letter in enumerate("ABCD")
+            f"\\n{letter}. {{{{choices[{index}]}}}}" for index, letter in enumerate("ABCD")
         )
         header = SUBJECT_HEADER.format(name.replace("_", " "))
         return common + (

@@ -111,7 +111,7 @@ def ours(work: str) -> dict[str, Any]:
             center = np.median(samples, axis=1)
         return cost.report(center[:PEER_CEILING_TARGETS])
     if work == "whole-model":
-        return whole_model()
+        return all_layers()
     rows, units, targets, layers, folds = sizes_of(work)
     x, y = arrays(rows, units, targets)
     alphas = tuple(ALPHAS.tolist())
@@ -163,7 +163,7 @@ def sizes_of(work: str) -> tuple[int, int, int, int, int]:
     return (*{"ols-wehbe": WEHBE, "ridge-delays": DELAYS}.get(work, PEREIRA), 1, 5)
 
 
-def whole_model() -> dict[str, Any]:
+def all_layers() -> dict[str, Any]:
     """33 layers of 4096 units, both Pereira experiments, legacy and controlled."""
     import tempfile
 

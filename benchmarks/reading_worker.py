@@ -32,8 +32,8 @@ def model_of(work: str) -> str:
     """The folder of the model that a work reads with."""
     if work == "activations-encdec":
         return str(ASSETS / "t5")
-    whole = work in ("activations-story", "surprisal-story")
-    return str(ASSETS / ("gpt2-2048" if whole else "gpt2-1024"))
+    long = work in ("activations-story", "surprisal-story")
+    return str(ASSETS / ("gpt2-2048" if long else "gpt2-1024"))
 
 
 def groups_of(work: str, tokenizer: Any) -> list[list[str]]:
@@ -78,9 +78,9 @@ def ours(work: str) -> dict[str, Any]:
     model = load(described, "cpu", 1)
     groups = groups_of(work, model.tokenizer)
     stimuli = pd.DataFrame(
-        {"stimulus_id": f"{group}.{place}", "text": text, "context_group": str(group)}
+        {"stimulus_id": f"{group}.{index}", "text": text, "context_group": str(group)}
         for group, pieces in enumerate(groups)
-        for place, text in enumerate(pieces)
+        for index, text in enumerate(pieces)
     )
     rate = torch_rate()
     read = our_surprisal if work.startswith("surprisal") else our_activations
@@ -142,8 +142,8 @@ def our_surprisal(work: str, model: Any, stimuli: Any) -> tuple[dict[str, Any], 
         surprisal = word_surprisal(model, stimuli, "story", bos)
     values = surprisal["bits"].to_numpy(copy=True)
     values[surprisal["truncated"]] = np.nan
-    room = model.max_context - (bos == "tokenizer")
-    laid = plan(chains(stimuli, "story"), model.tokenizer, room, [""] * len(stimuli), share=True)
+    limit = model.max_context - (bos == "tokenizer")
+    laid = plan(chains(stimuli, "story"), model.tokenizer, limit, [""] * len(stimuli), share=True)
     head = 2 * model.model.config.vocab_size * model.d_model * int(laid.n_tokens.sum())
     lengths = [len(sequence.ids) for sequence in laid.sequences]
     return cost.report(values), forward_flops(model, lengths) + head

@@ -90,7 +90,7 @@ def conda_study(
     return by
 
 
-def test_every_rule_runs_in_its_own_environment(
+def test_every_rule_runs_in_its_environment(
     conda_study: Callable[[Path], Study], snakemake_alone: Path, tmp_path: Path
 ) -> None:
     study = conda_study(snakemake_alone)

@@ -53,12 +53,12 @@ def fits(corpus, gpt3):
     }  # fmt: skip
 
 
-def whole(table):
+def overall(table):
     return table[table["kind"] == "all"].set_index("measure")
 
 
 def test_surprisal_predicts_reading_times_in_every_story(fits):
-    legacy, controlled = whole(fits["legacy"]), whole(fits["controlled"])
+    legacy, controlled = overall(fits["legacy"]), overall(fits["controlled"])
     assert legacy.loc["abs_r", "n"] + 481 == 10256  # sentence-initial words are left out
     assert legacy.loc["r", "low"] > 0.1
     stories = fits["legacy"][fits["legacy"]["kind"] == "story"]
@@ -74,7 +74,7 @@ def test_surprisal_predicts_reading_times_in_every_story(fits):
 def test_no_word_is_lost_for_its_frequency(corpus, fits):
     assert corpus.stimuli["log_frequency"].notna().all()
     assert (~corpus.stimuli["frequency_known"]).sum() == 7
-    reason = whole(fits["controlled"]).loc["delta_loglik_per_word", "reason"]
+    reason = overall(fits["controlled"]).loc["delta_loglik_per_word", "reason"]
     assert reason == ("481 sentence-initial, 30 without values of their neighbours")
 
 
@@ -132,6 +132,6 @@ def test_means_reach_the_reliability_of_their_readers(mirror, fits):
     columns = ("meanItemRT", "sdItemRT", "nItem")
     value = analytic_reliability(*(table[name].to_numpy(float) for name in columns))
     assert value == pytest.approx(0.858, abs=0.04)
-    score = whole(fits["legacy"]).loc["abs_r"]  # of the words inside sentences
+    score = overall(fits["legacy"]).loc["abs_r"]  # of the words inside sentences
     assert score["ceiling_method"] == "at least analytic"
     assert score["ceiling"] == pytest.approx(value, abs=0.04)

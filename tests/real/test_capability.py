@@ -97,7 +97,7 @@ WORDINGS = (
 )  # fmt: skip
 
 
-def test_every_target_is_found_however_it_is_worded(bbh_questions: pd.DataFrame) -> None:
+def test_every_target_is_extracted_however_it_is_worded(bbh_questions: pd.DataFrame) -> None:
     """All 6,511 targets in nine wordings of chat models.
 
     A preamble cannot be told from an answer that may be any text (word_sorting).

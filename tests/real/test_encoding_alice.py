@@ -52,7 +52,7 @@ def test_leave_one_out_correlations_are_the_published_ones(dataset):
         assert ceilings[region] == pytest.approx(r, abs=0.0051)
 
 
-def test_ceilings_under_the_benchmarks_own_folds_and_cleaning(dataset):
+def test_ceilings_under_the_benchmarks_folds_and_cleaning(dataset):
     """Removing what nuisance explains can only take shared signal away on the whole."""
     options = {"method": "leave-one-subject-out"}
     drift_only = summary(noise_ceiling(*dataset, CONTROLLED | {"ceiling": options}, 0))

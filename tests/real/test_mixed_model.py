@@ -30,7 +30,7 @@ def scaled(values):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_the_published_aic_is_found(mirror, published, model):
+def test_the_published_aic_is_reproduced(mirror, published, model):
     """scale(log(rt)) ~ four scaled predictors + (1 + three of them || reader) + (1 | sentence)."""
     times = pd.read_csv(mirror / FOLDER / "boyce_2023.tsv.gz", sep="\t")
     name = f"futrell_2018_dl.surprisal.{model}.causal.output.gz"

@@ -62,7 +62,7 @@ def test_their_slope_on_the_word_before_is_an_artefact_of_the_order_of_stories(f
     assert (slope["in_place"] > 0.1).all()
 
 
-def test_the_published_criteria_of_maze_times_are_found(mirror, tmp_path):
+def test_the_published_criteria_of_maze_times_are_reproduced(mirror, tmp_path):
     """lme4's AIC of scaled log times, 56,447 of 63 readers, within the last printed digits."""
     table = made_again(michaelov2024, natural_stories_maze, mirror, tmp_path).set_index("model")
     assert len(table) == 14 and (table["n"] == 56447).all()

@@ -60,8 +60,8 @@ def test_the_logit_lens_is_that_of_transformers_hidden_states(model, story):
     """Its last hidden state has had the final norm, the others have not; the head is tied."""
     words = story[:20]
     bits_by_layer = layer_surprisal(model, words, "story")
-    own = word_surprisal(model, words, "story")["bits"]
-    np.testing.assert_allclose(bits_by_layer["layer.30"], own, rtol=0, atol=1e-6, equal_nan=True)
+    bits = word_surprisal(model, words, "story")["bits"]
+    np.testing.assert_allclose(bits_by_layer["layer.30"], bits, rtol=0, atol=1e-6, equal_nan=True)
     network = model.model
     ids = model.tokenizer(" ".join(words["text"][:2]), return_tensors="pt")["input_ids"]
     with torch.inference_mode():
@@ -71,8 +71,8 @@ def test_the_logit_lens_is_that_of_transformers_hidden_states(model, story):
             layer = f"layer.{k}" if k else "embedding"
             state = state if k == 30 else network.model.norm(state)
             logp = torch.log_softmax(network.lm_head(state)[0].double(), -1)
-            own = logp[range(n_first - 1, ids.shape[1] - 1), ids[0, n_first:]].sum()
-            assert bits_by_layer[layer][1] == pytest.approx(-float(own) / np.log(2), rel=1e-4)
+            bits = logp[range(n_first - 1, ids.shape[1] - 1), ids[0, n_first:]].sum()
+            assert bits_by_layer[layer][1] == pytest.approx(-float(bits) / np.log(2), rel=1e-4)
 
 
 def test_shared_sequences_hold_the_tokens_of_every_single_text(model, story):

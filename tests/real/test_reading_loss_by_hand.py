@@ -25,10 +25,10 @@ def words(real_file):
     with gzip.open(real_file(f"{RELEASE}/tokens.json.gz"), "rt", encoding="utf-8") as file:
         sentences = json.load(file)
     rows = [
-        (int(story), word, place == 0)
+        (int(story), word, position == 0)
         for story in sorted(sentences, key=int)
         for sentence in sentences[story]
-        for place, word in enumerate(sentence)
+        for position, word in enumerate(sentence)
     ]
     table = pd.DataFrame(rows, columns=["item", "word", "initial"])
     table["zone"] = table.groupby("item").cumcount() + 1

@@ -70,7 +70,7 @@ def cluster_run(
 ) -> ClusterRun:
     """Submit with the project's profile, interrupt when its first model is to be read, resume."""
     study = Study(tmp_path_factory.mktemp("submitted"), copy.deepcopy(config))
-    profile = own_profile(study.folder / "profile")
+    profile = test_profile(study.folder / "profile")
     # A shell that starts tests in the background lets them, and what they start, ignore it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     log = (study.folder / "interrupted.log").open("w", encoding="utf-8")
@@ -93,7 +93,7 @@ def cluster_run(
     return ClusterRun(study, interrupted, left, kept, cluster.jobs())
 
 
-def own_profile(folder: Path) -> Path:
+def test_profile(folder: Path) -> Path:
     """The project's profile as a user fills it in, and with shorter waits.
 
     The first attempt at pre-training gets less memory than the job takes (0.6 GB with Snakemake).

@@ -522,8 +522,8 @@ def fits(seed: int = 0) -> pd.DataFrame:
             numbers = {"aic": (133500 - 3e4 * gain, 133500 - 3e4 * gain, np.nan, gain)}
         rows += [
             {**about, "statistic": name, "published": published, "recomputed": recomputed,
-             "in_place": in_place, "ours": ours}
-            for name, (published, recomputed, in_place, ours) in numbers.items()
+             "in_place": aligned, "ours": ours}
+            for name, (published, recomputed, aligned, ours) in numbers.items()
         ]  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -9,7 +9,7 @@ from scipy.stats import t
 
 
 @pytest.mark.parametrize("sizes", [(6, 6), (6, 6, 6), (5, 9)])
-def test_the_average_varies_as_datasets_of_their_own_subjects_do(sizes: tuple[int, ...]) -> None:
+def test_the_average_varies_as_datasets_of_separate_subjects_do(sizes: tuple[int, ...]) -> None:
     """The variances of the datasets' means add up; subjects in common would add covariances."""
     rng = np.random.default_rng(3)
     samples = [np.sort(rng.normal(0.02, 0.05, n)) for n in sizes]

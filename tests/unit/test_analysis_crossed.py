@@ -55,7 +55,7 @@ def test_too_few_groups_leave_subjects_alone():
     assert over_units(table[:1], STIMULI) == Variance()
 
 
-def test_groups_that_vary_more_than_subjects_have_their_own_degrees_of_freedom():
+def test_groups_that_vary_more_than_subjects_have_degrees_of_freedom_of_groups():
     table = np.random.default_rng(3).normal(size=(5, 6))
     table -= 0.999 * table.mean(1, keepdims=True)
     subjects, groups, residual = mean_squares(table)
@@ -123,7 +123,7 @@ def test_what_models_share_is_added_to_their_spread_once():
 
 
 @pytest.mark.long
-def test_two_equally_good_models_are_seldom_told_apart_by_the_encoder():
+def test_two_equally_good_models_seldom_differ_significantly_in_the_encoder():
     design = Design(24, 8, 9, 40)
     findings = [encoded_findings(design, [4, i]) for i in range(30)]
     these, new = (

@@ -24,13 +24,13 @@ AFFINES = {
 def scores(seed=0):
     """Twelve voxels of each of two subjects, drawn from the grid."""
     random = np.random.default_rng(seed)
-    voxels, places, subjects = [], [], []
+    voxels, coordinates, subjects = [], [], []
     for subject, affine in AFFINES.items():
-        own = np.argwhere(np.ones(GRID))[np.random.default_rng(1).permutation(210)[:12]]
-        voxels.append(own)
-        places.append(apply_affine(affine, own).astype(np.float32))
+        indices = np.argwhere(np.ones(GRID))[np.random.default_rng(1).permutation(210)[:12]]
+        voxels.append(indices)
+        coordinates.append(apply_affine(affine, indices).astype(np.float32))
         subjects += [subject] * 12
-    places = np.concatenate(places)
+    coordinates = np.concatenate(coordinates)
     dataset = xr.Dataset(
         {
             "r": ("target", random.standard_normal(24).astype(np.float32)),
@@ -38,7 +38,7 @@ def scores(seed=0):
         },
         coords={
             "target_id": ("target", np.arange(24).astype(str)), "subject": ("target", subjects),
-            **{axis: ("target", places[:, k]) for k, axis in enumerate("xyz")},
+            **{axis: ("target", coordinates[:, k]) for k, axis in enumerate("xyz")},
         },
         attrs={
             "affine": json.dumps({s: affine.tolist() for s, affine in AFFINES.items()}),
@@ -138,9 +138,11 @@ def test_a_map_read_back_holds_each_targets_score_in_its_voxel(tmp_path):
         nib.save(image, tmp_path / "m.nii.gz")
         read = nib.load(tmp_path / "m.nii.gz")
         np.testing.assert_allclose(read.affine, AFFINES[subject], atol=1e-6)
-        own = tuned["subject"].values == subject
+        of_subject = tuned["subject"].values == subject
         volume = np.asarray(read.dataobj)
-        np.testing.assert_array_equal(volume[tuple(voxels[own].T)], expected[quantity][own])
+        np.testing.assert_array_equal(
+            volume[tuple(voxels[of_subject].T)], expected[quantity][of_subject]
+        )
         empty = volume == -1 if quantity == "preferred_layer" else np.isnan(volume)
         assert empty.sum() == 210 - 12
 
@@ -158,7 +160,7 @@ def test_without_a_partner_or_a_choice_of_layers_there_is_r_alone():
         (lambda d: d.drop_attrs(), "the dataset has no affine and no grid"),
     ],
 )
-def test_what_has_no_place_is_named(change, why):
+def test_targets_without_coordinates_are_named(change, why):
     dataset, _ = scores()
     assert unplaced(dataset) == ""
     assert why in unplaced(change(dataset))

@@ -170,7 +170,7 @@ def test_a_measure_without_stories_speaks_for_the_stimuli_at_hand():
     assert row["note"].endswith("no p for new stories: the measure is no mean over words")
 
 
-def test_no_effect_beyond_loss_is_found_at_its_level_and_one_that_is_there():
+def test_no_effect_beyond_loss_is_detected_at_its_level_and_a_planted_one_is():
     null = rates(repeat(loss_findings, 25, 3, 0.0, 5, 0.004))
     assert null["given loss"] <= 0.2  # 25 studies: P(6 or more at .05) < .001
     assert null["as it is, these stories"] > 0.3

@@ -69,7 +69,7 @@ def test_means_over_targets_and_t_over_subjects_have_the_draws_of_all_subjects()
         assert row(table, "all", region)["difference"] == pytest.approx(means[0].mean())
 
 
-def test_targets_are_counted_each_way_and_places_in_all_subjects():
+def test_targets_are_counted_on_each_side_and_locations_in_all_subjects():
     """Left is higher in all subjects, right lower in one of them."""
     r, null = np.array([0.9, 0.0, 0.9, 0.0, 0.9, -0.9]), np.zeros((DRAWS, 6))
     _, table = compare_targets(scores(r, null), scores(0 * r, null), 0.05)
@@ -87,8 +87,8 @@ def test_targets_are_counted_each_way_and_places_in_all_subjects():
 )
 def test_voxels_are_shared_in_a_common_space_alone(attrs, shared):
     r, null = drawn(12)
-    places = {name: ("target", np.tile(np.arange(4.0), 3)) for name in "xyz"}
-    pair = [scores(r, null, **attrs).assign_coords(places) for _ in range(2)]
+    coordinates = {name: ("target", np.tile(np.arange(4.0), 3)) for name in "xyz"}
+    pair = [scores(r, null, **attrs).assign_coords(coordinates) for _ in range(2)]
     _, table = compare_targets(*pair, 0.05)
     actual = row(table)
     if shared:

@@ -10,7 +10,7 @@ from brainalign.analysis.truth import COLUMNS, planted_and_estimated
 
 SHARES = {"v": 0.5, "same": 0.5, "more": 0.6}
 TRUE = {"a": 0.6, "b": 0.5}
-PLACES = (("A", "a", 0.6), ("B", "b", 0.5), ("average", "all", 0.55))
+BENCHMARKS = (("A", "a", 0.6), ("B", "b", 0.5), ("average", "all", 0.55))
 
 
 def truth_of(rise: float) -> pd.DataFrame:
@@ -19,7 +19,7 @@ def truth_of(rise: float) -> pd.DataFrame:
         {"level": "pair", "mode": "controlled", "tuned": tuned, "dataset": dataset,
          "benchmark": benchmark, "absolute": effect + rise, "low": effect + rise - 0.01,
          "high": effect + rise + 0.01, "p": 0.2, "scope": "new subjects", "note": ""}
-        for dataset, benchmark, ceiling in PLACES
+        for dataset, benchmark, ceiling in BENCHMARKS
         for tuned, effect in (("same", 0.0), ("more", (0.6**0.5 - 0.5**0.5) * ceiling))
     ]  # fmt: skip
     scores = pd.DataFrame(

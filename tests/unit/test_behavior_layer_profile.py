@@ -124,8 +124,8 @@ def test_the_last_layer_of_surprisal_is_the_measure_of_the_models_surprisal():
     bits.loc[[0, 80], list(layers)] = np.nan
     profile = surprisal_profile(bits, stimuli, responses, SETTINGS).set_index("layer")
     for name in layers:
-        own = bits[["stimulus_id"]].assign(bits=bits[name])
-        measures = fit_reading_times(own, stimuli, responses, SETTINGS).set_index(
+        of_layer = bits[["stimulus_id"]].assign(bits=bits[name])
+        measures = fit_reading_times(of_layer, stimuli, responses, SETTINGS).set_index(
             ["kind", "measure"]
         )
         expected = measures.loc[("all", "delta_loglik_per_word")].iloc[0]
@@ -137,7 +137,7 @@ def test_the_last_layer_of_surprisal_is_the_measure_of_the_models_surprisal():
 
 
 @pytest.mark.parametrize("predictor", ["surprisal", "states"])
-def test_the_planted_layer_is_found(predictor, tmp_path):
+def test_the_planted_layer_is_chosen(predictor, tmp_path):
     table = profile(predictor, tmp_path, 3, words=150, effect=20).set_index("layer")
     single = table.drop(index="nested")
     assert single["delta_r2"].idxmax() == "layer.2"

@@ -117,7 +117,7 @@ def test_balanced_groups_have_the_closed_form(of):
     assert model.aic == pytest.approx(total + 2 * 4, abs=1e-4)
 
 
-def test_no_variance_between_readers_is_found_as_0():
+def test_no_variance_between_readers_is_estimated_as_0():
     rng = np.random.default_rng(5)
     x, z, reader, item = design(rng, 300, 10, 30)
     y = x @ [1.0, 0.5, 0.0] + rng.normal(size=300)
@@ -186,9 +186,9 @@ def test_held_out_stories_have_the_conditional_density_of_a_fit_to_the_others():
     y = y + rng.multivariate_normal(np.zeros(n), covariance(z, reader, item, truth))
     columns = (x, y, z, reader, item)
     parts = [item_sums(*(c[story == s] for c in columns), np.unique(reader)) for s in range(4)]
-    whole = crossed_sums(*columns)
-    assert loglik(truth, combined(parts)) == pytest.approx(loglik(truth, whole))
-    logliks = held_out_logliks(parts, fit(whole))
+    every_story = crossed_sums(*columns)
+    assert loglik(truth, combined(parts)) == pytest.approx(loglik(truth, every_story))
+    logliks = held_out_logliks(parts, fit(every_story))
     for s in range(4):
         known, new = story != s, story == s
         model = fit(crossed_sums(*(c[known] for c in columns)))

@@ -81,7 +81,7 @@ def by_hand(stimuli, times, nats, order):
     return fits[0].llf - fits[1].llf, fits[0].params["bits1"], table
 
 
-def test_mean_times_are_fitted_as_the_authors_did_and_with_words_in_place(world):
+def test_mean_times_are_fitted_as_the_authors_did_and_with_words_aligned(world):
     records, stimuli, responses, nats = world
     times = responses["responses"].values[:, 0]
     source = Kuribayashi2024("gpt2")
@@ -95,9 +95,9 @@ def test_mean_times_are_fitted_as_the_authors_did_and_with_words_in_place(world)
     }  # fmt: skip
     assert fit["recomputed"].to_dict() == pytest.approx(expected, rel=1e-8)
     gain, slope, _ = by_hand(stimuli, times, nats, int)
-    in_place = fit["in_place"].dropna().to_dict()
+    aligned = fit["in_place"].dropna().to_dict()
     expected = {"delta_loglik_per_word": gain / n, "slope_1_back": slope}
-    assert in_place == pytest.approx(expected, rel=1e-8)
+    assert aligned == pytest.approx(expected, rel=1e-8)
     assert fit["published"].to_dict() == {
         "words": 9198, "mean_bits": 6.55, "delta_loglik_per_word": 0.0156,
         "slope_1_back": -0.0932,
@@ -138,14 +138,14 @@ def test_a_table_of_published_criteria_without_the_model_is_refused(rows, messag
 def test_maze_times_of_words_without_surprisal_are_refused(tmp_path):
     stimuli = natural_stories.story_words(write_ten_stories(tmp_path))[1]
     times = write_maze(tmp_path)
-    rows = [(name, 9, place, 4.0, 1) for name in STORY_NAMES for place in range(2, 8)]
+    rows = [(name, 9, position, 4.0, 1) for name in STORY_NAMES for position in range(2, 8)]
     surprisal = [write_story_surprisal(tmp_path, rows), aics(tmp_path, [MAZE])]
     source = Michaelov2024("pythia-160m")
     with pytest.raises(InputError, match="4 times are of words without surprisal"):
         published_fit(source, surprisal, times, stimuli, xr.Dataset())
 
 
-def test_the_table_has_the_study_s_own_gain_beside_statistics_of_fit():
+def test_the_table_has_the_gain_of_the_study_beside_statistics_of_fit():
     fit = {"published": 1.0, "recomputed": 1.5, "in_place": np.nan, "n": 7}
     fits = {"a": pd.DataFrame([{"statistic": s, **fit} for s in ("words", "aic")])}
     about = {"base": None, "family": "F", "role": "vanilla", "measure": "delta_loglik_per_word"}

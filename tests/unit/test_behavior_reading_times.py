@@ -26,28 +26,28 @@ class World:
         rng = np.random.default_rng(seed)
         n = stories * words
         story = np.repeat([f"story{s}" for s in range(stories)], words)
-        place = np.tile(np.arange(words), stories)
+        position = np.tile(np.arange(words), stories)
         length = rng.integers(1, 12, n).astype(float)
         frequency = -0.6 * length + rng.normal(size=n)
         bits = 6 - frequency + rng.normal(0, 2, n)
-        start = place == 0
+        start = position == 0
         back = np.where(start, 0, np.roll(bits, 1))
         self.stimuli = pd.DataFrame(
             {
                 "stimulus_id": [f"w{i}" for i in range(n)],
                 "text": "word",
                 "context_group": story,
-                "position": place + 1,
+                "position": position + 1,
                 "split_group": story,
                 "onset": np.nan,
                 "offset": np.nan,
                 "length": length,
                 "log_frequency": frequency,
-                "word_in_sentence": place % 15 + 1,
+                "word_in_sentence": position % 15 + 1,
                 "punctuation": rng.random(n) < 0.15,
             }
         )
-        mean = 300 + slope * bits + (BACK if slope else 0) * back + LENGTH * length - 0.1 * place
+        mean = 300 + slope * bits + (BACK if slope else 0) * back + LENGTH * length - 0.1 * position
         self.reader_effect = rng.normal(0, 40, readers)
         times = mean[:, None] + self.reader_effect + rng.normal(0, noise, (n, readers))
         skipped = rng.random(readers * stories).reshape(stories, readers) < 0.2
@@ -75,12 +75,12 @@ def world():
     return World()
 
 
-def whole(table):
+def overall(table):
     return table[table["kind"] == "all"].set_index("measure")
 
 
 def test_legacy_score_is_the_plain_correlation(world):
-    result = whole(world.fit("legacy"))
+    result = overall(world.fit("legacy"))
     keep = (world.stimuli["word_in_sentence"] != 1).to_numpy() & ~np.isnan(world.times).all(1)
     expected = stats.pearsonr(world.surprisal["bits"][keep], np.nanmean(world.times[keep], axis=1))
     assert result.loc["r", "value"] == pytest.approx(expected.statistic)
@@ -93,13 +93,13 @@ def test_legacy_score_is_the_plain_correlation(world):
 def test_a_negative_correlation_shows_in_r_and_its_interval(world):
     inverted = world.surprisal.assign(bits=-world.surprisal["bits"])
     table = fit_reading_times(inverted, world.stimuli, world.responses(), "legacy")
-    result = whole(table)
+    result = overall(table)
     assert result.loc["r", "value"] < 0 < result.loc["abs_r", "value"]
     assert result.loc["abs_r", "low"] == pytest.approx(-result.loc["r", "high"])
 
 
 def test_controlled_measures_recover_the_planted_slopes():
-    result = whole(
+    result = overall(
         World(readers=24).fit("controlled", covariates=["length", "log_frequency", "position"])
     )
     for measure, planted in (
@@ -116,7 +116,7 @@ def test_controlled_measures_recover_the_planted_slopes():
 
 def test_partial_r_is_that_of_the_full_regression(world):
     covariates = ["length", "log_frequency", "position"]
-    result = whole(world.fit("controlled", covariates=covariates))
+    result = overall(world.fit("controlled", covariates=covariates))
     words = word_table(world.surprisal, world.stimuli, world.responses(), covariates, True)
     design, _, _ = regressors(words, covariates, 2)
     data = design.assign(rt=words["rt"])[words["scored"] & design.notna().all(axis=1)]
@@ -127,7 +127,7 @@ def test_partial_r_is_that_of_the_full_regression(world):
 
 
 def test_gain_equals_leave_one_story_out_by_hand(world):
-    result = whole(world.fit("controlled", covariates=["length"], spillover=1))
+    result = overall(world.fit("controlled", covariates=["length"], spillover=1))
     words = word_table(world.surprisal, world.stimuli, world.responses(), ["length"], True)
     design, base, _ = regressors(words, ["length"], 1)
     data = design.assign(rt=words["rt"], story=words["story"])
@@ -145,7 +145,7 @@ def test_gain_equals_leave_one_story_out_by_hand(world):
 def test_surprisal_that_says_nothing_gains_nothing():
     gains = []
     for seed in range(20):
-        table = whole(World(seed, slope=0.0, stories=4, words=80).fit("controlled"))
+        table = overall(World(seed, slope=0.0, stories=4, words=80).fit("controlled"))
         gains.append(table.loc["delta_loglik_per_word", "value"])
     assert max(gains) < 0.02
     assert np.mean(gains) < 0
@@ -188,8 +188,8 @@ def test_parts_are_reported(world):
 
 def test_result_does_not_depend_on_the_units_of_covariates(world):
     stimuli = world.stimuli.assign(length=world.stimuli["length"] * 1e6 + 1e9)
-    one = whole(world.fit("controlled"))["value"]
-    other = whole(fit_reading_times(world.surprisal, stimuli, world.responses(), "controlled"))[
+    one = overall(world.fit("controlled"))["value"]
+    other = overall(fit_reading_times(world.surprisal, stimuli, world.responses(), "controlled"))[
         "value"
     ]
     np.testing.assert_allclose(other, one, rtol=1e-5)
@@ -278,7 +278,7 @@ def test_ceilings_of_readers_means_and_bare_means(world):
 
 
 def test_legacy_ceiling_counts_all_words_and_controlled_takes_the_root(world):
-    legacy, controlled = whole(world.fit("legacy")), whole(world.fit("controlled"))
+    legacy, controlled = overall(world.fit("legacy")), overall(world.fit("controlled"))
     assert legacy.loc["abs_r", "ceiling"] == pytest.approx(split_half(world.times, 10, 0))
     scored = (world.stimuli["word_in_sentence"] != 1).to_numpy()
     expected = np.sqrt(split_half(world.times[scored], 10, 0))
@@ -286,7 +286,7 @@ def test_legacy_ceiling_counts_all_words_and_controlled_takes_the_root(world):
 
 
 def test_one_story_is_not_computable_by_cross_validation():
-    table = whole(World(stories=1).fit("controlled"))
+    table = overall(World(stories=1).fit("controlled"))
     row = table.loc["delta_loglik_per_word"]
     assert np.isnan(row["value"])
     assert row["note"] == "not computable: one story, cross-validation needs two"
@@ -295,7 +295,7 @@ def test_one_story_is_not_computable_by_cross_validation():
 def test_constant_surprisal_has_no_r(world):
     flat = world.surprisal.assign(bits=5.0)
     for mode in ("legacy", "controlled"):
-        table = whole(fit_reading_times(flat, world.stimuli, world.responses(), mode))
+        table = overall(fit_reading_times(flat, world.stimuli, world.responses(), mode))
         assert np.isnan(table.loc["r", "value"])
 
 
@@ -406,7 +406,7 @@ def test_words_left_out_are_counted_by_reason(world):
     times[500] = np.nan
     assert (stimuli.loc[[100, 250, 400, 500], "word_in_sentence"] != 1).all()
     assert stimuli.loc[450, "word_in_sentence"] == 1
-    table = whole(fit_reading_times(surprisal, stimuli, world.responses(times), "controlled"))
+    table = overall(fit_reading_times(surprisal, stimuli, world.responses(times), "controlled"))
     initial = (stimuli["word_in_sentence"] == 1).sum()
     base = f"{initial} sentence-initial, 1 unread, 1 without surprisal"
     assert table.loc["r", "reason"] == base
@@ -424,10 +424,10 @@ def test_words_left_out_are_counted_by_reason(world):
 
 
 def test_log_times_are_the_logarithms_of_each_readers(world):
-    result = whole(world.fit("controlled", times="log", covariates=["length"], spillover=0))
+    result = overall(world.fit("controlled", times="log", covariates=["length"], spillover=0))
     logs = World()
     logs.times = np.log(world.times)
-    expected = whole(logs.fit("controlled", covariates=["length"], spillover=0))
+    expected = overall(logs.fit("controlled", covariates=["length"], spillover=0))
     for measure in ("partial_r", "delta_loglik_per_word", "delta_loglik_per_observation"):
         assert result.loc[measure, "value"] == pytest.approx(expected.loc[measure, "value"])
     slope = result.loc["slope_log_ms_per_bit", "value"]
@@ -450,11 +450,11 @@ def test_log_times_of_means_are_the_published_ones(world):
     responses = world.responses(mean, **moments).assign_coords(targets)
     options = {"covariates": ["length"], "times": "log"}
     result = fit_reading_times(world.surprisal, world.stimuli, responses, "controlled", **options)
-    expected = whole(world.fit("controlled", **options))
+    expected = overall(world.fit("controlled", **options))
     for measure in ("r", "partial_r", "delta_loglik_per_word"):
-        value = whole(result).loc[measure, "value"]
+        value = overall(result).loc[measure, "value"]
         assert value == pytest.approx(expected.loc[measure, "value"])
-    assert whole(result).loc["r", "ceiling"] < expected.loc["r", "ceiling"]
+    assert overall(result).loc["r", "ceiling"] < expected.loc["r", "ceiling"]
     bare = responses.drop_vars(["log_mean", "log_sd"])
     with pytest.raises(InputError, match="mean times without the variables log_mean"):
         fit_reading_times(world.surprisal, world.stimuli, bare, "controlled", times="log")
@@ -475,7 +475,7 @@ def test_a_time_without_a_logarithm_is_named(world):
 def test_the_ceiling_of_partial_r_is_what_the_true_surprisal_reaches(noise):
     ratios = []
     for seed in range(8):
-        table = whole(World(seed, readers=40, noise=noise).fit("controlled"))
+        table = overall(World(seed, readers=40, noise=noise).fit("controlled"))
         row = table.loc["partial_r"]
         assert row["ceiling"] < table.loc["r", "ceiling"]
         ratios.append(row["value"] / row["ceiling"])
@@ -533,7 +533,7 @@ def test_tokens_stand_in_for_surprisal():
 
 def test_a_mixed_model_finds_the_planted_slope_and_what_it_adds(world):
     options = {"covariates": ["length", "position"], "mixed_model": {"slopes": ["bits", "length"]}}
-    result = whole(world.fit("controlled", **options))
+    result = overall(world.fit("controlled", **options))
     slope = result.loc["mixed_slope_ms_per_bit"]
     assert slope["low"] < SLOPE < slope["high"]
     assert slope["interval"] == "readers and items"
@@ -548,8 +548,8 @@ def test_a_mixed_model_finds_the_planted_slope_and_what_it_adds(world):
     table = fit_reading_times(
         world.surprisal, stimuli, world.responses(), "controlled", **sentences
     )
-    assert whole(table).loc["mixed_aic", "value"] != result.loc["mixed_aic", "value"]
-    assert "mixed_delta_loglik_per_observation" not in whole(table).index
+    assert overall(table).loc["mixed_aic", "value"] != result.loc["mixed_aic", "value"]
+    assert "mixed_delta_loglik_per_observation" not in overall(table).index
 
 
 @pytest.mark.parametrize(
@@ -570,7 +570,7 @@ def test_a_mixed_model_leaves_out_what_other_regressors_determine(world):
     options = {"mixed_model": {"slopes": ["bits"], "held_out": False}}
 
     def fitted(*covariates):
-        return whole(
+        return overall(
             fit_reading_times(
                 world.surprisal, stimuli, world.responses(), "controlled",
                 covariates=list(covariates), **options,
@@ -591,4 +591,4 @@ def test_means_have_no_mixed_model(world):
     table = fit_reading_times(
         world.surprisal, world.stimuli, world.responses(mean), "controlled", mixed_model={}
     )
-    assert whole(table).loc["mixed_aic", "note"] == "not computable: no single readers' times"
+    assert overall(table).loc["mixed_aic", "note"] == "not computable: no single readers' times"

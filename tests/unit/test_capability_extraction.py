@@ -78,7 +78,7 @@ def of(form: str, scoring: str, **options: object) -> Task:
         for text in some
     ],
 )
-def test_answers_are_found_however_they_are_worded(
+def test_answers_are_extracted_however_they_are_worded(
     question: str, target: str, text: str, right: bool
 ) -> None:
     row = {"input": question, "target": target}
@@ -116,7 +116,7 @@ def test_a_reasoned_answer_is_the_last_one_stated(text: str, answer: str | None)
     assert (result and form.canonical(result)) == answer
 
 
-def test_why_nothing_was_found() -> None:
+def test_why_no_answer_was_extracted() -> None:
     row = {"input": LETTERED, "target": "(B)", "choices": ["a", "b", "c"], "gold": 1}
     for judge, form in (
         (generation.judge_written, "generation"),

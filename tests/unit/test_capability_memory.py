@@ -14,24 +14,24 @@ from worlds import capability_world as world
 from worlds.entries import asked
 
 FULL = torch.OutOfMemoryError("CUDA out of memory")
-WAYS = {
+SCORINGS = {
     "likeliest": (Likeliest, {"format": "multiple-choice", "scoring": "loglikelihood"}),
     "written": (Written, {"format": "generation", "scoring": "legacy", "max_new_tokens": 4}),
 }
 
 
-def answers(kind: str, way: str) -> pd.DataFrame:
-    questions = world.multiple_choice() if way == "likeliest" else world.generation()
-    task = asked({**WAYS[way][1], "shots": 2})
+def answers(kind: str, scoring: str) -> pd.DataFrame:
+    questions = world.multiple_choice() if scoring == "likeliest" else world.generation()
+    task = asked({**SCORINGS[scoring][1], "shots": 2})
     result = [record for batch in answer(world.model(kind), questions, task) for record in batch]
     return pd.DataFrame(result).sort_values("question_id", ignore_index=True)
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
-@pytest.mark.parametrize("way", WAYS)
-def test_batches_that_do_not_fit_are_halved_and_change_no_answer(kind, way, monkeypatch):
-    expected = answers(kind, way)
-    scorer, sizes = WAYS[way][0], []
+@pytest.mark.parametrize("scoring", SCORINGS)
+def test_batches_that_do_not_fit_are_halved_and_change_no_answer(kind, scoring, monkeypatch):
+    expected = answers(kind, scoring)
+    scorer, sizes = SCORINGS[scoring][0], []
     full = scorer.answers
 
     def small(self, context, rows, prompts):
@@ -41,7 +41,7 @@ def test_batches_that_do_not_fit_are_halved_and_change_no_answer(kind, way, monk
         return full(self, context, rows, prompts)
 
     monkeypatch.setattr(scorer, "answers", small)
-    actual = answers(kind, way)
+    actual = answers(kind, scoring)
     assert max(sizes) > 2
     exact = [name for name in expected if name != "choice_loglikelihoods"]
     pd.testing.assert_frame_equal(actual[exact], expected[exact])

@@ -54,7 +54,7 @@ def test_a_token_across_the_prompts_end_is_given_to_the_answers() -> None:
 
 
 @pytest.mark.parametrize("kind", ["bytes", "begin", "split"])
-def test_prompt_and_continuation_are_the_tokens_of_the_whole_text(kind: str) -> None:
+def test_prompt_and_continuation_are_the_tokens_of_the_joined_text(kind: str) -> None:
     tokenizer = world.tokenizer(kind)
     made = prompter(tokenizer)
     prompt = made.prompt("Header.\n\n", [], "What holds the river?\nAnswer:", 99)

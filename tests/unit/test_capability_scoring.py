@@ -188,13 +188,13 @@ def test_padding_that_rows_have_in_common_is_not_read(
     together = table(model, questions, of)
     padded, positions, read = [], [], batches._read_parts
 
-    def count(model, first, rows, room):
+    def count(model, first, rows, capacity):
         before = len(padded)
         handle = model.model.register_forward_pre_hook(
             lambda module, args, kwargs: padded.append(kwargs["input_ids"].numel()),
             with_kwargs=True,
         )
-        result = read(model, first, rows, room)
+        result = read(model, first, rows, capacity)
         handle.remove()
         assert sum(padded[before:]) == sum(map(len, rows))
         positions.append(len(rows) * max(map(len, rows)))
@@ -278,7 +278,7 @@ def test_ties_are_split_evenly_and_counted() -> None:
         assert judge_likeliest(row, values, [1] * 4, of)["correct"] == credit
 
 
-def test_a_split_letter_is_scored_whole_and_recorded() -> None:
+def test_all_tokens_of_a_split_letter_are_scored_and_recorded() -> None:
     answers = table(
         world.model("gpt2-split"), world.multiple_choice(),
         task("multiple-choice", "loglikelihood"),
@@ -286,7 +286,7 @@ def test_a_split_letter_is_scored_whole_and_recorded() -> None:
     assert all(tokens == [2, 2, 2, 2] for tokens in answers["choice_tokens"])
 
 
-def test_chat_puts_the_prompt_into_the_template() -> None:
+def test_chat_renders_the_prompt_in_the_template() -> None:
     """The reply begins a turn: the letter has no space before it."""
     model, questions = world.model("llama"), world.multiple_choice()
     answers = table(model, questions, task("multiple-choice", "loglikelihood", chat=True))

@@ -41,13 +41,13 @@ def test_equal_to_attention_with_a_copy_per_row(
         shared_prefix=SharedPrefix(first),
     )  # fmt: skip
 
-    def whole(held: torch.Tensor, each: torch.Tensor) -> torch.Tensor:
+    def joined(held: torch.Tensor, each: torch.Tensor) -> torch.Tensor:
         copies = torch.cat([held.expand(rows, -1, -1, -1), each], dim=2)
         return copies.repeat_interleave(heads // n_groups, dim=1).double()
 
     layer = first.layers[0]
     truth = torch.nn.functional.scaled_dot_product_attention(
-        query.double(), whole(layer.keys, key), whole(layer.values, value),
+        query.double(), joined(layer.keys, key), joined(layer.values, value),
         attn_mask=torch.cat([torch.ones(rows, 1, new, before).bool(), seen], dim=3),
         scale=scaling,
     )  # fmt: skip

@@ -81,7 +81,7 @@ def test_both_writings_give_one_dataset(name, tmp_path):
     assert prepared[0].responses.identical(prepared[1].responses)
 
 
-def test_xarrays_own_writing_of_a_reset_multi_index_is_read(tmp_path):
+def test_a_reset_multi_index_that_xarray_wrote_is_read(tmp_path):
     values, rows, targets = blank()
     array = xr.DataArray(
         values,
@@ -99,7 +99,7 @@ def test_xarrays_own_writing_of_a_reset_multi_index_is_read(tmp_path):
         np.testing.assert_array_equal(prepared.responses["responses"].values, values)
 
 
-def test_pereira_keeps_an_experiment_with_its_own_subjects(tmp_path):
+def test_pereira_keeps_an_experiment_with_its_subjects(tmp_path):
     path = write_hdf5(tmp_path / "a.nc", *pereira())
     first = checked(pereira2018.read([record(path)], Pereira2018(experiment=384)))
     second = checked(pereira2018.read([record(path)], Pereira2018(experiment=243)))
@@ -131,7 +131,7 @@ def test_pereira_passages_by_index_or_by_label(tmp_path):
     assert by_label.stimuli["position"].tolist() == [1, 2, 3, 4, 5, 6] * 3
 
 
-def test_rows_that_do_not_read_forwards_are_put_in_reading_order(tmp_path):
+def test_rows_that_do_not_read_forwards_are_sorted_in_reading_order(tmp_path):
     values, rows, targets = blank()
     shuffle = np.argsort(rows["stimulus_id"])  # Aqua.1.0, Aqua.10.0, Aqua.10.1, Aqua.11.0, …
     shuffled_rows = {name: [entries[i] for i in shuffle] for name, entries in rows.items()}
@@ -232,7 +232,7 @@ def test_an_assembly_of_another_dataset_is_refused(name, other, tmp_path):
         module.read([record(path)], source)
 
 
-def test_values_of_only_nan_or_of_whole_numbers_are_refused(tmp_path):
+def test_values_of_only_nan_or_of_integers_are_refused(tmp_path):
     values, rows, targets = tuckute()
     path = write_hdf5(tmp_path / "nan.nc", values * np.nan, rows, targets)
     with pytest.raises(InputError, match="no finite value"):
@@ -261,7 +261,7 @@ def test_a_subject_of_pereira_without_any_value_is_refused(tmp_path):
             pereira2018.read([record(path)], Pereira2018(experiment=experiment))
 
 
-def test_fragments_whose_ids_name_another_place_get_a_warning(tmp_path, monkeypatch):
+def test_fragments_whose_ids_name_another_position_get_a_warning(tmp_path, monkeypatch):
     """An id of this file is STORY.SENTENCE.PART: its texts must not have moved against its ids."""
     warned = []
     monkeypatch.setattr("brainalign.datasets.blank2014.log.warning", warned.append)

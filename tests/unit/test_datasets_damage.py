@@ -41,7 +41,7 @@ def world(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_read_and_cut_at_any_place_it_is_an_input_error(kind, world):
+def test_it_is_read_and_cut_at_any_byte_it_is_an_input_error(kind, world):
     records, path, data = world(kind)
     read = KINDS[kind][1]
     path.write_bytes(data)

@@ -79,14 +79,14 @@ def test_stories_follow_each_other_on_one_clock(folder):
     ]  # fmt: skip
     assert responses["held_out"].values.tolist() == [0] * 56 + [1] * 25
     for story in LEBEL:
-        own = stimuli[stimuli["split_group"] == story]
-        assert set(own["context_group"]) == {story}
+        part = stimuli[stimuli["split_group"] == story]
+        assert set(part["context_group"]) == {story}
         # Labels come every second; of nine in turn, four are no words.
         seconds = [i for i in range(2 * (LEBEL[story] + 10) - 1) if i % 9 in (1, 3, 4, 6, 8)]
         begins = responses["onset"].values[FIRST[story]]
-        np.testing.assert_allclose(own["onset"], begins + np.array(seconds) + 0.5)
-        np.testing.assert_allclose(own["offset"], begins + np.array(seconds) + 1.25)
-        assert own["text"].tolist()[:5] == ["the", "old", "miller", "walked", "down"]
+        np.testing.assert_allclose(part["onset"], begins + np.array(seconds) + 0.5)
+        np.testing.assert_allclose(part["offset"], begins + np.array(seconds) + 1.25)
+        assert part["text"].tolist()[:5] == ["the", "old", "miller", "walked", "down"]
 
 
 def test_the_second_of_two_tiers_has_the_words_whatever_its_name(folder):
@@ -100,13 +100,13 @@ def test_responses_are_those_of_the_files_and_the_mean_of_repeats(folder):
     values = responses["responses"]
     assert values.dtype == np.float32
     for subject in SUBJECTS:
-        own = values[:, responses["subject"].values == subject].values
+        part = values[:, responses["subject"].values == subject].values
         for story, first in FIRST.items():
             n = LEBEL[story]
             expected = lebel_values(subject, story).mean(axis=0)
-            np.testing.assert_allclose(own[first + 5 : first + 5 + n], expected, atol=1e-6)
-            assert np.isnan(own[first : first + 5]).all()
-            assert np.isnan(own[first + 5 + n : first + 10 + n]).all()
+            np.testing.assert_allclose(part[first + 5 : first + 5 + n], expected, atol=1e-6)
+            assert np.isnan(part[first : first + 5]).all()
+            assert np.isnan(part[first + 5 + n : first + 10 + n]).all()
 
 
 def test_repeats_are_kept_beside_their_mean(folder):
@@ -115,8 +115,8 @@ def test_repeats_are_kept_beside_their_mean(folder):
     rows = FIRST["wheretheressmoke"] + 5 + np.arange(LEBEL["wheretheressmoke"])
     assert responses["repeated"].values.tolist() == rows.tolist()
     for subject in SUBJECTS:
-        own = responses["repeats"].values[:, :, responses["subject"].values == subject]
-        np.testing.assert_allclose(own, lebel_values(subject, "wheretheressmoke"), rtol=1e-6)
+        part = responses["repeats"].values[:, :, responses["subject"].values == subject]
+        np.testing.assert_allclose(part, lebel_values(subject, "wheretheressmoke"), rtol=1e-6)
     mean = responses["repeats"].values.astype(float).mean(axis=0)
     np.testing.assert_allclose(responses["responses"].values[rows], mean, atol=1e-6)
     once = [story for story in LEBEL if story != "wheretheressmoke"]
@@ -153,16 +153,16 @@ def test_the_card_says_what_was_averaged_and_that_no_real_file_was_met(folder):
     json.dumps(card, allow_nan=False)
 
 
-def test_a_map_of_the_places_is_the_mask(folder):
+def test_a_map_of_the_coordinates_is_the_mask(folder):
     """A target's place, by the inverse affine, is a voxel of the mask, in pycortex's order."""
     responses = read(folder).responses
     for subject in SUBJECTS:
-        own = responses.isel(target=responses["subject"].values == subject)
+        part = responses.isel(target=responses["subject"].values == subject)
         affine = np.array(json.loads(responses.attrs["affine"])[subject])
         np.testing.assert_allclose(affine, AFFINE)
         assert json.loads(responses.attrs["grid"])[subject] == list(SHAPE)
-        places = np.stack([own[axis].values for axis in "xyz"], axis=1)
-        voxels = nibabel.affines.apply_affine(np.linalg.inv(affine), places)
+        coordinates = np.stack([part[axis].values for axis in "xyz"], axis=1)
+        voxels = nibabel.affines.apply_affine(np.linalg.inv(affine), coordinates)
         np.testing.assert_allclose(voxels, voxels.round(), atol=1e-5)
         drawn = np.zeros(SHAPE, int)
         order = [tuple(voxel) for voxel in voxels.round().astype(int).tolist()]
@@ -191,7 +191,7 @@ def test_a_block_of_targets_lies_together_in_the_file(folder, monkeypatch):
         np.testing.assert_array_equal(file["responses"][:, 5:10], expected)
 
 
-def test_a_benchmark_holds_out_whole_stories_and_meets_no_nan(folder):
+def test_a_benchmark_holds_out_stories_and_meets_no_nan(folder):
     prepared = read(folder)
     timing = Timing(trim=(5, 5), delays=(1, 2))
     responses = gather_responses(prepared.responses, timing)
@@ -201,8 +201,8 @@ def test_a_benchmark_holds_out_whole_stories_and_meets_no_nan(folder):
     stories = prepared.responses["run"].values[responses.volumes]
     held_out = [set(stories[split.test].tolist()) for split in benchmark.splits]
     assert sorted(map(tuple, held_out)) == sorted((story,) for story in LEBEL)
-    for split, own in zip(benchmark.splits, held_out, strict=True):
-        assert not own & set(stories[split.train].tolist())
+    for split, names in zip(benchmark.splits, held_out, strict=True):
+        assert not names & set(stories[split.train].tolist())
 
 
 def edit(story, change, subject="UTS02", name=None):
@@ -228,21 +228,21 @@ def assigned(index, value):
 
 
 def test_rules_for_what_holds_nothing_are_recorded(folder):
-    whole = read(folder).responses
+    complete = read(folder).responses
     edit("souls", assigned((slice(None), 0), 3.0))(folder)  # constant in one story
     edit("life", assigned((7, 2), np.nan))(folder)  # a gap
     edit("souls", assigned(slice(0, 2), np.nan), "UTS01")(folder)  # padding
     prepared = read(folder)
     first = int(lebel_mask("UTS01").sum())
-    kept = np.delete(np.arange(whole.sizes["target"]), [first, first + 2])
-    expected = whole["responses"].values[:, kept]
+    kept = np.delete(np.arange(complete.sizes["target"]), [first, first + 2])
+    expected = complete["responses"].values[:, kept]
     expected[5:7, :first] = np.nan
     np.testing.assert_array_equal(prepared.responses["responses"].values, expected)
     np.testing.assert_array_equal(
-        prepared.responses["repeats"].values, whole["repeats"].values[:, :, kept]
+        prepared.responses["repeats"].values, complete["repeats"].values[:, :, kept]
     )
     for name in ("target_id", "subject", "x", "y", "z"):
-        np.testing.assert_array_equal(prepared.responses[name], whole[name].values[kept])
+        np.testing.assert_array_equal(prepared.responses[name], complete[name].values[kept])
     whys = [entry["why"] for entry in prepared.card["dropped"]]
     assert [entry["n"] for entry in prepared.card["dropped"]] == [1, 1, 2]
     assert whys[0].startswith("constant in a scan, first ") and "UTS02/souls.hf5" in whys[0]
@@ -254,9 +254,9 @@ def test_rules_for_what_holds_nothing_are_recorded(folder):
 def test_a_padded_volume_of_one_repeat_is_the_mean_of_the_others(folder):
     edit("wheretheressmoke", assigned((1, 4), np.nan), "UTS01", "individual_repeats")(folder)
     values = read(folder).responses["responses"].values
-    own = values[FIRST["wheretheressmoke"] + 5 + 4, : int(lebel_mask("UTS01").sum())]
+    part = values[FIRST["wheretheressmoke"] + 5 + 4, : int(lebel_mask("UTS01").sum())]
     expected = lebel_values("UTS01", "wheretheressmoke")[[0, 2], 4].mean(axis=0)
-    np.testing.assert_allclose(own, expected, atol=1e-6)
+    np.testing.assert_allclose(part, expected, atol=1e-6)
     repeated = read(folder).responses["repeated"].values
     assert FIRST["wheretheressmoke"] + 5 + 4 not in repeated
     assert repeated.size == LEBEL["wheretheressmoke"] - 1

@@ -87,18 +87,18 @@ def test_words_have_the_transcripts_marks_and_the_alignments_times(tree):
     check_responses(prepared.responses, prepared.stimuli, "responses")
     onsets = prepared.responses["onset"].values
     for story, (row, first, _) in ROWS.items():
-        own = prepared.stimuli[prepared.stimuli["split_group"] == story]
-        assert own["text"].tolist() == PRINTED
-        assert own["sentence_id"].tolist() == [1] * 7 + [2] * 5
-        assert own["word_in_sentence"].tolist() == [*range(1, 8), *range(1, 6)]
+        part = prepared.stimuli[prepared.stimuli["split_group"] == story]
+        assert part["text"].tolist() == PRINTED
+        assert part["sentence_id"].tolist() == [1] * 7 + [2] * 5
+        assert part["word_in_sentence"].tolist() == [*range(1, 8), *range(1, 6)]
         music = NARRATIVES[story][1]
         audio = NARRATIVES[story][2] if music is None else music
         # ice and cream are one word; the word that was not found is in the middle by the world.
         starts = np.delete(narratives_times(story), 6)
         expected = onsets[row] + audio + starts - 1.5 * first
         ends = np.delete(narratives_times(story) + 0.4, 5)
-        np.testing.assert_allclose(own["onset"], expected)
-        np.testing.assert_allclose(own["offset"], onsets[row] + audio + ends - 1.5 * first)
+        np.testing.assert_allclose(part["onset"], expected)
+        np.testing.assert_allclose(part["offset"], onsets[row] + audio + ends - 1.5 * first)
     assert MISSED < 6
     assert "3 words that the alignment did not find" in prepared.card["notes"][1]
     # By the published list.
@@ -123,17 +123,17 @@ def test_surfaces_are_cut_to_their_story_and_repeats_averaged(tree):
         ("sub-015", "milkywayvodka", SCANS["milkywayvodka"]),
     ):
         row, first, n = ROWS[story]
-        own = values[row : row + n, responses["subject"].values == subject].values
-        whole = [
+        part = values[row : row + n, responses["subject"].values == subject].values
+        complete = [
             np.hstack([
                 narratives_values(f"{scan}afni-nosmooth{side}", NARRATIVES[story][4], VERTICES)
                 for side in "LR"
             ])
             for scan in scans
         ]  # fmt: skip
-        expected = np.mean(whole, axis=0)[first : first + n]
+        expected = np.mean(complete, axis=0)[first : first + n]
         columns = [*kept, *(VERTICES + i for i in kept)]
-        np.testing.assert_allclose(own, expected[:, columns], rtol=1e-6)
+        np.testing.assert_allclose(part, expected[:, columns], rtol=1e-6)
     assert np.isnan(values[ROWS["pieman"][0], responses["subject"].values == "sub-015"]).all()
     one = responses.isel(target=responses["subject"].values == "sub-004")
     assert one["hemisphere"].values.tolist() == ["left"] * 6 + ["right"] * 6
@@ -148,8 +148,8 @@ def test_surfaces_are_cut_to_their_story_and_repeats_averaged(tree):
             narratives_values(f"{scan}afni-nosmooth{side}", NARRATIVES["pieman"][4], VERTICES)
             for side in "LR"
         ]
-        own = each[number, :, responses["subject"].values == "sub-004"].values
-        np.testing.assert_allclose(own, np.hstack(both)[first : first + n, columns], rtol=1e-6)
+        part = each[number, :, responses["subject"].values == "sub-004"].values
+        np.testing.assert_allclose(part, np.hstack(both)[first : first + n, columns], rtol=1e-6)
     assert prepared.card["repeats_averaged"] == {"pieman": {"sub-004": 2}}
     assert prepared.card["held_out_stories"] == ["pieman"]
     assert responses["held_out"].values.tolist() == [0] * 16 + [1] * 12 + [0] * 12
@@ -160,12 +160,12 @@ def test_surfaces_are_cut_to_their_story_and_repeats_averaged(tree):
 
 def inside(subject):
     """Voxels in the masks of all scans of a subject."""
-    scans = [scan for own in SCANS.values() for scan in own if scan.startswith(subject)]
+    scans = [scan for part in SCANS.values() for scan in part if scan.startswith(subject)]
     return np.logical_and.reduce([narratives_mask(scan) for scan in scans])
 
 
 @pytest.mark.parametrize("strategy", ["none", "motion6", "motion24", "acompcor"])
-def test_confounds_are_taken_out_of_the_whole_scan(strategy, folder):
+def test_confounds_are_taken_out_of_all_volumes_of_a_scan(strategy, folder):
     if strategy == "motion24":  # 24 confounds want more than the world's 25 volumes
         write_longer_scans(folder)
     prepared = read(folder, Narratives(SCANS, "fmriprep", "MNI152NLin2009cAsym", strategy))
@@ -173,7 +173,7 @@ def test_confounds_are_taken_out_of_the_whole_scan(strategy, folder):
     scan = SCANS["tunnel"][0]
     n = 60 if strategy == "motion24" else NARRATIVES["tunnel"][4]
     mask = inside("sub-004")
-    whole = narratives_values(f"{scan}fmriprep", n, int(np.prod(SHAPE)))[:, mask.ravel()]
+    complete = narratives_values(f"{scan}fmriprep", n, int(np.prod(SHAPE)))[:, mask.ravel()]
     if strategy != "none":
         table, *_ = confounds_table(scan, n)
         names = [name for name in table if name[:5] in ("trans", "rot_x", "rot_y", "rot_z")]
@@ -184,10 +184,10 @@ def test_confounds_are_taken_out_of_the_whole_scan(strategy, folder):
             names += [f"a_comp_cor_{i:02d}" for i in range(7, 12)]
         regressors = np.column_stack([table[name] for name in names])
         regressors[0] = np.where(np.isnan(regressors[0]), regressors[1], regressors[0])
-        fit = LinearRegression().fit(regressors, whole)
-        whole = whole - fit.predict(regressors) + whole.mean(axis=0, dtype=np.float64)
-    own = responses["responses"][:16, responses["subject"].values == "sub-004"].values
-    np.testing.assert_allclose(own, whole[2:18], rtol=1e-6)
+        fit = LinearRegression().fit(regressors, complete)
+        complete = complete - fit.predict(regressors) + complete.mean(axis=0, dtype=np.float64)
+    part = responses["responses"][:16, responses["subject"].values == "sub-004"].values
+    np.testing.assert_allclose(part, complete[2:18], rtol=1e-6)
     assert prepared.card["confounds"] == strategy
     assert f"confounds taken out here: {strategy}" in prepared.card["notes"][2]
 
@@ -201,24 +201,26 @@ def write_longer_scans(folder):
         table.write_text(confounds_table(scan, 60)[1], encoding="utf-8")
 
 
-def test_places_of_voxels_are_those_of_the_masks(tree):
+def test_coordinates_of_voxels_are_those_of_the_masks(tree):
     responses = read(tree, VOLUME).responses
     for subject in ("sub-004", "sub-015"):
-        own = responses.isel(target=responses["subject"].values == subject)
-        places = np.stack([own[axis].values for axis in "xyz"], axis=1)
-        voxels = nibabel.affines.apply_affine(np.linalg.inv(AFFINE), places).round().astype(int)
+        part = responses.isel(target=responses["subject"].values == subject)
+        coordinates = np.stack([part[axis].values for axis in "xyz"], axis=1)
+        voxels = (
+            nibabel.affines.apply_affine(np.linalg.inv(AFFINE), coordinates).round().astype(int)
+        )
         drawn = np.zeros(SHAPE, bool)
         drawn[tuple(voxels.T)] = True
         np.testing.assert_array_equal(drawn, inside(subject))
 
 
-def test_a_long_recording_is_spread_evenly_where_words_were_not_found(folder):
+def test_a_long_recording_is_spread_evenly_where_words_are_unaligned(folder):
     rows = ["a,a,1.0,1.5", "b,,,", "c,,,", "d,d,4.0,4.5", "e,,,"]
     write(folder / ROOT / "stimuli/gentle/tunnel/align.csv", "\n".join(rows) + "\n")
-    own = read(folder, Narratives(SCANS, text="aligned")).stimuli
-    own = own[own["split_group"] == "tunnel"]
-    np.testing.assert_allclose(own["onset"], [1, 2, 3, 4, 4])
-    np.testing.assert_allclose(own["offset"], [1.5, 2.5, 3.5, 4.5, 4.5])
+    part = read(folder, Narratives(SCANS, text="aligned")).stimuli
+    part = part[part["split_group"] == "tunnel"]
+    np.testing.assert_allclose(part["onset"], [1, 2, 3, 4, 4])
+    np.testing.assert_allclose(part["offset"], [1.5, 2.5, 3.5, 4.5, 4.5])
 
 
 ROOT = "ds002345"

@@ -84,14 +84,14 @@ def test_an_empty_cell_of_a_covariate_is_no_number(folder):
     assert result.isna().sum() == 1 and np.isnan(result[3])
 
 
-def test_own_data_that_call_themselves_simulated_are_refused(folder):
+def test_user_data_that_call_themselves_simulated_are_refused(folder):
     responses = xr.load_dataset("responses.nc", engine="h5netcdf")
     responses.assign_attrs(simulated=1).to_netcdf("responses.nc", engine="h5netcdf")
     with pytest.raises(InputError, match=r"responses\.nc: attribute simulated is .*1.*set it to 0"):
         read()
 
 
-def test_a_mirror_does_not_stand_in_the_way(folder):
+def test_a_mirror_does_not_hide_local_files(folder):
     (folder / "mirror").mkdir()
     assert len(read(mirror="mirror").stimuli) == 120
 
@@ -281,7 +281,7 @@ EYE = [[2, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]]
 SUBJECTS = ("anna", "ben", "cleo")
 
 
-def placed(affine=EYE, grid=(91, 109, 91), subjects=SUBJECTS, **coordinates):
+def located(affine=EYE, grid=(91, 109, 91), subjects=SUBJECTS, **coordinates):
     """Gives the targets places in mm, and the subjects an affine."""
     positions = {axis: ("target", 2 * np.arange(6.0)) for axis in "xyz"} | coordinates
     attributes = {"affine": affine, "grid": grid}
@@ -297,32 +297,32 @@ def placed(affine=EYE, grid=(91, 109, 91), subjects=SUBJECTS, **coordinates):
     )
 
 
-def test_places_of_targets_are_kept(folder):
-    placed()()
+def test_coordinates_of_targets_are_kept(folder):
+    located()()
     responses = read().responses
     assert responses["y"].values.tolist() == [0, 2, 4, 6, 8, 10]
     assert json.loads(responses.attrs["affine"])["ben"] == EYE
 
 
 BAD = {
-    "a singular affine": (placed([*EYE[:2], EYE[1], EYE[3]]), "subject anna: the affine .* cannot"),
-    "an affine of 3 rows": (placed(EYE[:3]), "subject anna: the affine .* cannot be inverted"),
-    "an affine with NaN": (placed([[np.nan] * 4, *EYE[1:]]), "the affine .* cannot be inverted"),
-    "an affine of nobody": (placed(subjects=SUBJECTS[:2]), "affine: nothing of subject cleo"),
-    "an affine of words": (placed("eye"), "attribute affine is no JSON of numbers"),
-    "a flat grid": (placed(grid=(91, 109)), r"subject anna: grid \[91\.0, 109\.0\]"),
-    "no z": (placed(z=None), "coordinates x, y, z .* come together; it has x, y"),
+    "a singular affine": (located([*EYE[:2], *EYE[1::2]]), "subject anna: the affine .* cannot"),
+    "an affine of 3 rows": (located(EYE[:3]), "subject anna: the affine .* cannot be inverted"),
+    "an affine with NaN": (located([[np.nan] * 4, *EYE[1:]]), "the affine .* cannot be inverted"),
+    "an affine of nobody": (located(subjects=SUBJECTS[:2]), "affine: nothing of subject cleo"),
+    "an affine of words": (located("eye"), "attribute affine is no JSON of numbers"),
+    "a flat grid": (located(grid=(91, 109)), r"subject anna: grid \[91\.0, 109\.0\]"),
+    "no z": (located(z=None), "coordinates x, y, z .* come together; it has x, y"),
     "a place that is none": (
-        placed(z=("target", [0, 1, 2, 3, 4, np.nan])), "coordinate z holds other than finite"
+        located(z=("target", [0, 1, 2, 3, 4, np.nan])), "coordinate z holds other than finite"
     ),
     "a place between voxels": (
-        placed(x=("target", 1 + np.arange(6.0))), "1 targets of subject anna lie between voxels"
+        located(x=("target", 1 + np.arange(6.0))), "1 targets of subject anna lie between voxels"
     ),
     "a place outside the grid": (
-        placed(y=("target", [0, 2, 4, 900, 0, 2])), r"of subject ben lie outside the grid \(91"
+        located(y=("target", [0, 2, 4, 900, 0, 2])), r"of subject ben lie outside the grid \(91"
     ),
     "two targets in a voxel": (
-        placed(**{axis: ("target", [0.0, 0, 4, 6, 8, 10]) for axis in "xyz"}),
+        located(**{axis: ("target", [0.0, 0, 4, 6, 8, 10]) for axis in "xyz"}),
         "2 targets of subject anna lie at one index",
     ),
     "id twice": (cell(5, "stimulus_id", "fox.04"), "row 7: .* 'fox.04' is that of row 6"),
@@ -415,7 +415,7 @@ def test_ids_of_a_parquet_table_become_text(folder):
 
 @pytest.mark.parametrize("percent", range(0, 100, 5))
 @pytest.mark.parametrize("name", ["responses.nc", "stimuli.parquet"])
-def test_a_file_cut_at_any_place_is_an_input_error(name, percent, folder):
+def test_a_file_cut_at_any_byte_is_an_input_error(name, percent, folder):
     pd.read_csv("stimuli.csv").to_parquet("stimuli.parquet")
     path = folder / name
     data = path.read_bytes()

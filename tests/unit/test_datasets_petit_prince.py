@@ -49,12 +49,12 @@ def test_words_of_the_sections_in_turn(folder):
     check_stimuli(prepared.stimuli, "stimuli")
     check_responses(prepared.responses, prepared.stimuli, "responses")
     for section, begins in ((1, 0.0), (2, 30.0)):  # 14 volumes of 2 s, and a pause of one
-        own = prepared.stimuli[prepared.stimuli["context_group"] == f"section{section}"]
+        part = prepared.stimuli[prepared.stimuli["context_group"] == f"section{section}"]
         words, onsets, offsets = zip(*petit_prince_words(section), strict=True)
-        assert own["text"].tolist() == list(words)
-        np.testing.assert_allclose(own["onset"], begins + np.array(onsets))
-        np.testing.assert_allclose(own["offset"], begins + np.array(offsets))
-        assert set(own["split_group"]) == {f"section{section}"}
+        assert part["text"].tolist() == list(words)
+        np.testing.assert_allclose(part["onset"], begins + np.array(onsets))
+        np.testing.assert_allclose(part["offset"], begins + np.array(offsets))
+        assert set(part["split_group"]) == {f"section{section}"}
     assert prepared.card["dropped"][0] == {
         "what": "rows of words", "n": 2, "why": "no word in them"
     }  # fmt: skip
@@ -64,11 +64,11 @@ def test_words_of_the_sections_in_turn(folder):
 
 
 def voxels_of(responses, subject):
-    own = responses.isel(target=responses["subject"].values == subject)
-    places = np.stack([own[axis].values for axis in "xyz"], axis=1)
+    part = responses.isel(target=responses["subject"].values == subject)
+    coordinates = np.stack([part[axis].values for axis in "xyz"], axis=1)
     affine = np.array(json.loads(responses.attrs["affine"])[subject])
-    voxels = nibabel.affines.apply_affine(np.linalg.inv(affine), places).round().astype(int)
-    return tuple(voxels.T), own["responses"].values
+    voxels = nibabel.affines.apply_affine(np.linalg.inv(affine), coordinates).round().astype(int)
+    return tuple(voxels.T), part["responses"].values
 
 
 def test_responses_are_those_of_the_scans_where_they_vary(folder):

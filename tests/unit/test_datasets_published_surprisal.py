@@ -184,7 +184,10 @@ def story_rows(value):
     [
         ([("Boar", 0, 2, 1.0, 1)], "story Boar has 1 words, expected 6"),
         ([("Bear", 0, 2, 1.0, 1)], "docid 'Bear' is no story"),
-        ([("Boar", 0, place, 1.0, 1) for place in range(2, 8)], "9 of 10 stories are missing"),
+        (
+            [("Boar", 0, position, 1.0, 1) for position in range(2, 8)],
+            "9 of 10 stories are missing",
+        ),
         ([("Boar", 0, 2, "?", 1)], r"line 2: Surprisal '\?', expected a number"),
         (story_rows(-0.5), r"story02, position 3, word 'ran\.': surprisal -0.5, expected a number"),
         (story_rows("inf"), r"story02, position 3, word 'ran\.': surprisal inf, expected a number"),
@@ -235,7 +238,7 @@ def test_maze_times_in_seconds_are_refused(stimuli, tmp_path):
         natural_stories_maze.read(write_maze(tmp_path, rows), NaturalStoriesMaze())
 
 
-def own(tmp_path, stimuli, **more):
+def surprisal_file(tmp_path, stimuli, **more):
     table = pd.DataFrame({"word": stimuli["text"], "surprisal": np.arange(len(stimuli)) / 2.0})
     for name, value in more.items():
         table[name] = value
@@ -244,16 +247,16 @@ def own(tmp_path, stimuli, **more):
     return path
 
 
-def read_own(path, stimuli, unit="bits", **source):
+def read_file(path, stimuli, unit="bits", **source):
     return surprisal_table.read(
         [record(path, str(path))], SurprisalTable(str(path), "mine", unit, **source), stimuli
     )
 
 
-def test_a_table_of_ones_own_in_bits_and_nats(stimuli, tmp_path):
-    path = own(tmp_path, stimuli)
-    in_bits = read_own(path, stimuli)
-    in_nats = read_own(path, stimuli, unit="nats")
+def test_a_users_table_in_bits_and_nats(stimuli, tmp_path):
+    path = surprisal_file(tmp_path, stimuli)
+    in_bits = read_file(path, stimuli)
+    in_nats = read_file(path, stimuli, unit="nats")
     np.testing.assert_allclose(in_bits.bits, np.arange(70) / 2)
     np.testing.assert_allclose(in_nats.bits, np.arange(70) / 2 / LN2, rtol=1e-12)
 
@@ -262,7 +265,7 @@ def test_other_columns_tabs_and_empty_cells(stimuli, tmp_path):
     table = pd.DataFrame({"w": stimuli["text"], "s": ["", *["7.5"] * 69]})
     path = tmp_path / "mine.tsv"
     path.write_text("w\ts\n" + "\n".join("\t".join(row) for row in table.to_numpy()) + "\n")
-    seen = read_own(path, stimuli, columns=Columns("w", "s"))
+    seen = read_file(path, stimuli, columns=Columns("w", "s"))
     assert np.isnan(seen.bits[0]) and (seen.bits[1:] == 7.5).all()
 
 
@@ -285,15 +288,15 @@ def test_other_columns_tabs_and_empty_cells(stimuli, tmp_path):
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(change, message, stimuli, tmp_path):
-    path = own(tmp_path, stimuli)
+    path = surprisal_file(tmp_path, stimuli)
     change(pd.read_csv(path)).to_csv(path, index=False)
     with pytest.raises(InputError, match=message):
-        read_own(path, stimuli)
+        read_file(path, stimuli)
 
 
 def test_nats_called_bits_are_warned_about_with_the_number(stimuli, tmp_path, caplog):
-    path = own(tmp_path, stimuli, surprisal=3.6)
-    read_own(path, stimuli)
+    path = surprisal_file(tmp_path, stimuli, surprisal=3.6)
+    read_file(path, stimuli)
     assert "3.60 bits per word on average" in caplog.text
 
 

@@ -102,7 +102,7 @@ def test_a_bad_row_of_the_hubs_mmlu_is_named(column, value, says, tmp_path):
 
 @pytest.mark.parametrize("percent", range(0, 100, 5))
 @pytest.mark.parametrize("release", ["tar", "hub"])
-def test_an_archive_cut_at_any_place_is_an_input_error(release, percent, tmp_path):
+def test_an_archive_cut_at_any_byte_is_an_input_error(release, percent, tmp_path):
     records = {"tar": write_mmlu_tar, "hub": write_mmlu_hub}[release](tmp_path)
     path = tmp_path / records[-1].path
     data = path.read_bytes()
@@ -195,7 +195,7 @@ def test_a_subset_of_bbh_keeps_the_first_three_as_examples(tmp_path):
 
 @pytest.mark.parametrize("kind", ["mmlu", "bbh"])
 @pytest.mark.parametrize("value", [0, -1, 2.5, "3", True])
-def test_per_subject_is_a_whole_number_from_1(kind, value):
+def test_per_subject_is_an_integer_from_1(kind, value):
     with pytest.raises(InputError, match=r"per_subject: .* is not allowed"):
         read_source({"type": kind, "per_subject": value}, "questions")
 
@@ -236,7 +236,7 @@ def test_every_question_is_drawn_equally_often():
     assert abs(drawn - 90).max() < 32
 
 
-def test_no_subset_is_the_whole_table():
+def test_no_subset_is_all_rows():
     table = pd.DataFrame({"subject": ["s"] * 3})
     assert stratified(table, None, 0, keep=pd.Series(False, index=table.index)) is table
 

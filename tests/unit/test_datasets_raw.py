@@ -39,7 +39,7 @@ def server(tmp_path):
         web.shutdown()
 
 
-def put(path, data=DATA):
+def written(path, data=DATA):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
 
@@ -48,7 +48,7 @@ def put(path, data=DATA):
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_file_in_the_mirror_is_used_plain_or_packed(digest, packed, tmp_path):
     name = "set/a.txt.gz" if packed else "set/a.txt"
-    put(tmp_path / "mirror" / name, gzip.compress(DATA) if packed else DATA)
+    written(tmp_path / "mirror" / name, gzip.compress(DATA) if packed else DATA)
     (record,) = locate([RawFile("set/a.txt", "", digest)], tmp_path / "mirror", tmp_path / "d")
     assert record.path == str(tmp_path / "mirror" / name)
     assert (record.origin, record.verified) == ("mirror", bool(digest))
@@ -58,9 +58,9 @@ def test_a_file_in_the_mirror_is_used_plain_or_packed(digest, packed, tmp_path):
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_mirrored_file_is_kept_under_the_downloads_and_found_there(packed, tmp_path):
+def test_a_mirrored_file_is_kept_under_the_downloads_and_read_there(packed, tmp_path):
     name = "set/a.txt.gz" if packed else "set/a.txt"
-    put(tmp_path / "mirror" / name, gzip.compress(DATA) if packed else DATA)
+    written(tmp_path / "mirror" / name, gzip.compress(DATA) if packed else DATA)
     file = RawFile("set/a.txt", "", f"sha256:{SHA256}")
     (record,) = locate([file], tmp_path / "mirror", tmp_path / "d")
     assert keep(record, tmp_path / "d") == tmp_path / "d" / name
@@ -72,7 +72,7 @@ def test_a_mirrored_file_is_kept_under_the_downloads_and_found_there(packed, tmp
 def test_the_mirror_goes_before_the_downloads_and_both_before_the_network(server, tmp_path):
     url, root, asked = server
     file = RawFile("a.txt", f"{url}/a.txt", f"sha256:{SHA256}")
-    put(root / "a.txt")
+    written(root / "a.txt")
     mirror, downloads = tmp_path / "mirror", tmp_path / "downloads"
     mirror.mkdir()
     (record,) = locate([file], mirror, downloads)
@@ -81,25 +81,25 @@ def test_the_mirror_goes_before_the_downloads_and_both_before_the_network(server
     (again,) = locate([file], mirror, downloads)
     assert again == record
     assert len(asked) == 1
-    put(mirror / "a.txt")
+    written(mirror / "a.txt")
     assert locate([file], mirror, downloads)[0].origin == "mirror"
 
 
 def test_a_wrong_download_names_both_hashes_and_is_not_kept(server, tmp_path):
     url, root, asked = server
-    put(root / "a.txt", DATA[:-1])
+    written(root / "a.txt", DATA[:-1])
     result = hashlib.sha256(DATA[:-1]).hexdigest()
     file = RawFile("set/a.txt", f"{url}/a.txt", f"sha256:{SHA256}")
     with pytest.raises(InputError, match=f"a.txt, not kept: .* is {result}, expected {SHA256}; "):
         locate([file], None, tmp_path / "d")
     assert list((tmp_path / "d/set").iterdir()) == []
-    put(root / "a.txt")  # the server has been mended: another run fetches it, nothing to remove
+    written(root / "a.txt")  # the server has been mended: another run fetches it, nothing to remove
     assert content(*locate([file], None, tmp_path / "d")) == DATA
     assert len(asked) == 2
 
 
 @pytest.mark.parametrize("percent", range(0, 100, 5))
-def test_a_download_cut_at_any_place_leaves_nothing(percent, tmp_path):
+def test_a_download_cut_at_any_byte_leaves_nothing(percent, tmp_path):
     """The connection breaks after a part of what the server has announced."""
     full = DATA * 50
 
@@ -125,14 +125,14 @@ def test_a_download_cut_at_any_place_leaves_nothing(percent, tmp_path):
 
 def test_a_wrong_file_in_the_mirror_is_an_error_not_a_reason_to_download(server, tmp_path):
     url, root, asked = server
-    put(root / "a.txt")
-    put(tmp_path / "mirror/a.txt", b"another")
+    written(root / "a.txt")
+    written(tmp_path / "mirror/a.txt", b"another")
     with pytest.raises(InputError, match=r"mirror/a\.txt: sha1 of its content is .*, expected"):
         locate([RawFile("a.txt", f"{url}/a.txt", f"sha1:{SHA1}")], tmp_path / "mirror", tmp_path)
     assert asked == []
 
 
-def test_without_network_the_error_says_what_to_put_where(tmp_path):
+def test_without_network_the_error_names_file_and_folder(tmp_path):
     file = RawFile("set/a.txt", "http://127.0.0.1:9/a.txt", f"sha256:{SHA256}")
     with pytest.raises(InputError) as error:
         locate([file], None, tmp_path / "d")
@@ -164,25 +164,25 @@ def test_a_mirror_that_is_no_folder(tmp_path):
 
 
 @pytest.mark.parametrize("percent", range(0, 100, 5))
-def test_a_packed_file_cut_at_any_place_is_an_input_error(percent, tmp_path):
+def test_a_packed_file_cut_at_any_byte_is_an_input_error(percent, tmp_path):
     packed = gzip.compress(DATA * 50)
-    put(tmp_path / "m/a.txt.gz", packed[: len(packed) * percent // 100])
+    written(tmp_path / "m/a.txt.gz", packed[: len(packed) * percent // 100])
     digest = f"sha256:{hashlib.sha256(DATA * 50).hexdigest()}"
     with pytest.raises(InputError, match=r"a\.txt\.gz: (not a whole gzip file|sha256)"):
         locate([RawFile("a.txt", "", digest)], tmp_path / "m", tmp_path)
 
 
-@pytest.mark.parametrize("place", range(0, len(DATA)))
-def test_any_flipped_bit_of_a_file_is_found_by_its_hash(place, tmp_path):
+@pytest.mark.parametrize("index", range(0, len(DATA)))
+def test_any_flipped_bit_of_a_file_changes_its_hash(index, tmp_path):
     broken = bytearray(DATA)
-    broken[place] ^= 1
-    put(tmp_path / "m/a.txt", bytes(broken))
+    broken[index] ^= 1
+    written(tmp_path / "m/a.txt", bytes(broken))
     with pytest.raises(InputError, match=f"expected {SHA256}"):
         locate([RawFile("a.txt", "", f"sha256:{SHA256}")], tmp_path / "m", tmp_path)
 
 
 def test_text_that_is_not_utf8_and_a_file_that_has_gone(tmp_path):
-    put(tmp_path / "m/a.txt", b"caf\xe9")
+    written(tmp_path / "m/a.txt", b"caf\xe9")
     (record,) = locate([RawFile("a.txt")], tmp_path / "m", tmp_path)
     with pytest.raises(InputError, match="not UTF-8"):
         text(record)
@@ -230,7 +230,7 @@ SOURCES = {
 }
 
 
-def test_every_type_has_raw_files_with_a_place_to_get_them():
+def test_every_type_has_raw_files_with_a_source():
     named = {(kind, one["type"]) for kind, sources in SOURCES.items() for one in sources}
     classes = {(kind, c) for kind in SOURCES for c in get_args(KINDS[kind]) or (KINDS[kind],)}
     assert named == {(kind, c.__struct_config__.tag) for kind, c in classes}

@@ -47,7 +47,7 @@ def test_the_folder_becomes_language_voxels_of_eight_subjects(folder):
     assert "8 voxels lie in several regions" in " ".join(prepared.card["notes"])
 
 
-def test_the_folder_that_is_not_here_is_named_with_its_places(tmp_path):
+def test_the_folder_that_is_not_here_is_named_with_its_paths(tmp_path):
     """It has to be had by hand: the error says from where, and where to put it."""
     (tmp_path / "mirror").mkdir()
     with pytest.raises(InputError) as error:
@@ -60,7 +60,7 @@ def test_the_folder_that_is_not_here_is_named_with_its_places(tmp_path):
         assert part in str(error.value)
 
 
-def test_volumes_are_the_whole_scan_with_nan_at_the_edges_of_runs(folder):
+def test_volumes_are_all_of_the_scan_with_nan_at_the_edges_of_runs(folder):
     responses = read(folder).responses
     times, runs = np.load(folder / "fMRI/time_fmri.npy"), np.load(folder / "fMRI/runs_fmri.npy")
     by_hand = np.concatenate([np.flatnonzero(runs == run)[20:-15] for run in (1, 2, 3, 4)])
@@ -70,7 +70,7 @@ def test_volumes_are_the_whole_scan_with_nan_at_the_edges_of_runs(folder):
     np.testing.assert_array_equal(responses["run"], runs)
 
 
-def test_the_engine_keeps_the_measured_volumes_when_told_to_trim(folder):
+def test_the_engine_keeps_the_measured_volumes_when_it_trims(folder):
     responses = read(folder).responses
     kept = kept_volumes(responses["run"].values, (20, 15))
     assert kept.size == 1211
@@ -217,9 +217,9 @@ MASKS = npy_with(
 
 @given(st.integers(0, len(MASKS) - 1), st.integers(1, 255))
 @settings(max_examples=1000, deadline=None)
-def test_a_flipped_byte_of_the_pickle_never_raises_anything_but_an_input_error(place, flip):
+def test_a_flipped_byte_of_the_pickle_never_raises_anything_but_an_input_error(index, flip):
     broken = bytearray(MASKS)
-    broken[place] ^= flip
+    broken[index] ^= flip
     with contextlib.suppress(InputError):
         load_object(bytes(broken), "masks.npy")
 

@@ -225,12 +225,12 @@ def test_the_batch_of_targets_changes_nothing(activation_file, monkeypatch, size
     file = activation_file({"f": features}, stimuli["stimulus_id"])
     for selection in ("gcv-shared", "loo-per-target", "folds-per-target"):
         entry = CONTROLLED | {"regression": {"type": "ridge", "selection": selection}}
-        whole = align(file, stimuli, dataset, entry, "cpu", 0)
+        full = align(file, stimuli, dataset, entry, "cpu", 0)
         for module in (scoring, responses):
             monkeypatch.setattr(module, "TARGETS_AT_A_TIME", size)
         batched = align(file, stimuli, dataset, entry, "cpu", 0)
         monkeypatch.undo()
-        pd.testing.assert_frame_equal(whole, batched, rtol=1e-9)
+        pd.testing.assert_frame_equal(full, batched, rtol=1e-9)
 
 
 @pytest.mark.parametrize("entry", [{}, CONTROLLED], ids=["legacy", "controlled"])
@@ -366,8 +366,8 @@ def test_layers_that_are_not_reduced_say_so(activation_file, caplog, method, lay
     assert reductions.pop("wide") == {f"{method} 10"}
     assert set(map(frozenset, reductions.values())) <= {frozenset({"none: 6 units"})}  # nested
     assert "1 of 2 layers are not reduced: 6 units" in caplog.text
-    whole = align(file, stimuli, dataset, CONTROLLED, "cpu", 0)
-    assert set(whole["reduction"]) == {""}
+    full = align(file, stimuli, dataset, CONTROLLED, "cpu", 0)
+    assert set(full["reduction"]) == {""}
 
 
 def test_undefined_targets_are_counted_and_left_out(activation_file):
@@ -423,10 +423,10 @@ def test_targets_without_a_score_choose_no_penalty(activation_file):
     features, y, _ = planted()
     stimuli, dataset = tables(y)
     file = activation_file({"f": features}, stimuli["stimulus_id"])
-    whole = align(file, stimuli, dataset, CONTROLLED, "cpu", 0)
+    full = align(file, stimuli, dataset, CONTROLLED, "cpu", 0)
     stimuli, dataset = tables(np.where(np.arange(y.shape[1]) % 2, np.nan, y))
     half = align(file, stimuli, dataset, CONTROLLED, "cpu", 0)
-    assert overall(whole, "f")["alpha_at_edge"] == overall(half, "f")["alpha_at_edge"] == 0
+    assert overall(full, "f")["alpha_at_edge"] == overall(half, "f")["alpha_at_edge"] == 0
 
 
 @pytest.mark.parametrize("method", ["pca", "projection"])
@@ -443,9 +443,9 @@ def test_reduction_takes_away_the_advantage_of_width(activation_file, method):
     reduced = overall(align(file, stimuli, dataset, entry, "cpu", 0), "f")["r"]
     entry = CONTROLLED | {"reduce": {"method": method, "dimensions": 2}}
     poor = overall(align(file, stimuli, dataset, entry, "cpu", 0), "f")["r"]
-    whole = overall(align(file, stimuli, dataset, CONTROLLED, "cpu", 0), "f")["r"]
-    assert reduced == pytest.approx(whole, abs=0.03)
-    assert poor < whole - 0.1
+    full = overall(align(file, stimuli, dataset, CONTROLLED, "cpu", 0), "f")["r"]
+    assert reduced == pytest.approx(full, abs=0.03)
+    assert poor < full - 0.1
 
 
 def timed(random, runs=2, per_run=80, n_words=600):
@@ -601,7 +601,7 @@ def test_pearson_of_constants():
 
 
 @pytest.mark.parametrize("n_rows", [25, 900, 20000])
-def test_constant_responses_are_told_in_single_precision(n_rows):
+def test_constant_responses_are_detected_in_single_precision(n_rows):
     """A float32 mean of many rows is wrong in more than its last digit."""
     random = np.random.default_rng(0)
     p, t = random.standard_normal((2, n_rows, 40)).astype(np.float32)
@@ -752,7 +752,7 @@ def test_runs_of_a_contiguous_fold_leave_out_its_test_rows():
 
 
 @pytest.mark.parametrize("large", [10**12, 0])
-def test_products_are_added_in_place(monkeypatch, large):
+def test_products_are_added_in_the_same_memory(monkeypatch, large):
     monkeypatch.setattr(arrays, "LARGE", large)
     random = np.random.default_rng(0)
     left, right, total = (random.standard_normal(n) for n in ((3, 5), (5, 4), (3, 4)))

@@ -25,15 +25,15 @@ ALPHAS = tuple(np.geomspace(1e-4, 1e3, 8).tolist())
 def spaces(seed=0, n=200, noise=1.0):
     """Responses that hold a model's own features and nuisance; the model knows some nuisance."""
     random = np.random.default_rng(seed)
-    nuisance, own = random.standard_normal((n, 5)), random.standard_normal((n, 8))
-    shared = own @ random.standard_normal((8, 30)) / np.sqrt(8) * 2
-    model = np.hstack([own, nuisance[:, :2]])
+    nuisance, specific = random.standard_normal((n, 5)), random.standard_normal((n, 8))
+    shared = specific @ random.standard_normal((8, 30)) / np.sqrt(8) * 2
+    model = np.hstack([specific, nuisance[:, :2]])
     y = (
         shared
         + nuisance @ random.standard_normal((5, 30))
         + noise * random.standard_normal((n, 30))
     )
-    return model, nuisance, own, y
+    return model, nuisance, specific, y
 
 
 def responses_of(y):
@@ -53,8 +53,8 @@ def test_the_mixtures_are_chosen_as_himalaya_chooses_them(n_units):
     from himalaya.kernel_ridge import solve_multiple_kernel_ridge_random_search
 
     set_backend("numpy")
-    _, nuisance, own, y = spaces()
-    wide = own @ np.random.default_rng(3).standard_normal((8, n_units))
+    _, nuisance, specific, y = spaces()
+    wide = specific @ np.random.default_rng(3).standard_normal((8, n_units))
     split = contiguous(200, 4, 5)[1]
     inner = Contiguous(gap=5).inner(split.train, None, 3)
     weights = mixtures(2, 12, 0)
@@ -101,10 +101,10 @@ def test_one_band_is_ridge():
 
 
 def test_unique_variance_is_what_only_the_model_holds():
-    model, nuisance, own, y = spaces()
+    model, nuisance, specific, y = spaces()
     beyond = Nuisance({"n": Features(nuisance)}, responses_of(y), benchmark_of(y))
-    weights = np.linalg.lstsq(np.hstack([own, nuisance]), y, rcond=None)[0]
-    unique = (own @ weights[:8]).var(axis=0) / y.var(axis=0)
+    weights = np.linalg.lstsq(np.hstack([specific, nuisance]), y, rcond=None)[0]
+    unique = (specific @ weights[:8]).var(axis=0) / y.var(axis=0)
     added = beyond.unique([Features(model)] * 4)
     assert added.shape == (4, 30)
     assert added.mean() == pytest.approx(unique.mean(), abs=0.05)
@@ -157,7 +157,7 @@ def test_the_table_says_what_remains_of_each_layer_beyond_autocorrelation(tmp_pa
 
 
 @pytest.mark.parametrize("method", ["pca", "projection"])
-def test_fewer_dimensions_of_a_layer_leave_the_nuisance_whole(tmp_path, method):
+def test_fewer_dimensions_of_a_layer_leave_the_nuisance_unchanged(tmp_path, method):
     """A layer that holds autocorrelation alone adds nothing, whatever is left of it."""
     _, y, _ = planted()
     stimuli, dataset = tables(y)
@@ -196,7 +196,7 @@ def test_a_copy_of_a_baseline_adds_nothing():
     """Through few mixtures and many, selection by folds, three baselines, one of them noise."""
     random = np.random.default_rng(0)
     for candidates, seed in ((1, 0), (3, 1)):
-        _, nuisance, own, y = spaces(seed)
+        _, nuisance, specific, y = spaces(seed)
         known = {"a": nuisance[:, :3], "b": nuisance[:, 3:], "c": random.standard_normal((200, 40))}
         stimuli, dataset = tables(y)
         split = {"scheme": "contiguous", "folds": 4, "gap": 5}
@@ -211,7 +211,7 @@ def test_a_copy_of_a_baseline_adds_nothing():
         for copy in (known["a"], 7 * known["a"] @ turned + 2, known["c"]):
             unique = beyond.unique([Features(copy)] * 4)
             np.testing.assert_allclose(unique, 0, atol=5e-4)
-        assert beyond.unique([Features(own)] * 4).mean() > 0.3
+        assert beyond.unique([Features(specific)] * 4).mean() > 0.3
 
 
 def test_mixtures_of_the_baselines_hold_what_a_copy_makes_of_them():

@@ -164,11 +164,11 @@ def test_split_half_of_folds_knows_nothing_of_what_lies_between_them():
     folds = contiguous(2000, 5)
     for fold, shift in zip(folds, (0, 5, -5, 3, -3), strict=True):
         y[fold.test] += shift
-    whole, by_fold = (
+    over_rows, by_fold = (
         np.median(split_half(Responses(y, targets), part, 50, np.random.default_rng(0)))
         for part in (None, folds)
     )
-    assert whole > 0.95
+    assert over_rows > 0.95
     assert by_fold == pytest.approx(np.sqrt(1 / 2), abs=0.02)
 
 

@@ -212,9 +212,9 @@ def test_p_counts_the_measured_value_and_q_is_of_each_subject():
     p[7] = np.nan
     subjects = np.array(["a", "b"])[np.arange(40) % 3 % 2]
     for who in "ab":
-        own = (subjects == who) & ~np.isnan(p)
-        expected = multipletests(p[own], method="fdr_bh")[1]
-        np.testing.assert_allclose(q_values(p, subjects)[own], expected)
+        here = (subjects == who) & ~np.isnan(p)
+        expected = multipletests(p[here], method="fdr_bh")[1]
+        np.testing.assert_allclose(q_values(p, subjects)[here], expected)
     assert np.isnan(q_values(p, subjects)[7])
 
 
@@ -250,10 +250,10 @@ def test_the_table_has_p_of_each_row_and_counts_of_significant_targets(tmp_path)
     targets = file.drop_dims("draw").to_dataframe().reset_index()
     rows = table[table["chosen"] & (table["fold"] == -1)].set_index(["subject", "region"])
     for (subject, region), row in rows.iterrows():
-        own = np.full(len(targets), True)
-        own &= (targets["subject"] == subject) | (subject == "all")
-        own &= (targets["region"] == region) | (region == "all")
-        assert row["n_significant"] == (targets.loc[own, "q"] <= 0.05).sum() / 6  # a row per fold
+        here = np.full(len(targets), True)
+        here &= (targets["subject"] == subject) | (subject == "all")
+        here &= (targets["region"] == region) | (region == "all")
+        assert row["n_significant"] == (targets.loc[here, "q"] <= 0.05).sum() / 6  # a row per fold
         assert np.isnan(row["group_p"]) == (subject != "all")
     assert rows.loc[("all", "roi1"), "n_significant"] >= 50
     assert rows.loc[("all", "roi0"), "n_significant"] <= 8

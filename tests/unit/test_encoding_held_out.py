@@ -91,8 +91,8 @@ def test_the_ceiling_is_that_of_the_mean_of_the_held_out_repeats():
     check_responses(dataset, stimuli, "r.nc")
     entry = ENTRY | {"ceiling": {"method": "repeats", "bootstraps": 20}}
     ceilings = noise_ceiling(stimuli, dataset, entry, 0)
-    whole = ceilings[(ceilings["target_id"] == "all") & (ceilings["region"] == "all")].iloc[0]
-    assert whole["ceiling"] == pytest.approx((snr / (snr + 1 / n_repeats)) ** 0.5, abs=0.01)
+    overall = ceilings[(ceilings["target_id"] == "all") & (ceilings["region"] == "all")].iloc[0]
+    assert overall["ceiling"] == pytest.approx((snr / (snr + 1 / n_repeats)) ** 0.5, abs=0.01)
     grouped = noise_ceiling(
         stimuli, dataset, entry | {"split": {"scheme": "grouped", "folds": 2}}, 0
     )
@@ -104,8 +104,8 @@ def test_the_ceiling_is_that_of_the_mean_of_the_held_out_repeats():
 def test_a_subject_who_missed_the_held_out_story_has_no_score(tmp_path):
     features, y, _ = planted()
     stimuli, dataset, held_out = marked(y)
-    own = dataset["subject"].values == "subject1"
-    dataset["responses"].values[np.ix_(held_out, own)] = np.nan
+    of_subject = dataset["subject"].values == "subject1"
+    dataset["responses"].values[np.ix_(held_out, of_subject)] = np.nan
     table = align(activations(tmp_path, features, stimuli), stimuli, dataset, ENTRY, "cpu", 0)
     rows = table[table["chosen"] & (table["region"] == "all") & (table["fold"] == -1)]
     rows = rows.set_index("subject")

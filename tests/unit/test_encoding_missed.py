@@ -71,29 +71,29 @@ def test_a_subject_who_missed_rows_scores_as_without_them(study, entry, missed, 
 
     alone = dataset.isel(stimulus=rows, target=slice(0, VOXELS))
     expected = score(entry, alone, rows)
-    whole = len(missed) == 4  # the third fold is gone
-    if whole:
+    fold_missed = len(missed) == 4  # the third fold is gone
+    if fold_missed:
         later = expected["fold"] >= 2
         expected["fold"] += later
     columns = ["r", "r2", "r_stacked", "alpha", "alpha_at_edge", "unique_r2"]
     keys = ["layer", "region", "fold"]
-    own = actual[actual["subject"] == "subject0"].set_index(keys)
+    of_subject = actual[actual["subject"] == "subject0"].set_index(keys)
     expected = expected[expected["subject"] == "subject0"].set_index(keys)
     if entry["layers"] == "nested":  # the layer is chosen by all subjects' responses
-        own, expected = (t.drop("nested", level="layer") for t in (own, expected))
+        of_subject, expected = (t.drop("nested", level="layer") for t in (of_subject, expected))
         columns.remove("unique_r2")
     pd.testing.assert_frame_equal(
-        own.loc[expected.index, columns], expected[columns], check_exact=False, rtol=1e-6
+        of_subject.loc[expected.index, columns], expected[columns], check_exact=False, rtol=1e-6
     )
     folds = actual[(actual["subject"] == "subject0") & (actual["region"] == "all")]
     counts = folds.groupby("fold")["n_missed"].first()
-    assert counts.tolist() == ([40, 0, 0, 40, 0, 0, 0] if whole else [20, 10, 10, 0, 0, 0, 0])
-    if whole:
+    assert counts.tolist() == ([40, 0, 0, 40, 0, 0, 0] if fold_missed else [20, 10, 10, 0, 0, 0, 0])
+    if fold_missed:
         gone = folds[folds["fold"] == 2]
         assert gone["r"].isna().all()
         assert gone["n_undefined"].eq(VOXELS).all()
         assert gone["reason"].eq(f"{VOXELS} missed in the fold").all()
-    assert (folds[folds["fold"] == -1]["n_undefined"] == VOXELS * whole).all()
+    assert (folds[folds["fold"] == -1]["n_undefined"] == VOXELS * fold_missed).all()
 
     without = score(entry, dataset.isel(target=slice(VOXELS, None)), everything)
     of_others = [
@@ -122,15 +122,15 @@ def test_masked_folds_are_those_of_scikit_learn(study):
     dataset["responses"][~rows, :VOXELS] = np.nan
     y = dataset["responses"].values[:, :VOXELS]
     table = score(ENTRIES["least squares"], dataset, np.ones(len(rows), bool))
-    own = table[(table["subject"] == "subject0") & (table["layer"] == "b")]
-    own = own[(own["region"] == "all") & (own["fold"] >= 0)]
+    of_subject = table[(table["subject"] == "subject0") & (table["layer"] == "b")]
+    of_subject = of_subject[(of_subject["region"] == "all") & (of_subject["fold"] >= 0)]
     x = layers["b"].astype(np.float32).astype(float)
     expected = []
     for split in grouped(stimuli["split_group"].to_numpy(), None, None):
         train, test = (part[rows[part]] for part in (split.train, split.test))
         predicted = LinearRegression().fit(x[train], y[train]).predict(x[test])
         expected.append(np.median(pearson(predicted, y[test])))
-    np.testing.assert_allclose(own["r"], expected, atol=1e-8)
+    np.testing.assert_allclose(of_subject["r"], expected, atol=1e-8)
 
 
 def test_unique_variance_of_missed_rows_is_that_without_them(study):

@@ -324,7 +324,7 @@ def test_the_operators_of_all_folds_are_those_of_each(p, intercept):
             assert not np.delete(operator, split.train, axis=1).any()
 
 
-def test_the_operators_of_rows_that_repeat_fall_back_to_each_folds_own():
+def test_the_operators_of_rows_that_repeat_fall_back_to_those_of_each_fold():
     x, _, _ = data(p=150)
     x[30:] = x[:30]
     design = Design.of_features(x)

@@ -75,12 +75,12 @@ def test_the_ceiling_is_what_the_signal_itself_scores():
     table = noise_ceiling(stimuli, dataset, ENTRY, 0)
     y = dataset["responses"].values
     r = [np.corrcoef(signal[:, k], y[:, k])[0, 1] for k in range(y.shape[1])]
-    whole = table[(table["target_id"] == "all") & (table["region"] == "all")].iloc[0]
-    assert whole["ceiling"] == pytest.approx(np.mean(r), abs=0.02)
+    overall = table[(table["target_id"] == "all") & (table["region"] == "all")].iloc[0]
+    assert overall["ceiling"] == pytest.approx(np.mean(r), abs=0.02)
     of_targets = table[table["target_id"] != "all"]
     held = (of_targets["low"] < np.mean(r)) & (of_targets["high"] > np.mean(r))
     assert held.mean() > 0.8
-    assert whole["explainable_variance"] == pytest.approx(2 / 3, abs=0.03)
+    assert overall["explainable_variance"] == pytest.approx(2 / 3, abs=0.03)
     assert set(table["method"]) == {"repeats"} and set(table["note"]) == {""}
 
 
@@ -137,9 +137,12 @@ def test_subjects_may_differ_in_their_number_of_repeats():
     np.testing.assert_allclose(noise_share(repeats, np.arange(ROWS)), 1 / n)
     assert np.isnan(powers.signal[:, n == 1]).all()
     for count in (4, 2):
-        own = each[:count, :, n == count]
-        own = own - own.mean(axis=1, keepdims=True)
-        of_mean, within = own.mean(axis=0).var(axis=0, ddof=1), own.var(axis=0, ddof=1).sum(axis=0)
+        part = each[:count, :, n == count]
+        part = part - part.mean(axis=1, keepdims=True)
+        of_mean, within = (
+            part.mean(axis=0).var(axis=0, ddof=1),
+            part.var(axis=0, ddof=1).sum(axis=0),
+        )
         noise = within / (ROWS - 1)
         np.testing.assert_allclose(powers.noise[0, n == count], noise, atol=1e-12)
         np.testing.assert_allclose(

@@ -215,7 +215,7 @@ def test_folds_of_one_context_group_have_no_pairs_apart():
         Similarity("rsa", contexts=np.repeat([0, 1], 10)).apart(np.arange(10))
 
 
-def test_blocks_change_their_order_and_stay_whole():
+def test_blocks_change_their_order_and_stay_complete():
     contexts = np.array(["b", "b", "a", "a", "a", "c"])
     order = Similarity("rsa", contexts=contexts).permuted(6, np.random.default_rng(0))
     assert sorted(order) == list(range(6))

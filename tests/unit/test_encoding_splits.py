@@ -34,7 +34,7 @@ def test_shuffled_is_brain_scores_over_the_sorted_ids():
         assert set(ours.test) == {position[name] for name in names[test]}
 
 
-def test_ids_that_are_whole_numbers_sort_as_numbers():
+def test_ids_that_are_integers_sort_as_numbers():
     ids = np.random.default_rng(0).permutation(np.arange(1, 121))
     names = np.unique(ids)  # Brain-Score's ids are numbers; ours are always text
     truth = ShuffleSplit(n_splits=3, train_size=0.9, random_state=1).split(names)
@@ -74,14 +74,14 @@ def test_contiguous_folds_cover_all_rows_and_keep_their_gap(rows, folds, gap):
 
 
 def test_trimmed_ends_are_neither_trained_on_nor_tested():
-    for split, whole in zip(contiguous(60, 3, 2, 4), contiguous(60, 3, 2), strict=True):
-        np.testing.assert_array_equal(split.test, whole.test[4:-4])
-        np.testing.assert_array_equal(split.train, whole.train)
+    for split, untrimmed in zip(contiguous(60, 3, 2, 4), contiguous(60, 3, 2), strict=True):
+        np.testing.assert_array_equal(split.test, untrimmed.test[4:-4])
+        np.testing.assert_array_equal(split.train, untrimmed.train)
     with pytest.raises(InputError, match=r"split.trim: 10 rows leave too few of 20 to test"):
         contiguous(60, 3, 0, 10)
 
 
-def test_seconds_become_whole_rows():
+def test_seconds_become_rows_rounded_up():
     timed = Contiguous(folds=3, gap_seconds=5, trim_seconds=4.0)
     assert timed.in_rows(2.0) == Contiguous(folds=3, gap=3, trim=2)
     assert Contiguous(gap_seconds=4.5).in_rows(1.5).gap == 3
@@ -124,7 +124,7 @@ def test_inner_folds_keep_the_gap_in_rows_of_the_scan(gap, start):
         assert np.abs(train[split.train][:, None] - train[split.test][None, :]).min() > gap
 
 
-def test_inner_folds_of_groups_hold_out_whole_groups():
+def test_inner_folds_of_groups_hold_out_groups():
     groups = np.repeat(list("abcdef"), 5)
     outer = grouped(groups, 3, 1)[0]
     for split in Grouped().inner(outer.train, groups, 5):
@@ -157,7 +157,7 @@ def splits_at_every_level(n_groups, folds, inner):
     inner=st.lists(st.integers(2, 6), max_size=2),
 )
 @settings(max_examples=150, deadline=None)
-def test_too_few_groups_are_told_before_any_fit_and_never_without_need(n_groups, folds, inner):
+def test_too_few_groups_are_refused_before_any_fit_and_never_without_need(n_groups, folds, inner):
     levels = [(f"choice {i}", f"key.{i}", k) for i, k in enumerate(inner)]
     try:
         require_groups(folds, list(range(n_groups)), levels)

@@ -125,11 +125,11 @@ def test_nested_scores_are_those_of_the_layer_of_each_fold(world, tmp_path):
         r.append([pearsonr(p, t)[0] for p, t in zip(predicted.T, y[split.test].T, strict=True)])
     np.testing.assert_allclose(file["r"].values, np.mean(r, axis=0), atol=1e-6)
     for subject in ("s1", "s2", "s3"):
-        own = file["r"].values[file["subject"].values == subject]
+        of_subject = file["r"].values[file["subject"].values == subject]
         row = table[table["chosen"] & (table["subject"] == subject) & (table["region"] == "all")]
         by_fold = np.median(np.array(r)[:, file["subject"].values == subject], axis=1)
         assert row.loc[row["fold"] == -1, "r"].item() == pytest.approx(by_fold.mean(), abs=1e-6)
-        assert own.size == 4
+        assert of_subject.size == 4
 
 
 def test_a_target_that_is_not_measured_has_no_score(world, tmp_path):

@@ -231,7 +231,7 @@ def test_a_run_that_is_held_out_is_cleaned_like_the_others():
 
 
 @pytest.mark.parametrize("detrend", [1, Cosine(60.0)])
-def test_each_subject_is_cleaned_with_its_own_nuisance(detrend):
+def test_each_subject_is_cleaned_with_its_nuisance(detrend):
     random = np.random.default_rng(1)
     n = 120
     nuisance = {s: zscored(random.standard_normal((n, 2))) for s in "ab"}

@@ -58,15 +58,13 @@ def test_a_late_import_does_not_reach_outside(outer: Path) -> None:
     assert "No module named 'foreign'" in log
 
 
-def test_packages_of_its_own_are_used(outer: Path) -> None:
+def test_packages_of_the_environment_are_used(outer: Path) -> None:
     code, log = run(outer, "import yaml")
     assert code == 0
     assert "done" in log
 
 
-def test_packages_that_the_environment_names_in_a_path_file_are_its_own(
-    outer: Path, tmp_path: Path
-) -> None:
+def test_packages_in_a_path_file_belong_to_the_environment(outer: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "env")
     (packages,) = (tmp_path / "env" / "lib").glob("python3*/site-packages")
     shared = [*site.getsitepackages(), str(outer)]

@@ -106,7 +106,7 @@ def gaps(made):
     ],
     ids=["one model", "no pairs", "one family", "constant scores", "missing benchmark"],
 )
-def test_what_cannot_be_computed_is_said_in_its_place(arguments, expected):
+def test_what_cannot_be_computed_is_said_in_its_panel(arguments, expected):
     study = small_study(**arguments)
     figures = figures_of_scores(study)
     keep = arguments.get("keep")
@@ -180,7 +180,7 @@ def test_undefined_region_is_named():
 # Parts ------------------------------------------------------------------------------------------
 
 
-def test_no_two_families_share_a_marker_and_baselines_have_their_own():
+def test_no_two_families_or_baselines_share_a_marker():
     table = tables.scores([(f"family-{i}", 1, 0) for i in range(len(FAMILY_MARKERS))])
     markers = family_markers(table)
     assert len(set(markers.values())) == len(FAMILY_MARKERS)

@@ -116,7 +116,7 @@ def test_layer_curves_draw_the_profile_and_the_baselines():
         assert any(np.allclose(line.get_ydata(), part) for line in levels)
 
 
-def test_layer_curves_name_every_network_beside_its_row_in_a_marker_of_its_own():
+def test_layer_curves_name_every_network_beside_its_row_in_another_marker():
     figure = drawn("layer_curves", "large")
     named = {t.get_text(): t.get_color() for axes in figure.axes for t in axes.texts}
     networks = tables.models(tables.LARGE).query("role != 'baseline'")
@@ -234,14 +234,14 @@ def test_measured_stand_beside_the_paper_s_numbers():
 def test_trajectory_draws_means_and_ranges_over_seeds_from_the_vanilla_model_on():
     table = tables.trajectory()
     axes = drawn("trajectory").axes[0]
-    own = table[
+    part = table[
         (table["kind"] == "brain") & (table["quantity"] == "average") & (table["mode"] == "legacy")
     ]
     for arm in tables.ARMS:
-        means = own[own["arm"] == arm].groupby("position")["value"].mean()
+        means = part[part["arm"] == arm].groupby("position")["value"].mean()
         lines = [line for line in axes.lines if len(line.get_xdata()) == len(means)]
         assert any(np.allclose(line.get_ydata(), means) for line in lines)
-    highest = own.groupby(["arm", "position"])["value"].max().max()
+    highest = part.groupby(["arm", "position"])["value"].max().max()
     band = max(v for c in axes.collections for v in c.get_paths()[0].vertices[:, 1])
     assert band == pytest.approx(highest)
     (start,) = [y for x, y, c in points(axes) if x == 0 and c == COLOUR["vanilla"]]
@@ -269,8 +269,8 @@ def test_trajectory_levels_are_on_what_the_experiment_is_scored_on():
     figure.draw_without_rendering()
     assert "r, stories" in texts(figure)
     assert "r, mean of 3 datasets" in said(drawn("trajectory"))
-    own = scores[(scores["benchmark"] == "stories-legacy") & (scores["region"] == "all")]
-    r = own.set_index("model")["r"]
+    part = scores[(scores["benchmark"] == "stories-legacy") & (scores["region"] == "all")]
+    r = part.set_index("model")["r"]
     assert f"length {r_text(r['length'])}" in texts(figure).replace("\n", " ")
     assert any(np.allclose(line.get_ydata(), r["oasm"]) for line in figure.axes[0].lines)
 
@@ -415,10 +415,10 @@ def test_correlates_state_the_table_s_r_p_and_n():
 def test_correlates_name_the_trained_models_of_highest_and_lowest_alignment():
     average = dataset_scores(tables.study()["scores"]).query("dataset == 'average'")
     facts = tables.study()["scores"].drop_duplicates("model").set_index("model")
-    own = average[average["mode"] == "legacy"].set_index("model")["r"]
-    own = own[facts["role"].reindex(own.index).isin(["vanilla", "tuned"])]
+    part = average[average["mode"] == "legacy"].set_index("model")["r"]
+    part = part[facts["role"].reindex(part.index).isin(["vanilla", "tuned"])]
     named = [text.get_text() for text in drawn("correlates").axes[0].texts]
-    for model in (own.idxmax(), own.idxmin()):
+    for model in (part.idxmax(), part.idxmin()):
         assert facts.loc[model, "label"] in named
 
 
@@ -573,8 +573,8 @@ def test_scores_above_the_ceiling_are_explained(method, why, above):
     ceiling = 0.0 if above else 9.0
     scores = tables.scores().assign(ceiling=ceiling, ceiling_method=method)
     assert (why in texts(alignment(scores))) == above
-    own = tables.ceilings().assign(ceiling=ceiling, method=method)
-    figure = regions(tables.alignment(), own, "stories-controlled", "controlled", True)
+    part = tables.ceilings().assign(ceiling=ceiling, method=method)
+    figure = regions(tables.alignment(), part, "stories-controlled", "controlled", True)
     assert (why in texts(figure)) == above
 
 
@@ -620,7 +620,7 @@ def test_a_loss_whose_interval_contains_0_is_pale():
     assert "pale: interval contains 0" in texts(figure)
 
 
-def test_a_pair_without_a_test_is_told_why_and_for_whom_its_interval_speaks():
+def test_a_pair_without_a_test_says_why_and_for_whom_its_interval_speaks():
     study = tables.study()
     note = "no relative change: 1 of 1 pairs have none; no p: 1 vanilla model, 2 are needed"
     rows = study["contrasts"].assign(p=np.nan, p_these_stimuli=np.nan, note=note, n=1)
@@ -629,7 +629,7 @@ def test_a_pair_without_a_test_is_told_why_and_for_whom_its_interval_speaks():
     assert "no relative change" not in said_ and "mean over vanilla models" not in said_
 
 
-def test_every_baseline_has_a_marker_of_its_own_in_all_figures():
+def test_every_baseline_has_another_marker_in_all_figures():
     looks = baseline_looks(tables.scores())
     assert len({look["marker"] for look in looks.values()}) == len(looks) == 3
     figure = layer_curves(*(tables.study()[name] for name in ("layers", "scores")))

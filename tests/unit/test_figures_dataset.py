@@ -130,7 +130,7 @@ def test_of_many_regions_the_agreement_of_subjects_is_a_histogram(monkeypatch):
     assert "correlation with the others, mean of a region" in words
 
 
-def test_of_a_whole_brain_some_targets_are_drawn_and_the_page_says_which(monkeypatch):
+def test_of_many_voxels_some_are_drawn_and_the_page_says_which(monkeypatch):
     stimuli, responses, card = tables.dataset(missing=0)
     rows, targets = responses["responses"].shape
     monkeypatch.setattr(dataset_page_module, "DRAWN", rows * targets // 2)

@@ -103,7 +103,7 @@ def test_a_map_of_no_significant_target_says_so(tmp_path, recwarn):
     assert not [warning for warning in recwarn if "empty mask" in str(warning.message)]
 
 
-def test_subjects_in_spaces_of_their_own_are_drawn_one_by_one(tmp_path, glass, monkeypatch):
+def test_subjects_in_separate_spaces_are_drawn_one_by_one(tmp_path, glass, monkeypatch):
     names = ("s0", "s1", "s2")
     brains, record = brains_of(tmp_path, sphere(names, space=""))
     few = {"r": {name: brains["r"][name] for name in names}}
@@ -135,9 +135,9 @@ def test_differences_are_drawn_where_a_subject_has_them_above_chance(tmp_path, g
         said = texts(figures.maps(brains, LAYERS, space=record["space"], **ABOUT | {"level": 0.05}))
     assert "r and layer and differences of targets with q > 0.05 in every subject" in said
     values, affine, _ = glass[8]
-    places = np.stack([scores[axis].values for axis in "xyz"], axis=1)
+    coordinates = np.stack([scores[axis].values for axis in "xyz"], axis=1)
     drawn = apply_affine(affine, np.argwhere(values != 0)).tolist()
-    assert sorted(drawn) == sorted([places[5].tolist(), places[9].tolist()])
+    assert sorted(drawn) == sorted([coordinates[5].tolist(), coordinates[9].tolist()])
     np.testing.assert_allclose(values[values != 0], 0.25, rtol=1e-5)
 
 
@@ -188,7 +188,7 @@ def test_a_coarse_surface_is_named(space):
     )
 
 
-def test_targets_without_a_place_are_said_to_have_none(tmp_path):
+def test_targets_without_coordinates_are_said_to_have_none(tmp_path):
     scores = sphere().drop_vars(list("xyz"))
     brains, record = brains_of(tmp_path, scores)
     assert json.loads((tmp_path / "maps.json").read_text(encoding="utf-8")) == json.loads(

@@ -42,7 +42,7 @@ def cells(page):
     return reader.texts
 
 
-def test_a_page_holds_every_number_whole_and_gaps_as_gaps():
+def test_a_page_holds_every_digit_and_gaps_as_gaps():
     table = pd.DataFrame(
         {"model": ["a", None], "r": [0.123456789, np.nan], "n": [3, 4], "chosen": [True, False]}
     )

@@ -130,18 +130,18 @@ def test_every_model_is_on_one_page_and_no_page_is_taller_than_paper(many, draw)
     assert f"page {len(pages)} of {len(pages)}" in said(drawn[-1])
 
 
-WHOLE_STUDY = {
+ALL_MODELS = {
     improvement: ["contrasts", "scores"],
     correlates: ["scores", "correlations", "capabilities", "behaviors", "losses"],
     mixed_effects: ["mixed_effects"], reading_loss: ["behaviors", "reading_loss"],
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("draw", WHOLE_STUDY, ids=lambda draw: draw.__name__)
-def test_no_two_texts_of_a_figure_of_the_whole_study_overlap(many, draw):
+@pytest.mark.parametrize("draw", ALL_MODELS, ids=lambda draw: draw.__name__)
+def test_no_two_texts_of_a_figure_of_all_models_overlap(many, draw):
     _, made, _ = many
     with drawing():
-        figure = draw(*(made[name] for name in WHOLE_STUDY[draw]))
+        figure = draw(*(made[name] for name in ALL_MODELS[draw]))
         figure.draw_without_rendering()
         assert collisions(figure) == [] and cut_off(figure) == []
 

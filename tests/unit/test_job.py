@@ -74,7 +74,7 @@ def test_a_killed_process_is_not_waited_for(tmp_path: Path, repository: Path) ->
         (RuntimeError("a bug"), "unexpected error\nTraceback"),
     ],
 )
-def test_an_error_is_told_in_the_log(tmp_path: Path, error: Exception, message: str) -> None:
+def test_an_error_is_in_the_log(tmp_path: Path, error: Exception, message: str) -> None:
     handler = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as ended, job(tmp_path / "logs" / "job.log"):
         raise error
@@ -90,9 +90,9 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert ended.value.code == 1
 
 
-@pytest.mark.parametrize(("patience", "told"), [(20.0, False), (-1.0, True)])
+@pytest.mark.parametrize(("patience", "shown"), [(20.0, False), (-1.0, True)])
 def test_the_terminal_hears_of_short_jobs_only_what_matters(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, patience: float, told: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, patience: float, shown: bool
 ) -> None:
     monkeypatch.setattr("brainalign.job.PATIENCE", patience)
     path = tmp_path / "results" / "logs" / "alignment" / "gpt2" / "passages.log"
@@ -101,7 +101,7 @@ def test_the_terminal_hears_of_short_jobs_only_what_matters(
         log.warning("a constant target")
     said = capsys.readouterr().err
     assert "a constant target" not in said  # the end of the run counts it
-    assert ("alignment gpt2 passages: layer 1" in said) == told
+    assert ("alignment gpt2 passages: layer 1" in said) == shown
     assert [line.split(" ", 1)[1] for line in path.read_text(encoding="utf-8").splitlines()] == [
         "layer 1", "warning: a constant target",
     ]  # fmt: skip

@@ -55,7 +55,7 @@ def world(tmp_path):
     return selectivity(file, stimuli, responses), likes, dislikes
 
 
-def test_planted_units_are_found_with_precision_one(world):
+def test_planted_units_are_selected_with_precision_one(world):
     t, likes, dislikes = world
     for method, planted_units in (("localizer", likes), ("nonwords", dislikes)):
         result = choose_units(WIDTHS, reduction(method), t, 0)

@@ -131,7 +131,7 @@ def test_hooks_are_gone_after_an_error():
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 
-def test_unknown_names_are_told():
+def test_unknown_names_are_an_error():
     with pytest.raises(InputError, match=r"m/config.json: model_type 'xlnet'.*gpt2.*llama.*t5"):
         family({"model_type": "xlnet"}, "m/config.json")
     with pytest.raises(InputError, match=r"n_layer is None"):

@@ -119,7 +119,7 @@ def test_values_are_those_of_the_model(kind, settings, file, tied, tmp_path):
             assert (plain(IDS).logits - expected).abs().max() > 0.01 * expected.abs().max()
 
 
-def test_a_split_file_is_read_whole(tmp_path):
+def test_all_parts_of_a_split_file_are_read(tmp_path):
     model = large("llama", tie_word_embeddings=False)
     n = len(gguf_files.tensors(model))
 
@@ -270,7 +270,7 @@ def test_begin_and_end_tokens_are_the_files(begin, end, pre, around, tmp_path):
 
 
 @pytest.mark.parametrize("prefix", [True, False])
-def test_sentencepiece_is_as_the_models_own_tokenizer(prefix):
+def test_sentencepiece_is_as_the_models_tokenizer(prefix):
     """Against a BPE trained here: pieces and their ranks are all that the file holds."""
     lines = ["a cat sat on the mat", "the cats looked at the moon", "naïve cafés at the mat"] * 3
     rows = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))

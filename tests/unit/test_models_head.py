@@ -23,7 +23,7 @@ def in_16_bits(kind: str, dtype: torch.dtype = torch.bfloat16) -> LanguageModel:
 
 
 @pytest.mark.parametrize("bias", [False, True])
-def test_parts_are_the_whole_product(bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_are_the_full_product(bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("brainalign.models.head._WEIGHTS_AT_ONCE", 100)
     torch.manual_seed(0)
     head = torch.nn.Linear(32, 57, bias=bias, dtype=torch.bfloat16).requires_grad_(False)

@@ -307,7 +307,7 @@ def test_delta_of_another_model(tmp_path):
 # Gathered under the downloads folder, for a machine without network -----------------------------
 
 
-def test_a_mirrored_hub_model_is_gathered_and_found_without_the_mirror(tmp_path):
+def test_a_mirrored_hub_model_is_gathered_and_read_without_the_mirror(tmp_path):
     mirror, downloads = tmp_path / "mirror", tmp_path / "downloads"
     write("gpt2", mirror / "models" / "owner--name")
     (mirror / "models" / "owner--name" / "pytorch_model.bin").write_text(
@@ -323,7 +323,7 @@ def test_a_mirrored_hub_model_is_gathered_and_found_without_the_mirror(tmp_path)
     assert resolved.folder == folder
 
 
-def test_a_package_is_gathered_and_the_users_own_files_are_not(package, tmp_path):
+def test_a_package_is_gathered_and_the_users_files_are_not(package, tmp_path):
     files = keep(package, tmp_path, tmp_path / "kept")
     assert {file.name for file in files} == {path.name for path in (tmp_path / "built").iterdir()}
     assert keep(Folder("x"), None, tmp_path) == []

@@ -53,7 +53,7 @@ def test_every_family_is_loaded_as_it_was_saved(kind, tied, shards, tmp_path):
         assert torch.equal(loaded[name], tensor.to(loaded[name].dtype)), name
 
 
-def test_a_head_that_a_t5_has_of_its_own_is_kept(tmp_path):
+def test_a_separate_head_of_a_t5_is_kept(tmp_path):
     """Stored by this transformers, which says so by scale_decoder_outputs."""
     saved = network("t5", tie_word_embeddings=False)
     saved.lm_head.weight = torch.nn.Parameter(torch.randn(320, 16))

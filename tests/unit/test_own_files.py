@@ -142,7 +142,7 @@ def test_blanks_at_the_ends_of_stimuli_are_taken_off_and_counted(end, folder):
         ("JÃ¶rg", "read as Latin-1"), ("donâ€™t", "read as Latin-1"), ("Jo\u0308rg", "NFC"),
     ],
 )  # fmt: skip
-def test_what_nobody_sees_inside_stimuli_is_kept_and_told(text, says, folder):
+def test_invisible_characters_inside_stimuli_are_kept_and_noted(text, says, folder):
     stimuli = table()
     stimuli.loc[3, "text"] = text
     prepared = read(stimuli, array())
@@ -355,12 +355,12 @@ def test_responses_at_fault_are_named(case, folder):
         (b"PK\x03\x04", "a zip archive"), (b"MATLAB 5.0", "a MATLAB file"),
     ],
 )  # fmt: skip
-def test_files_of_other_kinds_are_told_apart(content, says, folder):
+def test_files_of_other_kinds_are_distinguished(content, says, folder):
     (folder / "responses.nc").write_bytes(content + b"\0" * 200)
     refused(table(), None, says)
 
 
-def test_whole_numbers_are_taken_and_gaps_are_counted(folder):
+def test_integers_are_taken_and_gaps_are_counted(folder):
     data = array()
     full = data.assign(responses=(data["responses"] * 100).astype(np.int16))
     prepared = read(table(), full)
@@ -382,7 +382,7 @@ def test_whole_numbers_are_taken_and_gaps_are_counted(folder):
     assert note.endswith("no target of ben is left")
 
 
-def test_a_subject_with_few_targets_is_told(folder):
+def test_a_subject_with_few_targets_is_noted(folder):
     subjects = [*["sub-01"] * 5, "sub-1", *["sub-02"] * 6]
     data = array(subjects=[f"s{i}" for i in range(6)])
     data = data.assign_coords(subject=("target", subjects))
@@ -423,7 +423,7 @@ def test_reading_times_that_nobody_has_are_refused(values, attributes, says, fol
 
 
 @pytest.mark.parametrize(("value", "says"), [(20.0, "below 50 ms"), (12_000.0, "above 10000 ms")])
-def test_odd_reading_times_are_kept_and_told(value, says, folder):
+def test_odd_reading_times_are_kept_and_noted(value, says, folder):
     (note,) = read(table(), reading(one(value))).card["notes"]
     assert re.search(f"^1 of 120 reading times are {says}, first stimulus s03, reader 1.r2", note)
 

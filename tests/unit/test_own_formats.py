@@ -137,7 +137,7 @@ def test_every_form_is_the_same_dataset(form, folder):
     )
 
 
-def test_whole_numbers_are_numbers_in_every_form(folder):
+def test_integers_are_numbers_in_every_form(folder):
     np.save("whole.npy", np.arange(4 * N).reshape(N, 4))
     full = read("whole.npy", targets="targets.csv").responses["responses"]
     assert full.dtype == np.float64
@@ -147,7 +147,7 @@ def test_whole_numbers_are_numbers_in_every_form(folder):
     np.testing.assert_array_equal(read("whole.csv").responses["responses"], full)
 
 
-def test_a_stimuli_table_of_a_german_excel_is_read_and_told(folder):
+def test_a_stimuli_table_of_a_german_excel_is_read_and_recorded(folder):
     expected = read(written("wide.csv")[0]).stimuli
     table = stimuli().assign(surprise=[i + 0.25 for i in range(N)])
     text = table.to_csv(index=False, sep=";", decimal=",", lineterminator="\r\n")
@@ -413,7 +413,7 @@ def test_damaged_scans_and_regions_without_name_are_refused(folder):
     refused("no row with a region of label 7", SCANS, atlas="atlas.nii.gz", targets="labels.csv")
 
 
-def test_small_regions_and_gaps_inside_them_are_told(folder):
+def test_small_regions_and_gaps_inside_them_are_noted(folder):
     image = scan(1)
     data = np.asarray(image.dataobj).astype(np.float32)
     data[0, 0, 0, 3] = np.nan

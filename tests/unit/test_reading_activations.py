@@ -101,11 +101,11 @@ def test_encoders_read_an_instruction_inside_their_special_tokens(name):
     stimuli = stories().iloc[:3]
     layers, metadata = extract(model, stimuli, "story", presentation="instruction")
     text = join(stimuli["text"].tolist())
-    whole = tokenizer(metadata["opening"] + text)["input_ids"]
-    inputs = {"input_ids": torch.tensor([whole])}
-    n = len(whole) - len(tokenizer(metadata["opening"].strip())["input_ids"])
+    ids = tokenizer(metadata["opening"] + text)["input_ids"]
+    inputs = {"input_ids": torch.tensor([ids])}
+    n = len(ids) - len(tokenizer(metadata["opening"].strip())["input_ids"])
     if name == "t5":
-        inputs["decoder_input_ids"] = torch.tensor([[0, *whole[-n - 1 : -1]]])
+        inputs["decoder_input_ids"] = torch.tensor([[0, *ids[-n - 1 : -1]]])
     with torch.no_grad():
         output = model.model(**inputs, output_hidden_states=True)
     if name == "t5":

@@ -65,7 +65,7 @@ def test_one_chain_per_group_and_one_for_a_windows_beginning():
 
 
 @pytest.mark.parametrize("context", ["story", "window:3", "none"])
-def test_own_characters_are_the_stimulus_with_its_joining_space(context):
+def test_characters_of_a_stimulus_include_its_joining_space(context):
     stimuli = stories()
     for text, (before, read) in zip(stimuli["text"], read_texts(stimuli, context), strict=True):
         assert read[len(before) :].strip() == join([text]).strip()

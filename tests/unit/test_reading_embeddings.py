@@ -14,7 +14,7 @@ from worlds.reading_models import TEXT, stories, tiny
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "t5", "bert"])
-def test_vectors_are_the_mean_of_the_embedding_table_over_the_stimulus_own_tokens(kind):
+def test_vectors_are_the_mean_of_the_embedding_table_over_the_stimulus_tokens(kind):
     model = tiny(kind)
     stimuli = stories()
     vectors, facts = input_embeddings(model, stimuli, "none")

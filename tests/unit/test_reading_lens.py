@@ -15,7 +15,7 @@ from worlds.families import crossed, every
 from worlds.reading_models import CAUSAL, ENCODER_DECODER, tiny, words
 
 # Its embeddings hold a part for every block: without a block they do not fit.
-WHOLE = "gemma4-e2b"
+COMPLETE = "gemma4-e2b"
 
 
 def cut(model, blocks):
@@ -36,13 +36,13 @@ def compare(model, text, names, **settings):
     """Every layer but the last with a model that is cut there; the last with the model itself."""
     bits_by_layer = layer_surprisal(model, text, **settings)
     assert list(bits_by_layer) == ["stimulus_id", *names]
-    own = word_surprisal(model, text, **settings)["bits"]
-    np.testing.assert_allclose(bits_by_layer[names[-1]], own, rtol=0, atol=1e-6)
+    bits = word_surprisal(model, text, **settings)["bits"]
+    np.testing.assert_allclose(bits_by_layer[names[-1]], bits, rtol=0, atol=1e-6)
     blocks = [name for name in names if name != "embedding"]
     for k, name in enumerate(blocks[:-1], start=1):
         expected = word_surprisal(cut(model, k), text, **settings)["bits"]
         np.testing.assert_allclose(bits_by_layer[name], expected, atol=2e-4)
-        assert abs(bits_by_layer[name] - own).max() > 0.05
+        assert abs(bits_by_layer[name] - bits).max() > 0.05
 
 
 LAYERS = ["embedding", "layer.1", "layer.2", "layer.3"]
@@ -50,7 +50,7 @@ LAYERS = ["embedding", "layer.1", "layer.2", "layer.3"]
 
 @pytest.mark.parametrize(
     ("name", "whitespace"),
-    crossed([name for name in CAUSAL if name != WHOLE], "leading", "trailing"),
+    crossed([name for name in CAUSAL if name != COMPLETE], "leading", "trailing"),
 )
 def test_equal_to_the_model_cut_after_each_block(name, whitespace):
     settings = {"context": "story", "bos": "tokenizer", "whitespace": whitespace}
@@ -65,7 +65,7 @@ def test_layers_of_a_decoder_that_predicts(name, method):
     compare(model, words()[:20], decoder, context="story", method=method)
 
 
-@pytest.mark.parametrize("name", ["gpt2", "gemma2", "granite", "opt", WHOLE])
+@pytest.mark.parametrize("name", ["gpt2", "gemma2", "granite", "opt", COMPLETE])
 def test_equal_to_transformers_hidden_states(name):
     """Its last hidden state has had the final norm, the others have not."""
     model, text = tiny(name), words()[:8]

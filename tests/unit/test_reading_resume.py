@@ -19,13 +19,13 @@ def write(path, extraction, ids, key="k", batches=None):
     read = []
     with ActivationWriter(path, extraction.model.layers, ids, extraction.metadata, key) as writer:
 
-        def put(rows, layers):
+        def write_rows(rows, layers):
             if batches is not None and len(read) == batches:
                 raise Killed
             writer.put(rows, layers)
             read.append(rows)
 
-        extraction.run(put, 40, writer.done)
+        extraction.run(write_rows, 40, writer.done)
         writer.finish()
     return [row for rows in read for row in rows]
 
@@ -34,15 +34,15 @@ def write(path, extraction, ids, key="k", batches=None):
 def test_a_killed_run_goes_on_and_gives_the_same_file(tmp_path, name):
     extraction = prepare(tiny(name), stories(), "window:9", "mean")
     ids = stories()["stimulus_id"].tolist()
-    whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
-    assert sorted(write(whole, extraction, ids)) == list(range(len(ids)))
+    complete, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
+    assert sorted(write(complete, extraction, ids)) == list(range(len(ids)))
     with pytest.raises(Killed):
         write(killed, extraction, ids, batches=3)
     assert not killed.exists()
     rest = write(killed, extraction, ids)
     assert 0 < len(rest) < len(ids)
-    assert killed.read_bytes() == whole.read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [killed.name, whole.name]
+    assert killed.read_bytes() == complete.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [killed.name, complete.name]
 
 
 def test_rows_of_another_run_are_not_taken(tmp_path):
@@ -64,11 +64,11 @@ def test_half_a_line_of_the_list_of_rows_counts_as_not_written(tmp_path):
     rows.write_text(rows.read_text(encoding="utf-8") + "1", encoding="utf-8")
     with pytest.raises(Killed):
         write(path, extraction, ids, batches=1)
-    whole = [
+    complete = [
         {int(row) for row in line.split()} for line in rows.read_text(encoding="utf-8").splitlines()
     ]
-    assert sum(map(len, whole)) == len(set.union(*whole))
-    assert set.union(*whole) <= set(range(len(ids)))
+    assert sum(map(len, complete)) == len(set.union(*complete))
+    assert set.union(*complete) <= set(range(len(ids)))
     write(path, extraction, ids)
     expected, _ = extract(tiny("gpt2"), stories(), "window:9")
     for name, values in expected.items():

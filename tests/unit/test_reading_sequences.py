@@ -34,14 +34,14 @@ def test_special_tokens(kind, architecture, bos, expected):
     assert special_tokens(tokenizer(kind), architecture, bos) == expected
 
 
-def lay(stimuli, context="story", room=512, **options):
+def lay(stimuli, context="story", limit=512, **options):
     made = chains(stimuli, context)
-    return plan(made, tokenizer("bytes"), room, list(stimuli["stimulus_id"]), **options)
+    return plan(made, tokenizer("bytes"), limit, list(stimuli["stimulus_id"]), **options)
 
 
 def test_every_row_is_read_once_and_counted():
     for share in (True, False):
-        laid = lay(words(), room=40, share=share)
+        laid = lay(words(), limit=40, share=share)
         rows = [row for sequence in laid.sequences for row in sequence.rows]
         assert sorted(rows) == list(range(60))
         assert (laid.context_tokens + laid.n_tokens <= 40).all()
@@ -56,25 +56,25 @@ def test_every_row_is_read_once_and_counted():
     st.integers(8, 60),
     st.sampled_from([None, 5, 20]),
 )
-def test_a_stimulus_ends_in_the_tokens_of_its_own_text(texts, room, stride):
+def test_a_stimulus_ends_in_the_tokens_of_its_text(texts, limit, stride):
     stimuli = words().iloc[[0] * len(texts)].assign(text=texts)
     encode = tokenizer("bytes")
     for chain_context in ("story", "window:3"):
         made = chains(stimuli, chain_context)
-        laid = plan(made, encode, room, ["s"] * len(texts), share=True, stride=stride)
-        whole = {
+        laid = plan(made, encode, limit, ["s"] * len(texts), share=True, stride=stride)
+        texts_read = {
             row: chain.text[:end]
             for chain in made
             for row, end in zip(chain.rows, chain.ends, strict=True)
         }
         for sequence in laid.sequences:
             for row, stop in zip(sequence.rows, sequence.stops, strict=True):
-                expected = encode(whole[row])["input_ids"]
+                expected = encode(texts_read[row])["input_ids"]
                 assert sequence.ids[:stop].tolist() == expected[len(expected) - stop :]
                 if stride is None:
-                    assert stop == min(len(expected), room)
+                    assert stop == min(len(expected), limit)
                 else:
-                    assert stop >= min(len(expected), room - stride)
+                    assert stop >= min(len(expected), limit - stride)
 
 
 def test_long_texts_are_compared_at_their_ends():

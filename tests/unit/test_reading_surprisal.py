@@ -22,21 +22,21 @@ def bits_of(logits, tokens):
     return -torch.log_softmax(logits.double(), -1)[range(len(tokens)), tokens].sum() / np.log(2)
 
 
-def said_by_decoder(model, method, ids, n_own, begin=()):
+def said_by_decoder(model, method, ids, n_scored, begin=()):
     """Bits of the last `n_own` of a text's tokens; the encoder reads `begin` before them."""
-    own, seen = ids[-n_own:], ids[:-n_own]
+    scored, seen = ids[-n_scored:], ids[:-n_scored]
     end, start = model.tokenizer.eos_token_id, model.model.config.decoder_start_token_id
     sentinel = model.tokenizer.convert_tokens_to_ids("<extra_id_0>")
     encoder, decoder = {
-        "prefix": ([*begin, *seen, end], [start, *own]),
-        "infilling": ([*begin, *seen, sentinel, end], [start, sentinel, *own]),
+        "prefix": ([*begin, *seen, end], [start, *scored]),
+        "infilling": ([*begin, *seen, sentinel, end], [start, sentinel, *scored]),
         "teacher-forcing": ([*begin, end], [start, *ids]),
     }[method]
     with eager(model.model) as network:
         logits = network(
             input_ids=torch.tensor([encoder]), decoder_input_ids=torch.tensor([decoder])
-        ).logits[0, -n_own - 1 : -1]
-    return bits_of(logits, own)
+        ).logits[0, -n_scored - 1 : -1]
+    return bits_of(logits, scored)
 
 
 def naive(model, stimuli, context, bos="none", method=None):
@@ -46,22 +46,22 @@ def naive(model, stimuli, context, bos="none", method=None):
     for row in range(len(stimuli)):
         before, text = naive_text(stimuli, row, context)
         encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        n_own = sum(end > len(before) for _, end in encoded["offset_mapping"])
-        own_bos = tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id  # LLaMA's, not GPT-2's
-        begins = bos == "tokenizer" or (bos == "default" and own_bos)
+        n_scored = sum(end > len(before) for _, end in encoded["offset_mapping"])
+        adds_bos = tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id  # LLaMA's, not GPT-2's
+        begins = bos == "tokenizer" or (bos == "default" and adds_bos)
         left = [tokenizer.bos_token_id] if begins else []
         if method is None:
             ids = left + encoded["input_ids"][-(model.max_context - len(left)) :]
-            if len(ids) == n_own:
+            if len(ids) == n_scored:
                 bits.append(np.nan)
                 continue
             with eager(model.model) as network:
-                logits = network(input_ids=torch.tensor([ids])).logits[0, -n_own - 1 : -1]
-            bits.append(bits_of(logits, ids[-n_own:]))
+                logits = network(input_ids=torch.tensor([ids])).logits[0, -n_scored - 1 : -1]
+            bits.append(bits_of(logits, ids[-n_scored:]))
             continue
         specials = 1 if method == "teacher-forcing" else 2
         ids = encoded["input_ids"][-(model.max_context - specials) :]
-        bits.append(said_by_decoder(model, method, ids, n_own))
+        bits.append(said_by_decoder(model, method, ids, n_scored))
     return np.array(bits, float)
 
 
@@ -103,8 +103,8 @@ def test_stride_is_an_approximation_that_keeps_most_context():
     model = tiny("gpt2", 32)
     exact = word_surprisal(model, words(), "corpus", "tokenizer")
     near = word_surprisal(model, words(), "corpus", "tokenizer", stride=8)
-    whole = ~exact["truncated"]
-    np.testing.assert_allclose(near["bits"][whole], exact["bits"][whole], atol=1e-4)
+    complete = ~exact["truncated"]
+    np.testing.assert_allclose(near["bits"][complete], exact["bits"][complete], atol=1e-4)
     lost = exact["context_tokens"] - near["context_tokens"]
     assert lost.between(0, 8).all()
     assert lost.max() > 3
@@ -147,7 +147,7 @@ def test_what_is_done_again_for_lack_of_memory_counts_once(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama"])
-def test_trailing_whitespace_is_a_probability_of_whole_words(name):
+def test_trailing_whitespace_is_a_probability_of_complete_words(name):
     """p(tokens) p(end after) / p(end before), with every probability from transformers' logits."""
     model = tiny(name)
     stimuli = words()[lambda table: table["text"].str.isalpha()].reset_index(drop=True)
@@ -192,15 +192,15 @@ def test_chat_text_is_tokenised_as_the_template_renders_it(name, template, monke
         [{"role": "user", "content": text}], tokenize=False,
         strftime_now=lambda form: datetime(2024, 7, 26).strftime(form),
     )  # fmt: skip
-    whole = rendered[: rendered.index(text) + len(text)]
-    ids = model.tokenizer(whole, add_special_tokens=False)["input_ids"]
+    complete = rendered[: rendered.index(text) + len(text)]
+    ids = model.tokenizer(complete, add_special_tokens=False)["input_ids"]
     table = word_surprisal(model, stimuli, "story", presentation="chat")
-    own = table[stimuli["context_group"] == stimuli["context_group"][0]]
-    n = int(own["n_tokens"].sum())
+    of_group = table[stimuli["context_group"] == stimuli["context_group"][0]]
+    n = int(of_group["n_tokens"].sum())
     logits = model.model(input_ids=torch.tensor([ids])).logits[0, :-1]
     each = [float(bits_of(logits[k : k + 1], ids[k + 1 : k + 2])) for k in range(len(ids) - 1)]
-    expected = np.add.reduceat(each[-n:], np.cumsum([0, *own["n_tokens"][:-1]]))
-    np.testing.assert_allclose(own["bits"], expected, atol=1e-4)
+    expected = np.add.reduceat(each[-n:], np.cumsum([0, *of_group["n_tokens"][:-1]]))
+    np.testing.assert_allclose(of_group["bits"], expected, atol=1e-4)
     _, metadata = extract(model, stories(), "story", presentation="chat")
     assert metadata["opening"] == rendered[: rendered.index(text)]
 
@@ -232,12 +232,12 @@ def test_text_after_an_instruction_or_a_prefix_equals_one_forward_pass(name, pre
     )
     ids = begin + tokenizer(opening + text, add_special_tokens=False)["input_ids"]
     table = word_surprisal(model, stimuli, "story", presentation=presentation, bos=bos)
-    own = table[stimuli["context_group"] == stimuli["context_group"][0]]
-    n = int(own["n_tokens"].sum())
+    of_group = table[stimuli["context_group"] == stimuli["context_group"][0]]
+    n = int(of_group["n_tokens"].sum())
     logits = model.model(input_ids=torch.tensor([ids])).logits[0, :-1]
     each = [float(bits_of(logits[k : k + 1], ids[k + 1 : k + 2])) for k in range(len(ids) - 1)]
-    expected = np.add.reduceat(each[-n:], np.cumsum([0, *own["n_tokens"][:-1]]))
-    np.testing.assert_allclose(own["bits"], expected, atol=1e-4)
+    expected = np.add.reduceat(each[-n:], np.cumsum([0, *of_group["n_tokens"][:-1]]))
+    np.testing.assert_allclose(of_group["bits"], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("method", ["prefix", "infilling", "teacher-forcing"])
@@ -256,8 +256,8 @@ def test_an_encoder_reads_what_is_before_the_text(presentation, method):
         encoded = tokenizer(opening + text, add_special_tokens=False, return_offsets_mapping=True)
         ids = encoded["input_ids"][len(begin) :]
         offsets = encoded["offset_mapping"][len(begin) :]
-        n_own = sum(stop > len(opening + before) for _, stop in offsets)
-        expected.append(said_by_decoder(model, method, ids, n_own, begin))
+        n_scored = sum(stop > len(opening + before) for _, stop in offsets)
+        expected.append(said_by_decoder(model, method, ids, n_scored, begin))
     table = word_surprisal(model, stimuli, "story", method=method, presentation=presentation)
     np.testing.assert_allclose(table["bits"], np.array(expected, float), atol=1e-4)
 

@@ -194,13 +194,13 @@ def test_every_admitted_fit_of_reading_times_is_made(entry):
     asked = admitted(entry, LegacyFit | ControlledFit)
     rng = np.random.default_rng(0)
     n, readers = 180, 3
-    place = np.tile(np.arange(60), 3)
+    position = np.tile(np.arange(60), 3)
     stimuli = pd.DataFrame(
         {
-            "stimulus_id": [f"w{i}" for i in range(n)], "position": place,
+            "stimulus_id": [f"w{i}" for i in range(n)], "position": position,
             "context_group": np.repeat(list("abc"), 60), "length": rng.integers(1, 9, n) * 1.0,
-            "log_frequency": rng.normal(size=n), "word_in_sentence": place % 15 + 1,
-            "punctuation": rng.random(n) < 0.2, "sentence_id": [str(p // 15) for p in place],
+            "log_frequency": rng.normal(size=n), "word_in_sentence": position % 15 + 1,
+            "punctuation": rng.random(n) < 0.2, "sentence_id": [str(p // 15) for p in position],
         }
     )  # fmt: skip
     surprisal = pd.DataFrame({"stimulus_id": stimuli["stimulus_id"], "bits": rng.gamma(2, 2, n)})

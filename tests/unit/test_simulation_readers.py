@@ -122,7 +122,7 @@ def test_tokens_gain_nothing_where_readers_follow_the_layout_alone(seed, monkeyp
     assert measured["value"] < chance
 
 
-def test_whole_words_and_marks_as_tokens_are_the_covariates_themselves():
+def test_words_and_marks_as_tokens_are_the_covariates_themselves():
     made = simulate("reading", {}, {}, 3)
     counts = made.stimuli[["stimulus_id"]].assign(bits=1.0 + made.stimuli["punctuation"])
     fit = fit_reading_times(counts, made.stimuli, made.responses, "controlled")

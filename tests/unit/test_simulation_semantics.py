@@ -75,7 +75,7 @@ def test_word_states_are_those_after_the_last_token_of_each_word():
     assert len(states) == len(words) < len(after)  # a full stop joins its word
 
 
-def test_the_state_of_new_topics_is_told_by_who_knows_kinds_and_facts():
+def test_the_state_of_new_topics_follows_from_kinds_and_facts():
     """Regressions fitted to eleven topics predict the twelfth, 80 rows a topic.
 
     Regressors are decayed counts (a) of the kinds of the values told; (b) of kinds and values;

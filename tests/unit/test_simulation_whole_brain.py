@@ -55,10 +55,12 @@ def test_the_voxels_fill_the_head_and_the_region(made):
     assert away.max() < REGION_RADIUS
     assert ((voxels.places - CENTRE) / RADII).min() > -1
     for subject, affine in json.loads(made.responses.attrs["affine"]).items():
-        own = made.responses.isel(target=made.responses["subject"].values == subject)
-        places = np.stack([own[axis].values for axis in "xyz"], axis=1)
+        of_subject = made.responses.isel(target=made.responses["subject"].values == subject)
+        coordinates = np.stack([of_subject[axis].values for axis in "xyz"], axis=1)
         shape = tuple(json.loads(made.responses.attrs["grid"])[subject])
-        voxels_of(places, np.array(affine), shape, subject, "test")  # inside, and one target each
+        voxels_of(
+            coordinates, np.array(affine), shape, subject, "test"
+        )  # inside, and one target each
 
 
 def test_planted_voxels_have_their_ceiling_and_all_others_no_signal(made):

@@ -61,7 +61,7 @@ def test_a_seed_gives_one_world_and_another_seed_another(world, seed):
 
 
 @pytest.mark.parametrize("grammar", [PassageGrammar, StoryGrammar])
-def test_continuations_of_every_state_on_the_way_sum_to_one(world, grammar):
+def test_continuations_of_every_intermediate_state_sum_to_one(world, grammar):
     rules, rng = grammar(world), np.random.default_rng(0)
     states = [rules.start()]
     for _ in range(12):

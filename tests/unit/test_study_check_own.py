@@ -42,7 +42,7 @@ def written(form):
 
 
 @pytest.mark.parametrize("form", ["words.csv", "words.csv.gz", "words.parquet"])
-def test_a_covariate_that_nothing_makes_is_named_with_the_columns_found(form):
+def test_a_covariate_that_nothing_makes_is_named_with_the_columns(form):
     made = study(written(form), covariates=["letters", "next(length)", "log_frequency", "position"])
     assert list(covariate_faults(made)) == []
     (fault,) = covariate_faults(study(form, covariates=["length", "concreteness^2"]))
@@ -56,7 +56,7 @@ def test_the_default_covariates_are_all_made():
     assert list(covariate_faults(study(written("words.csv")))) == []
 
 
-def test_files_that_are_absent_or_unreadable_are_left_to_their_own_job():
+def test_files_that_are_absent_or_unreadable_are_left_to_their_job():
     assert list(covariate_faults(study("nowhere.csv", covariates=["x"]))) == []
     Path("bad.csv").write_bytes("text,ä".encode("utf-16"))
     assert list(covariate_faults(study("bad.csv", covariates=["x"]))) == []
@@ -107,7 +107,7 @@ def fill():
     Path("mine/config.json").write_text("{}")
 
 
-def test_whole_files_have_no_fault():
+def test_complete_files_have_no_fault():
     fill()
     assert list(own_faults(brain_study())) == []
     assert list(own_faults(brain_study(targets="targets.csv"))) == []

@@ -214,7 +214,7 @@ def test_written_answers_count_by_their_scoring(kind, entry, written):
     assert capability_tokens(task, apart=False) == questions * (part + written)
 
 
-def own_study(folder, **model):
+def study_of_files(folder, **model):
     entry = {"source": {"type": "folder", "path": str(folder)}, **model}
     questions = {"type": "own", "path": str(folder / "questions.csv")}
     return read(
@@ -234,10 +234,10 @@ def own_study(folder, **model):
 
 
 def test_a_model_of_unknown_size_has_that_of_its_folder_or_manifest(tmp_path):
-    study = own_study(tmp_path)
+    study = study_of_files(tmp_path)
     assert assumed_sizes(study) == ["mine"]
     assert "taken for 1 billion parameters: mine" in costs.summary(study, NOWHERE)
-    assert assumed_sizes(own_study(tmp_path, parameters=5e6)) == []
+    assert assumed_sizes(study_of_files(tmp_path, parameters=5e6)) == []
 
     config = {"model_type": "gpt2", "vocab_size": 7}
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -251,8 +251,8 @@ def test_a_model_of_unknown_size_has_that_of_its_folder_or_manifest(tmp_path):
     assert with_measured_sizes(study, tmp_path).models["mine"].parameters == 9
 
 
-def test_own_questions_and_text_count_by_their_files(tmp_path):
-    study = own_study(tmp_path, parameters=1e9)
+def test_user_questions_and_text_count_by_their_files(tmp_path):
+    study = study_of_files(tmp_path, parameters=1e9)
     assert costs.jobs(study, NOWHERE)["hours"].isna().all()
     (tmp_path / "questions.csv").write_bytes(b"x" * 4400)
     (tmp_path / "diary.txt").write_bytes(b"x" * 44000)

@@ -88,7 +88,7 @@ def test_import_inside_a_function_counts(tree: Path) -> None:
     assert fresh_digest(tree) != before
 
 
-def test_every_script_of_the_project_has_a_digest_of_its_own(repository: Path) -> None:
+def test_every_script_of_the_project_has_another_digest(repository: Path) -> None:
     scripts = sorted((repository / "scripts").glob("*.py"))
     assert scripts
     assert len({source_digest(script) for script in scripts}) == len(scripts)
@@ -105,7 +105,7 @@ def test_modules_imported_by_name_and_tables_count(tree: Path) -> None:
     assert len(set(digests)) == 3
 
 
-def test_a_reader_changes_the_digest_of_its_own_datasets_alone(repository: Path) -> None:
+def test_a_reader_changes_the_digest_of_its_datasets_alone(repository: Path) -> None:
     script = repository / "scripts" / "prepare_dataset.py"
     classes = (*get_args(RealDataset), *get_args(RealQuestions))
     for source in classes:

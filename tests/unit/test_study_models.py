@@ -241,7 +241,7 @@ def test_a_checkpoint_goes_on_from_the_one_before_it_in_its_run():
     assert previous_checkpoint("t", plain) is None
 
 
-def test_the_t5_of_the_papers_study_have_room_for_its_windows():
+def test_the_t5_of_the_papers_study_have_memory_for_its_windows():
     study = yaml.safe_load((REPOSITORY / "studies" / "aw2024.yaml").read_text(encoding="utf-8"))
     window = max(text["window"] for text in study["next_word"].values())
     t5 = [model for model in study["models"].values() if model.get("family") == "T5"]

@@ -31,7 +31,7 @@ class Run:
         return self.stream.getvalue().splitlines()[1:]
 
 
-def test_time_left_follows_the_rules_own_durations_and_the_parallelism():
+def test_time_left_follows_the_rules_durations_and_the_parallelism():
     """`read` lasts 10 s, `fit` 2 s; 3 and 5 of them are left; 12 s of jobs took 10 s."""
     run = Run()
     run.log("run_info", stats={"read": 4, "fit": 6, "total": 10})
@@ -118,7 +118,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_on_a_terminal_the_line_is_written_in_its_place():
+def test_on_a_terminal_the_line_is_overwritten():
     run = Run()
     run.stream = Terminal()
     run.progress = Progress(run.stream, 0.0, lambda: run.now)

@@ -75,7 +75,7 @@ def equal(one, other):
     return all(torch.equal(left[key], right[key]) for key in left)
 
 
-def told_apart():
+def distinct_samples():
     """20 samples, no two with the same output."""
     words = ("red", "blue", "green")
     outputs = [" ".join(three) for three in itertools.product(words, repeat=3)][:20]
@@ -133,7 +133,7 @@ def test_arms_may_match_samples_as_the_paper_did(samples, tokenizer):
 
 
 def test_shuffled_pairs_every_instruction_with_another_samples_output(tokenizer):
-    asked = told_apart()
+    asked = distinct_samples()
     drawn = recipe(samples=12, held_out=4, batch_size=4, match="samples")
     stated = lessons(asked, tokenizer, of=drawn)
     mixed = lessons(asked, tokenizer, of=structs.replace(drawn, arm="shuffled"))
@@ -174,7 +174,7 @@ def test_samples_without_input_are_kept_or_dropped_by_name(samples, tokenizer):
 
 
 def test_held_out_samples_are_trained_on_by_no_arm(tokenizer):
-    asked = told_apart()
+    asked = distinct_samples()
     for arm in ("instruction", "no-instruction", "continued"):
         one = lessons(asked, tokenizer, of=recipe(arm=arm, samples=16, held_out=4, epochs=2))
         assert len(one.held_out) == 4

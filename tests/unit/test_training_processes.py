@@ -125,7 +125,7 @@ def test_a_checkpoint_that_is_not_what_was_trained_is_an_error(instructions, tmp
         write_checkpoint(training("llama", instructions, tmp_path / "t"), tmp_path / "a")
 
 
-def test_a_t5_with_a_head_of_its_own_is_trained_in_one_process(instructions, tmp_path, monkeypatch):
+def test_a_t5_with_a_separate_head_is_trained_in_one_process(instructions, tmp_path, monkeypatch):
     model = network("t5", tie_word_embeddings=False)
     model.lm_head.weight = torch.nn.Parameter(0.1 * torch.randn_like(model.lm_head.weight))
     save(model, tmp_path / "t" / "base")
@@ -156,7 +156,7 @@ def test_a_last_step_of_fewer_samples_than_micro_batches(kind, instructions, tmp
 
 @pytest.mark.long
 def test_a_training_over_processes_goes_on_where_it_was_stopped(shared, tmp_path):
-    _, complete, whole_log, _ = shared["untied"]
+    _, complete, complete_log, _ = shared["untied"]
     first, _, _, facts = shared["half"]
     rest = replace(
         first,
@@ -165,7 +165,7 @@ def test_a_training_over_processes_goes_on_where_it_was_stopped(shared, tmp_path
         scratch=tmp_path / "rest",
     )
     ((log, _),) = processes.run(write_on_cpus, 2, [rest], [tmp_path / "b"])
-    assert len(log) == len(whole_log) == 5
+    assert len(log) == len(complete_log) == 5
     expected, result = weights(complete), weights(tmp_path / "b")
     assert all(torch.equal(expected[name], result[name]) for name in expected)
 
@@ -198,7 +198,7 @@ def test_several_processes_do_not_go_on_from_the_state_of_one(instructions, tmp_
         processes.run(write_on_cpus, 2, [rest], [tmp_path / "b"])
 
 
-def test_a_clusters_own_variables_make_no_processes(monkeypatch):
+def test_a_clusters_variables_make_no_processes(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "8")
     monkeypatch.setenv("RANK", "3")
     assert processes.count() == 1 and processes.is_first()

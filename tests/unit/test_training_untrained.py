@@ -69,7 +69,7 @@ def test_dtype_and_t5_flavour_are_kept(tmp_path):
     assert load(manifest_of(tmp_path / "twin")).model.config.scale_decoder_outputs is False
 
 
-def test_twin_of_an_untied_t5_has_a_head_of_its_own(tmp_path):
+def test_twin_of_an_untied_t5_has_a_separate_head(tmp_path):
     write("t5", tmp_path / "trained", tie_word_embeddings=False, feed_forward_proj="gated-gelu")
     path = tmp_path / "trained" / "model.safetensors"
     tensors = load_file(path) | {"lm_head.weight": torch.randn(VOCABULARY, 16)}

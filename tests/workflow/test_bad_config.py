@@ -731,7 +731,7 @@ def test_shipped_studies_are_valid(path) -> None:
     assert config_faults(yaml.safe_load(path.read_text(encoding="utf-8"))) == []
 
 
-def test_names_given_twice_are_found(tmp_path) -> None:
+def test_names_given_twice_are_detected(tmp_path) -> None:
     path = tmp_path / "twice.yaml"
     path.write_text("seed: 1\nmodels:\n  a: {source: 1}\n  b: {}\n  a: {}\n", encoding="utf-8")
     (fault,) = duplicate_keys(path)

@@ -15,7 +15,7 @@ NETWORKS = ("sim-decoder-s", "sim-decoder-s-instruct", "sim-decoder-s-untrained"
 pytestmark = pytest.mark.workflow
 
 
-def test_an_altered_text_is_read_and_scored_for_a_table_of_its_own(study: Study) -> None:
+def test_an_altered_text_is_read_and_scored_for_a_separate_table(study: Study) -> None:
     before = study.jobs()
     study.config["datasets"]["sim-passages"]["text"] = ["shuffled:sentence", "surrogate"]
     altered, random = "sim-passages-shuffled-sentence", "sim-passages-surrogate"

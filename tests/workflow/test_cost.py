@@ -21,7 +21,7 @@ def test_cost_prints_the_sums_and_runs_nothing_else(study: Study) -> None:
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_config_without_a_name_is_told_where_its_results_go(study: Study, named: bool) -> None:
+def test_a_config_without_a_name_hears_where_its_results_go(study: Study, named: bool) -> None:
     if named:
         study.config["study"] = "mine"
     said = study.plan("--cores", "1", "cost").stderr

@@ -89,7 +89,7 @@ def test_content_free_features_score_high_in_shuffled_folds(default_study: Study
     assert score(default_study, "oasm", "sim-passages-legacy") > 0.2
 
 
-def test_a_planted_effect_of_tuning_is_found_and_an_absent_one_is_not(
+def test_a_planted_effect_of_tuning_is_detected_and_an_absent_one_is_not(
     default_study: Study,
 ) -> None:
     truth = table(default_study, "truth")

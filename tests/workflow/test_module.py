@@ -69,7 +69,7 @@ def test_two_studies_are_two_modules(tmp_path: Path, smallest: dict[str, Any]) -
         assert f"output: {folder}/tables/scores.csv" in done.stdout
 
 
-def test_a_fault_of_a_module_is_told(tmp_path: Path, smallest: dict[str, Any]) -> None:
+def test_a_fault_of_a_module_is_reported(tmp_path: Path, smallest: dict[str, Any]) -> None:
     smallest["device"] = "gpu"
     done = importing(tmp_path, {"a": None}, smallest, "--dry-run", "a_all")
     assert done.returncode != 0

@@ -104,7 +104,7 @@ def test_a_model_folder_that_is_not_there_is_named_by_a_dry_run(tmp_path, small_
 
 
 @pytest.mark.long
-def test_questions_and_texts_of_ones_own_are_prepared(tmp_path, small_config):
+def test_a_users_questions_and_texts_are_prepared(tmp_path, small_config):
     config = copy.deepcopy(small_config)
     quiz = {"type": "own", "path": "quiz.csv"}
     config["capability"]["quiz"] = {

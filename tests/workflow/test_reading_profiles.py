@@ -22,7 +22,7 @@ def profiled(study: Study, *predictors: str) -> Study:
     return study
 
 
-def test_the_key_adds_its_own_jobs(study: Study) -> None:
+def test_the_key_adds_its_jobs(study: Study) -> None:
     before = study.jobs()
     expected = {"reading_profiles", "plot_reading_profiles"}
     for model in NETWORKS:
@@ -62,7 +62,7 @@ def test_a_finished_study_runs_them_alone_and_its_table_agrees_with_the_others(
         last = layers.sort_values("layer_index").iloc[-1]
         gain = scores.loc[(model, "delta_loglik_per_word"), "value"]
         assert last["delta_loglik_per_word"] == pytest.approx(gain, abs=1e-9)
-        own = pd.read_parquet(folder / f"results/surprisal/{model}/sim-reading.parquet")
+        written = pd.read_parquet(folder / f"results/surprisal/{model}/sim-reading.parquet")
         by_layer = pd.read_parquet(folder / f"results/layer_surprisal/{model}/sim-reading.parquet")
-        assert abs(by_layer[last["layer"]] - own["bits"]).max() < 1e-6
+        assert abs(by_layer[last["layer"]] - written["bits"]).max() < 1e-6
     assert (folder / FIGURE).exists()

@@ -299,7 +299,7 @@ def test_an_edit_of_the_code(finished_study: Callable[[], Study], edit: str) -> 
         assert study.jobs() == expected
 
 
-def test_a_plan_in_a_fork_is_that_of_a_process_of_its_own(
+def test_a_plan_in_a_fork_is_that_of_a_separate_process(
     finished_study: Callable[[], Study],
 ) -> None:
     study = finished_study()
