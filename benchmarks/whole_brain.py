@@ -1,10 +1,13 @@
 """One listener of LeBel's size, simulated: memory and time of a layer, by the path of alignments.
 
     python benchmarks/whole_brain.py [--rows 10000] [--targets 95000] [--units 3072] [--blocks 2]
+                                     [--beyond 0]
 
 Responses are written to a file and read some targets at a time; ridge with a penalty per target by
 inner folds, which choose the layer, too. One of five folds is scored, and of its targets so many
-blocks of 4096: time grows in equal steps with blocks, memory does not grow. One thread.
+blocks of 4096: time grows in equal steps with blocks, memory does not grow. With `--beyond N` the
+layer is also mixed with a nuisance space of N units, as unique variance does for each mixture. One
+thread.
 """
 
 import argparse
@@ -23,6 +26,7 @@ import h5netcdf  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402, F401
 import xarray as xr  # noqa: E402
+from brainalign.encoding.banded import banded_r2  # noqa: E402
 from brainalign.encoding.benchmark import Benchmark  # noqa: E402
 from brainalign.encoding.features import Features  # noqa: E402
 from brainalign.encoding.regression import Ridge  # noqa: E402
@@ -75,7 +79,8 @@ def peak_gb() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in (("rows", 10_000), ("targets", 95_000), ("units", 3072), ("blocks", 2)):
+    for name, default in (("rows", 10_000), ("targets", 95_000), ("units", 3072), ("blocks", 2),
+                          ("beyond", 0)):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default)
     asked = parser.parse_args()
     random = np.random.default_rng(1)
@@ -91,6 +96,7 @@ def main() -> None:
         write_responses(path, asked.rows, asked.targets)
         with Measured() as reading:
             responses = gather_responses(open_file(path))
+        peaks = [peak_gb()]  # every measurement begins a new one
     responses.__class__ = Beginning
     seconds = []
     for n_blocks in (1, asked.blocks):
@@ -98,16 +104,29 @@ def main() -> None:
         with Measured() as scoring:
             score_layer(Features(x), responses, benchmark, benchmark.splits)
         seconds.append(scoring.cpu)
+        peaks.append(peak_gb())
     block = (seconds[1] - seconds[0]) / (asked.blocks - 1)
     fold = seconds[0] + block * (asked.targets / BLOCK - 1)
+    mixture = Measured()
+    if asked.beyond:
+        nuisance = random.standard_normal((asked.rows, asked.beyond), dtype=np.float32)
+        inner = benchmark.inner(splits[0].train, INNER_FOLDS)
+        with mixture:
+            banded_r2(
+                [Features(x), Features(nuisance)], responses, splits[0], inner, regression,
+                np.array([[0.5, 0.5]]),
+            )  # fmt: skip
+        peaks.append(peak_gb())
     rate = matrix_rate(lambda *shape: random.standard_normal(shape).astype(np.float32)) / 1e9
     print(
-        f"peak memory of the process {peak_gb():.2f} GB; read in {reading.cpu:.0f} CPU s\n"
+        f"peak memory of the process {max(peaks):.2f} GB; read in {reading.cpu:.0f} CPU s\n"
         f"a fold: {seconds[0] - block:.0f} s, and {block:.1f} s per {BLOCK} targets; "
         f"{rate:.0f} GFLOP/s beside it\n"
         f"{LAYERS} layers × {FOLDS} folds × {asked.targets} targets: "
         f"{fold * FOLDS * LAYERS / 3600:.1f} CPU hours"
     )
+    if asked.beyond:
+        print(f"a mixture with {asked.beyond} units of nuisance: {mixture.cpu:.0f} s of the fold")
 
 
 if __name__ == "__main__":

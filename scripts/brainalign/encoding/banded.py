@@ -1,18 +1,19 @@
 """Variance partitioning: what a layer explains beyond nuisance features, by banded ridge."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from brainalign.encoding.arrays import Array, fetch
+from brainalign.encoding.arrays import fetch
 from brainalign.encoding.benchmark import Benchmark
 from brainalign.encoding.cells import Cell, cells
 from brainalign.encoding.correlation import agreement
 from brainalign.encoding.features import Features
 from brainalign.encoding.inner_folds import Demand
-from brainalign.encoding.operators import Design
+from brainalign.encoding.operators import FEW_UNITS, Design
 from brainalign.encoding.regression import Ridge
 from brainalign.encoding.responses import TARGETS_AT_A_TIME, Responses
 from brainalign.encoding.splits import Scheme, Split
@@ -59,6 +60,11 @@ def with_copies(weights: np.ndarray) -> np.ndarray:
     return every[np.sort(first)]
 
 
+def with_layer(weights: np.ndarray) -> np.ndarray:
+    """Mixtures `weights` [candidate, space] with a layer as first space, at each of `SHARES`."""
+    return np.stack([[share, *((1 - share) * row)] for row in weights for share in SHARES])
+
+
 @dataclass
 class Search:
     """The best mixture of feature spaces so far: its loss and R² for each target, float64 [target].
@@ -78,17 +84,17 @@ class Search:
 
     def extend(
         self,
-        grams: Iterable[Array],
+        mixed: Iterable[Design],
         rows: Split,
         responses: Responses,
         split: Split,
         inner: Sequence[Split],
         ridge: Ridge,
     ) -> None:
-        """Try further Gram matrices [row, row]; of equal ones the first tried stays."""
+        """Try further mixtures; of equal ones the first tried stays."""
         demand = Demand(responses.placed.dtype, responses.measured.size, inner_r=False)
-        for gram in grams:
-            fit = ridge.fit(Design.of_gram(gram, ridge.intercept), rows, inner, demand)
+        for design in mixed:
+            fit = ridge.fit(design, rows, inner, demand)
             for block in responses.blocks(TARGETS_AT_A_TIME):
                 train, test = responses.fold(split, block)
                 xp = array_namespace(train)
@@ -128,31 +134,46 @@ def banded_r2(
     -------
     float64 [target], not clipped; NaN where the target is not measured or constant over test rows.
     """
-    grams, rows = _scaled_grams(spaces, split)
+    scaled, rows = _scaled(spaces, split)
     search = Search.start(responses.measured.size)
-    search.extend(_mixed(grams, weights), rows, responses, split, inner, ridge)
+    search.extend(_mixed(scaled, weights), rows, responses, split, inner, ridge)
     return np.where(responses.measured, search.r2, np.nan)
 
 
-def _mixed(grams: Sequence[Array], weights: np.ndarray) -> Iterable[Array]:
-    """Weighted sums of Gram matrices, one per row of `weights`."""
-    for row in weights:
-        yield sum(float(w) * gram for w, gram in zip(row, grams, strict=True) if w)
+def _mixed(spaces: Sequence[Design], weights: np.ndarray) -> Iterator[Design]:
+    """The mixture of scaled spaces of each row of `weights`: a sum of their Gram matrices.
+
+    Units side by side have the same products.
+    """
+    intercept = spaces[0].intercept
+    for row in weights.tolist():
+        used = [(w, space) for w, space in zip(row, spaces, strict=True) if w]
+        if spaces[0].units is None:
+            yield Design.of_gram(sum(w * space.gram for w, space in used), intercept)
+        else:
+            units = [w**0.5 * space.units for w, space in used]
+            yield Design(array_namespace(*units).concat(units, axis=1), None, intercept)
 
 
-def _scaled_grams(spaces: Sequence[Features], split: Split) -> tuple[list[Array], Split]:
-    """The spaces' Gram matrices [row, row], training parts of mean eigenvalue 1; the fold in them.
+def _scaled(spaces: Sequence[Features], split: Split) -> tuple[list[Design], Split]:
+    """The spaces, training Gram matrices of mean eigenvalue 1, and the fold in their rows.
 
-    Zero where a space is constant over the training rows.
+    They are units where all of these together are few, so that nothing has the size of rows × rows;
+    else Gram matrices. Zero where a space is constant over the training rows.
     """
     designs = [features.design(split) for features in spaces]
     rows = designs[0][1]
-    units = [design.mean_eigenvalue(rows.train) for design, _ in designs]
-    grams = [
-        design.gram_of_all_rows() * (1.0 / unit if unit else 0.0)
-        for (design, _), unit in zip(designs, units, strict=True)
-    ]
-    return grams, rows
+    widths = [inf if design.units is None else design.units.shape[1] for design, _ in designs]
+    few = sum(widths) <= FEW_UNITS * rows.train.size
+    scaled = []
+    for design, _ in designs:
+        size = design.mean_eigenvalue(rows.train)
+        scale = 1.0 / size if size else 0.0
+        if few:
+            scaled.append(Design(design.units * scale**0.5, None, design.intercept))
+        else:
+            scaled.append(Design.of_gram(design.gram_of_all_rows() * scale, design.intercept))
+    return scaled, rows
 
 
 class Nuisance:
@@ -230,20 +251,16 @@ class Nuisance:
         return self.benchmark.inner(cell.split.train, self.ridge.inner_folds)
 
     def _alone(self, cell: Cell) -> Search:
-        grams, rows = _scaled_grams(self.spaces, cell.split)
+        scaled, rows = _scaled(self.spaces, cell.split)
         search = Search.start(cell.columns.size)
-        mixed = _mixed(grams, with_copies(self.weights))
+        mixed = _mixed(scaled, with_copies(self.weights))
         search.extend(mixed, rows, cell.responses, cell.split, self._inner(cell), self.ridge)
         return search
 
     def _joint(self, features: Features, cell: Cell, alone: Search) -> np.ndarray:
         """R² [target] of the nuisance with a layer in one cell."""
-        (of_layer, *grams), rows = _scaled_grams([features, *self.spaces], cell.split)
-        mixed = (
-            (1 - share) * nuisance + share * of_layer
-            for nuisance in _mixed(grams, self.weights)
-            for share in SHARES
-        )
+        scaled, rows = _scaled([features, *self.spaces], cell.split)
+        mixed = _mixed(scaled, with_layer(self.weights))
         search = alone.copy()
         search.extend(mixed, rows, cell.responses, cell.split, self._inner(cell), self.ridge)
         return search.r2
