@@ -114,12 +114,17 @@ onsuccess:
         print(f"report: {RESULTS}/report/index.html")
 
 
+KILLED = (
+    "A job's process was killed from outside (SIGKILL), most often for lack of memory: run fewer jobs "
+    "at a time, with fewer --cores, or let them share N MB with --resources mem_mb=N."
+)
+
+
 onerror:
     print(
         "Stopped; finished work is kept. Mend what the errors above name (each job's log is under "
-        f"{RESULTS}/logs), then run the same command again: it goes on from here. (A job that died "
-        "with SIGKILL was killed from outside, most often for lack of memory: run fewer jobs at a "
-        "time, with fewer --cores, or let them share N MB with --resources mem_mb=N.)",
+        f"{RESULTS}/logs), then run the same command again: it goes on from here.",
+        *([KILLED] if PROGRESS.killed else []),
         *(f"{path}: {logs.reason(path)}" for path in PROGRESS.failed[:3]),
         sep="\n",
         file=sys.stderr,

@@ -184,19 +184,31 @@ with published("models").open(newline="", encoding="utf-8") as table:
     PRINTED_MODELS = {row["model"] for row in csv.DictReader(table)}
 
 
-def printed_models():
-    """The study's real models that the paper's tables have, by `published` or by their name."""
+def printed_models(models=MODELS):
+    """The real models that the paper's tables have, by `published` or by their name."""
     return [
         name
-        for name, model in MODELS.items()
+        for name, model in models.items()
         if (model.published or name) in PRINTED_MODELS
         and not is_simulated(name, ALL_MODELS)
     ]
 
 
+# Whether the study has the paper's tables: it asks for them, or has data or a model of the paper.
+HAS_PAPER = (
+    STUDY.published_tables
+    or any(dataset.source.of_paper for dataset in DATASETS.values())
+    or any(task.questions.of_paper for task in CAPABILITY.values())
+    or bool(printed_models(ALL_MODELS))
+)
+
+
 def tables():
     """The tables that a study of this config can have."""
-    names = ["double_descent", "published_check", "published_models", "headline"]
+    names = (
+        ["double_descent", "published_check", "published_models"] if HAS_PAPER else []
+    )
+    names += ["headline"]
     names += ["scores", "subjects", "layers"] if SCORE_FILES else []
     names += ["similarities"] if SIMILARITY_FILES else []
     names += (

@@ -92,7 +92,7 @@ def in_both_modes():
 
 def figure_names():
     """The figures that a study of this config can have, by the names of their captions."""
-    names = ["published"]
+    names = ["published"] if HAS_PAPER else []
     names += ["layer_curves", "alignment", "correlates"] if SCORE_FILES else []
     names += ["legacy_controlled", "profiles"] if in_both_modes() else []
     names += ["improvement", "mixed_effects"] if SCORE_FILES and HAS_PAIRS else []

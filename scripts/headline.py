@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]) as log:
-    # A study has the tables of what it measures; published_check is always there.
+    # A study has the tables of what it measures, and some the paper's.
     tables = {name: read_table(path) for name, path in snakemake.input.items()}
-    check = tables.pop("published_check")
+    check = tables.pop("published_check", None)
     of_study = Tables(**tables)
     table = headline(check, of_study)
     write_table(table, snakemake.output.headline)

@@ -6,7 +6,13 @@ import figure_tables as tables
 import numpy as np
 import pandas as pd
 import pytest
-from brainalign.analysis.headline import COLUMNS, as_text, as_verdicts, headline
+from brainalign.analysis.headline import (
+    COLUMNS,
+    answered_first,
+    as_text,
+    as_verdicts,
+    headline,
+)
 from brainalign.analysis.study_tables import Tables
 from brainalign.analysis.wording import p_text, r_text
 
@@ -49,10 +55,13 @@ def test_gain_is_the_contrast_s(table, study):
             & (contrasts["dataset"] == "average")
             & (contrasts["measure"] == "r")
         ]
-        pairs = rows.loc[rows["level"] == "pair", "absolute"]
+        pairs = rows[rows["level"] == "pair"]
         overall = rows[rows["level"] == "overall"].set_index("unit")
         text = answers(table, "Does instruction tuning raise brain alignment?")[mode]
-        assert f"{(pairs > 0).sum()} of {len(pairs)} pairs gain" in text
+        higher, sure = ((pairs[name] > 0).sum() for name in ("absolute", "low"))
+        assert text.endswith(
+            f"higher in {higher} of {len(pairs)} pairs, {sure} with an interval above 0"
+        )
         mean = overall.loc["bases"]
         relative = overall.loc["pairs", "relative_by_dataset"]
         assert f"{100 * relative:+.1f} %".replace("-", "−") in text
@@ -348,11 +357,40 @@ def test_study_without_scores_keeps_the_published_rows(check):
     assert set(table["data"]) == {"published tables, Aw et al. 2024"}
 
 
+def test_study_without_the_papers_tables_has_no_rows_of_them():
+    table = headline(None, Tables(tables.scores()))
+    assert set(table["data"]) == {"this study, simulated data"}
+    assert headline(None, Tables()).empty
+
+
+@pytest.mark.parametrize(
+    ("change", "low", "high", "said"),
+    [
+        (0.02, 0.01, 0.03, "higher in the one pair"),
+        (0.02, -0.01, 0.05, "higher in the one pair, whose interval contains 0"),
+        (0.02, None, None, "higher in the one pair"),
+        (-0.02, -0.03, -0.01, "lower in the one pair"),
+        (0.00001, -0.01, 0.01, "unchanged (to 4 decimals) in the one pair, whose interval "
+         "contains 0"),
+        (-0.00001, None, None, "unchanged (to 4 decimals) in the one pair"),
+    ],
+)  # fmt: skip
+def test_one_pair_claims_no_gain_that_it_does_not_have(check, study, change, low, high, said):
+    rows = contrast_rows((0.5,), (0.5 + change,), 1)
+    pair = rows["level"] == "pair"
+    rows.loc[pair, ["low", "high"]] = low, high
+    table = headline(check, Tables(study["scores"], rows, behaviors=READ))
+    text = answers(table, "Does instruction tuning raise the fit to reading times")["controlled"]
+    assert text.endswith(f"; {said}")
+    if "unchanged" in said:
+        assert text.startswith("change in Δ log-likelihood per word (nats) 0.0000 [")
+
+
 @pytest.mark.parametrize(
     ("name", "question", "said"),
     [
-        ("behaviors", "Does instruction tuning raise the fit to reading times", "pairs gain"),
-        ("capabilities", "Are tuned models better at", "are; mean accuracy tuned"),
+        ("behaviors", "Does instruction tuning raise the fit to reading times", "higher in "),
+        ("capabilities", "Are tuned models better at", "mean accuracy tuned"),
     ],
 )
 def test_study_of_one_kind_asks_what_it_measures(check, study, name, question, said):
@@ -427,6 +465,25 @@ def test_text_holds_every_answer(table):
     counts = re.findall(r"(\d+) more questions?$", short, re.MULTILINE)
     assert sum(map(int, counts)) == left_out > 0
     assert len(short.splitlines()) == len(table) - left_out + table["data"].nunique() + len(counts)
+
+
+def test_questions_without_an_answer_stand_last_and_keep_their_order(table):
+    unknown, no = "not computable: 1 model", "cannot tell"
+    answers_ = [
+        ("a", unknown, no),
+        ("b", "r = .1", no),
+        ("c", unknown, "not asked"),
+        ("d", "1", no),
+    ]
+    rows = [
+        {"data": data, "question": name, "legacy": text, "controlled": unknown,
+         "legacy_verdict": verdict, "controlled_verdict": no}
+        for data in ("mine", "theirs") for name, text, verdict in answers_
+    ]  # fmt: skip
+    ordered = answered_first(pd.DataFrame(rows))
+    assert ordered["question"].tolist() == list("bdac" * 2)
+    assert ordered["data"].tolist() == ["mine"] * 4 + ["theirs"] * 4
+    assert sorted(answered_first(table).index) == list(table.index)
 
 
 def test_published_answers_are_shown_in_the_terminal_only_if_asked_for(table):

@@ -71,14 +71,19 @@ def test_no_page_refers_to_anything_outside_it():
 def test_the_summary_gives_every_answer_under_what_it_is_about():
     headline = pd.DataFrame(
         [
+            ("this study, simulated data", "Q0?", "not asked", "cannot tell", True),
             ("this study, simulated data", "Q1?", "change in |r| <.05", "yes", True),
             ("published tables", "Q2?", "no", "N & p", False),
         ],
         columns=["data", "question", "legacy_line", "controlled_line", "simulated"],
     )
+    headline = headline.assign(legacy_verdict="cannot tell", controlled_verdict="not asked")
+    headline["controlled"] = "not computable: no benchmark"
+    headline["legacy"] = ["not computable: 1 model", "r = .1", "r = .2"]
     assert cells(summary_page(headline)) == [
         "question", "legacy answer", "controlled answer",
         "this study, simulated data SIMULATED DATA", "Q1?", "change in |r| <.05", "yes",
+        "Q0?", "not asked", "cannot tell",
         "published tables", "Q2?", "no", "N & p",
     ]  # fmt: skip
 

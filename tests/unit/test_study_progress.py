@@ -134,6 +134,25 @@ def test_on_a_terminal_the_line_is_overwritten():
     assert shown == ["jobs: 3, rules: 1", "an error", "3 of 3 jobs done in 0:03"]
 
 
+@pytest.mark.parametrize(
+    ("message", "killed"),
+    [
+        ("Command 'python a.py' died with <Signals.SIGKILL: 9>.", True),
+        ("Command 'set -e; python a.py' returned non-zero exit status 137.", True),
+        ("the process that runs a.py was killed", True),
+        ("Command 'python a.py' returned non-zero exit status 1.", False),
+        ("Command 'python a.py' died with <Signals.SIGTERM: 15>.", False),
+    ],
+)
+def test_a_killed_job_is_known(message, killed):
+    """The messages are those of Python's CalledProcessError and of study/forks.py."""
+    run = Run()
+    run.progress.handle(logging.makeLogRecord({"msg": message, "levelno": logging.INFO}))
+    assert not run.progress.killed
+    run.progress.handle(logging.makeLogRecord({"msg": message, "levelno": logging.ERROR}))
+    assert run.progress.killed is killed
+
+
 def test_the_logs_of_failed_jobs_are_known():
     run = Run()
     run.log("run_info", stats={"fit": 2, "total": 2})

@@ -41,8 +41,8 @@ def _accuracy(capabilities: pd.DataFrame, contrasts: pd.DataFrame | None, task: 
         return NO_PAIR
     accuracy, partner = tuned["accuracy"].to_numpy()[both], partner[both]
     text = (
-        f"{int((accuracy > partner).sum())} of {counted(both.sum(), 'is', 'are')}; mean accuracy "
-        f"tuned {r_text(accuracy.mean(), 3)}, vanilla {r_text(partner.mean(), 3)}"
+        f"higher in {int((accuracy > partner).sum())} of {counted(both.sum(), 'pair')}; "
+        f"mean accuracy tuned {r_text(accuracy.mean(), 3)}, vanilla {r_text(partner.mean(), 3)}"
     )
     if contrasts is None:
         return Answer(text)
@@ -51,7 +51,7 @@ def _accuracy(capabilities: pd.DataFrame, contrasts: pd.DataFrame | None, task: 
     overall = rows[(rows["level"] == "overall") & (rows["unit"] == "bases")].iloc[0].to_dict()
     better = rows[(rows["level"] == "pair") & (rows["absolute"] > 0)]
     text += (
-        f"; better by McNemar's test (adjusted p < .05): "
+        f"; higher by McNemar's test (adjusted p < .05): "
         f"{int((better['p_adjusted'] < LEVEL).sum())}; {over_bases(overall)}"
     )
     effect, low, high = (float(overall[name]) for name in ("absolute", "low", "high"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from brainalign.analysis.averages import AVERAGE
@@ -15,7 +16,7 @@ from brainalign.analysis.verdicts import (
     p_of,
     percent,
 )
-from brainalign.analysis.wording import p_text, signed
+from brainalign.analysis.wording import DIGITS, p_text, signed
 from brainalign.behavior.fits import IN_WORDS
 
 
@@ -70,14 +71,21 @@ def gain(
     relative = overall["pairs"]["relative_by_dataset" if dataset == AVERAGE else "relative"]
     if pd.notna(relative) and (pairs["relative"] > -1).all():
         text += f"; relative {percent(relative)}"
-    text += f"; {_gaining(int((pairs['absolute'] > 0).sum()), len(pairs))}"
+    text += f"; {_higher(pairs)}"
     p = p_of(mean)
     verdict = of_test(effect, p)
     reason = "" if pd.notna(low) else "not testable" if pd.isna(p) else p_text(p)
     return Answer(text, verdict, effect, low, high, measure, basis(mean), reason)
 
 
-def _gaining(gaining: int, pairs: int) -> str:
-    if pairs == 1:
-        return "the one pair gains" if gaining else "the one pair does not gain"
-    return f"{gaining} of {pairs} pairs gain"
+def _higher(pairs: pd.DataFrame) -> str:
+    """In how many pairs the tuned model is higher; a difference that rounds to 0 is none."""
+    difference = pairs["absolute"].round(DIGITS)
+    if len(pairs) > 1:
+        sure = f", {(pairs['low'] > 0).sum()} with an interval above 0"
+        known = pairs["low"].notna().any()
+        return f"higher in {(difference > 0).sum()} of {len(pairs)} pairs" + sure * bool(known)
+    contains = ((pairs["low"] <= 0) & (pairs["high"] >= 0)).iloc[0]
+    sign = np.sign(difference.iloc[0])
+    side = {1: "higher", -1: "lower", 0: f"unchanged (to {DIGITS} decimals)"}[int(sign)]
+    return f"{side} in the one pair" + ", whose interval contains 0" * bool(contains)

@@ -6,6 +6,7 @@ Each kind of question has its module `answers_*`; the verdicts follow one rule (
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 import pandas as pd
 
 from brainalign.analysis.answers_alignment import alignment_answers
@@ -17,7 +18,7 @@ from brainalign.analysis.records import MODES
 from brainalign.analysis.study_tables import Tables
 from brainalign.analysis.verdicts import NO, NOT_ASKED, YES, Answers
 from brainalign.analysis.wording import counted
-from brainalign.notes import why_not
+from brainalign.notes import is_not_computable, why_not
 
 PER_MODE = ("verdict", "line", "measure", "effect", "low", "high")
 COLUMNS = (
@@ -27,12 +28,12 @@ COLUMNS = (
 PUBLISHED = "published tables, Aw et al. 2024"
 
 
-def headline(check: pd.DataFrame, tables: Tables) -> pd.DataFrame:
+def headline(check: pd.DataFrame | None, tables: Tables) -> pd.DataFrame:
     """Put the study's answers into words.
 
     Parameters
     ----------
-    check : tables/published_check.csv.
+    check : tables/published_check.csv; None in a study without the paper's tables.
 
     Returns
     -------
@@ -50,9 +51,11 @@ def headline(check: pd.DataFrame, tables: Tables) -> pd.DataFrame:
         ]
         if simulated and tables.truth is not None:
             rows.append(_row(data, QUESTION, truth_answers(tables.truth), True))
-    rows += [
-        _row(PUBLISHED, question, answers, False) for question, answers in published_answers(check)
-    ]
+    if check is not None:
+        rows += [
+            _row(PUBLISHED, question, answers, False)
+            for question, answers in published_answers(check)
+        ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -70,10 +73,23 @@ def _row(data: str, question: str, answers: Answers, simulated: bool) -> dict[st
     return row
 
 
+def answered_first(table: pd.DataFrame) -> pd.DataFrame:
+    """The headline table; those questions last, of each kind of data, that no mode answers."""
+    answered = pd.Series(False, table.index)
+    for mode in MODES:
+        asked = table[f"{mode}_verdict"] != NOT_ASKED
+        answered |= asked & ~table[mode].map(is_not_computable).astype(bool)
+    data, _ = pd.factorize(table["data"])
+    return table.iloc[np.lexsort((~answered, data))]
+
+
 def as_text(table: pd.DataFrame) -> str:
-    """The table of `headline` with all statistics: a block of lines per question."""
+    """The table of `headline` with all statistics, a block of lines per question.
+
+    Questions without an answer stand last.
+    """
     lines = []
-    for data, part in table.groupby("data", sort=False):
+    for data, part in answered_first(table).groupby("data", sort=False):
         lines += ["", str(data), "=" * len(str(data))]
         for row in part.to_dict("records"):
             lines.append(row["question"])

@@ -4,6 +4,8 @@ from typing import Any
 
 import pandas as pd
 
+DIGITS = 4  # decimals of a change
+
 
 def p_text(p: float) -> str:
     """A p value as it stands in a text: p = .031, p < .001; p < .05 where it rounds to .050."""
@@ -30,8 +32,9 @@ def said(note: Any) -> str:
 
 
 def signed(value: float) -> str:
-    """A change as it stands in a text, with its sign: +0.0100, −0.0017."""
-    return f"{value:+.4f}".replace("-", "−")
+    """A change as it stands in a text, with its sign: +0.0100, −0.0017; 0.0000 has none."""
+    text = f"{value:+.{DIGITS}f}"
+    return text.replace("-", "−") if float(text) else text[1:]
 
 
 def counted(n: float, one: str, many: str = "") -> str:

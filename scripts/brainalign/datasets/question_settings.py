@@ -6,9 +6,13 @@ from brainalign.settings import Settings, key
 
 
 class Questions(Settings, tag_field="type", frozen=True):
-    """Where questions come from."""
+    """Where questions come from.
+
+    of_paper : the tables of Aw et al. 2024 have accuracies on them.
+    """
 
     reader: ClassVar[str] = ""
+    of_paper: ClassVar[bool] = False
 
 
 class SimulatedQuestions(Questions, tag="simulated", frozen=True):
@@ -18,12 +22,16 @@ class SimulatedQuestions(Questions, tag="simulated", frozen=True):
 class Mmlu(Questions, tag="mmlu", frozen=True):
     """MMLU, multiple choice."""
 
+    of_paper = True
+
     release: Annotated[Literal["csv", "tar", "hub"], key("which files are read")] = "csv"
     per_subject: Annotated[int, key("questions of each subject; null: all", ge=1)] | None = None
 
 
 class Bbh(Questions, tag="bbh", frozen=True):
     """BIG-Bench Hard, written answers."""
+
+    of_paper = True
 
     release: Annotated[Literal["json", "hub"], key("which files are read")] = "json"
     per_subject: Annotated[int, key("questions of each task; null: all", ge=1)] | None = None

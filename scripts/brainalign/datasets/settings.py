@@ -19,8 +19,8 @@ class Source(Settings, tag_field="type", frozen=True):
     follow each other in a text or scan. measures : several of each word, a region each; a benchmark
     names one. localizer : stimuli of two conditions, to which nobody's responses are known.
     word_classes : a class of every word. placed : where each target lies in a brain is known. None:
-    only the files tell. memory : MB that a cluster
-    gives the job that prepares it.
+    only the files tell. of_paper : the tables of Aw et al. 2024 have scores on it. memory : MB that
+    a cluster gives the job that prepares it.
     """
 
     reader: ClassVar[str] = ""
@@ -33,6 +33,7 @@ class Source(Settings, tag_field="type", frozen=True):
     localizer: ClassVar[bool] = False
     word_classes: ClassVar[bool | None] = False
     placed: ClassVar[bool | None] = False
+    of_paper: ClassVar[bool] = False
 
 
 class Own(Source, tag="own", frozen=True):
@@ -157,7 +158,7 @@ class Alice(Source, tag="alice", frozen=True):
 class NaturalStories(Source, tag="natural-stories", frozen=True):
     """Natural Stories: self-paced reading times."""
 
-    reading = True
+    reading = of_paper = True
 
     readers: Annotated[
         Literal["mean", "each"], key("mean: the mean of the readers; each: every reader")
@@ -180,6 +181,8 @@ class ReadingBrain(Source, tag="reading-brain", frozen=True):
 class Pereira2018(Source, tag="pereira2018", frozen=True):
     """Pereira 2018: fMRI of sentences in passages."""
 
+    of_paper = True
+
     experiment: Annotated[Literal[243, 384], key("number of sentences")]
     passages: Annotated[Literal["index", "label"], key("what a context group is")] = "index"
 
@@ -187,11 +190,13 @@ class Pereira2018(Source, tag="pereira2018", frozen=True):
 class Blank2014(Source, tag="blank2014", frozen=True):
     """Blank 2014: fMRI of stories, 12 regions."""
 
+    of_paper = True
+
 
 class Wehbe2014(Source, tag="wehbe2014", frozen=True):
     """Wehbe 2014: fMRI of a chapter, word by word."""
 
-    timed = True
+    timed = of_paper = True
 
 
 LEBEL_STORIES = (
@@ -343,7 +348,7 @@ def _check_test(test: Iterable[object], stories: Collection[object]) -> None:
 class Futrell2018(Source, tag="futrell2018", frozen=True):
     """Futrell 2018: reading times as Brain-Score packages them."""
 
-    reading = True
+    reading = of_paper = True
 
 
 class Tuckute2024(Source, tag="tuckute2024", frozen=True):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from brainalign.analysis.headline import answered_first
 from brainalign.figures.html import render
 
 
@@ -36,10 +37,10 @@ def as_json(value: object) -> str:
 def summary_page(headline: pd.DataFrame) -> str:
     """The study on one page: question, legacy answer, controlled answer.
 
-    Questions stand under what they are about; simulated data are marked. `headline` :
-    tables/headline.csv.
+    Questions stand under what they are about, those without an answer last; simulated data are
+    marked. `headline` : tables/headline.csv.
     """
-    groups = headline.groupby(["data", "simulated"], sort=False)
+    groups = answered_first(headline).groupby(["data", "simulated"], sort=False)
     answers = [(*key, part.to_dict("records")) for key, part in groups]
     return render("summary.html", answers=answers)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from brainalign.analysis.headline import answered_first
 from brainalign.analysis.records import MODES
 from brainalign.figures.captions import title
 from brainalign.figures.forest import forest, span
@@ -58,7 +59,7 @@ def report_page(
     ----------
     study, date : the study's name, and the day on which the page is written.
     about : lines that say what ran on what (`ran_on`).
-    headline : tables/headline.csv.
+    headline : tables/headline.csv; questions without an answer are shown last.
     figures : in the order of the page; those of one section stand together.
     tables : name → its caption in reStructuredText, and the table.
     """
@@ -69,7 +70,9 @@ def report_page(
         about=about,
         answers=[
             (_capital(str(data)), simulated, [_question(row) for row in rows.to_dict("records")])
-            for (data, simulated), rows in headline.groupby(["data", "simulated"], sort=False)
+            for (data, simulated), rows in answered_first(headline).groupby(
+                ["data", "simulated"], sort=False
+            )
         ],
         sections={
             section: [figure for figure in figures if figure.section == section]

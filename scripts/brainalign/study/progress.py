@@ -22,6 +22,8 @@ BOOKKEEPING = re.compile(
     r"|WorkflowError:\nAt least one job did not complete successfully\.\s*"
     r"|(?s:RuleException:\nCalledProcessError in file .*)"
 )
+# How Snakemake, a shell and study/forks.py say that a job's process was killed from outside.
+KILLED = re.compile(r"SIGKILL|exit status 137|was killed")
 COUNTED = {"progress", "job_finished", "run_info", "resources_info"}  # events
 
 
@@ -35,7 +37,8 @@ class _Job:
 class Progress(logging.Handler):
     """Writes a line when a job ends, at most one in `every` seconds, from Snakemake's log events.
 
-    On a terminal the line replaces the one before. `failed` has the log of every failed job.
+    On a terminal the line replaces the one before. `failed` has the log of every failed job;
+    `killed` says whether the process of one was killed from outside.
 
     Each job to come is expected to last as long as the finished jobs of its rule did on average
     (where none has finished, as all finished jobs), and as many to run side by side as did so
@@ -60,6 +63,7 @@ class Progress(logging.Handler):
         self._clearing = clearing(stream)
         self._every = (1.0 if self._clearing else 60.0) if every is None else every
         self.failed: list[str] = []
+        self.killed = False
         self._began = self._written = clock()
         self._to_do: Counter[str] = Counter()
         self._running: dict[int, _Job] = {}
@@ -79,6 +83,8 @@ class Progress(logging.Handler):
             self._finish(record.__dict__["job_id"])
         elif event == "progress":
             self._write(record.__dict__["done"], record.__dict__["total"])
+        elif (record.levelno or 0) >= logging.ERROR and KILLED.search(record.getMessage()):
+            self.killed = True
 
     def _plan(self, jobs: Mapping[str, int]) -> None:
         self._began = self._clock()

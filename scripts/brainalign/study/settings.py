@@ -53,6 +53,10 @@ class Study(Settings, frozen=True):
         ]
         | None
     ) = None
+    published_tables: Annotated[
+        bool,
+        key("the paper's published tables, also in a study without a dataset, task or model of it"),
+    ] = False
     device: Annotated[
         str,
         key(
