@@ -109,7 +109,7 @@ def our_activations(work: str, model: Any, stimuli: Any) -> tuple[dict[str, Any]
         with Measured() as cost:
             extraction = prepare(model, stimuli, "passage")
             with ActivationWriter(path, model.layers, ids, extraction.metadata, "") as writer:
-                extraction.run(writer.put, done=writer.done)
+                extraction.run(writer.write, done=writer.done)
                 writer.finish()
         file = open_activations(path)
         values = np.stack([file.layer(name) for name in blocks(model.layers)], axis=1)

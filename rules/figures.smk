@@ -11,12 +11,12 @@ REGION_FILES = {
     if entry.dataset in REAL_DATASETS
     and (files := [f for f in SCORE_FILES if f["benchmark"] == benchmark])
 }
-# What is drawn of the maps of scores: (model, benchmark), where targets may have a place in a brain.
+# What is drawn of the maps of scores: (model, benchmark), whose targets may have coordinates in a brain.
 MAPPED = [
     (model, benchmark)
     for benchmark in KEPT_TARGETS
     for model in MODELS
-    if DATASETS[ALIGNMENT[benchmark].dataset].source.placed is not False
+    if DATASETS[ALIGNMENT[benchmark].dataset].source.located is not False
     and benchmark in scored(model, KEPT_TARGETS)
 ]
 # Section of the report → its figures, in order.

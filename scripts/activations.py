@@ -51,5 +51,5 @@ with job(snakemake.log[0]) as log:
     ) as writer:
         if writer.done:
             log.info("%d stimuli were read by a run that was stopped", len(writer.done))
-        extraction.run(writer.put, snakemake.config.get("batch_tokens"), writer.done)
+        extraction.run(writer.write, snakemake.config.get("batch_tokens"), writer.done)
         writer.finish()

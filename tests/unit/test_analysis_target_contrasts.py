@@ -94,7 +94,7 @@ def test_voxels_are_shared_in_a_common_space_alone(attrs, shared):
     if shared:
         assert actual["n_shared"] == shared
     else:
-        assert "no place is a target of every subject" in actual["note"]
+        assert "no location is a target of every subject" in actual["note"]
 
 
 def test_a_target_without_r_counts_nowhere():

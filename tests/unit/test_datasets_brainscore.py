@@ -274,7 +274,7 @@ def test_fragments_whose_ids_name_another_position_get_a_warning(tmp_path, monke
     rows["stimulus_id"][3:5] = rows["stimulus_id"][4], rows["stimulus_id"][3]
     path = write_hdf5(tmp_path / "b.nc", values, rows, targets)
     notes = checked(blank2014.read([record(path)], Blank2014())).card["notes"]
-    assert notes[-1].startswith("the ids of 2 of 60 fragments name another place")
+    assert notes[-1].startswith("the ids of 2 of 60 fragments name another position")
     assert warned[0].endswith(notes[-1])
 
 

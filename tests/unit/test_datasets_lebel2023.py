@@ -322,11 +322,11 @@ BAD = {
     "an empty mask": (overwrite(MASK, nifti(np.zeros(SHAPE))), "no voxel is above 0"),
     "no affine": (
         overwrite(MASK, nifti(lebel_mask("UTS01"), sform=0)),
-        r"no affine \(sform_code and qform_code are 0\): voxels have no place",
+        r"no affine \(sform_code and qform_code are 0\): voxels have no coordinates",
     ),
     "a singular affine": (
         overwrite(MASK, nifti(lebel_mask("UTS01"), affine=FLAT)),
-        r"mask_thick.*: the affine .* cannot be inverted: voxels have no place",
+        r"mask_thick.*: the affine .* cannot be inverted: voxels have no coordinates",
     ),
     "no image": (overwrite(MASK, b"mask"), r"mask_thick\.nii\.gz: not a whole NIfTI image"),
     "all constant": (

@@ -92,7 +92,7 @@ def test_a_data_card_counts_and_says_what_was_left_out():
     card = {
         "simulated": False, "kind": "brain", "source": "s", "citation": "c", "licence": "CC BY",
         "stimuli": 5, "context_groups": 2, "split_groups": 1, "units": "z", "tr": None,
-        "places": "vertices of fsaverage6",
+        "locations": "vertices of fsaverage6",
         "responses": {"dimensions": ["volume", "target"], "shape": [7, 9]}, "missing_share": 0.1,
         "subjects": ["a", "b"], "regions": ["x"], "raw_files": 3, "raw_verified": True,
         "dropped": [{"n": 1, "what": "subject", "why": "only zeros"}], "notes": ["n1", "n2"],

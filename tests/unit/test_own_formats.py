@@ -355,7 +355,7 @@ def test_voxels_of_scans_are_targets_where_they_lie(folder):
         image.to_filename(f"{name}.nii.gz")
     prepared = read(SCANS, atlas="atlas.nii.gz", voxels=True)
     responses = prepared.responses
-    assert prepared.card["places"] == "voxels in the grid of the atlas"
+    assert prepared.card["locations"] == "voxels in the grid of the atlas"
     affines = json.loads(responses.attrs["affine"])
     for subject, image in zip(SCANS, images, strict=True):
         one = responses.sel(target=responses["subject"] == subject)

@@ -22,7 +22,7 @@ def write(path, extraction, ids, key="k", batches=None):
         def write_rows(rows, layers):
             if batches is not None and len(read) == batches:
                 raise Killed
-            writer.put(rows, layers)
+            writer.write(rows, layers)
             read.append(rows)
 
         extraction.run(write_rows, 40, writer.done)
@@ -81,7 +81,7 @@ def test_the_same_content_as_written_at_once(tmp_path):
     write_activations(layers, ids, tmp_path / "once", metadata)
     with ActivationWriter(tmp_path / "parts", tuple(layers), ids, metadata, "k") as writer:
         for rows in ([5, 3, 4], [0, 1, 2], list(range(14, 5, -1))):
-            writer.put(rows, {name: values[rows] for name, values in layers.items()})
+            writer.write(rows, {name: values[rows] for name, values in layers.items()})
         writer.finish()
     once, parts = open_activations(tmp_path / "once"), open_activations(tmp_path / "parts")
     assert (once.layers, once.stimulus_ids) == (parts.layers, parts.stimulus_ids)
@@ -92,11 +92,11 @@ def test_the_same_content_as_written_at_once(tmp_path):
 
 def test_missing_rows_and_numbers_that_are_not_finite(tmp_path):
     with ActivationWriter(tmp_path / "a", ["x"], ["s0", "s1"], {}, "k") as writer:
-        writer.put([1], {"x": np.ones((1, 3), np.float32)})
+        writer.write([1], {"x": np.ones((1, 3), np.float32)})
         with pytest.raises(InputError, match="1 rows are not written"):
             writer.finish()
         with pytest.raises(InputError, match=r"layer x has non-finite values in 1 rows, first s0"):
-            writer.put([0], {"x": np.full((1, 3), np.nan, np.float32)})
+            writer.write([0], {"x": np.full((1, 3), np.nan, np.float32)})
         assert writer.done == {1}
 
 
@@ -104,16 +104,16 @@ def test_a_full_disk_keeps_what_was_read(tmp_path):
     path, row = tmp_path / "a", {"x": np.ones((1, 3000), np.float32)}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with ActivationWriter(path, ["x"], ["s0", "s1"], {}, "k") as writer:
-        writer.put([0], row)
+        writer.write([0], row)
         resource.setrlimit(resource.RLIMIT_FSIZE, (15000, limits[1]))
         try:
             with pytest.raises(InputError, match=r"a: cannot be written \(.+\); what was read"):
-                writer.put([1], row)
+                writer.write([1], row)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     with ActivationWriter(path, ["x"], ["s0", "s1"], {}, "k") as writer:
         assert writer.done == {0}
-        writer.put([1], row)
+        writer.write([1], row)
         writer.finish()
     np.testing.assert_array_equal(open_activations(path).layer("x"), 1)
 
@@ -129,7 +129,7 @@ def test_states_that_are_not_finite_stop_the_run_and_keep_what_was_read(tmp_path
     extraction = prepare(model, stimuli, "none")
     with ActivationWriter(path, model.layers, ids, {}, "k") as writer:
         with pytest.raises(InputError, match=r"layer embedding has non-finite .* first a3"):
-            extraction.run(writer.put, 1)
+            extraction.run(writer.write, 1)
         assert writer.done == {0, 1, 2}
     assert not path.exists()
     with ActivationWriter(path, model.layers, ids, {}, "k") as writer:

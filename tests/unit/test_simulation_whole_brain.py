@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from brainalign.encoding.correlation import pearson
 from brainalign.formats.datasets import read_responses, read_stimuli, write_dataset
-from brainalign.formats.places import voxels_of
+from brainalign.formats.locations import voxels_of
 from brainalign.simulation.head import CENTRE, RADII, REGION, REGION_CENTRE, REGION_RADIUS, head
 from brainalign.simulation.subjects import ceiling_of_mean
 from sklearn.linear_model import LinearRegression
@@ -42,7 +42,7 @@ def test_the_voxels_fill_the_head_and_the_region(made):
     """Counts are volumes over that of a voxel, within the share of voxels at the surface."""
     voxels = head(4.0)
     volume = 4 / 3 * np.pi
-    assert len(voxels.places) == pytest.approx(volume * RADII.prod() / 64, rel=0.02)
+    assert len(voxels.coordinates) == pytest.approx(volume * RADII.prod() / 64, rel=0.02)
     drawn = REGION_CENTRE + np.random.default_rng(0).uniform(
         -REGION_RADIUS, REGION_RADIUS, (10**5, 3)
     )
@@ -51,9 +51,9 @@ def test_the_voxels_fill_the_head_and_the_region(made):
     assert voxels.planted.sum() == pytest.approx(
         both.mean() * (2 * REGION_RADIUS) ** 3 / 64, rel=0.05
     )
-    away = np.linalg.norm(voxels.places[voxels.planted] - REGION_CENTRE, axis=1)
+    away = np.linalg.norm(voxels.coordinates[voxels.planted] - REGION_CENTRE, axis=1)
     assert away.max() < REGION_RADIUS
-    assert ((voxels.places - CENTRE) / RADII).min() > -1
+    assert ((voxels.coordinates - CENTRE) / RADII).min() > -1
     for subject, affine in json.loads(made.responses.attrs["affine"]).items():
         of_subject = made.responses.isel(target=made.responses["subject"].values == subject)
         coordinates = np.stack([of_subject[axis].values for axis in "xyz"], axis=1)

@@ -12,7 +12,7 @@ import xarray as xr
 from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
 
 from brainalign.errors import InputError
-from brainalign.formats.places import (
+from brainalign.formats.locations import (
     COORDINATES,
     HEMISPHERES,
     ON_SURFACE,
@@ -84,7 +84,7 @@ def unplaced(scores: xr.Dataset) -> str:
         return f"targets are vertices of surface {space}, whose size is not known (known: {known})"
     absent = [name for name in COORDINATES if name not in scores.coords]
     if absent:
-        return f"targets have no coordinates {', '.join(absent)}: they are regions, or of no place"
+        return f"targets have no coordinates {', '.join(absent)}: they are regions, or unknown"
     missing = [name for name in ("affine", "grid") if name not in scores.attrs]
     if missing:
         return f"targets have coordinates, but the dataset has no {' and no '.join(missing)}"
@@ -124,18 +124,18 @@ def maps(
     draw = _surfaces if all(name in scores.coords for name in ON_SURFACE) else _volumes
     subjects = scores["subject"].values.astype(str)
     for subject in np.unique(subjects).tolist():
-        own = subjects == subject
-        of_subject = {name: values[own] for name, values in quantities.items()}
-        yield from draw(scores.isel(target=own), of_subject, subject)
+        inside = subjects == subject
+        of_subject = {name: values[inside] for name, values in quantities.items()}
+        yield from draw(scores.isel(target=inside), of_subject, subject)
 
 
 def _volumes(scores: xr.Dataset, values: Mapping[str, np.ndarray], subject: str) -> Iterator[Map]:
     affine = np.array(json.loads(scores.attrs["affine"])[subject], float)
     shape = tuple(json.loads(scores.attrs["grid"])[subject])
-    places = np.stack([scores[name].values for name in COORDINATES], axis=1)
-    voxels = tuple(voxels_of(places, affine, shape, subject, "maps").T)
-    for quantity, own in values.items():
-        image = nib.Nifti1Image(_spread(own, shape, voxels), affine)
+    coordinates = np.stack([scores[name].values for name in COORDINATES], axis=1)
+    voxels = tuple(voxels_of(coordinates, affine, shape, subject, "maps").T)
+    for quantity, shown in values.items():
+        image = nib.Nifti1Image(_spread(shown, shape, voxels), affine)
         yield Map(subject, quantity, "", image)
 
 
@@ -151,10 +151,10 @@ def _surfaces(scores: xr.Dataset, values: Mapping[str, np.ndarray], subject: str
     for side in HEMISPHERES:
         here = hemisphere == side
         require_apart(vertex[here, None], subject, "maps")
-        for quantity, own in values.items():
+        for quantity, shown in values.items():
             # GIFTI has float32, int32 and uint8 alone.
-            dtype = np.float32 if own.dtype.kind == "f" else np.int32
-            drawn = _spread(own[here].astype(dtype), (n,), (vertex[here],))
+            dtype = np.float32 if shown.dtype.kind == "f" else np.int32
+            drawn = _spread(shown[here].astype(dtype), (n,), (vertex[here],))
             array = GiftiDataArray(drawn, intent="NIFTI_INTENT_NONE")
             about = GiftiMetaData({"AnatomicalStructurePrimary": STRUCTURES[side]})
             yield Map(subject, quantity, side, GiftiImage(darrays=[array], meta=about))

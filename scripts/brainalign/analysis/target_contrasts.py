@@ -24,10 +24,10 @@ COLUMNS = (
     "p", "group_p", "n_targets", "n_higher", "n_lower", "share_higher", "share_lower", "n_shared",
     "n_higher_in_all", "n_lower_in_all", "n_subjects", "note", "simulated",
 )  # fmt: skip
-# Coordinates of one place in all subjects, in a common space.
-PLACES = (("hemisphere", "vertex"), ("x", "y", "z"))
-NO_PLACE = pd.DataFrame(columns=["region", "q_higher", "q_lower"], dtype=float)
-ALONE = "no place is a target of every subject"
+# Coordinates of one location in all subjects, in a common space.
+LOCATIONS = (("hemisphere", "vertex"), ("x", "y", "z"))
+NO_LOCATION = pd.DataFrame(columns=["region", "q_higher", "q_lower"], dtype=float)
+ALONE = "no location is a target of every subject"
 
 
 def compare_targets(
@@ -54,7 +54,7 @@ def compare_targets(
         raise InputError("the tuned and the vanilla model have scores of other targets")
     if tuned.sizes["draw"] != vanilla.sizes["draw"]:
         raise InputError("the tuned and the vanilla model have other numbers of draws of chance")
-    subjects, where = tuned["subject"].values.astype(str), places(tuned)
+    subjects, where = tuned["subject"].values.astype(str), locations(tuned)
     targets, means = [], []
     for subject in np.unique(subjects).tolist():
         columns = np.flatnonzero(subjects == subject)
@@ -62,11 +62,11 @@ def compare_targets(
         # The measured difference is the first of the draws.
         r = [np.vstack([scores["r"].values[None], scores["r_drawn"].values]) for scores in pair]
         of_subject = _of_targets(pair[0], r[0] - r[1])
-        of_subject["place"] = where[columns] if where is not None else ""
+        of_subject["location"] = where[columns] if where is not None else ""
         targets.append(of_subject)
         means.append(_means(of_subject, r[0] - r[1], subject))
     table = pd.concat(targets, ignore_index=True)
-    shared = _in_all_subjects(table) if where is not None else NO_PLACE
+    shared = _in_all_subjects(table) if where is not None else NO_LOCATION
     rows = _rows(table, pd.concat(means), shared, level)
     return table[list(TARGET_COLUMNS)], pd.DataFrame(rows)
 
@@ -98,34 +98,34 @@ def _means(targets: pd.DataFrame, differences: np.ndarray, subject: str) -> pd.D
     return pd.DataFrame(rows).T
 
 
-def places(scores: xr.Dataset) -> np.ndarray | None:
-    """The name [target] of each target's place in all subjects; None where they share no places.
+def locations(scores: xr.Dataset) -> np.ndarray | None:
+    """The name [target] of each target's location in all subjects; None where they share none.
 
     Vertices and voxels of a common space (attribute `space`), or regions where a subject has one
     target in each.
     """
-    for names in PLACES:
+    for names in LOCATIONS:
         if "space" in scores.attrs and all(name in scores.coords for name in names):
             columns = zip(*(scores[name].values.tolist() for name in names), strict=True)
-            return np.array([" ".join(map(str, place)) for place in columns])
+            return np.array([" ".join(map(str, location)) for location in columns])
     both = pd.DataFrame({name: scores[name].values.astype(str) for name in ("subject", "region")})
     return None if both.duplicated().any() else both["region"].to_numpy()
 
 
 def _in_all_subjects(targets: pd.DataFrame) -> pd.DataFrame:
-    """The conjunction over subjects: a row per place that all of them have, q of each side.
+    """The conjunction over subjects: a row per location that all of them have, q of each side.
 
     p of a conjunction is the largest of the subjects' (Nichols et al. 2005).
     """
     sides, n_subjects = ["p_higher", "p_lower"], targets["subject"].nunique()
-    by_place = targets.dropna(subset=sides).groupby("place")
-    every = by_place["subject"].nunique() == n_subjects
+    by_location = targets.dropna(subset=sides).groupby("location")
+    every = by_location["subject"].nunique() == n_subjects
     if n_subjects < 2 or not every.any():
-        return NO_PLACE
-    p = by_place[sides].max()[every]
+        return NO_LOCATION
+    p = by_location[sides].max()[every]
     return pd.DataFrame(
         {
-            "region": by_place["region"].first()[every],
+            "region": by_location["region"].first()[every],
             "q_higher": benjamini_hochberg(p["p_higher"].to_numpy()),
             "q_lower": benjamini_hochberg(p["p_lower"].to_numpy()),
         }
@@ -178,7 +178,7 @@ def _over_draws(means: np.ndarray) -> dict[str, float]:
 
 
 def _conjunction(shared: pd.DataFrame, subject: str, region: str, level: float) -> dict[str, Any]:
-    """How many places differ in every subject, of the rows of all subjects."""
+    """How many locations differ in every subject, of the rows of all subjects."""
     if subject != EVERY:
         return {}
     if shared.empty:

@@ -183,7 +183,7 @@ def arms(table: pd.DataFrame, subjects: pd.DataFrame | None = None) -> pd.DataFr
 
     Returns
     -------
-    `ARM_COLUMNS`; interval and p of the mean difference (`crossed.over_models`, seeds in the place
+    `ARM_COLUMNS`; interval and p of the mean difference (`crossed.over_models`, seeds instead
     of vanilla models), p two-sided and uncorrected. What varies over seeds is the draw of samples
     and their order: the base and the questions are the same.
     """

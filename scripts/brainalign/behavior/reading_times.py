@@ -262,7 +262,7 @@ def _readers(words: pd.DataFrame, responses: xr.Dataset) -> Iterator[Row]:
 
 
 def _lags(words: pd.DataFrame) -> Iterator[Row]:
-    """r of a word's surprisal with the reading time of the word `group` places earlier.
+    """r of a word's surprisal with the reading time of the word `group` words earlier.
 
     The peak shows whether words and times are aligned (off by one, it moves).
     """

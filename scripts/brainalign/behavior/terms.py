@@ -60,8 +60,8 @@ def values_of(term: str, words: pd.DataFrame) -> pd.DataFrame:
 def spills_over(term: str) -> bool:
     """Whether the previous words' values of a term are regressors too.
 
-    The place of the word before follows from the word's own; what comes after the word before is
-    the word itself.
+    The position of the word before follows from that of the word; what comes after the word
+    before is the word itself.
     """
     factors = _factors(term)
     return factors[0][0] != "next" and not all(column in POSITIONS for _, column in factors)

@@ -97,7 +97,7 @@ def read(records: Sequence[Record], source: Alice) -> Prepared:
             "values are raw scanner units, neither z-scored nor cleaned",
             f"row 0 starts at {FIRST_VOLUME:g} s of the TextGrid's clock",
             "the TextGrid has no sentences and no punctuation: they are the printed chapter's",
-            "phrase_id counts the runs of words between pauses, word_in_phrase their place",
+            "phrase_id counts the runs of words between pauses, word_in_phrase their position",
             "word rate is convolved with a haemodynamic response by the authors",
             *unknown_words(words),
         ],

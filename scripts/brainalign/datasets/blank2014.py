@@ -97,8 +97,8 @@ def read(records: Sequence[Record], source: Blank2014) -> Prepared:
     if moved:
         # Responses go with the ids: texts that have moved against them belong to other scans.
         notes.append(
-            f"the ids of {moved} of {len(rows)} fragments name another place than story, sentence "
-            "and part: texts and responses may not belong together"
+            f"the ids of {moved} of {len(rows)} fragments name another position than story, "
+            "sentence and part: texts and responses may not belong together"
         )
         log.warning(f"{record.path}: {notes[-1]}")
     return Prepared.of(

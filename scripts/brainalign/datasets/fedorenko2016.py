@@ -26,7 +26,7 @@ ROW_LEVELS = {
     "stimulus_id": ("stimulus_id",),
     "text": ("stimulus", "word"),
     "sentence": ("sentence_id",),
-    "place": ("word_num",),
+    "index": ("word_num",),
 }
 TARGET_LEVELS = {"neuroid": ("neuroid_id",), "subject": ("subject_UID", "subject_id")}
 
@@ -45,7 +45,7 @@ def read(records: Sequence[Record], source: Fedorenko2016) -> Prepared:
     """
     (record,) = records
     assembly = read_assembly(record, ROW_LEVELS, TARGET_LEVELS)
-    order = in_reading_order(assembly.rows, "sentence", ["place"])
+    order = in_reading_order(assembly.rows, "sentence", ["index"])
     rows, values = assembly.rows.iloc[order].reset_index(drop=True), assembly.values[order]
     width = len(str(rows["sentence"].max()))
     sentence = rows["sentence"].map(lambda number: f"sentence{number:0{width}d}")
@@ -54,7 +54,7 @@ def read(records: Sequence[Record], source: Fedorenko2016) -> Prepared:
             "stimulus_id": sortable(rows["stimulus_id"]),
             "text": rows["text"],
             "context_group": sentence,
-            "position": rows["place"] - rows["place"].min() + 1,
+            "position": rows["index"] - rows["index"].min() + 1,
             "split_group": sentence,
             "onset": np.nan,
             "offset": np.nan,

@@ -31,7 +31,7 @@ ROW_LEVELS = {
     "story": ("story_id",),
     "zone": ("word_id",),
     "sentence": ("sentence_id",),
-    "place": ("word_within_sentence_id",),
+    "index": ("word_within_sentence_id",),
 }
 TARGET_LEVELS = {"target_id": ("subject_id",)}
 
@@ -59,7 +59,7 @@ def read(records: Sequence[Record], source: Futrell2018) -> Prepared:
     story = rows["story"].map(lambda number: f"story{number:0{max(width, 2)}d}")
     stimuli = word_stimuli(
         sortable(rows["stimulus_id"]), rows["text"].tolist(), story, rows["zone"],
-        rows["sentence"], rows["place"],
+        rows["sentence"], rows["index"],
     ).assign(source_row=order)  # fmt: skip
     check_milliseconds(values, record.path)
     readers = assembly.targets["target_id"].astype(str).tolist()

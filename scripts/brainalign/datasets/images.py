@@ -9,7 +9,7 @@ import numpy as np
 
 from brainalign.datasets.raw import Record
 from brainalign.errors import InputError
-from brainalign.formats.places import check_affine
+from brainalign.formats.locations import check_affine
 
 TOGETHER = 16  # volumes that are unpacked at a time
 
@@ -39,12 +39,13 @@ def grid(record: Record) -> tuple[Grid, int]:
     with _readable(record, "NIfTI image"):
         image = _load(record)
         shape, affine = image.shape, np.asarray(image.affine, np.float64)
-        placed = int(image.header["sform_code"]) or int(image.header["qform_code"])
+        has_affine = int(image.header["sform_code"]) or int(image.header["qform_code"])
     if len(shape) not in (3, 4):
         raise InputError(f"{record.path}: shape {shape}, expected three axes and time")
-    if not placed:
+    if not has_affine:
         raise InputError(
-            f"{record.path}: no affine (sform_code and qform_code are 0): voxels have no place"
+            f"{record.path}: no affine (sform_code and qform_code are 0): voxels have no "
+            "coordinates"
         )
     check_affine(affine, record.path)
     return Grid(shape[:3], affine), shape[3] if len(shape) == 4 else 1

@@ -52,8 +52,9 @@ def read(records: Sequence[Record], source: Lebel2023) -> Prepared:
 
     Responses are float32, a story after the other, with a pause between; five volumes before and
     after each scan are NaN, in place of those that the authors cut. The repeats of a story are
-    averaged. A voxel's place is in mm of the subject's functional space: columns are the voxels of
-    the mask in pycortex's order, the last axis slowest (pycortex, cortex/database.py, get_mask).
+    averaged. A voxel's coordinates are in mm of the subject's functional space: columns are the
+    voxels of the mask in pycortex's order, the last axis slowest (pycortex, cortex/database.py,
+    get_mask).
 
     Raises
     ------

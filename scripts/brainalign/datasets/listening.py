@@ -63,14 +63,14 @@ class Targets:
     Attributes
     ----------
     names : of each, unique for the subject. regions : of each.
-    places : where each lies, for maps; `x`, `y`, `z` in mm (float32 [target] each), or `hemisphere`
-        and `vertex`. The same of all subjects.
+    coordinates : where each lies, for maps; `x`, `y`, `z` in mm (float32 [target] each), or
+        `hemisphere` and `vertex`. The same of all subjects.
     grid : the voxels that x, y and z are centres of.
     """
 
     names: Sequence[str]
     regions: Sequence[str]
-    places: Mapping[str, np.ndarray] = field(default_factory=dict)
+    coordinates: Mapping[str, np.ndarray] = field(default_factory=dict)
     grid: Grid | None = None
 
     @classmethod
@@ -445,8 +445,8 @@ def _dataset(
         ),
         "run": ("volume", np.repeat(list(rows), [n for _, n, _ in rows.values()]).tolist()),
     }
-    for name in next(iter(targets.values())).places:
-        positions = np.concatenate([one.places[name] for one in targets.values()])[usable]
+    for name in next(iter(targets.values())).coordinates:
+        positions = np.concatenate([one.coordinates[name] for one in targets.values()])[usable]
         coordinates[name] = (
             "target",
             positions.tolist() if positions.dtype.kind == "U" else positions,

@@ -19,7 +19,7 @@ from brainalign.datasets.raw import RawFile, Record, by_name, needed, openneuro,
 from brainalign.datasets.settings import Narratives
 from brainalign.datasets.words import sentences, unknown_words
 from brainalign.errors import InputError
-from brainalign.formats.places import SURFACES
+from brainalign.formats.locations import SURFACES
 
 CITATION = "Nastase et al. 2021, Scientific Data 8:250"
 SOURCE = "OpenNeuro ds002345"

@@ -20,7 +20,7 @@ CITATION = "Boyce & Levy 2023, Glossa Psycholinguistics 2; Michaelov et al. 2024
 SOURCE = "jmichaelov/recurrent-vs-transformer-modeling (commit 1c7152a2), boyce_2023.tsv"
 LICENCE = "MIT (repository); CC BY-NC-SA 4.0 (words)"
 TIMES = f"{michaelov2024.FOLDER}/boyce_2023.tsv"
-# The times name words by sentence and place; the rows of a surprisal table number all of them.
+# The times name words by sentence and position; the rows of a surprisal table number all of them.
 NUMBERING_OF = "pythia-160m"
 COLUMNS = ("rt", "wlen", "subject", "docid", "sentid", "sentpos")
 

@@ -75,7 +75,7 @@ def made_responses(
     values : float [row, target]. targets : `target_id`, `subject`, `region`, a row per target.
     source : the config's; with `tr` rows are volumes, else stimuli.
     ids : stimulus of each row; None: the stimuli table's, in its order.
-    file_rows : [row], or [row, target]: the row of the file that each stands in; default: its place
+    file_rows : [row], or [row, target]: the row of the file that each stands in; default: its index
         from 1. Kept as coordinate `file_row`.
     onset : of each volume, s; None: a volume every `tr`.
     run : of each volume; None: all one.

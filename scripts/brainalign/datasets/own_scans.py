@@ -44,7 +44,7 @@ def read(
     ------
     InputError : a file is none, is on another grid, or subjects differ in the length of a run.
     """
-    labels, affine = _atlas(*atlas, placed=source.voxels)
+    labels, affine = _atlas(*atlas, needs_affine=source.voxels)
     numbers = np.unique(labels[labels > 0])
     regions = _regions(numbers, names, findings)
     voxels = np.bincount(labels[labels > 0])[numbers]
@@ -85,7 +85,9 @@ def read(
     )
     run = [str(i) for i, volumes in enumerate(lengths[first], 1) for _ in range(volumes)]
     responses = made_responses(np.hstack(list(means.values())), targets, source, run=run)
-    return _placed(responses, list(scans), indices, labels, affine) if source.voxels else responses
+    if source.voxels:
+        return _with_coordinates(responses, list(scans), indices, labels, affine)
+    return responses
 
 
 def _voxels(labels: np.ndarray) -> np.ndarray:
@@ -96,7 +98,7 @@ def _voxels(labels: np.ndarray) -> np.ndarray:
     return numbered
 
 
-def _placed(
+def _with_coordinates(
     responses: xr.Dataset,
     subjects: Sequence[str],
     indices: np.ndarray,
@@ -133,10 +135,10 @@ def _values(image: nibabel.Nifti1Image, where: str, volume: int | None = None) -
         raise InputError(f"{where}: not a whole NIfTI file ({error})") from error
 
 
-def _atlas(where: str, content: bytes, *, placed: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Labels [x, y, z] and affine; `placed`: the header has to say where its voxels lie."""
+def _atlas(where: str, content: bytes, *, needs_affine: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Labels [x, y, z] and affine; with `needs_affine` the header has to say where voxels lie."""
     image = _image(where, content)
-    if placed and not (int(image.header["sform_code"]) or int(image.header["qform_code"])):
+    if needs_affine and not (int(image.header["sform_code"]) or int(image.header["qform_code"])):
         raise InputError(
             f"{where}: no affine (sform_code and qform_code are 0), so voxels cannot be drawn as "
             "maps; leave out voxels, or write the affine of the scans"

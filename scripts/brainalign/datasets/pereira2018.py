@@ -68,11 +68,11 @@ def read(records: Sequence[Record], source: Pereira2018) -> Prepared:
         _check_complete(assembly)
     _refuse_silent(assembly)
     name = f"{experiment}sentences"
-    rows = assembly.rows[assembly.rows["experiment"] == name].reset_index(names="place")
+    rows = assembly.rows[assembly.rows["experiment"] == name].reset_index(names="row")
     if rows.empty:
         result = ", ".join(sorted(set(assembly.rows["experiment"].astype(str))))
         raise InputError(f"{record.path}: experiment {name} is not in it; it has {result}")
-    values = assembly.values[rows.pop("place").to_numpy()]
+    values = assembly.values[rows.pop("row").to_numpy()]
     missing = np.isnan(values)
     absent, partial = missing.all(axis=0), missing.any(axis=0) & ~missing.all(axis=0)
     keep = ~(absent | partial)

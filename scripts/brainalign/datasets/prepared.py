@@ -89,7 +89,7 @@ def card(
         "responses": {"dimensions": list(values.dims), "shape": list(values.shape)},
         "subjects": sorted(set(responses["subject"].values.astype(str).tolist())),
         "regions": sorted(set(responses["region"].values.astype(str).tolist())),
-        "places": _places(responses),
+        "locations": _locations(responses),
         "missing_share": missing,
         "mean": mean,
         "sd": sd,
@@ -103,7 +103,7 @@ def card(
     }
 
 
-def _places(responses: xr.Dataset) -> str:
+def _locations(responses: xr.Dataset) -> str:
     """Where in a brain targets lie, as far as the data say."""
     space = responses.attrs.get("space")
     if "vertex" in responses.coords:

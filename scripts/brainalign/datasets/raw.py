@@ -179,7 +179,7 @@ def _decompress(packed: bytes, where: str) -> bytes:
 
 
 def keep(record: Record, downloads: str | Path) -> Path:
-    """The place of a located file under the downloads folder; it is copied there if need be."""
+    """The path of a located file under the downloads folder; it is copied there if need be."""
     path = Path(record.path)
     packed = ".gz" if _is_packed(path, record.name) else ""
     target = Path(downloads) / f"{record.name}{packed}"

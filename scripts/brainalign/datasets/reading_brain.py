@@ -46,8 +46,8 @@ def read(records: Sequence[Record], source: ReadingBrain) -> Prepared:
     Raises
     ------
     InputError : a table lacks a column, a fixation has no number or no duration above 0, all
-        are no milliseconds, two of a reader begin at one time, or two readers have another word in
-        the same place.
+        are no milliseconds, two of a reader begin at one time, or two readers have another word at
+        the same position.
     """
     tables = [_fixations(record) for record in records]
     rows = sum(n for _, n in tables)

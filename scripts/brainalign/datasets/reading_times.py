@@ -61,7 +61,7 @@ def check_milliseconds(times: np.ndarray, where: str) -> None:
 def at_lags(
     values: np.ndarray, times: np.ndarray, story: np.ndarray
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Pair each word's value with the reading time of the word `lag` places earlier.
+    """Pair each word's value with the reading time of the word `lag` words earlier.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def at_lags(
 
 
 def lag_profile(length: np.ndarray, times: np.ndarray, story: np.ndarray) -> dict[str, float]:
-    """Correlation of word length with the reading time of the word `lag` places earlier.
+    """Correlation of word length with the reading time of the word `lag` words earlier.
 
     Parameters
     ----------
@@ -114,8 +114,8 @@ def warn_if_misaligned(profile: Mapping[str, float], what: str) -> list[str]:
         return []
     message = (
         f"{what}: word length goes best with the reading time {abs(int(peak))} word(s) "
-        f"{'earlier' if int(peak) > 0 else 'later'} (r {profile[peak]:.3f}, {profile['0']:.3f} in "
-        "place): the reading times are shifted"
+        f"{'earlier' if int(peak) > 0 else 'later'} (r {profile[peak]:.3f}, at lag 0 "
+        f"{profile['0']:.3f}): the reading times are shifted"
     )
     log.warning(message)
     return [message]

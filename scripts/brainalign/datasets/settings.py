@@ -32,14 +32,14 @@ class Source(Settings, tag_field="type", frozen=True):
     measures: ClassVar[tuple[str, ...] | None] = ()
     localizer: ClassVar[bool] = False
     word_classes: ClassVar[bool | None] = False
-    placed: ClassVar[bool | None] = False
+    located: ClassVar[bool | None] = False
     of_paper: ClassVar[bool] = False
 
 
 class Own(Source, tag="own", frozen=True):
     """Your own data (docs/adding-a-dataset.md)."""
 
-    timed = reading = neighbours = measures = word_classes = placed = None
+    timed = reading = neighbours = measures = word_classes = located = None
 
     stimuli: Annotated[
         str,
@@ -213,7 +213,7 @@ LEBEL_TEST = "wheretheressmoke"
 class Lebel2023(Source, tag="lebel2023", frozen=True):
     """LeBel 2023: fMRI of listeners to stories, every voxel of the cortex."""
 
-    timed = placed = True
+    timed = located = True
     memory = 16000
 
     subjects: Annotated[
@@ -234,7 +234,7 @@ class Lebel2023(Source, tag="lebel2023", frozen=True):
 class Narratives(Source, tag="narratives", frozen=True):
     """Narratives: fMRI of listeners to stories, voxels or vertices of the cortex."""
 
-    timed = placed = True
+    timed = located = True
     memory = 16000
 
     scans: Annotated[
@@ -293,7 +293,7 @@ SECTIONS = tuple(range(1, 10))
 class PetitPrince(Source, tag="petit-prince", frozen=True):
     """Le Petit Prince, English: fMRI of listeners to an audiobook, every voxel of the brain."""
 
-    timed = placed = True
+    timed = located = True
     memory = 16000
 
     runs: Annotated[

@@ -49,8 +49,8 @@ def read(records: Sequence[Record], source: Wehbe2014) -> Prepared:
     """Words with their times, and the language voxels (region mask `all`) of the 8 subjects.
 
     Responses are float32 [1351, voxel]: what the folder has (detrended, smoothed, without the
-    first 20 and the last 15 volumes of each run), in its place in the whole scan, and NaN where the
-    folder trimmed. A benchmark leaves those out with `timing: {trim: [20, 15]}`; its delays still
+    first 20 and the last 15 volumes of each run), at its position in the complete scan, and NaN
+    where the folder trimmed. A benchmark leaves those out with `timing: {trim: [20, 15]}`; its delays still
     reach the words that were read then. A word lies in the last volume whose onset is strictly
     before it (Toneva & Wehbe's code), which gives its run.
 
@@ -230,7 +230,7 @@ def _stimuli(
             "position": np.arange(1, WORDS + 1),
             "split_group": [f"run{int(run)}" for run in runs[volume]],
             "onset": word_times - start,
-            # The next word takes its place; the last one is shown for half a second, as all are.
+            # The next word replaces it; the last one is shown for half a second, as all are.
             "offset": np.append(word_times[1:], word_times[-1] + 0.5) - start,
         }
     )

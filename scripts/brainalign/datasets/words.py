@@ -1,4 +1,4 @@
-"""Word covariates: length, frequency, punctuation, place in the sentence."""
+"""Word covariates: length, frequency, punctuation, position in the sentence."""
 
 from collections.abc import Sequence
 
@@ -95,7 +95,7 @@ def text_covariates(texts: Sequence[str]) -> pd.DataFrame:
 
 
 def sentences(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Sentence of each word and its place therein, both from 1, int64 [word].
+    """Sentence of each word and its position therein, both from 1, int64 [word].
 
     A sentence ends at a word with one of `SENTENCE_ENDS` (double quote marks aside), unless the
     next word is in lower case (direct speech goes on) or the word is "Mr."; the rule of

@@ -145,7 +145,7 @@ def _test(test: pd.Series) -> str:
 
 
 def _datasets(part: pd.DataFrame) -> list[str]:
-    """The places of the bars: every dataset, then their average."""
+    """The positions of the bars: every dataset, then their average."""
     names = [str(name) for name in part["dataset"].unique() if name != AVERAGE]
     return names + [AVERAGE] * (AVERAGE in set(part["dataset"]))
 

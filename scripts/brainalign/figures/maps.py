@@ -16,7 +16,7 @@ from nibabel.gifti import GiftiImage
 
 from brainalign.errors import InputError
 from brainalign.figures.style import MUTED, PAGE, heading, nothing, sheet
-from brainalign.formats.places import HEMISPHERES, SURFACES
+from brainalign.formats.locations import HEMISPHERES, SURFACES
 
 MESH = "fsaverage5"  # the surface whose mesh comes with nilearn
 TITLES = {
@@ -94,7 +94,7 @@ def maps(
     rows = _rows(brains, names, space, level)
     height = HEAD + CELL * len(rows) + FOOT
     figure = sheet(PAGE, height, simulated)
-    figure.set_layout_engine(None)  # nilearn's axes have places of their own
+    figure.set_layout_engine(None)  # nilearn sets the positions of its axes
     heading(figure, _heading(model, benchmark))
     figure.text(0.008, 1 - 0.36 / height, _statement(brains, rows, space, level), color=MUTED)
     width = 1 / len(names)
@@ -272,21 +272,21 @@ def _draw(
 ) -> None:
     """Four views of a brain, two by two, inside `box` (left, bottom, width, height)."""
     left, bottom, width, height = box
-    places = [
+    boxes = [
         (left + (0.04 + 0.47 * (i % 2)) * width, bottom + 0.5 * (1 - i // 2) * height,
          0.45 * width, 0.46 * height)
         for i in range(4)
     ]  # fmt: skip
     if isinstance(brain, Volume):
-        _glass(nilearn, figure, places, brain, colours, scale)
+        _glass(nilearn, figure, boxes, brain, colours, scale)
     else:
-        _inflated(nilearn, figure, places, brain, colours, scale)
+        _inflated(nilearn, figure, boxes, brain, colours, scale)
 
 
 def _glass(
     nilearn: ModuleType,
     figure: Figure,
-    places: Sequence[tuple[float, float, float, float]],
+    boxes: Sequence[tuple[float, float, float, float]],
     brain: Volume,
     colours: str,
     scale: Normalize,
@@ -295,11 +295,11 @@ def _glass(
     least = 1e-6 * (scale.vmax - scale.vmin)  # type: ignore[operator]
     values = np.where(np.abs(brain.values) < least, least, brain.values)
     image = nib.Nifti1Image(np.nan_to_num(values), brain.affine)
-    for view, place in zip(GLASS_VIEWS, places, strict=True):
+    for view, box in zip(GLASS_VIEWS, boxes, strict=True):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "empty mask")  # no target is left
             display = nilearn.plotting.plot_glass_brain(
-                image, figure=figure, axes=place, display_mode=view, colorbar=False, cmap=colours,
+                image, figure=figure, axes=box, display_mode=view, colorbar=False, cmap=colours,
                 vmin=scale.vmin, vmax=scale.vmax, plot_abs=False, threshold=least / 2,
                 annotate=False,
             )  # fmt: skip
@@ -310,15 +310,15 @@ def _glass(
 def _inflated(
     nilearn: ModuleType,
     figure: Figure,
-    places: Sequence[tuple[float, float, float, float]],
+    boxes: Sequence[tuple[float, float, float, float]],
     brain: Surface,
     colours: str,
     scale: Normalize,
 ) -> None:
     mesh = nilearn.datasets.fetch_surf_fsaverage(MESH)  # lies in the package
     values = dict(zip(HEMISPHERES, brain, strict=True))
-    for (side, view), place in zip(SURFACE_VIEWS, places, strict=True):
-        axes = figure.add_axes(place, projection="3d")
+    for (side, view), box in zip(SURFACE_VIEWS, boxes, strict=True):
+        axes = figure.add_axes(box, projection="3d")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "All-NaN slice")  # nothing to draw of a hemisphere
             nilearn.plotting.plot_surf_stat_map(

@@ -71,7 +71,7 @@ def cards_table(cards: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
                 "targets": shape[1],
                 "subjects": len(card["subjects"]),
                 "regions": len(card["regions"]),
-                "places of targets": card["places"],
+                "locations of targets": card["locations"],
                 "units": card["units"],
                 "tr (s)": card["tr"],
                 "missing share": card["missing_share"],

@@ -211,14 +211,14 @@ def _by_width(
 ) -> None:
     """The printed Blank2014 of every model by its width, and r of features of time alone."""
     index = {width: i for i, width in enumerate(widths["width"])}
-    points = models.assign(place=models["width"].map(index)).sort_values(["place", "blank2014"])
+    points = models.assign(index=models["width"].map(index)).sort_values(["index", "blank2014"])
     # Dots of one width are spread, so that none hides another.
     rank, size = (
-        points.groupby("place").cumcount(),
-        points.groupby("place")["place"].transform("size"),
+        points.groupby("index").cumcount(),
+        points.groupby("index")["index"].transform("size"),
     )
-    points["place"] += 0.07 * (rank - (size - 1) / 2)
-    scatter(axes, points, "place", "blank2014", markers, line=False)
+    points["index"] += 0.07 * (rank - (size - 1) / 2)
+    scatter(axes, points, "index", "blank2014", markers, line=False)
     axes.plot(range(len(widths)), widths["published"], color=MUTED, linewidth=0.9, zorder=1)
     axes.plot(range(len(widths)), widths["time_alone"], "--", color=INK, linewidth=0.9, zorder=2)
     axes.annotate(

@@ -22,7 +22,7 @@ LOW = 0.8  # inches: of a figure that shows no data
 PAGE = 7.0  # inches: both columns
 
 # Okabe and Ito's colours: apart for the common kinds of colour blindness. A colour means a role
-# and nothing else; a family is a marker, a mode is a place or an open or filled marker.
+# and nothing else; a family is a marker, a mode is a position or an open or filled marker.
 ROLES = ("vanilla", "tuned", "untrained", "baseline", "truth")
 FEATURES = ("baseline", "truth")  # the roles without a network, so without layers or a family
 COLOUR = {
@@ -182,7 +182,7 @@ def panel(axes: Axes, title: str, statement: str = "", width: int = 60) -> None:
             color=MUTED,
             va="bottom",
             linespacing=1.1,
-            in_layout=False,  # the title's pad keeps its place free
+            in_layout=False,  # the title's pad leaves space for it
         )
 
 
@@ -221,7 +221,7 @@ def units(rows: pd.DataFrame) -> list[str]:
 
 
 def absent(axes: Axes, why: str, width: int = 34) -> None:
-    """Say in the axes' place why nothing can be shown."""
+    """Say instead of the axes why nothing can be shown."""
     axes.set(xticks=[], yticks=[], xlabel="", ylabel="")
     axes.spines[:].set_visible(False)
     axes.set_facecolor("#F6F6F6")

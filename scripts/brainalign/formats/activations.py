@@ -131,7 +131,7 @@ class ActivationWriter:
             file, self._file = self._file, None
             file.close()
 
-    def put(self, rows: Sequence[int], layers: Mapping[str, np.ndarray]) -> None:
+    def write(self, rows: Sequence[int], layers: Mapping[str, np.ndarray]) -> None:
         """Write rows of all layers.
 
         Parameters
@@ -201,7 +201,7 @@ class ActivationWriter:
         self._file.flush()
 
     def finish(self) -> None:
-        """Put the whole file in its place.
+        """Give the complete file its name.
 
         Raises
         ------
@@ -232,7 +232,7 @@ class ActivationWriter:
         return file
 
     def _seal(self) -> None:
-        """Put each layer's checksum into the header, over the zeros that keep its place."""
+        """Put each layer's checksum into the header, over the zeros that were written for it."""
         content = np.memmap(self._partial, mode="r")
         sums = {
             name: _crc32(content[first : first + size * len(self._ids)])

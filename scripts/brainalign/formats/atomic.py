@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it takes the place of `path`.
+    """Yield a temporary path beside `path`; on success it replaces `path`.
 
     A failure inside the block leaves no file under either name.
     """
@@ -26,7 +26,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def fresh_folder(folder: str | Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `folder` if the block succeeds."""
+    """Yield an empty folder that replaces `folder` if the block succeeds."""
     folder = Path(folder)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from brainalign.errors import REMAKE, InputError
 from brainalign.formats.atomic import atomic_path
-from brainalign.formats.places import check_places
+from brainalign.formats.locations import check_locations
 from brainalign.formats.tables import read_table, write_table
 
 if TYPE_CHECKING:  # planning goes without it
@@ -257,7 +257,7 @@ def check_responses(
         )
     else:
         _check_rows(responses, stimuli, where)
-    check_places(responses, where)
+    check_locations(responses, where)
     n_rows, n_targets = values.shape
     silent = np.empty(n_targets, dtype=bool)
     for block in target_blocks(n_rows, n_targets):

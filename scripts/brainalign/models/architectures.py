@@ -394,7 +394,7 @@ def capture(
         )
     states: dict[str, Tensor] = {}
 
-    def put(name: str, value: Any) -> None:
+    def collect(name: str, value: Any) -> None:
         state = value[0] if isinstance(value, tuple) else value
         states[name] = state if keep is None else keep(state)
 
@@ -406,7 +406,7 @@ def capture(
             if stack.first in wanted:
                 handles.append(
                     blocks[0].register_forward_pre_hook(
-                        _entering(put, stack.first), with_kwargs=True
+                        _entering(collect, stack.first), with_kwargs=True
                     )
                 )
             named = [(stack.block.format(k + 1), block) for k, block in enumerate(blocks)]
@@ -414,7 +414,7 @@ def capture(
                 named.append((stack.last, root.get_submodule(stack.norm)))
             for name, module in named:
                 if name in wanted:
-                    handles.append(module.register_forward_hook(_leaving(put, name)))
+                    handles.append(module.register_forward_hook(_leaving(collect, name)))
         yield states
     finally:
         for handle in handles:
@@ -465,16 +465,16 @@ def run_body(
     )
 
 
-def _entering(put: Callable[[str, Any], None], name: str) -> Callable[..., None]:
+def _entering(collect: Callable[[str, Any], None], name: str) -> Callable[..., None]:
     def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        put(name, args[0] if args else kwargs["hidden_states"])
+        collect(name, args[0] if args else kwargs["hidden_states"])
 
     return hook
 
 
-def _leaving(put: Callable[[str, Any], None], name: str) -> Callable[..., None]:
+def _leaving(collect: Callable[[str, Any], None], name: str) -> Callable[..., None]:
     def hook(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
-        put(name, output)
+        collect(name, output)
 
     return hook
 

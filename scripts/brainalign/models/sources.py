@@ -131,7 +131,7 @@ def from_hub(
             weight_files(Path(snapshot))
             return _snapshot(snapshot, cache)
         except (OSError, InputError):
-            continue  # not here, or not whole: the next place, then the hub
+            continue  # not here, or not complete: the next folder, then the hub
     remedy = (
         f"put its files (config.json, tokenizer.json, *.safetensors) into "
         f"{mirrored or _plain_folder(Path('MIRROR'), name, step)}"

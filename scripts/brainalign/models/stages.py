@@ -98,8 +98,8 @@ class Revisions(Settings, tag_field="type", tag="revisions", frozen=True):
     def points(self, final: str | None) -> Iterator[tuple[str | None, Progress]]:
         """Every revision and how far the training is there, in order.
 
-        `final` is the revision of the model `of`, whose point comes with None in a revision's
-        place, where its step is known.
+        `final` is the revision of the model `of`, whose point comes with None as its
+        revision, where its step is known.
         """
         numbers = {revision: progress(revision) for revision in self.revisions}
         result: dict[str | None, Progress] = {k: n for k, n in numbers.items() if n is not None}

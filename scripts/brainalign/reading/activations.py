@@ -42,7 +42,7 @@ class Extraction:
 
     def run(
         self,
-        put: Callable[[list[int], dict[str, np.ndarray]], None],
+        write: Callable[[list[int], dict[str, np.ndarray]], None],
         batch_tokens: int | None = None,
         done: Collection[int] = (),
     ) -> None:
@@ -64,7 +64,7 @@ class Extraction:
                 chosen = [sequences[k] for k in batch]
                 states = read(chosen)
                 rows = [row for sequence in chosen for row in sequence.rows]
-                put(rows, {name: states[name].cpu().numpy() for name in self.model.layers})
+                write(rows, {name: states[name].cpu().numpy() for name in self.model.layers})
 
             in_batches(
                 [len(s.ids) for s in sequences],
@@ -152,13 +152,13 @@ def extract(
     extraction = prepare(model, stimuli, context, pooling, **settings)
     layers: dict[str, np.ndarray] = {}
 
-    def put(rows: list[int], values: dict[str, np.ndarray]) -> None:
+    def write(rows: list[int], values: dict[str, np.ndarray]) -> None:
         for name, value in values.items():
             if name not in layers:
                 layers[name] = np.empty((len(stimuli), value.shape[1]), np.float32)
             layers[name][rows] = value
 
-    extraction.run(put, batch_tokens)
+    extraction.run(write, batch_tokens)
     return layers, extraction.metadata
 
 

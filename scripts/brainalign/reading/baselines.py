@@ -272,7 +272,7 @@ def _group_ranks(stimuli: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _ranks(labels: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Group number and place inside the group (from 0) of each row."""
+    """Group number and position inside the group (from 0) of each row."""
     groups = labels.groupby(labels, sort=False)
     return groups.ngroup().to_numpy(), groups.cumcount().to_numpy()
 

@@ -25,7 +25,7 @@ _SPACE_BEFORE_PUNCTUATION = re.compile(rf"\s+([{_PUNCTUATION}])")
 
 @dataclass(frozen=True)
 class Chain:
-    """Stimuli whose texts begin at the same place and are prefixes of one text.
+    """Stimuli whose texts begin at the same character and are prefixes of one text.
 
     The model reads `text[:ends[i]]` for the stimulus in row `rows[i]` of the table; the
     stimulus' own characters (with the space that joins them) are `text[starts[i]:ends[i]]`.

@@ -53,7 +53,7 @@ class Predictor:
     a sequence, so several may share one. `predicts_first`: there is something before the first
     token of a text that predicts it. `specials` stand around each text. `states` gives for a batch
     the hidden states [sequence, position, unit] and, per sequence, the distance from a token's
-    place in the sequence to the position that predicts it.
+    token in the sequence to the position that predicts it.
     """
 
     model: LanguageModel
@@ -165,7 +165,7 @@ def read_layer_bits(
     def bits_at(
         tokens: _Positions, hidden: Tensor, sign: int, members: Tensor | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The row of each place, and the bits of its token, or of all `members`, with a sign."""
+        """The row of each token, and the bits of its token, or of all `members`, with a sign."""
         unknown = tokens.rows[tokens.positions < 0]
         tokens = tokens.where(tokens.positions >= 0)
         at = hidden[torch.from_numpy(tokens.sequences), torch.from_numpy(tokens.positions)]
@@ -207,7 +207,7 @@ def read_layer_bits(
 
 @dataclass(frozen=True)
 class _Positions:
-    """Tokens of a batch, int64 [place]: row, sequence, predicting position, token id (or -1)."""
+    """Tokens of a batch, int64 [token]: row, sequence, predicting position, token id (or -1)."""
 
     rows: np.ndarray
     sequences: np.ndarray
@@ -215,7 +215,7 @@ class _Positions:
     tokens: np.ndarray
 
     def where(self, chosen: np.ndarray) -> _Positions:
-        """The places that `chosen`, bool [place], marks."""
+        """The tokens that `chosen`, bool [token], marks."""
         return _Positions(
             self.rows[chosen], self.sequences[chosen], self.positions[chosen], self.tokens[chosen]
         )
@@ -224,7 +224,7 @@ class _Positions:
 def _positions(
     batch: _Batch, shifts: list[int], of: Callable[[int, int], Iterable[int]]
 ) -> _Positions:
-    """The places `of(start, stop)` of every stimulus; `stop` itself is what would come next."""
+    """The tokens `of(start, stop)` of every stimulus; `stop` itself is what would come next."""
     result = [
         (
             row,

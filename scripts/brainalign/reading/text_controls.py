@@ -58,7 +58,7 @@ def alter(stimuli: pd.DataFrame, control: str, seed: int) -> pd.DataFrame:
 
 
 def _shuffled(stimuli: pd.DataFrame, within: str, rng: np.random.Generator) -> list[str]:
-    """Texts whose words have changed places in their sentence, or in their context group.
+    """Texts whose words are shuffled in their sentence, or in their context group.
 
     Each stimulus keeps its number of words; sentences may reach over several stimuli. Punctuation
     at the end of a word, and words of punctuation alone, stay in place.

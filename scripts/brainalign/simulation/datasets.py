@@ -245,7 +245,7 @@ def _whole_brain(
         list((scanned.states * weights[:, None])[:, rows]),
         scans,
         scans,
-        len(voxels.places),
+        len(voxels.coordinates),
         Noise(settings.drift, settings.subject_noise, settings.voxel_noise),
         rng,
         strength=voxels.planted.astype(float),
@@ -254,7 +254,7 @@ def _whole_brain(
     values = np.concatenate([made.values[: once.size], repeats.mean(axis=0, dtype=np.float64)])
     subjects = [f"subject {i + 1}" for i in range(sizes.subjects)]
     n_targets = made.subject.size
-    positions = np.tile(voxels.places, (sizes.subjects, 1))
+    positions = np.tile(voxels.coordinates, (sizes.subjects, 1))
     coordinates: dict[str, Any] = {
         "target_id": ("target", [f"voxel-{i + 1:05d}" for i in range(n_targets)]),
         "subject": ("target", made.subject),

@@ -13,12 +13,12 @@ REGION, ELSEWHERE = "left temporal", "elsewhere"
 class Head(NamedTuple):
     """affine : float64 [4, 4], from a voxel's index to mm. grid : voxels along each axis.
 
-    places : mm, float32 [voxel, 3]. planted : which voxels follow the state, bool [voxel].
+    coordinates : mm, float32 [voxel, 3]. planted : which voxels follow the state, bool [voxel].
     """
 
     affine: np.ndarray
     grid: tuple[int, int, int]
-    places: np.ndarray
+    coordinates: np.ndarray
     planted: np.ndarray
 
 
@@ -29,8 +29,8 @@ def head(spacing: float) -> Head:
     affine = np.diag([spacing, spacing, spacing, 1.0])
     affine[:3, 3] = CENTRE - spacing * steps
     voxels = np.argwhere(np.ones((x, y, z)))
-    places = voxels @ affine[:3, :3].T + affine[:3, 3]
-    inside = (((places - CENTRE) / RADII) ** 2).sum(axis=1) < 1
-    places = places[inside]
-    planted = ((places - REGION_CENTRE) ** 2).sum(axis=1) < REGION_RADIUS**2
-    return Head(affine, (x, y, z), places.astype(np.float32), planted)
+    coordinates = voxels @ affine[:3, :3].T + affine[:3, 3]
+    inside = (((coordinates - CENTRE) / RADII) ** 2).sum(axis=1) < 1
+    coordinates = coordinates[inside]
+    planted = ((coordinates - REGION_CENTRE) ** 2).sum(axis=1) < REGION_RADIUS**2
+    return Head(affine, (x, y, z), coordinates.astype(np.float32), planted)

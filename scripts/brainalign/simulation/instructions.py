@@ -39,8 +39,8 @@ def instructions(world: World, n_samples: int, items_per_task: int, seed: int) -
     placing = np.random.default_rng([seed, 9])
     held_out = frozenset(generation(world, items_per_task, seed)["input"])
     makers: dict[str, Callable[[], Sample]] = {
-        "letters": lambda: _placed(_letters(world, rng), placing),
-        "answers": lambda: _placed(_answers(world, rng), placing),
+        "letters": lambda: _in_instruction(_letters(world, rng), placing),
+        "answers": lambda: _in_instruction(_answers(world, rng), placing),
         "reasoning": lambda: _reasoning(world, rng, held_out),
         "telling": lambda: _telling(world, rng),
     }
@@ -87,7 +87,7 @@ def _asked(what: str, domain: str, asked: list[tuple[str, str]]) -> Sample:
     }
 
 
-def _placed(sample: Sample, rng: np.random.Generator) -> Sample:
+def _in_instruction(sample: Sample, rng: np.random.Generator) -> Sample:
     """The sample, or one with the same words all in its instruction."""
     if rng.random() >= IN_INSTRUCTION:
         return sample

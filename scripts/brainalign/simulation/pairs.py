@@ -29,7 +29,7 @@ def agreement(sentence: Sentence, rng: np.random.Generator) -> Sentence | None:
 
 
 def order(sentence: Sentence, rng: np.random.Generator) -> Sentence | None:
-    """Two neighbours behind the first word have changed places; None: there are none."""
+    """Two neighbours behind the first word are swapped; None: there are none."""
     if len(sentence) < 4:
         return None
     i = int(rng.integers(1, len(sentence) - 2))

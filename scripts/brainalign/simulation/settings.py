@@ -105,7 +105,7 @@ class WholeBrain(Source, tag="simulated kind=whole-brain", frozen=True):
     Only voxels of one region follow the text. Responses to the last story are means of repeats.
     """
 
-    timed = placed = True
+    timed = located = True
 
     runs: Annotated[int, key("runs of the scan, a story each", ge=3)] = 5
     volumes: Annotated[int, key("volumes of a run; the last 5 are silent", ge=6)] = 150

@@ -153,7 +153,7 @@ def corrupt(
 
     Returns
     -------
-    What the encoder reads, of the same shape, with a sentinel in each masked token's place; what
+    What the encoder reads, of the same shape, with a sentinel for each masked token; what
     the decoder says, int64 [sequence, 2 × masked]: each sentinel and the token that it hides.
     """
     n, length = tokens.shape

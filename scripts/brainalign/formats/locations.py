@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import xarray as xr  # Snakemake's environment may lack it
 
 ON_SURFACE = ("hemisphere", "vertex")
-OFF_CENTRE = 0.01  # voxels that a place may lie from the centre of its voxel
+OFF_CENTRE = 0.01  # voxels that a target may lie from the centre of its voxel
 COORDINATES = ("x", "y", "z")
 HEMISPHERES = ("left", "right")
 # Surfaces of FreeSurfer's template: vertices of a hemisphere. The first ones of a surface are those
@@ -24,14 +24,16 @@ SURFACES = {
 }  # fmt: skip
 
 
-def check_places(responses: xr.Dataset, where: str) -> None:
-    """Raise an InputError unless the places that responses say of targets are places."""
+def check_locations(responses: xr.Dataset, where: str) -> None:
+    """Raise an InputError unless coordinates of targets [target], if any, are complete: `x`, `y`
+    and `z` in mm, centres of voxels of the grid, or `hemisphere` and `vertex` of a surface.
+    """
     _check_coordinates(responses, where)
     _check_vertices(responses, where)
 
 
 def _check_coordinates(responses: xr.Dataset, where: str) -> None:
-    """Places in mm come in three, finite, and affines lead from a voxel's index to them."""
+    """Coordinates in mm come in three, finite, and affines lead from a voxel's index to them."""
     present = [axis for axis in COORDINATES if axis in responses.coords]
     for axis in present:
         if len(present) < len(COORDINATES) or responses[axis].dims != ("target",):
@@ -51,15 +53,15 @@ def _check_coordinates(responses: xr.Dataset, where: str) -> None:
             raise InputError(f"{where}: subject {subject}: grid {shape.tolist()}, expected 3 sizes")
     if not present:
         return
-    places = np.stack([responses[axis].values for axis in COORDINATES], axis=1)
+    coordinates = np.stack([responses[axis].values for axis in COORDINATES], axis=1)
     subjects = responses["subject"].values.astype(str)
     for subject in np.unique(subjects).tolist():
         size = tuple(grids[subject].astype(int).tolist())
-        voxels_of(places[subjects == subject], affines[subject], size, subject, where)
+        voxels_of(coordinates[subjects == subject], affines[subject], size, subject, where)
 
 
 def _check_vertices(responses: xr.Dataset, where: str) -> None:
-    """Hemispheres and vertices come together, and name a place on a surface that has a name."""
+    """Hemispheres and vertices come together, and name a point of a surface that has a name."""
     present = [name for name in ON_SURFACE if name in responses.coords]
     if not present:
         return
@@ -114,29 +116,29 @@ def check_affine(affine: np.ndarray, where: str) -> None:
     complete = affine.shape == (4, 4) and np.isfinite(affine).all()
     if not complete or np.linalg.matrix_rank(affine[:3, :3]) < 3:
         raise InputError(
-            f"{where}: the affine {affine.tolist()} cannot be inverted: voxels have no place"
+            f"{where}: the affine {affine.tolist()} cannot be inverted: voxels have no coordinates"
         )
 
 
 def voxels_of(
-    places: np.ndarray, affine: np.ndarray, shape: tuple[int, ...], subject: str, where: str
+    coordinates: np.ndarray, affine: np.ndarray, shape: tuple[int, ...], subject: str, where: str
 ) -> np.ndarray:
-    """Indices int64 [target, 3] of the voxels whose centres are `places`, mm [target, 3].
+    """Indices int64 [target, 3] of the voxels whose centres are `coordinates`, mm [target, 3].
 
     Raises
     ------
-    InputError : a place lies between voxels or outside the grid; two lie in one voxel.
+    InputError : a target lies between voxels or outside the grid; two lie in one voxel.
     """
-    exact = (places - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T
+    exact = (coordinates - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T
     voxels = np.rint(exact).astype(np.int64)
     between = np.abs(exact - voxels).max(axis=1) > OFF_CENTRE
     outside = ((voxels < 0) | (voxels >= shape)).any(axis=1)
     for wrong, what in ((between, "between voxels"), (outside, f"outside the grid {shape}")):
         if wrong.any():
-            place = places[wrong][0].tolist()
+            first = coordinates[wrong][0].tolist()
             raise InputError(
                 f"{where}: {wrong.sum()} targets of subject {subject} lie {what}, first at "
-                f"{place} mm"
+                f"{first} mm"
             )
     require_apart(voxels, subject, where)
     return voxels
