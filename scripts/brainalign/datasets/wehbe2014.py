@@ -48,9 +48,9 @@ def raw_files(source: Wehbe2014) -> list[RawFile]:
 def read(records: Sequence[Record], source: Wehbe2014) -> Prepared:
     """Words with their times, and the language voxels (region mask `all`) of the 8 subjects.
 
-    Responses are float32 [1351, voxel]: what the folder has (detrended, smoothed, without the
-    first 20 and the last 15 volumes of each run), at its position in the complete scan, and NaN
-    where the folder trimmed. A benchmark leaves those out with `timing: {trim: [20, 15]}`; its delays still
+    Responses are float32 [1351, voxel]: what the folder has (detrended, smoothed, without the first
+    20 and the last 15 volumes of each run), at its position in the complete scan, and NaN where the
+    folder trimmed. A benchmark leaves those out with `timing: {trim: [20, 15]}`; its delays still
     reach the words that were read then. A word lies in the last volume whose onset is strictly
     before it (Toneva & Wehbe's code), which gives its run.
 
