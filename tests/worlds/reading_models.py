@@ -1,4 +1,4 @@
-"""Tiny random models of every architecture family, with tokenisers of every kind."""
+"""Tiny random models of every architecture family, with tokenizers of every kind."""
 
 from functools import cache
 from itertools import pairwise

@@ -18,9 +18,9 @@ class Source(Settings, tag_field="type", frozen=True):
     timed : rows are volumes of a scan. reading : responses are reading times. neighbours : rows
     follow each other in a text or scan. measures : several of each word, a region each; a benchmark
     names one. localizer : stimuli of two conditions, to which nobody's responses are known.
-    word_classes : a class of every word. located : where each target lies in a brain is known. None:
-    only the files tell. of_paper : the tables of Aw et al. 2024 have scores on it. memory : MB that
-    a cluster gives the job that prepares it.
+    word_classes : a class of every word. located : targets have coordinates in a brain. None: only
+    the files tell. of_paper : the tables of Aw et al. 2024 have scores on it. memory : MB that a
+    cluster gives the job that prepares it.
     """
 
     reader: ClassVar[str] = ""

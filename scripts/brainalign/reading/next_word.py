@@ -1,4 +1,4 @@
-"""Next-word prediction: a model's loss on running text, comparable between tokenisers."""
+"""Next-word prediction: a model's loss on running text, comparable between tokenizers."""
 
 import math
 from collections.abc import Sequence

@@ -29,7 +29,7 @@ INSTRUCTION = "Please complete the following sentence: "
 UNRELATED = (
     "The ferry to the outer islands leaves the harbour at nine and returns in the evening. " * 4
 )
-# Characters of left context that decide how a word is split. Tokenisers split at whitespace
+# Characters of left context that decide how a word is split. Tokenizers split at whitespace
 # before they merge, so this is generous; beyond it a prefix' tokens are not derived again.
 _REACH = 256
 BOS = ("default", "none", "tokenizer")
