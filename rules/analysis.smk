@@ -134,13 +134,13 @@ def has_presentations(name):
 
 def trajectory_files(kind):
     """Model and benchmark, task or text of every file of a kind that trajectories are made of."""
-    found = {
+    pairs = {
         (run["model"], name): None
         for run in RUNS
         for name in scored(run["model"], SCORED[kind])
         if name in SCORED_ON[run["experiment"]]
     }
-    return list(found)
+    return list(pairs)
 
 
 # Every presentation of the models that have several, their vanilla partners beside them.

@@ -18,7 +18,7 @@ from snakemake.logging import logger
 PROJECT = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(PROJECT / "scripts"))
 
-from brainalign.datasets.own_paths import own_paths as own_files_of
+from brainalign.datasets.own_paths import own_paths as user_paths_of
 from brainalign.datasets.registry import reader_files
 from brainalign.encoding.settings import UNIT_METHODS, Cka, Rsa
 from brainalign.models.settings import Delta
@@ -309,25 +309,25 @@ def dataset_source(wildcards):
     return DATASETS[wildcards.dataset].source
 
 
-def own_paths(source):
+def user_paths(source):
     """The user's files and folders of checkpoints that a source names."""
     if isinstance(source, Delta):
-        return [*own_paths(source.base), *own_paths(source.delta)]
-    return [Path(path) for path in own_files_of(source)]
+        return [*user_paths(source.base), *user_paths(source.delta)]
+    return [Path(path) for path in user_paths_of(source)]
 
 
-def own_files(source):
+def user_files(source):
     """The user's files of a source that exist. They are inputs, so that everything made of
     them is made again when they change. (A run reports missing files when it starts.)
     """
     files = []
-    for path in own_paths(source):
+    for path in user_paths(source):
         inside = [path / "config.json", *sorted(path.glob("*.safetensors"))]
         files += [str(file) for file in (path, *inside) if file.is_file()]
     return files
 
 
-def own_source(wildcards):
+def user_source(wildcards):
     """The source that a job of these wildcards reads, and its key in the config."""
     if name := wildcards.get("model"):
         model = ALL_MODELS[name]
@@ -344,15 +344,15 @@ def missing_files(jobs):
     """A line for each file of the user that one of these jobs needs and that does not exist."""
     lines = []
     for job in jobs:
-        if "own" in job.input.keys():
-            key, source = own_source(job.wildcards)
-            paths = [p for p in own_paths(source) if not p.exists()]
+        if "user" in job.input.keys():
+            key, source = user_source(job.wildcards)
+            paths = [p for p in user_paths(source) if not p.exists()]
             lines += [f"{key}: {path} is not there" for path in paths]
     return sorted(set(lines))
 
 
 def read_dataset(benchmark):
-    """The dataset that models read for a brain benchmark: its own, or that with its text altered."""
+    """The dataset that models read for a brain benchmark; of an altered text, the altered one."""
     dataset = ALIGNMENT[benchmark].dataset
     made = ALTERED_BENCHMARKS.get(benchmark)
     return altered_name(dataset, made.control) if made else dataset

@@ -28,7 +28,7 @@ localrules:
 
 rule fetch_dataset:
     input:
-        own=lambda wildcards: own_files(dataset_source(wildcards)),
+        user=lambda wildcards: user_files(dataset_source(wildcards)),
     output:
         raw=result("data", "{dataset}", "raw.json"),
     log:
@@ -51,14 +51,16 @@ rule fetch_dataset:
 
 def benchmarks_by_timing(wildcards):
     """A dataset's brain benchmarks with the key `timing`, and those without: only the files of
-    one's own data tell which are right.
+    your data tell which are right.
     """
-    found = {"with_timing": [], "without": []}
+    by_key = {"with_timing": [], "without": []}
     if dataset_source(wildcards).timed is None:
         for name, entry in ALIGNMENT.items():
             if entry.dataset == wildcards.dataset:
-                found["without" if entry.timing is None else "with_timing"].append(name)
-    return found
+                by_key["without" if entry.timing is None else "with_timing"].append(
+                    name
+                )
+    return by_key
 
 
 rule prepare_dataset:
@@ -90,7 +92,7 @@ rule prepare_dataset:
 
 rule fetch_questions:
     input:
-        own=lambda wildcards: own_files(task_source(wildcards)),
+        user=lambda wildcards: user_files(task_source(wildcards)),
     output:
         raw=result("questions", "{task}.raw.json"),
     log:
@@ -135,7 +137,7 @@ rule prepare_questions:
 
 rule fetch_text:
     input:
-        own=lambda wildcards: own_files(text_source(wildcards)),
+        user=lambda wildcards: user_files(text_source(wildcards)),
     output:
         raw=result("texts", "{text}.raw.json"),
     log:

@@ -43,7 +43,9 @@ SECTIONS = {
     "Published tables": ["published", "measured_published", "published_fits"],
     "Datasets": ["dataset"],
 }
-SECTION_OF = {figure: section for section, own in SECTIONS.items() for figure in own}
+SECTION_OF = {
+    figure: section for section, figures in SECTIONS.items() for figure in figures
+}
 # Figures with a row per model, in pages where models are many.
 PAGED = {
     "layer_curves",

@@ -69,7 +69,7 @@ def start_of(wildcards):
 
 rule fetch_model:
     input:
-        own=lambda wildcards: own_files(model_entry(wildcards).source),
+        user=lambda wildcards: user_files(model_entry(wildcards).source),
     output:
         manifest=result("models", "{model}", "manifest.json"),
     log:

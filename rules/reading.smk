@@ -175,7 +175,7 @@ rule baseline_activations:
     input:
         stimuli=result("data", "{dataset}", "stimuli.parquet"),
         responses=result("data", "{dataset}", "responses.nc"),
-        own=lambda wildcards: own_files(model_entry(wildcards).source),
+        user=lambda wildcards: user_files(model_entry(wildcards).source),
     output:
         activations=kept_activations(
             result("activations", "{model}", "{dataset}.safetensors")
@@ -338,7 +338,7 @@ rule layer_surprisal:
 
 rule fetch_surprisal:
     input:
-        own=lambda wildcards: own_files(model_entry(wildcards).source),
+        user=lambda wildcards: user_files(model_entry(wildcards).source),
     output:
         raw=result("surprisal", "{model}.raw.json"),
     log:

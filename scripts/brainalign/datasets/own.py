@@ -16,7 +16,7 @@ from brainalign.datasets.own_paths import own_paths
 from brainalign.datasets.own_responses import Unpacked, read_responses
 from brainalign.datasets.own_table import read_stimuli
 from brainalign.datasets.prepared import Prepared
-from brainalign.datasets.raw import RawFile, Record, content, own_file, unpacked
+from brainalign.datasets.raw import RawFile, Record, content, unpacked, user_file
 from brainalign.datasets.settings import Own
 from brainalign.errors import InputError
 from brainalign.formats.datasets import assign_volumes, check_responses, is_timed
@@ -27,7 +27,7 @@ LOG = logging.getLogger("brainalign")
 
 def raw_files(source: Own) -> list[RawFile]:
     """The files that the config names."""
-    return [own_file(path) for path in own_paths(source)]
+    return [user_file(path) for path in own_paths(source)]
 
 
 def read(records: Sequence[Record], source: Own) -> Prepared:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from brainalign.datasets.own_csv import records, without_edges
 from brainalign.datasets.question_settings import OwnQuestions
-from brainalign.datasets.raw import RawFile, Record, content, own_file
+from brainalign.datasets.raw import RawFile, Record, content, user_file
 from brainalign.errors import InputError
 from brainalign.formats.text import decode
 
@@ -24,7 +24,7 @@ Question = dict[str, Any]
 
 def raw_files(source: OwnQuestions) -> list[RawFile]:
     """The file that the config names."""
-    return [own_file(source.path)]
+    return [user_file(source.path)]
 
 
 def read(records: Sequence[Record], source: OwnQuestions, seed: int) -> pd.DataFrame:

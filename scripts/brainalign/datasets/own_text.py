@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from brainalign.datasets.raw import RawFile, Record, content, own_file
+from brainalign.datasets.raw import RawFile, Record, content, user_file
 from brainalign.datasets.text_settings import OwnText
 from brainalign.errors import InputError
 from brainalign.formats.text import decode
@@ -10,7 +10,7 @@ from brainalign.formats.text import decode
 
 def raw_files(source: OwnText) -> list[RawFile]:
     """The file that the config names."""
-    return [own_file(source.path)]
+    return [user_file(source.path)]
 
 
 def read(records: Sequence[Record]) -> list[str]:

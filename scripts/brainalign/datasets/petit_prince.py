@@ -10,7 +10,7 @@ import pandas as pd
 from brainalign.datasets.images import Grid, common_grid, mask, varying, volumes
 from brainalign.datasets.listening import Scan, Story, Targets, one_clock
 from brainalign.datasets.prepared import Prepared, attributes
-from brainalign.datasets.raw import RawFile, Record, by_name, needed, openneuro, own_file, text
+from brainalign.datasets.raw import RawFile, Record, by_name, needed, openneuro, text, user_file
 from brainalign.datasets.settings import PetitPrince
 from brainalign.datasets.words import unknown_words
 from brainalign.errors import InputError
@@ -31,7 +31,7 @@ def raw_files(source: PetitPrince) -> list[RawFile]:
     """The table of words, a NIfTI image per subject and section, and the user's mask if named."""
     names = [WORDS, *(_scan(subject, run) for subject, runs in source.runs.items() for run in runs)]
     files = openneuro(names, LICENCE)
-    return [*files, own_file(source.mask)] if source.mask else files
+    return [*files, user_file(source.mask)] if source.mask else files
 
 
 def read(records: Sequence[Record], source: PetitPrince) -> Prepared:
@@ -49,7 +49,7 @@ def read(records: Sequence[Record], source: PetitPrince) -> Prepared:
     table = needed(files, WORDS, "the table of words")
     words, empty = _words(table)
     stories = [_story(words, section, table.path) for section in source.sections]
-    given_mask = files[own_file(source.mask).path] if source.mask else None
+    given_mask = files[user_file(source.mask).path] if source.mask else None
     scans: list[Scan] = []
     targets: dict[str, Targets] = {}
     for subject, runs in source.runs.items():

@@ -96,8 +96,8 @@ def openneuro(names: Iterable[str], licence: str) -> list[RawFile]:
     return [RawFile(path=name, url=f"{OPENNEURO}/{name}", licence=licence) for name in names]
 
 
-def own_file(path: str) -> RawFile:
-    """The user's own file that a config names, as a path from the working directory."""
+def user_file(path: str) -> RawFile:
+    """A user's file that a config names, as a path from the working directory."""
     return RawFile(
         path=str(Path(path).absolute()), by_hand="the config names it", licence="your own"
     )

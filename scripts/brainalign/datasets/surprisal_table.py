@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from brainalign.datasets.published_surprisal import PublishedSurprisal, in_bits, same_words
-from brainalign.datasets.raw import RawFile, Record, content, own_file, text
+from brainalign.datasets.raw import RawFile, Record, content, text, user_file
 from brainalign.datasets.surprisal_settings import SurprisalTable
 from brainalign.errors import InputError
 
@@ -18,7 +18,7 @@ UNDEFINED = ("", "NA", "NaN", "nan")  # of a word without surprisal
 
 def raw_files(source: SurprisalTable) -> list[RawFile]:
     """The file that the config names, as a path from the working directory."""
-    return [own_file(source.path)]
+    return [user_file(source.path)]
 
 
 def read(
