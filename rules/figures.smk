@@ -32,7 +32,7 @@ SECTIONS = {
         "regions",
         "maps",
     ],
-    "What goes with alignment": ["correlates", "losses"],
+    "Correlates of alignment": ["correlates", "losses"],
     "Reading times": [
         "behavior",
         "reading_loss",

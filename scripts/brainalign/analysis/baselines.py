@@ -1,4 +1,4 @@
-"""What remains: each language model beside the baselines and untrained models."""
+"""Each language model beside the baselines and untrained models."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What goes with alignment across models: size, knowledge, next-word prediction, reading times."""
+"""Correlates of alignment across models: size, knowledge, next-word prediction, reading times."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is lost when a text is altered: each model's score on the text as it is, and on controls."""
+"""Loss by altered text: each model's score on the text as it is, and on controls."""
 
 from collections.abc import Mapping
 from typing import Any

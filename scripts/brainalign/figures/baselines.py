@@ -1,4 +1,4 @@
-"""What remains of a score above every baseline and untrained twin, and what of it is its own."""
+"""Scores above every baseline and untrained twin, and the unique part of their variance."""
 
 from textwrap import fill
 from typing import Any
@@ -42,7 +42,7 @@ TITLE = 14  # characters of a line of a panel's title
 OPEN: dict[str, Any] = {"markersize": 4, "markerfacecolor": "white", "markeredgewidth": 1}
 FILLED: dict[str, Any] = {"markersize": 4, "markeredgewidth": 0}
 BAR: dict[str, Any] = {"linestyle": "-", "linewidth": 1.1}
-HEADING = "What remains beyond baselines and untrained twins"
+HEADING = "r beyond baselines and untrained twins"
 
 
 def baselines(table: pd.DataFrame, scores: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:

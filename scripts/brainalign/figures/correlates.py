@@ -1,4 +1,4 @@
-"""What goes with alignment across models: size, next-word loss, knowledge, problem solving."""
+"""Correlates of alignment across models: size, next-word loss, knowledge, problem solving."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -113,7 +113,7 @@ def correlates(
     forest = 0.6 + ROW * max(rows, 6) if average["r"].notna().any() else LOW
     scatters = 1.95 * len(blocks) * bands
     figure = sheet(PAGE, 1.1 + scatters + forest, bool(scores["simulated"].any()))
-    heading(figure, "What goes with brain alignment, averaged over datasets")
+    heading(figure, "Correlates of brain alignment, averaged over datasets")
     if not blocks:
         nothing(figure, "the study has no alignment benchmark")
         return figure

@@ -1,4 +1,4 @@
-"""What is lost when the text is altered: scores of models on the text as it is and on controls."""
+"""Loss by altered text: scores of models on the text as it is and on controls."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -44,7 +44,7 @@ def text_controls(table: pd.DataFrame) -> Figure:
     most = max((table[table["benchmark"] == n]["control"].nunique() for n in names), default=2)
     height = 0.7 + max(len(names), 1) * (0.8 + ROW * (most + 1))
     figure = sheet(PAGE, height, bool(table["simulated"].any()))
-    heading(figure, "What is lost when the text is altered")
+    heading(figure, "Loss by altered text")
     if not names:
         nothing(figure, "no text is altered in this study")
         return figure
