@@ -61,6 +61,6 @@ with job(snakemake.log[0]) as log:
     if len(without) > UNANSWERED_SHARE * len(answers):
         reasons = ", ".join(f"{n} {reason}" for reason, n in without.value_counts().items())
         log.warning(
-            "no answer was found in %.0f %% of the texts, which count as wrong (%s)",
+            "no answer could be extracted from %.0f %% of the texts, which count as wrong (%s)",
             100 * len(without) / len(answers), reasons,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Draw published fits to reading times beside the same made again, and beside the study's own."""
+"""Draw published fits to reading times made again, and this study's gains."""
 
 from typing import TYPE_CHECKING
 

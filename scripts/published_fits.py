@@ -1,4 +1,4 @@
-"""Set published fits to reading times beside the same made here, and beside the study's own."""
+"""Set published fits to reading times beside the same made here, and this study's gains."""
 
 from typing import TYPE_CHECKING
 

@@ -334,7 +334,7 @@ def test_settings_that_do_not_fit_are_refused(chance, fault):
     [
         ({"layers": "best"}, "layers: best picks the layer by the rows that are tested"),
         ({"split": {"scheme": "shuffled"}}, "shuffled folds train on the neighbours"),
-        ({"regression": {"type": "cka"}}, "cka has its own, regression.permutations"),
+        ({"regression": {"type": "cka"}}, "cka has regression.permutations instead"),
     ],
 )
 def test_chance_is_refused_where_p_would_not_be_one(keys, fault):

@@ -110,7 +110,7 @@ def test_subjects_in_separate_spaces_are_drawn_one_by_one(tmp_path, glass, monke
     monkeypatch.setattr(figures, "MOST_SUBJECTS", 2)
     with drawing():
         said = texts(figures.maps(few, LAYERS, space=record["space"], **ABOUT))
-    assert "the first 2 of 3 subjects; each subject's own space" in said
+    assert "the first 2 of 3 subjects; each subject's space" in said
     assert "s1" in said and "s2" not in said and "mean of" not in said
     assert len(glass) == 2 * 4
 

@@ -142,5 +142,5 @@ def test_a_stimulus_longer_than_the_limit_is_named():
 
 def test_text_that_the_tokenizer_drops_is_named():
     stimuli = stories().iloc[:2].assign(text=["the miller", "\N{ZERO WIDTH SPACE}"])
-    with pytest.raises(InputError, match="stimulus a1 has no token of its own"):
+    with pytest.raises(InputError, match="stimulus a1 has no token"):
         extract(tiny("bert"), stimuli, "story")

@@ -137,7 +137,7 @@ def test_a_t5_with_a_separate_head_is_trained_in_one_process(instructions, tmp_p
     assert empty_one.lm_head.weight is not empty_one.shared.weight
     monkeypatch.setattr(processes, "count", lambda: 2)
     monkeypatch.setenv("RANK", "0")
-    with pytest.raises(InputError, match=r"a head of its own .* give the job one"):
+    with pytest.raises(InputError, match=r"a separate head .* give the job one"):
         write_checkpoint(one, tmp_path / "b")
 
 

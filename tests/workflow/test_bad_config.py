@@ -554,7 +554,7 @@ READING_FAULTS = [
     (
         "models/m",
         {"source": TABLE, "presentations": ["raw", "chat"]},
-        ["models.m.presentations", "a table of your own is of one presentation"],
+        ["models.m.presentations", "your table is of one presentation"],
     ),
     (
         "models/m/source",

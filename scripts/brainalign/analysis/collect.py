@@ -81,8 +81,8 @@ def _check_apart(benchmarks: Mapping[str, Mapping[str, Any]]) -> None:
         if other != name:
             raise InputError(
                 f"behavior.{name}: reported as {dataset} in {mode} mode, as behavior.{other} is; "
-                "reading times are not averaged over benchmarks, so give one of them a report_as "
-                "of its own"
+                "reading times are not averaged over benchmarks, so give one of them another "
+                "report_as"
             )
 
 

@@ -92,7 +92,7 @@ def mean_rows(
         of = len(set(members.families[known]))
         families = FAMILIES.format(of) if of > 1 else ""
         few = (
-            f"{len(bases)} vanilla models: a difference must be large to be found"
+            f"{len(bases)} vanilla models: a difference must be large to show"
             if 1 < len(bases) < FEW_BASES
             else ""
         )

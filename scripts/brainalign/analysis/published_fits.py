@@ -1,4 +1,4 @@
-"""Published fits to reading times beside the same made again, and beside the study's own."""
+"""Published fits to reading times made again, and this study's gains."""
 
 from collections.abc import Mapping
 

@@ -38,7 +38,7 @@ Result = TypeVar("Result")
 
 BATCH_TOKENS = 8192
 # Tokens read at once: as many as a matrix product needs to be fast, few enough that rows of like
-# length meet (little padding) and that what is computed on the way stays in the processor's cache.
+# length meet (little padding) and that what is computed in between stays in the processor's cache.
 PART_TOKENS = 512
 
 
@@ -274,7 +274,7 @@ def _read_parts(
     """The same where the attention takes a shared prefix: `first` is not copied for the rows.
 
     The rows, longest first, are read a few at a time, without the padding that these have in
-    common, into memory with room for `new_tokens` tokens more.
+    common, into memory for `new_tokens` tokens more.
     """
     ids, mask = padded(rows, model.device, left=True)
     width = ids.shape[1]

@@ -60,13 +60,13 @@ def held_tensors(layer: Any) -> list[torch.Tensor]:
 
 
 class PreallocatedLayer(DynamicLayer):
-    """Keys and values of a layer in tensors with room for further tokens.
+    """Keys and values of a layer in tensors with memory for further tokens.
 
-    transformers' own layer copies everything that it holds to append a token.
+    transformers' layer copies everything that it holds to append a token.
 
     Parameters
     ----------
-    keys, values : [row, head, token, unit]; what follows the tokens held is room.
+    keys, values : [row, head, token, unit]; what follows the tokens held is spare.
     length : how many tokens are held.
     """
 
@@ -78,8 +78,8 @@ class PreallocatedLayer(DynamicLayer):
 
     @classmethod
     def like(cls, layer: Any, n_rows: int, spare: int) -> "PreallocatedLayer":
-        """An empty layer for `n_rows` with room for `spare` tokens of another layer's form."""
-        # Zeros, not any memory: masked padding may lie in the room, and no mask undoes NaN.
+        """An empty layer for `n_rows` with memory for `spare` tokens of another layer's form."""
+        # Zeros, not any memory: masked padding may lie in the spare part, and no mask undoes NaN.
         return cls(*(
             held.new_zeros(n_rows, held.shape[1], spare, held.shape[3])
             for held in (layer.keys, layer.values)

@@ -76,7 +76,7 @@ class Likeliest:
 class Written:
     """Writes the answer, greedily.
 
-    A `legacy` answer is one line, and the model's own end token ends it, as in InstructEval. Any
+    A `legacy` answer is one line, and the model's end token ends it, as in InstructEval. Any
     other goes on until it is settled (`extraction.finished`) or the model ends its turn.
     """
 

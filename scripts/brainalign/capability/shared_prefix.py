@@ -73,10 +73,10 @@ def attention(
     Parameters
     ----------
     query : [row, head, token, unit].
-    key, value : [row, key's head, token held, unit], the rows' own tokens.
+    key, value : [row, key's head, token held, unit], the rows' tokens.
     attention_mask : added to the scores of the own tokens.
     scaling : factor of the scores, 1 / sqrt(units) when None.
-    shared_prefix : tokens before each row's own; without, transformers' own function answers.
+    shared_prefix : tokens before each row's own; without, transformers' function answers.
 
     Returns
     -------

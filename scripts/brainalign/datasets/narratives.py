@@ -79,7 +79,7 @@ def read(records: Sequence[Record], source: Narratives) -> Prepared:
     (snastase/narratives, code/compile_metadata.py, event_meta.json). Alignments are in seconds of
     the audio file, which begins with the first event that names it (staging/compile_events.py,
     code/plot_stim.py). Words that the alignment did not find are spread between their neighbours.
-    Confounds are taken out of the whole scan, before it is cut. Scans of a subject and story are
+    Confounds are taken out of the complete scan, before it is cut. Scans of a subject and story are
     repeats, and are averaged.
 
     Raises
@@ -206,7 +206,7 @@ def _story(
     if words.empty or words["onset"].isna().all():
         raise InputError(f"{record.path}: story {name} has no words with times")
     missed = int(words["onset"].isna().sum())
-    # A word that was not found begins at its share of the way between those beside it.
+    # A word that was not found begins at its share of the time between those beside it.
     words[["onset", "offset"]] = words[["onset", "offset"]].interpolate(limit_direction="both")
     if source.text == "transcript":
         printed = needed(files, _transcript(name), f"the transcript of story {name}")

@@ -39,7 +39,7 @@ TARGET_LEVELS = {
     "subject": ("subject",),
     "region": ("roi", "atlas"),
 }
-# Brain-Score's own test values, and the paper's counts of subjects and voxels per experiment.
+# Brain-Score's test values, and the paper's counts of subjects and voxels per experiment.
 KNOWN = {"rows": 627, "neuroids": 13553, "subjects": 10, "nansum": 1935595.263162177}
 KNOWN_EXPERIMENT = {243: (243, 8121, 6, 72), 384: (384, 12195, 9, 96)}
 

@@ -18,7 +18,7 @@ PART = 1 << 20  # values that are looked at together
 
 @dataclass(frozen=True)
 class Prepared:
-    """A dataset in the project's own form (docs/architecture.md, "Files")."""
+    """A dataset in the project's form (docs/architecture.md, "Files")."""
 
     stimuli: pd.DataFrame
     responses: xr.Dataset
@@ -109,7 +109,7 @@ def _locations(responses: xr.Dataset) -> str:
     if "vertex" in responses.coords:
         return f"vertices of {space}"
     if "x" in responses.coords and "affine" in responses.attrs:
-        return f"voxels in {space}" if space else "voxels in each subject's own space"
+        return f"voxels in {space}" if space else "voxels in each subject's space"
     return "none: no maps are drawn" if responses.attrs["kind"] == "brain" else ""
 
 
@@ -159,7 +159,7 @@ def check_timing(
 def expect(actual: Any, expected: Any, where: str, what: str, tolerance: float = 0.0) -> None:
     """Raise an InputError unless a known count or sum of the real file comes out.
 
-    The expectations are Brain-Score's own test values and the papers' counts; a file with the
+    The expectations are Brain-Score's test values and the papers' counts; a file with the
     right hash that misses one is being read wrongly.
     """
     same = actual == expected if tolerance == 0 else abs(actual - expected) <= tolerance

@@ -1,6 +1,6 @@
 """NumPy object files, read without the power that a pickle has to run code.
 
-NumPy's own rebuilding of an array trusts the pickle's sizes, so a damaged file can crash the
+NumPy's rebuilding of an array trusts the pickle's sizes, so a damaged file can crash the
 interpreter. Here the four names that NumPy writes stand for inert records, and the arrays are
 built from them after their sizes have been compared. Python's unpickler trusts the numbers under
 which a pickle remembers objects: it makes a table up to the largest, so they are looked at first.

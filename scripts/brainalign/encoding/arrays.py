@@ -82,7 +82,7 @@ def inverse_factored(factor: Array) -> Array:
         import torch
 
         return torch.cholesky_inverse(factor)
-    # Transposed it is in LAPACK's own order, and its other half is zero before and after.
+    # Transposed it is in LAPACK's order, and its other half is zero before and after.
     upper, _ = scipy.linalg.lapack.dpotri(fetch(factor).T, lower=False)
     inverse = upper + upper.T
     np.fill_diagonal(inverse, upper.diagonal())
@@ -126,7 +126,7 @@ def trapezoid_product(left: Array, right: Array) -> Array:
     if is_torch_array(left):
         return left @ right
     (multiply,) = scipy.linalg.get_blas_funcs(("trmm",), (left, right))
-    # Transposed, rows are columns in BLAS' own order, and the triangle is a lower one.
+    # Transposed, rows are columns in BLAS' order, and the triangle is a lower one.
     result = multiply(1.0, left[:, :n_rows].T, right[:n_rows, :].T, side=1, lower=1).T
     if left.shape[1] > n_rows:
         product(left[:, n_rows:], right[n_rows:, :], result)

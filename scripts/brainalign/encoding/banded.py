@@ -19,7 +19,7 @@ from brainalign.encoding.responses import TARGETS_AT_A_TIME, Responses
 from brainalign.encoding.splits import Scheme, Split
 from brainalign.errors import InputError
 
-# For benchmarks whose own regression has no penalty per target.
+# For benchmarks whose regression has no penalty per target.
 RIDGE = Ridge("folds-per-target", tuple(np.geomspace(1e-4, 1e4, 9).tolist()), relative=True)
 # Concentrations of the Dirichlet distribution, in turn: sparse mixtures and even ones.
 CONCENTRATIONS = (1.0, 0.1)
@@ -179,7 +179,7 @@ def _scaled(spaces: Sequence[Features], split: Split) -> tuple[list[Design], Spl
 class Nuisance:
     """Nuisance feature spaces of a benchmark, and what they explain without a model.
 
-    The penalties are chosen as the benchmark's own ridge regression chooses them, by inner folds
+    The penalties are chosen as the benchmark's ridge regression chooses them, by inner folds
     where it has none per target. A layer is added to `candidates` mixtures of the spaces at each
     of `SHARES`; the spaces alone are tried in these mixtures and in all that a copy of a space
     would make of them, and what is best without the layer stays where no mixture with it has less

@@ -17,7 +17,7 @@ DEVIATIONS = 2.0
 class Prediction(NamedTuple):
     """What a fitted regression says of the test rows.
 
-    values : [test row, target], relative to their own mean over the test rows; exactly zero where
+    values : [test row, target], relative to their mean over the test rows; exactly zero where
         the features do not tell the test rows apart.
     mean : [target], that mean, relative to the mean of the training rows (to 0 without intercept).
     """

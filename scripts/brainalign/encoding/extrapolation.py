@@ -159,7 +159,7 @@ def fit_asymptotes(sizes: np.ndarray, curves: np.ndarray) -> np.ndarray:
 def _loss(
     sizes: np.ndarray, curves: np.ndarray, log_tau: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Squared error (less the curves' own power) and v0 at one tau per curve."""
+    """Squared error (less the curves' power) and v0 at one tau per curve."""
     shape = 1 - np.exp(-sizes / np.exp(log_tau)[:, None])
     power, overlap = (shape**2).sum(axis=1), (curves * shape).sum(axis=1)
     v0 = np.clip(overlap / power, 0, 1)

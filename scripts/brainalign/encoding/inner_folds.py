@@ -131,7 +131,7 @@ class FoldsFit:
     def predict_inside(
         self, responses: Array, epsilon: float = 0.0
     ) -> tuple[Prediction, Array, Array]:
-        """What `predict` gives, and r [inner fold, target] of the inner folds' own predictions.
+        """What `predict` gives, and r [inner fold, target] of the inner folds' predictions.
 
         That is Pearson's, over their test rows, with the alpha that the target chose, and otherwise
         as `agreement` has it.

@@ -58,7 +58,7 @@ class Design:
         xp = array_namespace(features)
         if intercept:
             # A shift by the mean of all rows loses no digits to large constant offsets and
-            # changes nothing else: every fold is centred by its own training rows.
+            # changes nothing else: every fold is centred by its training rows.
             units = features - xp.sum(features, axis=0, dtype=xp.float64) / features.shape[0]
             varies = features[0, :] != features[-1, :]
             if not xp.all(varies):

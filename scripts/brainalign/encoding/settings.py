@@ -385,7 +385,7 @@ class Scoring(Settings, frozen=True):
             )
         if isinstance(self.regression, Rsa | Cka):
             kind = tag_of(self.regression)
-            raise InputError(f"chance: {kind} has its own, regression.permutations; leave it out")
+            raise InputError(f"chance: {kind} has regression.permutations instead; leave it out")
         if isinstance(self.split, Shuffled):
             raise InputError(
                 "chance: shuffled folds train on the neighbours of what they test, whose noise is "

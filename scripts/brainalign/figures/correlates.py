@@ -61,7 +61,7 @@ CORRELATION_COLUMNS = (
 ACROSS = 4  # panels side by side
 WORLD_KNOWLEDGE = "world knowledge"  # a category of questions
 ROW = 0.15  # inches per correlate
-NAMES = 0.4  # of the span of scores: room above and below for the names of the extremes
+NAMES = 0.4  # of the span of scores: space above and below for the names of the extremes
 EXTRA = (
     Line2D([], [], color=INK, marker="o", label="r, 95 % interval (filled: adjusted p < .05)"),
     Line2D(

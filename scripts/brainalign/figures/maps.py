@@ -248,7 +248,7 @@ def _statement(brains: Brains, rows: Mapping[str, Any], space: str, level: float
     left_out = f"{' and '.join(tested)} of targets with q > {level:g}{every}" if tested else ""
     if "r and layer" not in tested:
         left_out = "r and layer of targets with r ≤ 0"
-    where = space or "each subject's own space"
+    where = space or "each subject's space"
     first = f"the first {len(rows)} of {n} subjects; " if 1 < len(rows) < n else ""
     return f"{first}{where}; {left_out} are left out"
 

@@ -1,4 +1,4 @@
-"""The study's own scores beside the paper's, for every model that both have."""
+"""The study's scores beside the paper's, for every model that both have."""
 
 import pandas as pd
 from matplotlib.axes import Axes

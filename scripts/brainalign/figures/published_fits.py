@@ -1,4 +1,4 @@
-"""Published fits to reading times, the same made again, and the study's own beside them."""
+"""Published fits to reading times, the same made again, and this study's gains."""
 
 from collections.abc import Sequence
 

@@ -48,7 +48,7 @@ def name_extremes(axes: Axes, points: pd.DataFrame, x: str, y: str) -> None:
     if present[y].nunique() < 2:
         return
     low, high = present[x].min(), present[x].max()
-    axes.margins(0.08, 0.22)  # room above and below
+    axes.margins(0.08, 0.22)  # space above and below
     for index, side, shift in (
         (int(present[y].argmax()), "bottom", 2.5),
         (int(present[y].argmin()), "top", -2.5),

@@ -142,7 +142,7 @@ def sheet(width: float, height: float, simulated: bool = False) -> Figure:
 
 
 def heading(figure: Figure, text: str) -> None:
-    """The figure's own title, at the top left."""
+    """The figure's title, at the top left."""
     figure.suptitle(text, x=0.008, ha="left", fontweight="bold")
 
 
@@ -206,7 +206,7 @@ def units(rows: pd.DataFrame) -> list[str]:
     """What a panel says of its intervals: over how many subjects, and whether over stimuli too.
 
     `rows`: `n_subjects`, `n_stimuli` (held-out folds) and `scope`. Two short lines always, so that
-    narrow panels have room for them and heads stay level.
+    narrow panels have space for them and heads stay level.
     """
     known = rows[rows["n_subjects"] > 0]
     if known.empty:

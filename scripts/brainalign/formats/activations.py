@@ -81,7 +81,7 @@ def write_layers(
 
     widths : layer name → its units, in the order of the layers.
     """
-    # Not by safetensors' own save_file: the order of its metadata differs from run to run.
+    # Not by safetensors' save_file: the order of its metadata differs from run to run.
     with ActivationWriter(path, list(widths), stimulus_ids, metadata, key="") as writer:
         writer.put_layers(layers, widths)
         writer.finish()

@@ -32,7 +32,7 @@ MOMENTS: tuple[dict[str, tuple[float, bool]], ...] = (
     {"sd": (0, True), "n": (0, False)},
     {"log_mean": (-np.inf, False), "log_sd": (0, True)},
 )
-# responses.nc ends with a checksum of what is before it. HDF5 reads no further than its own end.
+# responses.nc ends with a checksum of what is before it. HDF5 reads no further than its end.
 _MARK = b"\ncrc32 "
 _CHECKSUM_SIZE = len(_MARK) + 8
 REPEATS_TOLERANCE = 1e-4  # of the largest response
@@ -463,7 +463,7 @@ def _check_clock(
             f"{onset_at(row)}: {words[row]:g} s is before the stimulus above it "
             f"({words[row - 1]:g} s); {clock}"
         )
-    last = tr * (1 + 1e-6)  # a volume's end, with room for rounding
+    last = tr * (1 + 1e-6)  # a volume's end, with a margin for rounding
     outside = np.flatnonzero((words < onset[0]) | (words > onset[-1] + last))
     if outside.size:
         row = outside[0]

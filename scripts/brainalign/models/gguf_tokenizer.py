@@ -31,7 +31,7 @@ _TAKEN = {
 _IDLE = {"remove_extra_whitespaces": False, "add_sep_token": False, "token_type_count": 1}
 _ASIDE = ("eot_token_id", "eom_token_id", "fim_", "prefix_token_id", "suffix_token_id",
           "middle_token_id", "seperator_token_id", "cls_token_id")  # fmt: skip
-_OTHER = "give the folder of the model's own tokenizer as `tokenizer` of the source"
+_OTHER = "give the folder of the model's tokenizer as `tokenizer` of the source"
 # llama.cpp, src/llama-vocab.cpp: the regular expressions of these kinds.
 _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -48,7 +48,7 @@ def tokenizer_of(fields: Mapping[str, Any], where: str) -> PreTrainedTokenizerFa
 
     Raises
     ------
-    InputError : a kind of tokenizer, a way to split words or a field that is not known.
+    InputError : a kind of tokenizer, a rule that splits words or a field that is not known.
     """
     prefix = "tokenizer.ggml."
     given = {k.removeprefix(prefix): v for k, v in fields.items() if k.startswith(prefix)}

@@ -157,7 +157,7 @@ def empty(manifest: Mapping[str, Any]) -> PreTrainedModel:
     network.tie_weights()
     head = network.get_output_embeddings()
     if sum(parameter.numel() for parameter in network.parameters()) < manifest["parameters"]:
-        # transformers ties every new T5; the checkpoint has a head of its own (T5 1.1).
+        # transformers ties every new T5; the checkpoint has a separate head (T5 1.1).
         head.weight = nn.Parameter(torch.empty_like(head.weight), requires_grad=False)
     _fuse(network)
     return network.eval()
@@ -201,7 +201,7 @@ def _load_network(
 
 
 def _fuse(model: nn.Module) -> None:
-    """Take torch's own kernel for GELU's tanh form (GPT-2, T5 1.1), in place.
+    """Take torch's kernel for GELU's tanh form (GPT-2, T5 1.1), in place.
 
     It is the same function to rounding; transformers computes it in eight passes over memory.
     """

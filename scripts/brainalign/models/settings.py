@@ -22,7 +22,7 @@ ScoredOn = (
 Sha256 = Annotated[
     str, key("of the file", pattern="^[0-9a-f]{64}$", allowed="64 hexadecimal digits")
 ]
-Tokenizer = Annotated[str, key("a folder with the tokenizer; default: the file's own")] | None
+Tokenizer = Annotated[str, key("a folder with the tokenizer; default: that of the file")] | None
 
 
 class Source(Settings, tag_field="type", frozen=True):

@@ -61,7 +61,7 @@ def resolve(
     mirror : folder that is looked at before any download (`models/OWNER--NAME@REVISION`
         or `models/OWNER--NAME`, `packages/*.whl`).
     downloads : folder that downloads are kept in (`hub/`, `packages/`).
-    trust_remote_code : whether a hub model's own code is downloaded as well.
+    trust_remote_code : whether a hub model's code is downloaded as well.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def keep(
 ) -> list[Path]:
     """The files under `downloads` that a source needs; those that lie elsewhere are copied there.
 
-    Sources of type folder and gguf are the user's own files: they stay where they are.
+    Sources of type folder and gguf are the user's files: they stay where they are.
     """
     if isinstance(source, Delta):
         parts = (source.base, source.delta)

@@ -139,7 +139,7 @@ def _check_ties(
         for kind in ("weight", "bias")
     }
     untied = config.get("tie_word_embeddings") is False
-    # transformers 5 keeps in this key whether a T5 has a head of its own, and ties in another.
+    # transformers 5 keeps in this key whether a T5 has a separate head, and ties in another.
     apart = untied or config.get("scale_decoder_outputs") is False
     _refuse(
         folder,

@@ -93,10 +93,10 @@ def prepare(
     ----------
     stimuli : table with `stimulus_id`, `text` and `context_group`, in reading order.
     context : a rule of reading/contexts.py.
-    pooling : `last`, `mean` or `sum` over the stimulus' own tokens (special tokens are no one's).
+    pooling : `last`, `mean` or `sum` over the stimulus' tokens (special tokens are no one's).
     bos, presentation : what stands before the text (see `sequences.special_tokens`).
     decoder_input : what an encoder-decoder model's decoder reads: `shifted`, the same text after
-        the start token, pooled where the decoder reads the stimulus' own tokens; `start`, the
+        the start token, pooled where the decoder reads the stimulus' tokens; `start`, the
         start token alone.
 
     Raises

@@ -28,7 +28,7 @@ class Chain:
     """Stimuli whose texts begin at the same character and are prefixes of one text.
 
     The model reads `text[:ends[i]]` for the stimulus in row `rows[i]` of the table; the
-    stimulus' own characters (with the space that joins them) are `text[starts[i]:ends[i]]`.
+    stimulus' characters (with the space that joins them) are `text[starts[i]:ends[i]]`.
     """
 
     text: str

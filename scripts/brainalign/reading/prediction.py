@@ -72,7 +72,7 @@ def predictor(
     Parameters
     ----------
     bos, presentation : what stands before the text (see `sequences.special_tokens`).
-    method : for encoder-decoder models, others have one way. `prefix`: the encoder reads the
+    method : for encoder-decoder models, others have one. `prefix`: the encoder reads the
         context, the decoder says the word (prefix language models). `infilling`: the encoder
         reads the context and a sentinel, the decoder says the word after that sentinel (models
         trained by span corruption). `teacher-forcing`: the encoder reads nothing but its end

@@ -225,7 +225,7 @@ def plan(
             if size < 1 or member.start < begin:
                 result = f"has {size} tokens, the model reads at most {limit}"
                 raise InputError(
-                    f"stimulus {names[member.row]} {result if size else 'has no token of its own'}"
+                    f"stimulus {names[member.row]} {result if size else 'has no token'}"
                 )
             n_tokens[member.row] = size
             context_tokens[member.row] = member.start - begin

@@ -34,7 +34,7 @@ class Dataset(Settings, frozen=True):
         ),
     ] = "story"
     pooling: Annotated[
-        Literal["last", "mean", "sum"], key("activations over the stimulus' own tokens")
+        Literal["last", "mean", "sum"], key("activations over the stimulus' tokens")
     ] = "last"
     text: Annotated[
         tuple[

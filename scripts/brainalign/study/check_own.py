@@ -1,4 +1,4 @@
-"""What of the user's own files can be checked before anything runs.
+"""What of the user's files can be checked before anything runs.
 
 The columns of tables, the config of checkpoints, the number of split groups.
 """
@@ -36,7 +36,7 @@ from brainalign.study.settings import Study
 def own_faults(study: Study) -> Iterator[str]:
     """A line for each fault of the user's files that shows without reading them whole.
 
-    A file that is not there or not readable is not looked at: Snakemake or its own job names it.
+    A file that is not there or not readable is not looked at: Snakemake or its job names it.
     """
     yield from _table_faults(study)
     yield from _folder_faults(study)
@@ -142,7 +142,7 @@ def _fold_faults(study: Study) -> Iterator[str]:
                 unpacked(path.read_bytes(), str(path)), str(path), STIMULI, Findings()
             )
         except (InputError, OSError, zlib.error, EOFError):
-            continue  # the dataset's own job names what is wrong with the file
+            continue  # the dataset's job names what is wrong with the file
         groups = table["split_group"].nunique()
         if folds > groups:
             yield (
@@ -164,4 +164,4 @@ def _columns_of(table: str) -> list[str] | None:
                 return header(file.read(BEGINNING), table) or None
         return header(unpacked(path.read_bytes(), str(path)), table) or None
     except (InputError, OSError, zlib.error, EOFError):
-        return None  # the dataset's own job names what is wrong with the file
+        return None  # the dataset's job names what is wrong with the file

@@ -98,6 +98,5 @@ class Model(Settings, frozen=True):
             )
         if len(self.presentations or ()) > 1 and isinstance(self.source, SurprisalTable):
             raise InputError(
-                "presentations: a table of your own is of one presentation; make a model of each "
-                "table"
+                "presentations: your table is of one presentation; make a model of each table"
             )

@@ -81,7 +81,7 @@ def all_models(
         models |= _stage_models(name, entry, models)
     models = {name: replace(model, **_inherited(name, models)) for name, model in models.items()}
     for name, model in list(models.items()):
-        if role(model) == "checkpoint":  # on the way, or of an ablation: its first one alone
+        if role(model) == "checkpoint":  # in between, or of an ablation: its first one alone
             continue
         first, *further = model.presentations or (presentation(model),)
         if isinstance(model.source, Surprisal):  # each presentation is a separate file
@@ -232,7 +232,7 @@ def previous_checkpoint(name: str, models: Models) -> str | None:
 
 def role(model: StudyModel) -> Role:
     """`truth` (the planted features), `baseline` (no network), `untrained`, `tuned` (has a vanilla
-    partner, or says so), `checkpoint` (of a tuning experiment, on the way or of an ablation),
+    partner, or says so), `checkpoint` (of a tuning experiment, in between or of an ablation),
     `presentation` (a further presentation of a model) or `vanilla`."""
     if model.known_role is not None:
         return model.known_role

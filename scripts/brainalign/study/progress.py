@@ -137,7 +137,7 @@ class Progress(logging.Handler):
         """Whether a log record of Snakemake's tells something that the line does not.
 
         As a filter of the terminal it takes the line away before what Snakemake writes;
-        Snakemake's own log keeps everything.
+        Snakemake's log keeps everything.
         """
         if getattr(record, "event", None) in COUNTED:
             return False

@@ -126,7 +126,7 @@ def _stream_tokens(n: float, length: float, window: int, stride: int | None, apa
 
 def capability_tokens(task: Task, apart: bool) -> float:
     """Tokens that are read and written to answer a task; simulated questions are taken for few. NaN
-    where the user's own file is not there."""
+    where the user's file is not there."""
     if isinstance(task.questions, OwnQuestions):
         return _own_questions_tokens(Path(task.questions.path), task, apart)
     if isinstance(task.questions, SimulatedQuestions):
@@ -157,7 +157,7 @@ def _own_questions_tokens(file: Path, task: Task, apart: bool) -> float:
 
 def loss_tokens(text: RunningText) -> float:
     """Tokens that are read of a running text, each in as many windows as overlap; a simulated text
-    is taken for short. NaN where the user's own file is not there."""
+    is taken for short. NaN where the user's file is not there."""
     if isinstance(text.source, Wikitext2):
         tokens: float = WIKITEXT
     elif isinstance(text.source, OwnText):

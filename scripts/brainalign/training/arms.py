@@ -57,7 +57,7 @@ def course(
     Parameters
     ----------
     seed : draws the samples and their order.
-    documents : running text of arm continued; if empty, the samples' own inputs and outputs.
+    documents : running text of arm continued; if empty, the samples' inputs and outputs.
 
     Raises
     ------

@@ -25,7 +25,7 @@ PLAIN = {
     "input": "{input}",
     "nothing": "",
 }
-"""The sample's own words, as in FLAN (Wei et al. 2022): what evaluations look like."""
+"""The sample's words, as in FLAN (Wei et al. 2022): what evaluations look like."""
 
 TEMPLATES: Mapping[str, tuple[Mapping[str, str], str]] = {
     "alpaca": (ALPACA, ""),

@@ -30,7 +30,7 @@ TrainingText = (
     Annotated[
         str,
         key(
-            "running text of arm continued; default: the samples' own",
+            "running text of arm continued; default: inputs and outputs of the samples",
             pattern=r"^(simulated|.+\.txt)$",
             allowed="simulated, or a path that ends in .txt",
         ),
@@ -190,7 +190,7 @@ class Untrained(Settings, tag_field="type", tag="untrained", frozen=True):
 
 
 class Experiment(Settings, frozen=True):
-    """The tuning of a base, scored along the way: checkpoints BASE-ARM-sSEED-SAMPLES."""
+    """The tuning of a base, scored along it: checkpoints BASE-ARM-sSEED-SAMPLES."""
 
     base: EntryName
     arms: Annotated[tuple[Arm, ...], key("what is trained on", min_length=1, unique=True)]

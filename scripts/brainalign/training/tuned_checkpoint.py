@@ -81,7 +81,7 @@ def write_checkpoint(training: Training, folder: Path) -> tuple[pd.DataFrame, di
     log, facts = tuned.log, tuned.facts
     if tuned.model is not None:
         save_checkpoint(tuned.model, tokenizer, folder)
-        del tuned, network  # before the checkpoint takes their room
+        del tuned, network  # before the checkpoint takes their memory
         here = {
             "folder": str(folder),
             "files": {},

@@ -155,7 +155,7 @@ def _make_shardable(model: PreTrainedModel) -> None:
     head, embeddings = model.get_output_embeddings(), model.get_input_embeddings()
     if model.config.tie_word_embeddings and head.weight is not embeddings.weight:
         raise InputError(
-            f"{type(model).__name__} with a head of its own (T5 1.1, Flan-T5) cannot be spread "
+            f"{type(model).__name__} with a separate head (T5 1.1, Flan-T5) cannot be spread "
             "over several GPUs by FSDP2: give the job one"
         )
     model.set_input_embeddings(embeddings)

@@ -17,7 +17,7 @@ from brainalign.models.manifest import check
 def write_untrained(manifest: Mapping[str, Any], folder: Path, seed: int) -> None:
     """Write a randomly initialised twin of a model as a checkpoint folder.
 
-    The weights are drawn by transformers' own initialisation of that architecture, in float32,
+    The weights are drawn by transformers' initialisation of that architecture, in float32,
     with torch's generator at `seed`, whose state outside is left as it was.
 
     Parameters
