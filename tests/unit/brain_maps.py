@@ -1,11 +1,11 @@
-"""Scores of targets with places in a brain: a ball of voxels is predicted."""
+"""Scores of targets with coordinates in a brain: a ball of voxels is predicted."""
 
 import json
 
 import numpy as np
 import xarray as xr
 
-# 10 mm voxels of a head; the places that are predicted lie around a centre in the left hemisphere.
+# 10 mm voxels of a head; the voxels that are predicted lie around a centre in the left hemisphere.
 AFFINE = np.array([[10.0, 0, 0, -70], [0, 10, 0, -105], [0, 0, 10, -55], [0, 0, 0, 1]])
 GRID = (15, 18, 14)
 CENTRE, RADIUS = np.array([-50.0, -25, 5]), 25.0

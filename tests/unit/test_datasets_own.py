@@ -282,7 +282,7 @@ SUBJECTS = ("anna", "ben", "cleo")
 
 
 def located(affine=EYE, grid=(91, 109, 91), subjects=SUBJECTS, **coordinates):
-    """Gives the targets places in mm, and the subjects an affine."""
+    """Gives the targets coordinates in mm, and the subjects an affine."""
     positions = {axis: ("target", 2 * np.arange(6.0)) for axis in "xyz"} | coordinates
     attributes = {"affine": affine, "grid": grid}
     return in_array(

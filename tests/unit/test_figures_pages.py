@@ -99,5 +99,5 @@ def test_a_data_card_counts_and_says_what_was_left_out():
     }  # fmt: skip
     (row,) = cards_table({"mine": card}).to_dict("records")
     assert (row["dataset"], row["rows"], row["targets"], row["subjects"]) == ("mine", 7, 9, 2)
-    assert row["places of targets"] == "vertices of fsaverage6"
+    assert row["locations of targets"] == "vertices of fsaverage6"
     assert row["left out"] == "1 subject (only zeros)" and row["notes"] == "n1; n2"

@@ -1,4 +1,4 @@
-"""The simulated whole brain: repeats, places, and which voxels follow the text."""
+"""The simulated whole brain: repeats, coordinates, and which voxels follow the text."""
 
 import json
 

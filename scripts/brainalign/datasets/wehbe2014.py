@@ -98,7 +98,7 @@ def read(records: Sequence[Record], source: Wehbe2014) -> Prepared:
         },
         attrs=attributes("brain", "BOLD response, detrended", SOURCE, LICENCE, records, tr=TR),
     )
-    whole_brain = sum(mask["all"].size for mask in masks.values())
+    n_voxels = sum(mask["all"].size for mask in masks.values())
     return Prepared.of(
         stimuli,
         responses,
@@ -113,7 +113,7 @@ def read(records: Sequence[Record], source: Wehbe2014) -> Prepared:
             },
             {
                 "what": "voxels",
-                "n": whole_brain - len(ids),
+                "n": n_voxels - len(ids),
                 "why": "outside the language network (region mask all)",
             },
         ],
