@@ -31,7 +31,7 @@ def read(
 ) -> tuple[pd.DataFrame, xr.Dataset, dict[str, np.ndarray]]:
     """Stimuli, times of single readers, and the features of LAYERS.
 
-    Words are slow by their length, frequency and place; a story is slow or fast for all, and so is
+    Words are slow by their length, frequency and position; a story is slow or fast for all, as is
     a stretch of it; readers differ in speed. Features go with length and drift along the story.
     `effect`: ms by one direction of layer.2, which further layers hold with more and more noise.
     """

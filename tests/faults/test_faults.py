@@ -209,7 +209,7 @@ def until(true: Callable[[], object], process: subprocess.Popen[str]) -> None:
         time.sleep(0.05)
 
 
-# --- no room --------------------------------------------------------------------------------
+# --- no disk space --------------------------------------------------------------------------------
 
 
 def test_a_full_disk(fresh: Study, undisturbed: Undisturbed) -> None:

@@ -1,4 +1,4 @@
-"""What tests on real data share: one way to a file of the mirror, one conversion of SmolLM2."""
+"""Shared by tests on real data: files of the mirror, and one conversion of SmolLM2."""
 
 import gzip
 from collections.abc import Callable

@@ -21,7 +21,7 @@ RELEASE = "surprisal_kuribayashi2024"
 
 @pytest.fixture(scope="module")
 def words(real_file):
-    """Words in reading order: story, place, whether it begins a sentence, mean time, covariates."""
+    """Words in reading order: story, position, if it begins a sentence, mean time, covariates."""
     with gzip.open(real_file(f"{RELEASE}/tokens.json.gz"), "rt", encoding="utf-8") as file:
         sentences = json.load(file)
     rows = [

@@ -34,7 +34,7 @@ def _of_axes(axes: Axes) -> list[Text]:
 
 
 def extent(text: Text) -> Bbox:
-    """The place of the words alone, in pixels, without the arrow that an annotation may have."""
+    """The bounds of the words alone, in pixels, without the arrow that an annotation may have."""
     return Text.get_window_extent(text)
 
 

@@ -1,4 +1,4 @@
-"""Training over CPU processes: accelerate shards on accelerators only, so it is told of one."""
+"""Training over CPU processes: accelerate shards on accelerators only, so one is mocked."""
 
 import os
 from pathlib import Path

@@ -882,7 +882,7 @@ def test_files_that_do_not_fit_the_study(result, message):
 
 
 class Named(dict):
-    """Named files the way Snakemake hands them over: by attribute, item and order."""
+    """Named files as Snakemake hands them over: by attribute, item and order."""
 
     __getattr__ = dict.__getitem__
 

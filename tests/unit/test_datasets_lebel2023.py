@@ -154,7 +154,7 @@ def test_the_card_says_what_was_averaged_and_that_no_real_file_was_met(folder):
 
 
 def test_a_map_of_the_coordinates_is_the_mask(folder):
-    """A target's place, by the inverse affine, is a voxel of the mask, in pycortex's order."""
+    """By the inverse affine, a target is a voxel of the mask, in the order of pycortex."""
     responses = read(folder).responses
     for subject in SUBJECTS:
         part = responses.isel(target=responses["subject"].values == subject)

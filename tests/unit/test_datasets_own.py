@@ -1,4 +1,4 @@
-"""Own datasets: the documented example, and every way in which the two files may not fit."""
+"""Data of users: the documented example, and every mismatch of the two files."""
 
 import json
 import re
@@ -312,13 +312,13 @@ BAD = {
     "an affine of words": (located("eye"), "attribute affine is no JSON of numbers"),
     "a flat grid": (located(grid=(91, 109)), r"subject anna: grid \[91\.0, 109\.0\]"),
     "no z": (located(z=None), "coordinates x, y, z .* come together; it has x, y"),
-    "a place that is none": (
+    "a coordinate that is none": (
         located(z=("target", [0, 1, 2, 3, 4, np.nan])), "coordinate z holds other than finite"
     ),
-    "a place between voxels": (
+    "a point between voxels": (
         located(x=("target", 1 + np.arange(6.0))), "1 targets of subject anna lie between voxels"
     ),
-    "a place outside the grid": (
+    "a point outside the grid": (
         located(y=("target", [0, 2, 4, 900, 0, 2])), r"of subject ben lie outside the grid \(91"
     ),
     "two targets in a voxel": (

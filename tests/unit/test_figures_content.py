@@ -295,7 +295,7 @@ def test_stages_stand_at_their_steps_and_by_their_names():
 
 
 def test_trajectory_of_a_tiny_change_can_be_read():
-    """Long tick labels leave the words above a panel their place; ticks tell whole values."""
+    """Long tick labels leave space for the words above a panel; ticks show integers."""
     table = tables.trajectory(seeds=1, experiments=("one", "two"))
     figure = trajectory(table.assign(value=0.1418 + 1e-5 * table["value"]))
     figure.draw_without_rendering()

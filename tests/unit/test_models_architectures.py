@@ -27,7 +27,7 @@ def test_layers_of_decoders_are_transformers_hidden_states(kind):
     assert list(layer_names(model.config.to_dict())) == [
         "embedding", "layer.1", "layer.2", "layer.3", "final",
     ]  # fmt: skip
-    # transformers puts the state after the final norm in the place of the last block's output.
+    # transformers puts the state after the final norm as the last block's output.
     theirs = hidden(model, input_ids=IDS).hidden_states
     given = ["embedding", "layer.1", "layer.2", "final"]
     if kind in WITHOUT_EMBEDDING:
@@ -54,7 +54,7 @@ def test_layers_of_masked_models(kind, names):
     states = captured(model, input_ids=IDS)
     theirs = hidden(model, input_ids=IDS).hidden_states
     assert list(layer_names(model.config.to_dict())) == list(states) == names
-    given = names[:3] + names[-1:]  # transformers puts a final norm in the last block's place
+    given = names[:3] + names[-1:]  # transformers writes a final norm as the last block's output
     for name, state in zip(given, theirs, strict=True):
         torch.testing.assert_close(states[name], state, rtol=0, atol=0)
 

@@ -243,7 +243,7 @@ def test_unreadable_tokenizer_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("name", ["gpt2", "t5"])
 def test_offloaded_weights_read_the_same(name):
-    """Weights that lie elsewhere and come in layer by layer, as `sharded` does without room."""
+    """Weights that lie elsewhere and come in layer by layer, as `sharded` does without memory."""
     model = tiny.__wrapped__(name)
     expected, _ = extract(model, stories(), "story")
     bits = word_surprisal(model, words(), "story")["bits"]

@@ -69,7 +69,7 @@ def test_a_separate_head_of_a_t5_is_kept(tmp_path):
 @pytest.mark.parametrize("names", [["encoder"], ["decoder"], ["encoder", "decoder"]])
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_t5_that_reads_its_head_is_refused(names, tied, tmp_path):
-    """huggingface/transformers issue 48154: without shared.weight the head takes its place."""
+    """huggingface/transformers issue 48154: without shared.weight the head replaces it."""
     embeddings = write("t5", tmp_path).shared.weight.data
     held = {f"{name}__embed_tokens__weight": embeddings for name in names}
     change(tmp_path, shared__weight=None, lm_head__weight=torch.randn(320, 16), **held)

@@ -122,7 +122,7 @@ def test_the_largest_model_predicts_next_words_best(default_study: Study) -> Non
 
 @pytest.mark.parametrize("vanilla", VANILLA)
 def test_tuned_models_answer_better(default_study: Study, vanilla: str) -> None:
-    """Questions on facts that no instruction told, and new reasoning items.
+    """Questions on facts that are in no instruction, and new reasoning items.
 
     Some 230 questions: a gain beyond two standard errors of the difference of two proportions
     comes by chance in one of forty comparisons of equals.

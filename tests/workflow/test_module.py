@@ -45,7 +45,7 @@ def smallest() -> dict[str, Any]:
 
 @pytest.mark.long
 def test_jobs_of_a_module_run(tmp_path: Path, smallest: dict[str, Any]) -> None:
-    """A job of every room: world, data, model, reading, encoding, behaviour, questions, figures."""
+    """A job of every package: world, data, model, reading, encoding, questions, figures …"""
     made = [
         "ceilings/sim-passages-controlled.parquet",
         "alignment/oasm/sim-passages-legacy.parquet",
