@@ -1,4 +1,4 @@
-"""Training over CPU processes: accelerate shards on accelerators only, so one is mocked."""
+"""Training over CPU processes: accelerate shards on accelerators only, so it is shown one."""
 
 import os
 from pathlib import Path

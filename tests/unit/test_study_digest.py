@@ -10,9 +10,9 @@ from brainalign.datasets.settings import Alice, Own, RealDataset
 from brainalign.study import digest
 from brainalign.study.digest import reachable, source_digest
 
-SCRIPT = '"""Doc."""\nfrom brainalign.inside.inner import double\n\nprint(double(2))\n'
+SCRIPT = '"""Doc."""\nfrom brainalign.part.inner import double\n\nprint(double(2))\n'
 INNER = '''"""Doc."""
-from brainalign.inside import deep
+from brainalign.part import deep
 
 
 def double(x):
@@ -24,7 +24,7 @@ DEEP = "def times(a, b):\n    return a * b\n"
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    package = tmp_path / "brainalign" / "inside"
+    package = tmp_path / "brainalign" / "part"
     package.mkdir(parents=True)
     (tmp_path / "brainalign" / "__init__.py").write_text("", encoding="utf-8")
     (package / "__init__.py").write_text("", encoding="utf-8")
@@ -46,9 +46,9 @@ def fresh_digest(tree: Path) -> str:
     [
         ("script.py", '"""Doc."""', '"""Another docstring."""\n# and a comment'),
         ("script.py", "print(double(2))", "print(\n    double(2)\n)"),
-        ("brainalign/inside/inner.py", '"""Twice."""', '"""Two times x."""'),
-        ("brainalign/inside/deep.py", "a * b", "a * b  # the product"),
-        ("brainalign/inside/other.py", "x = 1", "x = 2"),
+        ("brainalign/part/inner.py", '"""Twice."""', '"""Two times x."""'),
+        ("brainalign/part/deep.py", "a * b", "a * b  # the product"),
+        ("brainalign/part/other.py", "x = 1", "x = 2"),
     ],
 )
 def test_same_code_same_digest(tree: Path, file: str, old: str, new: str) -> None:
@@ -63,9 +63,9 @@ def test_same_code_same_digest(tree: Path, file: str, old: str, new: str) -> Non
     ("file", "old", "new"),
     [
         ("script.py", "double(2)", "double(3)"),
-        ("brainalign/inside/inner.py", "x, 2", "x, 3"),
-        ("brainalign/inside/deep.py", "a * b", "a + b"),
-        ("brainalign/inside/__init__.py", "", "flag = True\n"),
+        ("brainalign/part/inner.py", "x, 2", "x, 3"),
+        ("brainalign/part/deep.py", "a * b", "a + b"),
+        ("brainalign/part/__init__.py", "", "flag = True\n"),
     ],
 )
 def test_other_code_other_digest(tree: Path, file: str, old: str, new: str) -> None:
@@ -78,15 +78,13 @@ def test_other_code_other_digest(tree: Path, file: str, old: str, new: str) -> N
 
 
 def test_import_inside_a_function_counts(tree: Path) -> None:
-    inner = tree / "brainalign" / "inside" / "inner.py"
+    inner = tree / "brainalign" / "part" / "inner.py"
     inner.write_text(
-        "def double(x):\n    from brainalign.inside.deep import times\n    return times(x, 2)\n",
+        "def double(x):\n    from brainalign.part.deep import times\n    return times(x, 2)\n",
         encoding="utf-8",
     )
     before = fresh_digest(tree)
-    (tree / "brainalign" / "inside" / "deep.py").write_text(
-        DEEP.replace("*", "-"), encoding="utf-8"
-    )
+    (tree / "brainalign" / "part" / "deep.py").write_text(DEEP.replace("*", "-"), encoding="utf-8")
     assert fresh_digest(tree) != before
 
 
@@ -97,7 +95,7 @@ def test_every_script_of_the_project_has_another_digest(repository: Path) -> Non
 
 
 def test_modules_imported_by_name_and_tables_count(tree: Path) -> None:
-    other, table = tree / "brainalign" / "inside" / "other.py", tree / "table.csv"
+    other, table = tree / "brainalign" / "part" / "other.py", tree / "table.csv"
     table.write_text("a,b\n", encoding="utf-8")
     digests = [source_digest(tree / "script.py", other, table)]
     for path, text in ((other, "x = 2\n"), (table, "a,c\n")):
