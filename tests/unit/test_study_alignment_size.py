@@ -30,11 +30,16 @@ def test_shapes_are_read_from_the_files(tmp_path):
 
 
 def test_memory_covers_what_was_measured():
-    """3,000 volumes, 20,000 voxels, 768 units at four delays: 1.18 and 1.30 GB at their peak."""
+    """3,000 volumes, 20,000 voxels, 768 units at four delays: 1.18 and 1.30 GB at their peak.
+
+    10,000 volumes, 95,000 voxels: 5.92 GB.
+    """
     timed = Timing(delays=(1, 2, 3, 4))
     shapes = (3000, 20000), (1, 768)
     assert 1180 < size.alignment_mb(*shapes, replace(GCV, timing=timed)) < 2.5 * 1180
     assert 1300 < size.alignment_mb(*shapes, replace(FOLDS, timing=timed)) < 2.5 * 1300
+    brain = size.alignment_mb((10_000, 95_000), (13, 768), replace(FOLDS, timing=timed))
+    assert 5920 < brain < 1.5 * 5920
 
 
 def test_few_units_are_those_of_the_engine():

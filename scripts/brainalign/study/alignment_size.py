@@ -11,7 +11,9 @@ from brainalign.encoding.settings import Ridge, Scoring
 UNKNOWN_MB, UNKNOWN_MINUTES = 2000, 120
 UNKNOWN_FOLDS = 10  # one per group
 BASE_MB = 1500  # packages, tables
-COPIES = 4  # of the responses, at the peak
+COPIES = 4  # of the responses, at the peak of a ceiling or of refits
+# An alignment holds them once, and of the targets that it predicts together so many copies.
+BLOCK, BLOCK_COPIES = 4096, 8
 # Per penalty and pair of rows, of operators on responses; from so many columns a row (FEW_UNITS of
 # encoding/operators.py, whose import would slow down planning).
 FOLDS_BYTES, MANY_COLUMNS = 6, 0.55
@@ -72,19 +74,25 @@ def alignment_mb(
     scoring: Scoring,
     attempt: int = 1,
 ) -> int:
-    """Memory (MB) of an alignment or a ceiling: copies of the responses, and of one layer's design
-    in float64, both half as much again per further attempt."""
+    """Memory (MB) of an alignment, or of a ceiling (`activations` None).
+
+    Copies of the responses and of one layer's design in float64, both half as much again per
+    further attempt.
+    """
     if responses is None:
         return UNKNOWN_MB * attempt
     rows, targets = responses
     width = columns(activations[1], scoring) if activations else 0
-    regression, penalties = scoring.regression, 0
-    if isinstance(regression, Ridge) and regression.selection == "folds-per-target":
-        penalties = regression.alphas.n if width > MANY_COLUMNS * rows else 0
-    drawn = 0 if scoring.chance is None else scoring.chance.permutations * targets * DRAWN_COPIES
+    regression, chance, penalties = scoring.regression, scoring.chance, 0
+    few = isinstance(regression, Ridge) and 0 < width <= MANY_COLUMNS * rows
+    if isinstance(regression, Ridge) and regression.selection == "folds-per-target" and not few:
+        penalties = regression.alphas.n if width else 0
+    drawn = 0 if chance is None else chance.permutations * targets * DRAWN_COPIES
+    once = activations is not None and (chance is None or chance.distribution == "test")
+    copies = targets + min(targets, BLOCK) * BLOCK_COPIES if once else targets * COPIES
     held = (
-        rows * targets * 4 * COPIES
-        + 4 * rows * max(width, rows) * 8
+        rows * copies * 4
+        + 4 * rows * (width if few else max(width, rows)) * 8
         + penalties * FOLDS_BYTES * rows**2
         + drawn * 4
     ) / 1e6
