@@ -1,6 +1,6 @@
 """brainalign: does instruction tuning make language models more brain-like?
 
-The study is config.yaml, or the file given with --configfile, which takes its place.
+The study is config.yaml, or the file given with --configfile, which replaces it.
 """
 
 import atexit

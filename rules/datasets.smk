@@ -5,7 +5,7 @@ def task_source(wildcards):
     return CAPABILITY[wildcards.task].questions
 
 
-def own_shots(wildcards):
+def user_shots(wildcards):
     """How many worked examples a task takes from the user's questions."""
     task = CAPABILITY[wildcards.task]
     return task.shots if tag_of(task.questions) == "own" else None
@@ -129,7 +129,7 @@ rule prepare_questions:
     params:
         source=lambda wildcards: plain(task_source(wildcards)),
         seed=STUDY.seed,
-        shots=own_shots,
+        shots=user_shots,
         code=reader_code("prepare_questions", task_source),
     script:
         "../scripts/prepare_questions.py"

@@ -40,8 +40,8 @@ console.error = (...words) => { complaints.push(words.join(" ")); log(...words);
 # Goes after all others: shows every result as a reader would, and leaves what it saw in the page.
 LOOK = """<script>
 const pause = ms => new Promise(done => setTimeout(done, ms));
-async function until(found) {
-  for (let i = 0; i < 100; i++) { const it = found(); if (it) return it; await pause(50); }
+async function until(probe) {
+  for (let i = 0; i < 100; i++) { const it = probe(); if (it) return it; await pause(50); }
   return null;
 }
 function decoded(uri) {

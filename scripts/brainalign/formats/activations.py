@@ -83,7 +83,7 @@ def write_layers(
     """
     # Not by safetensors' save_file: the order of its metadata differs from run to run.
     with ActivationWriter(path, list(widths), stimulus_ids, metadata, key="") as writer:
-        writer.put_layers(layers, widths)
+        writer.write_layers(layers, widths)
         writer.finish()
 
 
@@ -159,7 +159,7 @@ class ActivationWriter:
             ) from error
         self.done |= set(rows)
 
-    def put_layers(
+    def write_layers(
         self, layers: Iterable[tuple[str, np.ndarray]], widths: Mapping[str, int]
     ) -> None:
         """Write all rows, layer by layer.
