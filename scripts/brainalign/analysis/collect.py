@@ -96,6 +96,10 @@ def collect_capabilities(
     Parameters
     ----------
     results : (model, task, answers) of every file.
+
+    Raises
+    ------
+    InputError : a model and its partner were asked different questions.
     """
     tables = []
     by_name = {(model, task): answers for model, task, answers in results}

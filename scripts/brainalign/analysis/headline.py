@@ -74,7 +74,7 @@ def _row(data: str, question: str, answers: Answers, simulated: bool) -> dict[st
 
 
 def answered_first(table: pd.DataFrame) -> pd.DataFrame:
-    """The headline table; those questions last, of each kind of data, that no mode answers."""
+    """The table of `headline`; those questions last, of each kind of data, that no mode answers."""
     answered = pd.Series(False, table.index)
     for mode in MODES:
         asked = table[f"{mode}_verdict"] != NOT_ASKED

@@ -22,7 +22,9 @@ from brainalign.simulation.knowing import SHARES, VANILLA, partly_known
 
 
 def planted_ceiling(responses: xr.Dataset, aggregate: str) -> float:
-    """The planted ceilings of all targets in one number, as a benchmark's `aggregate` has it."""
+    """The planted ceilings `true_ceiling` [target] in one number, as a benchmark's `aggregate` has
+    it.
+    """
     who, where = (responses[name].values.astype(str).tolist() for name in ("subject", "region"))
     summary = Aggregate(aggregate, who, where)(responses["true_ceiling"].values)
     return float(summary["all", "all"])
@@ -31,7 +33,10 @@ def planted_ceiling(responses: xr.Dataset, aggregate: str) -> float:
 def align_planted(
     stimuli: pd.DataFrame, responses: xr.Dataset, scoring: Scoring, seed: int, dataset: int
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Name and alignment table of each model in `SHARES`; `dataset`: number of this dataset."""
+    """Name and alignment table (`summary.COLUMNS`) of each model in `SHARES`.
+
+    `dataset` : number of this dataset, whose `responses` are [stimulus or volume, target].
+    """
     state = truth(stimuli, responses)
     groups = responses["run"].values if state.rows == "volume" else stimuli["split_group"]
     scoring = replace(scoring, unique_variance=None)

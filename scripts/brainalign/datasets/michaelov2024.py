@@ -141,7 +141,12 @@ def word_positions(record: Record, stimuli: pd.DataFrame) -> pd.DataFrame:
 
 
 def story_of(name: str, record: Record) -> str:
-    """The context group of a story, `story01` … `story10`, from its published name."""
+    """The context group of a story, `story01` … `story10`, from its published name.
+
+    Raises
+    ------
+    InputError : the release has no such story.
+    """
     if name not in STORIES:
         raise InputError(
             f"{record.path}: docid {name!r} is no story; expected {', '.join(STORIES)}"

@@ -127,7 +127,12 @@ def header_of(content: bytes, where: str) -> list[str]:
 
 
 def records(content: bytes, where: str) -> tuple[str, list[list[str]]]:
-    """The delimiter, and the cells of each row; that of Excel's `sep=;` is empty."""
+    """The delimiter, and the cells of each row; that of Excel's `sep=;` is empty.
+
+    Raises
+    ------
+    InputError : it is an Excel workbook, in another encoding, or no delimited table.
+    """
     if content.startswith(b"PK\x03\x04"):
         raise InputError(f'{where}: an Excel workbook; save it as "CSV UTF-8 (comma delimited)"')
     text = decode(content, where)

@@ -21,7 +21,8 @@ LEAST = 2  # strings of either condition, between which a variance is defined
 def read(
     content: bytes, where: str, source: Own, records: Sequence[Record], findings: Findings
 ) -> tuple[pd.DataFrame, xr.Dataset]:
-    """The strings, each a text by itself, and their conditions (`localizer.conditions`).
+    """The strings, each a text by itself, and their conditions, float32 [stimulus, 1]
+    (`localizer.conditions`).
 
     Parameters
     ----------

@@ -120,6 +120,8 @@ def words_to_volumes(
 def volume_means(stimuli: pd.DataFrame, dataset: xr.Dataset) -> VolumeMeans:
     """The means of a timed dataset's stimuli over each volume.
 
+    `stimuli` has `onset`, `dataset` the coordinate `onset` [volume], in seconds of one clock.
+
     Raises
     ------
     InputError : a stimulus without an onset.

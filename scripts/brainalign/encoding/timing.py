@@ -186,7 +186,8 @@ class WordsToVolumes:
             self.matrix = convolving(words, volumes, runs, self.assigned)
 
     def of_means(self, volumes: np.ndarray, counts: np.ndarray) -> Self:
-        """The map from means over the words of a volume, of which `VolumeMeans` has the parameters.
+        """The map from means over the words of volumes, int [mean], each over `counts` words, int
+        [mean] (`VolumeMeans`).
 
         Raises
         ------

@@ -77,7 +77,8 @@ def write_layers(
     path: str | Path,
     metadata: Mapping[str, Any],
 ) -> None:
-    """As `write_activations`, of layers that come one after the other: none is held.
+    """As `write_activations`, of layers float32 [stimulus, unit] that come one after the other:
+    none is held.
 
     widths : layer name → its units, in the order of the layers.
     """

@@ -334,7 +334,12 @@ def _narrow(config: Mapping[str, Any]) -> bool:
 
 
 def integer(config: Mapping[str, Any], key: str, where: str) -> int:
-    """A positive whole number of config.json."""
+    """A positive whole number of config.json.
+
+    Raises
+    ------
+    InputError : the key is missing or has another value.
+    """
     value: Any = config
     for part in key.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
@@ -449,6 +454,10 @@ def run_body(
     Returns
     -------
     The body's output; for encoder-decoder models the decoder's.
+
+    Raises
+    ------
+    InputError : an encoder-decoder model without `decoder_input_ids`.
     """
     options.setdefault("use_cache", False)
     root: Any = body(model)

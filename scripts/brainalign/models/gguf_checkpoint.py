@@ -43,7 +43,12 @@ class GGUF:
     tensors: Mapping[str, Any]
 
     def values(self, name: str) -> np.ndarray:
-        """A tensor as float32 [out, in]."""
+        """A tensor as float32 [out, in].
+
+        Raises
+        ------
+        InputError : a quantisation that is not known.
+        """
         tensor = self.tensors[name]
         try:
             return np.array(dequantize(tensor.data, tensor.tensor_type), np.float32)

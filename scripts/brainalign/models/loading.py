@@ -164,7 +164,12 @@ def empty(manifest: Mapping[str, Any]) -> PreTrainedModel:
 
 
 def load_tokenizer(manifest: Mapping[str, Any]) -> PreTrainedTokenizerFast:
-    """The tokenizer of a manifest; it must be a fast one, which knows the tokens' offsets."""
+    """The tokenizer of a manifest; it must be a fast one, which knows the tokens' offsets.
+
+    Raises
+    ------
+    InputError : it cannot be loaded, or is not a fast one.
+    """
     folder = manifest["folder"]
     try:
         tokenizer = AutoTokenizer.from_pretrained(

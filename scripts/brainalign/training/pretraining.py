@@ -54,6 +54,10 @@ def new_model(
     Parameters
     ----------
     layers : blocks of the decoder; an encoder-decoder has as many again in its encoder.
+
+    Raises
+    ------
+    InputError : an unknown `architecture`; `width` is not an even multiple of `heads`.
     """
     if architecture not in ARCHITECTURES:
         raise InputError(f"architecture {architecture!r}, expected one of {ARCHITECTURES}")

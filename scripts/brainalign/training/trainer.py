@@ -241,6 +241,12 @@ class Watch(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
+        """Write samples, tokens and time beside the loss of a step.
+
+        Raises
+        ------
+        InputError : the loss is not finite.
+        """
         if not logs or "loss" not in logs:
             return
         step = state.global_step
