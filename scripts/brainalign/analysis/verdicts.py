@@ -82,8 +82,8 @@ def of_correlation(r: float, p: float, low: float, high: float) -> str:
 def of_every(above: pd.Series, below: pd.Series) -> str:
     """The verdict on many comparisons: yes or no only if all of them agree.
 
-    Each of them at its level keeps the level of the whole (an intersection-union test; Berger 1982,
-    Technometrics 24).
+    Each of them at its level keeps the level of all together (an intersection-union test; Berger
+    1982, Technometrics 24).
 
     Parameters
     ----------

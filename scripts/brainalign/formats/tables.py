@@ -32,7 +32,7 @@ def _text_columns() -> Any:
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as Parquet or CSV, by the ending of `path`, whole or not at all."""
+    """Write a table as Parquet or CSV, by the ending of `path`, complete or not at all."""
     with atomic_path(path) as temporary:
         if Path(path).suffix == ".csv":
             # Without quotes a carriage return inside a name would end its row.
@@ -92,7 +92,7 @@ def check_text(path: str | Path) -> None:
 
 
 def write_json(record: Any, path: str | Path) -> None:
-    """Write a record as indented JSON with sorted keys, whole or not at all."""
+    """Write a record as indented JSON with sorted keys, complete or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(
             json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n",

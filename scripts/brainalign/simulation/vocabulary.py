@@ -36,7 +36,7 @@ def train_tokenizer(
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:
-    """Write the files that transformers' PreTrainedTokenizerFast loads, whole or not at all."""
+    """Write the files that transformers' PreTrainedTokenizerFast loads, complete or not at all."""
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "pad_token": PAD,

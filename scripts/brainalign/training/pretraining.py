@@ -259,7 +259,7 @@ def pretrain(
 def save_checkpoint(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: str | Path
 ) -> None:
-    """Write the weights (safetensors), the configuration and the tokenizer, whole or not at all."""
+    """Write weights (safetensors), configuration and tokenizer, complete or not at all."""
     with fresh_folder(folder) as partial:
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
