@@ -367,6 +367,31 @@ def test_voxels_of_scans_are_targets_where_they_lie(folder):
         assert one["region"].values.tolist() == atlas()[tuple(at.T)].astype(str).tolist()
 
 
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_scans_of_any_byte_order_are_read(kind, order, folder):
+    write_scans(a=scan(1))
+    little = read({"anna": ["a.nii.gz"]}, atlas="atlas.nii.gz").responses
+    for name, image in (("a", scan(1)), ("atlas", nibabel.Nifti1Image(atlas(), AFFINE))):
+        header = kind.header_class.from_header(image.header).as_byteswapped(order)
+        data = np.asarray(image.dataobj)
+        kind(data, image.affine, header).to_filename(f"{name}.nii")
+        assert nibabel.load(f"{name}.nii").header.endianness == order
+    swapped = read({"anna": ["a.nii"]}, atlas="atlas.nii").responses
+    np.testing.assert_array_equal(swapped["responses"], little["responses"])
+
+
+def test_a_voxel_may_have_a_value_that_stands_for_nothing_in_tables(folder):
+    image = scan(1)
+    data = np.asarray(image.dataobj)
+    data[0, 0, 0, 3], data[1, 0, 0, 3] = 9999, -999
+    write_scans(a=nibabel.Nifti1Image(data, AFFINE))
+    values = read({"anna": ["a.nii.gz"]}, atlas="atlas.nii.gz", voxels=True).responses["responses"]
+    assert {9999.0, -999.0} <= set(values.values[3].tolist())
+    wide().assign(**{NAMES[0]: 9999.0}).to_csv("coded.csv", index=False)
+    refused("looks like a code", "coded.csv")
+
+
 def test_voxels_without_an_affine_are_refused(folder):
     write_scans(a=scan(1), b=scan(2))
     image = nibabel.Nifti1Image(atlas(), None)
@@ -441,7 +466,10 @@ def test_small_regions_and_gaps_inside_them_are_noted(folder):
         ({"responses": {"anna": ["a.nii"]}}, "atlas: is missing"),
         ({"responses": {"anna": []}, "atlas": "m.nii"}, "a subject without one"),
         ({"responses": "a.xlsx"}, r"ends in \.nc.*; export the spreadsheet as CSV$"),
-        ({"responses": "a.nc", "tr": 2.0}, "tr: is a key of tables, arrays and scans alone"),
+        (
+            {"responses": "a.nc", "tr": 2.0},
+            "tr: is a key of tables, arrays, scans and surfaces alone",
+        ),
         ({"responses": "a.csv", "variable": "Y"}, r"variable: is a key of \.mat files alone"),
         ({"responses": "a.csv", "tr": 2.0, "kind": "reading-times"}, "kind: reading-times, but"),
         ({"responses": "a.npy", "targets": "t.csv", "runs": [3]}, "runs: rows are stimuli"),

@@ -1,8 +1,11 @@
 """Faults of own files that show without reading them whole are named before anything runs."""
 
 import gzip
+import sys
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pandas as pd
 import pytest
 from brainalign.settings import read
@@ -64,25 +67,26 @@ def test_files_that_are_absent_or_unreadable_are_left_to_their_job():
     assert list(covariate_faults(study("bad.parquet", covariates=["x"]))) == []
 
 
-def brain_study(folds=3, **source):
-    keys = {"stimuli": "words.csv", "responses": "brain.csv", "kind": "brain", **source}
+def brain_study(folds=3, **keys):
+    """A study of own brain data; `keys` of the benchmark, and of the source."""
+    benchmark = {
+        "dataset": "stories",
+        "mode": "controlled",
+        "regression": {"type": "ridge"},
+        "split": {"scheme": "grouped", "folds": folds},
+        "aggregate": "median-within-subject",
+        "layers": "nested",
+    }
+    benchmark |= {name: keys.pop(name) for name in {*benchmark, "timing"} & set(keys)}
+    source = {"stimuli": "words.csv", "responses": "brain.csv", "kind": "brain", **keys}
     return read(
         {
             "seed": 1,
             "models": {
                 "mine": {"source": {"type": "folder", "path": "mine"}, "family": "x"},
             },
-            "datasets": {"stories": {"source": {"type": "own", **keys}}},
-            "alignment": {
-                "stories": {
-                    "dataset": "stories",
-                    "mode": "controlled",
-                    "regression": {"type": "ridge"},
-                    "split": {"scheme": "grouped", "folds": folds},
-                    "aggregate": "median-within-subject",
-                    "layers": "nested",
-                }
-            },
+            "datasets": {"stories": {"source": {"type": "own", **source}}},
+            "alignment": {"stories": benchmark},
             "capability": {
                 "quiz": {
                     "questions": {"type": "own", "path": "quiz.csv"},
@@ -148,6 +152,183 @@ def test_a_checkpoint_without_config_and_too_many_folds_are_named():
     assert list(own_faults(brain_study(folds=4))) == [
         "models.mine.source: mine has no config.json; expected a folder with config.json, a "
         "tokenizer and safetensors",
-        "alignment.stories.split.folds: 4, but column split_group of words.csv has 3 values; "
-        "expected at most 3",
+        "alignment.stories.split: too few groups for the outer folds: split.scheme grouped has 4 "
+        "folds of 3 groups; expected 4 or more groups (split_group of the stimuli, runs of timed "
+        "data); column split_group of words.csv has 3",
     ]
+
+
+def test_groups_for_the_folds_inside_the_folds_are_counted_too():
+    fill()
+    assert list(own_faults(brain_study(folds=3))) == []
+    (fault,) = own_faults(brain_study(folds=2))
+    assert fault.startswith("alignment.stories.regression.selection: folds-per-target: too few ")
+    assert fault.endswith("; column split_group of words.csv has 3")
+
+
+def test_held_out_rows_need_a_file_that_marks_them():
+    fill()
+    (fault,) = own_faults(brain_study(split={"scheme": "held-out"}))
+    assert fault.startswith("alignment.stories.split.scheme: held-out, but only a netCDF file says")
+    netcdf = {"responses": "brain.nc", "kind": None}
+    assert list(own_faults(brain_study(split={"scheme": "held-out"}, **netcdf))) == []
+
+
+# Scans -------------------------------------------------------------------------------------------
+
+AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])
+GRID = (6, 5, 4)
+RUNS = {"anna": ["a1.nii.gz", "a2.nii.gz"], "ben": ["b1.nii", "b2.nii"]}
+TIMING = {"features": "fir", "delays": [1]}
+
+
+def write_scan(path, shape=(*GRID, 4), affine=AFFINE, tr=2.0):
+    image = nibabel.Nifti1Image(np.ones(shape, np.int16), affine)
+    image.header.set_xyzt_units("mm", "sec")
+    if len(shape) > 3:
+        image.header.set_zooms((3.0, 3.0, 3.0, tr))
+    image.to_filename(path)
+
+
+def scan_study(responses=RUNS, timing=TIMING, tr=2.0, **keys):
+    """Two subjects, who hear eight words in two runs of four volumes."""
+    onset = "".join(f"s{i},A b,{i % 3},{i},g{i % 3},{2 * i + 0.5}\n" for i in range(8))
+    names = "stimulus_id,text,context_group,position,split_group,onset\n"
+    if not Path("words.csv").exists():
+        Path("words.csv").write_text(names + onset)
+    keys = {"split": {"scheme": "contiguous"}, "atlas": "mask.nii.gz"} | keys
+    return brain_study(timing=timing, responses=responses, tr=tr, **keys)
+
+
+def fill_scans():
+    fill()
+    Path("words.csv").unlink()
+    write_scan("mask.nii.gz", GRID)
+    for path in (*RUNS["anna"], *RUNS["ben"]):
+        write_scan(path)
+
+
+def in_words(old, new):
+    def edit():
+        scan_study()
+        path = Path("words.csv")
+        path.write_text(path.read_text().replace(old, new))
+
+    return edit
+
+
+SCANS = {
+    "a mask of another shape": (
+        lambda: write_scan("mask.nii.gz", (5, 5, 4)),
+        "a1.nii.gz: shape (6, 5, 4, 4), expected [x, y, z, volume] on the grid of the atlas, "
+        "(5, 5, 4) (mask.nii.gz); resample the atlas to the scans",
+    ),
+    "a mask that lies elsewhere": (
+        lambda: write_scan("mask.nii.gz", GRID, AFFINE * 2),
+        "a1.nii.gz: lies elsewhere in space than the atlas, mask.nii.gz",
+    ),
+    "a mask without affine": (
+        lambda: write_scan("mask.nii.gz", GRID, None), "mask.nii.gz: no affine",
+    ),
+    "a mask over time": (
+        lambda: write_scan("mask.nii.gz"), "mask.nii.gz: shape (6, 5, 4, 4), expected whole",
+    ),
+    "a run on another grid": (
+        lambda: write_scan("b2.nii", (6, 5, 5, 4)), "b2.nii: shape (6, 5, 5, 4), expected",
+    ),
+    "another repetition time": (
+        lambda: write_scan("b1.nii", tr=1.5),
+        "b1.nii: its header says 1.5 s between volumes, source.tr 2 s",
+    ),
+    "a volume alone": (lambda: write_scan("b1.nii", GRID), "b1.nii: shape (6, 5, 4), expected"),
+    "a shorter run": (
+        lambda: write_scan("b1.nii", (*GRID, 3)),
+        "the runs of ben have [3, 4] volumes, those of anna [4, 4]; cut them to the same lengths",
+    ),
+    "no scan": (lambda: Path("b1.nii").write_text("text"), "b1.nii: not a whole NIfTI file"),
+    "a word after the scan": (
+        in_words("14.5", "99"), "words.csv: row 9: stimulus s7: onset: 99 s is after the last",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SCANS)
+def test_scans_that_do_not_fit_are_named_before_anything_runs(case):
+    fill_scans()
+    assert list(own_faults(scan_study(voxels=True))) == []
+    spoil, says = SCANS[case]
+    spoil()
+    (fault,) = own_faults(scan_study(voxels=True))
+    assert fault.startswith("datasets.stories.source: ") and says in fault, fault
+
+
+def test_no_more_than_the_header_of_a_scan_is_read():
+    fill_scans()
+    content = Path("b1.nii").read_bytes()
+    Path("b1.nii").write_bytes(content[:352])
+    assert list(own_faults(scan_study())) == []
+    packed = Path("a1.nii.gz").read_bytes()
+    assert len(packed) < 1000  # of zeros and ones: cut it in the middle of the data
+    write_noise("a1.nii.gz")
+    packed = Path("a1.nii.gz").read_bytes()
+    Path("a1.nii.gz").write_bytes(packed[: len(packed) // 2])
+    assert list(own_faults(scan_study())) == []
+
+
+def write_noise(path):
+    values = np.random.default_rng(0).integers(0, 30_000, (*GRID, 4)).astype(np.int16)
+    image = nibabel.Nifti1Image(values, AFFINE)
+    image.header.set_xyzt_units("mm", "sec")
+    image.header.set_zooms((3.0, 3.0, 3.0, 2.0))
+    image.to_filename(path)
+
+
+def test_scans_that_are_not_there_are_left_to_the_run():
+    fill_scans()
+    for path in ("a1.nii.gz", "b2.nii", "mask.nii.gz"):
+        Path(path).unlink()
+    assert list(own_faults(scan_study())) == []
+    write_scan("b1.nii", GRID)
+    Path("a2.nii.gz").unlink()
+    assert list(own_faults(scan_study())) == []
+
+
+def test_a_volume_per_stimulus():
+    fill_scans()
+    assert list(own_faults(scan_study(timing=None, tr=None))) == []
+    for path in (*RUNS["anna"], *RUNS["ben"]):
+        write_scan(path, (*GRID, 5))
+    (fault,) = own_faults(scan_study(timing=None, tr=None))
+    assert "responses: 10 volumes of a subject for 8 stimuli of words.csv; expected a" in fault
+
+
+def test_folds_of_scans_hold_out_runs():
+    fill_scans()
+    grouped = {"scheme": "grouped", "folds": 2}
+    once = {
+        "regression": {"type": "ridge", "selection": "loo-per-target"},
+        "layers": {"depth": 0.5},
+    }
+    assert list(own_faults(scan_study(split=grouped, **once))) == []
+    (fault,) = own_faults(scan_study(split=grouped))
+    assert fault.startswith("alignment.stories.regression.selection: folds-per-target: too few ")
+    assert fault.endswith("expected 4 or more groups (split_group of the stimuli, runs of timed "
+                          "data); source.responses has 2")  # fmt: skip
+    (fault,) = own_faults(scan_study(split=grouped | {"folds": 3}, **once))
+    assert fault.startswith("alignment.stories.split: too few groups for the outer folds")
+
+
+@pytest.mark.parametrize("runs", [None, [5, 5]])
+def test_folds_of_an_array_hold_out_its_runs(runs):
+    fill()
+    source = {"responses": "a.npy", "targets": "targets.csv", "runs": runs, "tr": 2.0}
+    Path("words.csv").unlink()
+    (fault,) = own_faults(brain_study(3, timing=TIMING, **source))
+    assert fault.endswith(f"source.runs has {1 if runs is None else 2}")
+
+
+def test_without_nibabel_jobs_check_the_scans(monkeypatch):
+    fill_scans()
+    write_scan("mask.nii.gz", (5, 5, 4))
+    monkeypatch.setitem(sys.modules, "nibabel", None)
+    assert list(own_faults(scan_study())) == []

@@ -9,7 +9,7 @@
    `restricted_pickle`: parts that readers share.
 6. `listening` (stories on one clock), `images`, `textgrid`, `confounds`: parts of the readers of
    natural listening, `lebel2023`, `narratives`, `petit_prince`.
-7. `own*`: the user's data and questions.
+7. `own*`: the user's data and questions; `own_keys`, `own_headers`: faults that show before a job.
 8. `langloc`, `localizer`: sentences and non-words that find language units.
 9. `mmlu`, `bbh`, `blimp`, `wikitext2`, `alpaca`: questions, texts, instructions.
 10. `kuribayashi2024`, `michaelov2024`, `surprisal_table`: published surprisal.

@@ -11,9 +11,9 @@ from brainalign.datasets import own_localizer
 from brainalign.datasets.own_checks import check_values
 from brainalign.datasets.own_covariates import with_covariates
 from brainalign.datasets.own_csv import Findings
-from brainalign.datasets.own_form import in_order
+from brainalign.datasets.own_form import Unpacked, in_order
 from brainalign.datasets.own_paths import own_paths
-from brainalign.datasets.own_responses import Unpacked, read_responses
+from brainalign.datasets.own_responses import read_responses
 from brainalign.datasets.own_table import read_stimuli
 from brainalign.datasets.prepared import Prepared
 from brainalign.datasets.raw import RawFile, Record, content, unpacked, user_file
@@ -87,7 +87,7 @@ def _measured(source: Own, file: Unpacked, findings: Findings) -> tuple[pd.DataF
 
     check_responses(responses, stimuli, where, onset_at)
     _check_offsets(stimuli, table)
-    check_values(responses, stimuli, where, findings)
+    check_values(responses, stimuli, where, findings, images=bool(source.images))
     if responses.attrs["simulated"]:
         raise InputError(
             f"{where}: attribute simulated is {responses.attrs['simulated']!r}; your "

@@ -49,6 +49,7 @@ def read(
         raise InputError(
             f"{where}: {values.shape[1]} columns, but targets has {len(targets)} rows{turned}"
         )
+    values = values.astype(np.float64)
     return made_responses(values, targets, source, run=_runs(values, source.runs, where))
 
 

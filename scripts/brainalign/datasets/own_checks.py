@@ -1,5 +1,7 @@
 """Whether the numbers of own responses can be what they are said to be."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -21,10 +23,17 @@ FEW = 0.5  # of the median number of targets of a subject
 
 
 def check_values(
-    responses: xr.Dataset, stimuli: pd.DataFrame, where: str, findings: Findings
+    responses: xr.Dataset,
+    stimuli: pd.DataFrame,
+    where: str,
+    findings: Findings,
+    *,
+    images: bool = False,
 ) -> None:
     """Whether the numbers `responses` [stimulus or volume, target] can be what the file says they
     are.
+
+    `images` : they are those of scans, where 9999 is a number like others.
 
     Raises
     ------
@@ -34,7 +43,7 @@ def check_values(
     values = responses["responses"]
     rows = _row_names(responses, stimuli)
     _check_units(responses, where)
-    _check_codes(values.values, rows, responses, where)
+    _check_codes(values.values, rows, responses, where, () if images else CODES)
     if responses.attrs["kind"] == "reading-times":
         _check_reading_times(values.values, rows, responses, where, findings)
     else:
@@ -73,9 +82,15 @@ def _check_units(responses: xr.Dataset, where: str) -> None:
             raise InputError(f"{where}: coordinate {name} has units {stated!r}, expected seconds")
 
 
-def _check_codes(values: np.ndarray, rows: list[str], responses: xr.Dataset, where: str) -> None:
+def _check_codes(
+    values: np.ndarray,
+    rows: list[str],
+    responses: xr.Dataset,
+    where: str,
+    codes: Sequence[float],
+) -> None:
     positive_is_data = responses.attrs["kind"] == "reading-times"
-    codes = [code for code in CODES if code < 0 or not positive_is_data]
+    codes = [code for code in codes if code < 0 or not positive_is_data]
     coded = np.isin(values, codes) | (np.abs(np.nan_to_num(values, posinf=0, neginf=0)) > FILL)
     if coded.any():
         row, column = np.argwhere(coded)[0]

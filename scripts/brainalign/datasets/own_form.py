@@ -5,7 +5,7 @@ What every format but netCDF, which says all of it itself, is turned into.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from brainalign.formats.datasets import UNITS_UNKNOWN
 
 if TYPE_CHECKING:  # planning goes without it
     import xarray as xr
+
+Unpacked = Callable[[str], tuple[str, bytes]]  # a path of the config → where it lies, its content
 
 REGION = {"brain": "brain", "reading-times": "all"}  # where none is named
 TARGETS = Columns({"target_id", "subject", "region"}.__contains__, {"label"}.__contains__)
@@ -72,7 +74,8 @@ def made_responses(
 
     Parameters
     ----------
-    values : float [row, target]. targets : `target_id`, `subject`, `region`, a row per target.
+    values : float32 or float64 [row, target].
+    targets : `target_id`, `subject`, `region`, a row per target.
     source : the config's; with `tr` rows are volumes, else stimuli.
     ids : stimulus of each row; None: the stimuli table's, in its order.
     file_rows : [row], or [row, target]: the row of the file that each stands in; default: its index
@@ -104,10 +107,15 @@ def made_responses(
     if tr is not None:
         attributes["tr"] = float(tr)
     return xr.Dataset(
-        {"responses": ((row, "target"), np.asarray(values, np.float64))},
+        {"responses": ((row, "target"), values)},
         coords=coordinates,
         attrs=attributes,
     )
+
+
+def run_names(lengths: Sequence[int]) -> list[str]:
+    """The run of each volume, counted from 1, of runs of so many volumes."""
+    return [str(i) for i, volumes in enumerate(lengths, 1) for _ in range(volumes)]
 
 
 def in_order(responses: xr.Dataset, stimuli: pd.DataFrame, where: str) -> xr.Dataset:

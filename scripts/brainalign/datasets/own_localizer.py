@@ -1,4 +1,4 @@
-"""A localizer of the user's own: strings, and whether each of them is a sentence."""
+"""The user's localizer: strings, and whether each of them is a sentence."""
 
 from collections.abc import Sequence
 

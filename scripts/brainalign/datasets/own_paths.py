@@ -1,5 +1,7 @@
 """Which files of the user a source names."""
 
+from collections.abc import Iterator, Mapping, Sequence
+
 from brainalign.settings import Settings
 
 KEYS = ("path", "stimuli", "responses", "targets", "atlas", "mask")
@@ -7,11 +9,16 @@ KEYS = ("path", "stimuli", "responses", "targets", "atlas", "mask")
 
 def own_paths(source: Settings) -> list[str]:
     """The paths that the config gives, each once: of a dataset, questions, a text or a model."""
-    paths: list[str] = []
-    for key in KEYS:
-        given = getattr(source, key, None)
-        if isinstance(given, str):
-            paths.append(given)
-        elif given is not None:  # scans: subject → its files
-            paths += [path for files in given.values() for path in files]
-    return list(dict.fromkeys(paths))
+    given = [getattr(source, key, None) for key in KEYS]
+    return list(dict.fromkeys(path for one in given for path in _paths(one)))
+
+
+def _paths(given: object) -> Iterator[str]:
+    """The paths in a path, a list, or a mapping (scans: subject → its files)."""
+    if isinstance(given, str):
+        yield given
+    elif isinstance(given, Mapping):
+        yield from _paths(list(given.values()))
+    elif isinstance(given, Sequence):
+        for part in given:
+            yield from _paths(part)

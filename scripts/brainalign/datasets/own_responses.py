@@ -1,17 +1,13 @@
 """The responses of own data, whatever kind of file holds them."""
 
-from collections.abc import Callable
-from pathlib import PurePath
-
 import xarray as xr
 
-from brainalign.datasets import own_arrays, own_netcdf, own_response_table, own_scans
+from brainalign.datasets import own_arrays, own_netcdf, own_response_table, own_scans, own_surfaces
 from brainalign.datasets.own_csv import Findings
-from brainalign.datasets.own_form import read_targets
-from brainalign.datasets.settings import ARRAYS, TABLES, Own
+from brainalign.datasets.own_form import Unpacked, read_targets
+from brainalign.datasets.own_keys import ARRAYS, TABLES
+from brainalign.datasets.settings import Own
 from brainalign.errors import InputError
-
-Unpacked = Callable[[str], tuple[str, bytes]]  # a path of the config → where it lies, its content
 
 
 def read_responses(source: Own, file: Unpacked, findings: Findings) -> xr.Dataset:
@@ -26,22 +22,14 @@ def read_responses(source: Own, file: Unpacked, findings: Findings) -> xr.Datase
     InputError : a file is not of its kind, or says another kind of data than the config.
     """
     named = source.responses
-    assert named is not None  # a localizer has none, and is read by `own_localizer`
     if not isinstance(named, str):
-        names = source.targets
-        return own_scans.read(
-            {subject: [file(path) for path in paths] for subject, paths in named.items()},
-            file(str(source.atlas)),
-            None if names is None else file(names),
-            source,
-            findings,
-        )
+        read = own_surfaces.read if source.form == "surfaces" else own_scans.read
+        return read(source, file, findings)
     where, content = file(named)
-    ending = PurePath(named.removesuffix(".gz")).suffix
-    if ending in ARRAYS:
+    if source.form in ARRAYS:
         targets = read_targets(*file(str(source.targets)), source.kind, findings)
         return own_arrays.read(content, where, source, targets, findings)
-    if ending in TABLES:
+    if source.form in TABLES:
         given = source.targets
         columns = None if given is None else read_targets(*file(given), source.kind, findings)
         return own_response_table.read(content, where, source, columns, findings)

@@ -10,66 +10,48 @@ import xarray as xr
 
 from brainalign.datasets.images import Grid
 from brainalign.datasets.own_csv import Findings
-from brainalign.datasets.own_form import TARGETS, made_responses
+from brainalign.datasets.own_form import TARGETS, Unpacked, made_responses, run_names
+from brainalign.datasets.own_headers import (
+    Image,
+    check_atlas,
+    check_lengths,
+    check_scan,
+    image_of,
+    nifti_class,
+)
 from brainalign.datasets.own_table import read_table, require
 from brainalign.datasets.settings import Own
 from brainalign.errors import InputError
 
-FEW = 10  # voxels
+FEW = 10  # voxels or vertices
 NAMED = 5  # small regions
-APART = 1e-3  # mm, between the affines of a scan and the atlas
-SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
-
-Scans = Mapping[str, Sequence[tuple[str, bytes]]]  # subject → path and content of each run
 
 
-def read(
-    scans: Scans,
-    atlas: tuple[str, bytes],
-    names: tuple[str, bytes] | None,
-    source: Own,
-    findings: Findings,
-) -> xr.Dataset:
+def read(source: Own, file: Unpacked, findings: Findings) -> xr.Dataset:
     """The mean response of each region of each subject: volumes of runs, or a volume per stimulus.
 
-    With `source.voxels` the response of each voxel inside the atlas, and where it lies.
-
-    Parameters
-    ----------
-    scans : files [x, y, z, volume] on the grid of the atlas, a file per run.
-    atlas : whole numbers [x, y, z]; 0 is outside, every other number a region (a mask has one).
-    names : table of `label` and `region`; without it regions are called by their numbers.
+    With `source.voxels` the response of each voxel inside the atlas, and where it lies. Scans are
+    [x, y, z, volume] on the grid of the atlas, a file per run. The atlas holds whole numbers [x, y,
+    z]: 0 is outside, every other number a region (a mask has one). `source.targets` is a table of
+    `label` and `region`; without it regions are called by their numbers.
 
     Raises
     ------
     InputError : a file is none, is on another grid, or subjects differ in the length of a run.
     """
-    labels, affine = _atlas(*atlas, needs_affine=source.voxels)
+    labels, atlas = _atlas(*file(str(source.atlas)), needs_affine=source.voxels)
+    names = None if source.targets is None else file(source.targets)
     numbers = np.unique(labels[labels > 0])
     regions = _regions(numbers, names, findings)
-    voxels = np.bincount(labels[labels > 0])[numbers]
-    few = [f"{regions[i]} {n}" for i, n in enumerate(voxels.tolist()) if n < FEW]
-    if few and not source.voxels:
-        more = ", …" if len(few) > NAMED else ""
-        findings.notes.append(
-            f"{len(few)} of {len(numbers)} regions have fewer than {FEW} voxels: "
-            f"{', '.join(few[:NAMED])}{more}"
-        )
+    if not source.voxels:
+        counts = np.bincount(labels[labels > 0])[numbers]
+        note_small(dict(zip(regions, counts.tolist(), strict=True)), "voxels", findings)
     parts = _voxels(labels) if source.voxels else labels
     means, lengths = {}, {}
-    for subject, files in scans.items():
-        runs = [
-            _region_means(content, where, parts, affine, source.tr, findings)
-            for where, content in files
-        ]
+    for subject, paths in source.images.items():
+        runs = [_region_means(*file(path), parts, atlas, source.tr, findings) for path in paths]
         means[subject], lengths[subject] = np.concatenate(runs), [len(run) for run in runs]
-    first = next(iter(lengths))
-    for subject, length in lengths.items():
-        if length != lengths[first]:
-            raise InputError(
-                f"responses: the runs of {subject} have {length} volumes, those of {first} "
-                f"{lengths[first]}; cut them to the same lengths"
-            )
+    check_lengths(lengths)
     indices = np.argwhere(labels > 0)
     if source.voxels:
         names_of = ["-".join(map(str, index)) for index in indices.tolist()]
@@ -78,16 +60,49 @@ def read(
         names_of = regions
     targets = pd.DataFrame(
         {
-            "target_id": [f"{subject}.{name}" for subject in scans for name in names_of],
-            "subject": [subject for subject in scans for _ in regions],
-            "region": [region for _ in scans for region in regions],
+            "target_id": [f"{subject}.{name}" for subject in means for name in names_of],
+            "subject": [subject for subject in means for _ in regions],
+            "region": [region for _ in means for region in regions],
         }
     )
-    run = [str(i) for i, volumes in enumerate(lengths[first], 1) for _ in range(volumes)]
+    run = run_names(next(iter(lengths.values())))
     responses = made_responses(np.hstack(list(means.values())), targets, source, run=run)
-    if source.voxels:
-        return _with_coordinates(responses, list(scans), indices, labels, affine)
-    return responses
+    if not source.voxels:
+        return responses
+    return _with_coordinates(responses, list(means), indices, labels, atlas.affine)
+
+
+def note_small(sizes: Mapping[str, int], what: str, findings: Findings) -> None:
+    """Note the regions that have few voxels or vertices (`what`)."""
+    few = [f"{region} {n}" for region, n in sizes.items() if n < FEW]
+    if few:
+        more = ", …" if len(few) > NAMED else ""
+        findings.notes.append(
+            f"{len(few)} of {len(sizes)} regions have fewer than {FEW} {what}: "
+            f"{', '.join(few[:NAMED])}{more}"
+        )
+
+
+def means_of_regions(values: np.ndarray, region: np.ndarray, n: int) -> np.ndarray:
+    """Means [region] over the finite of `values`, [voxel or vertex]; NaN where there is none.
+
+    Parameters
+    ----------
+    region : of each voxel or vertex, from 0. n : the number of regions.
+    """
+    finite = np.isfinite(values)
+    counts = np.bincount(region[finite], minlength=n)
+    sums = np.bincount(region[finite], values[finite], minlength=n)
+    with np.errstate(invalid="ignore"):
+        return np.where(counts > 0, sums / counts, np.nan)
+
+
+def note_gaps(n: int, where: str, findings: Findings) -> None:
+    """Note how many values inside regions are no numbers."""
+    if n:
+        findings.notes.append(
+            f"{where}: {n} values inside regions are NaN or infinite: they count as missing"
+        )
 
 
 def _voxels(labels: np.ndarray) -> np.ndarray:
@@ -119,9 +134,8 @@ def _with_coordinates(
 
 
 def _image(where: str, content: bytes) -> nibabel.Nifti1Image:
-    kind = nibabel.Nifti2Image if content[:2] in (b"\x1c\x02", b"\0\0") else nibabel.Nifti1Image
     try:
-        return kind.from_bytes(content)
+        return nifti_class(content).from_bytes(content)
     # A damaged file fails in many ways; all mean the same.
     except Exception as error:
         raise InputError(f"{where}: not a whole NIfTI file ({error})") from error
@@ -135,21 +149,25 @@ def _values(image: nibabel.Nifti1Image, where: str, volume: int | None = None) -
         raise InputError(f"{where}: not a whole NIfTI file ({error})") from error
 
 
-def _atlas(where: str, content: bytes, *, needs_affine: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Labels [x, y, z] and affine; with `needs_affine` the header has to say where voxels lie."""
+def _atlas(where: str, content: bytes, *, needs_affine: bool) -> tuple[np.ndarray, Image]:
+    """Labels [x, y, z], and the header; with `needs_affine` it says where its voxels lie."""
     image = _image(where, content)
-    if needs_affine and not (int(image.header["sform_code"]) or int(image.header["qform_code"])):
-        raise InputError(
-            f"{where}: no affine (sform_code and qform_code are 0), so voxels cannot be drawn as "
-            "maps; leave out voxels, or write the affine of the scans"
-        )
-    values = np.squeeze(_values(image, where))
-    if values.ndim != 3 or not (values == np.round(values)).all() or not (values > 0).any():
-        raise InputError(
-            f"{where}: shape {values.shape}, expected whole numbers [x, y, z], 0 outside and above "
-            "0 in a region"
-        )
-    return values.astype(np.int64), image.affine
+    header = image_of(where, image.header)
+    check_atlas(header, needs_affine=needs_affine)
+    values = _values(image, where).reshape(header.shape[:3])
+    return whole_numbers(values, where), header
+
+
+def whole_numbers(values: np.ndarray, where: str) -> np.ndarray:
+    """The labels of an atlas, int64 of the same shape.
+
+    Raises
+    ------
+    InputError : a value is no whole number, or none is above 0.
+    """
+    if not (values == np.round(values)).all() or not (values > 0).any():
+        raise InputError(f"{where}: expected whole numbers, 0 outside and above 0 in a region")
+    return values.astype(np.int64)
 
 
 def _regions(numbers: np.ndarray, names: tuple[str, bytes] | None, findings: Findings) -> list[str]:
@@ -170,50 +188,23 @@ def _regions(numbers: np.ndarray, names: tuple[str, bytes] | None, findings: Fin
 
 
 def _region_means(
-    content: bytes,
     where: str,
+    content: bytes,
     labels: np.ndarray,
-    affine: np.ndarray,
+    atlas: Image,
     tr: float | None,
     findings: Findings,
 ) -> np.ndarray:
     """Mean over the finite voxels of each region, float64 [volume, region]."""
     image = _image(where, content)
-    shape = image.shape
-    if len(shape) != 4 or shape[:3] != labels.shape:
-        raise InputError(
-            f"{where}: shape {shape}, expected [x, y, z, volume] on the grid of the atlas, "
-            f"{labels.shape}; resample the atlas to the scans"
-        )
-    if not np.allclose(image.affine, affine, atol=APART):
-        raise InputError(
-            f"{where}: lies elsewhere in space than the atlas (their affines differ); resample the "
-            "atlas to the scans"
-        )
-    _check_tr(image, where, tr)
+    scan = image_of(where, image.header)
+    check_scan(scan, atlas, tr)
     inside = labels > 0
     numbers, region = np.unique(labels[inside], return_inverse=True)
-    means, gaps = np.empty((shape[3], numbers.size)), 0
-    for volume in range(shape[3]):
+    means, gaps = np.empty((scan.shape[3], numbers.size)), 0
+    for volume in range(len(means)):
         values = _values(image, where, volume)[inside]
-        finite = np.isfinite(values)
-        gaps += int((~finite).sum())
-        counts = np.bincount(region[finite], minlength=numbers.size)
-        sums = np.bincount(region[finite], values[finite], minlength=numbers.size)
-        with np.errstate(invalid="ignore"):
-            means[volume] = np.where(counts > 0, sums / counts, np.nan)
-    if gaps:
-        findings.notes.append(
-            f"{where}: {gaps} values inside regions are NaN or infinite: left out of means"
-        )
+        gaps += int((~np.isfinite(values)).sum())
+        means[volume] = means_of_regions(values, region, numbers.size)
+    note_gaps(gaps, where, findings)
     return means
-
-
-def _check_tr(image: nibabel.Nifti1Image, where: str, tr: float | None) -> None:
-    """Where rows are volumes, the header's repetition time is the config's, if it has one."""
-    unit = SECONDS.get(image.header.get_xyzt_units()[1])
-    stated = float(image.header.get_zooms()[3]) * unit if unit else 0.0
-    if tr is not None and stated > 0 and abs(stated - tr) > 0.01 * tr:
-        raise InputError(
-            f"{where}: its header says {stated:g} s between volumes, source.tr {tr:g} s"
-        )

@@ -4,10 +4,17 @@ The module that reads a source is named like its type, unless its class says oth
 """
 
 from collections.abc import Collection, Iterable
-from pathlib import PurePath
 from typing import Annotated, ClassVar, Literal
 
 from brainalign.datasets.measures import MEASURES
+from brainalign.datasets.own_keys import (
+    OF_SCANS,
+    OF_SURFACES,
+    Hemisphere,
+    Runs,
+    form_of,
+    own_fault,
+)
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key
 
@@ -50,10 +57,12 @@ class Own(Source, tag="own", frozen=True):
         ),
     ]
     responses: Annotated[
-        str | dict[str, tuple[str, ...]] | None,
+        str | dict[str, Runs] | None,
         key(
             "netCDF-4 (.nc), a table (.csv, .tsv, .parquet) or an array (.npy, .mat); of NIfTI "
-            "scans subject → its files, one per run; a localizer has none",
+            "scans subject → its files, one per run; of GIFTI surfaces subject → left, right → its "
+            "files; a localizer has none",
+            allowed=f"a path, {OF_SCANS}, or {OF_SURFACES}",
         ),
     ] = None
     kind: (
@@ -73,10 +82,24 @@ class Own(Source, tag="own", frozen=True):
         ]
         | None
     ) = None
-    atlas: Annotated[str, key("of NIfTI scans: regions, or a mask, on their grid")] | None = None
+    atlas: Annotated[
+        str | dict[Hemisphere, str] | None,
+        key(
+            "of NIfTI scans: regions, or a mask, on their grid; of surfaces left, right → labels",
+            allowed="a path, or {left: FILE, right: FILE}",
+        ),
+    ] = None
     voxels: Annotated[
-        bool, key("of NIfTI scans: a target per voxel of the atlas, not per region; for maps")
+        bool,
+        key(
+            "of scans and surfaces: a target per voxel or vertex of the atlas, not per region, for "
+            "maps; surfaces may then go without atlas"
+        ),
     ] = False
+    space: (
+        Annotated[str, key("of surfaces: their name; maps are drawn of fsaverage5, fsaverage6 …")]
+        | None
+    ) = None
     variable: Annotated[str, key("of a .mat file with several arrays: the responses")] | None = None
     tr: Annotated[float, key("rows are volumes so many seconds apart", gt=0)] | None = None
     runs: (
@@ -86,7 +109,7 @@ class Own(Source, tag="own", frozen=True):
     citation: Annotated[str, key("for the data card")] = ""
 
     def __post_init__(self) -> None:
-        if fault := _own_fault(self):
+        if fault := own_fault(self):
             raise InputError(fault)
 
     @property
@@ -94,57 +117,15 @@ class Own(Source, tag="own", frozen=True):
         """Whether the stimuli are strings of two conditions."""
         return self.kind == "localizer"
 
+    @property
+    def form(self) -> str:
+        """As `own_keys.form_of`."""
+        return form_of(self.responses)
 
-NETCDF = (".nc", ".nc4", ".netcdf", ".h5")
-TABLES = (".csv", ".tsv", ".parquet")
-ARRAYS = (".npy", ".mat")
-OWN_ENDINGS = (*NETCDF, *TABLES, *ARRAYS)
-SPREADSHEETS = (".xlsx", ".xls", ".ods")
-# Key → the files that it is for, and these in words.
-OWN_KEYS = {
-    "targets": ((*TABLES, *ARRAYS, "scans"), "tables, arrays and scans"),
-    "atlas": (("scans",), "NIfTI scans"),
-    "voxels": (("scans",), "NIfTI scans"),
-    "variable": ((".mat",), ".mat files"),
-    "runs": (ARRAYS, "arrays"),
-    "tr": ((*TABLES, *ARRAYS, "scans"), "tables, arrays and scans"),
-    "units": ((*TABLES, *ARRAYS, "scans"), "tables, arrays and scans"),
-}
-
-
-def _own_fault(source: Own) -> str | None:
-    """What of the keys of own data does not fit the kind of file that holds the responses."""
-    named = source.responses
-    if source.localizer:
-        given = [name for name in ("responses", *OWN_KEYS) if getattr(source, name)]
-        return f"{given[0]}: a localizer has none; leave the key out" if given else None
-    if named is None:
-        return "responses: is missing; only kind localizer has none"
-    scans = not isinstance(named, str)
-    ending = PurePath(named.removesuffix(".gz")).suffix if isinstance(named, str) else "scans"
-    if ending == ".nii":
-        return f"responses: {named!r} is a scan; name its subject: {{SUBJECT: [FILE OF A RUN, …]}}"
-    if isinstance(named, str) and ending not in OWN_ENDINGS:
-        sheet = "; export the spreadsheet as CSV" if ending in SPREADSHEETS else ""
-        return f"responses: {named!r}, expected a path that ends in {', '.join(OWN_ENDINGS)}{sheet}"
-    if not isinstance(named, str) and not (named and all(named.values())):
-        return "responses: no scan, or a subject without one; expected one or more each"
-    for name, (endings, those) in OWN_KEYS.items():
-        if getattr(source, name) not in (None, False) and ending not in endings:
-            return f"{name}: is a key of {those} alone; leave it out"
-    if ending in NETCDF:
-        return None
-    if source.kind is None:
-        return "kind: is missing; this kind of file does not say: brain, or reading-times"
-    if source.kind == "reading-times" and (scans or source.tr is not None):
-        return "kind: reading-times, but rows are volumes of a scan"
-    if scans and source.atlas is None:
-        return "atlas: is missing; scans are averaged over its regions (a mask has one)"
-    if ending in (".npy", ".mat") and source.targets is None:
-        return "targets: is missing; a table that says subject and region of each column"
-    if source.runs is not None and source.tr is None:
-        return "runs: rows are stimuli, as there is no tr; leave the key out"
-    return None
+    @property
+    def images(self) -> dict[str, Runs]:
+        """Subject → its scans or surfaces; {} where responses are in one file."""
+        return self.responses if isinstance(self.responses, dict) else {}
 
 
 class Alice(Source, tag="alice", frozen=True):

@@ -23,13 +23,11 @@ from brainalign.encoding.settings import Chance, Cka, Depth, Reduction, Rsa, Sco
 from brainalign.encoding.similarity import Similarity, make_similarity
 from brainalign.encoding.splits import (
     LEAST_TEST_ROWS,
-    Grouped,
     HeldOut,
     Scheme,
     Shuffled,
     Split,
     presented,
-    require_groups,
 )
 from brainalign.encoding.timing import kept_volumes
 from brainalign.errors import InputError
@@ -177,15 +175,10 @@ def of_rows(
     unique = scoring.unique_variance is not None
     if unique and not isinstance(scheme, Shuffled):
         _refuse_independence(regression, contexts)
-    if isinstance(scheme, Grouped):
-        require_groups(scheme.folds, groups, _inner_levels(regression, layers, scheme))
-        if unique and (not isinstance(regression, Ridge) or regression.shared):
-            # Its banded ridge then chooses its penalties by inner folds of its own.
-            level = ("the penalties of unique variance", "unique_variance", Ridge.inner_folds)
-            require_groups(scheme.folds, groups, [level])
+    scoring.require_groups(groups)
     splits = tuple(scheme.split(ids, groups, held_out))
     if isinstance(scheme, HeldOut):
-        levels = _inner_levels(regression, layers, scheme)
+        levels = scoring.inner_levels()
         if unique:
             levels.append(("the penalties of unique variance", "unique_variance", 0))
         _require_training_groups(groups[splits[0].train], levels)
@@ -248,18 +241,3 @@ def _refuse_independence(regression: Metric, contexts: np.ndarray) -> None:
             "these are neighbours in context groups or runs, so unique_variance would be of "
             "penalties that are too small; take folds-per-target"
         )
-
-
-def _inner_levels(
-    regression: Metric, layers: str | float, scheme: Scheme
-) -> list[tuple[str, str, int]]:
-    """The levels of folds inside the training rows, as `require_groups` takes them.
-
-    There is one at most: the folds that choose the penalty choose the layer, too.
-    """
-    if isinstance(regression, Ridge) and regression.by_folds:
-        key = "regression.selection: folds-per-target"
-        return [("the penalty", key, regression.inner_folds)]
-    if layers == "nested":
-        return [("the layer", "layers: nested", scheme.inner_folds)]
-    return []

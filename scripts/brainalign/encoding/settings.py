@@ -1,13 +1,21 @@
 """A benchmark of the config's section `alignment`: how a layer is scored, and its ceiling."""
 
 import math
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal
 
+import numpy as np
 from msgspec.structs import replace
 
 from brainalign.datasets.names import NOT_AVERAGE
-from brainalign.encoding.splits import Contiguous, Grouped, HeldOut, Shuffled, Wehbe
+from brainalign.encoding.splits import (
+    Contiguous,
+    Grouped,
+    HeldOut,
+    Shuffled,
+    Wehbe,
+    require_groups,
+)
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key, part, tag_of
 
@@ -403,6 +411,32 @@ class Scoring(Settings, frozen=True):
         if self.timing is not None and self.timing.pca:
             return Reduction("pca", self.timing.pca)
         return self.reduce
+
+    def inner_levels(self) -> list[tuple[str, str, int]]:
+        """The levels of folds inside the training rows, as `splits.require_groups` takes them.
+
+        There is one at most: the folds that choose the penalty choose the layer, too.
+        """
+        regression = self.regression
+        if isinstance(regression, Ridge) and regression.selection == "folds-per-target":
+            asking = "regression.selection: folds-per-target"
+            return [("the penalty", asking, regression.inner_folds)]
+        if self.layers == "nested":
+            return [("the layer", "layers: nested", self.split.inner_folds)]
+        return []
+
+    def require_groups(self, groups: Sequence[Any] | np.ndarray) -> None:
+        """Raise an InputError unless there are groups enough for folds that hold out groups, and
+        for the folds inside these; `groups` [row]."""
+        if not isinstance(self.split, Grouped):
+            return
+        require_groups(self.split.folds, groups, self.inner_levels())
+        regression = self.regression
+        per_target = isinstance(regression, Ridge) and regression.selection != "gcv-shared"
+        if self.unique_variance is not None and not per_target:
+            # Its banded ridge then chooses its penalties by inner folds of its own.
+            level = ("the penalties of unique variance", "unique_variance", Ridge().inner_folds)
+            require_groups(self.split.folds, groups, [level])
 
     @property
     def of_responses(self) -> "Scoring":

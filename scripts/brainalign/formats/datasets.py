@@ -437,10 +437,10 @@ def _check_volumes(
         )
     if tr > LONGEST_TR:
         raise InputError(f"{where}: tr is {tr:g} s; is it in milliseconds? Times are in seconds")
-    _check_clock(stimuli["onset"].to_numpy(float), onset, runs, tr, where, onset_at)
+    check_clock(stimuli["onset"].to_numpy(float), onset, runs, tr, where, onset_at)
 
 
-def _check_clock(
+def check_clock(
     words: np.ndarray,
     onset: np.ndarray,
     runs: np.ndarray,
@@ -448,9 +448,13 @@ def _check_clock(
     where: str,
     onset_at: Callable[[int], str],
 ) -> None:
-    """Stimuli and volumes are on one clock: stimuli in order, inside the scan, in every run.
+    """Raise an InputError unless stimuli and volumes are on one clock: stimuli in order, inside the
+    scan, and in every run.
 
-    `words`, `onset`, `runs`: onsets of the stimuli; onsets and runs of the volumes.
+    Parameters
+    ----------
+    words : onsets of the stimuli, s. onset, runs : of the volumes, s and names.
+    tr : s from volume to volume. onset_at : how an error names the onset of a stimulus.
     """
     clock = (
         "onsets are seconds from the start of the first volume, through all runs (those of BIDS "

@@ -1,7 +1,8 @@
 """The study as its config states it.
 
 1. `settings`: the whole config as one class; `model_settings`: an entry of its models.
-2. `check`, `check_benchmarks`, `check_own`, `duplicate_keys`: faults that no class can know.
+2. `check`, `check_benchmarks`, `check_own`, `check_own_scans`, `duplicate_keys`: faults that no
+   class can know.
 3. `models`, `model_sizes`: the study's models, checkpoints among them, their roles and sizes;
    `trajectories`: the points of trainings, made here or by others; `text_controls`: benchmarks of
    altered texts; `figure_pages`: which families a page shows.

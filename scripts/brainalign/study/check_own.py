@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
+
 from brainalign.behavior.settings import ControlledReading
 from brainalign.behavior.terms import columns_of
 from brainalign.datasets.own_covariates import MADE
-from brainalign.datasets.own_csv import BEGINNING, Findings
-from brainalign.datasets.own_form import require_targets
+from brainalign.datasets.own_csv import BEGINNING, Findings, without_edges
+from brainalign.datasets.own_form import require_targets, run_names
+from brainalign.datasets.own_keys import ARRAYS, NETCDF, TABLES
 from brainalign.datasets.own_questions import check_columns
 from brainalign.datasets.own_response_table import require_responses
 from brainalign.datasets.own_table import (
@@ -26,10 +29,11 @@ from brainalign.datasets.own_table import (
 )
 from brainalign.datasets.question_settings import OwnQuestions
 from brainalign.datasets.raw import unpacked
-from brainalign.datasets.settings import TABLES, Own
-from brainalign.encoding.splits import Grouped
+from brainalign.datasets.settings import Own
+from brainalign.encoding.splits import HeldOut
 from brainalign.errors import InputError
 from brainalign.models.settings import Folder
+from brainalign.study.check_own_scans import check_stimuli_of, run_lengths
 from brainalign.study.settings import Study
 
 
@@ -40,6 +44,7 @@ def own_faults(study: Study) -> Iterator[str]:
     """
     yield from _table_faults(study)
     yield from _folder_faults(study)
+    yield from _scan_faults(study)
     yield from _fold_faults(study)
     yield from covariate_faults(study)
 
@@ -124,31 +129,73 @@ def _folder_faults(study: Study) -> Iterator[str]:
             )
 
 
-def _fold_faults(study: Study) -> Iterator[str]:
-    """More folds than groups of stimuli, where a row is a stimulus and not a volume of a scan."""
-    for name, benchmark in study.alignment.items():
-        source = study.datasets[benchmark.dataset].source
-        folds = getattr(benchmark.split, "folds", None)
-        if not (isinstance(benchmark.split, Grouped) and isinstance(source, Own) and folds):
+def _scan_faults(study: Study) -> Iterator[str]:
+    """A line for each dataset whose scans do not fit each other, the atlas or the stimuli."""
+    for name, dataset in study.datasets.items():
+        source = dataset.source
+        if not (isinstance(source, Own) and source.images):
             continue
-        if benchmark.timing is not None:
-            continue
-        columns = _columns_of(source.stimuli)
-        if columns is None or "split_group" not in columns:
-            continue
-        path = Path(source.stimuli)
         try:
-            table, _ = read_table(
-                unpacked(path.read_bytes(), str(path)), str(path), STIMULI, Findings()
-            )
-        except (InputError, OSError, zlib.error, EOFError):
-            continue  # the dataset's job names what is wrong with the file
-        groups = table["split_group"].nunique()
-        if folds > groups:
+            lengths, table = run_lengths(source), _stimuli_of(source)
+            if lengths is not None and table is not None:
+                check_stimuli_of(source, lengths, *table)
+        except InputError as error:
+            yield f"datasets.{name}.source: {error}"
+
+
+def _fold_faults(study: Study) -> Iterator[str]:
+    """A line for each benchmark whose folds hold out more groups than the user's files have."""
+    known: dict[tuple[str, bool], tuple[list[str], str] | None] = {}
+    for name, benchmark in study.alignment.items():
+        source, timed = study.datasets[benchmark.dataset].source, benchmark.timing is not None
+        if not isinstance(source, Own) or source.localizer:
+            continue
+        if isinstance(benchmark.split, HeldOut) and source.form not in NETCDF:
             yield (
-                f"alignment.{name}.split.folds: {folds}, but column split_group of {path} has "
-                f"{groups} values; expected at most {groups}"
+                f"alignment.{name}.split.scheme: held-out, but only a netCDF file says which rows "
+                "are held out (coordinate held_out); take grouped, or write such a file"
             )
+            continue
+        if (benchmark.dataset, timed) not in known:
+            known[benchmark.dataset, timed] = _runs_of(source) if timed else _groups_of(source)
+        groups, where = known[benchmark.dataset, timed] or ([], "")
+        try:
+            if groups:
+                benchmark.require_groups(groups)
+        except InputError as error:
+            yield f"alignment.{name}.{error}; {where} has {len(set(groups))}"
+
+
+def _groups_of(source: Own) -> tuple[list[str], str] | None:
+    """The groups of the stimuli, and the column that has them; None where they are not known."""
+    table = _stimuli_of(source)
+    if table is None:
+        return None
+    groups = table[0]["split_group"].dropna().map(without_edges).tolist()
+    return groups, f"column split_group of {source.stimuli}"
+
+
+def _runs_of(source: Own) -> tuple[list[str], str] | None:
+    """The run of each volume, and the key that says it; None where they are not known."""
+    if source.form in ARRAYS and source.tr is not None:
+        return run_names(source.runs or [1]), "source.runs"
+    try:
+        lengths = run_lengths(source) if source.images else None
+    except InputError:
+        return None  # which has been said of the dataset
+    return None if lengths is None else (run_names(lengths), "source.responses")
+
+
+def _stimuli_of(source: Own) -> tuple[pd.DataFrame, list[int]] | None:
+    """The table of stimuli and the row of each; None where it cannot be read, or lacks columns."""
+    path = Path(source.stimuli)
+    try:
+        content = unpacked(path.read_bytes(), str(path))
+        table, rows = read_table(content, str(path), STIMULI, Findings())
+        require_stimuli(table, str(path), timed=source.tr is not None)
+    except (InputError, OSError, zlib.error, EOFError):
+        return None  # the dataset's job names what is wrong with the file
+    return table, rows
 
 
 def _columns_of(table: str) -> list[str] | None:
