@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from brainalign.analysis.averages import dataset_scores
 from brainalign.analysis.contrasts import contrasts as contrasts_of
+from brainalign.analysis.correlations import correlations as correlations_of
+from brainalign.analysis.mixed_effects import mixed_effects as mixed_effects_of
 from brainalign.analysis.wording import p_text, r_text
 from brainalign.errors import InputError
 from brainalign.figures.alignment import alignment
@@ -22,8 +24,10 @@ from brainalign.figures.improvement import improvement
 from brainalign.figures.layer_curves import layer_curves
 from brainalign.figures.legacy_controlled import legacy_controlled
 from brainalign.figures.measured_published import measured_published
+from brainalign.figures.mixed_effects import mixed_effects
 from brainalign.figures.order import model_order
 from brainalign.figures.published import published
+from brainalign.figures.reading_loss import reading_loss
 from brainalign.figures.reading_measures import reading_measures
 from brainalign.figures.reading_profiles import reading_profiles
 from brainalign.figures.regions import regions
@@ -430,22 +434,27 @@ def test_a_panel_of_real_and_simulated_models_says_partly():
     assert "partly" not in texts(alignment(scores.assign(simulated=True)))
 
 
-def test_correlates_legend_shows_baselines_as_they_are_drawn():
-    figure = drawn("correlates")
+def test_correlates_legend_has_those_baselines_that_are_drawn_as_they_are_drawn():
+    study = tables.study()
+    scores = study["scores"].copy()
+    untrained = scores.query("model == 'sim-gpt-a-untrained'").set_index(["benchmark", "region"])
+    near = scores["model"] == "oasm"
+    keys = pd.MultiIndex.from_frame(scores.loc[near, ["benchmark", "region"]])
+    scores.loc[near, "r"] = untrained["r"].reindex(keys).to_numpy()
+    parts = (study[name] for name in ("correlations", "capabilities", "behaviors", "losses"))
+    figure = correlates(scores, *parts)
+    figure.draw_without_rendering()
     (legend,) = figure.legends
     handles = dict(zip((t.get_text() for t in legend.texts), legend.legend_handles, strict=True))
-    names = ("oasm", "position", "length")
-    assert len({str(handles[f"baseline {name}"]._dash_pattern) for name in names}) == 3
-    average = dataset_scores(tables.study()["scores"]).query("dataset == 'average'")
-    of_mode = average[average["mode"] == "legacy"].set_index("model")["r"]
-    drawn_there = {
-        float(line.get_ydata()[0]): line._dash_pattern for line in figure.axes[0].lines
-        if line.get_color() == COLOUR["baseline"]
-    }  # fmt: skip
-    for name in names:
-        dashes = handles[f"baseline {name}"]._dash_pattern[1]
-        shown = drawn_there[of_mode[name]][1]
-        assert np.allclose(np.array(shown) / shown[0], np.array(dashes) / dashes[0])
+    assert {name for name in handles if name.startswith("baseline ")} == {"baseline oasm"}
+    average = dataset_scores(scores).query("dataset == 'average' and mode == 'legacy'")
+    lines = [line for line in figure.axes[0].lines if line.get_color() == COLOUR["baseline"]]
+    (value,) = {float(line.get_ydata()[0]) for line in lines}
+    assert value == average.set_index("model")["r"]["oasm"]
+    low, high = figure.axes[0].get_ylim()
+    assert low < value < high
+    dashes, shown = handles["baseline oasm"]._dash_pattern[1], lines[0]._dash_pattern[1]
+    assert np.allclose(np.array(shown) / shown[0], np.array(dashes) / dashes[0])
 
 
 def test_correlates_give_world_knowledge_the_panel_of_its_task():
@@ -570,7 +579,7 @@ def test_a_figure_without_data_is_low_and_says_what_it_lacks():
 )
 @pytest.mark.parametrize("above", [True, False])
 def test_scores_above_the_ceiling_are_explained(method, why, above):
-    ceiling = 0.0 if above else 9.0
+    ceiling = 1e-4 if above else 9.0
     scores = tables.scores().assign(ceiling=ceiling, ceiling_method=method)
     assert (why in texts(alignment(scores))) == above
     part = tables.ceilings().assign(ceiling=ceiling, method=method)
@@ -640,7 +649,7 @@ def test_every_baseline_has_another_marker_in_all_figures():
 @pytest.mark.parametrize("above", [True, False])
 def test_r_above_a_reliability_is_explained(above):
     study = tables.study()
-    behaviors = study["behaviors"].assign(ceiling=0.0 if above else 9.0)
+    behaviors = study["behaviors"].assign(ceiling=1e-4 if above else 9.0)
     figure = behavior(behaviors, study["correlations"], study["capabilities"], study["losses"])
     assert ("above it: r may reach its root" in texts(figure)) == above
 
@@ -660,3 +669,76 @@ def test_a_profile_that_could_not_be_computed_says_why():
     states = table["predictor"] == "states"
     table = table.assign(delta_r2=table["delta_r2"].where(~states), note=np.where(states, why, ""))
     assert "2 stories, 3 are" in texts(reading_profiles(table))
+
+
+@pytest.mark.parametrize("ceiling", [-0.05, 0.0])
+def test_a_ceiling_that_is_not_above_0_is_no_line(ceiling):
+    study = tables.study()
+    own = tables.ceilings().assign(ceiling=ceiling)
+    figures = (
+        alignment(study["scores"].assign(ceiling=ceiling)),
+        regions(tables.alignment(), own, "stories-controlled", "controlled", True),
+        behavior(
+            study["behaviors"].assign(ceiling=ceiling),
+            *(study[name] for name in ("correlations", "capabilities", "losses")),
+        ),
+    )
+    for figure in figures:
+        figure.draw_without_rendering()
+        labels = {line.get_label() for axes in figure.axes for line in axes.lines}
+        assert "noise ceiling" not in labels and "above it" not in texts(figure)
+        assert "not above 0" in texts(figure).replace("\n", " ")
+        assert cut_off(figure) == [] and collisions(figure) == []
+
+
+def test_values_that_hardly_differ_do_not_fill_a_panel():
+    """Scores that differ by 1e-6 stand near each other, as on any axis of r they would."""
+    study = tables.study()
+    near = study["scores"].assign(r=0.1 + 1e-6 * np.arange(len(study["scores"])) / 100)
+    figure = correlates(near, study["correlations"], study["capabilities"])
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        if "alignment" in axes.get_ylabel():
+            assert np.diff(axes.get_ylim()) >= 0.02
+    behaviors = study["behaviors"].assign(
+        value=study["behaviors"]["value"].mask(study["behaviors"]["mode"] == "controlled", 0.01)
+    )
+    figure = reading_loss(behaviors, study["reading_loss"])
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    assert np.diff(axes.get_xlim()) >= 0.2 and np.diff(axes.get_ylim()) >= 0.001
+
+
+@pytest.mark.parametrize("datasets", [("passages",), ("passages", "stories")])
+def test_an_average_is_drawn_of_several_datasets_alone(datasets):
+    several = len(datasets) > 1
+    scores = tables.scores(datasets=datasets)
+    changes = contrasts_of(scores, tables.subjects(scores))
+    figure = improvement(changes, scores)
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        names = [label.get_text() for label in axes.get_xticklabels()]
+        assert names == [*datasets, *["average"] * several]
+    effects = mixed_effects(mixed_effects_of(scores, tables.subjects(scores)))
+    effects.draw_without_rendering()
+    for figure_ in (figure, effects):
+        assert ("average" in texts(figure_)) == several
+    related = correlates(scores, correlations_of(scores))
+    heading = "averaged over datasets" if several else "alignment, on passages"
+    assert heading in texts(related)
+
+
+def test_the_legend_has_nothing_that_is_not_drawn():
+    study = tables.study()
+    none = study["contrasts"].assign(relative=np.nan, relative_by_dataset=np.nan)
+    assert "%: mean relative change" in said(drawn("improvement"))
+    assert "%: mean relative change" not in texts(improvement(none, study["scores"]))
+    assert "partial r" in said(drawn("correlates"))
+    partial = study["correlations"]["method"] == "partial"
+    without = correlates(study["scores"], study["correlations"][~partial], study["capabilities"])
+    assert "partial r" not in texts(without) and "r, 95 % interval" in texts(without)
+    one = study["behaviors"][study["behaviors"]["model"].isin(["sim-t5-a", "sim-t5-a-tuned-1"])]
+    assert "vanilla models of a family" in said(drawn("reading_loss"))
+    assert "vanilla models of a family" not in texts(reading_loss(one, study["reading_loss"]))
+    points_ = baselines(study["baselines"].assign(low=np.nan, high=np.nan), study["scores"])
+    assert "95 % interval of the smallest" not in texts(points_)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from brainalign.analysis.capabilities import accuracy_table, summarise
@@ -11,6 +12,7 @@ from brainalign.behavior.fits import READ_LOSS
 from brainalign.behavior.reliability import AT_LEAST, WEAK
 from brainalign.datasets.names import reported_as
 from brainalign.errors import InputError
+from brainalign.natural_order import ranks
 
 BEHAVIOR_COLUMNS = (
     "model", "label", "base", "family", "role", "parameters", "published", "dataset", "benchmark",
@@ -66,9 +68,13 @@ def collect_behaviors(
     known = (fits["ceiling"] > 0) & ~fits["ceiling_method"].str.startswith((AT_LEAST, WEAK))
     fits["ratio"] = fits["value"] / fits["ceiling"].where(known)
     all_words = fits["kind"] == "all"
+    of_groups = fits[~all_words]
+    # The groups of each measure stand together: only they change places.
+    block = of_groups.groupby(["model", "benchmark", "measure", "kind"], sort=False).ngroup()
+    order = np.lexsort((of_groups["group"].map(ranks(of_groups["group"])), block))
     return {
         "behaviors": fits.loc[all_words, list(BEHAVIOR_COLUMNS)],
-        "stories": fits.loc[~all_words, list(GROUP_COLUMNS)],
+        "stories": of_groups.iloc[order][list(GROUP_COLUMNS)],
     }
 
 

@@ -21,6 +21,7 @@ from brainalign.formats.locations import (
     voxels_of,
 )
 from brainalign.formats.tables import write_json
+from brainalign.natural_order import natural
 
 STRUCTURES = {"left": "CortexLeft", "right": "CortexRight"}  # as Connectome Workbench names them
 
@@ -123,7 +124,7 @@ def maps(
         quantities["tuned_minus_vanilla_q"] = q.to_numpy(np.float32)
     draw = _surfaces if all(name in scores.coords for name in ON_SURFACE) else _volumes
     subjects = scores["subject"].values.astype(str)
-    for subject in np.unique(subjects).tolist():
+    for subject in sorted(set(subjects.tolist()), key=natural):
         inside = subjects == subject
         of_subject = {name: values[inside] for name, values in quantities.items()}
         yield from draw(scores.isel(target=inside), of_subject, subject)

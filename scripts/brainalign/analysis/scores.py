@@ -9,6 +9,7 @@ import pandas as pd
 from brainalign.analysis.crossed import BLOCKS, NOTHING, STIMULI, of_pair
 from brainalign.analysis.records import describe
 from brainalign.errors import InputError
+from brainalign.natural_order import ranks
 
 SCORE_COLUMNS = (
     "model", "label", "base", "family", "role", "tuned", "parameters", "published", "dataset",
@@ -39,6 +40,8 @@ HOLDING_OUT = {
     "shuffled": NOTHING,
 }  # fmt: skip
 """Scheme → what its folds hold out; shuffled folds mix the sentences of one text."""
+
+NOT_ABOVE_0 = "the ceiling is not above 0"
 
 
 def collect_scores(
@@ -113,7 +116,8 @@ def _read(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """What identifies each file, the rows of its chosen layer, and its curve over layers.
 
-    Rows have `file`, the position of their file in the first table.
+    Rows have `file`, the position of their file in the first table; they are in the natural order
+    of regions and subjects.
     """
     about: list[dict[str, Any]] = []
     chosen, curves = [], []
@@ -135,6 +139,9 @@ def _read(
         curves.append(_curve(table).assign(file=file))
         del table
     every = pd.concat(chosen, ignore_index=True)
+    positions = {name: every[name].map(ranks(every[name])) for name in ("region", "subject")}
+    order = np.lexsort((every["fold"], positions["subject"], positions["region"], every["file"]))
+    every = every.iloc[order].reset_index(drop=True)
     return pd.DataFrame(about), every, pd.concat(curves, ignore_index=True)
 
 
@@ -205,11 +212,15 @@ def _with_ceilings(scores: pd.DataFrame, ceilings: Mapping[str, pd.DataFrame]) -
     nothing = (np.nan, "none", "")
     values, method, note = zip(*(known.get(index, nothing) for index in positions), strict=True)
     ceiling = np.array(values, float)
+    notes = [
+        "; ".join(filter(None, (text, NOT_ABOVE_0 * bool(value <= 0))))
+        for text, value in zip(note, ceiling, strict=True)
+    ]
     usable = (ceiling > 0) & [not text.startswith("weak") for text in note]
     return scores.assign(
         ceiling=ceiling,
         ceiling_method=list(method),
-        ceiling_note=list(note),
+        ceiling_note=notes,
         ratio=scores["r"] / np.where(usable, ceiling, np.nan),
     )
 

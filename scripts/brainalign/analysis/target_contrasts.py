@@ -16,6 +16,7 @@ from brainalign.analysis.multiplicity import benjamini_hochberg
 from brainalign.analysis.units import EVERY
 from brainalign.encoding.chance import p_values
 from brainalign.errors import InputError
+from brainalign.natural_order import natural
 from brainalign.notes import not_computable
 
 TARGET_COLUMNS = ("target_id", "subject", "region", "difference", "p", "q", "p_higher", "p_lower")
@@ -56,7 +57,7 @@ def compare_targets(
         raise InputError("the tuned and the vanilla model have other numbers of draws of chance")
     subjects, where = tuned["subject"].values.astype(str), locations(tuned)
     targets, means = [], []
-    for subject in np.unique(subjects).tolist():
+    for subject in sorted(set(subjects.tolist()), key=natural):
         columns = np.flatnonzero(subjects == subject)
         pair = [scores.isel(target=columns) for scores in (tuned, vanilla)]
         # The measured difference is the first of the draws.
@@ -139,7 +140,7 @@ def _rows(
     significant = targets["q"] <= level
     for subject in (*targets["subject"].unique(), EVERY):
         of_subject = (targets["subject"] == subject) | (subject == EVERY)
-        for region in (EVERY, *sorted(targets.loc[of_subject, "region"].unique())):
+        for region in (EVERY, *sorted(targets.loc[of_subject, "region"].unique(), key=natural)):
             inside = of_subject & ((targets["region"] == region) | (region == EVERY))
             inside &= targets["difference"].notna()
             n, n_higher, n_lower = (

@@ -84,7 +84,8 @@ def alignment(scores: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
 
 def _limits(rows: pd.DataFrame) -> tuple[float, float]:
     """The scale that the modes of one dataset share: zero, all intervals, all ceilings."""
-    values = pd.concat([rows[name] for name in ("r", "low", "high", "ceiling")]).dropna()
+    parts = [rows[name] for name in ("r", "low", "high")]
+    values = pd.concat([*parts, rows.loc[rows["ceiling"] > 0, "ceiling"]]).dropna()
     low, high = min(values.min(), 0.0), max(values.max(), 0.01)
     margin = 0.06 * (high - low)
     return low - margin, high + margin
@@ -98,6 +99,7 @@ def _benchmark(
     statement = [str(rows["mode"].iloc[0]), n_models(rows.dropna(subset=["r"]))]
     statement += units(rows)
     statement += world(rows)
+    statement += ["ceiling not above 0"] * bool((rows["ceiling"] <= 0).any())
     # Heads of the same number of lines keep the panels of a band level.
     panel(axes, str(rows["dataset"].iloc[0]), "\n".join(statement))
     for i, (_, group) in enumerate(order.groupby("group", sort=False)):
@@ -106,7 +108,7 @@ def _benchmark(
                 group.index[0] - 0.5, group.index[-1] + 0.5, color="#F2F2F2", linewidth=0, zorder=0
             )
     axes.axvline(0, color=FAINT, linewidth=0.8, zorder=1)
-    for ceiling in rows["ceiling"].dropna().unique():
+    for ceiling in rows.loc[rows["ceiling"] > 0, "ceiling"].unique():
         axes.axvline(
             ceiling, color=INK, linestyle=CEILING.get_linestyle(), linewidth=0.9, zorder=1,
             label=str(CEILING.get_label()),

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from brainalign.analysis.wording import counted
 from brainalign.figures.order import MODEL_COLUMNS, benchmark_order, each, model_order, twins
 from brainalign.figures.paging import ONE_PAGE, Page
+from brainalign.figures.spans import widen
 from brainalign.figures.style import (
     COLOUR,
     FEATURES,
@@ -42,6 +43,7 @@ TITLE = 14  # characters of a line of a panel's title
 OPEN: dict[str, Any] = {"markersize": 4, "markerfacecolor": "white", "markeredgewidth": 1}
 FILLED: dict[str, Any] = {"markersize": 4, "markeredgewidth": 0}
 BAR: dict[str, Any] = {"linestyle": "-", "linewidth": 1.1}
+SMALLEST = "95 % interval of the smallest"
 HEADING = "r beyond baselines and untrained twins"
 
 
@@ -98,6 +100,8 @@ def baselines(table: pd.DataFrame, scores: pd.DataFrame, page: Page = ONE_PAGE) 
     for axes in grid[:, 0]:
         name_models(axes, order)
     handles = _handles(signs, bool(same_base.any()), bool(with_unique))
+    if not table["low"].notna().any():
+        handles = [handle for handle in handles if handle.get_label() != SMALLEST]
     figure.legend(handles=handles, loc="outside lower left", ncols=3)
     return figure
 
@@ -114,7 +118,7 @@ def _handles(signs: dict[str, str], untrained: bool, unique: bool) -> list[Line2
             Line2D([], [], color=COLOUR["untrained"], marker="o", linestyle="none",
                    label="minus its untrained twin (mean)")
         )  # fmt: skip
-    handles.append(Line2D([], [], color=INK, linewidth=1, label="95 % interval of the smallest"))
+    handles.append(Line2D([], [], color=INK, linewidth=1, label=SMALLEST))
     if unique:
         handles += [
             Line2D([], [], color=INK, marker="o", label=label, **{"linestyle": "none"} | look)
@@ -153,6 +157,7 @@ def _benchmark(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, signs: dict[
         )  # fmt: skip
     twin = shown[shown["against_role"] == "untrained"].groupby("model")["difference"].mean()
     axes.plot(twin, row_of[twin.index], "o", color=COLOUR["untrained"], markersize=4, zorder=3)
+    widen(axes, "r", "x")
     axes.set_xlabel("difference in r")
 
 

@@ -10,13 +10,13 @@ from matplotlib.lines import Line2D
 
 from brainalign.analysis.predictors import LOSS, SIZE, correlations_with, predictors
 from brainalign.analysis.records import TRAINED
-from brainalign.analysis.wording import r_text
 from brainalign.behavior.fits import AT_AXIS, READ_LOSS, READING
 from brainalign.behavior.reliability import AT_LEAST
-from brainalign.figures.ceilings import CEILING, exceeded
+from brainalign.figures.ceilings import CEILING, ceiling_text, exceeded
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, model_order
 from brainalign.figures.paging import ONE_PAGE, Page
 from brainalign.figures.scatter import GROUPS, name_extremes, scatter, stated
+from brainalign.figures.spans import measure_of, widen
 from brainalign.figures.style import (
     COLOUR,
     FEATURES,
@@ -171,11 +171,13 @@ def _models(
     if has_ceiling:
         is_bound = part["ceiling_method"].astype(str).str.startswith(AT_LEAST).any()
         bound = f"{AT_LEAST} " if is_bound else ""
-        lines += f"\nnoise ceiling of this mode: {bound}{r_text(part['ceiling'].max())}"
-        axes.axvline(
-            part["ceiling"].max(), color=INK, linestyle=CEILING.get_linestyle(), lw=0.9,
-            label=str(CEILING.get_label()),
-        )  # fmt: skip
+        ceiling = float(part["ceiling"].max())
+        lines += f"\nnoise ceiling of this mode: {bound}{ceiling_text(ceiling)}"
+        if ceiling > 0:
+            axes.axvline(
+                ceiling, color=INK, linestyle=CEILING.get_linestyle(), lw=0.9,
+                label=str(CEILING.get_label()),
+            )  # fmt: skip
     else:
         lines += "\n0: the covariates alone" if "delta" in measure else "\nnoise ceiling: none"
     panel(axes, fill(str(part["dataset"].iloc[0]), width - 4), lines, width=width)
@@ -240,6 +242,8 @@ def _against(
     scatter(axes, present[~tuned], column, "value", markers, line=False)
     scatter(axes, present[tuned], column, "value", markers)
     name_extremes(axes, present, column, "value")
+    widen(axes, measure_of(column), "x")
+    widen(axes, str(measure))
     untrained = points["role"] == "untrained"
     if untrained.any() and not points.loc[untrained, column].notna().any():
         level(axes, points.loc[untrained, "value"].mean(), "untrained", width=1.2)

@@ -1,8 +1,12 @@
-"""The line of a noise ceiling, and why a score may stand above it."""
+"""The line of a noise ceiling, and why a score may stand above it.
+
+A ceiling that is not above 0 says that nothing repeats: it is no line that scores could reach.
+"""
 
 import pandas as pd
 from matplotlib.lines import Line2D
 
+from brainalign.analysis.wording import r_text
 from brainalign.figures.style import INK
 
 CEILING = Line2D([], [], color=INK, linestyle=(0, (5, 2)), linewidth=0.9, label="noise ceiling")
@@ -16,12 +20,17 @@ ABOVE = {
 NOISE = "noise"
 
 
+def ceiling_text(ceiling: float) -> str:
+    """A ceiling as a panel states it: .61, `n/a`; one that is not above 0 has no line."""
+    return r_text(ceiling) + ", not above 0: no line" * (ceiling <= 0)
+
+
 def exceeded(rows: pd.DataFrame, score: str, method: str) -> list[Line2D]:
     """Legend handles that say why scores stand above their ceilings; none where none does.
 
     `rows`: columns `score`, `ceiling` and `method` (how the ceiling was estimated).
     """
-    above = rows.loc[rows[score] > rows["ceiling"], method].astype(str)
+    above = rows.loc[(rows[score] > rows["ceiling"]) & (rows["ceiling"] > 0), method].astype(str)
     reasons = dict.fromkeys(ABOVE.get(name, NOISE) for name in above)
     if any(NOISE in why for why in reasons if why != NOISE):
         reasons.pop(NOISE, None)  # another reason names it

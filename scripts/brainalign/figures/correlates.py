@@ -20,6 +20,7 @@ from brainalign.analysis.predictors import (
 from brainalign.analysis.wording import said
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order
 from brainalign.figures.scatter import GROUPS, name_extremes, scatter, stated
+from brainalign.figures.spans import at_least, measure_of, widen
 from brainalign.figures.style import (
     FEATURES,
     INK,
@@ -95,7 +96,6 @@ def correlates(
     mode.
     """
     alignment = dataset_scores(scores)
-    alignment = alignment[alignment["dataset"] == AVERAGE]
     facts = scores.drop_duplicates("model").set_index("model")
     x, capability = predictors(facts, capabilities, behaviors, losses)
     x = x[_shown(x.columns, capability)]
@@ -113,7 +113,11 @@ def correlates(
     forest = 0.6 + ROW * max(rows, 6) if average["r"].notna().any() else LOW
     scatters = 1.95 * len(blocks) * bands
     figure = sheet(PAGE, 1.1 + scatters + forest, bool(scores["simulated"].any()))
-    heading(figure, "Correlates of brain alignment, averaged over datasets")
+    datasets = alignment.loc[alignment["dataset"] != AVERAGE, "dataset"].unique()
+    of_one = len(datasets) == 1
+    what = f"on {datasets[0]}" if of_one else "averaged over datasets"
+    heading(figure, f"Correlates of brain alignment, {what}")
+    alignment = alignment[alignment["dataset"] == AVERAGE]
     if not blocks:
         nothing(figure, "the study has no alignment benchmark")
         return figure
@@ -133,14 +137,14 @@ def correlates(
         for column, name in enumerate(names):
             axes = panels[row * bands + column // across, column % across]
             _panel(axes, points, name, of_average, mode + ", simulated" * simulated, markers, looks)
-            axes.set_ylabel("alignment (mean r)" if column % across == 0 else "")
-            _of_networks(axes, points)
+            y = "alignment (r)" if of_one else "alignment (mean r)"
+            axes.set_ylabel(y if column % across == 0 else "")
         _forest(lower[0, row], of_average, list(x.columns), mode, simulated)
         if row:
             lower[0, row].set_yticklabels([])
     roles = set(facts["role"])
-    lines = [*level_handles(looks), *drawn(figure, level_handles({}, untrained=True))]
-    legend(figure, roles - set(FEATURES), markers, [*lines, *EXTRA])
+    extra = drawn(figure, [*level_handles(looks, untrained=True), *EXTRA])
+    legend(figure, roles - set(FEATURES), markers, extra)
     return figure
 
 
@@ -190,8 +194,8 @@ def _panel(
     markers: dict[str, str],
     looks: dict[str, dict[str, Any]],
 ) -> None:
-    """Alignment against one x: a line through the tuned models; baselines are levels, and so are
-    untrained models, together, where they have no x."""
+    """Alignment against one x: a line through the tuned models; baselines are levels, if they are
+    near the networks, and so are untrained models, together, where they have no x."""
     lines = [f"Pearson r, {mode}", *(stated(rows, name, models) for models in GROUPS)]
     panel(axes, _title(name), "\n".join(lines), width=34)
     present = points.rename(columns={name: "x"}).dropna(subset=["x", "r"])
@@ -203,19 +207,23 @@ def _panel(
     scatter(axes, present[tuned], "x", "r", markers)
     name_extremes(axes, present, "x", "r")
     axes.set_xlabel(_axis(name))
-    for model in each(points[points["r"].notna() & (points["role"] == "baseline")]):
-        level(axes, model.r, "baseline", looks[model.Index], width=0.8)
+    widen(axes, measure_of(name), "x")
+    low, high = _scale(points)
+    for model in each(points[(points["role"] == "baseline") & points["r"].between(low, high)]):
+        level(axes, model.r, "baseline", looks[model.Index], width=0.8, name=str(model.Index))
     untrained = points[points["role"] == "untrained"]
     if untrained["r"].notna().any() and not untrained[name].notna().any():
         level(axes, untrained["r"].mean(), "untrained", width=1.2)
+    axes.set_ylim(low, high)
 
 
-def _of_networks(axes: Axes, points: pd.DataFrame) -> None:
-    """Span the networks' scores: levels of baselines far from them would flatten the panel."""
-    r = points.loc[~points["role"].isin(FEATURES), "r"].dropna()
-    if len(r):
-        margin = NAMES * (float(r.max() - r.min()) or 0.1)
-        axes.set_ylim(r.min() - margin, r.max() + margin)
+def _scale(points: pd.DataFrame) -> tuple[float, float]:
+    """The span of the networks' scores: levels of baselines far from them would flatten a panel."""
+    r = points.loc[~points["role"].isin(FEATURES), "r"]
+    r = r if r.notna().any() else points["r"]
+    low, high = at_least(float(r.min()), float(r.max()), "r")
+    margin = NAMES * (high - low)
+    return low - margin, high + margin
 
 
 def _forest(axes: Axes, rows: pd.DataFrame, names: list[str], mode: str, simulated: bool) -> None:
@@ -245,7 +253,10 @@ def _forest(axes: Axes, rows: pd.DataFrame, names: list[str], mode: str, simulat
         else:
             sure = pd.notna(row["p_adjusted"]) and row["p_adjusted"] < 0.05
             axes.hlines(index, row["low"], row["high"], color=INK, linewidth=1)
-            axes.plot(row["r"], index, "o", color=INK, mfc=INK if sure else "white", markersize=4)
+            axes.plot(
+                row["r"], index, "o", color=INK, mfc=INK if sure else "white", markersize=4,
+                label=str(EXTRA[0].get_label()),
+            )  # fmt: skip
         for part in each(partials[partials["x"] == name]):
             index = len(labels)
             given = " and ".join(_title(name).lower() for name in part.controlled_for.split(", "))
@@ -253,8 +264,9 @@ def _forest(axes: Axes, rows: pd.DataFrame, names: list[str], mode: str, simulat
             if pd.notna(part.r):
                 sure = pd.notna(part.p_adjusted) and part.p_adjusted < 0.05
                 axes.plot(
-                    part.r, index, "D", color=INK, mfc=INK if sure else "white", markersize=3.6
-                )
+                    part.r, index, "D", color=INK, mfc=INK if sure else "white", markersize=3.6,
+                    label=str(EXTRA[1].get_label()),
+                )  # fmt: skip
             else:
                 _instead(axes, index, "n/a")
     axes.axvline(0, color=INK, linewidth=0.5, zorder=0)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from brainalign.analysis.wording import r_text
 from brainalign.figures.style import INK, MUTED, PAGE, absent, heading, panel, sheet
 from brainalign.formats.datasets import UNITS_UNKNOWN, is_timed
+from brainalign.natural_order import natural
 
 LAGS = 10
 SHOWN = 40  # up to so many subjects, each has its own bar of missing values
@@ -92,7 +93,7 @@ def intersubject(values: np.ndarray, subjects: np.ndarray, regions: np.ndarray) 
     `region`, `subject`, `r` (NaN where fewer than 3 rows are shared); empty with one subject.
     """
     rows = []
-    for region in dict.fromkeys(regions):
+    for region in sorted(set(regions), key=natural):
         inside = regions == region
         names = list(dict.fromkeys(subjects[inside]))
         courses = np.column_stack([_mean(values[:, inside & (subjects == n)]) for n in names])
@@ -178,7 +179,8 @@ def _missing(axes: Axes, values: np.ndarray, subjects: np.ndarray, mark: str) ->
         f"{100 * missing.mean():.1f} % of N = {values.size} responses{mark}\n"
         f"in {missing.any(axis=0).sum()} of {values.shape[1]} targets",
     )  # fmt: skip
-    share = pd.Series(missing.mean(axis=0)).groupby(subjects, sort=False).mean()
+    share = pd.Series(missing.mean(axis=0)).groupby(subjects).mean()
+    share = share[sorted(share.index, key=natural)]
     if not missing.any():
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)

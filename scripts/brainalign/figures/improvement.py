@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from brainalign.analysis.averages import AVERAGE, dataset_scores
 from brainalign.analysis.wording import counted, p_text, r_text, said
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, twins
+from brainalign.figures.spans import at_least
 from brainalign.figures.style import (
     COLOUR,
     INK,
@@ -39,9 +40,9 @@ SHARE = Line2D([], [], linestyle="none", label="%: mean relative change of pairs
 def improvement(contrasts: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     """Draw `contrasts` (tables/contrasts.csv): tuned minus vanilla alignment.
 
-    A row of panels for simulated and one for real data, a panel per mode, a bar per dataset and
-    one for their average. Below a bar: the mean relative change of the pairs (below the average's
-    that over pairs and datasets, the paper's measure; none where a pair has none), and as
+    A row of panels for simulated and one for real data, a panel per mode, a bar per dataset and,
+    of several, one for their average. Below a bar: the mean relative change of the pairs (below the
+    average's that over pairs and datasets, the paper's measure; none where a pair has none), and as
     yardsticks, from `scores` (tables/scores.csv), what untrained twins and baselines score above
     the vanilla models.
     """
@@ -69,7 +70,8 @@ def improvement(contrasts: pd.DataFrame, scores: pd.DataFrame) -> Figure:
             _beside(grid[row, column], part, scored, names=column == 0)
             if column == 0:
                 grid[row, column].set_ylabel("tuned − vanilla (Pearson r)")
-    legend(figure, ["tuned"], markers, [_mean_handle(brain), SHARE])
+    shares = [SHARE] * any("%" in text.get_text() for axes in grid.flat for text in axes.texts)
+    legend(figure, ["tuned"], markers, [_mean_handle(brain), *shares])
     return figure
 
 
@@ -125,9 +127,10 @@ def _beside(axes: Axes, part: pd.DataFrame, yardsticks: pd.DataFrame, names: boo
             )  # fmt: skip
         for row, dataset in enumerate(_datasets(part)):
             value = table.loc[(role, name)].get(dataset, np.nan)
-            sign = "+" if value > 0 else ""
+            text = r_text(value, 3)
+            sign = "+" if value > 0 and float(text) > 0 else ""
             axes.annotate(
-                f"{sign}{r_text(value, 3)}", (row, 0), (0, offset),
+                f"{sign}{text}", (row, 0), (0, offset),
                 xycoords=("data", "axes fraction"), textcoords="offset points",
                 ha="center", va="center", color=COLOUR[role], annotation_clip=False,
             )  # fmt: skip
@@ -145,9 +148,9 @@ def _test(test: pd.Series) -> str:
 
 
 def _datasets(part: pd.DataFrame) -> list[str]:
-    """The positions of the bars: every dataset, then their average."""
+    """The positions of the bars: every dataset, then the average of several."""
     names = [str(name) for name in part["dataset"].unique() if name != AVERAGE]
-    return names + [AVERAGE] * (AVERAGE in set(part["dataset"]))
+    return names + [AVERAGE] * (AVERAGE in set(part["dataset"]) and len(names) > 1)
 
 
 def _scale(rows: pd.DataFrame) -> tuple[float, float]:
@@ -155,7 +158,7 @@ def _scale(rows: pd.DataFrame) -> tuple[float, float]:
     means = rows[(rows["level"] == "overall") & (rows["unit"] == "bases")]
     pairs = rows.loc[rows["level"] == "pair", "absolute"]
     values = np.concatenate([[0.0], pairs, means["low"], means["high"]]).astype(float)
-    return float(np.nanmin(values)), float(np.nanmax(values))
+    return at_least(float(np.nanmin(values)), float(np.nanmax(values)), "r")
 
 
 def _bars(
@@ -176,7 +179,7 @@ def _bars(
         test = means.loc[[AVERAGE]].iloc[0]
         pairs_of = counted(of_pairs["n"][AVERAGE], "pair"), counted(test["n"], "vanilla model")
         statement += "\nN = " + " of ".join(pairs_of)
-        statement += f"\naverage: {_test(test)}"
+        statement += f"\n{'average' if len(datasets) > 1 else datasets[0]}: {_test(test)}"
     panel(axes, f"Tuned minus vanilla, {mode}", statement, width=54)
     if not pairs["absolute"].notna().any():
         absent(axes, next(filter(None, map(said, pairs["note"])), "no pair has both scores"))

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from brainalign.figures.curves import PICKED, SPREAD, network
 from brainalign.figures.order import MODEL_COLUMNS, benchmark_order, each, model_order
 from brainalign.figures.paging import ONE_PAGE, Page
+from brainalign.figures.spans import widen
 from brainalign.figures.style import (
     COLOUR,
     FAMILY_MARKERS,
@@ -82,16 +83,18 @@ def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame, page: Page = ONE_PA
                 axes.set_axis_on()
                 _cell(axes, models, group, last=row == len(groups) - 1)
                 for baseline in each(levels.dropna(subset=["r"])):
-                    level(axes, baseline.r, "baseline", looks[baseline.model])
+                    look = looks[baseline.model]
+                    level(axes, baseline.r, "baseline", look, name=baseline.model)
             spread = rows[["r_sd", "r_sd_subjects"]].max(axis=1).fillna(0)
             reached = pd.DataFrame({"low": rows["r"] - spread, "high": rows["r"] + spread})
             page.span(panels[0, column], reached, vertical=True)
+            widen(panels[0, column], "r")
             _head(panels[0, column], rows)
         for row, group in enumerate(groups):
             _names(panels[row, across], group, heights[row])
             panels[row, 0].set_ylabel("Pearson r")
         panels[-1, 0].set_xlabel("relative depth", loc="left")
-    extra = [*drawn(figure, [*PICKED, *SPREAD]), *level_handles(looks)]
+    extra = drawn(figure, [*PICKED, *SPREAD, *level_handles(looks)])
     legend(figure, order["role"].unique(), None, extra, lines=True)
     return figure
 

@@ -12,6 +12,7 @@ from brainalign.analysis.records import MODES
 from brainalign.analysis.wording import p_text, r_text
 from brainalign.figures.order import MODEL_COLUMNS, each, model_order
 from brainalign.figures.paging import ONE_PAGE, Page
+from brainalign.figures.spans import widen
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
@@ -81,6 +82,7 @@ def legacy_controlled(scores: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
         rows = page.rows(wide)
         _dumbbells(upper, rows, markers)
         page.span(upper, wide[list(MODES)])
+        widen(upper, "r", "x")
         panel(
             upper, dataset,
             "\n".join(

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from brainalign.analysis.averages import AVERAGE
 from brainalign.analysis.wording import counted, p_text, said
 from brainalign.figures.order import each, mode_order
+from brainalign.figures.spans import widen
 from brainalign.figures.style import (
     COLOUR,
     INK,
@@ -34,7 +35,7 @@ def mixed_effects(table: pd.DataFrame) -> Figure:
     """Draw `table` (tables/mixed_effects.csv): a panel per mode, an estimate per row.
 
     Rows: the effect of tuning and, where sizes differ, of ten times the parameters, on every
-    dataset and on their average, in units of r with 95 % intervals.
+    dataset and on the average of several, in units of r with 95 % intervals.
     """
     kinds = sorted(table["simulated"].unique(), reverse=True)
     modes = mode_order(table["mode"])
@@ -57,7 +58,14 @@ def mixed_effects(table: pd.DataFrame) -> Figure:
 
 
 def _rows_of(part: pd.DataFrame) -> int:
-    return len(part[part["term"].isin(TERMS)][["dataset", "term"]].drop_duplicates())
+    shown = part["term"].isin(TERMS) & part["dataset"].isin(_datasets(part))
+    return len(part[shown][["dataset", "term"]].drop_duplicates())
+
+
+def _datasets(part: pd.DataFrame) -> list[str]:
+    """Every dataset, then the average of several."""
+    names = [str(name) for name in part["dataset"].unique() if name != AVERAGE]
+    return names + [AVERAGE] * (AVERAGE in set(part["dataset"]) and len(names) > 1)
 
 
 def _mode(
@@ -75,15 +83,14 @@ def _mode(
         notes = [said(note) for note in part["note"]]
         absent(axes, next(filter(None, notes), "no effect was estimated"))
         return
-    datasets = [str(name) for name in effects["dataset"].unique() if name != AVERAGE]
-    datasets += [AVERAGE] * (AVERAGE in set(effects["dataset"]))
     labels: list[str] = []
-    for dataset in datasets:
+    for dataset in _datasets(effects):
         for term, title in TERMS.items():
             for row in each(effects[(effects["dataset"] == dataset) & (effects["term"] == term)]):
                 _effect(axes, row, len(labels))
                 labels.append(f"{dataset}: {title}")
     axes.axvline(0, color=INK, linewidth=0.5, zorder=0)
+    widen(axes, "r", "x")
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.set_yticks(range(len(labels)), labels if names else [""] * len(labels))

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from brainalign.behavior.fits import GAIN
 from brainalign.figures.order import each
 from brainalign.figures.paging import ONE_PAGE, Page
+from brainalign.figures.spans import widen
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
@@ -58,6 +59,7 @@ def presentations(table: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
         panel(axes, str(dataset), f"controlled, {', '.join(about)}")
         _draw(axes, on_page.sort_values(["comparison", "presentation"], ascending=[False, True]))
         page.span(axes, overall[["absolute", "low", "high"]])
+        widen(axes, SHOWN[str(kind)], "x")
         axes.set_xlabel(UNIT[str(kind)])
     handles = {
         True: _dot("tuned − vanilla, both read alike", COLOUR["tuned"]),

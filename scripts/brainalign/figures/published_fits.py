@@ -103,6 +103,7 @@ def _handles(table: pd.DataFrame) -> list[Line2D]:
     named = {"vanilla": "vanilla", "tuned": "instruction-tuned"}
     return [
         *(dot(label, COLOUR[role]) for role, label in named.items() if role in set(table["role"])),
-        dot("the word before, joined in place", MUTED, "white"),
+        *[dot("the word before, joined in place", MUTED, "white")]
+        * bool(table["in_place"].notna().any()),
         Line2D([], [], color=FAINT, linewidth=1.5, label="equal"),
     ]

@@ -7,10 +7,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainalign.analysis.records import TRAINED
-from brainalign.analysis.wording import counted, p_text
+from brainalign.analysis.wording import counted, p_text, signed
 from brainalign.behavior.fits import GAIN, READ_LOSS
 from brainalign.figures.order import each
-from brainalign.figures.style import INK, MUTED, PAGE, heading, nothing, panel, panels, sheet, world
+from brainalign.figures.spans import widen
+from brainalign.figures.style import (
+    INK,
+    MUTED,
+    PAGE,
+    drawn,
+    heading,
+    nothing,
+    panel,
+    panels,
+    sheet,
+    world,
+)
 
 COLUMNS = ("model", "base", "family", "role", "dataset", "mode", "measure", "value", "simulated")
 CONTRASTS = (
@@ -19,6 +31,7 @@ CONTRASTS = (
 )  # fmt: skip
 OTHER = "#B8B8B8"  # families without a tuned model
 ACROSS = 2
+JOINED = Line2D([], [], color=MUTED, linewidth=0.8, alpha=0.6, label="vanilla models of a family")
 
 
 def reading_loss(behaviors: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
@@ -52,12 +65,13 @@ def reading_loss(behaviors: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
         ]
         panel(axes, str(name), f"{', '.join(about)}\n{statement}", width=58)
         _draw(axes, of_dataset[near], colours)
+        widen(axes, READ_LOSS, "x")
+        widen(axes, GAIN)
         axes.ticklabel_format(useOffset=False)
         axes.set_xlabel("mean surprisal (bits per word): a worse language model →")
         axes.set_ylabel("Δ log-likelihood per word (nats)" if index % ACROSS == 0 else "")
-    figure.legend(
-        handles=_handles(colours, points), loc="outside lower left", ncols=4, borderaxespad=0.2
-    )
+    handles = [*_handles(colours, points), *drawn(figure, [JOINED])]
+    figure.legend(handles=handles, loc="outside lower left", ncols=4, borderaxespad=0.2)
     return figure
 
 
@@ -95,8 +109,9 @@ def _draw(axes: Axes, points: pd.DataFrame, colours: dict[str, str]) -> None:
         colour = colours.get(str(family), OTHER)
         # The vanilla models of a family by their loss: what another loss alone would do.
         axes.plot(
-            vanilla[READ_LOSS], vanilla[GAIN], color=colour, linewidth=0.8, alpha=0.6, zorder=1
-        )
+            vanilla[READ_LOSS], vanilla[GAIN], color=colour, linewidth=0.8, alpha=0.6, zorder=1,
+            label=str(JOINED.get_label()) if len(vanilla) > 1 else None,
+        )  # fmt: skip
         axes.plot(
             vanilla[READ_LOSS], vanilla[GAIN], "o", color="white", markeredgecolor=colour,
             markersize=4 if family in colours else 2.5, zorder=2,
@@ -127,7 +142,7 @@ def _statement(contrasts: pd.DataFrame) -> str:
     parts = []
     for method, said in (("as it is", "tuned − vanilla"), ("given loss", "at equal surprisal")):
         if row := by_method.get(method):
-            text = f"{said} {row.difference:+.4f}"
+            text = f"{said} {signed(row.difference)}"
             known = row.low == row.low
             text += f" [{row.low:.4f}, {row.high:.4f}]" if known else ", no interval"
             text += f", {p_text(row.p)}" * (row.p == row.p)
@@ -146,5 +161,4 @@ def _handles(colours: dict[str, str], points: pd.DataFrame) -> list[Line2D]:
         *handles,
         Line2D([], [], color=MUTED, marker="o", mfc="white", linestyle="none", label="vanilla"),
         Line2D([], [], color=INK, marker="o", linestyle="none", label="instruction-tuned"),
-        Line2D([], [], color=MUTED, linewidth=0.8, alpha=0.6, label="vanilla models of a family"),
     ]

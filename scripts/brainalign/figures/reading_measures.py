@@ -73,6 +73,7 @@ def reading_measures(behaviors: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
         about.append("pale: interval contains 0")
     panel(axes, "Δ log-likelihood", f"controlled, {', '.join(about)}")
     axes.tick_params(length=0)
+    axes.tick_params(axis="y", rotation=0)
     return figure
 
 

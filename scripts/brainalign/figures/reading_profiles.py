@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 
 from brainalign.figures.curves import FEW, PICKED, curves, stack_of
 from brainalign.figures.order import benchmark_order
+from brainalign.figures.spans import widen
 from brainalign.figures.style import (
     COLOUR,
     FEATURES,
@@ -66,6 +67,7 @@ def reading_profiles(table: pd.DataFrame) -> Figure:
         limits = [axes.get_ylim() for axes in filled]
         for axes in filled:
             axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+            widen(axes, "delta_r2")
     extra = drawn(figure, [PICKED[1], INTERVAL])
     legend(figure, table["role"].unique(), markers, extra, lines=True)
     return figure

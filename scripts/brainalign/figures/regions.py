@@ -3,9 +3,9 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from brainalign.analysis.wording import r_text
-from brainalign.figures.ceilings import CEILING, exceeded
+from brainalign.figures.ceilings import CEILING, ceiling_text, exceeded
 from brainalign.figures.curves import MANY, PICKED, SPREAD, curves
+from brainalign.figures.spans import widen
 from brainalign.figures.style import (
     FEATURES,
     INK,
@@ -21,6 +21,7 @@ from brainalign.figures.style import (
     panels,
     sheet,
 )
+from brainalign.natural_order import natural
 
 ALIGNMENT_COLUMNS = (
     "layer", "depth", "subject", "region", "fold", "r", "r_sd", "n_targets", "chosen",
@@ -45,7 +46,7 @@ def regions(
     rows = alignment[
         (alignment["subject"] == "all") & (alignment["fold"] == -1) & (alignment["region"] != "all")
     ]
-    names = list(rows["region"].unique())
+    names = sorted(rows["region"].unique(), key=natural)
     n_regions = len(names)
     if n_regions > MOST:
         highest = rows.groupby("region")["r"].max().nlargest(MOST).index
@@ -65,17 +66,18 @@ def regions(
         ]
         ceiling = float(of_region["ceiling"].iloc[0]) if len(of_region) else float("nan")
         statement = f"{mode}{', simulated' * simulated}, {n_models(part)}\n"
-        statement += f"{part['n_targets'].max():.0f} targets, ceiling {r_text(ceiling)}"
+        statement += f"{part['n_targets'].max():.0f} targets, ceiling {ceiling_text(ceiling)}"
         panel(axes, names[index], statement)
         if not part["r"].notna().any():
             absent(axes, "r is not defined in this region", 22)
             continue
-        if pd.notna(ceiling):
+        if ceiling > 0:
             axes.axhline(
                 ceiling, color=INK, linestyle=CEILING.get_linestyle(), linewidth=0.9,
                 label=str(CEILING.get_label()),
             )  # fmt: skip
         curves(axes, part, markers)
+        widen(axes, "r")
         if index % ACROSS == 0:
             axes.set_ylabel("alignment (r)")
         if index + ACROSS >= len(names):

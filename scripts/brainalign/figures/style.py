@@ -268,16 +268,21 @@ UNTRAINED_MEAN = "untrained, mean"
 
 
 def level(
-    axes: Axes, value: float, role: str, look: Mapping[str, Any] | None = None, width: float = 0.9
+    axes: Axes,
+    value: float,
+    role: str,
+    look: Mapping[str, Any] | None = None,
+    width: float = 0.9,
+    name: str = "",
 ) -> None:
     """A line right across a panel, at a score that belongs to no point of its x axis.
 
-    `look` : of a baseline; its marker stands near the right end.
+    `look`, `name` : of a baseline; its marker stands near the right end.
     """
     axes.plot(
         [0, 0.97, 1], [value] * 3, color=COLOUR[role], linewidth=width, zorder=0.8, markevery=[1],
         markersize=4, markeredgewidth=0, transform=axes.get_yaxis_transform(), scalex=False,
-        label=UNTRAINED_MEAN if role == "untrained" else None,
+        label=UNTRAINED_MEAN if role == "untrained" else f"baseline {name}",
         **(look or {"linestyle": LINE[role]}),
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ from matplotlib.lines import Line2D
 
 from brainalign.analysis.records import TRAINED
 from brainalign.figures.order import each
+from brainalign.figures.spans import widen
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
@@ -55,6 +56,7 @@ def text_controls(table: pd.DataFrame) -> Figure:
         about = [str(part["mode"].iloc[0]), n_models(part), *world(part)]
         panel(axes, str(part["dataset"].iloc[0]), ", ".join(about))
         _draw(axes, part, markers)
+    widen(grid[-1, 0], "r", "x")
     grid[-1, 0].set_xlabel("alignment (r)")
     legend(figure, table["role"].unique(), markers, drawn(figure, [MEAN]))
     return figure
@@ -74,7 +76,8 @@ def _draw(axes: Axes, part: pd.DataFrame, markers: dict[str, str]) -> None:
         for row in each(of_control):
             axes.plot(row.r_control, index, markers[row.family], color=COLOUR[row.role], alpha=0.8)
         mean = of_control.loc[of_control["role"].isin(TRAINED), "r_control"].mean()
-        axes.plot(mean, index, "|", color=INK, markersize=11, label=MEAN.get_label())
+        if pd.notna(mean):
+            axes.plot(mean, index, "|", color=INK, markersize=11, label=MEAN.get_label())
     axes.axvline(0, color=FAINT, zorder=0.5)
     axes.set_yticks(range(len(rows)), [label for label, _ in rows])
     rows_down(axes, len(rows), ticks=4)

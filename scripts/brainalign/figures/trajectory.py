@@ -15,12 +15,14 @@ from brainalign.analysis.averages import AVERAGE, dataset_scores
 from brainalign.analysis.wording import r_text
 from brainalign.behavior.fits import AT_AXIS
 from brainalign.figures.order import MODEL_COLUMNS, mode_order, twins
+from brainalign.figures.spans import widen
 from brainalign.figures.style import (
     COLOUR,
     INK,
     PAGE,
     absent,
     baseline_looks,
+    drawn,
     heading,
     level,
     level_handles,
@@ -107,9 +109,12 @@ def trajectory(
             axes.set_xlabel(ALONG[str(part["along"].iloc[0])])
     arms = list(dict.fromkeys(shown["arm"]))
     looks = {} if scores is None else baseline_looks(scores)
-    drawn = {name: look for name, look in looks.items() if name in lines}
+    levels_drawn = {name: look for name, look in looks.items() if name in lines}
     figure.legend(
-        handles=[START, *map(_handle, arms), *level_handles(drawn, UNTRAINED in lines)],
+        handles=[
+            *drawn(figure, [START]), *map(_handle, arms),
+            *level_handles(levels_drawn, UNTRAINED in lines),
+        ],
         loc="outside lower left", ncols=4,
     )  # fmt: skip
     return figure
@@ -188,8 +193,12 @@ def _quantity(
     vanilla = rows[rows["model"] == base]
     if vanilla["value"].notna().any():
         at = vanilla["position"].iloc[0]
-        axes.plot(at, vanilla["value"].mean(), "o", color=COLOUR["vanilla"], zorder=4)
+        axes.plot(
+            at, vanilla["value"].mean(), "o", color=COLOUR["vanilla"], zorder=4,
+            label=str(START.get_label()),
+        )  # fmt: skip
     _positions(axes, rows, along)
+    widen(axes, measure)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     if kind == "brain" and levels is not None:
@@ -237,7 +246,8 @@ def _draw_levels(axes: Axes, levels: pd.DataFrame, base: str) -> set[str]:
         name = str(key)
         if low <= value <= high:
             role = "baseline" if name in looks else "untrained"
-            level(axes, value, role, looks.get(name), width=0.9 if name in looks else 1.2)
+            width = 0.9 if name in looks else 1.2
+            level(axes, value, role, looks.get(name), width, name)
             inside.add(name)
         else:
             outside["below" if value < low else "above"].append(f"{name} {r_text(value)}")
