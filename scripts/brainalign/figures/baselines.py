@@ -89,6 +89,7 @@ def baselines(table: pd.DataFrame, scores: pd.DataFrame, page: Page = ONE_PAGE) 
         rows = table[table["benchmark"] == benchmark]
         _benchmark(axes, rows, order, signs)
         page.span(axes, rows[["difference", "low", "high"]])
+        widen(axes, "r", "x")
     for axes, benchmark in zip(grid.flat[len(benchmarks) :], with_unique, strict=False):
         rows = all_regions[
             (all_regions["benchmark"] == benchmark) & all_regions["unique_r2"].notna()
@@ -157,7 +158,6 @@ def _benchmark(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, signs: dict[
         )  # fmt: skip
     twin = shown[shown["against_role"] == "untrained"].groupby("model")["difference"].mean()
     axes.plot(twin, row_of[twin.index], "o", color=COLOUR["untrained"], markersize=4, zorder=3)
-    widen(axes, "r", "x")
     axes.set_xlabel("difference in r")
 
 

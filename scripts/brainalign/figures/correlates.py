@@ -197,7 +197,7 @@ def _panel(
     """Alignment against one x: a line through the tuned models; baselines are levels, if they are
     near the networks, and so are untrained models, together, where they have no x."""
     lines = [f"Pearson r, {mode}", *(stated(rows, name, models) for models in GROUPS)]
-    panel(axes, _title(name), "\n".join(lines), width=34)
+    panel(axes, _title(name), "\n".join(lines), width=30)
     present = points.rename(columns={name: "x"}).dropna(subset=["x", "r"])
     if present.empty:
         absent(axes, f"no model has both an alignment and {_title(name).lower()}", 22)
