@@ -54,6 +54,6 @@ def test_the_headline_tells_what_was_planted():
     study, check = tables.study(tables.LARGE), tables.published()[1]
     table = headline(check, Tables(scores=study["scores"], truth=truth_of(0.0)))
     (text,) = table.loc[table["question"].str.startswith("Is a planted effect"), "controlled"]
-    assert text.startswith("planted +0.0000: +0.0000 [−0.0100, +0.0100], p = .2")
+    assert text.startswith("planted 0.0000: 0.0000 [−0.0100, +0.0100], p = .2")
     assert "planted +0.0371: +0.0371" in text
     assert text.endswith("ceiling within its interval on 2 of 2 datasets")
