@@ -18,6 +18,7 @@ from snakemake.logging import logger
 PROJECT = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(PROJECT / "scripts"))
 
+from brainalign.datasets.own_keys import runs_of_files
 from brainalign.datasets.own_paths import own_paths as user_paths_of
 from brainalign.datasets.registry import reader_files
 from brainalign.encoding.settings import UNIT_METHODS, Cka, Rsa
@@ -346,8 +347,11 @@ def missing_files(jobs):
     for job in jobs:
         if "user" in job.input.keys():
             key, source = user_source(job.wildcards)
-            paths = [p for p in user_paths(source) if not p.exists()]
-            lines += [f"{key}: {path} is not there" for path in paths]
+            runs = runs_of_files(getattr(source, "images", {}))
+            for path in user_paths(source):
+                if not path.exists():
+                    run = f" ({runs[str(path)]})" if str(path) in runs else ""
+                    lines.append(f"{key}: {path} is not there{run}")
     return sorted(set(lines))
 
 

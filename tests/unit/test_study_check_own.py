@@ -217,6 +217,12 @@ def in_words(old, new):
     return edit
 
 
+def keep_words(n):
+    scan_study()
+    path = Path("words.csv")
+    path.write_text("\n".join(path.read_text().splitlines()[: n + 1]) + "\n")
+
+
 SCANS = {
     "a mask of another shape": (
         lambda: write_scan("mask.nii.gz", (5, 5, 4)),
@@ -246,6 +252,9 @@ SCANS = {
         "the runs of ben have [3, 4] volumes, those of anna [4, 4]; cut them to the same lengths",
     ),
     "no scan": (lambda: Path("b1.nii").write_text("text"), "b1.nii: not a whole NIfTI file"),
+    "a run without words": (
+        lambda: keep_words(4), "responses: run 2 (8 to 16 s) has volumes, but no stimulus",
+    ),
     "a word after the scan": (
         in_words("14.5", "99"), "words.csv: row 9: stimulus s7: onset: 99 s is after the last",
     ),

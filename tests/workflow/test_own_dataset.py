@@ -7,6 +7,8 @@ import shlex
 import subprocess
 import sys
 
+import nibabel
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -101,6 +103,34 @@ def test_a_model_folder_that_is_not_there_is_named_by_a_dry_run(tmp_path, small_
     assert plan.returncode == 0, plan.stderr
     last = plan.stderr.strip().splitlines()[-1]
     assert last == "missing: models.mine.source: checkpoints/mine is not there"
+
+
+def test_the_runs_without_a_file_are_named_by_a_dry_run(tmp_path, small_config):
+    config = copy.deepcopy(small_config)
+    surfaces = {"anna": {"left": ["a1.func.gii", "a2.func.gii"]}}
+    files = {"stimuli": "words.csv", "responses": surfaces, "space": "fsaverage5"}
+    source = {"type": "own", "kind": "brain", "voxels": True, **files}
+    config["datasets"]["lab"] = {"source": source}
+    (tmp_path / "words.csv").touch()
+    target = "results/data/lab/raw.json"
+    plan = Study(tmp_path, config).snakemake("--dry-run", "--cores", "1", "--", target)
+    assert plan.returncode == 0, plan.stderr
+    lines = plan.stderr.strip().splitlines()
+    for run in (1, 2):
+        says = f"datasets.lab.source: a{run}.func.gii is not there (run {run} of anna.left)"
+        assert any(says in line for line in lines[-2:])
+
+
+def test_scans_on_another_grid_than_the_mask_are_named_by_a_dry_run(tmp_path, small_config):
+    config = copy.deepcopy(small_config)
+    files = {"stimuli": "words.csv", "responses": {"anna": ["a.nii.gz"]}, "atlas": "mask.nii.gz"}
+    config["datasets"]["lab"] = {"source": {"type": "own", "kind": "brain", **files}}
+    for path, shape in (("a.nii.gz", (4, 4, 4, 9)), ("mask.nii.gz", (4, 4, 5))):
+        nibabel.Nifti1Image(np.ones(shape, np.int16), np.eye(4)).to_filename(tmp_path / path)
+    plan = Study(tmp_path, config).plan("--cores", "1")
+    assert plan.returncode != 0
+    fault = "datasets.lab.source: a.nii.gz: shape (4, 4, 4, 9), expected [x, y, z, volume] on the"
+    assert fault in plan.stdout + plan.stderr
 
 
 @pytest.mark.long

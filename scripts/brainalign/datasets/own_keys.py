@@ -114,6 +114,15 @@ def _parts(named: Mapping[str, Runs]) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield subject, runs
 
 
+def runs_of_files(named: Mapping[str, Runs]) -> dict[str, str]:
+    """The file of each run, and whose run it is: `run 2 of anna`, `run 2 of anna.left`."""
+    return {
+        path: f"run {number} of {part}"
+        for part, files in _parts(named)
+        for number, path in enumerate(files, 1)
+    }
+
+
 def _atlas_fault(source: Own) -> str | None:
     """The fault of the keys about regions and spaces of scans and surfaces."""
     atlas = source.atlas

@@ -127,6 +127,11 @@ class Own(Source, tag="own", frozen=True):
         """Subject → its scans or surfaces; {} where responses are in one file."""
         return self.responses if isinstance(self.responses, dict) else {}
 
+    @property
+    def memory(self) -> int:  # type: ignore[override]
+        """MB of the job that prepares it: as of published scans where each voxel is a target."""
+        return Narratives.memory if self.voxels else Source.memory
+
 
 class Alice(Source, tag="alice", frozen=True):
     """Alice in Wonderland: fMRI of 27 listeners."""
