@@ -7,6 +7,10 @@ from itertools import combinations
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
+LEVEL = 0.05  # of tests; intervals cover the other 95 %
+TAILS = (LEVEL / 2, 1 - LEVEL / 2)  # the quantiles at both ends of an interval
+NORMAL = 1.959963984540054  # the upper of them, of the standard normal distribution
+
 
 @dataclass(frozen=True)
 class Inference:
@@ -39,7 +43,7 @@ class Crossed:
 
 def reach(freedom: float) -> float:
     """How many standard errors a 95 % interval with `freedom` degrees of freedom reaches."""
-    return float(stdtrit(freedom, 0.975))
+    return float(stdtrit(freedom, TAILS[1]))
 
 
 def two_sided_p(t: float, freedom: float) -> float:
@@ -128,7 +132,10 @@ def paired_sums(x: np.ndarray, y: np.ndarray, cluster: np.ndarray) -> np.ndarray
 
 
 def correlation(sums: np.ndarray) -> np.ndarray:
-    """Pearson's r [rows] from sums [rows, 6] of `paired_sums`; NaN where x or y is constant."""
+    """Pearson's r [rows] from sums [rows, 6] of `paired_sums`; NaN where x or y is constant.
+
+    From sums, because the jackknife leaves a cluster out by subtraction.
+    """
     var_x, var_y, cov = _moments(sums)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.clip(cov / np.sqrt(var_x * var_y), -1, 1)

@@ -13,7 +13,7 @@ from brainalign.analysis.association import (
     within_groups,
 )
 from brainalign.analysis.multiplicity import benjamini_hochberg
-from brainalign.analysis.resampling import (
+from brainalign.analysis.paired_tests import (
     paired_tests,
     wilcoxon_p,
 )

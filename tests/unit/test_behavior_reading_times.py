@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 import xarray as xr
-from brainalign.behavior.mixed import cross_validated_gain, fit, held_out_loglik, sums
+from brainalign.behavior.random_intercept import cross_validated_gain, fit, held_out_loglik, sums
 from brainalign.behavior.reading_times import regressors, word_table
 from brainalign.behavior.reliability import analytic_reliability, reliability, split_half
 from brainalign.behavior.settings import NoCeiling, SplitHalf

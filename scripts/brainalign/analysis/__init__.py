@@ -2,8 +2,8 @@
 
 1. `records`, `collect`, `scores`, `capabilities`: rows of all models in one table.
 2. `averages`, `pairs`, `pair_means`, `contrasts`, `answer_contrasts`: tuned minus vanilla.
-3. `units`, `resampling`, `proportions`, `crossed`, `multiplicity`: whom an interval and a p
-   speak for.
+3. `values_and_units`, `paired_tests`, `proportions`, `crossed`, `multiplicity`: whom an interval
+   and a p speak for.
 4. `predictors`, `association`, `correlations`, `mixed_effects`: correlates of alignment.
 5. `baselines`, `reading_baselines`, `reading_loss`, `reading_profiles`, `presentations`,
    `profiles`, `trajectory`, `truth`, `unit_overlap`, `text_controls`, `target_contrasts`,

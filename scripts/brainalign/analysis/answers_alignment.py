@@ -10,8 +10,9 @@ from brainalign.analysis.answers_tuning import gain
 from brainalign.analysis.averages import AVERAGE, dataset_scores
 from brainalign.analysis.records import MODES, TRAINED
 from brainalign.analysis.study_tables import Tables
-from brainalign.analysis.verdicts import LEVEL, Answer, Answers, lacking, of_every, of_modes
+from brainalign.analysis.verdicts import Answer, Answers, lacking, of_every, of_modes
 from brainalign.analysis.wording import counted, r_text
+from brainalign.intervals import LEVEL
 
 
 def alignment_answers(tables: Tables) -> Iterator[tuple[str, Answers]]:

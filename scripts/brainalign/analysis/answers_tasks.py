@@ -9,7 +9,6 @@ from brainalign.analysis.predictors import ALL_QUESTIONS
 from brainalign.analysis.records import MODES
 from brainalign.analysis.study_tables import Tables
 from brainalign.analysis.verdicts import (
-    LEVEL,
     NO_PAIR,
     Answer,
     Answers,
@@ -18,6 +17,7 @@ from brainalign.analysis.verdicts import (
     p_of,
 )
 from brainalign.analysis.wording import counted, r_text
+from brainalign.intervals import LEVEL
 
 
 def task_answers(tables: Tables) -> Iterator[tuple[str, Answers]]:

@@ -38,6 +38,7 @@ class Correlation:
 def pearson(x: np.ndarray, y: np.ndarray) -> Correlation:
     """Pearson correlation of x and y, float [n]; pairs with a NaN are left out and not counted.
 
+    For a few models: r comes with its p, its slope, and the reason where there is none.
     p is two-sided from t = r √((n−2)/(1−r²)) with n−2 degrees of freedom.
     """
     x, y = _complete(x, y)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from brainalign.errors import InputError
+from brainalign.intervals import NORMAL
 
-Z95 = 1.959963984540054  # the normal distribution's 97.5 % quantile
 COLUMNS = (
     "level",
     "category",
@@ -28,7 +28,7 @@ COLUMNS = (
 UNANSWERED = ("nothing", "cut", "thinking")  # why a written text holds no answer  # fmt: skip
 
 
-def wilson(accuracy: float, n: float, z: float = Z95) -> tuple[float, float]:
+def wilson(accuracy: float, n: float, z: float = NORMAL) -> tuple[float, float]:
     """The score interval of a proportion (Wilson 1927, JASA 22:209).
 
     Parameters

@@ -8,9 +8,9 @@ import pandas as pd
 
 from brainalign.analysis.averages import AVERAGE
 from brainalign.analysis.crossed import NOTHING, Variance, averaged, over_models, tested
+from brainalign.analysis.paired_tests import wilcoxon_p
 from brainalign.analysis.pairs import Members, Pairs
-from brainalign.analysis.resampling import wilcoxon_p
-from brainalign.analysis.units import EVERY
+from brainalign.analysis.values_and_units import EVERY
 from brainalign.notes import not_computable
 
 FEW_BASES = 5

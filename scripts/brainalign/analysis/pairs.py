@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.crossed import NOTHING, Variance, held_out_by, of_pair, unit_tables
-from brainalign.analysis.units import EVERY
+from brainalign.analysis.values_and_units import EVERY
 from brainalign.notes import not_computable
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from brainalign.analysis.contrasts import paired
 from brainalign.analysis.multiplicity import adjust_within
-from brainalign.analysis.units import values_and_units
+from brainalign.analysis.values_and_units import values_and_units
 
 # `comparison` says what is subtracted from what.
 EQUAL_PRESENTATION = "tuned - vanilla"

@@ -14,7 +14,7 @@ from brainalign.analysis.association import (
     spearman,
 )
 from brainalign.analysis.multiplicity import benjamini_hochberg
-from brainalign.analysis.resampling import paired_tests
+from brainalign.analysis.paired_tests import paired_tests
 from brainalign.errors import InputError
 from brainalign.notes import not_computable
 

@@ -5,7 +5,7 @@ import pandas as pd
 from brainalign.analysis.contrasts import paired
 from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.records import TRAINED
-from brainalign.analysis.units import values_and_units
+from brainalign.analysis.values_and_units import values_and_units
 from brainalign.behavior.fits import GAINS, R
 
 # Measures that stories have values of: others have no interval of a difference.

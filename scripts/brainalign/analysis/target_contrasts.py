@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from brainalign.analysis.multiplicity import benjamini_hochberg
-from brainalign.analysis.units import EVERY
+from brainalign.analysis.values_and_units import EVERY
 from brainalign.encoding.chance import p_values
 from brainalign.errors import InputError
 from brainalign.natural_order import natural

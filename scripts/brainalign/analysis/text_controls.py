@@ -8,13 +8,13 @@ import pandas as pd
 
 from brainalign.analysis.crossed import NOTHING, held_out_by, of_pair, tested, unit_tables
 from brainalign.analysis.multiplicity import adjust_within
+from brainalign.intervals import LEVEL
 
 COLUMNS = (
     "model", "family", "role", "benchmark", "dataset", "mode", "control", "r", "r_control", "lost",
     "low", "high", "scope", "n_subjects", "n_stimuli", "test", "p", "p_adjusted",
     "p_these_stimuli", "kept", "passed", "note", "simulated",
 )  # fmt: skip
-ALPHA = 0.05
 
 
 def what_is_lost(
@@ -64,5 +64,5 @@ def what_is_lost(
             )  # fmt: skip
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     table["p_adjusted"] = adjust_within(table, "benchmark")
-    table["passed"] = (table["p_adjusted"] < ALPHA) & (table["lost"] > 0)
+    table["passed"] = (table["p_adjusted"] < LEVEL) & (table["lost"] > 0)
     return table

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import hypergeom
 
-from brainalign.analysis.units import EVERY
+from brainalign.analysis.values_and_units import EVERY
 from brainalign.encoding.language_units import choose_units, pools
 from brainalign.encoding.settings import Reduction
-from brainalign.intervals import Inference, student
+from brainalign.intervals import TAILS, Inference, student
 from brainalign.notes import not_computable
 
 COLUMNS = (
@@ -102,7 +102,7 @@ def _beside_chance(
     )
     cumulative = np.cumsum(pmf)
     chance = float(pmf @ np.arange(pmf.size)) / k
-    low, high = (np.searchsorted(cumulative, q) / k for q in (0.025, 0.975))
+    low, high = (np.searchsorted(cumulative, q) / k for q in TAILS)
     return {
         "units": n, "chosen": k, "shared": both, "overlap": both / k, "chance": chance,
         "chance_low": low, "chance_high": high, "p": min(1.0, float(pmf[both:].sum())),

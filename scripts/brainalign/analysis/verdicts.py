@@ -9,11 +9,11 @@ import pandas as pd
 
 from brainalign.analysis.records import MODES
 from brainalign.analysis.wording import counted, p_text, r_text, signed
+from brainalign.intervals import LEVEL
 from brainalign.notes import not_computable, why_not
 
 YES, NO, CANNOT_TELL = "yes", "no", "cannot tell"
 NOT_ASKED = "not asked"  # the study lacks models or data that the question is about
-LEVEL = 0.05  # of the tests behind a verdict
 CORRELATION, PARTIAL = "correlation r", "partial correlation r"
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import pandas as pd
 
+from brainalign.intervals import LEVEL
+
 DIGITS = 4  # decimals of a change
 
 
@@ -13,7 +15,7 @@ def p_text(p: float) -> str:
         return "p n/a"
     if p < 0.001:
         return "p < .001"
-    if p < 0.05 <= round(p, 3):
+    if p < LEVEL <= round(p, 3):
         return "p < .05"
     return f"p = {r_text(p, 3)}"
 

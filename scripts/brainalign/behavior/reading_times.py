@@ -10,7 +10,7 @@ import xarray as xr
 from brainalign.behavior.fits import ABS_R, GAIN, GAIN_PER_OBSERVATION, PARTIAL_R, READ_LOSS, R
 from brainalign.behavior.gains import gain_rows, units
 from brainalign.behavior.held_out import held_out_loglik
-from brainalign.behavior.mixed import cross_validated_gain
+from brainalign.behavior.random_intercept import cross_validated_gain
 from brainalign.behavior.readers import of_mean_observation, of_mean_times
 from brainalign.behavior.reliability import Ceiling, reliability, residual
 from brainalign.behavior.settings import ControlledFit, LegacyFit, MixedModel

@@ -13,10 +13,10 @@ from brainalign.behavior.mixed_model import CrossedModel, ItemSums, combined, fi
 from brainalign.behavior.settings import MixedModel
 from brainalign.behavior.terms import independent
 from brainalign.errors import InputError
+from brainalign.intervals import NORMAL
 from brainalign.notes import not_computable
 
 SURPRISAL = "bits"
-NORMAL = 1.959963984540054  # the .975 quantile
 
 
 @dataclass(frozen=True)

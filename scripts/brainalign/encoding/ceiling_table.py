@@ -5,8 +5,7 @@ import pandas as pd
 
 from brainalign.encoding.correlation import Aggregate
 from brainalign.encoding.responses import Targets
-
-INTERVAL = (2.5, 97.5)  # percentiles of `low` and `high`
+from brainalign.intervals import TAILS
 
 
 def ceiling_table(
@@ -48,7 +47,7 @@ def _interval(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if samples.shape[1] < 2:
         nothing = np.full(samples.shape[0], np.nan)
         return nothing, nothing
-    low, high = np.percentile(samples, INTERVAL, axis=1)
+    low, high = np.quantile(samples, TAILS, axis=1)
     return low, high
 
 
@@ -81,5 +80,5 @@ def with_resampled_subjects(
         else:
             resampled = np.take_along_axis(values, draws, axis=1).mean(axis=1)
         row = (table["target_id"] == "all") & (table["region"] == region)
-        table.loc[row, ["low", "high"]] = np.percentile(resampled, INTERVAL)
+        table.loc[row, ["low", "high"]] = np.quantile(resampled, TAILS)
     return table

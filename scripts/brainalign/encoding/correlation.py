@@ -103,7 +103,7 @@ def _sums(p: Array, t: Array, mean: Array) -> Sums:
 
 
 def pearson(prediction: Array, response: Array, epsilon: float = 0.0) -> Array:
-    """Pearson's r of each column.
+    """Pearson's r of each column, for many columns, in any dtype and on any device.
 
     Parameters
     ----------

@@ -21,11 +21,11 @@ from brainalign.encoding.operators import Design
 from brainalign.encoding.pools import Space, joint, measured_subjects
 from brainalign.encoding.responses import Responses
 from brainalign.encoding.splits import Contiguous, Split
+from brainalign.intervals import TAILS
 
 LOG = logging.getLogger("brainalign")
 Pair = tuple[tuple[str, ...], tuple[str, ...]]
 SIGNAL_SHARE = 0.25  # the least ρ² of a target, as a share of that of targets with signal
-AGREEING = 0.975  # the share of samples in which predictions agree
 
 
 class Agreements(NamedTuple):
@@ -189,7 +189,7 @@ def disattenuated(
     counted = weights @ ~np.isnan(measured.response)
     r = (weights @ np.nan_to_num(measured.response)) / np.where(counted > 0, counted, np.nan)
     defined = ~np.isnan(recovered.signal)
-    agree = bool(defined[0] and defined.mean() >= AGREEING)
+    agree = bool(defined[0] and defined.mean() >= TAILS[1])
     LOG.info(
         "predictions from other subjects: r = %.4f, accuracy ρ² = %.4f",
         np.nanmean(r[0]), recovered.signal[0],

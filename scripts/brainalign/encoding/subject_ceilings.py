@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from brainalign.encoding.ceiling_table import INTERVAL, ceiling_table
+from brainalign.encoding.ceiling_table import ceiling_table
 from brainalign.encoding.correlation import pearson
 from brainalign.encoding.responses import Responses
 from brainalign.encoding.splits import Split
 from brainalign.errors import InputError
+from brainalign.intervals import TAILS
 
 
 def _corresponding(responses: Responses) -> np.ndarray:
@@ -103,7 +104,7 @@ def subject_bootstrap(
         else:
             samples = np.nanmean(np.nanmedian(resampled, axis=2), axis=1)
         row = (table["target_id"] == "all") & (table["region"] == region)
-        table.loc[row, ["low", "high"]] = np.percentile(samples, INTERVAL)
+        table.loc[row, ["low", "high"]] = np.quantile(samples, TAILS)
     return table
 
 

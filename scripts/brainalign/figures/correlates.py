@@ -39,6 +39,7 @@ from brainalign.figures.style import (
     panel,
     sheet,
 )
+from brainalign.intervals import LEVEL
 from brainalign.notes import why_not
 
 SCORE_COLUMNS = (
@@ -251,7 +252,7 @@ def _forest(axes: Axes, rows: pd.DataFrame, names: list[str], mode: str, simulat
             why = "not computed" if row is None else said(row["note"])
             _instead(axes, index, f"n/a: {why_not(why)}"[:44])
         else:
-            sure = pd.notna(row["p_adjusted"]) and row["p_adjusted"] < 0.05
+            sure = pd.notna(row["p_adjusted"]) and row["p_adjusted"] < LEVEL
             axes.hlines(index, row["low"], row["high"], color=INK, linewidth=1)
             axes.plot(
                 row["r"], index, "o", color=INK, mfc=INK if sure else "white", markersize=4,
@@ -262,7 +263,7 @@ def _forest(axes: Axes, rows: pd.DataFrame, names: list[str], mode: str, simulat
             given = " and ".join(_title(name).lower() for name in part.controlled_for.split(", "))
             labels.append(f"… given {given}")
             if pd.notna(part.r):
-                sure = pd.notna(part.p_adjusted) and part.p_adjusted < 0.05
+                sure = pd.notna(part.p_adjusted) and part.p_adjusted < LEVEL
                 axes.plot(
                     part.r, index, "D", color=INK, mfc=INK if sure else "white", markersize=3.6,
                     label=str(EXTRA[1].get_label()),

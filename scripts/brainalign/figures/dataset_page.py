@@ -114,7 +114,10 @@ def _mean(columns: np.ndarray) -> np.ndarray:
 
 
 def _columnwise(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Pearson r of each column of x with that of y over the rows that both have."""
+    """Pearson r of each column of x with that of y over the rows that both have.
+
+    (`encoding.correlation` takes columns without gaps, so that sums of all are matrix products.)
+    """
     both = ~(np.isnan(x) | np.isnan(y))
     n = np.where(both.sum(0) > 2, both.sum(0), np.nan)
     x, y = np.where(both, x, 0), np.where(both, y, 0)

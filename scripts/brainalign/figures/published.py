@@ -22,6 +22,7 @@ from brainalign.figures.style import (
     panel,
     sheet,
 )
+from brainalign.intervals import LEVEL
 
 MODEL_COLUMNS = (
     "model", "family", "role", "part", "average", "mmlu", "futrell2018", "log10_parameters",
@@ -189,7 +190,7 @@ def _categories(axes: Axes, categories: pd.DataFrame, check: pd.DataFrame) -> No
     for index, row in enumerate(each(categories)):
         p = _value(check, f"adjusted p, average × {row.benchmark} {row.category}")["recomputed"]
         axes.hlines(index, 0, row.r, color=MUTED, linewidth=1)
-        axes.plot(row.r, index, "o", color=INK, mfc=INK if p < 0.05 else "white", markersize=4)
+        axes.plot(row.r, index, "o", color=INK, mfc=INK if p < LEVEL else "white", markersize=4)
     axes.axvline(0, color=INK, linewidth=0.5)
     names = categories["benchmark"] + " " + categories["category"]
     short = names.str.replace("language understanding", "language").str.replace("Social", "Soc.")

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from brainalign.analysis.association import pearson
 from brainalign.analysis.wording import counted, r_text
 from brainalign.behavior.fits import GAIN
 from brainalign.figures.style import COLOUR, FAINT, INK, MUTED, PAGE, absent, heading, panel, sheet
@@ -88,10 +89,8 @@ def _agreement(rows: pd.DataFrame) -> str:
 
 
 def _correlation(rows: pd.DataFrame, column: str = "ours") -> str:
-    both = rows.dropna(subset=["published", column])
-    if len(both) < 3:
-        return "r not computable"
-    return f"r = {r_text(np.corrcoef(both['published'], both[column])[0, 1], 3)}"
+    r = pearson(rows["published"].to_numpy(), rows[column].to_numpy()).r
+    return "r not computable" if np.isnan(r) else f"r = {r_text(r, 3)}"
 
 
 def _handles(table: pd.DataFrame) -> list[Line2D]:

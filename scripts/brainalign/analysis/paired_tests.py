@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from brainalign.analysis.association import ranks
+from brainalign.intervals import LEVEL
 
 EXACT_RANKS = 50  # with more differences Wilcoxon's test takes the normal approximation
 EXACT_TIES = 13  # and with more than these where some are 0 or tied; both as in SciPy
@@ -40,7 +41,7 @@ def paired_tests(differences: np.ndarray) -> PairedTests:
     nonzero = int(np.count_nonzero(d))
     if not nonzero:
         return PairedTests.none(n, "all differences are 0")
-    few = 2.0 ** (1 - nonzero) >= 0.05
+    few = 2.0 ** (1 - nonzero) >= LEVEL
     note = f"{nonzero} differences other than 0 cannot reach p < .05" if few else ""
     return PairedTests(n, wilcoxon_p(d), t_p(d), note)
 
