@@ -96,7 +96,7 @@ def ours(work: str) -> dict[str, Any]:
     """Our side of a work."""
     sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
     import torch  # noqa: F401  large products need it; the peers' imports are not timed either
-    from brainalign.encoding.benchmark import Benchmark
+    from brainalign.encoding.benchmark import RegressionBenchmark
     from brainalign.encoding.extrapolation import extrapolate
     from brainalign.encoding.features import Features
     from brainalign.encoding.regression import LeastSquares, Ridge
@@ -123,9 +123,10 @@ def ours(work: str) -> dict[str, Any]:
     }.get(work.removesuffix("-double"), LeastSquares())
     splits = contiguous(rows, folds)[: 1 if work == "ridge-delays" else folds]
     epsilon = 1e-8 if work in BRAIN_SCORES else 0.0
-    benchmark = Benchmark(
-        regression, Contiguous(), tuple(splits), None, "mean", "best", None, epsilon, 0
-    )
+    benchmark = RegressionBenchmark(
+        regression=regression, scheme=Contiguous(), splits=tuple(splits), groups=None,
+        aggregate="mean", layers="best", reduce=None, epsilon=epsilon, seed=0,
+    )  # fmt: skip
 
     def responses_of(y: np.ndarray) -> Responses:
         names = np.full(y.shape[1], "x")

@@ -27,7 +27,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402, F401
 import xarray as xr  # noqa: E402
 from brainalign.encoding.banded import banded_r2  # noqa: E402
-from brainalign.encoding.benchmark import Benchmark  # noqa: E402
+from brainalign.encoding.benchmark import RegressionBenchmark  # noqa: E402
 from brainalign.encoding.features import Features  # noqa: E402
 from brainalign.encoding.regression import Ridge  # noqa: E402
 from brainalign.encoding.responses import Responses, gather_responses  # noqa: E402
@@ -88,8 +88,9 @@ def main() -> None:
     x *= np.arange(1, asked.units + 1, dtype=np.float32) ** -0.5
     regression = Ridge("folds-per-target", ALPHAS, inner_folds=INNER_FOLDS)
     splits = tuple(contiguous(asked.rows, FOLDS))[:1]
-    benchmark = Benchmark(
-        regression, Contiguous(), splits, None, "mean", "nested", None, 0.0, 0
+    benchmark = RegressionBenchmark(
+        regression=regression, scheme=Contiguous(), splits=splits, groups=None, aggregate="mean",
+        layers="nested", reduce=None, epsilon=0.0, seed=0,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "responses.nc"

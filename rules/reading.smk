@@ -261,6 +261,17 @@ rule surprisal_activations:
         "../scripts/surprisal_activations.py"
 
 
+def surprisal_settings(wildcards):
+    """How a model reads words for their surprisal: arguments of `word_surprisal`."""
+    of_model = {
+        "bos": model_key("bos", "default"),
+        "method": model_key("surprisal", "prefix"),
+        "presentation": presented,
+    }
+    keys = of_model | {k: dataset_key(k) for k in ("context", "stride", "whitespace")}
+    return {name: value(wildcards) for name, value in keys.items()}
+
+
 rule surprisal:
     input:
         manifest=weights_manifest,
@@ -292,12 +303,7 @@ rule surprisal:
         gpu=model_gpus,
         gpu_mem_mb=model_gpu_memory,
     params:
-        context=dataset_key("context"),
-        stride=dataset_key("stride"),
-        whitespace=dataset_key("whitespace"),
-        bos=model_key("bos", "default"),
-        method=model_key("surprisal", "prefix"),
-        presentation=presented,
+        settings=surprisal_settings,
         code=code("surprisal"),
     script:
         "../scripts/surprisal.py"
@@ -325,12 +331,7 @@ rule layer_surprisal:
         gpu=model_gpus,
         gpu_mem_mb=model_gpu_memory,
     params:
-        context=dataset_key("context"),
-        stride=dataset_key("stride"),
-        whitespace=dataset_key("whitespace"),
-        bos=model_key("bos", "default"),
-        method=model_key("surprisal", "prefix"),
-        presentation=presented,
+        settings=surprisal_settings,
         code=code("layer_surprisal"),
     script:
         "../scripts/layer_surprisal.py"

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]) as log:
-    settings = snakemake.params
     model = load(
         read_json(snakemake.input.manifest),
         snakemake.config.get("device", "auto"),
@@ -21,12 +20,7 @@ with job(snakemake.log[0]) as log:
     surprisal = layer_surprisal(
         model,
         read_stimuli(snakemake.input.stimuli),
-        context=settings.context,
-        bos=settings.bos,
-        presentation=settings.presentation,
-        method=settings.method,
-        stride=settings.stride,
-        whitespace=settings.whitespace,
+        **snakemake.params.settings,
         batch_tokens=snakemake.config.get("batch_tokens"),
     )
     for layer, bits in surprisal.drop(columns="stimulus_id").mean().items():

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]) as log:
-    settings = snakemake.params
     stimuli = read_stimuli(snakemake.input.stimuli)
     model = load(
         read_json(snakemake.input.manifest),
@@ -23,12 +22,7 @@ with job(snakemake.log[0]) as log:
     surprisal = word_surprisal(
         model,
         stimuli,
-        context=settings.context,
-        bos=settings.bos,
-        presentation=settings.presentation,
-        method=settings.method,
-        stride=settings.stride,
-        whitespace=settings.whitespace,
+        **snakemake.params.settings,
         batch_tokens=snakemake.config.get("batch_tokens"),
     )
     log.info(

@@ -8,6 +8,7 @@ from brainalign.analysis.text_controls import what_is_lost
 from brainalign.encoding.alignment import score_model
 from brainalign.encoding.features import Features
 from brainalign.encoding.responses import Responses, Targets
+from brainalign.encoding.scorers import RegressionScorer
 from brainalign.encoding.surrogates import surrogate_features
 from brainalign.reading.contexts import chains
 from brainalign.reading.text_controls import SURROGATE, alter, altered_context
@@ -52,7 +53,11 @@ def control_findings(keep: float, related: bool, seed: list[int]) -> dict[str, b
             (
                 "m",
                 name,
-                score_model(lambda _, x=x: [("l", Features(x))], ["l"], responses, benchmark),
+                score_model(
+                    lambda _, x=x: [("l", Features(x))],
+                    ["l"],
+                    RegressionScorer(responses, benchmark),
+                ),
             )
             for name, x in results
         ),

@@ -9,8 +9,10 @@ from brainalign.analysis.scores import collect_scores
 from brainalign.analysis.trajectory import arms, quantities
 from brainalign.encoding.alignment import score_model
 from brainalign.encoding.banded import Nuisance
+from brainalign.encoding.benchmark import SimilarityBenchmark
 from brainalign.encoding.features import Features
 from brainalign.encoding.regression import make_regression
+from brainalign.encoding.scorers import RegressionScorer, Scorer, SimilarityScorer
 from brainalign.encoding.settings import Alphas, Cka, Pairs, Ridge, Rsa
 from brainalign.encoding.similarity import make_similarity
 from brainalign.settings import tag_of
@@ -73,14 +75,17 @@ def permutation_findings(related: float, seed: list[int]) -> dict[str, bool]:
     result = {}
     for kind in (Rsa, Cka):
         entry = kind(pairs=Pairs(contexts="apart"), permutations=PERMUTATIONS)
-        metric = make_similarity(entry, benchmark.groups)
-        other = replace(benchmark, regression=metric, seed=seed[-1])
-        table = _table(features, responses, other)
+        other = SimilarityBenchmark(
+            similarity=make_similarity(entry, benchmark.groups), scheme=benchmark.scheme,
+            splits=benchmark.splits, groups=benchmark.groups, aggregate=benchmark.aggregate,
+            layers="best", reduce=None, seed=seed[-1],
+        )  # fmt: skip
+        table = _table(features, SimilarityScorer(responses, other))
         result[f"{tag_of(entry)}, p_permutation"] = _least(table, "r_p")
     inner = replace(benchmark, regression=make_regression(FOLDS))
     length = Features(rng.standard_normal((len(state), 2)))
     nuisance = Nuisance({"length": length}, responses, inner, 1, PERMUTATIONS)
-    table = _table(features, responses, inner, nuisance)
+    table = _table(features, RegressionScorer(responses, inner, nuisance))
     result["unique variance, unique_p"] = _least(table, "unique_p")
     about = {"role": "vanilla", "family": "F", "label": "m", "published": None, "parameters": 1e8}
     models = model_table({"m": {**about, "base": None, "simulated": True}}, [])
@@ -90,11 +95,11 @@ def permutation_findings(related: float, seed: list[int]) -> dict[str, bool]:
     return result
 
 
-def _table(features, responses, benchmark, nuisance=None) -> pd.DataFrame:
+def _table(features: Features, scorer: Scorer) -> pd.DataFrame:
     def layers(names):
         return [("l", features)]
 
-    return score_model(layers, ["l"], responses, benchmark, nuisance)
+    return score_model(layers, ["l"], scorer)
 
 
 def _least(table: pd.DataFrame, column: str) -> bool:

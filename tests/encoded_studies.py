@@ -14,10 +14,11 @@ from brainalign.analysis.mixed_effects import mixed_effects
 from brainalign.analysis.records import model_table
 from brainalign.analysis.scores import collect_scores
 from brainalign.encoding.alignment import score_model
-from brainalign.encoding.benchmark import Benchmark
+from brainalign.encoding.benchmark import RegressionBenchmark
 from brainalign.encoding.features import Features
 from brainalign.encoding.regression import make_regression
 from brainalign.encoding.responses import Responses, Targets
+from brainalign.encoding.scorers import RegressionScorer
 from brainalign.encoding.settings import Alphas, Ridge
 from brainalign.encoding.splits import Grouped
 from brainalign.simulation.subjects import Noise, centred, respond
@@ -68,7 +69,7 @@ def encoded_study(design: Design, seed: list[int]) -> dict[str, pd.DataFrame]:
 
 def draw_responses(
     design: Design, rng: np.random.Generator
-) -> tuple[np.ndarray, Responses, Benchmark]:
+) -> tuple[np.ndarray, Responses, RegressionBenchmark]:
     """The planted state [row, STATE], responses to it, and the benchmark that scores them."""
     n = design.groups * design.rows
     groups = np.repeat([f"s{i:02d}" for i in range(design.groups)], design.rows)
@@ -81,9 +82,10 @@ def draw_responses(
     responses = Responses(drawn.values, Targets(ids, drawn.subject, np.full(ids.size, "r")))
     scheme = Grouped(folds=FOLDS, seed=1)
     rows = [f"{i:05d}" for i in range(n)]
-    benchmark = Benchmark(
-        make_regression(RIDGE), scheme, tuple(scheme.split(rows, groups)), groups,
-        "median-within-subject", "best", None, 0.0, 1,
+    benchmark = RegressionBenchmark(
+        regression=make_regression(RIDGE), scheme=scheme, splits=tuple(scheme.split(rows, groups)),
+        groups=groups, aggregate="median-within-subject", layers="best", reduce=None, epsilon=0.0,
+        seed=1,
     )  # fmt: skip
     return state, responses, benchmark
 
@@ -92,11 +94,17 @@ def scored(
     noise: dict[str, tuple[np.ndarray, np.ndarray]],
     state: np.ndarray,
     responses: Responses,
-    benchmark: Benchmark,
+    benchmark: RegressionBenchmark,
 ) -> list[tuple[str, str, pd.DataFrame]]:
     """Alignment tables of models whose features are the state with `noise`."""
     return [
-        (name, "b", score_model(lambda _, x=x: [("l", Features(x))], ["l"], responses, benchmark))
+        (
+            name,
+            "b",
+            score_model(
+                lambda _, x=x: [("l", Features(x))], ["l"], RegressionScorer(responses, benchmark)
+            ),
+        )
         for name, x in ((name, np.hstack([state + e, junk])) for name, (e, junk) in noise.items())
     ]
 

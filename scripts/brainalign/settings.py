@@ -44,7 +44,6 @@ def key(
     lt: float | None = None,
     multiple_of: int | None = None,
     min_length: int | None = None,
-    max_length: int | None = None,
     pattern: str | None = None,
     names: str | None = None,
 ) -> msgspec.Meta:
@@ -63,7 +62,6 @@ def key(
         lt=lt,
         multiple_of=multiple_of,
         min_length=min_length,
-        max_length=max_length,
         pattern=pattern,
     )
 

@@ -28,15 +28,15 @@ COLUMNS = (
 UNANSWERED = ("nothing", "cut", "thinking")  # why a written text holds no answer  # fmt: skip
 
 
-def wilson(accuracy: float, n: float, z: float = NORMAL) -> tuple[float, float]:
-    """The score interval of a proportion (Wilson 1927, JASA 22:209).
+def wilson(accuracy: float, n: float) -> tuple[float, float]:
+    """The 95 % score interval of a proportion (Wilson 1927, JASA 22:209).
 
     Parameters
     ----------
     accuracy : share of successes, 0 to 1.
     n : number of trials (above 0; a fraction for an effective number).
-    z : quantile of the standard normal; the default gives a 95 % interval.
     """
+    z = NORMAL
     centre = accuracy + z * z / (2 * n)
     spread = z * math.sqrt(accuracy * (1 - accuracy) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n

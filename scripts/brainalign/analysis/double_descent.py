@@ -10,7 +10,7 @@ the width up to 1,185 units and rises beyond.
 import numpy as np
 import pandas as pd
 
-from brainalign.encoding.benchmark import of_rows
+from brainalign.encoding.benchmark import RegressionBenchmark, of_rows
 from brainalign.encoding.features import Features
 from brainalign.encoding.responses import Responses, Targets
 from brainalign.encoding.scoring import score_layer
@@ -74,6 +74,7 @@ def time_alone(widths: list[int], seed: int = 0) -> list[float]:
     )
     ids, stories = [f"{i:05d}" for i in range(ROWS)], np.repeat(range(len(STORIES)), STORIES)
     benchmark = of_rows(SCORING, ids, stories, stories)
+    assert isinstance(benchmark, RegressionBenchmark)
     result = []
     for width in widths:
         features = _series(width, UNIT, np.random.default_rng([seed, width])).astype(np.float32)

@@ -1,6 +1,7 @@
 """The paper's statistics, recomputed from the tables that it prints (resources/published)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from brainalign.notes import not_computable
 BRAIN_DATASETS = ("pereira2018", "blank2014", "wehbe2014")
 MEASURES = (*BRAIN_DATASETS, "average", "futrell2018")
 TABLES = "Tables 3-5, 7, 9"
+NOT_PRINTED = {"source": TABLES, "r": np.nan, "p": np.nan}
 WIDEST = 4096  # units up to which more than one family has models
 CHECK_COLUMNS = (
     "topic", "quantity", "n", "published", "published_relation", "recomputed", "source", "note",
@@ -187,28 +189,18 @@ def _correlates(table: pd.DataFrame, correlates: pd.DataFrame) -> Iterator[Row]:
             continue
         correlation = pearson(group[line["x"]].to_numpy(), group["average"].to_numpy())
         rank = spearman(group[line["x"]].to_numpy(), group["average"].to_numpy())
-        yield _row(
-            "correlates",
-            f"Pearson r, {what}",
-            correlation.n,
-            correlation.r,
-            line["source"],
-            line["r"],
-        )
-        yield _row(
-            "correlates",
-            f"Pearson p, {what}",
-            correlation.n,
-            correlation.p,
-            line["source"],
-            line["p"],
-        )
+        yield from _pair_rows("correlates", what, correlation, line)
         yield _row("correlates", f"Spearman r, {what}", rank.n, rank.r)
 
 
-def _pair_rows(topic: str, what: str, correlation: Correlation) -> Iterator[Row]:
-    yield _row(topic, f"Pearson r, {what}", correlation.n, correlation.r)
-    yield _row(topic, f"Pearson p, {what}", correlation.n, correlation.p)
+def _pair_rows(
+    topic: str, what: str, correlation: Correlation, printed: Mapping[Any, Any] = NOT_PRINTED
+) -> Iterator[Row]:
+    """r and p of a correlation, beside the `printed` ones and their `source`."""
+    for name in ("r", "p"):
+        value = getattr(correlation, name)
+        quantity = f"Pearson {name}, {what}"
+        yield _row(topic, quantity, correlation.n, value, printed["source"], printed[name])
 
 
 def _partial(table: pd.DataFrame) -> Iterator[Row]:
@@ -304,22 +296,7 @@ def _behaviour(
         group = groups[line["models"]]
         correlation = pearson(group[line["x"]].to_numpy(), group["futrell2018"].to_numpy())
         what = f"futrell2018 × {line['x']}, {line['models']} models"
-        yield _row(
-            "behaviour",
-            f"Pearson r, {what}",
-            correlation.n,
-            correlation.r,
-            line["source"],
-            line["r"],
-        )
-        yield _row(
-            "behaviour",
-            f"Pearson p, {what}",
-            correlation.n,
-            correlation.p,
-            line["source"],
-            line["p"],
-        )
+        yield from _pair_rows("behaviour", what, correlation, line)
     llama = groups["LLaMA tuned"]
     correlation = pearson(llama["log10_parameters"].to_numpy(), llama["futrell2018"].to_numpy())
     yield from _pair_rows(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from brainalign.behavior.terms import STANDARD, columns_of
 from brainalign.datasets.measures import EVENTS
-from brainalign.datasets.names import NOT_AVERAGE
+from brainalign.datasets.names import NOT_AVERAGE, Models
 from brainalign.errors import InputError
 from brainalign.settings import Settings, key, part
 
@@ -89,19 +89,6 @@ ReportAs = (
             "what tables call the data; default: the dataset (and the measure)",
             pattern=NOT_AVERAGE,
             allowed="a name other than average, which is the mean's in tables",
-        ),
-    ]
-    | None
-)
-
-Models = (
-    Annotated[
-        tuple[str, ...],
-        key(
-            "the models that it is for; default: all",
-            min_length=1,
-            unique=True,
-            names="model of this study",
         ),
     ]
     | None

@@ -1,7 +1,7 @@
 """Terms of reading-time regressions: columns, squares, products, splines, the next word's."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import reduce
 
 import numpy as np
@@ -76,21 +76,18 @@ def independent(design: pd.DataFrame) -> list[str]:
     return [name for name, size in zip(x, left, strict=False) if size > ROUNDING * len(x) ** 0.5]
 
 
-def natural_spline(x: np.ndarray, knots: Sequence[float] = KNOTS) -> np.ndarray:
+def natural_spline(x: np.ndarray) -> np.ndarray:
     """Restricted cubic spline of x [word]: cubic between its knots, linear beyond the outer ones.
 
+    Knots lie at the quantiles `KNOTS` of x; equal ones count once.
     Durrleman & Simon 1989, Statistics in Medicine 8:551-561. The first column is x.
-
-    Parameters
-    ----------
-    knots : quantiles of x where knots lie; equal ones count once.
 
     Returns
     -------
     float64 [word, number of distinct knots − 1], NaN where x is; x alone where fewer than three
     knots differ.
     """
-    at = np.unique(np.nanquantile(x, knots, method="nearest"))
+    at = np.unique(np.nanquantile(x, KNOTS, method="nearest"))
     if len(at) < 3:
         return x[:, None].copy()
     first, last, before_last = at[0], at[-1], at[-2]

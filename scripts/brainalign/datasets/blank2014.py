@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from brainalign.datasets.assembly import (
     LICENCE,
@@ -14,7 +13,7 @@ from brainalign.datasets.assembly import (
     read_assembly,
     sortable,
 )
-from brainalign.datasets.prepared import Prepared, attributes, expect
+from brainalign.datasets.prepared import Prepared, attributes, expect, responses_to
 from brainalign.datasets.raw import RawFile, Record
 from brainalign.datasets.settings import Blank2014
 from brainalign.datasets.words import text_covariates
@@ -74,13 +73,11 @@ def read(records: Sequence[Record], source: Blank2014) -> Prepared:
     stimuli = pd.concat([stimuli, text_covariates(stimuli["text"].tolist())], axis=1).assign(
         source_row=order
     )
-    responses = xr.Dataset(
-        {"responses": (("stimulus", "target"), values)},
-        coords={
-            "stimulus_id": ("stimulus", stimuli["stimulus_id"].tolist()),
-            **{level: ("target", targets[level].astype(str).tolist()) for level in TARGET_LEVELS},
-        },
-        attrs=attributes("brain", "BOLD response, mean of a region", SOURCE, LICENCE, records),
+    responses = responses_to(
+        stimuli,
+        {"responses": values},
+        {level: targets[level].astype(str).tolist() for level in TARGET_LEVELS},
+        attributes("brain", "BOLD response, mean of a region", SOURCE, LICENCE, records),
     )
     if record.verified:
         expect(values.shape, (1317, 60), record.path, "shape")

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from brainalign.datasets.assembly import (
     LICENCE,
@@ -13,7 +12,7 @@ from brainalign.datasets.assembly import (
     read_assembly,
     sortable,
 )
-from brainalign.datasets.prepared import Prepared, attributes, expect
+from brainalign.datasets.prepared import Prepared, attributes, expect, responses_to
 from brainalign.datasets.raw import RawFile, Record
 from brainalign.datasets.settings import Fedorenko2016
 from brainalign.datasets.words import covariates
@@ -64,18 +63,15 @@ def read(records: Sequence[Record], source: Fedorenko2016) -> Prepared:
         sentence_id=rows["sentence"], word_in_sentence=stimuli["position"], source_row=order
     )
     subjects = assembly.targets["subject"].astype(str)
-    responses = xr.Dataset(
-        {"responses": (("stimulus", "target"), values)},
-        coords={
-            "stimulus_id": ("stimulus", stimuli["stimulus_id"].tolist()),
-            "target_id": (
-                "target",
-                (subjects + "." + assembly.targets["neuroid"].astype(str)).tolist(),
-            ),
-            "subject": ("target", subjects.tolist()),
-            "region": ("target", ["language electrodes"] * len(subjects)),
+    responses = responses_to(
+        stimuli,
+        {"responses": values},
+        {
+            "target_id": (subjects + "." + assembly.targets["neuroid"].astype(str)).tolist(),
+            "subject": subjects.tolist(),
+            "region": ["language electrodes"] * len(subjects),
         },
-        attrs=attributes("brain", "high-gamma response", SOURCE, LICENCE, records),
+        attributes("brain", "high-gamma response", SOURCE, LICENCE, records),
     )
     if record.verified:
         expect(values.shape, (416, 97), record.path, "shape")

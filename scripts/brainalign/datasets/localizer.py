@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from brainalign.datasets.prepared import attributes
+from brainalign.datasets.prepared import attributes, responses_to
 from brainalign.datasets.raw import Record
 
 
@@ -32,14 +32,10 @@ def conditions(
             "offset": np.nan,
         }
     )
-    responses = xr.Dataset(
-        {"responses": (("stimulus", "target"), np.array(sentences, np.float32)[:, None])},
-        coords={
-            "stimulus_id": ("stimulus", stimuli["stimulus_id"].to_numpy()),
-            "target_id": ("target", ["sentence"]),
-            "subject": ("target", ["all"]),
-            "region": ("target", ["all"]),
-        },
-        attrs=attributes("localizer", "1: a sentence, 0: none", source, licence, records),
+    responses = responses_to(
+        stimuli,
+        {"responses": np.array(sentences, np.float32)[:, None]},
+        {"target_id": ["sentence"], "subject": ["all"], "region": ["all"]},
+        attributes("localizer", "1: a sentence, 0: none", source, licence, records),
     )
     return stimuli, responses

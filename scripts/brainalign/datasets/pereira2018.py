@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from brainalign.datasets.assembly import (
     LICENCE,
@@ -14,7 +13,7 @@ from brainalign.datasets.assembly import (
     read_assembly,
     sortable,
 )
-from brainalign.datasets.prepared import Prepared, attributes, expect
+from brainalign.datasets.prepared import Prepared, attributes, expect, responses_to
 from brainalign.datasets.raw import RawFile, Record
 from brainalign.datasets.settings import Pereira2018
 from brainalign.datasets.words import text_covariates
@@ -95,13 +94,11 @@ def read(records: Sequence[Record], source: Pereira2018) -> Prepared:
     stimuli = pd.concat([stimuli, text_covariates(stimuli["text"].tolist())], axis=1).assign(
         source_row=order
     )
-    responses = xr.Dataset(
-        {"responses": (("stimulus", "target"), values)},
-        coords={
-            "stimulus_id": ("stimulus", stimuli["stimulus_id"].tolist()),
-            **{level: ("target", targets[level].astype(str).tolist()) for level in TARGET_LEVELS},
-        },
-        attrs=attributes("brain", "BOLD response", SOURCE, LICENCE, records),
+    responses = responses_to(
+        stimuli,
+        {"responses": values},
+        {level: targets[level].astype(str).tolist() for level in TARGET_LEVELS},
+        attributes("brain", "BOLD response", SOURCE, LICENCE, records),
     )
     if record.verified:
         n_rows, n_voxels, n_subjects, n_passages = KNOWN_EXPERIMENT[experiment]

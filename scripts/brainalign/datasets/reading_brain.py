@@ -8,7 +8,7 @@ import xarray as xr
 
 from brainalign.datasets.eye_movements import word_measures
 from brainalign.datasets.measures import DURATIONS, MEASURES
-from brainalign.datasets.prepared import Prepared, attributes, expect
+from brainalign.datasets.prepared import Prepared, attributes, expect, responses_to
 from brainalign.datasets.raw import RawFile, Record, raw_table, tab_separated
 from brainalign.datasets.reading_times import check_milliseconds
 from brainalign.datasets.settings import ReadingBrain
@@ -192,18 +192,15 @@ def _responses(
             read["word"].to_numpy(), read["ms"].to_numpy(float), lengths[sentence]
         )
         values[rows, :, column[reader]] = np.stack([measured[name] for name in MEASURES], axis=1)
-    stimulus_ids = _stimuli(shown)["stimulus_id"].tolist()
     targets = [(measure, reader) for measure in MEASURES for reader in readers]
-    return xr.Dataset(
-        {"responses": (("stimulus", "target"), values.reshape(len(shown), -1))},
-        coords={
-            "stimulus_id": ("stimulus", stimulus_ids),
-            "target_id": ("target", [f"{measure}.{reader}" for measure, reader in targets]),
-            "subject": ("target", [reader for _, reader in targets]),
-            "region": ("target", [measure for measure, _ in targets]),
-            "target_units": (
-                "target", ["ms" if measure in DURATIONS else "share" for measure, _ in targets],
-            ),
+    return responses_to(
+        _stimuli(shown),
+        {"responses": values.reshape(len(shown), -1)},
+        {
+            "target_id": [f"{measure}.{reader}" for measure, reader in targets],
+            "subject": [reader for _, reader in targets],
+            "region": [measure for measure, _ in targets],
+            "target_units": ["ms" if measure in DURATIONS else "share" for measure, _ in targets],
         },
-        attrs=attributes("reading-times", "ms", SOURCE, LICENCE, records),
-    )  # fmt: skip
+        attributes("reading-times", "ms", SOURCE, LICENCE, records),
+    )

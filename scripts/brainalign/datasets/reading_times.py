@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from brainalign.datasets.prepared import responses_to
 from brainalign.errors import InputError
 
 LEAST_MEDIAN = 10.0  # ms: below it times are in another unit
@@ -31,16 +32,8 @@ def reading_responses(
     ----------
     variables : `responses` and further ones, each float [word, target].
     """
-    return xr.Dataset(
-        {name: (("stimulus", "target"), values) for name, values in variables.items()},
-        coords={
-            "stimulus_id": ("stimulus", stimuli["stimulus_id"].tolist()),
-            "target_id": ("target", list(targets)),
-            "subject": ("target", list(targets)),
-            "region": ("target", ["reading"] * len(targets)),
-        },
-        attrs=dict(attributes),
-    )
+    labels = {"target_id": targets, "subject": targets, "region": ["reading"] * len(targets)}
+    return responses_to(stimuli, variables, labels, attributes)
 
 
 def check_milliseconds(times: np.ndarray, where: str) -> None:

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from brainalign.datasets.assembly import LICENCE, assembly_file, read_assembly, sortable
-from brainalign.datasets.prepared import Prepared, attributes, expect
+from brainalign.datasets.prepared import Prepared, attributes, expect, responses_to
 from brainalign.datasets.raw import RawFile, Record
 from brainalign.datasets.settings import Tuckute2024
 from brainalign.datasets.words import text_covariates
@@ -53,15 +52,15 @@ def read(records: Sequence[Record], source: Tuckute2024) -> Prepared:
     stimuli = pd.concat([stimuli, text_covariates(stimuli["text"].tolist())], axis=1).assign(
         source_row=np.arange(len(ids))
     )
-    responses = xr.Dataset(
-        {"responses": (("stimulus", "target"), assembly.values)},
-        coords={
-            "stimulus_id": ("stimulus", stimuli["stimulus_id"].tolist()),
-            "target_id": ("target", assembly.targets["target_id"].astype(str).tolist()),
-            "subject": ("target", ["mean of 5"]),
-            "region": ("target", ["language network, left"]),
+    responses = responses_to(
+        stimuli,
+        {"responses": assembly.values},
+        {
+            "target_id": assembly.targets["target_id"].astype(str).tolist(),
+            "subject": ["mean of 5"],
+            "region": ["language network, left"],
         },
-        attrs=attributes("brain", "BOLD response, z-scored", SOURCE, LICENCE, records),
+        attributes("brain", "BOLD response, z-scored", SOURCE, LICENCE, records),
     )
     if record.verified:
         expect(assembly.values.shape, (1000, 1), record.path, "shape")

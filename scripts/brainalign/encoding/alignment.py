@@ -10,17 +10,15 @@ import pandas as pd
 import xarray as xr
 
 from brainalign.encoding.banded import Nuisance, held_out_autocorrelation
-from brainalign.encoding.benchmark import Benchmark, read_benchmark
-from brainalign.encoding.chance import check_chance, null_distribution
-from brainalign.encoding.chosen import add_chance, add_null, add_unique
-from brainalign.encoding.correlation import Aggregate
+from brainalign.encoding.benchmark import RegressionBenchmark, SimilarityBenchmark, read_benchmark
+from brainalign.encoding.chance import check_chance
 from brainalign.encoding.features import Features
 from brainalign.encoding.finished_layers import FinishedLayers, LayerScores
 from brainalign.encoding.language_units import with_units
 from brainalign.encoding.layer_choice import LayerChoice, nested_rows, overall
 from brainalign.encoding.layers import FeatureReader, Layers, words_to_volumes
 from brainalign.encoding.responses import Responses, gather_responses
-from brainalign.encoding.scorers import Scorer, make_scorer
+from brainalign.encoding.scorers import RegressionScorer, Scorer, SimilarityScorer
 from brainalign.encoding.settings import UNIT_METHODS, Scoring
 from brainalign.encoding.splits import Split
 from brainalign.encoding.summary import (
@@ -71,7 +69,6 @@ def align(
     """
     responses = gather_responses(dataset, scoring.timing, device)
     benchmark = read_benchmark(scoring, stimuli, dataset, seed)
-    check_chance(responses, benchmark)
     words = words_to_volumes(scoring.timing, stimuli, dataset)
     reader = FeatureReader(stimuli, dataset, words, benchmark.intercept, device, seed)
     _report_targets(responses)
@@ -80,23 +77,27 @@ def align(
         len(activations.layers), responses.n_rows, responses.measured.size,
         len(benchmark.splits), device,
     )  # fmt: skip
-    beyond = _nuisance(nuisance or {}, reader, responses, benchmark, scoring)
     reduce = benchmark.reduce
     if reduce is not None and reduce.method in UNIT_METHODS:
         activations, reduce = with_units(activations, reduce, selectivity, seed), None
     layers = reader.layers(activations, reduce)
     names = activations.layers
+    if isinstance(benchmark, SimilarityBenchmark):
+        return score_model(layers, names, SimilarityScorer(responses, benchmark), finished)
+    check_chance(responses, benchmark)
+    beyond = _nuisance(nuisance or {}, reader, responses, benchmark, scoring)
+    scorer = RegressionScorer(responses, benchmark, beyond)
     with (
         target_scores(targets, dataset, responses, names, benchmark) if targets else nullcontext()
     ) as kept:
-        return score_model(layers, names, responses, benchmark, beyond, finished, kept)
+        return score_model(layers, names, scorer, finished, kept)
 
 
 def _nuisance(
     files: Mapping[str, ActivationFile],
     reader: FeatureReader,
     responses: Responses,
-    benchmark: Benchmark,
+    benchmark: RegressionBenchmark,
     scoring: Scoring,
 ) -> Nuisance | None:
     """The baselines that unique variance is beyond; None where it is not asked for."""
@@ -119,9 +120,7 @@ def _nuisance(
 def score_model(
     layers: Layers,
     names: Sequence[str],
-    responses: Responses,
-    benchmark: Benchmark,
-    nuisance: Nuisance | None = None,
+    scorer: Scorer,
     finished: FinishedLayers | None = None,
     targets: TargetScores | None = None,
 ) -> pd.DataFrame:
@@ -132,18 +131,13 @@ def score_model(
     layers : gives (name, features) of the named layers; only one is held at a time, but for the
         chosen ones (of each fold one) where they are compared with more than the responses.
     names : all layer names, in the model's order.
-    nuisance : what the unique variance of the chosen layer is beyond.
     finished : keeps the scores of each layer, and has those that a stopped run has kept.
     targets : takes the scores of every target.
     """
-    of_targets = responses.targets
-    aggregate = Aggregate(
-        benchmark.aggregate, of_targets.subjects.tolist(), of_targets.regions.tolist()
-    )
-    scorer = make_scorer(responses, benchmark, aggregate)
+    benchmark, responses = scorer.benchmark, scorer.responses
     nested = benchmark.layers == "nested"
     keep = nested or targets is not None
-    score = partial(_score, layers, scorer, benchmark, aggregate, keep)
+    score = partial(_score, layers, scorer, keep)
     tables: list[pd.DataFrame] = []
     choice = LayerChoice(names, benchmark.layers, benchmark.stack, len(benchmark.splits))
     stack: Scores | None = None  # of each fold, those of the layer that stands for the model so far
@@ -164,7 +158,7 @@ def score_model(
     if nested:
         rows = nested_rows(result, choice.best)
         if stack is not None:
-            stacked = aggregate(stack.stacked)
+            stacked = scorer.aggregate(stack.stacked)
             keys = zip(rows["subject"], rows["region"], rows["fold"], strict=True)
             rows["r_stacked"] = [
                 float(stacked[who, where]) if fold == -1 else np.nan for who, where, fold in keys
@@ -176,25 +170,15 @@ def score_model(
         result["n_missed"] = _missed(result, responses, benchmark.splits)
     if targets is not None and stack is not None:
         targets.chosen(stack, choice.best)
-    if scorer.permutations or nuisance is not None or benchmark.chance is not None:
-        of_folds = _of_folds(layers, names, choice.best)
-        if scorer.permutations:
-            add_null(result, "r", ("r_null", "r_p"), scorer.null(of_folds))
-        if nuisance is not None:
-            add_unique(result, nuisance, of_folds, aggregate)
-        if benchmark.chance is not None:
-            null = null_distribution(of_folds, responses, benchmark, aggregate)
-            add_chance(result, null, aggregate, benchmark.chance.level)
-            if targets is not None:
-                targets.null(null)
+    null = scorer.compare_chosen(result, partial(_of_folds, layers, names, choice.best))
+    if targets is not None and null is not None:
+        targets.null(null)
     return result[list(COLUMNS)]
 
 
 def _score(
     layers: Layers,
     scorer: Scorer,
-    benchmark: Benchmark,
-    aggregate: Aggregate,
     keep: bool,
     name: str,
 ) -> LayerScores:
@@ -206,12 +190,12 @@ def _score(
     table, scores = scorer.score(features)
     table = table.assign(reduction=features.reduction)
     kept = scores if keep else None
-    if benchmark.layers != "nested":
+    if scorer.benchmark.layers != "nested":
         return LayerScores(table, scores=kept)
     if scores is not None and scores.inner_r is not None:
-        inner = tuple(aggregate(scores.inner_r)["all", "all"].tolist())
+        inner = tuple(scorer.aggregate(scores.inner_r)["all", "all"].tolist())
         return LayerScores(table, inner, kept)
-    inside = (scorer.overall_r(features, splits) for splits in benchmark.inner_folds())
+    inside = (scorer.overall_r(features, splits) for splits in scorer.benchmark.inner_folds())
     return LayerScores(table, tuple(inside), kept)
 
 

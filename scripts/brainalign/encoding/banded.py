@@ -8,7 +8,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from brainalign.encoding.arrays import fetch
-from brainalign.encoding.benchmark import Benchmark
+from brainalign.encoding.benchmark import RegressionBenchmark
 from brainalign.encoding.cells import Cell, cells
 from brainalign.encoding.correlation import agreement
 from brainalign.encoding.features import Features
@@ -197,7 +197,7 @@ class Nuisance:
         self,
         spaces: Mapping[str, Features],
         responses: Responses,
-        benchmark: Benchmark,
+        benchmark: RegressionBenchmark,
         candidates: int = 5,
         shifts: int = 0,
     ) -> None:

@@ -37,27 +37,23 @@ from brainalign.settings import tag_of
 Metric = LeastSquares | Ridge | Similarity
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """All that a benchmark says of how to score a layer, for the rows at hand.
+    """What a benchmark says of the rows at hand, however a layer is scored.
 
     layers : best, nested, or a relative depth, in an encoder-decoder model that of `stack`.
     contexts : of each row, the text or run in which rows are neighbours.
-    chance : blocks in rows; None: not asked for.
     """
 
-    regression: Metric
     scheme: Scheme
     splits: tuple[Split, ...]
     groups: np.ndarray | None
     aggregate: str
     layers: str | float
     reduce: Reduction | None
-    epsilon: float
     seed: int
     stack: str = "encoder"
     contexts: np.ndarray | None = None
-    chance: Chance | None = None
 
     def inner(self, train: np.ndarray, folds: int) -> list[Split]:
         """Folds inside the training rows `train`, int [train], as positions in them."""
@@ -77,6 +73,30 @@ class Benchmark:
         """A fold without the rows that a subject missed, bool [row]; as `splits.presented`."""
         groups = self.groups if self.scheme.holds_out_groups else None
         return presented(split, missed, groups)
+
+    @property
+    def intercept(self) -> bool:
+        """Whether a constant added to a feature changes nothing."""
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityBenchmark(Benchmark):
+    """A benchmark that compares a layer with the responses by a similarity, without a fit."""
+
+    similarity: Similarity
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegressionBenchmark(Benchmark):
+    """A benchmark that predicts the responses from a layer.
+
+    chance : blocks in rows; None: not asked for.
+    """
+
+    regression: LeastSquares | Ridge
+    epsilon: float
+    chance: Chance | None = None
 
     @property
     def chooses_once(self) -> bool:
@@ -103,13 +123,12 @@ class Benchmark:
         """The regression fitted to one fold, as `regression.Ridge.fit_fold`; `gram` gives float64
         [train, train].
         """
-        assert not isinstance(self.regression, Similarity)
         return self.regression.fit_fold(design, rows, inner, gram, demand)
 
 
 def read_benchmark(
     scoring: Scoring, stimuli: pd.DataFrame, dataset: xr.Dataset, seed: int
-) -> Benchmark:
+) -> RegressionBenchmark | SimilarityBenchmark:
     """A benchmark's settings, resolved for the rows of its dataset.
 
     Rows are the stimuli, or the volumes that `timing.trim` leaves. Groups of rows are the stimuli's
@@ -143,7 +162,7 @@ def of_rows(
     seed: int = 0,
     tr: float | None = None,
     held_out: np.ndarray | None = None,
-) -> Benchmark:
+) -> RegressionBenchmark | SimilarityBenchmark:
     """A benchmark's settings, resolved for rows.
 
     Parameters
@@ -182,21 +201,17 @@ def of_rows(
         if unique:
             levels.append(("the penalties of unique variance", "unique_variance", 0))
         _require_training_groups(groups[splits[0].train], levels)
-    if not isinstance(regression, Similarity):
-        _of_enough_rows(splits, scheme)
-    return Benchmark(
-        regression,
-        scheme,
-        splits,
-        groups,
-        scoring.aggregate,
-        layers,
-        scoring.reduction,
-        scoring.epsilon,
-        seed,
-        stack,
-        contexts,
-        None if scoring.chance is None else scoring.chance.in_rows(tr),
+    rows: dict[str, Any] = {
+        "scheme": scheme, "splits": splits, "groups": groups, "aggregate": scoring.aggregate,
+        "layers": layers, "stack": stack, "reduce": scoring.reduction, "seed": seed,
+        "contexts": contexts,
+    }  # fmt: skip
+    if isinstance(regression, Similarity):
+        return SimilarityBenchmark(**rows, similarity=regression)
+    _of_enough_rows(splits, scheme)
+    chance = None if scoring.chance is None else scoring.chance.in_rows(tr)
+    return RegressionBenchmark(
+        **rows, regression=regression, epsilon=scoring.epsilon, chance=chance
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from brainalign.encoding.benchmark import Benchmark, read_benchmark
+from brainalign.encoding.benchmark import RegressionBenchmark, read_benchmark
 from brainalign.encoding.ceiling_table import ceiling_table, with_resampled_subjects
 from brainalign.encoding.disattenuation import agreements, disattenuated
 from brainalign.encoding.extrapolation import extrapolate, pool_scores
@@ -66,6 +66,7 @@ def noise_ceiling(
     random = np.random.default_rng(seed)
     if isinstance(ceiling, NoCeiling):
         return _no_ceiling(targets, benchmark.aggregate, method, "")
+    assert isinstance(benchmark, RegressionBenchmark)  # the settings refuse ceilings of the other
     if isinstance(ceiling, FromRepeats):
         table = _of_repeats(dataset, responses, benchmark, ceiling, random)
         return _with_notes(table)
@@ -88,7 +89,7 @@ def noise_ceiling(
 def _of_repeats(
     dataset: xr.Dataset,
     responses: Responses,
-    benchmark: Benchmark,
+    benchmark: RegressionBenchmark,
     ceiling: FromRepeats,
     random: np.random.Generator,
 ) -> pd.DataFrame:
@@ -119,7 +120,7 @@ def _shared_rows(responses: Responses) -> np.ndarray:
 def _estimated(
     responses: Responses,
     dataset: xr.Dataset,
-    benchmark: Benchmark,
+    benchmark: RegressionBenchmark,
     ceiling: Disattenuation | Extrapolation | LeaveOneSubjectOut | SplitHalf,
     shared: np.ndarray,
     random: np.random.Generator,

@@ -17,14 +17,13 @@ from array_api_compat import array_namespace
 from scipy.stats import false_discovery_control
 
 from brainalign.encoding.arrays import column_products, fetch
-from brainalign.encoding.benchmark import Benchmark
+from brainalign.encoding.benchmark import RegressionBenchmark
 from brainalign.encoding.cells import Cell, cells
 from brainalign.encoding.correlation import Aggregate, agreement, correlation, pearson
 from brainalign.encoding.features import Features
 from brainalign.encoding.inner_folds import Demand
 from brainalign.encoding.regression import Fit, Ridge, RidgeFit
 from brainalign.encoding.responses import TARGETS_AT_A_TIME, Responses
-from brainalign.encoding.similarity import Similarity
 from brainalign.encoding.splits import Split
 from brainalign.encoding.surrogates import Surrogate, arrangements, stretches, surrogates
 from brainalign.errors import InputError
@@ -83,7 +82,7 @@ def q_values(p: np.ndarray, subjects: np.ndarray) -> np.ndarray:
     return q
 
 
-def check_chance(responses: Responses, benchmark: Benchmark) -> None:
+def check_chance(responses: Responses, benchmark: RegressionBenchmark) -> None:
     """Raise an InputError where the folds hold too few rows for what `chance` asks."""
     chance = benchmark.chance
     if chance is None:
@@ -107,7 +106,7 @@ def check_chance(responses: Responses, benchmark: Benchmark) -> None:
 def null_distribution(
     features: Sequence[Features],
     responses: Responses,
-    benchmark: Benchmark,
+    benchmark: RegressionBenchmark,
     aggregate: Aggregate,
 ) -> Null:
     """The null distribution of r under the layer of each fold.
@@ -159,7 +158,7 @@ def _mean_of_defined(values: np.ndarray) -> np.ndarray:
     return defined.mean(axis=0) if len(defined) else np.full(values.shape[1], np.nan)
 
 
-def _tested(features: Features, cell: Cell, benchmark: Benchmark) -> np.ndarray:
+def _tested(features: Features, cell: Cell, benchmark: RegressionBenchmark) -> np.ndarray:
     """r of a cell's predictions with its test responses and their surrogates, [1 + draw, target].
 
     These have one mean and one sum of squares.
@@ -179,7 +178,7 @@ def _tested(features: Features, cell: Cell, benchmark: Benchmark) -> np.ndarray:
     return r
 
 
-def _refitted(features: Features, cell: Cell, benchmark: Benchmark) -> np.ndarray:
+def _refitted(features: Features, cell: Cell, benchmark: RegressionBenchmark) -> np.ndarray:
     """r of a cell's responses, and of surrogates that train and test, [1 + draw, target]."""
     rows, fit_to = np.flatnonzero(~cell.missed), _maps(features, cell, benchmark)
     drawn = (cell.responses.surrogates(draw, rows) for draw in _draws(cell, benchmark))
@@ -197,10 +196,11 @@ def _r(fit: Fit, responses: Responses, split: Split, epsilon: float) -> np.ndarr
     return r
 
 
-def _maps(features: Features, cell: Cell, benchmark: Benchmark) -> Callable[[Responses], Fit]:
+def _maps(
+    features: Features, cell: Cell, benchmark: RegressionBenchmark
+) -> Callable[[Responses], Fit]:
     """The fit of a cell to given responses: one for all, unless these share a penalty."""
     regression = benchmark.regression
-    assert not isinstance(regression, Similarity)
     design, rows = features.design(cell.split)
     inner: list[Split] = []
     if isinstance(regression, Ridge) and regression.by_folds:
@@ -216,7 +216,7 @@ def _maps(features: Features, cell: Cell, benchmark: Benchmark) -> Callable[[Res
     return lambda responses: with_alpha(shared_choice(responses.gram(cell.split)))
 
 
-def _draws(cell: Cell, benchmark: Benchmark) -> Iterator[Surrogate]:
+def _draws(cell: Cell, benchmark: RegressionBenchmark) -> Iterator[Surrogate]:
     """The surrogates of a cell's test rows, or of all rows, the same in every fold."""
     chance = benchmark.chance
     assert chance is not None
@@ -226,7 +226,7 @@ def _draws(cell: Cell, benchmark: Benchmark) -> Iterator[Surrogate]:
     return islice(endless, chance.permutations)
 
 
-def _stretches(cell: Cell, benchmark: Benchmark) -> list[slice]:
+def _stretches(cell: Cell, benchmark: RegressionBenchmark) -> list[slice]:
     """Stretches of the rows whose responses are surrogates, as positions in them."""
     assert benchmark.contexts is not None and benchmark.chance is not None
     of_test = benchmark.chance.distribution == "test"

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from brainalign.encoding.benchmark import Benchmark
+from brainalign.encoding.benchmark import RegressionBenchmark
 from brainalign.encoding.correlation import pearson
 from brainalign.encoding.inner_folds import Demand
 from brainalign.encoding.operators import Design
@@ -40,7 +40,7 @@ class Agreements(NamedTuple):
 
 
 def agreements(
-    responses: Responses, benchmark: Benchmark, pairs: int, random: np.random.Generator
+    responses: Responses, benchmark: RegressionBenchmark, pairs: int, random: np.random.Generator
 ) -> Agreements:
     """Predict every subject from two halves of the others, fitted to two halves of training rows.
 
@@ -99,7 +99,7 @@ def _pairs(others: list[str], pairs: int, random: np.random.Generator) -> list[P
     return list(drawn.values())
 
 
-def _inside(benchmark: Benchmark, rows: np.ndarray, folds: int) -> list[Split]:
+def _inside(benchmark: RegressionBenchmark, rows: np.ndarray, folds: int) -> list[Split]:
     """Folds of the given rows as positions in them; blocks where they are of a single group."""
     groups, scheme = benchmark.groups, benchmark.scheme
     if groups is None or np.unique(groups[rows]).size < 2:
@@ -108,7 +108,11 @@ def _inside(benchmark: Benchmark, rows: np.ndarray, folds: int) -> list[Split]:
 
 
 def _predict(
-    design: Design, rows: Split, responses: np.ndarray, benchmark: Benchmark, numbers: np.ndarray
+    design: Design,
+    rows: Split,
+    responses: np.ndarray,
+    benchmark: RegressionBenchmark,
+    numbers: np.ndarray,
 ) -> np.ndarray:
     """Predictions [test row, target]; `numbers` are the training rows' in the whole benchmark."""
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from brainalign.encoding.benchmark import Benchmark
+from brainalign.encoding.benchmark import RegressionBenchmark
 from brainalign.encoding.pools import Space, joint, measured_subjects
 from brainalign.encoding.responses import Responses
 from brainalign.encoding.scoring import score_design
@@ -21,7 +21,10 @@ TAUS = np.geomspace(0.05, 200.0, 120)
 
 
 def pool_scores(
-    responses: Responses, benchmark: Benchmark, subsets: int | None, random: np.random.Generator
+    responses: Responses,
+    benchmark: RegressionBenchmark,
+    subsets: int | None,
+    random: np.random.Generator,
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """How well pools of other subjects predict each subject, by the number of subjects.
 

@@ -8,7 +8,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from brainalign.encoding.arrays import fetch, like, product, rows_of, runs_of
-from brainalign.encoding.benchmark import Benchmark
+from brainalign.encoding.benchmark import RegressionBenchmark
 from brainalign.encoding.correlation import Prediction, agreement
 from brainalign.encoding.features import Features
 from brainalign.encoding.inner_folds import Demand, FoldsFit
@@ -22,7 +22,7 @@ from brainalign.errors import InputError
 
 
 def score_design(
-    design: Design, rows: Split, responses: Responses, benchmark: Benchmark, split: Split
+    design: Design, rows: Split, responses: Responses, benchmark: RegressionBenchmark, split: Split
 ) -> Scores:
     """Scores of one fold, [1, target]; `rows` are the fold's rows in `design`."""
     demand = Demand(responses.placed.dtype, responses.measured.size, benchmark.chooses_once)
@@ -46,7 +46,10 @@ def score_design(
 
 
 def score_layer(
-    features: Features, responses: Responses, benchmark: Benchmark, splits: Sequence[Split]
+    features: Features,
+    responses: Responses,
+    benchmark: RegressionBenchmark,
+    splits: Sequence[Split],
 ) -> Scores:
     """Cross-validated r and R² of every target under every fold.
 
@@ -72,13 +75,16 @@ def score_layer(
     return scores
 
 
-def _undefined(n_folds: int, responses: Responses, benchmark: Benchmark) -> Scores:
+def _undefined(n_folds: int, responses: Responses, benchmark: RegressionBenchmark) -> Scores:
     penalties = isinstance(benchmark.regression, Ridge)
     return Scores.undefined(n_folds, responses.measured.size, penalties, benchmark.chooses_once)
 
 
 def _score_layer(
-    features: Features, responses: Responses, benchmark: Benchmark, splits: Sequence[Split]
+    features: Features,
+    responses: Responses,
+    benchmark: RegressionBenchmark,
+    splits: Sequence[Split],
 ) -> Scores:
     least_squares = isinstance(benchmark.regression, LeastSquares)
     if least_squares and not features.fitted and not responses.cleaned:
@@ -89,7 +95,10 @@ def _score_layer(
 
 
 def _score_layer_at_once(
-    features: Features, responses: Responses, benchmark: Benchmark, splits: Sequence[Split]
+    features: Features,
+    responses: Responses,
+    benchmark: RegressionBenchmark,
+    splits: Sequence[Split],
 ) -> Scores:
     """`score_layer` for least squares where all folds see the same features and responses.
 

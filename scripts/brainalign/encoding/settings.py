@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from msgspec.structs import replace
 
-from brainalign.datasets.names import NOT_AVERAGE
+from brainalign.datasets.names import NOT_AVERAGE, Models
 from brainalign.encoding.splits import (
     Contiguous,
     Grouped,
@@ -105,7 +105,8 @@ class Cka(Settings, tag_field="type", tag="cka", frozen=True):
             raise InputError("pairs: the biased estimator of CKA takes all pairs")
 
 
-Regression = Ols | Ridge | Rsa | Cka
+Regression = Ols | Ridge
+Similarity = Rsa | Cka
 Split = Shuffled | Grouped | HeldOut | Contiguous | Wehbe
 
 
@@ -331,7 +332,7 @@ class Chance(Settings, frozen=True):
 class Scoring(Settings, frozen=True):
     """All that the scores of a layer depend on."""
 
-    regression: Annotated[Regression, key("the map, or a similarity without one")]
+    regression: Annotated[Regression | Similarity, key("the map, or a similarity without one")]
     split: Annotated[Split, key("which rows train and which test")]
     aggregate: Annotated[
         Literal["median-pooled", "median-within-subject", "mean"],
@@ -364,7 +365,7 @@ class Scoring(Settings, frozen=True):
             raise InputError("reduce: and timing.pca are given, expected one of them")
         if isinstance(self.layers, Depth) and self.reduce and self.reduce.among == "model":
             raise InputError("layers: a depth, but reduce.among: model leaves one layer")
-        similarity = isinstance(self.regression, Rsa | Cka)
+        similarity = isinstance(self.regression, Similarity)
         kind = tag_of(self.regression)
         if similarity and self.reduction is not None and self.reduction.method == "pca":
             name = "reduce.method" if self.reduce is not None else "timing.pca"
@@ -391,7 +392,7 @@ class Scoring(Settings, frozen=True):
                 "chance: key 'block' (volumes) or 'block_seconds' is missing; a block has to be "
                 "longer than the autocorrelation of the responses"
             )
-        if isinstance(self.regression, Rsa | Cka):
+        if isinstance(self.regression, Similarity):
             kind = tag_of(self.regression)
             raise InputError(f"chance: {kind} has regression.permutations instead; leave it out")
         if isinstance(self.split, Shuffled):
@@ -478,18 +479,7 @@ class BrainBenchmark(Scoring, kw_only=True, frozen=True):
         ]
         | None
     ) = None
-    models: (
-        Annotated[
-            tuple[str, ...],
-            key(
-                "the models that it is for; default: all",
-                min_length=1,
-                unique=True,
-                names="model of this study",
-            ),
-        ]
-        | None
-    ) = None
+    models: Models = None
     companion: Annotated[
         bool, key("shown beside the others, but in no average, contrast or correlation")
     ] = False
@@ -504,7 +494,7 @@ class BrainBenchmark(Scoring, kw_only=True, frozen=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.targets and isinstance(self.regression, Rsa | Cka):
+        if self.targets and isinstance(self.regression, Similarity):
             raise InputError(
                 f"targets: {tag_of(self.regression)} scores all targets of a subject at once; "
                 "leave the key out"
@@ -513,7 +503,7 @@ class BrainBenchmark(Scoring, kw_only=True, frozen=True):
             raise InputError(
                 "targets.draws: true, but there is no chance to draw from; give chance"
             )
-        if isinstance(self.regression, Rsa | Cka) and not isinstance(self.ceiling, NoCeiling):
+        if isinstance(self.regression, Similarity) and not isinstance(self.ceiling, NoCeiling):
             raise InputError(
                 f"ceiling.method: {tag_of(self.ceiling)} is of regressions, not of "
                 f"{tag_of(self.regression)}"
@@ -556,7 +546,7 @@ class BrainBenchmark(Scoring, kw_only=True, frozen=True):
                 "regression.estimator: biased, but mode is controlled: CKA of independent data is "
                 "then near 1 where units exceed rows; take debiased"
             )
-        elif isinstance(self.regression, Rsa | Cka):
+        elif isinstance(self.regression, Similarity):
             if self.regression.pairs == Pairs():
                 yield (
                     "regression.pairs: mode controlled compares no neighbours, whose noise is "

@@ -6,7 +6,6 @@ that a ceiling estimated from other subjects would be (Aw et al. 2024 report "ce
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -81,25 +80,23 @@ def _double_centred(gram: np.ndarray) -> np.ndarray:
     return gram - mean - mean[:, None] + mean.mean()
 
 
-def debiased_cka(gram: np.ndarray, other: np.ndarray, apart: np.ndarray | None = None) -> float:
+def debiased_cka(gram: np.ndarray, other: np.ndarray, centring: "PairCentring") -> float:
     """Linear CKA of `gram` and `other` [row, row] from unbiased estimates of HSIC, over the pairs
-    of rows that are `apart`, bool [row, row].
+    of rows that are apart in `centring`.
 
     With all pairs of two different rows it is made of HSIC as in Song et al. 2012, eq. 5: the
     product of both matrices without their diagonal, each less what a sum of one number per row
     explains of it (Székely & Rizzo 2014, definition 2). With fewer pairs the sums are fitted to
     those, so that rows that are near each other, whose noise is shared, count for nothing, and
-    representations whose pairs in `apart` are independent still have an expected product of 0.
+    representations whose pairs that are apart are independent still have an expected product of 0.
 
     Returns
     -------
     -1 to 1; 0 where nothing of the first matrix is left, which tells no pairs apart, NaN where
     nothing of the second is.
     """
-    if apart is None:
-        apart = ~np.eye(len(gram), dtype=bool)
-    centring = PairCentring(apart)
-    return _explained(centring(gram), centring(other))
+    features, responses = centring(gram), centring(other)
+    return _cosine(features, responses) if features.any() or not responses.any() else 0.0
 
 
 class PairCentring:
@@ -124,10 +121,6 @@ class PairCentring:
         return np.zeros_like(left) if np.linalg.norm(left) <= small else left
 
 
-def _explained(features: np.ndarray, responses: np.ndarray) -> float:
-    return _cosine(features, responses) if features.any() or not responses.any() else 0.0
-
-
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:
     norms = np.linalg.norm(a) * np.linalg.norm(b)
     return float((a * b).sum() / norms) if norms > 0 else float("nan")
@@ -150,9 +143,6 @@ class Similarity:
     contexts: np.ndarray | None = None
     gap: int = 0
     permutations: int = 0
-    alphas: ClassVar[tuple[float, ...]] = (np.nan,)  # no fit
-    by_folds: ClassVar[bool] = False
-    intercept: ClassVar[bool] = True
 
     @property
     def matrix(self) -> Callable[[np.ndarray], np.ndarray]:
@@ -196,7 +186,7 @@ class Similarity:
         if self.name == "rsa":
             return lambda one, other: rsa(one, other, apart)
         centring = PairCentring(apart)
-        return lambda one, other: _explained(centring(one), centring(other))
+        return lambda one, other: debiased_cka(one, other, centring)
 
     def permuted(self, n_rows: int, random: np.random.Generator) -> np.ndarray:
         """Row numbers in which blocks of rows have changed their order, int64 [row].

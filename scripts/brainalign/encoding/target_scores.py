@@ -9,7 +9,7 @@ import h5netcdf
 import numpy as np
 import xarray as xr
 
-from brainalign.encoding.benchmark import Benchmark
+from brainalign.encoding.benchmark import RegressionBenchmark
 from brainalign.encoding.chance import Null
 from brainalign.encoding.correlation import over_defined
 from brainalign.encoding.responses import Responses
@@ -110,7 +110,7 @@ def target_scores(
     dataset: xr.Dataset,
     responses: Responses,
     names: Sequence[str],
-    benchmark: Benchmark,
+    benchmark: RegressionBenchmark,
 ) -> Iterator[TargetScores]:
     """The scores of a model's targets, whose file is there once the block ends.
 

@@ -120,14 +120,9 @@ TASKS: dict[str, Callable[[World, np.random.Generator, bool], Item]] = {
 
 
 def draw_items(
-    world: World,
-    task: str,
-    n: int,
-    rng: np.random.Generator,
-    asked: bool,
-    without: frozenset[str] = frozenset(),
+    world: World, task: str, n: int, rng: np.random.Generator, asked: bool
 ) -> list[Item]:
-    """Up to `n` different items of a task, none with an input in `without`.
+    """Up to `n` items of a task with different inputs.
 
     A task whose facts run out (`recall`, `translation`) gives all it has.
     """
@@ -136,6 +131,5 @@ def draw_items(
         if len(items) == n:
             break
         item = TASKS[task](world, rng, asked)
-        if item.input not in without:
-            items.setdefault(item.input, item)
+        items.setdefault(item.input, item)
     return list(items.values())

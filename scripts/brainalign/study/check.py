@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from brainalign.datasets.surprisal_settings import Surprisal
-from brainalign.encoding.settings import Cka, Rsa
+from brainalign.encoding.settings import Similarity
 from brainalign.models.settings import Baseline, Hub
 from brainalign.models.stages import Chain, Given, Revisions
 from brainalign.settings import faults, not_known, read, references
@@ -100,7 +100,7 @@ def _trajectory_faults(study: Study) -> Iterator[str]:
         for name, entry in getattr(study, section).items():
             for scored in entry.scored_on or ():
                 benchmark = study.alignment.get(scored)
-                if benchmark and isinstance(benchmark.regression, Rsa | Cka):
+                if benchmark and isinstance(benchmark.regression, Similarity):
                     yield (
                         f"{section}.{name}.scored_on: {scored!r} is a similarity; trajectories "
                         "hold r alone"

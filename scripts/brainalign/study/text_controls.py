@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from brainalign.encoding.settings import BrainBenchmark, Cka, NoCeiling, Rsa
+from brainalign.encoding.settings import BrainBenchmark, NoCeiling, Similarity
 from brainalign.reading.settings import Dataset
 from brainalign.reading.text_controls import altered_context
 
@@ -44,7 +44,7 @@ def altered_benchmarks(
     return {
         altered_name(name, control): Altered(name, control)
         for name, benchmark in benchmarks.items()
-        if not benchmark.companion and not isinstance(benchmark.regression, Rsa | Cka)
+        if not benchmark.companion and not isinstance(benchmark.regression, Similarity)
         for control in datasets[benchmark.dataset].text
     }
 

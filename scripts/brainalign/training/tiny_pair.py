@@ -31,12 +31,12 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **SPECIAL)
 
 
-def write_pair(folder: Path, seed: int = 1) -> list[Path]:
-    """Write `base` and `tuned` into a folder; the same bytes for the same seed."""
+def write_pair(folder: Path) -> list[Path]:
+    """Write `base` and `tuned` into a folder; always the same bytes."""
     tokenizer = byte_tokenizer()
     written: list[Path] = []
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
+        torch.manual_seed(1)
         model = new_model("decoder-only", tokenizer, LAYERS, WIDTH, HEADS, CONTEXT)
         for name in ("base", "tuned"):
             if written:
