@@ -21,7 +21,13 @@ MAPPED = [
 ]
 # Section of the report → its figures, in order.
 SECTIONS = {
-    "Instruction tuning": ["improvement", "mixed_effects", "trajectory", "training"],
+    "Instruction tuning": [
+        "improvement",
+        "target_contrasts",
+        "mixed_effects",
+        "trajectory",
+        "training",
+    ],
     "Brain alignment": [
         "alignment",
         "layer_curves",
@@ -98,6 +104,7 @@ def figure_names():
     names += ["layer_curves", "alignment", "correlates"] if SCORE_FILES else []
     names += ["legacy_controlled", "profiles"] if in_both_modes() else []
     names += ["improvement", "mixed_effects"] if SCORE_FILES and HAS_PAIRS else []
+    names += ["target_contrasts"] if TARGET_PAIRS else []
     names += ["reading_loss"] if BEHAVIOR_FILES and HAS_PAIRS else []
     names += ["behavior", "reading_measures"] if BEHAVIOR_FILES else []
     names += ["training"] if TUNED_HERE else []
@@ -114,6 +121,11 @@ def parts_of(name):
     """
     if name == "regions":
         return [(f"regions/{b}", "", {"benchmark": b}) for b in REGION_FILES]
+    if name == "target_contrasts":
+        return [
+            ("target_contrasts/{model}/{benchmark}".format(**pair), "", pair)
+            for pair in TARGET_PAIRS
+        ]
     if name == "maps":
         return [(f"maps/{m}/{b}", "", {"model": m, "benchmark": b}) for m, b in MAPPED]
     if name == "dataset":
@@ -360,6 +372,33 @@ rule plot_maps:
         code=code("plot_maps"),
     script:
         "../scripts/plot_maps.py"
+
+
+rule plot_target_contrasts:
+    input:
+        summary=result("target_contrasts", "{model}", "{benchmark}.parquet"),
+    output:
+        **drawn(
+            "target_contrasts/{model}/{benchmark}",
+            "target_contrasts",
+            model="{model}",
+            benchmark="{benchmark}",
+        ),
+    log:
+        log_of("plot_target_contrasts", "model", "benchmark"),
+    benchmark:
+        benchmark_of("plot_target_contrasts", "model", "benchmark")
+    wildcard_constraints:
+        model=one_of(pair["model"] for pair in TARGET_PAIRS),
+        benchmark=one_of(pair["benchmark"] for pair in TARGET_PAIRS),
+    conda:
+        "../envs/figures.yaml"
+    params:
+        about=lambda wildcards: about_pair(wildcards.model, wildcards.benchmark),
+        level=lambda wildcards: ALIGNMENT[wildcards.benchmark].chance.level,
+        code=code("plot_target_contrasts"),
+    script:
+        "../scripts/plot_target_contrasts.py"
 
 
 rule plot_improvement:

@@ -27,6 +27,7 @@ from brainalign.figures.reading_measures import reading_measures
 from brainalign.figures.reading_profiles import reading_profiles
 from brainalign.figures.regions import regions
 from brainalign.figures.style import drawing
+from brainalign.figures.target_contrasts import target_contrasts
 from brainalign.figures.text_controls import text_controls
 from brainalign.figures.training import training
 from brainalign.figures.trajectory import trajectory
@@ -75,6 +76,17 @@ FIGURES = {
         study(size)["behaviors"], study(size)["reading_loss"]
     ),
     "presentations": lambda size: presentations(study(size)["presentations"]),
+    "target_contrasts": lambda size: target_contrasts(
+        tables.target_contrasts(5 if size == "small" else 100),
+        {
+            "tuned": "sim-gpt-a-tuned-1",
+            "vanilla": "sim-gpt-a",
+            "benchmark": "stories-controlled",
+            "mode": "controlled",
+            "simulated": True,
+        },
+        0.05,
+    ),
     "text_controls": lambda size: text_controls(study(size)["text_controls"]),
     "reading_profiles": lambda size: reading_profiles(study(size)["reading_profiles"]),
     "reading_measures": lambda size: reading_measures(study(size)["behaviors"]),

@@ -17,6 +17,7 @@ from brainalign.analysis.presentations import presentation_contrasts
 from brainalign.analysis.profiles import layer_profiles
 from brainalign.analysis.published import published_check, published_models
 from brainalign.analysis.reading_loss import reading_loss
+from brainalign.analysis.target_contrasts import compare_targets
 from simulated_studies import with_shared_answers
 
 SMALL = (("sim-gpt", 3, 1), ("sim-t5", 1, 1))
@@ -435,6 +436,31 @@ def training_logs(
     }
     facts = tuned[["model", "family", "role"]].assign(label=tuned["model"], simulated=True)
     return logs, facts
+
+
+def target_contrasts(n_regions: int = 5, targets: int = 4, draws: int = 99) -> pd.DataFrame:
+    """The rows of target_contrasts.csv of a pair: tuning raises r in the later regions alone."""
+    noise = np.random.default_rng(7)
+    regions = [f"area {i + 1}" for i in range(n_regions) for _ in range(targets)]
+    subjects = ["s1", "s2", "s10"]
+    n = len(subjects) * len(regions)
+    shift = np.tile(np.linspace(0, 0.06, len(regions)), len(subjects))
+    about = {
+        "target_id": ("target", [f"t{i}" for i in range(n)]),
+        "subject": ("target", np.repeat(subjects, len(regions))),
+        "region": ("target", regions * len(subjects)),
+    }
+    tuned, vanilla = (
+        xr.Dataset(
+            {
+                "r": ("target", 0.1 + gain * shift + noise.normal(0, 0.005, n)),
+                "r_drawn": (("draw", "target"), noise.normal(0, 0.005, (draws, n))),
+            },
+            coords=about,
+        )
+        for gain in (1, 0)
+    )
+    return compare_targets(tuned, vanilla, 0.05)[1]
 
 
 ARMS = ("instruction", "no-instruction", "shuffled", "continued")

@@ -36,6 +36,7 @@ from brainalign.figures.style import (
     PAGE,
     baseline_looks,
 )
+from brainalign.figures.target_contrasts import target_contrasts
 from brainalign.figures.training import training
 from brainalign.figures.trajectory import trajectory
 from figure_checks import collisions, cut_off, panels, said, texts, words
@@ -742,3 +743,59 @@ def test_the_legend_has_nothing_that_is_not_drawn():
     assert "vanilla models of a family" not in texts(reading_loss(one, study["reading_loss"]))
     points_ = baselines(study["baselines"].assign(low=np.nan, high=np.nan), study["scores"])
     assert "95 % interval of the smallest" not in texts(points_)
+
+
+def test_contrasts_of_targets_show_every_region_subject_and_count():
+    rows = tables.target_contrasts()
+    axes = drawn("target_contrasts").axes[0]
+    regions_ = [label.get_text() for label in axes.get_yticklabels()]
+    assert regions_ == ["all regions", *(f"area {i}" for i in range(1, 6))]
+    names = {"all regions": "all"}
+    expected = {
+        (row.difference, float(regions_.index(name)))
+        for name in regions_
+        for row in rows[rows["region"] == names.get(name, name)].itertuples()
+    }
+    assert {(x, y) for x, y, _ in points(axes)} == expected
+    overall = rows[rows["subject"] == "all"].set_index("region")
+    counts = overall.loc["area 5", ["n_higher", "n_lower", "n_targets"]].tolist()
+    (height,) = {float(regions_.index("area 5"))}
+    assert [int(t.get_text()) for t in axes.texts if t.xy == (1, height)] == counts == [12, 0, 12]
+
+
+def test_contrasts_of_targets_are_filled_where_q_says_so():
+    """q of each region by the definition of Benjamini and Hochberg, of all together p."""
+    rows = tables.target_contrasts()
+    axes = drawn("target_contrasts").axes[0]
+    filled = [
+        line.get_markerfacecolor() != "white" for line in axes.lines if line.get_marker() == "D"
+    ]
+    p = rows[rows["subject"] == "all"].set_index("region")["group_p"]
+    of_regions = p.drop("all").sort_values()
+    passing = of_regions <= 0.05 * np.arange(1, len(of_regions) + 1) / len(of_regions)
+    sure = set(of_regions.index[: passing.to_numpy().nonzero()[0].max(initial=-1) + 1])
+    expected = [p["all"] <= 0.05, *(name in sure for name in sorted(of_regions.index))]
+    assert filled == expected and len(set(filled)) == 2
+    alone = rows[rows["subject"].isin(["s1", "all"])].assign(group_p=np.nan)
+    about = {"tuned": "t", "vanilla": "v", "benchmark": "b", "mode": "controlled"}
+    one = target_contrasts(alone.assign(p=0.001), {**about, "simulated": False}, 0.05)
+    assert "q ≤ 0.05" in texts(one) and "q > 0.05" not in texts(one)
+
+
+def test_contrasts_of_many_regions_are_those_of_the_largest():
+    rows = tables.target_contrasts(100)
+    figure = drawn("target_contrasts", "large")
+    names = [label.get_text() for axes in figure.axes for label in axes.get_yticklabels()]
+    overall = rows[(rows["subject"] == "all") & (rows["region"] != "all")].set_index("region")
+    largest = set(overall["difference"].abs().nlargest(80).index)
+    assert names[0] == "all regions" and set(names[1:]) == largest
+    assert names[1:] == sorted(names[1:], key=lambda name: int(name.split()[1]))
+    assert "the 80 of 100 regions with the largest difference" in said(figure)
+    assert len({axes.get_xlim() for axes in figure.axes}) == 1
+
+
+def test_contrasts_of_targets_without_a_score_say_so():
+    rows = tables.target_contrasts().assign(difference=np.nan, p=np.nan, group_p=np.nan)
+    about = {"tuned": "t", "vanilla": "v", "benchmark": "b", "mode": "controlled"}
+    figure = target_contrasts(rows, {**about, "simulated": False}, 0.05)
+    assert "no target has r in both models" in texts(figure)

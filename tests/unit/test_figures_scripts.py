@@ -80,6 +80,8 @@ def files(tmp_path_factory):
     for name, log in logs.items():
         paths["logs"].append(str(folder / f"{name}.csv"))
         write_table(log, paths["logs"][-1])
+    paths["summary"] = str(folder / "summary.parquet")
+    write_table(tables.target_contrasts(), paths["summary"])
     stimuli, responses, card = tables.dataset()
     for name in ("stimuli.parquet", "responses.nc", "card.json"):
         paths[name.split(".")[0]] = str(folder / name)
@@ -114,6 +116,7 @@ def job(script, files, folder, **params):
         "reading_measures": ["behaviors"],
         "published": ["models", "check", "categories", "widths"],
         "regions": ["alignment", "ceilings"],
+        "target_contrasts": ["summary"],
         "training": ["logs"],
         "dataset": ["stimuli", "responses", "card"],
         "maps": ["maps"],
@@ -128,6 +131,9 @@ def job(script, files, folder, **params):
     if name == "maps":
         wildcards = {"model": "sim-gpt", "benchmark": "stories-controlled"}
         params |= {"label": "sim-gpt", "level": None, "simulated": True}
+    if name == "target_contrasts":
+        about = {"tuned": "t", "vanilla": "v", "benchmark": "b", "mode": "controlled"}
+        params |= {"about": {**about, "simulated": True}, "level": 0.05}
     if name == "trajectory":
         params |= {"scored_on": {"arms": ["passages-legacy", "passages-controlled"]}}
     if name == "training":

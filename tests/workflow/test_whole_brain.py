@@ -101,6 +101,13 @@ def test_the_planted_state_scores_the_ceiling_of_the_repeats(results: Path) -> N
     assert (truth["covered"] == "yes").all()
 
 
+def test_the_report_shows_the_differences_by_region(results: Path) -> None:
+    page = (results / "report/index.html").read_text(encoding="utf-8")
+    drawn = (results / f"figures/target_contrasts/{MODELS[1]}/sim-brain.svg").read_bytes()
+    assert REGION.encode() in drawn and b"all regions" in drawn
+    assert b64encode(drawn).decode() in page
+
+
 def test_the_report_shows_the_maps_and_says_where_targets_lie(results: Path) -> None:
     page = (results / "report/index.html").read_text(encoding="utf-8")
     for model in ("truth", "length", *MODELS):
