@@ -120,6 +120,14 @@ def test_keys_that_a_localizer_has_not_are_named(keys, says):
     ]
 
 
+def test_a_netcdf_file_of_a_localizer_is_refused():
+    read().responses.to_netcdf("strings.nc", engine="h5netcdf")
+    with pytest.raises(
+        InputError, match=r"strings\.nc: attribute kind is 'localizer'; a localizer"
+    ):
+        read(kind=None, responses="strings.nc")
+
+
 def test_the_table_is_among_the_raw_files():
     assert [
         record.name for record in locate(own.raw_files(read_settings(SOURCE, Own)), None, "d")

@@ -35,6 +35,11 @@ def read_responses(source: Own, file: Unpacked, findings: Findings) -> xr.Datase
         return own_response_table.read(content, where, source, columns, findings)
     responses = own_netcdf.read(content, where, findings)
     kind = source.kind
+    if responses.attrs.get("kind") == "localizer":
+        raise InputError(
+            f"{where}: attribute kind is 'localizer'; a localizer is a table of strings, with key "
+            "kind: localizer (docs/adding-a-dataset.md)"
+        )
     if kind is not None and responses.attrs.get("kind", kind) != kind:
         raise InputError(
             f"{where}: attribute kind is {responses.attrs['kind']!r}, the config says {kind!r}"
