@@ -651,7 +651,9 @@ def test_layers_are_scored_alike_as_tensors(monkeypatch, activation_file, regres
     entry = CONTROLLED | {"regression": regression}
     arrays = align(file, stimuli, dataset, entry, "cpu", 0)
     for module in ("features", "responses"):
-        monkeypatch.setattr(f"brainalign.encoding.{module}.place", lambda x, _: torch.as_tensor(x))
+        monkeypatch.setattr(
+            f"brainalign.encoding.{module}.to_device", lambda x, _: torch.as_tensor(x)
+        )
     tensors = align(file, stimuli, dataset, entry, "cpu", 0)
     pd.testing.assert_frame_equal(tensors, arrays, rtol=0, atol=1e-9)
 
@@ -692,7 +694,7 @@ def test_features_of_the_held_out_groups_alone_score_exactly_zero(
         torch = pytest.importorskip("torch")
         for module in ("features", "responses"):
             monkeypatch.setattr(
-                f"brainalign.encoding.{module}.place", lambda x, _: torch.as_tensor(x)
+                f"brainalign.encoding.{module}.to_device", lambda x, _: torch.as_tensor(x)
             )
     entry = CONTROLLED | {"regression": regression}
     entry["split"] = {"scheme": "grouped", "folds": 10, "seed": 1}

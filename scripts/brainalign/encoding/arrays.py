@@ -18,7 +18,7 @@ LARGE = 10**8
 GAP = 64
 
 
-def place(values: np.ndarray, where: str) -> Array:
+def to_device(values: np.ndarray, where: str) -> Array:
     """`values` [...] on a device, of their dtype: as they are on the `cpu`, else a torch tensor."""
     if where == "cpu":
         return values

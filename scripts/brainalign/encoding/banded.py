@@ -92,7 +92,7 @@ class Search:
         ridge: Ridge,
     ) -> None:
         """Try further mixtures; of equal ones the first tried stays."""
-        demand = Demand(responses.placed.dtype, responses.measured.size, inner_r=False)
+        demand = Demand(responses.on_device.dtype, responses.measured.size, inner_r=False)
         for design in mixed:
             fit = ridge.fit(design, rows, inner, demand)
             for block in responses.blocks(TARGETS_AT_A_TIME):

@@ -207,7 +207,7 @@ def _maps(
         inner = benchmark.inner(cell.split.train, regression.inner_folds)
     assert benchmark.chance is not None
     n_targets = cell.columns.size * (1 + benchmark.chance.permutations)
-    demand = Demand(cell.responses.placed.dtype, n_targets, inner_r=False)
+    demand = Demand(cell.responses.on_device.dtype, n_targets, inner_r=False)
     fit = regression.fit(design, rows, inner, demand)
     if not (isinstance(regression, Ridge) and regression.shared):
         return lambda responses: fit

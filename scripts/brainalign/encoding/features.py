@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from brainalign.encoding.arrays import place
+from brainalign.encoding.arrays import to_device
 from brainalign.encoding.operators import Design
 from brainalign.encoding.reduction import principal_components, random_projection
 from brainalign.encoding.settings import Reduction
@@ -114,16 +114,16 @@ class Features:
         """
         if not self.fitted:
             if self.shared is None:
-                rows = place(np.ascontiguousarray(self.rows(split.train)), self.device)
+                rows = to_device(np.ascontiguousarray(self.rows(split.train)), self.device)
                 self.shared = Design.of_features(rows, self.intercept)
             return self.shared, split
         rows = self.rows(split.train)
         if not self.by_fold:
-            return Design.of_features(place(rows, self.device), self.intercept), split
+            return Design.of_features(to_device(rows, self.device), self.intercept), split
         assert self.words is not None
         parts = [self.words.cleaned(rows[part], part) for part in (split.train, split.test)]
         local = Split(np.arange(split.train.size), split.train.size + np.arange(split.test.size))
-        design = Design.of_features(place(np.concatenate(parts), self.device), self.intercept)
+        design = Design.of_features(to_device(np.concatenate(parts), self.device), self.intercept)
         return design, local
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 from array_api_compat import array_namespace
 
-from brainalign.encoding.arrays import Array, place, rows_of
+from brainalign.encoding.arrays import Array, rows_of, to_device
 from brainalign.encoding.settings import Timing
 from brainalign.encoding.splits import Split
 from brainalign.encoding.timing import (
@@ -120,7 +120,7 @@ class Responses:
         self.tr = tr
         self.nuisance = nuisance or {}
         self.device = device
-        self.placed = place(self.values, device)
+        self.on_device = to_device(self.values, device)
         self._kept: dict[tuple[Any, ...], tuple[Array, Array]] = {}
         self._spare = KEPT_BYTES
         self._gram: Array = None
@@ -179,7 +179,7 @@ class Responses:
             drawn.__dict__.pop(name, None)
         drawn.values = self.values.copy()
         drawn.values[rows] = draw(self._clean[rows])
-        drawn.placed = place(drawn.values, self.device)
+        drawn.on_device = to_device(drawn.values, self.device)
         drawn._kept, drawn._spare, drawn._gram = {}, 0, None
         return drawn
 
@@ -209,7 +209,7 @@ class Responses:
         says, of the dtype of `values`.
         """
         if not self.cleaned:
-            part = self.placed[:, block]
+            part = self.on_device[:, block]
             return rows_of(part, split.train), rows_of(part, split.test)
         # The same for every layer: worth keeping, if it is small.
         key = (split.train.tobytes(), split.test.tobytes(), block.start, block.stop)
@@ -217,7 +217,7 @@ class Responses:
             return self._kept[key]
         dtype = self.values.dtype
         train, test = (
-            place(part.astype(dtype), self.device) for part in self._cleaned(split, block)
+            to_device(part.astype(dtype), self.device) for part in self._cleaned(split, block)
         )
         size = sum(part.shape[0] * part.shape[1] * dtype.itemsize for part in (train, test))
         if size <= self._spare:
@@ -234,7 +234,7 @@ class Responses:
         if self.cleaned:
             return _products(self.fold(split, block)[0] for block in blocks)
         if self._gram is None:  # the same for every layer and fold
-            self._gram = _products(self.placed[:, block] for block in blocks)
+            self._gram = _products(self.on_device[:, block] for block in blocks)
         return rows_of(rows_of(self._gram, split.train).T, split.train)
 
     def _cleaned(self, split: Split, block: slice) -> tuple[np.ndarray, np.ndarray]:

@@ -25,7 +25,7 @@ def score_design(
     design: Design, rows: Split, responses: Responses, benchmark: RegressionBenchmark, split: Split
 ) -> Scores:
     """Scores of one fold, [1, target]; `rows` are the fold's rows in `design`."""
-    demand = Demand(responses.placed.dtype, responses.measured.size, benchmark.chooses_once)
+    demand = Demand(responses.on_device.dtype, responses.measured.size, benchmark.chooses_once)
     fit, shared = benchmark.fit(
         design, rows, partial(benchmark.inner, split.train), partial(responses.gram, split), demand
     )
@@ -39,7 +39,7 @@ def score_design(
         else:
             prediction, chosen = fit.predict(train)
         baseline = array_namespace(train).mean(train, axis=0) * float(benchmark.intercept)
-        scores.put(0, block, agreement(prediction, test, baseline, benchmark.epsilon))
+        scores.write(0, block, agreement(prediction, test, baseline, benchmark.epsilon))
         if scores.alpha is not None:
             scores.alpha[0, block] = fetch(chosen) if shared is None else shared
     return scores.only(responses.measured)
@@ -106,23 +106,23 @@ def _score_layer_at_once(
     Two more rows of each give the means of the predictions and of the training rows.
     """
     design, _ = features.design(splits[0])
-    placed = responses.placed
-    xp = array_namespace(placed)
+    on_device = responses.on_device
+    xp = array_namespace(on_device)
     operators = []
     for split, every_row in zip(splits, least_squares_operators(design, splits), strict=True):
         fit = LinearFit.of_operator(every_row, design.tells_apart(split))
         baseline = row_weights(split.train, responses.n_rows) * float(benchmark.intercept)
         means = (fit.level[None, :], like(every_row, baseline)[None, :])
-        operators.append(like(placed, xp.concat((fit.operator, *means)), placed.dtype))
+        operators.append(like(on_device, xp.concat((fit.operator, *means)), on_device.dtype))
     runs = [runs_of(split.train) for split in splits]
     scores = Scores.undefined(len(splits), responses.measured.size, penalties=False)
     for block in responses.blocks(TARGETS_AT_A_TIME):
-        seen = placed[:, block]
+        seen = on_device[:, block]
         for fold, (split, operator) in enumerate(zip(splits, operators, strict=True)):
             part: Any = None
             for run in runs[fold]:
                 part = product(operator[:, run], seen[run, :], part)
             prediction, baseline = Prediction(part[:-2, :], part[-2, :]), part[-1, :]
             test = rows_of(seen, split.test)
-            scores.put(fold, block, agreement(prediction, test, baseline, benchmark.epsilon))
+            scores.write(fold, block, agreement(prediction, test, baseline, benchmark.epsilon))
     return scores.only(responses.measured)

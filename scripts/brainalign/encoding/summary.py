@@ -46,7 +46,7 @@ class Scores:
     def undefined(
         cls, n_folds: int, n_targets: int, penalties: bool, inner: bool = False
     ) -> "Scores":
-        """Scores to be `put`, NaN until then; with `alpha` and `inner_r` if asked for."""
+        """Scores to be written, NaN until then; with `alpha` and `inner_r` if asked for."""
         shape = (n_folds, n_targets)
         alpha = np.zeros(shape, dtype=np.int64) if penalties else None
         inner_r = np.full(shape, np.nan) if inner else None
@@ -66,7 +66,7 @@ class Scores:
             inner_r=np.concatenate(inner) if inner else None,
         )
 
-    def put(self, fold: int, block: slice, agreement: Agreement) -> None:
+    def write(self, fold: int, block: slice, agreement: Agreement) -> None:
         """Write down the scores of some targets in one fold."""
         self.r[fold, block], self.r2[fold, block] = fetch(agreement.r), fetch(agreement.r2)
         varies = ~fetch(agreement.sums.constant)

@@ -69,20 +69,20 @@ class TargetScores:
     def chosen(self, scores: Scores, best: np.ndarray) -> None:
         """Write the scores of the layer that stands for the model, `best` [fold]."""
         for name, values in self._of_targets(scores).items():
-            self.put(name, values)
+            self.write(name, values)
         if scores.inner_r is not None:
-            self.put("preferred_layer", self._preferred)
+            self.write("preferred_layer", self._preferred)
         self._variable("chosen_layer", ("fold",), np.int16)[:] = best
 
-    def put(self, name: str, values: np.ndarray) -> None:
+    def write(self, name: str, values: np.ndarray) -> None:
         """Write a number of each target, `values` [target]."""
         dtype = np.float32 if values.dtype.kind == "f" else values.dtype
         self._variable(name, ("target",), dtype)[:] = values
 
     def null(self, null: Null) -> None:
         """Write p and q of each target, and r under every draw if asked for."""
-        self.put("p", null.p)
-        self.put("q", null.q)
+        self.write("p", null.p)
+        self.write("q", null.q)
         if self._kept.draws:
             self._file.dimensions["draw"] = len(null.r) - 1
             self._variable("r_drawn", ("draw", "target"))[:] = null.r[1:]

@@ -22,7 +22,7 @@ from brainalign.encoding.splits import Split
 class UnitFold:
     """One fold in the eigenbasis of the covariance of its training rows.
 
-    left : training rows of the whole that do not train here, and are taken out of its products.
+    left : training rows of the outer fold that do not train here, and leave its products.
     n_rows, mean : of the rows that train, how many, and their mean [unit] (zero without intercept).
     values, vectors : eigenvalues [k] and vectors [unit, k].
     cross, level : [test, k], test rows times vectors around their mean over test rows; [k] it.
