@@ -66,6 +66,10 @@ PAGED = {
 }
 SHOWN = {name: NARROWED[name] for name in (*MODELS, *PRESENTED)}
 PAGES = figure_pages(SHOWN)
+# Figure → those params of its rule that its caption asks for.
+CAPTION_PARAMS = {name: {"pages": PAGES} for name in PAGED} | {
+    "trajectory": {"tuning": bool(STUDY.tuning), "stages": bool(STUDY.stages)}
+}
 # Figures that bear the name of the table that they draw.
 OF_ONE_TABLE = [
     "baselines",
@@ -156,6 +160,7 @@ def figures_about():
             "section": SECTION_OF[name],
             "part": part,
             "wildcards": wildcards,
+            "params": CAPTION_PARAMS.get(name, {}),
         }
         for name in figure_names()
         for _, part, wildcards in parts_of(name)
@@ -184,7 +189,8 @@ def drawn(file, name, part="", **wildcards):
 
     `file` may hold wildcards, which `wildcards` says how to name.
     """
-    words = title(caption_text(caption_file(name), **wildcards))
+    params = CAPTION_PARAMS.get(name, {})
+    words = title(caption_text(caption_file(name), params, **wildcards))
     return {
         "svg": report(
             result("figures", f"{file}.svg"),
@@ -448,6 +454,7 @@ rule plot_trajectory:
         "../envs/figures.yaml"
     params:
         scored_on=SCORED_ON,
+        **CAPTION_PARAMS["trajectory"],
         code=code("plot_trajectory"),
     script:
         "../scripts/plot_trajectory.py"

@@ -22,7 +22,8 @@ with job(snakemake.log[0]) as log:
     tables["data_cards"] = cards_table(dict(cards))
     figures = [
         Figure(
-            Path(svg), caption(caption_of(about["caption"]), **about["wildcards"]),
+            Path(svg),
+            caption(caption_of(about["caption"]), about["params"], **about["wildcards"]),
             about["section"], about["part"],
         )
         for svg, about in zip(snakemake.input.figures, snakemake.params.figures, strict=True)

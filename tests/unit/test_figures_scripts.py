@@ -209,7 +209,10 @@ def test_report_script_writes_the_page_of_its_inputs(files, outputs, tmp_path):
         "tables": [str(tmp_path / "headline.csv"), files["scores"], files["layers"]], "cards": [],
         "figures": [str(svg)],
     }  # fmt: skip
-    about = {"caption": "alignment", "section": "Brain alignment", "part": "", "wildcards": {}}
+    about = {
+        "caption": "alignment", "section": "Brain alignment", "part": "", "wildcards": {},
+        "params": {"pages": [[]]},
+    }  # fmt: skip
     params = {
         "datasets": [], "study": "my-study", "figures": [about],
         "about": {"models": {}, "brains": ["my-own"], "times": [], "tasks": [], "texts": []},

@@ -1,15 +1,29 @@
 """Captions: each begins with a title in bold, which menus name a figure or a table by."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-TEMPLATE = re.compile(r"\{\{ snakemake\.wildcards\.(\w+) \}\}")
+from jinja2 import StrictUndefined, Template
+
+NO_PARAMS: Mapping[str, Any] = {}
 
 
-def caption(path: str | Path, **wildcards: str) -> str:
-    """A caption's reStructuredText, its rule's wildcards filled in."""
+def caption(path: str | Path, params: Mapping[str, Any] = NO_PARAMS, **wildcards: str) -> str:
+    """A caption's reStructuredText, a Jinja template that knows its rule's wildcards and params.
+
+    Snakemake's report fills in the same templates, with the same names.
+
+    Raises
+    ------
+    jinja2.UndefinedError : the template asks for a name that it is not given.
+    """
     text = Path(path).read_text(encoding="utf-8")
-    return TEMPLATE.sub(lambda result: wildcards[result[1]], text)
+    template = Template(text, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    job = SimpleNamespace(wildcards=SimpleNamespace(**wildcards), params=SimpleNamespace(**params))
+    return template.render(snakemake=job)
 
 
 def title(text: str) -> str:

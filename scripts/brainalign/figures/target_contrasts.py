@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainalign.analysis.multiplicity import benjamini_hochberg
-from brainalign.analysis.units import EVERY
+from brainalign.analysis.values_and_units import EVERY
 from brainalign.analysis.wording import counted
 from brainalign.figures.order import each
 from brainalign.figures.spans import widen
