@@ -453,8 +453,8 @@ rule plot_trajectory:
     conda:
         "../envs/figures.yaml"
     params:
-        scored_on=SCORED_ON,
         **CAPTION_PARAMS["trajectory"],
+        scored_on=SCORED_ON,
         code=code("plot_trajectory"),
     script:
         "../scripts/plot_trajectory.py"
