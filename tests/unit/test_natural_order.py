@@ -41,11 +41,11 @@ def test_scores_and_subjects_have_regions_and_subjects_in_order():
         "dataset": "d", "mode": "controlled", "layers": "best", "regression": {"type": "ols"},
         "split": {"scheme": "grouped"},
     }  # fmt: skip
-    found = collect_scores([("m", "b", table)], {}, MODELS, {"b": benchmark}, [])
-    assert found["scores"]["region"].tolist() == ["all", *NATURAL]
+    collected = collect_scores([("m", "b", table)], {}, MODELS, {"b": benchmark}, [])
+    assert collected["scores"]["region"].tolist() == ["all", *NATURAL]
     overall = table[(table["subject"] == "all") & (table["fold"] == -1)].set_index("region")["r"]
-    assert found["scores"]["r"].tolist() == overall[["all", *NATURAL]].tolist()
-    assert found["subjects"]["subject"].unique().tolist() == ["all", "s1", "s2", "s10"]
+    assert collected["scores"]["r"].tolist() == overall[["all", *NATURAL]].tolist()
+    assert collected["subjects"]["subject"].unique().tolist() == ["all", "s1", "s2", "s10"]
 
 
 def test_stories_stand_in_order_inside_each_measure():
@@ -54,11 +54,11 @@ def test_stories_stand_in_order_inside_each_measure():
          "group": ["all", *TEXT, "10", "9"], "value": range(6)}
     ).assign(low=np.nan, high=np.nan, interval="", n=1, n_dropped=0, reason="", ceiling=np.nan,
              ceiling_method="", note="")  # fmt: skip
-    found = collect_behaviors(
+    collected = collect_behaviors(
         [("m", "b", rows)], MODELS, {"b": {"dataset": "d", "mode": "legacy"}}, []
     )
-    assert found["stories"]["group"].tolist() == [*NATURAL, "9", "10"]
-    assert found["stories"]["value"].tolist() == [1, 3, 2, 5, 4]
+    assert collected["stories"]["group"].tolist() == [*NATURAL, "9", "10"]
+    assert collected["stories"]["value"].tolist() == [1, 3, 2, 5, 4]
 
 
 def test_contrasts_of_targets_are_in_order():

@@ -305,10 +305,10 @@ def test_files_at_fault_are_named_by_their_job_and_by_the_plan_where_a_header_te
         read(atlas=ATLAS)
     said = str(error.value).replace(f"{Path.cwd()}/", "")
     assert says in said and "\n" not in said
-    found = planned()
-    assert len(found) == in_header
+    lines = planned()
+    assert len(lines) == in_header
     if in_header:
-        assert found[0].startswith("datasets.lab.source: ") and says in found[0]
+        assert lines[0].startswith("datasets.lab.source: ") and says in lines[0]
 
 
 def test_a_known_surface_has_its_number_of_vertices():

@@ -155,15 +155,15 @@ def _atlas(where: str, content: bytes, *, needs_affine: bool) -> tuple[np.ndarra
     header = image_of(where, image.header)
     check_atlas(header, needs_affine=needs_affine)
     values = _values(image, where).reshape(header.shape[:3])
-    return whole_numbers(values, where), header
+    return labels_of(values, where), header
 
 
-def whole_numbers(values: np.ndarray, where: str) -> np.ndarray:
-    """The labels of an atlas, int64 of the same shape.
+def labels_of(values: np.ndarray, where: str) -> np.ndarray:
+    """The labels of an atlas, int64 [...], from `values` [...].
 
     Raises
     ------
-    InputError : a value is no whole number, or none is above 0.
+    InputError : a value is no integer, or none is above 0.
     """
     if not (values == np.round(values)).all() or not (values > 0).any():
         raise InputError(f"{where}: expected whole numbers, 0 outside and above 0 in a region")

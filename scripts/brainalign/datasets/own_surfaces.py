@@ -17,10 +17,10 @@ from brainalign.datasets.own_headers import (
     surface_of,
 )
 from brainalign.datasets.own_scans import (
+    labels_of,
     means_of_regions,
     note_gaps,
     note_small,
-    whole_numbers,
 )
 from brainalign.datasets.settings import Own
 from brainalign.errors import InputError
@@ -171,7 +171,7 @@ def _labels(where: str, content: bytes, side: str, source: Own) -> _Labels:
     image = _image(where, content)
     header = surface_of(where, image)
     check_labels(header, side, str(source.space))
-    values = whole_numbers(np.asarray(image.darrays[0].data), where)
+    values = labels_of(np.asarray(image.darrays[0].data), where)
     table = image.labeltable.get_labels_as_dict()
     names = {
         number: f"{side} {without_edges(table.get(number) or '') or number}"

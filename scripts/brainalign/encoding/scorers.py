@@ -35,7 +35,9 @@ class Scorer(ABC):
 
     @abstractmethod
     def score(self, features: Features) -> tuple[pd.DataFrame, Scores | None]:
-        """Rows of the alignment table, and the scores of every target of a regression."""
+        """Rows of the alignment table (`summary.COLUMNS`), and of a regression the scores of every
+        target, [fold, target].
+        """
 
     @abstractmethod
     def overall_r(self, features: Features, splits: Sequence[Split]) -> float:
@@ -43,7 +45,8 @@ class Scorer(ABC):
 
     @abstractmethod
     def compare_chosen(self, table: pd.DataFrame, read: ReadChosen) -> Null | None:
-        """Add to the alignment table what the benchmark asks of the chosen layer alone.
+        """Add to the alignment table (`summary.OF_CHOSEN`) what the benchmark asks of the chosen
+        layer alone.
 
         Parameters
         ----------
@@ -51,7 +54,7 @@ class Scorer(ABC):
 
         Returns
         -------
-        The null distribution of every target, where the benchmark asks for one.
+        The null distribution of every target, [1 + draw, target], where the benchmark asks for one.
         """
 
 
@@ -74,6 +77,7 @@ class RegressionScorer(Scorer):
         self.reasons = _reasons(responses, benchmark)
 
     def score(self, features: Features) -> tuple[pd.DataFrame, Scores]:
+        """As `Scorer.score`: rows of the alignment table; r, R² and alpha [fold, target]."""
         splits = self.benchmark.splits
         scores = score_layer(features, self.responses, self.benchmark, splits)
         table = summarise(scores, self.aggregate, self.benchmark.alphas, self.reasons)
@@ -84,6 +88,7 @@ class RegressionScorer(Scorer):
         return mean_of_defined(self.aggregate(r)["all", "all"])
 
     def compare_chosen(self, table: pd.DataFrame, read: ReadChosen) -> Null | None:
+        """As `Scorer.compare_chosen`: unique variance, and p by draws [1 + draw, target] of chance."""
         if self.nuisance is None and self.benchmark.chance is None:
             return None
         chosen = read()
@@ -106,6 +111,7 @@ class SimilarityScorer(Scorer):
         self.matrices = ResponseMatrices(responses, self.aggregate, benchmark.similarity)
 
     def score(self, features: Features) -> tuple[pd.DataFrame, None]:
+        """As `Scorer.score`: rows of the alignment table; there are no scores [fold, target]."""
         return self._table(features, self.benchmark.splits).assign(units_per_row=np.nan), None
 
     def overall_r(self, features: Features, splits: Sequence[Split]) -> float:
@@ -115,6 +121,7 @@ class SimilarityScorer(Scorer):
         return self.matrices.score(features.rows(splits[0].train), splits)
 
     def compare_chosen(self, table: pd.DataFrame, read: ReadChosen) -> None:
+        """As `Scorer.compare_chosen`: the mean of r under permutations and its p, from [draw]."""
         if not self.benchmark.similarity.permutations:
             return
         chosen, splits = read(), self.benchmark.splits

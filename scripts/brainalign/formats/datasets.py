@@ -453,7 +453,8 @@ def check_clock(
 
     Parameters
     ----------
-    words : onsets of the stimuli, s. onset, runs : of the volumes, s and names.
+    words : onsets of the stimuli, float64 [stimulus], s.
+    onset, runs : of the volumes, float64 [volume], s, and names, str [volume].
     tr : s from volume to volume. onset_at : how an error names the onset of a stimulus.
     """
     clock = (
