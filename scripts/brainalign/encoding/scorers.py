@@ -88,7 +88,7 @@ class RegressionScorer(Scorer):
         return mean_of_defined(self.aggregate(r)["all", "all"])
 
     def compare_chosen(self, table: pd.DataFrame, read: ReadChosen) -> Null | None:
-        """As `Scorer.compare_chosen`: unique variance, and p by draws [1 + draw, target] of chance."""
+        """As `Scorer.compare_chosen`: unique variance, and chance by draws, [1 + draw, target]."""
         if self.nuisance is None and self.benchmark.chance is None:
             return None
         chosen = read()
