@@ -97,7 +97,8 @@ if faults:
     raise WorkflowError("the study's config is not valid:\n" + "\n".join(faults))
 
 STUDY = read(config, Study)
-if faults := list(own_faults(STUDY)):
+# Processes that run a job do not open all the user's files again.
+if workflow.is_main_process and (faults := list(own_faults(STUDY))):
     raise WorkflowError("\n".join(faults))
 # Scripts look these up themselves: where and how a job runs, which changes no result.
 config |= {key: getattr(STUDY, key) for key in ("device", "mirror", "batch_tokens")}

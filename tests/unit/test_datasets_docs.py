@@ -1,14 +1,15 @@
 """docs/datasets.md against the code: every data card has its fields, and they are the readers'."""
 
+import ast
 import csv
 import re
 from importlib import import_module
-from typing import get_args
+from typing import ClassVar, get_args, get_origin, get_type_hints
 
 import pytest
 from brainalign.datasets.registry import KINDS as SOURCES
 from brainalign.datasets.registry import reader
-from brainalign.datasets.settings import RealDataset
+from brainalign.datasets.settings import RealDataset, Source
 from brainalign.resources import RESOURCES
 from worlds.raw_files import KINDS
 
@@ -94,3 +95,13 @@ def test_published_hashes_are_on_the_page_or_in_the_table_that_it_names(name, pa
 def test_licences_of_questions_and_texts(name, page):
     body, _ = page[name if name in page else "Alpaca and WikiText-2"]
     assert reader(TABLES[name]).LICENCE in body
+
+
+def test_the_page_on_readers_has_every_attribute_of_the_class_with_its_default(repository):
+    text = (repository / "docs/adding-a-dataset.md").read_text(encoding="utf-8")
+    section = text[text.index("## A reader for a published dataset") :]
+    listed = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", section, re.M)
+    hints = get_type_hints(Source)
+    attributes = [name for name, hint in hints.items() if get_origin(hint) is ClassVar]
+    expected = {name: getattr(Source, name) for name in attributes if not name.startswith("_")}
+    assert {name: ast.literal_eval(default) for name, default in listed} == expected

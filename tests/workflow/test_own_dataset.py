@@ -131,6 +131,10 @@ def test_scans_on_another_grid_than_the_mask_are_named_by_a_dry_run(tmp_path, sm
     assert plan.returncode != 0
     fault = "datasets.lab.source: a.nii.gz: shape (4, 4, 4, 9), expected [x, y, z, volume] on the"
     assert fault in plan.stdout + plan.stderr
+    # A process that runs a job, on a cluster or in an environment, does not look again.
+    for mode in ("subprocess", "remote"):
+        job = Study(tmp_path, config).plan("--mode", mode, "--", "results/data/lab/raw.json")
+        assert job.returncode == 0, job.stdout + job.stderr
 
 
 @pytest.mark.long
