@@ -131,7 +131,7 @@ rule volume_activations:
         benchmark_of("volume_activations", "model", "dataset")
     wildcard_constraints:
         model=one_of(READ_MODELS),
-        dataset=one_of(name for name in BY_VOLUME if name not in SURROGATES),
+        dataset=one_of(BY_VOLUME),
     conda:
         "../envs/encoding.yaml"
     resources:
@@ -159,7 +159,7 @@ rule surrogate_activations:
         benchmark_of("surrogate_activations", "model", "dataset")
     wildcard_constraints:
         model=one_of(READ_MODELS),
-        dataset=one_of(SURROGATES),
+        dataset=one_of(name for name in SURROGATES if name not in BY_VOLUME),
     conda:
         "../envs/encoding.yaml"
     resources:
@@ -169,6 +169,24 @@ rule surrogate_activations:
         code=code("surrogate_activations"),
     script:
         "../scripts/surrogate_activations.py"
+
+
+use rule surrogate_activations as surrogates_of_words with:
+    input:
+        activations=lambda wildcards: result(
+            "words",
+            wildcards.model,
+            f"{ALTERED[wildcards.dataset].of}.safetensors",
+        ),
+    output:
+        activations=temp(result("words", "{model}", "{dataset}.safetensors")),
+    log:
+        log_of("surrogates_of_words", "model", "dataset"),
+    benchmark:
+        benchmark_of("surrogates_of_words", "model", "dataset")
+    wildcard_constraints:
+        model=one_of(READ_MODELS),
+        dataset=one_of(name for name in SURROGATES if name in BY_VOLUME),
 
 
 rule baseline_activations:

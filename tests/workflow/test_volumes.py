@@ -35,20 +35,29 @@ def listening(tmp_path: Path) -> Study:
 @pytest.mark.long
 def test_the_words_of_volumes_alone_are_kept(listening: Study) -> None:
     """And the scores are those of the words, up to the rounding of float32."""
-    table = "results/alignment/sim-decoder-s/sim-chapter-controlled.parquet"
+    table = "results/tables/text_controls.csv"
     file = listening.folder / "results/activations/sim-decoder-s/sim-chapter.safetensors"
     listening.run(table)
-    words, scores = open_activations(file), pd.read_parquet(listening.folder / table)
+    words, scores = open_activations(file), _alignments(listening)
     listening.config["keep"] = "volumes"
-    assert {job.split()[0] for job in listening.jobs(table)} == {
-        "activations_of_words", "volume_activations", "alignment",
+    assert {job.split()[0] for job in listening.jobs(table)} >= {
+        "activations_of_words", "surrogates_of_words", "volume_activations", "alignment",
     }  # fmt: skip
     listening.run(table)
     means = open_activations(file)
     assert means.layers == words.layers
     assert sum(means.metadata["words"]) == len(words.stimulus_ids) > len(means.stimulus_ids)
     assert not list((listening.folder / "results/words").rglob("*.safetensors"))
-    pd.testing.assert_frame_equal(pd.read_parquet(listening.folder / table), scores, atol=1e-4)
+    now = _alignments(listening)
+    assert len(now) == 3 and now.keys() == scores.keys()
+    for name, expected in scores.items():
+        pd.testing.assert_frame_equal(now[name], expected, atol=1e-4)
+
+
+def _alignments(study: Study) -> dict[str, pd.DataFrame]:
+    """The tables of a study's text as it is, of its surrogate, and of its words without context."""
+    files = (study.folder / "results/alignment/sim-decoder-s").glob("*.parquet")
+    return {path.stem: pd.read_parquet(path) for path in files}
 
 
 def test_words_that_are_convolved_or_reduced_stay(listening: Study) -> None:

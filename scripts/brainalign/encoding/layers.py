@@ -12,14 +12,10 @@ import xarray as xr
 from brainalign.encoding.features import Features, check_finite, ordered_like
 from brainalign.encoding.responses import run_numbers
 from brainalign.encoding.settings import Reduction, Timing
-from brainalign.encoding.timing import (
-    WORDS_OF_VOLUME,
-    VolumeMeans,
-    WordsToVolumes,
-    assign_volumes,
-)
+from brainalign.encoding.timing import VolumeMeans, WordsToVolumes
 from brainalign.errors import InputError
-from brainalign.formats.activations import ActivationFile
+from brainalign.formats.activations import VOLUME, WORDS_OF_VOLUME, ActivationFile
+from brainalign.formats.datasets import assign_volumes
 
 LOG = logging.getLogger("brainalign")
 
@@ -65,7 +61,7 @@ class FeatureReader:
                 features = Features(
                     values[order],
                     words,
-                    per_volume=file.metadata.get("rows") == "volume",
+                    per_volume=file.metadata.get("rows") == VOLUME,
                     reduce=reduce,
                     intercept=self.intercept,
                     device=self.device,
@@ -147,8 +143,8 @@ def row_order(
     """Row numbers, int [row], that bring activations into the order of the stimuli, or of the
     volumes.
 
-    Rows per volume are named by the volume's number, from 0. So are means over the words of a
-    volume, whose order stays (`timing.VolumeMeans`).
+    Rows per volume are named by the volume's number, from 0. Means over the words of a volume
+    (`timing.VolumeMeans`) have such names, too, and keep their order.
 
     Raises
     ------
@@ -157,7 +153,7 @@ def row_order(
     ids = np.asarray(activations.stimulus_ids)
     if activations.metadata.get("rows") == WORDS_OF_VOLUME:
         return np.arange(ids.size)
-    if activations.metadata.get("rows") != "volume":
+    if activations.metadata.get("rows") != VOLUME:
         wanted = stimuli["stimulus_id"].to_numpy().astype(str)
         if ids.size > wanted.size:
             LOG.warning(

@@ -10,11 +10,12 @@ from scipy import sparse
 
 from brainalign.encoding.settings import Cosine, Timing
 from brainalign.errors import InputError
+from brainalign.formats.activations import WORDS_OF_VOLUME
 from brainalign.formats.datasets import assign_volumes
 
 HRF_LENGTH = 32.0  # seconds
 LOBES = 3  # of the resampling filter, on either side
-WORDS_OF_VOLUME = "words of a volume"  # an activation file's rows, where they are means of words
+UNITS_AT_A_TIME = 512  # of words that are averaged: no more of them are held in float64
 
 
 def averaging(assigned: np.ndarray, n_volumes: int) -> sparse.csr_array:
@@ -45,7 +46,11 @@ class VolumeMeans(NamedTuple):
 
     def __call__(self, words: np.ndarray) -> np.ndarray:
         """Means [mean, unit] of words [word, unit], float32."""
-        return (self.weights @ words.astype(np.float64)).astype(np.float32)
+        means = np.empty((self.volumes.size, words.shape[1]), dtype=np.float32)
+        for start in range(0, words.shape[1], UNITS_AT_A_TIME):
+            units = slice(start, start + UNITS_AT_A_TIME)
+            means[:, units] = self.weights @ words[:, units].astype(np.float64)
+        return means
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -186,12 +191,15 @@ class WordsToVolumes:
             self.matrix = convolving(words, volumes, runs, self.assigned)
 
     def of_means(self, volumes: np.ndarray, counts: np.ndarray) -> Self:
-        """The map from means over the words of volumes, int [mean], each over `counts` words, int
-        [mean] (`VolumeMeans`).
+        """The same map for words that are averaged in their volume already (`VolumeMeans`).
+
+        Parameters
+        ----------
+        volumes, counts : int [mean], the volume of each mean, and the number of its words.
 
         Raises
         ------
-        InputError : they are means of other words; these are not averaged in their volume.
+        InputError : they are means of other words; the benchmark does not average words.
         """
         means = VolumeMeans.of(self.assigned)
         if self.timing.features != "fir":

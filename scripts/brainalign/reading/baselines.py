@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from brainalign.errors import InputError
+from brainalign.formats.activations import VOLUME
 from brainalign.formats.datasets import is_timed
 from brainalign.models import settings
 
@@ -75,7 +76,7 @@ def oasm(stimuli: pd.DataFrame, responses: xr.Dataset, sigma: float) -> Baseline
     """
     if is_timed(responses):
         groups, index = _ranks(pd.Series(responses["run"].values.astype(str)))
-        rows, ids = "volume", [str(volume) for volume in range(len(index))]
+        rows, ids = VOLUME, [str(volume) for volume in range(len(index))]
     else:
         groups, index = _group_ranks(stimuli)
         rows, ids = "stimulus", stimuli["stimulus_id"].astype(str).tolist()
@@ -179,7 +180,7 @@ def truth(stimuli: pd.DataFrame, responses: xr.Dataset) -> Baseline:
     planted = responses["truth_features"]
     values = planted.values.astype(np.float32)
     if planted.dims[0] == "volume":
-        return Baseline(values, "volume", [str(volume) for volume in range(len(values))])
+        return Baseline(values, VOLUME, [str(volume) for volume in range(len(values))])
     return _per_stimulus(values, stimuli, {})
 
 

@@ -78,8 +78,8 @@ class Study(Settings, frozen=True):
     keep: Annotated[
         Literal["activations", "volumes", "scores"],
         key(
-            "volumes: of timed data whose benchmarks average the words of a volume, these means "
-            "alone; scores: activations are removed once all that reads them is done"
+            "volumes: where all benchmarks of timed data average the words of a volume, only the "
+            "averages are kept; scores: activations are removed once all that reads them is done"
         ),
     ] = "activations"
     simulation: Annotated[Simulation | None, key("the simulated world")] = None
