@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import torch
 from brainalign.models.loading import load
-from brainalign.reading.activations import extract
 from brainalign.reading.contexts import chains
 from brainalign.reading.next_word import next_word_loss
 from brainalign.reading.sequences import plan
 from brainalign.reading.surprisal import layer_surprisal, word_surprisal
+from worlds.extraction import extract
 
 pytestmark = pytest.mark.real
 

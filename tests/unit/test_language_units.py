@@ -10,11 +10,11 @@ from brainalign.encoding.language_units import MODEL, choose_units, selectivity,
 from brainalign.encoding.settings import Reduction
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
-from brainalign.reading.activations import extract
 from brainalign.settings import read
 from scipy.stats import ttest_ind
 from worlds.encoding import CONTROLLED, overall, planted, tables
 from worlds.entries import align, simulate
+from worlds.extraction import extract
 from worlds.reading_models import TEXT, tiny
 
 WIDTHS = {"embedding": 20, "layer.1": 20, "layer.2": 20, "final": 20}

@@ -10,10 +10,10 @@ from brainalign.errors import InputError
 from brainalign.models.architectures import FAMILIES, capture, run_body
 from brainalign.models.loading import empty, load, load_tokenizer
 from brainalign.models.manifest import describe
-from brainalign.reading.activations import extract
 from brainalign.reading.surprisal import word_surprisal
 from safetensors.torch import load_file, save_file
 from transformers import ByT5Tokenizer
+from worlds.extraction import extract
 from worlds.reading_models import stories, tiny, words
 from worlds.tiny_checkpoints import network, save, write
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from brainalign.errors import InputError
 from brainalign.models.architectures import FAMILIES
-from brainalign.reading.activations import extract
 from brainalign.reading.contexts import join
+from worlds.extraction import extract
 from worlds.families import REPRESENTATIVES, crossed
 from worlds.naive_reading import agree, naive, naive_text
 from worlds.reading_models import ALL, stories, tiny, words

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from brainalign.formats.activations import open_activations, write_activations
-from brainalign.reading.activations import extract
 from brainalign.reading.embeddings import input_embeddings
 from worlds.encoding import overall, tables
 from worlds.entries import align
+from worlds.extraction import extract
 from worlds.reading_models import TEXT, stories, tiny
 
 

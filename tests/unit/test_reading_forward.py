@@ -3,8 +3,8 @@
 import pytest
 import torch
 from brainalign.errors import InputError
-from brainalign.reading.activations import extract
 from brainalign.reading.forward import batch_budget, in_batches
+from worlds.extraction import extract
 from worlds.naive_reading import agree
 from worlds.reading_models import stories, tiny
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from brainalign.errors import InputError
 from brainalign.formats.activations import ActivationWriter, open_activations, write_activations
-from brainalign.reading.activations import extract, prepare
+from brainalign.reading.activations import prepare
+from worlds.extraction import extract
 from worlds.reading_models import stories, tiny
 
 

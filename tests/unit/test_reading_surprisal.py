@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from brainalign.errors import InputError
-from brainalign.reading.activations import extract
 from brainalign.reading.contexts import join
 from brainalign.reading.prediction import mass_bits
 from brainalign.reading.sequences import INSTRUCTION
 from brainalign.reading.surprisal import word_surprisal
 from eager_attention import eager
+from worlds.extraction import extract
 from worlds.families import crossed, every
 from worlds.naive_reading import naive_text
 from worlds.reading_models import CAUSAL, ENCODER_DECODER, stories, tiny, words

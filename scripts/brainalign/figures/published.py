@@ -128,8 +128,7 @@ def _correlate(
     markers: dict[str, str],
 ) -> None:
     scatter(axes, points, x, "average", markers)
-    r = _value(check, f"Pearson r, average × {x}, {which}")
-    p = _value(check, f"Pearson p, average × {x}, {which}")
+    r, p = (_value(check, f"Pearson {name}, average × {x}, {which}") for name in "rp")
     axes.set_ylabel("alignment, average of 3 (r)")
     title = {"log10_parameters": "Alignment and size", "mmlu": "Alignment and MMLU"}[x]
     panel(
@@ -169,10 +168,8 @@ def _given_size(
 def _behaviour(
     axes: Axes, tuned: pd.DataFrame, check: pd.DataFrame, markers: dict[str, str]
 ) -> None:
-    correlation = check[check["quantity"].str.contains("Pearson [rp], futrell2018 × mmlu, tuned")]
-    if len(correlation) != 2:
-        raise InputError("published_check: no r and p of futrell2018 × mmlu over tuned models")
-    r, p = correlation.iloc[0], correlation.iloc[1]
+    what = "futrell2018 × mmlu, tuned models"
+    r, p = (_value(check, f"Pearson {name}, {what}") for name in "rp")
     scatter(axes, tuned, "mmlu", "futrell2018", markers)
     axes.set_xlabel("MMLU accuracy")
     axes.set_ylabel("reading times, |r| / ceiling")

@@ -50,7 +50,7 @@ class Extraction:
 
         Parameters
         ----------
-        put : is called with row numbers and layer name → float32 [row, unit].
+        write : is called with row numbers and layer name → float32 [row, unit].
         batch_tokens : padded tokens of a batch (default: `forward.batch_budget`); changes no
             value beyond rounding.
         done : rows that need not be read.
@@ -135,31 +135,6 @@ def prepare(
     if model.architecture == "encoder-decoder":
         metadata["decoder_input"] = decoder_input
     return Extraction(model, specials, pooling, decoder_input, reading.sequences, metadata)
-
-
-def extract(
-    model: LanguageModel,
-    stimuli: pd.DataFrame,
-    context: str,
-    pooling: str = "last",
-    batch_tokens: int | None = None,
-    **settings: Any,
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Activations in memory: layer name → float32 [stimulus, unit], and the metadata.
-
-    `settings` are those of `prepare`.
-    """
-    extraction = prepare(model, stimuli, context, pooling, **settings)
-    layers: dict[str, np.ndarray] = {}
-
-    def write(rows: list[int], values: dict[str, np.ndarray]) -> None:
-        for name, value in values.items():
-            if name not in layers:
-                layers[name] = np.empty((len(stimuli), value.shape[1]), np.float32)
-            layers[name][rows] = value
-
-    extraction.run(write, batch_tokens)
-    return layers, extraction.metadata
 
 
 def _check(value: str, key: str, allowed: tuple[str, ...]) -> None:
