@@ -13,10 +13,11 @@ from brainalign.datasets.assembly import (
     read_assembly,
     sortable,
 )
-from brainalign.datasets.prepared import Prepared, attributes, expect, responses_to
+from brainalign.datasets.prepared import Prepared, attributes, expect
 from brainalign.datasets.raw import RawFile, Record
 from brainalign.datasets.settings import Blank2014
 from brainalign.datasets.words import text_covariates
+from brainalign.formats.datasets import responses_to
 
 CITATION = "Blank, Kanwisher & Fedorenko 2014, Journal of Neurophysiology 112:1105-1118"
 SOURCE = "Brain-Score assembly Blank2014.fROI"

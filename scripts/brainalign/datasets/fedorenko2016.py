@@ -12,10 +12,11 @@ from brainalign.datasets.assembly import (
     read_assembly,
     sortable,
 )
-from brainalign.datasets.prepared import Prepared, attributes, expect, responses_to
+from brainalign.datasets.prepared import Prepared, attributes, expect
 from brainalign.datasets.raw import RawFile, Record
 from brainalign.datasets.settings import Fedorenko2016
 from brainalign.datasets.words import covariates
+from brainalign.formats.datasets import responses_to
 
 CITATION = "Fedorenko et al. 2016, PNAS 113:E6256-E6262"
 SOURCE = "Brain-Score assembly Fedorenko2016.language"

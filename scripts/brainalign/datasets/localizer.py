@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from brainalign.datasets.prepared import attributes, responses_to
+from brainalign.datasets.prepared import attributes
 from brainalign.datasets.raw import Record
+from brainalign.formats.datasets import responses_to
 
 
 def conditions(

@@ -13,11 +13,12 @@ from brainalign.datasets.assembly import (
     read_assembly,
     sortable,
 )
-from brainalign.datasets.prepared import Prepared, attributes, expect, responses_to
+from brainalign.datasets.prepared import Prepared, attributes, expect
 from brainalign.datasets.raw import RawFile, Record
 from brainalign.datasets.settings import Pereira2018
 from brainalign.datasets.words import text_covariates
 from brainalign.errors import InputError
+from brainalign.formats.datasets import responses_to
 
 CITATION = "Pereira et al. 2018, Nature Communications 9:963"
 SOURCE = "Brain-Score assembly Pereira2018.language"

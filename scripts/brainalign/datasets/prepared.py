@@ -50,30 +50,6 @@ def attributes(
     }
 
 
-def responses_to(
-    stimuli: pd.DataFrame,
-    variables: Mapping[str, np.ndarray],
-    targets: Mapping[str, Sequence[str]],
-    attrs: Mapping[str, Any],
-) -> xr.Dataset:
-    """responses.nc of untimed data.
-
-    Parameters
-    ----------
-    variables : `responses` and further ones, each float [stimulus, target].
-    targets : coordinates of the targets (`target_id`, `subject`, `region`, …), each [target].
-    attrs : of the file (`attributes`).
-    """
-    return xr.Dataset(
-        {name: (("stimulus", "target"), values) for name, values in variables.items()},
-        coords={
-            "stimulus_id": ("stimulus", stimuli["stimulus_id"].tolist()),
-            **{name: ("target", list(labels)) for name, labels in targets.items()},
-        },
-        attrs=dict(attrs),
-    )
-
-
 def card(
     stimuli: pd.DataFrame,
     responses: xr.Dataset,

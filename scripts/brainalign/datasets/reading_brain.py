@@ -8,12 +8,13 @@ import xarray as xr
 
 from brainalign.datasets.eye_movements import word_measures
 from brainalign.datasets.measures import DURATIONS, MEASURES
-from brainalign.datasets.prepared import Prepared, attributes, expect, responses_to
+from brainalign.datasets.prepared import Prepared, attributes, expect
 from brainalign.datasets.raw import RawFile, Record, raw_table, tab_separated
 from brainalign.datasets.reading_times import check_milliseconds
 from brainalign.datasets.settings import ReadingBrain
 from brainalign.datasets.words import word_stimuli
 from brainalign.errors import InputError
+from brainalign.formats.datasets import responses_to
 
 CITATION = "Li et al. 2019, OpenNeuro ds003974; Gao et al. 2025, Nature Computational Science 5"
 SOURCE = "OpenNeuro ds003974, version 3.0.0"

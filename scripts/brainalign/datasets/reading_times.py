@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from brainalign.datasets.prepared import responses_to
 from brainalign.errors import InputError
+from brainalign.formats.datasets import responses_to
 
 LEAST_MEDIAN = 10.0  # ms: below it times are in another unit
 LAGS = (-2, -1, 0, 1, 2)

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 
 from brainalign.datasets.assembly import LICENCE, assembly_file, read_assembly, sortable
-from brainalign.datasets.prepared import Prepared, attributes, expect, responses_to
+from brainalign.datasets.prepared import Prepared, attributes, expect
 from brainalign.datasets.raw import RawFile, Record
 from brainalign.datasets.settings import Tuckute2024
 from brainalign.datasets.words import text_covariates
 from brainalign.errors import InputError
+from brainalign.formats.datasets import responses_to
 
 CITATION = "Tuckute et al. 2024, Nature Human Behaviour 8:544-561"
 SOURCE = "Brain-Score assembly Tuckute2024.language"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,32 @@ LONGEST_TR = 60.0  # seconds
 BLOCK = 1 << 20  # values of all rows and some targets, which lie together in the file
 LARGE = ("responses", "repeats")  # variables that stay in the file until they are used
 _PART = 1 << 22  # bytes read at a time
+
+
+def responses_to(
+    stimuli: pd.DataFrame,
+    variables: Mapping[str, np.ndarray],
+    targets: Mapping[str, Sequence[str]],
+    attrs: Mapping[str, Any],
+) -> xr.Dataset:
+    """responses.nc of untimed data.
+
+    Parameters
+    ----------
+    variables : `responses` and further ones, each float [stimulus, target].
+    targets : coordinates of the targets (`target_id`, `subject`, `region`, …), each [target].
+    attrs : of the file (docs/architecture.md, "Files").
+    """
+    import xarray as xr
+
+    return xr.Dataset(
+        {name: (("stimulus", "target"), values) for name, values in variables.items()},
+        coords={
+            "stimulus_id": ("stimulus", stimuli["stimulus_id"].tolist()),
+            **{name: ("target", list(labels)) for name, labels in targets.items()},
+        },
+        attrs=dict(attrs),
+    )
 
 
 def write_dataset(
