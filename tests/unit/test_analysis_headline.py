@@ -6,6 +6,7 @@ import figure_tables as tables
 import numpy as np
 import pandas as pd
 import pytest
+from brainalign.analysis.baselines import against_baselines
 from brainalign.analysis.headline import (
     COLUMNS,
     answered_first,
@@ -355,6 +356,18 @@ def test_published_rows_hold_the_recomputed_values(table):
 def test_study_without_scores_keeps_the_published_rows(check):
     table = headline(check, Tables())
     assert set(table["data"]) == {"published tables, Aw et al. 2024"}
+
+
+@pytest.mark.parametrize("datasets", [("passages",), ("passages", "stories")])
+def test_an_average_is_called_one_where_it_is_of_several_datasets(datasets):
+    scores = tables.scores(datasets=datasets)
+    differences = against_baselines(scores, tables.subjects(scores))
+    table = headline(None, Tables(scores, baselines=differences))
+    for question in ("Do language models beat", "Do trained models beat"):
+        text = answers(table, question)["controlled"]
+        several = len(datasets) > 1
+        assert ("averaged over datasets" in text) is several
+        assert ("on passages; mean" in text) is not several
 
 
 def test_study_without_the_papers_tables_has_no_rows_of_them():

@@ -741,6 +741,9 @@ def test_the_legend_has_nothing_that_is_not_drawn():
     one = study["behaviors"][study["behaviors"]["model"].isin(["sim-t5-a", "sim-t5-a-tuned-1"])]
     assert "vanilla models of a family" in said(drawn("reading_loss"))
     assert "vanilla models of a family" not in texts(reading_loss(one, study["reading_loss"]))
+    assert drawn("baselines").get_suptitle() == "r beyond baselines and untrained twins"
+    alone = study["baselines"][study["baselines"]["against_role"] == "baseline"]
+    assert baselines(alone, study["scores"]).get_suptitle() == "r beyond baselines"
     points_ = baselines(study["baselines"].assign(low=np.nan, high=np.nan), study["scores"])
     assert "95 % interval of the smallest" not in texts(points_)
 

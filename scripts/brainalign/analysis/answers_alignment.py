@@ -7,7 +7,7 @@ import pandas as pd
 
 from brainalign.analysis.answers_correlates import correlate_answers
 from brainalign.analysis.answers_tuning import gain
-from brainalign.analysis.averages import AVERAGE, dataset_scores
+from brainalign.analysis.averages import AVERAGE, dataset_scores, over_datasets
 from brainalign.analysis.records import MODES, TRAINED
 from brainalign.analysis.study_tables import Tables
 from brainalign.analysis.verdicts import Answer, Answers, lacking, of_every, of_modes
@@ -86,7 +86,7 @@ def _against_baselines(
     level = levels[AVERAGE]
     averages = networks.loc[networks["dataset"] == AVERAGE, "r"]
     text = (
-        f"{int((averages > level).sum())} of {len(averages)} do, averaged over datasets; mean "
+        f"{int((averages > level).sum())} of {len(averages)} do, {over_datasets(of_mode)}; mean "
         f"model {r_text(means[AVERAGE], 3)}, best baseline {r_text(level, 3)} ({names[AVERAGE]})"
     )
     lost = [
@@ -94,7 +94,9 @@ def _against_baselines(
         for dataset, mean in means.to_dict().items()
         if dataset != AVERAGE and levels.get(dataset, -1.0) > mean
     ]
-    worse = f"; the best baseline beats the mean model on {', '.join(lost)}" if lost else ""
+    several = of_mode["dataset"].nunique() > 2  # and their average
+    worse = f"; the best baseline beats the mean model on {', '.join(lost)}"
+    worse *= bool(lost) and several
     gap = float(means[AVERAGE] - level)
     measure = f"mean model minus the best baseline ({names[AVERAGE]}), in r"
     if differences is None:
@@ -154,14 +156,14 @@ def _against_untrained(
     if overall.empty:
         return Answer(
             f"mean of {len(averages[0])} trained {r_text(averages[0].mean(), 3)}, of "
-            f"{len(averages[1])} untrained {r_text(averages[1].mean(), 3)}, averaged over "
-            "datasets; unpaired means (none share family and size), no test",
+            f"{len(averages[1])} untrained {r_text(averages[1].mean(), 3)}, "
+            f"{over_datasets(of_mode)}; unpaired means (none share family and size), no test",
             reason="no trained and untrained model share family and size",
         )
     better, cases = int((overall["r_trained"] > overall["r"]).sum()), len(overall)
     text = (
         f"trained ones are better in {better} of {counted(cases, 'case')} of one family and size, "
-        f"averaged over datasets; mean trained "
+        f"{over_datasets(of_mode)}; mean trained "
         f"{r_text(overall['r_trained'].mean(), 3)}, untrained {r_text(overall['r'].mean(), 3)}"
     )
     means = pairs[pairs["dataset"] != AVERAGE].groupby("dataset")[["r", "r_trained"]].mean()
@@ -172,7 +174,8 @@ def _against_untrained(
     ]
     alone = len(averages[1]) - len(overall)
     text += f"; {alone} more have no trained one of their size" if alone else ""
-    text += f"; untrained ones are better on {', '.join(lost)}" if lost else ""
+    several = of_mode["dataset"].nunique() > 2  # and their average
+    text += f"; untrained ones are better on {', '.join(lost)}" * (bool(lost) and several)
     gap = float((overall["r_trained"] - overall["r"]).mean())
     measure = "trained minus untrained, in r"
     if differences is None:

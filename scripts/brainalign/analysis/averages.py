@@ -55,6 +55,12 @@ def dataset_scores(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*KEY, "dataset", "r", "low", "note"])
 
 
+def over_datasets(scores: pd.DataFrame) -> str:
+    """What an average is over, in words: datasets, or the only one of `scores` (dataset_scores)."""
+    names = scores.loc[scores["dataset"] != AVERAGE, "dataset"].unique()
+    return f"on {names[0]}" if len(names) == 1 else "averaged over datasets"
+
+
 def model_facts(*tables: pd.DataFrame | None) -> pd.DataFrame:
     """What the tables say of each model, once: `base`, `family`, `role`, `parameters`."""
     columns = ["model", "base", "family", "role", "parameters"]

@@ -44,7 +44,6 @@ OPEN: dict[str, Any] = {"markersize": 4, "markerfacecolor": "white", "markeredge
 FILLED: dict[str, Any] = {"markersize": 4, "markeredgewidth": 0}
 BAR: dict[str, Any] = {"linestyle": "-", "linewidth": 1.1}
 SMALLEST = "95 % interval of the smallest"
-HEADING = "r beyond baselines and untrained twins"
 
 
 def baselines(table: pd.DataFrame, scores: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
@@ -66,7 +65,7 @@ def baselines(table: pd.DataFrame, scores: pd.DataFrame, page: Page = ONE_PAGE) 
     benchmarks = benchmark_order(table)
     if not benchmarks:
         figure = sheet(PAGE, 2.6, bool(scores["simulated"].any()))
-        heading(figure, page.title(HEADING))
+        heading(figure, page.title("r beyond baselines and untrained twins"))
         absent(
             figure.subplots(), "the study has no baseline and no untrained model to compare with"
         )
@@ -80,8 +79,9 @@ def baselines(table: pd.DataFrame, scores: pd.DataFrame, page: Page = ONE_PAGE) 
     figure = sheet(
         PAGE, 1.0 + bands * (0.8 + ROW * max(len(order), 4)), bool(table["simulated"].any())
     )
-    heading(figure, page.title(HEADING))
     compared = set(table.loc[table["against_role"] == "baseline", "against"])
+    beyond = ["baselines"] * bool(compared) + ["untrained twins"] * bool(same_base.any())
+    heading(figure, page.title(f"r beyond {' and '.join(beyond)}"))
     looks = baseline_looks(scores)
     signs = {name: str(look["marker"]) for name, look in looks.items() if name in compared}
     grid = figure.subplots(bands, across, squeeze=False)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from brainalign.analysis.averages import AVERAGE, dataset_scores
+from brainalign.analysis.averages import AVERAGE, dataset_scores, over_datasets
 from brainalign.analysis.predictors import (
     LOSS,
     MODELS,
@@ -114,9 +114,7 @@ def correlates(
     forest = 0.6 + ROW * max(rows, 6) if average["r"].notna().any() else LOW
     scatters = 1.95 * len(blocks) * bands
     figure = sheet(PAGE, 1.1 + scatters + forest, bool(scores["simulated"].any()))
-    datasets = alignment.loc[alignment["dataset"] != AVERAGE, "dataset"].unique()
-    of_one = len(datasets) == 1
-    what = f"on {datasets[0]}" if of_one else "averaged over datasets"
+    what = over_datasets(alignment)
     heading(figure, f"Correlates of brain alignment, {what}")
     alignment = alignment[alignment["dataset"] == AVERAGE]
     if not blocks:
@@ -138,7 +136,7 @@ def correlates(
         for column, name in enumerate(names):
             axes = panels[row * bands + column // across, column % across]
             _panel(axes, points, name, of_average, mode + ", simulated" * simulated, markers, looks)
-            y = "alignment (r)" if of_one else "alignment (mean r)"
+            y = "alignment (mean r)" if "averaged" in what else "alignment (r)"
             axes.set_ylabel(y if column % across == 0 else "")
         _forest(lower[0, row], of_average, list(x.columns), mode, simulated)
         if row:
