@@ -12,11 +12,11 @@ from brainalign.analysis.association import (
     spearman,
     within_groups,
 )
-from brainalign.analysis.multiplicity import benjamini_hochberg
 from brainalign.analysis.paired_tests import (
     paired_tests,
     wilcoxon_p,
 )
+from brainalign.multiplicity import benjamini_hochberg
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -171,6 +171,10 @@ def test_p_of_a_perfect_correlation_is_0():
 @given(arrays(float, st.integers(1, 40), elements=st.floats(0, 1)))
 def test_benjamini_hochberg_equals_scipy(p):
     np.testing.assert_allclose(benjamini_hochberg(p), stats.false_discovery_control(p), atol=1e-12)
+
+
+def test_equal_p_at_a_level_stay_at_it():
+    assert benjamini_hochberg(np.full(3, 0.05)).tolist() == [0.05] * 3
 
 
 def test_a_test_that_was_not_made_does_not_count():

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.crossed import NOTHING, held_out_by, of_pair, tested, unit_tables
-from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.records import TRAINED
+from brainalign.multiplicity import adjust_within
 
 COLUMNS = (
     "model", "against", "against_role", "benchmark", "dataset", "mode", "r", "r_against",

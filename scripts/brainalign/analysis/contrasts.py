@@ -7,10 +7,10 @@ import pandas as pd
 
 from brainalign.analysis.answer_contrasts import answer_contrasts
 from brainalign.analysis.averages import model_facts
-from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.pair_means import Row, contrast_rows
 from brainalign.analysis.pairs import Members, pairs_of
 from brainalign.analysis.values_and_units import MEASURED, values_and_units
+from brainalign.multiplicity import adjust_within
 
 COLUMNS = (
     "level", "tuned", "vanilla", "family", "benchmark", "dataset", "mode", "kind", "measure",

@@ -18,11 +18,11 @@ from brainalign.analysis.association import (
 )
 from brainalign.analysis.averages import AVERAGE, dataset_scores, model_facts
 from brainalign.analysis.crossed import scope_text
-from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.predictors import LOSS, SIZE, formal_tasks, predictors
 from brainalign.analysis.records import TRAINED
 from brainalign.behavior.fits import CORRELATIONS, GAIN
 from brainalign.intervals import Inference
+from brainalign.multiplicity import adjust_within
 from brainalign.notes import not_computable
 
 COLUMNS = (

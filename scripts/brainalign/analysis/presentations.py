@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from brainalign.analysis.contrasts import paired
-from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.values_and_units import values_and_units
+from brainalign.multiplicity import adjust_within
 
 # `comparison` says what is subtracted from what.
 EQUAL_PRESENTATION = "tuned - vanilla"

@@ -14,9 +14,9 @@ from brainalign.analysis.association import (
     pearson,
     spearman,
 )
-from brainalign.analysis.multiplicity import benjamini_hochberg
 from brainalign.analysis.paired_tests import paired_tests
 from brainalign.errors import InputError
+from brainalign.multiplicity import benjamini_hochberg
 from brainalign.notes import not_computable
 
 BRAIN_DATASETS = ("pereira2018", "blank2014", "wehbe2014")

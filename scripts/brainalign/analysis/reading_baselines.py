@@ -3,10 +3,10 @@
 import pandas as pd
 
 from brainalign.analysis.contrasts import paired
-from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.records import TRAINED
 from brainalign.analysis.values_and_units import values_and_units
 from brainalign.behavior.fits import GAINS, R
+from brainalign.multiplicity import adjust_within
 
 # Measures that stories have values of: others have no interval of a difference.
 MEASURES = (R, *GAINS)

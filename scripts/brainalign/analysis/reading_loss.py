@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.crossed import STIMULI, Variance, over_models, tested
-from brainalign.analysis.multiplicity import adjust_within
 from brainalign.analysis.predictors import LOSS
 from brainalign.analysis.records import TRAINED
 from brainalign.behavior.fits import ABS_R, CORRELATIONS, GAINS, READ_LOSS, R
 from brainalign.intervals import jackknife, welch_satterthwaite
+from brainalign.multiplicity import adjust_within
 from brainalign.notes import not_computable
 
 METHODS = ("as it is", "given loss", "closest in loss")

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from brainalign.analysis.multiplicity import benjamini_hochberg
 from brainalign.analysis.values_and_units import EVERY
-from brainalign.encoding.chance import p_values
+from brainalign.encoding.chance import p_values, t_over_subjects
 from brainalign.errors import InputError
+from brainalign.multiplicity import benjamini_hochberg
 from brainalign.natural_order import natural
 from brainalign.notes import not_computable
 
@@ -166,16 +166,16 @@ def _rows(
 def _over_draws(means: np.ndarray) -> dict[str, float]:
     """The mean over subjects of differences [subject, 1 + draw], its p, and that of Student's t.
 
-    t over subjects has its null distribution under the draws, which all subjects share.
+    Both p are two-sided.
     """
     if not len(means):
         return {}
     mean = means.mean(axis=0)
-    row = {"difference": float(mean[0]), "p": float(p_values(np.abs(mean)))}
-    if len(means) > 1:
-        spread = means.std(axis=0, ddof=1)
-        row["group_p"] = float(p_values(np.abs(mean / np.where(spread > 0, spread, np.inf))))
-    return row
+    return {
+        "difference": float(mean[0]),
+        "p": float(p_values(np.abs(mean))),
+        "group_p": float(p_values(np.abs(t_over_subjects(means)))),
+    }
 
 
 def _conjunction(shared: pd.DataFrame, subject: str, region: str, level: float) -> dict[str, Any]:

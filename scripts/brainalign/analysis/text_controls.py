@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from brainalign.analysis.crossed import NOTHING, held_out_by, of_pair, tested, unit_tables
-from brainalign.analysis.multiplicity import adjust_within
 from brainalign.intervals import LEVEL
+from brainalign.multiplicity import adjust_within
 
 COLUMNS = (
     "model", "family", "role", "benchmark", "dataset", "mode", "control", "r", "r_control", "lost",

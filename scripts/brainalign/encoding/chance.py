@@ -13,8 +13,8 @@ from itertools import chain, islice
 from math import prod
 
 import numpy as np
+import pandas as pd
 from array_api_compat import array_namespace
-from scipy.stats import false_discovery_control
 
 from brainalign.encoding.arrays import column_products, fetch
 from brainalign.encoding.benchmark import RegressionBenchmark
@@ -27,6 +27,7 @@ from brainalign.encoding.responses import TARGETS_AT_A_TIME, Responses
 from brainalign.encoding.splits import Split
 from brainalign.encoding.surrogates import Surrogate, arrangements, stretches, surrogates
 from brainalign.errors import InputError
+from brainalign.multiplicity import adjust_within
 
 Key = tuple[str, str]
 
@@ -50,17 +51,10 @@ class Null:
         return float(p_values(self.means[key]))
 
     def group_p(self, region: str) -> float:
-        """p of Student's t over subjects of a region; NaN of fewer than two subjects.
-
-        Its null distribution is that of the same t under the draws, which all subjects share, so
-        that what their responses have in common beside the features makes no p small.
-        """
+        """p of Student's t over subjects of a region; NaN of fewer than two subjects."""
         subjects = [m for (who, where), m in self.means.items() if who != "all" and where == region]
-        defined = np.array([m for m in subjects if not np.isnan(m).any()])
-        if len(defined) < 2:
-            return np.nan
-        spread = defined.std(axis=0, ddof=1)
-        return float(p_values(defined.mean(axis=0) / np.where(spread > 0, spread, np.inf)))
+        defined = [m for m in subjects if not np.isnan(m).any()]
+        return float(p_values(t_over_subjects(np.array(defined)))) if defined else np.nan
 
 
 def p_values(r: np.ndarray) -> np.ndarray:
@@ -72,14 +66,22 @@ def p_values(r: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(r[0]), np.nan, (r >= r[0]).sum(axis=0) / len(r))
 
 
+def t_over_subjects(means: np.ndarray) -> np.ndarray:
+    """Student's t over subjects of each draw, [1 + draw] of means [subject, 1 + draw], without its
+    factor √subjects; NaN of fewer than two subjects, 0 where they do not differ.
+
+    Its null distribution is that of the same t under the draws, which all subjects share, so that
+    what their responses have in common beside the features makes no p small.
+    """
+    if len(means) < 2:
+        return np.full(means.shape[1:], np.nan)
+    spread = means.std(axis=0, ddof=1)
+    return means.mean(axis=0) / np.where(spread > 0, spread, np.inf)
+
+
 def q_values(p: np.ndarray, subjects: np.ndarray) -> np.ndarray:
     """Benjamini & Hochberg's adjusted p [target], the targets of each subject by themselves."""
-    q = np.full(p.shape, np.nan)
-    for subject in np.unique(subjects):
-        tested = (subjects == subject) & ~np.isnan(p)
-        if tested.any():
-            q[tested] = false_discovery_control(p[tested])
-    return q
+    return adjust_within(pd.DataFrame({"subject": subjects, "p": p}), "subject").to_numpy()
 
 
 def check_chance(responses: Responses, benchmark: RegressionBenchmark) -> None:

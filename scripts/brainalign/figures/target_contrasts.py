@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from brainalign.analysis.multiplicity import benjamini_hochberg
 from brainalign.analysis.values_and_units import EVERY
 from brainalign.analysis.wording import counted
 from brainalign.figures.order import each
@@ -27,6 +26,7 @@ from brainalign.figures.style import (
     rows_down,
     sheet,
 )
+from brainalign.multiplicity import benjamini_hochberg
 from brainalign.natural_order import natural
 
 COLUMNS = (

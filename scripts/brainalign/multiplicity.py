@@ -14,7 +14,8 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     adjusted = np.full(p.shape, np.nan)
     tested = np.flatnonzero(~np.isnan(p))
     order = tested[np.argsort(p[tested], kind="stable")]
-    scaled = p[order] * len(order) / np.arange(1, len(order) + 1)
+    # The quotient first: of the two orders, its rounding errs less often where q equals a level.
+    scaled = p[order] * (len(order) / np.arange(1, len(order) + 1))
     adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1)
     return adjusted
 
