@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 from brainalign.datasets import own
-from brainalign.datasets.own_csv import Findings, without_edges
+from brainalign.datasets.own_csv import without_edges
+from brainalign.datasets.own_findings import Findings
 from brainalign.datasets.own_table import read_stimuli
 from brainalign.datasets.raw import locate
 from brainalign.datasets.settings import Own

@@ -367,6 +367,74 @@ def test_voxels_of_scans_are_targets_where_they_lie(folder):
         assert one["region"].values.tolist() == atlas()[tuple(at.T)].astype(str).tolist()
 
 
+def outside_the_brain():
+    """Scans of two runs, whose first slice lies outside the brain: the same in both, of anna only.
+    A voxel of hers is constant in one run, another is never finite."""
+    runs = {}
+    for i, who in enumerate(SCANS):
+        data = [np.asarray(scan(10 * i + run, 12).dataobj, np.float32) for run in (1, 2)]
+        if who == "anna":
+            for values in data:
+                values[:, 0] = 0.0
+                values[1, 1, 1] = np.nan
+            data[0][2, 2, 1] = 7.0
+        runs[who] = [f"{who}{run}.nii.gz" for run in (1, 2)]
+        for values, path in zip(data, runs[who], strict=True):
+            nibabel.Nifti1Image(values, AFFINE).to_filename(path)
+    nibabel.Nifti1Image(atlas(), AFFINE).to_filename("atlas.nii.gz")
+    return runs
+
+
+def as_nibabel_reads(paths):
+    """[x, y, z, volume] of all runs, and which voxels inside the atlas are not constant."""
+    values = np.concatenate([nibabel.load(path).get_fdata() for path in paths], axis=3)
+    return values, (atlas() > 0) & (np.ptp(values, axis=3) > 0)
+
+
+def test_voxels_without_signal_are_no_targets(folder):
+    runs = outside_the_brain()
+    prepared = read(runs, atlas="atlas.nii.gz", voxels=True)
+    for who, paths in runs.items():
+        values, kept = as_nibabel_reads(paths)
+        one = prepared.responses.sel(target=prepared.responses["subject"] == who)
+        names = ["-".join(map(str, at)) for at in np.argwhere(kept).tolist()]
+        assert one["target_id"].values.tolist() == [f"{who}.{name}" for name in names]
+        np.testing.assert_array_equal(one["responses"].values, values[kept].T)
+        assert one["region"].values.tolist() == atlas()[kept].astype(str).tolist()
+        mm = np.stack([one[axis].values for axis in "xyz"], axis=1)
+        np.testing.assert_allclose(mm, 3.0 * np.argwhere(kept))
+    left = (atlas()[:, 0] > 0).sum() + 1
+    assert as_nibabel_reads(runs["anna"])[1].sum() == (atlas() > 0).sum() - left
+    why = "the same in all volumes of all runs, or never finite (outside the brain, medial wall)"
+    assert prepared.card["dropped"] == [{"what": "voxels of anna", "n": left, "why": why}]
+
+
+def test_voxels_without_signal_count_for_no_region(folder):
+    runs = outside_the_brain()
+    prepared = read(runs, atlas="atlas.nii.gz")
+    expected = []
+    for paths in runs.values():
+        values, kept = as_nibabel_reads(paths)
+        expected += [values[kept & (atlas() == label)].mean(axis=0) for label in (2, 7)]
+    np.testing.assert_allclose(prepared.responses["responses"].values.T, expected, rtol=1e-6)
+    assert [entry["what"] for entry in prepared.card["dropped"]] == ["voxels of anna"]
+
+
+def test_a_region_without_signal_is_left_out_and_a_scan_without_any_refused(folder):
+    runs = outside_the_brain()
+    labels = np.where(atlas() == 2, 2, 0).astype(np.int16)
+    labels[:, 0] = 9
+    nibabel.Nifti1Image(labels, AFFINE).to_filename("atlas.nii.gz")
+    prepared = read(runs, atlas="atlas.nii.gz")
+    assert prepared.responses["target_id"].values.tolist() == ["anna.2", "ben.2", "ben.9"]
+    entry = prepared.card["dropped"][1]
+    assert entry["what"] == "regions without voxels of anna" and entry["n"] == 1
+    assert entry["why"].endswith(": 9")
+    labels[labels == 2] = 0
+    nibabel.Nifti1Image(labels, AFFINE).to_filename("atlas.nii.gz")
+    refused("responses: none of 24 voxels of anna varies", runs, atlas="atlas.nii.gz")
+
+
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_scans_of_any_byte_order_are_read(kind, order, folder):

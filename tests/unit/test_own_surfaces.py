@@ -116,7 +116,7 @@ def test_vertices_are_targets_where_they_lie():
 
 
 def test_the_card_counts_the_vertices_without_signal():
-    why = "the same in all volumes of all runs, or never finite (medial wall)"
+    why = "the same in all volumes of all runs, or never finite (outside the brain, medial wall)"
     assert read(voxels=True).card["dropped"] == [
         {"what": f"vertices of {subject}, {side} hemisphere", "n": len(WALL[side]), "why": why}
         for subject in SURFACES
@@ -200,7 +200,9 @@ def test_values_that_are_no_numbers_are_missing_and_noted():
     one = of_subject(prepared.responses, "anna", "left")
     assert np.argwhere(np.isnan(one["responses"].values)).tolist() == [[2, 27]]
     assert any(
-        line.startswith("anna, left hemisphere: 1 values inside regions are NaN or infinite")
+        line.startswith(
+            "vertices of anna, left hemisphere: 1 values inside regions are NaN or infinite"
+        )
         for line in prepared.card["notes"]
     )
     regions = read(atlas=ATLAS).responses["responses"].values
@@ -253,7 +255,7 @@ BAD = {
     ),
     "nothing but wall": (
         lambda: [write_surface(p, np.ones((n, VERTICES))) for p, n in zip(LEFT, RUNS, strict=True)],
-        "anna, left hemisphere: no vertex inside the atlas varies", False,
+        "responses: none of 50 vertices of anna, left hemisphere varies", False,
     ),
     "labels of another surface": (
         lambda: write_labels("R.label.gii", np.ones(7), NAMES),

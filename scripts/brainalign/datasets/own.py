@@ -10,7 +10,7 @@ import xarray as xr
 from brainalign.datasets import own_localizer
 from brainalign.datasets.own_checks import check_values
 from brainalign.datasets.own_covariates import with_covariates
-from brainalign.datasets.own_csv import Findings
+from brainalign.datasets.own_findings import Findings
 from brainalign.datasets.own_form import Unpacked, in_order
 from brainalign.datasets.own_paths import own_paths
 from brainalign.datasets.own_responses import read_responses

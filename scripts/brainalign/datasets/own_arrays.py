@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.io
 import xarray as xr
 
-from brainalign.datasets.own_csv import Findings
+from brainalign.datasets.own_findings import Findings
 from brainalign.datasets.own_form import made_responses
 from brainalign.datasets.settings import Own
 from brainalign.errors import InputError

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from brainalign.datasets.own_csv import Findings
+from brainalign.datasets.own_findings import Findings
 from brainalign.datasets.own_netcdf import scalar
 from brainalign.datasets.reading_times import check_milliseconds
 from brainalign.errors import InputError

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from brainalign.datasets.own_csv import Findings
+from brainalign.datasets.own_findings import Findings
 from brainalign.datasets.words import covariates, sentences, unknown_words
 
 OF_WORDS = ("length", "log_frequency", "punctuation")

@@ -4,11 +4,12 @@ import csv
 import io
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from brainalign.datasets.own_findings import Findings
 from brainalign.errors import InputError
 from brainalign.formats.text import decode
 
@@ -25,24 +26,6 @@ _COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?", re.ASCII)
 _RETURN = re.compile(r"\r(?!\n)")  # no part of a line end
 _EXCEL = re.compile(r"sep=[,;\t|][,;\t|]*\r?(\n|\Z)", re.IGNORECASE)
 _FLAGS = {"true": True, "false": False}
-
-
-@dataclass
-class Findings:
-    """What a reader found in own data, for the data card.
-
-    Attributes
-    ----------
-    changed : a line per change of what the files say.
-    made : a line per thing that was made because the files lack it.
-    notes : a line per fact that was left as it is.
-    dropped : `what`, `n`, `why` of what was left out.
-    """
-
-    changed: list[str] = field(default_factory=list)
-    made: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    dropped: list[dict[str, object]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

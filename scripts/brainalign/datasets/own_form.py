@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from brainalign.datasets.own_csv import Columns, Findings, without_edges
+from brainalign.datasets.own_csv import Columns, without_edges
+from brainalign.datasets.own_findings import Findings
 from brainalign.datasets.own_table import read_table, require
 from brainalign.datasets.settings import Own
 from brainalign.errors import InputError

@@ -6,7 +6,8 @@ import pandas as pd
 import xarray as xr
 
 from brainalign.datasets.localizer import conditions
-from brainalign.datasets.own_csv import Columns, Findings
+from brainalign.datasets.own_csv import Columns
+from brainalign.datasets.own_findings import Findings
 from brainalign.datasets.own_table import STRINGS, read_table, require_strings, tidy
 from brainalign.datasets.raw import Record
 from brainalign.datasets.settings import Own

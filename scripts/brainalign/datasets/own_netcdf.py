@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from brainalign.datasets.own_csv import Findings, without_edges
+from brainalign.datasets.own_csv import without_edges
+from brainalign.datasets.own_findings import Findings
 from brainalign.errors import InputError
 
 NAMES = ("target_id", "subject", "region", "stimulus_id", "subject_id", "run")

@@ -3,7 +3,7 @@
 import xarray as xr
 
 from brainalign.datasets import own_arrays, own_netcdf, own_response_table, own_scans, own_surfaces
-from brainalign.datasets.own_csv import Findings
+from brainalign.datasets.own_findings import Findings
 from brainalign.datasets.own_form import Unpacked, read_targets
 from brainalign.datasets.own_keys import ARRAYS, TABLES
 from brainalign.datasets.settings import Own

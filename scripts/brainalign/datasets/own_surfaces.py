@@ -4,29 +4,24 @@ from typing import NamedTuple
 
 import nibabel
 import numpy as np
-import pandas as pd
 import xarray as xr
 
-from brainalign.datasets.own_csv import Findings, without_edges
-from brainalign.datasets.own_form import Unpacked, made_responses, run_names
-from brainalign.datasets.own_headers import (
-    Surface,
-    check_labels,
-    check_lengths,
-    check_surface,
-    surface_of,
-)
-from brainalign.datasets.own_scans import (
+from brainalign.datasets.own_csv import without_edges
+from brainalign.datasets.own_findings import Findings
+from brainalign.datasets.own_form import Unpacked
+from brainalign.datasets.own_headers import Surface, check_labels, check_surface, surface_of
+from brainalign.datasets.own_regions import (
+    Part,
+    check_names,
+    joined_responses,
     labels_of,
-    means_of_regions,
-    note_gaps,
     note_small,
+    region_means,
+    varying_part,
 )
 from brainalign.datasets.settings import Own
 from brainalign.errors import InputError
 from brainalign.formats.locations import HEMISPHERES
-
-WITHOUT_SIGNAL = "the same in all volumes of all runs, or never finite (medial wall)"
 
 
 class _Labels(NamedTuple):
@@ -34,19 +29,7 @@ class _Labels(NamedTuple):
 
     header: Surface
     values: np.ndarray
-    names: dict[int, str]
-
-
-class _Part(NamedTuple):
-    """Responses of a hemisphere of a subject: float32 or float64 [volume, target].
-
-    names, regions : of each target. vertices : int32 of each target; None: targets are regions.
-    """
-
-    values: np.ndarray
-    names: list[str]
-    regions: list[str]
-    vertices: np.ndarray | None
+    regions: dict[int, str]
 
 
 def read(source: Own, file: Unpacked, findings: Findings) -> xr.Dataset:
@@ -68,83 +51,37 @@ def read(source: Own, file: Unpacked, findings: Findings) -> xr.Dataset:
         for side, path in (source.atlas.items() if isinstance(source.atlas, dict) else ())
     }
     first: dict[str, Surface] = {side: labels.header for side, labels in atlas.items()}
-    parts: dict[tuple[str, str], _Part] = {}
+    if not source.voxels:
+        for labels in atlas.values():
+            note_small(labels.values, labels.regions, "vertices", findings)
+    parts: dict[tuple[str, str], Part] = {}
     lengths: dict[str, list[int]] = {}
     for subject, files in source.images.items():
         assert isinstance(files, dict)  # own_keys
         for side in (side for side in HEMISPHERES if side in files):
             runs = [_run(*file(path), side, source, first) for path in files[side]]
             lengths[f"{subject}, {side} hemisphere"] = [len(run) for run in runs]
-            values = np.concatenate(runs)
-            parts[subject, side] = _part(values, subject, side, atlas.get(side), source, findings)
-    check_lengths(lengths)
-    for labels in atlas.values():
-        if not source.voxels:
-            sizes = np.bincount(labels.values[labels.values > 0])
-            named = {name: int(sizes[n]) for n, name in labels.names.items()}
-            note_small(named, "vertices", findings)
-    targets = pd.DataFrame(
-        {
-            "target_id": [
-                f"{who}.{name}" for (who, _), part in parts.items() for name in part.names
-            ],
-            "subject": [who for (who, _), part in parts.items() for _ in part.names],
-            "region": [region for part in parts.values() for region in part.regions],
-        }
-    )
-    responses = made_responses(
-        np.hstack([part.values for part in parts.values()]),
-        targets,
-        source,
-        run=run_names(next(iter(lengths.values()))),
-    ).assign_attrs(space=source.space)
+            labels = atlas.get(side) or _whole(first[side], side)
+            what = f"vertices of {subject}, {side} hemisphere"
+            given = (labels.values, labels.regions, what, findings)
+            part = varying_part(subject, np.concatenate(runs), *given)
+            parts[subject, side] = part if source.voxels else region_means(part, *given)
     if not source.voxels:
-        return responses
-    sides = [side for (_, side), part in parts.items() for _ in part.names]
-    vertices = [part.vertices for part in parts.values() if part.vertices is not None]
+        names = [region for part in parts.values() for region in part.regions]
+        responses = joined_responses(list(parts.values()), names, lengths, source)
+        return responses.assign_attrs(space=source.space)
+    sides = [side for (_, side), part in parts.items() for _ in part.regions]
+    vertices = np.concatenate([part.numbers for part in parts.values()])
+    names = [f"{side}-{vertex}" for side, vertex in zip(sides, vertices.tolist(), strict=True)]
+    responses = joined_responses(list(parts.values()), names, lengths, source)
     return responses.assign_coords(
-        hemisphere=("target", sides), vertex=("target", np.concatenate(vertices))
-    )
+        hemisphere=("target", sides), vertex=("target", vertices.astype(np.int32))
+    ).assign_attrs(space=source.space)
 
 
-def _part(
-    values: np.ndarray,
-    subject: str,
-    side: str,
-    labels: _Labels | None,
-    source: Own,
-    findings: Findings,
-) -> _Part:
-    """The targets of a hemisphere, of values float32 [volume, vertex].
-
-    Values that are not finite become NaN, and are noted.
-    """
-    whose = f"{subject}, {side} hemisphere"
-    endless = ~np.isfinite(values)
-    values[endless] = np.nan
-    varies = np.fmax.reduce(values) > np.fmin.reduce(values)
-    inside = np.ones_like(varies) if labels is None else labels.values > 0
-    kept = np.flatnonzero(varies & inside)
-    if not kept.size:
-        raise InputError(f"responses: {whose}: no vertex inside the atlas varies")
-    if left := int((inside & ~varies).sum()):
-        entry = {"what": f"vertices of {whose}", "n": left, "why": WITHOUT_SIGNAL}
-        findings.dropped.append(entry)
-    note_gaps(int(endless[:, kept].sum()), whose, findings)
-    if source.voxels:
-        regions = [f"{side} hemisphere"] * kept.size
-        if labels is not None:
-            regions = [labels.names[n] for n in labels.values[kept].tolist()]
-        names = [f"{side}-{vertex}" for vertex in kept.tolist()]
-        return _Part(values[:, kept], names, regions, kept.astype(np.int32))
-    assert labels is not None  # own_keys: an atlas where targets are regions
-    numbers, region = np.unique(labels.values[kept], return_inverse=True)
-    names = [labels.names[n] for n in numbers.tolist()]
-    if absent := [name for n, name in labels.names.items() if n not in numbers]:
-        why = f"{WITHOUT_SIGNAL}: {', '.join(absent)}"
-        findings.dropped.append({"what": f"regions of {whose}", "n": len(absent), "why": why})
-    means = [means_of_regions(volume, region, numbers.size) for volume in values[:, kept]]
-    return _Part(np.stack(means), names, names, None)
+def _whole(header: Surface, side: str) -> _Labels:
+    """A hemisphere as one region."""
+    return _Labels(header, np.ones(header.shape, np.int64), {1: f"{side} hemisphere"})
 
 
 def _run(
@@ -173,15 +110,12 @@ def _labels(where: str, content: bytes, side: str, source: Own) -> _Labels:
     check_labels(header, side, str(source.space))
     values = labels_of(np.asarray(image.darrays[0].data), where)
     table = image.labeltable.get_labels_as_dict()
-    names = {
+    regions = {
         number: f"{side} {without_edges(table.get(number) or '') or number}"
         for number in np.unique(values[values > 0]).tolist()
     }
-    said = list(names.values())
-    twice = next((name for name in said if said.count(name) > 1), None)
-    if twice:
-        raise InputError(f"{where}: region {twice} has two labels")
-    return _Labels(header, values, names)
+    check_names(regions, where)
+    return _Labels(header, values, regions)
 
 
 def _image(where: str, content: bytes) -> nibabel.GiftiImage:

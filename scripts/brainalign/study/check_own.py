@@ -14,7 +14,8 @@ import pandas as pd
 from brainalign.behavior.settings import ControlledReading
 from brainalign.behavior.terms import columns_of
 from brainalign.datasets.own_covariates import MADE
-from brainalign.datasets.own_csv import BEGINNING, Findings, without_edges
+from brainalign.datasets.own_csv import BEGINNING, without_edges
+from brainalign.datasets.own_findings import Findings
 from brainalign.datasets.own_form import require_targets, run_names
 from brainalign.datasets.own_keys import ARRAYS, NETCDF, TABLES
 from brainalign.datasets.own_questions import check_columns
