@@ -59,6 +59,7 @@ from brainalign.study.resources import (
     gpus,
     memory_mb,
     parameter_count,
+    preparing_memory_mb,
     reading_minutes,
     training_gpus,
     training_memory_mb,
@@ -389,6 +390,11 @@ def model_records(models=MODELS):
 def memory(mb):
     """Memory (MB) of a job without a model; as much again at each attempt."""
     return lambda wildcards, attempt: mb * attempt
+
+
+def preparing_memory(wildcards, attempt):
+    """Memory (MB) of the job that prepares a dataset."""
+    return preparing_memory_mb(dataset_source(wildcards), attempt)
 
 
 def model_memory(wildcards, attempt):

@@ -80,7 +80,7 @@ rule prepare_dataset:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: dataset_source(wildcards).memory * attempt,
+        mem_mb=preparing_memory,
         runtime=run_time(60),
     params:
         source=dataset_key("source"),

@@ -1,6 +1,9 @@
 """How large models are before any of them is there, and what their jobs ask for."""
 
+import nibabel
+import numpy as np
 import pytest
+from brainalign.datasets.settings import Own, PetitPrince
 from brainalign.study.resources import (
     LOADING_MB,
     UNKNOWN_PARAMETERS,
@@ -9,6 +12,7 @@ from brainalign.study.resources import (
     memory_mb,
     named_sizes,
     parameter_count,
+    preparing_memory_mb,
     training_gpus,
     training_memory_mb,
 )
@@ -132,3 +136,27 @@ def test_gpus_only_for_models_that_processors_read_for_hours(name, device, n):
 @pytest.mark.parametrize(("name", "n"), [("small", 0), ("named", 1), ("tuned-half", 12)])
 def test_tuning_asks_for_gpus_that_hold_what_training_holds(name, n):
     assert training_gpus(name, MODELS) == n
+
+
+def test_preparing_asks_for_memory_by_the_sizes_of_the_users_scans(tmp_path, monkeypatch):
+    """Against the arrays: float32 values of all subjects, or of one, held four times."""
+    monkeypatch.chdir(tmp_path)
+    generator = np.random.default_rng(0)
+    values = generator.normal(1000, 50, (20, 20, 20, 250)).astype(np.int16)
+    for name in ("a.nii", "b.nii.gz"):
+        nibabel.Nifti1Image(values, np.eye(4)).to_filename(name)
+    held = values.size * 4 / 1e6
+    common = {"stimuli": "s.csv", "kind": "brain", "atlas": "mask.nii"}
+    for responses in ({"anna": ("a.nii",)}, {"ben": ("b.nii.gz",)}):
+        voxels, regions = (
+            preparing_memory_mb(Own(responses=responses, voxels=voxels, **common), 1)
+            for voxels in (True, False)
+        )
+        assert voxels == regions and 4000 + 2 * held < voxels < 4000 + 8 * held
+    both = {"anna": ("a.nii",), "ben": ("b.nii.gz",)}
+    voxels = preparing_memory_mb(Own(responses=both, voxels=True, **common), 2)
+    regions = preparing_memory_mb(Own(responses=both, **common), 2)
+    assert voxels > regions > 8000 and voxels - 8000 > 1.2 * (regions - 8000)
+    absent = {"carl": ("c.nii",)}
+    assert preparing_memory_mb(Own(responses=absent, voxels=True, **common), 1) == 4000
+    assert preparing_memory_mb(PetitPrince(runs={"EN057": (1,)}, sections=(1,)), 2) == 32000

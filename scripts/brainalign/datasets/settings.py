@@ -27,7 +27,8 @@ class Source(Settings, tag_field="type", frozen=True):
     names one. localizer : stimuli of two conditions, to which nobody's responses are known.
     word_classes : a class of every word. located : targets have coordinates in a brain. None: only
     the files tell. of_paper : the tables of Aw et al. 2024 have scores on it. memory : MB that a
-    cluster gives the job that prepares it.
+    cluster gives the job that prepares it, without the user's scans
+    (`study.resources.preparing_memory_mb`).
     """
 
     reader: ClassVar[str] = ""
@@ -126,11 +127,6 @@ class Own(Source, tag="own", frozen=True):
     def images(self) -> dict[str, Runs]:
         """Subject → its scans or surfaces; {} where responses are in one file."""
         return self.responses if isinstance(self.responses, dict) else {}
-
-    @property
-    def memory(self) -> int:  # type: ignore[override]
-        """MB of the job that prepares it: as of published scans where each voxel is a target."""
-        return Narratives.memory if self.voxels else Source.memory
 
 
 class Alice(Source, tag="alice", frozen=True):

@@ -3,7 +3,10 @@
 import math
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
+from brainalign.datasets.own_paths import named_paths
+from brainalign.datasets.settings import Own, Source
 from brainalign.models.settings import Delta, Fetched
 from brainalign.study.models import Models, parent
 
@@ -11,6 +14,10 @@ from brainalign.study.models import Models, parent
 UNKNOWN_PARAMETERS = 1e9
 TRAINING_BYTES = 16  # of a parameter: float32 weight, gradient and AdamW's two moments
 GPU_FROM = 1e8  # parameters above which a cluster is asked for a GPU (docs/scaling.md)
+# Bytes of memory for a byte of the user's scans on disk. Values inside the atlas, at most half of a
+# volume, are float32 and held four times while they are joined and checked. In a packed file of
+# 16-bit noise, they are 2.7 times as large as the file.
+SCAN_BYTES, PACKED_SCAN_BYTES = 4, 10
 LOADING_MB = 12000  # of the host's memory while weights go to a GPU, tensor by tensor
 SHARD_BYTES = 40e9  # that one GPU holds of a model sharded over several
 # Minutes of a job that reads, and more for every 1e9 parameters: on a GPU, and without one.
@@ -23,6 +30,25 @@ READING_MINUTES = {
     "capability": ((30, 2), (90, 20)),
 }
 _SIZE = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([mb])(?![a-z0-9])", re.IGNORECASE)
+
+
+def preparing_memory_mb(source: Source, attempt: int) -> int:
+    """Memory (MB) of the job that prepares a dataset: the source's, and more for the user's scans
+    or surfaces, by the sizes of those files that are there.
+
+    All subjects are held where targets are voxels or vertices, else one after the other.
+    """
+    scans = 0.0
+    if isinstance(source, Own) and source.images:
+        subjects = [sum(map(_bytes_held, named_paths(files))) for files in source.images.values()]
+        scans = sum(subjects) if source.voxels else max(subjects)
+    return math.ceil(source.memory + scans / 1e6) * attempt
+
+
+def _bytes_held(scan: str) -> int:
+    path = Path(scan)
+    size = path.stat().st_size if path.is_file() else 0
+    return size * (PACKED_SCAN_BYTES if path.suffix == ".gz" else SCAN_BYTES)
 
 
 def parameter_count(name: str, models: Models) -> float:
