@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from brainalign.analysis.maps import maps, unplaced
+from brainalign.analysis.maps import maps, unlocated
 from brainalign.errors import InputError
 from brainalign.formats.datasets import check_responses
 from nibabel.affines import apply_affine
@@ -78,7 +78,7 @@ def on_surface(seed=0):
 
 def test_a_surface_read_back_holds_each_targets_score_at_its_vertex(tmp_path):
     tuned, vanilla = on_surface(0), on_surface(3)
-    assert unplaced(tuned) == ""
+    assert unlocated(tuned) == ""
     images = list(maps(tuned, vanilla))
     assert len(images) == 2 * 2 * 4
     assert {made.file for made in images if made.subject == "s2"} == {
@@ -117,7 +117,7 @@ def test_targets_that_are_no_vertices_are_refused(change, fault):
 
 
 def test_a_surface_of_unknown_size_is_named():
-    why = unplaced(on_surface().assign_attrs(space="mine"))
+    why = unlocated(on_surface().assign_attrs(space="mine"))
     assert "vertices of surface mine, whose size is not known" in why
 
 
@@ -162,8 +162,8 @@ def test_without_a_partner_or_a_choice_of_layers_there_is_r_alone():
 )
 def test_targets_without_coordinates_are_named(change, why):
     dataset, _ = scores()
-    assert unplaced(dataset) == ""
-    assert why in unplaced(change(dataset))
+    assert unlocated(dataset) == ""
+    assert why in unlocated(change(dataset))
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,14 @@ from brainalign.formats.locations import (
     COORDINATES,
     HEMISPHERES,
     ON_SURFACE,
+    STRUCTURE,
+    STRUCTURES,
     SURFACES,
     require_apart,
     voxels_of,
 )
 from brainalign.formats.tables import write_json
 from brainalign.natural_order import natural
-
-STRUCTURES = {"left": "CortexLeft", "right": "CortexRight"}  # as Connectome Workbench names them
 
 
 class Map(NamedTuple):
@@ -60,7 +60,7 @@ def write_maps(
     ------
     InputError : as `maps`.
     """
-    none = unplaced(scores)
+    none = unlocated(scores)
     written = []
     for made in maps(scores, vanilla, contrast) if not none else ():
         nib.save(made.image, folder / made.file)
@@ -73,7 +73,7 @@ def write_maps(
     return record
 
 
-def unplaced(scores: xr.Dataset) -> str:
+def unlocated(scores: xr.Dataset) -> str:
     """Why targets [target] of a file targets.nc can be drawn neither as voxels nor as vertices; ''
     where they can.
     """
@@ -105,7 +105,7 @@ def maps(
     Parameters
     ----------
     scores, vanilla : the scores of targets (targets.nc; `r`, `q`, `preferred_layer` [target]) of a
-        model and of its base, for which `unplaced` is ''.
+        model and of its base, for which `unlocated` is ''.
     contrast : `target_id` and `q` of the difference, a row per target.
 
     Raises
@@ -157,7 +157,7 @@ def _surfaces(scores: xr.Dataset, values: Mapping[str, np.ndarray], subject: str
             dtype = np.float32 if shown.dtype.kind == "f" else np.int32
             drawn = _spread(shown[here].astype(dtype), (n,), (vertex[here],))
             array = GiftiDataArray(drawn, intent="NIFTI_INTENT_NONE")
-            about = GiftiMetaData({"AnatomicalStructurePrimary": STRUCTURES[side]})
+            about = GiftiMetaData({STRUCTURE: STRUCTURES[side]})
             yield Map(subject, quantity, side, GiftiImage(darrays=[array], meta=about))
 
 

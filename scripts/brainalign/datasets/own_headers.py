@@ -12,13 +12,11 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from brainalign.errors import InputError
-from brainalign.formats.locations import SURFACES
+from brainalign.formats.locations import STRUCTURE, STRUCTURES, SURFACES
 
 APART = 1e-3  # mm, between the affines of a scan and the atlas
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 NIFTI2 = 540  # bytes of its header, which begins with their number
-STRUCTURES = {"left": "CortexLeft", "right": "CortexRight"}  # as GIFTI files name hemispheres
-STRUCTURE = "AnatomicalStructurePrimary"
 _PART = 1 << 16  # bytes read at a time
 
 
@@ -204,15 +202,15 @@ def check_labels(labels: Surface, hemisphere: str, space: str) -> None:
     """Raise an InputError unless a file holds a label for each vertex of a hemisphere."""
     if labels.arrays != 1:
         raise InputError(f"{labels.where}: {labels.arrays} arrays, expected one of labels [vertex]")
-    check_surface(labels, hemisphere, space, labels)
+    check_surface(labels, hemisphere, space)
 
 
-def check_surface(scan: Surface, hemisphere: str, space: str, like: Surface) -> None:
+def check_surface(scan: Surface, hemisphere: str, space: str, like: Surface | None = None) -> None:
     """Raise an InputError unless a file is of a hemisphere of a surface.
 
     Parameters
     ----------
-    space : the surface. like : a file of the same hemisphere, which has as many vertices.
+    space : the surface. like : another file of the hemisphere, which has as many vertices.
     """
     if scan.structure in STRUCTURES.values() and scan.structure != STRUCTURES[hemisphere]:
         raise InputError(
@@ -228,7 +226,7 @@ def check_surface(scan: Surface, hemisphere: str, space: str, like: Surface) -> 
         raise InputError(
             f"{scan.where}: {scan.shape[0]} vertices, but {space} has {n} in each hemisphere"
         )
-    if scan.shape != like.shape:
+    if like is not None and scan.shape != like.shape:
         raise InputError(
             f"{scan.where}: {scan.shape[0]} vertices, but {like.where} has {like.shape[0]}; files "
             "of a hemisphere must be of one surface"

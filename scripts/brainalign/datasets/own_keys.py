@@ -135,7 +135,7 @@ def _atlas_fault(source: Own) -> str | None:
     if atlas is None:
         missing = "atlas: is missing; surfaces are averaged over its regions"
         return None if source.voxels else f"{missing} (voxels: true makes each vertex a target)"
-    sides = dict.fromkeys(part.rsplit(".", 1)[1] for part, _ in _parts(source.images))
+    sides = dict.fromkeys(side for files in source.images.values() for side in files)
     absent = [side for side in sides if isinstance(atlas, str) or side not in atlas]
     return (
         f"atlas: no file of hemisphere {absent[0]}, expected {{left: …, right: …}}"

@@ -14,8 +14,8 @@ def read_responses(source: Own, file: Unpacked, findings: Findings) -> xr.Datase
     """The responses that a source names, in the project's form: `responses` [stimulus or volume,
     target], floating point.
 
-    Untimed ones of a table are in the order of the file, those of arrays and scans without ids
-    (`own_form.in_order` gives them the stimuli's).
+    Untimed responses of a table are in the order of the file. Those of arrays, scans and surfaces
+    have no ids: `own_form.in_order` gives them those of the stimuli.
 
     Raises
     ------

@@ -7,10 +7,11 @@ import io
 import logging
 import shutil
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger("brainalign")
+GZIP = b"\x1f\x8b"  # the first bytes of a file
 OPENNEURO = "https://s3.amazonaws.com/openneuro.org"
 
 
@@ -167,7 +169,25 @@ def unpacked(content: bytes, where: str) -> bytes:
     ------
     InputError : it is a damaged gzip file.
     """
-    return _decompress(content, where) if content.startswith(b"\x1f\x8b") else content
+    return _decompress(content, where) if content.startswith(GZIP) else content
+
+
+@contextmanager
+def open_unpacked(path: str | Path) -> Iterator[IO[bytes]]:
+    """A file that may be packed with gzip, as its first bytes say, unpacked as far as it is read.
+
+    Raises
+    ------
+    OSError : there is no such file. OSError, EOFError, zlib.error : on reading, gzip is damaged.
+    """
+    with Path(path).open("rb") as file:
+        packed = file.read(len(GZIP)) == GZIP
+        file.seek(0)
+        if not packed:
+            yield file
+            return
+        with gzip.open(file) as content:
+            yield content  # type: ignore[misc]  # it has all that is used of a file
 
 
 def _decompress(packed: bytes, where: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Where published data come from: a class for each type of `source`.
+"""Where data come from, the user's and published ones: a class for each type of `source`.
 
 The module that reads a source is named like its type, unless its class says otherwise (`reader`).
 """
@@ -93,8 +93,8 @@ class Own(Source, tag="own", frozen=True):
     voxels: Annotated[
         bool,
         key(
-            "of scans and surfaces: a target per voxel or vertex of the atlas, not per region, for "
-            "maps; surfaces may then go without atlas"
+            "of scans and surfaces: each voxel or vertex of the atlas is a target, and maps are "
+            "drawn; false: each region is a target. Surfaces need an atlas for regions only"
         ),
     ] = False
     space: (

@@ -16,6 +16,8 @@ ON_SURFACE = ("hemisphere", "vertex")
 OFF_CENTRE = 0.01  # voxels that a target may lie from the centre of its voxel
 COORDINATES = ("x", "y", "z")
 HEMISPHERES = ("left", "right")
+STRUCTURES = {"left": "CortexLeft", "right": "CortexRight"}  # as GIFTI files name hemispheres
+STRUCTURE = "AnatomicalStructurePrimary"  # the metadata that says it
 # Surfaces of FreeSurfer's template: vertices of a hemisphere. The first ones of a surface are those
 # of the coarser ones (icosahedra, each triangle cut in four).
 SURFACES = {

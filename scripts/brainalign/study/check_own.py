@@ -1,9 +1,9 @@
-"""What of the user's files can be checked before anything runs.
+"""Faults of the user's files that show before anything runs.
 
-The columns of tables, the config of checkpoints, the number of split groups.
+The columns of tables, the config of checkpoints, the headers of scans and surfaces against each
+other and the stimuli, the number of split groups and of runs.
 """
 
-import gzip
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -29,7 +29,7 @@ from brainalign.datasets.own_table import (
     require_strings,
 )
 from brainalign.datasets.question_settings import OwnQuestions
-from brainalign.datasets.raw import unpacked
+from brainalign.datasets.raw import open_unpacked, unpacked
 from brainalign.datasets.settings import Own
 from brainalign.encoding.splits import HeldOut
 from brainalign.errors import InputError
@@ -131,7 +131,7 @@ def _folder_faults(study: Study) -> Iterator[str]:
 
 
 def _scan_faults(study: Study) -> Iterator[str]:
-    """A line for each dataset whose scans do not fit each other, the atlas or the stimuli."""
+    """A line for each dataset of scans or surfaces that do not fit each other, atlas or stimuli."""
     for name, dataset in study.datasets.items():
         source = dataset.source
         if not (isinstance(source, Own) and source.images):
@@ -206,9 +206,7 @@ def _columns_of(table: str) -> list[str] | None:
         return None
     try:
         if path.name.removesuffix(".gz").endswith(DELIMITED):
-            with path.open("rb") as file:
-                packed = file.read(2) == b"\x1f\x8b"
-            with gzip.open(path) if packed else path.open("rb") as file:
+            with open_unpacked(path) as file:
                 return header(file.read(BEGINNING), table) or None
         return header(unpacked(path.read_bytes(), str(path)), table) or None
     except (InputError, OSError, zlib.error, EOFError):

@@ -1,8 +1,6 @@
 """Scans and surfaces of the user against atlas and stimuli, of which no data are read."""
 
-import gzip
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -20,6 +18,7 @@ from brainalign.datasets.own_headers import (
     gifti_header,
     nifti_header,
 )
+from brainalign.datasets.raw import open_unpacked
 from brainalign.datasets.settings import Own
 from brainalign.errors import InputError
 from brainalign.formats.datasets import check_clock
@@ -94,21 +93,8 @@ def _header(path: str, read: Callable[[str, IO[bytes]], Header]) -> Header | Non
     """The header of a file; None where it is not there."""
     if not Path(path).is_file():
         return None
-    with _unpacking(path) as file:
+    with open_unpacked(path) as file:
         return read(path, file)
-
-
-@contextmanager
-def _unpacking(path: str) -> Iterator[IO[bytes]]:
-    """A file that may be packed with gzip, unpacked as far as it is read."""
-    with Path(path).open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        if not packed:
-            yield file
-            return
-        with gzip.open(file) as unpacked:
-            yield unpacked  # type: ignore[misc]  # it has all that is used of a file
 
 
 def check_stimuli_of(
