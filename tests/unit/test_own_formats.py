@@ -504,6 +504,10 @@ def test_damaged_scans_and_regions_without_name_are_refused(folder):
     write_scans(a=scan(1), b=scan(2))
     Path("labels.csv").write_text("label,region\n2,IFG\n", encoding="utf-8")
     refused("no row with a region of label 7", SCANS, atlas="atlas.nii.gz", targets="labels.csv")
+    Path("labels.csv").write_text("label,region\n2,IFG\n7,PTL\n2,AG\n", encoding="utf-8")
+    refused("row 4: label 2 appears a second", SCANS, atlas="atlas.nii.gz", targets="labels.csv")
+    Path("labels.csv").write_text("label,region\n2,IFG\n7,IFG\n", encoding="utf-8")
+    refused("region IFG has two labels", SCANS, atlas="atlas.nii.gz", targets="labels.csv")
 
 
 def test_small_regions_and_gaps_inside_them_are_noted(folder):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from brainalign.datasets import own
-from brainalign.datasets.own_headers import gifti_header, surface_of
+from brainalign.datasets.image_headers import gifti_header, surface_of
 from brainalign.datasets.raw import locate
 from brainalign.datasets.settings import Own
 from brainalign.errors import InputError

@@ -7,9 +7,10 @@
 4. `prepared`: what every reader returns. A short reader: `tuckute2024`.
 5. `assembly` (Brain-Score's files), `words`, `printed`, `reading_times`, `subset`,
    `restricted_pickle`: parts that readers share.
-6. `listening` (stories on one clock), `images`, `textgrid`, `confounds`: parts of the readers of
-   natural listening, `lebel2023`, `narratives`, `petit_prince`.
-7. `own*`: the user's data and questions; `own_keys`, `own_headers`: faults that show before a job.
+6. `listening` (stories on one clock), `images`, `image_headers`, `textgrid`, `confounds`: parts of
+   the readers of natural listening, `lebel2023`, `narratives`, `petit_prince`.
+7. `own*`: the user's data and questions; `own_keys`: faults of the keys of a source;
+   `own_regions`: regions of scans and surfaces.
 8. `langloc`, `localizer`: sentences and non-words that find language units.
 9. `mmlu`, `bbh`, `blimp`, `wikitext2`, `alpaca`: questions, texts, instructions.
 10. `kuribayashi2024`, `michaelov2024`, `surprisal_table`: published surprisal.

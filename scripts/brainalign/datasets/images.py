@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from brainalign.datasets.image_headers import image_of
 from brainalign.datasets.raw import Record
 from brainalign.errors import InputError
 from brainalign.formats.locations import check_affine
@@ -37,18 +38,17 @@ def grid(record: Record) -> tuple[Grid, int]:
     InputError : it is no whole NIfTI image, or its affine is missing or cannot be inverted.
     """
     with _readable(record, "NIfTI image"):
-        image = _load(record)
-        shape, affine = image.shape, np.asarray(image.affine, np.float64)
-        has_affine = int(image.header["sform_code"]) or int(image.header["qform_code"])
+        header = image_of(record.path, _load(record).header)
+    shape = header.shape
     if len(shape) not in (3, 4):
         raise InputError(f"{record.path}: shape {shape}, expected three axes and time")
-    if not has_affine:
+    if not header.has_affine:
         raise InputError(
             f"{record.path}: no affine (sform_code and qform_code are 0): voxels have no "
             "coordinates"
         )
-    check_affine(affine, record.path)
-    return Grid(shape[:3], affine), shape[3] if len(shape) == 4 else 1
+    check_affine(header.affine, record.path)
+    return Grid((shape[0], shape[1], shape[2]), header.affine), shape[3] if len(shape) == 4 else 1
 
 
 def scan_grid(record: Record) -> tuple[Grid, int]:

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from brainalign.datasets.image_headers import check_lengths
 from brainalign.datasets.own_findings import Findings
 from brainalign.datasets.own_form import made_responses, run_names
-from brainalign.datasets.own_headers import check_lengths
 from brainalign.datasets.settings import Own
 from brainalign.errors import InputError
 

@@ -7,16 +7,16 @@ import nibabel
 import numpy as np
 import xarray as xr
 
-from brainalign.datasets.images import Grid
-from brainalign.datasets.own_findings import Findings
-from brainalign.datasets.own_form import TARGETS, Unpacked
-from brainalign.datasets.own_headers import (
+from brainalign.datasets.image_headers import (
     Image,
     check_atlas,
     check_scan,
     image_of,
     nifti_class,
 )
+from brainalign.datasets.images import Grid
+from brainalign.datasets.own_findings import Findings
+from brainalign.datasets.own_form import TARGETS, Unpacked
 from brainalign.datasets.own_regions import (
     check_names,
     joined_responses,
@@ -111,8 +111,12 @@ def _regions(
     if named is None:
         return {number: str(number) for number in numbers}
     where, content = named
-    table, _ = read_table(content, where, TARGETS, findings)
+    table, rows = read_table(content, where, TARGETS, findings)
     require(table, ["label", "region"], where)
+    again = np.flatnonzero(table["label"].duplicated())
+    if again.size:
+        label = table["label"].iloc[again[0]]
+        raise InputError(f"{where}: row {rows[again[0]]}: label {label} appears a second time")
     known = dict(zip(table["label"].tolist(), table["region"], strict=True))
     absent = [number for number in numbers if not isinstance(known.get(number), str)]
     if absent:

@@ -6,10 +6,10 @@ import nibabel
 import numpy as np
 import xarray as xr
 
+from brainalign.datasets.image_headers import Surface, check_labels, check_surface, surface_of
 from brainalign.datasets.own_csv import without_edges
 from brainalign.datasets.own_findings import Findings
 from brainalign.datasets.own_form import Unpacked
-from brainalign.datasets.own_headers import Surface, check_labels, check_surface, surface_of
 from brainalign.datasets.own_regions import (
     Part,
     check_names,

@@ -7,8 +7,7 @@ from typing import IO, TypeVar
 import numpy as np
 import pandas as pd
 
-from brainalign.datasets.own_form import run_names
-from brainalign.datasets.own_headers import (
+from brainalign.datasets.image_headers import (
     Surface,
     check_atlas,
     check_labels,
@@ -18,6 +17,7 @@ from brainalign.datasets.own_headers import (
     gifti_header,
     nifti_header,
 )
+from brainalign.datasets.own_form import run_names
 from brainalign.datasets.raw import open_unpacked
 from brainalign.datasets.settings import Own
 from brainalign.errors import InputError

@@ -1,4 +1,4 @@
-"""Headers of the user's scans, NIfTI and GIFTI, and whether scans and atlas fit each other.
+"""Headers of scans, NIfTI and GIFTI, and whether the user's scans and atlas fit each other.
 
 The same checks run when a study is planned, on files of which no more than the header is read, and
 again in the job that reads the scans.
