@@ -25,6 +25,5 @@ with job(snakemake.log[0]) as log, drawing():
         read_table(snakemake.input.ceilings, CEILING_COLUMNS),
         benchmark=snakemake.wildcards.benchmark,
         mode=snakemake.params.mode,
-        simulated=False,  # simulated subjects' regions are not drawn
     )
     save(figure, snakemake.output.svg, snakemake.output.png)

@@ -97,7 +97,6 @@ FIGURES = {
         tables.ceilings(("LIFG", "LATL", "LPTL", "RATL")),
         "stories-controlled",
         "controlled",
-        True,
     ),
     "training": lambda size: training(*tables.training_logs(SIZES[size])),
     "dataset_page": lambda size: dataset_page(*tables.dataset()),

@@ -744,7 +744,7 @@ def ceiling_table(value=0.5):
         {
             "target_id": ["all", "all", "t1"], "subject": "all", "region": ["all", "LH", "LH"],
             "ceiling": [value, 0.0, 0.2], "low": 0.1, "high": 0.6, "method": "extrapolation",
-            "note": "",
+            "note": ["", "weak: the ceiling is not above 0", ""],
         }
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from brainalign.encoding.ceilings import LEAK, LOWER_BOUND, WEAK
+from brainalign.encoding.ceilings import AROUND_0, LEAK, LOWER_BOUND, NOT_ABOVE_0, is_weak
 from brainalign.encoding.correlation import pearson
 from brainalign.encoding.disattenuation import Agreements, agreements, disattenuated
 from brainalign.encoding.extrapolation import _pools, extrapolate, fit_asymptotes
@@ -213,8 +213,23 @@ def test_the_interval_is_of_the_subjects_that_are_left(n_subjects, lost):
     summary = table[table["target_id"] == "all"]
     assert (summary["low"] <= summary["ceiling"]).all()
     assert (summary["ceiling"] <= summary["high"]).all()
-    assert set(summary["note"]) <= {LOWER_BOUND, WEAK}
+    assert set(summary["note"]) <= {LOWER_BOUND, AROUND_0}
     assert LOWER_BOUND in set(table["note"])
+
+
+@pytest.mark.parametrize("method", ["leave-one-subject-out", "split-half", "disattenuation"])
+def test_one_note_says_that_a_ceiling_is_not_above_0(method):
+    """Subjects who share nothing: some ceilings are below 0, and nearly all intervals hold 0."""
+    random = np.random.default_rng(3)
+    y, targets = random.standard_normal((200, 12)), regional(n=200)[1]
+    stimuli, dataset = dataset_of(y, targets)
+    entry = LEGACY | {"aggregate": "mean", "ceiling": {"method": method}}
+    table = noise_ceiling(stimuli, dataset, entry, 0).dropna(subset=["ceiling"])
+    below, around = table["ceiling"] <= 0, table["low"] <= 0
+    assert below.any() and (around & ~below).any()
+    assert (table["note"].str.contains(NOT_ABOVE_0, regex=False) == below).all()
+    assert not (table["note"].str.contains(AROUND_0, regex=False) & below).any()
+    assert table.loc[below | around, "note"].map(is_weak).all()
 
 
 def test_pools_are_drawn_without_repetition():

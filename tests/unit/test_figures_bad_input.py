@@ -153,7 +153,7 @@ def test_empty_tables_give_a_figure_that_says_why(draw):
 def test_regions_without_names_and_training_without_logs():
     table = tables.alignment()
     complete = table[table["region"] == "all"]
-    figure = regions(complete, tables.ceilings(), "b", "legacy", False)
+    figure = regions(complete, tables.ceilings(), "b", "legacy")
     assert "no named regions" in texts(figure)
     assert "no model" in texts(training({}, pd.DataFrame()))
 
@@ -161,7 +161,7 @@ def test_regions_without_names_and_training_without_logs():
 def test_of_many_regions_those_with_the_highest_r_are_drawn(monkeypatch):
     table, ceilings = tables.alignment(), tables.ceilings()
     monkeypatch.setattr(regions_module, "MOST", 1)
-    figure = regions(table, ceilings, "b", "legacy", False)
+    figure = regions(table, ceilings, "b", "legacy")
     rows = table[
         (table["subject"] == "all") & (table["fold"] == -1) & (table["region"] != "all")
     ].set_index("region")
@@ -174,7 +174,7 @@ def test_of_many_regions_those_with_the_highest_r_are_drawn(monkeypatch):
 def test_undefined_region_is_named():
     table = tables.alignment()
     table["r"] = table["r"].where(table["region"] != "LATL")
-    assert "r is not defined" in texts(regions(table, tables.ceilings(), "b", "legacy", False))
+    assert "r is not defined" in texts(regions(table, tables.ceilings(), "b", "legacy"))
 
 
 # Parts ------------------------------------------------------------------------------------------

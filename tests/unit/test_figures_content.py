@@ -543,7 +543,7 @@ def test_every_panel_states_n_and_mode(figure):
 
 def test_simulated_data_are_marked_and_real_data_are_not(figure):
     marked = "SIMULATED DATA" in said(figure)
-    real = ("Published tables", "Measured here beside published", "Published fits")
+    real = ("Published tables", "Measured here beside published", "Published fits", "by region and")
     assert marked == (not any(title in said(figure) for title in real))
 
 
@@ -584,7 +584,7 @@ def test_scores_above_the_ceiling_are_explained(method, why, above):
     scores = tables.scores().assign(ceiling=ceiling, ceiling_method=method)
     assert (why in texts(alignment(scores))) == above
     part = tables.ceilings().assign(ceiling=ceiling, method=method)
-    figure = regions(tables.alignment(), part, "stories-controlled", "controlled", True)
+    figure = regions(tables.alignment(), part, "stories-controlled", "controlled")
     assert (why in texts(figure)) == above
 
 
@@ -678,7 +678,7 @@ def test_a_ceiling_that_is_not_above_0_is_no_line(ceiling):
     own = tables.ceilings().assign(ceiling=ceiling)
     figures = (
         alignment(study["scores"].assign(ceiling=ceiling)),
-        regions(tables.alignment(), own, "stories-controlled", "controlled", True),
+        regions(tables.alignment(), own, "stories-controlled", "controlled"),
         behavior(
             study["behaviors"].assign(ceiling=ceiling),
             *(study[name] for name in ("correlations", "capabilities", "losses")),

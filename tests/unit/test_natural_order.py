@@ -81,7 +81,7 @@ def test_contrasts_of_targets_are_in_order():
 
 def test_panels_of_regions_are_in_order():
     with strictly_drawing():
-        figure = regions(tables.alignment(names=TEXT), tables.ceilings(TEXT), "b", "legacy", True)
+        figure = regions(tables.alignment(names=TEXT), tables.ceilings(TEXT), "b", "legacy")
     assert [axes.get_title(loc="left") for axes in figure.axes] == NATURAL
 
 

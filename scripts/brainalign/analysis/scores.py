@@ -8,6 +8,7 @@ import pandas as pd
 
 from brainalign.analysis.crossed import BLOCKS, NOTHING, STIMULI, of_pair
 from brainalign.analysis.records import describe
+from brainalign.encoding.ceilings import is_weak
 from brainalign.errors import InputError
 from brainalign.natural_order import ranks
 
@@ -41,8 +42,6 @@ HOLDING_OUT = {
 }  # fmt: skip
 """Scheme → what its folds hold out; shuffled folds mix the sentences of one text."""
 
-NOT_ABOVE_0 = "the ceiling is not above 0"
-
 
 def collect_scores(
     results: Iterable[tuple[str, str, pd.DataFrame]],
@@ -66,7 +65,7 @@ def collect_scores(
     -------
     `scores` (the chosen layer, a row per region), `subjects` (the chosen layer per subject, per
     fold and per subject in each fold, all regions together), `layers` (every layer). `ratio` is
-    r / ceiling, NaN where the ceiling is weak or not positive.
+    r / ceiling, NaN where the ceiling is weak.
 
     Raises
     ------
@@ -212,16 +211,12 @@ def _with_ceilings(scores: pd.DataFrame, ceilings: Mapping[str, pd.DataFrame]) -
     nothing = (np.nan, "none", "")
     values, method, note = zip(*(known.get(index, nothing) for index in positions), strict=True)
     ceiling = np.array(values, float)
-    notes = [
-        "; ".join(filter(None, (text, NOT_ABOVE_0 * bool(value <= 0))))
-        for text, value in zip(note, ceiling, strict=True)
-    ]
-    usable = (ceiling > 0) & [not text.startswith("weak") for text in note]
+    weak = [is_weak(text) for text in note]
     return scores.assign(
         ceiling=ceiling,
         ceiling_method=list(method),
-        ceiling_note=notes,
-        ratio=scores["r"] / np.where(usable, ceiling, np.nan),
+        ceiling_note=list(note),
+        ratio=scores["r"] / np.where(weak, np.nan, ceiling),
     )
 
 

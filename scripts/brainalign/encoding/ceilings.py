@@ -33,8 +33,10 @@ from brainalign.encoding.subject_ceilings import (
 from brainalign.errors import InputError
 from brainalign.settings import tag_of
 
-WEAK = "weak: the interval is not above 0"
-DISAGREE = "weak: predictions from different subjects do not agree"
+WEAK = "weak: "  # how the note of a ceiling begins that scores have no ratio to
+NOT_ABOVE_0 = f"{WEAK}the ceiling is not above 0"
+AROUND_0 = f"{WEAK}the interval is not above 0"
+DISAGREE = f"{WEAK}predictions from different subjects do not agree"
 UNSHARED = "none: no fold has enough rows that all subjects saw"
 LEAK = "Brain-Score's formula; it counts what leaks from training to test rows, see oasm"
 LOWER_BOUND = "a lower bound: the mean of the other subjects is itself noisy"
@@ -156,8 +158,13 @@ def _estimated(
 
 
 def _with_notes(table: pd.DataFrame, note: str = "") -> pd.DataFrame:
-    """The table with column `note`: that a ceiling's interval is not above 0, and `note`."""
-    weak = (table["low"] <= 0).to_numpy() & (not note.startswith(DISAGREE))
-    both = "; ".join(filter(None, (WEAK, note)))
-    notes = np.where(table["ceiling"].isna(), "", np.where(weak, both, note))
-    return table.assign(note=notes)
+    """The table with column `note`: that a ceiling or its interval is not above 0, and `note`."""
+    below, around = table["ceiling"] <= 0, (table["low"] <= 0) & (not is_weak(note))
+    weak = np.select([below, around], [NOT_ABOVE_0, AROUND_0], "")
+    notes = ["; ".join(filter(None, (text, note))) for text in weak.tolist()]
+    return table.assign(note=np.where(table["ceiling"].isna(), "", notes))
+
+
+def is_weak(note: str) -> bool:
+    """Whether the `note` of a ceiling table says that no score has a ratio to this ceiling."""
+    return note.startswith(WEAK)

@@ -5,13 +5,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from brainalign.figures.ceilings import CEILING, exceeded
+from brainalign.figures.ceilings import CEILING, ceiling_line, exceeded, lines
 from brainalign.figures.order import MODEL_COLUMNS, benchmark_order, each, model_order
 from brainalign.figures.paging import ONE_PAGE, Page
 from brainalign.figures.style import (
     COLOUR,
     FAINT,
-    INK,
     MUTED,
     PAGE,
     drawn,
@@ -85,7 +84,7 @@ def alignment(scores: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
 def _limits(rows: pd.DataFrame) -> tuple[float, float]:
     """The scale that the modes of one dataset share: zero, all intervals, all ceilings."""
     parts = [rows[name] for name in ("r", "low", "high")]
-    values = pd.concat([*parts, rows.loc[rows["ceiling"] > 0, "ceiling"]]).dropna()
+    values = pd.concat([*parts, lines(rows["ceiling"])]).dropna()
     low, high = min(values.min(), 0.0), max(values.max(), 0.01)
     margin = 0.06 * (high - low)
     return low - margin, high + margin
@@ -108,11 +107,8 @@ def _benchmark(
                 group.index[0] - 0.5, group.index[-1] + 0.5, color="#F2F2F2", linewidth=0, zorder=0
             )
     axes.axvline(0, color=FAINT, linewidth=0.8, zorder=1)
-    for ceiling in rows.loc[rows["ceiling"] > 0, "ceiling"].unique():
-        axes.axvline(
-            ceiling, color=INK, linestyle=CEILING.get_linestyle(), linewidth=0.9, zorder=1,
-            label=str(CEILING.get_label()),
-        )  # fmt: skip
+    for ceiling in rows["ceiling"].unique():
+        ceiling_line(axes, ceiling, upright=True)
     for row, model in enumerate(each(order)):
         score = scored.loc[model.model] if model.model in scored.index else None
         if score is None or pd.isna(score["r"]):

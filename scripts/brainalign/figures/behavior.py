@@ -12,7 +12,7 @@ from brainalign.analysis.predictors import LOSS, SIZE, correlations_with, predic
 from brainalign.analysis.records import TRAINED
 from brainalign.behavior.fits import AT_AXIS, READ_LOSS, READING
 from brainalign.behavior.reliability import AT_LEAST
-from brainalign.figures.ceilings import CEILING, ceiling_text, exceeded
+from brainalign.figures.ceilings import CEILING, ceiling_line, ceiling_text, exceeded
 from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, model_order
 from brainalign.figures.paging import ONE_PAGE, Page
 from brainalign.figures.scatter import GROUPS, name_extremes, scatter, stated
@@ -173,11 +173,7 @@ def _models(
         bound = f"{AT_LEAST} " if is_bound else ""
         ceiling = float(part["ceiling"].max())
         lines += f"\nnoise ceiling of this mode: {bound}{ceiling_text(ceiling)}"
-        if ceiling > 0:
-            axes.axvline(
-                ceiling, color=INK, linestyle=CEILING.get_linestyle(), lw=0.9,
-                label=str(CEILING.get_label()),
-            )  # fmt: skip
+        ceiling_line(axes, ceiling, upright=True)
     else:
         lines += "\n0: the covariates alone" if "delta" in measure else "\nnoise ceiling: none"
     panel(axes, fill(str(part["dataset"].iloc[0]), width - 4), lines, width=width)

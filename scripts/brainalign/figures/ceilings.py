@@ -1,9 +1,7 @@
-"""The line of a noise ceiling, and why a score may stand above it.
-
-A ceiling that is not above 0 says that nothing repeats: it is no line that scores could reach.
-"""
+"""The line of a noise ceiling, and why a score may stand above it."""
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from brainalign.analysis.wording import r_text
@@ -20,6 +18,22 @@ ABOVE = {
 NOISE = "noise"
 
 
+def lines(ceilings: pd.Series) -> pd.Series:
+    """The ceilings that scores could reach, NaN in place of those that are not above 0: these say
+    that nothing repeats."""
+    return ceilings.where(ceilings > 0)
+
+
+def ceiling_line(axes: Axes, ceiling: float, upright: bool = False) -> None:
+    """The dashed line of a ceiling, across the axes or `upright`; none where it is not above 0."""
+    if ceiling > 0:
+        line = axes.axvline if upright else axes.axhline
+        line(
+            ceiling, color=INK, linestyle=CEILING.get_linestyle(), zorder=1,
+            linewidth=CEILING.get_linewidth(), label=str(CEILING.get_label()),
+        )  # fmt: skip
+
+
 def ceiling_text(ceiling: float) -> str:
     """A ceiling as a panel states it: .61, `n/a`; one that is not above 0 has no line."""
     return r_text(ceiling) + ", not above 0: no line" * (ceiling <= 0)
@@ -30,7 +44,7 @@ def exceeded(rows: pd.DataFrame, score: str, method: str) -> list[Line2D]:
 
     `rows`: columns `score`, `ceiling` and `method` (how the ceiling was estimated).
     """
-    above = rows.loc[(rows[score] > rows["ceiling"]) & (rows["ceiling"] > 0), method].astype(str)
+    above = rows.loc[rows[score] > lines(rows["ceiling"]), method].astype(str)
     reasons = dict.fromkeys(ABOVE.get(name, NOISE) for name in above)
     if any(NOISE in why for why in reasons if why != NOISE):
         reasons.pop(NOISE, None)  # another reason names it

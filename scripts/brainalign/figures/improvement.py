@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from brainalign.analysis.averages import AVERAGE, dataset_scores
 from brainalign.analysis.wording import counted, p_text, r_text, said
-from brainalign.figures.order import MODEL_COLUMNS, each, mode_order, twins
+from brainalign.figures.order import MODEL_COLUMNS, dataset_order, each, mode_order, twins
 from brainalign.figures.spans import at_least
 from brainalign.figures.style import (
     COLOUR,
@@ -125,7 +125,7 @@ def _beside(axes: Axes, part: pd.DataFrame, yardsticks: pd.DataFrame, names: boo
                 f"{name} − vanilla", (0, 0), (-4, offset), xycoords="axes fraction",
                 textcoords="offset points", ha="right", va="center", color=COLOUR[role],
             )  # fmt: skip
-        for row, dataset in enumerate(_datasets(part)):
+        for row, dataset in enumerate(dataset_order(part)):
             value = table.loc[(role, name)].get(dataset, np.nan)
             text = r_text(value, 3)
             sign = "+" if value > 0 and float(text) > 0 else ""
@@ -145,12 +145,6 @@ def _test(test: pd.Series) -> str:
             filter(None, [*why, f"interval: {test['scope']}" * bool(said(test["scope"]))])
         )
     return f"{p_text(p)}, {test['scope']}"
-
-
-def _datasets(part: pd.DataFrame) -> list[str]:
-    """The positions of the bars: every dataset, then the average of several."""
-    names = [str(name) for name in part["dataset"].unique() if name != AVERAGE]
-    return names + [AVERAGE] * (AVERAGE in set(part["dataset"]) and len(names) > 1)
 
 
 def _scale(rows: pd.DataFrame) -> tuple[float, float]:
@@ -173,7 +167,7 @@ def _bars(
     overall = part[part["level"] == "overall"]
     means = overall[overall["unit"] == "bases"].set_index("dataset")
     of_pairs = overall[overall["unit"] == "pairs"].set_index("dataset")
-    datasets = _datasets(part)
+    datasets = dataset_order(part)
     statement = mode + ", simulated" * simulated
     if AVERAGE in means.index:
         test = means.loc[[AVERAGE]].iloc[0]

@@ -7,9 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from brainalign.analysis.averages import AVERAGE
 from brainalign.analysis.wording import counted, p_text, said
-from brainalign.figures.order import each, mode_order
+from brainalign.figures.order import dataset_order, each, mode_order
 from brainalign.figures.spans import widen
 from brainalign.figures.style import (
     COLOUR,
@@ -58,14 +57,8 @@ def mixed_effects(table: pd.DataFrame) -> Figure:
 
 
 def _rows_of(part: pd.DataFrame) -> int:
-    shown = part["term"].isin(TERMS) & part["dataset"].isin(_datasets(part))
+    shown = part["term"].isin(TERMS) & part["dataset"].isin(dataset_order(part))
     return len(part[shown][["dataset", "term"]].drop_duplicates())
-
-
-def _datasets(part: pd.DataFrame) -> list[str]:
-    """Every dataset, then the average of several."""
-    names = [str(name) for name in part["dataset"].unique() if name != AVERAGE]
-    return names + [AVERAGE] * (AVERAGE in set(part["dataset"]) and len(names) > 1)
 
 
 def _mode(
@@ -84,7 +77,7 @@ def _mode(
         absent(axes, next(filter(None, notes), "no effect was estimated"))
         return
     labels: list[str] = []
-    for dataset in _datasets(effects):
+    for dataset in dataset_order(effects):
         for term, title in TERMS.items():
             for row in each(effects[(effects["dataset"] == dataset) & (effects["term"] == term)]):
                 _effect(axes, row, len(labels))

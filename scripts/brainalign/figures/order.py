@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from brainalign.analysis.averages import AVERAGE
 from brainalign.analysis.records import MODES, TRAINED
 from brainalign.figures.style import FEATURES, ROLES
 
@@ -73,6 +74,12 @@ def mode_order(modes: pd.Series) -> list[str]:
     """The modes that occur in the column `mode`: legacy, controlled, then any other by name."""
     known = {mode: i for i, mode in enumerate(MODES)}
     return sorted(modes.dropna().unique(), key=lambda mode: (known.get(mode, len(known)), mode))
+
+
+def dataset_order(table: pd.DataFrame) -> list[str]:
+    """Every dataset of the column `dataset`, as they occur, then the average of several."""
+    names = [str(name) for name in table["dataset"].unique() if name != AVERAGE]
+    return names + [AVERAGE] * (AVERAGE in set(table["dataset"]) and len(names) > 1)
 
 
 def each(table: pd.DataFrame) -> Iterator[Any]:

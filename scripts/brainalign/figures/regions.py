@@ -3,12 +3,11 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from brainalign.figures.ceilings import CEILING, ceiling_text, exceeded
+from brainalign.figures.ceilings import CEILING, ceiling_line, ceiling_text, exceeded
 from brainalign.figures.curves import MANY, PICKED, SPREAD, curves
 from brainalign.figures.spans import widen
 from brainalign.figures.style import (
     FEATURES,
-    INK,
     PAGE,
     absent,
     drawn,
@@ -31,17 +30,17 @@ ACROSS = 3
 MOST = 24  # regions that are drawn
 
 
-def regions(
-    alignment: pd.DataFrame, ceilings: pd.DataFrame, benchmark: str, mode: str, simulated: bool
-) -> Figure:
+def regions(alignment: pd.DataFrame, ceilings: pd.DataFrame, benchmark: str, mode: str) -> Figure:
     """Draw one panel per region; of many regions, those in which a model has the highest r.
+
+    Regions of simulated subjects are not drawn.
 
     Parameters
     ----------
     alignment : the alignment files of one benchmark below each other, each with the columns
         `model`, `family`, `role` added; rows of all subjects and all folds are drawn.
     ceilings : the benchmark's ceilings; the summary rows (`target_id` all) are drawn.
-    benchmark, mode, simulated : what the panels state.
+    benchmark, mode : what the panels state.
     """
     rows = alignment[
         (alignment["subject"] == "all") & (alignment["fold"] == -1) & (alignment["region"] != "all")
@@ -52,9 +51,9 @@ def regions(
         highest = rows.groupby("region")["r"].max().nlargest(MOST).index
         names = [name for name in names if name in highest]
     bands = max(1, -(-len(names) // ACROSS))
-    figure = sheet(PAGE, 1.0 + 1.8 * bands, simulated)
-    part = f"\nthe {MOST} of {n_regions} regions with the highest r" * (n_regions > MOST)
-    heading(figure, f"Brain alignment by region and layer: {benchmark}{part}")
+    figure = sheet(PAGE, 1.0 + 1.8 * bands)
+    most = f"\nthe {MOST} of {n_regions} regions with the highest r" * (n_regions > MOST)
+    heading(figure, f"Brain alignment by region and layer: {benchmark}{most}")
     if not names:
         nothing(figure, "the targets of this dataset belong to no named regions")
         return figure
@@ -65,17 +64,13 @@ def regions(
             (ceilings["target_id"] == "all") & (ceilings["region"] == names[index])
         ]
         ceiling = float(of_region["ceiling"].iloc[0]) if len(of_region) else float("nan")
-        statement = f"{mode}{', simulated' * simulated}, {n_models(part)}\n"
+        statement = f"{mode}, {n_models(part)}\n"
         statement += f"{part['n_targets'].max():.0f} targets, ceiling {ceiling_text(ceiling)}"
         panel(axes, names[index], statement)
         if not part["r"].notna().any():
             absent(axes, "r is not defined in this region", 22)
             continue
-        if ceiling > 0:
-            axes.axhline(
-                ceiling, color=INK, linestyle=CEILING.get_linestyle(), linewidth=0.9,
-                label=str(CEILING.get_label()),
-            )  # fmt: skip
+        ceiling_line(axes, ceiling)
         curves(axes, part, markers)
         widen(axes, "r")
         if index % ACROSS == 0:
