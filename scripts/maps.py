@@ -1,20 +1,21 @@
 """Write maps of every subject's brain: r, q, the preferred layer, tuned minus vanilla."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import xarray as xr
 from brainalign.analysis.maps import write_maps
 from brainalign.formats.atomic import fresh_folder
 from brainalign.formats.tables import read_table
+from brainalign.formats.targets import open_targets
 from brainalign.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0]) as log:
+with job(snakemake.log[0]) as log, ExitStack() as files:
     scores, *vanilla = (
-        xr.load_dataset(path, engine="h5netcdf")
+        files.enter_context(open_targets(path))
         for path in (snakemake.input.scores, *snakemake.input.vanilla)
     )
     contrast = [read_table(path) for path in snakemake.input.contrast]

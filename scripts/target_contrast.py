@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-import xarray as xr
 from brainalign.analysis.target_contrasts import compare_targets
 from brainalign.formats.tables import write_table
+from brainalign.formats.targets import open_targets
 from brainalign.job import job
 
 if TYPE_CHECKING:
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]) as log:
     (partner,) = snakemake.input.vanilla
     with (
-        xr.open_dataset(snakemake.input.scores, engine="h5netcdf") as tuned,
-        xr.open_dataset(partner, engine="h5netcdf") as vanilla,
+        open_targets(snakemake.input.scores) as tuned,
+        open_targets(partner) as vanilla,
     ):
         targets, summary = compare_targets(tuned, vanilla, snakemake.params.level)
     write_table(targets, snakemake.output.targets)

@@ -8,6 +8,7 @@ from brainalign.encoding.splits import grouped
 from brainalign.encoding.target_scores import TargetFile
 from brainalign.errors import InputError
 from brainalign.formats.activations import open_activations, write_activations
+from brainalign.formats.targets import open_targets
 from brainalign.settings import read
 from scipy.stats import pearsonr
 from sklearn.linear_model import LinearRegression, Ridge
@@ -178,3 +179,20 @@ def test_a_similarity_has_no_score_of_a_target():
     entry = LEGACY | {"dataset": "d", "mode": "legacy", "targets": True}
     with pytest.raises(InputError, match="targets: cka scores all targets of a subject at once"):
         read(entry | {"regression": {"type": "cka"}}, BrainBenchmark)
+
+
+def test_a_file_that_is_absent_or_damaged_is_named(world, tmp_path):
+    scores, path = tmp_path / "nested.nc", tmp_path / "cut.nc"
+    with pytest.raises(InputError, match=r"cut\.nc: no such file"):
+        open_targets(path)
+    scores_of(world, CONTROLLED | {"layers": "nested"}, "nested", tmp_path)
+    with open_targets(scores) as read:
+        assert read["r"].dims == ("target",)
+        read.load().drop_vars("r").to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
+    data = scores.read_bytes()
+    for cut in (data[: len(data) // 2], b"", b"no netCDF"):
+        path.write_bytes(cut)
+        with pytest.raises(InputError, match=r"cut\.nc: not a readable netCDF file"):
+            open_targets(path)
+    with pytest.raises(InputError, match=r"other\.nc: variable r is missing"):
+        open_targets(tmp_path / "other.nc")

@@ -23,6 +23,7 @@ from brainalign.formats.locations import (
     voxels_of,
 )
 from brainalign.formats.tables import write_json
+from brainalign.formats.targets import require_same_targets
 from brainalign.natural_order import natural
 
 
@@ -116,8 +117,7 @@ def maps(
     names = ("r", "q", "preferred_layer")
     quantities = {name: scores[name].values for name in names if name in scores}
     if vanilla is not None:
-        if scores["target_id"].values.tolist() != vanilla["target_id"].values.tolist():
-            raise InputError("maps: the tuned and the vanilla model have scores of other targets")
+        require_same_targets(scores, vanilla)
         quantities["tuned_minus_vanilla"] = scores["r"].values - vanilla["r"].values
     if contrast is not None:
         q = contrast.set_index("target_id")["q"].reindex(scores["target_id"].values.astype(str))

@@ -15,6 +15,7 @@ import xarray as xr
 from brainalign.analysis.values_and_units import EVERY
 from brainalign.encoding.chance import p_values, t_over_subjects
 from brainalign.errors import InputError
+from brainalign.formats.targets import require_same_targets
 from brainalign.multiplicity import benjamini_hochberg
 from brainalign.natural_order import natural
 from brainalign.notes import not_computable
@@ -51,8 +52,7 @@ def compare_targets(
     ------
     InputError : the models have scores of other targets, or other numbers of draws.
     """
-    if tuned["target_id"].values.tolist() != vanilla["target_id"].values.tolist():
-        raise InputError("the tuned and the vanilla model have scores of other targets")
+    require_same_targets(tuned, vanilla)
     if tuned.sizes["draw"] != vanilla.sizes["draw"]:
         raise InputError("the tuned and the vanilla model have other numbers of draws of chance")
     subjects, where = tuned["subject"].values.astype(str), locations(tuned)
