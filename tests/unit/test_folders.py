@@ -18,8 +18,11 @@ def stated_order(page: str) -> list[str]:
 
 
 def imported(code: str) -> Iterator[str]:
-    """The dotted names that a module imports."""
+    """The dotted names that a module imports, those in `import_module(f"name.{…}")` among them."""
     for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func):
+            name = node.args[0].values[0] if isinstance(node.args[0], ast.JoinedStr) else None
+            yield from [name.value.rstrip(".")] if isinstance(name, ast.Constant) else []
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -52,9 +55,26 @@ def test_folders_import_only_from_those_before_them() -> None:
     assert upward(LIBRARY, order) == []
 
 
+class Runtime(ast.NodeTransformer):
+    """Takes out imports that only type checkers see."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        return None if ast.unparse(node.test) == "TYPE_CHECKING" else node
+
+
+def test_only_study_imports_snakemake() -> None:
+    importing = set()
+    for path in LIBRARY.parent.rglob("*.py"):
+        code = ast.unparse(Runtime().visit(ast.parse(path.read_text(encoding="utf-8"))))
+        if any(name.split(".")[0] == "snakemake" for name in imported(code)):
+            importing.add(path.parent)
+    assert importing == {LIBRARY / "study"}
+
+
 @pytest.mark.parametrize(
     "code",
     [
+        'import_module(f"brainalign.high.{name}")',
         "import brainalign.high.top",
         "from brainalign.high.top import x",
         "from brainalign import high",

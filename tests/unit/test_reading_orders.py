@@ -3,8 +3,11 @@
 import ast
 import re
 from fnmatch import fnmatch
+from typing import get_args
 
 import pytest
+from brainalign.datasets.settings import RealDataset
+from brainalign.settings import tag_of
 from conftest import REPOSITORY
 
 LIBRARY = REPOSITORY / "scripts" / "brainalign"
@@ -21,13 +24,17 @@ def test_a_reading_order_names_modules_that_are_there(folder):
     assert not [n for n in absent if not (LIBRARY / n).exists() and n not in ("tuning", "stages")]
 
 
-@pytest.mark.parametrize("name", ["study", "analysis", "encoding", "reading", "training"])
-def test_a_reading_order_names_every_module(name):
-    order = ast.get_docstring(
-        ast.parse((LIBRARY / name / "__init__.py").read_text(encoding="utf-8"))
-    )
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_a_reading_order_names_every_module(folder):
+    """Readers of datasets are named like their sources, and single figures like their files."""
+    order = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
     named = re.findall(r"`([\w*]+)`", order)
-    modules = {path.stem for path in (LIBRARY / name).glob("*.py")} - {"__init__"}
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    if folder.name == "datasets":
+        modules -= {(c.reader or tag_of(c)).replace("-", "_") for c in get_args(RealDataset)}
+    if folder.name == "figures":
+        scripts = (REPOSITORY / "scripts").glob("plot_*.py")
+        modules -= {path.stem.removeprefix("plot_") for path in scripts}
     assert {m for m in modules if not any(fnmatch(m, n) for n in named)} == set()
 
 

@@ -5,7 +5,7 @@
    class can know.
 3. `models`, `model_sizes`: the study's models, checkpoints among them, their roles and sizes;
    `trajectories`: the points of trainings, made here or by others; `text_controls`: benchmarks of
-   altered texts; `figure_pages`: which families a page shows.
+   altered texts; `volumes`: volumes that hold words; `figure_pages`: which families a page shows.
 4. `digest`: the code behind each rule, so that an edited formula runs again.
 5. `resources`, `alignment_size`, `reading_load`, `costs`: memory, time and money before a run.
 6. `forks`, `fork_server`, `precompile`, `groups`, `progress`, `logs`: how jobs run.
