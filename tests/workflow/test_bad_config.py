@@ -645,6 +645,25 @@ def test_features_without_a_network_are_no_partner(
     assert "'features' is a baseline; name a language model" in fault
 
 
+def test_two_scores_of_the_same_data_are_not_averaged(small_config: dict[str, Any]) -> None:
+    config = copy.deepcopy(small_config)
+    units = copy.deepcopy(config["alignment"]["sim-passages-controlled"])
+    units["reduce"] = {"method": "random", "dimensions": 8}
+    config["alignment"]["units"] = units
+    (fault,) = config_faults(config)
+    assert fault.startswith("alignment.units: sim-passages-controlled scores the same dataset")
+    for remedy in (
+        {"companion": True, "report_as": "sim-passages (8 units)"},
+        {"report_as": "sim-passages (8 units)"},
+    ):
+        config["alignment"]["units"] = units | remedy
+        assert config_faults(config) == []
+    config["alignment"]["units"] = units | {"models": ["sim-decoder-s"]}
+    assert len(config_faults(config)) == 1
+    config["alignment"]["sim-passages-controlled"]["models"] = ["sim-decoder-s-instruct", "oasm"]
+    assert config_faults(config) == []
+
+
 @pytest.mark.parametrize(
     ("source", "timing", "said"),
     [

@@ -6,7 +6,7 @@ from brainalign.behavior.settings import ControlledReading, ReadingBenchmark
 from brainalign.datasets.names import reported_as
 from brainalign.datasets.registry import reader
 from brainalign.datasets.surprisal_settings import Surprisal, SurprisalTable
-from brainalign.encoding.settings import BrainBenchmark, Ridge
+from brainalign.encoding.settings import BrainBenchmark, Cka, Ridge, Rsa
 from brainalign.encoding.splits import Shuffled
 from brainalign.errors import InputError
 from brainalign.models.settings import Oasm
@@ -44,6 +44,7 @@ def benchmark_faults(study: Study, models: Models) -> Iterator[str]:
         if isinstance(fit, ControlledReading) and fit.by_layer:
             yield from _layer_faults(path, name, fit, models)
     yield from _companion_faults(study.alignment)
+    yield from _average_faults(study.alignment)
     yield from _text_faults(study)
 
 
@@ -179,6 +180,22 @@ def _companion_faults(benchmarks: Mapping[str, BrainBenchmark]) -> Iterator[str]
             yield (
                 f"alignment.{name}: tables would call it {names[name]!r}, as "
                 f"{others[names[name]]} is; a companion needs another report_as"
+            )
+
+
+def _average_faults(benchmarks: Mapping[str, BrainBenchmark]) -> Iterator[str]:
+    """Two regressions of the same models on the same data, which tables would average."""
+    first: dict[tuple[str, str, str], str] = {}
+    for name, entry in benchmarks.items():
+        if entry.companion or isinstance(entry.regression, Rsa | Cka):
+            continue
+        key = entry.dataset, entry.mode, reported_as(plain(entry))
+        other = first.setdefault(key, name)
+        models, others = entry.models, benchmarks[other].models
+        if other != name and (not models or not others or {*models} & {*others}):
+            yield (
+                f"alignment.{name}: {other} scores the same dataset in the same mode, and tables "
+                "would average both; give one of them companion: true and another report_as"
             )
 
 
