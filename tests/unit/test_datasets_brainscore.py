@@ -264,7 +264,7 @@ def test_a_subject_of_pereira_without_any_value_is_refused(tmp_path):
 def test_fragments_whose_ids_name_another_position_get_a_warning(tmp_path, monkeypatch):
     """An id of this file is STORY.SENTENCE.PART: its texts must not have moved against its ids."""
     warned = []
-    monkeypatch.setattr("brainalign.datasets.blank2014.log.warning", warned.append)
+    monkeypatch.setattr("brainalign.datasets.blank2014.LOG.warning", warned.append)
     values, rows, targets = blank()
     path = write_hdf5(tmp_path / "a.nc", values, rows, targets)
     assert not [

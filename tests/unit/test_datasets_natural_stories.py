@@ -181,7 +181,7 @@ def test_the_lag_profile_peaks_where_the_times_were_moved(shift, peak):
 
 def test_a_corrected_release_that_is_shifted_gets_a_warning(folder, monkeypatch):
     warned = []
-    monkeypatch.setattr("brainalign.datasets.reading_times.log.warning", warned.append)
+    monkeypatch.setattr("brainalign.datasets.reading_times.LOG.warning", warned.append)
     rng = np.random.default_rng(2)
     lines = ["word\tzone\titem"]
     info = ["word\tzone\titem\tmeanItemRT\tsdItemRT\tnItem\tgmeanItemRT\tgsdItemRT"]

@@ -1,8 +1,10 @@
 """Variance partitioning against scikit-learn and planted shares of variance."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from brainalign.encoding.banded import SHARES, Nuisance, banded_r2, mixtures, with_copies
+from brainalign.encoding.banded import SHARES, Nuisance, mixtures, with_copies
 from brainalign.encoding.features import Features
 from brainalign.encoding.regression import Ridge
 from brainalign.encoding.responses import Responses, Targets
@@ -41,10 +43,11 @@ def responses_of(y):
     return Responses(y, Targets(np.arange(y.shape[1]).astype(str), names, names))
 
 
-def benchmark_of(y, folds=4):
+def benchmark_of(y, folds=4, **changes):
     stimuli, dataset = tables(y)
     split = {"scheme": "contiguous", "folds": folds, "gap": 5, "inner_folds": 3}
-    return read_benchmark(CONTROLLED | {"split": split}, stimuli, dataset, 0)
+    benchmark = read_benchmark(CONTROLLED | {"split": split}, stimuli, dataset, 0)
+    return replace(benchmark, **changes)
 
 
 @pytest.mark.parametrize("n_units", [8, 300])
@@ -57,13 +60,12 @@ def test_the_mixtures_are_chosen_as_himalaya_chooses_them(n_units):
     wide = specific @ np.random.default_rng(3).standard_normal((8, n_units))
     split = contiguous(200, 4, 5)[1]
     inner = Contiguous(gap=5).inner(split.train, None, 3)
-    weights = mixtures(2, 12, 0)
-    ridge = Ridge("folds-per-target", ALPHAS, intercept=False)
+    ridge = Ridge("folds-per-target", ALPHAS, inner_folds=3, intercept=False)
     y = y - y.mean(axis=0)
-    ours = banded_r2(
-        [Features(x, intercept=False) for x in (nuisance, wide)],
-        responses_of(y), split, inner, ridge, weights,
-    )  # fmt: skip
+    spaces_of = {n: Features(x, intercept=False) for n, x in (("n", nuisance), ("w", wide))}
+    benchmark = benchmark_of(y, regression=ridge, splits=(split,))
+    (ours,) = Nuisance(spaces_of, responses_of(y), benchmark).alone
+    weights = with_copies(mixtures(2, 5, 0))
     kernels = []
     for x in (nuisance, wide):
         gram = x @ x.T
@@ -85,7 +87,6 @@ def test_the_mixtures_are_chosen_as_himalaya_chooses_them(n_units):
 def test_one_band_is_ridge():
     _, nuisance, _, y = spaces()
     split = contiguous(200, 4, 5)[1]
-    inner = Contiguous(gap=5).inner(split.train, None, 3)
     x = nuisance[split.train] - nuisance[split.train].mean(axis=0)
     alpha = 3.0
     scale = (x**2).sum() / len(x)
@@ -93,10 +94,9 @@ def test_one_band_is_ridge():
     truth = y[split.test] - y[split.train].mean(axis=0)
     error = y[split.test] - model.predict(nuisance[split.test])
     expected = 1 - (error**2).sum(axis=0) / (truth**2).sum(axis=0)
-    ours = banded_r2(
-        [Features(nuisance)], responses_of(y), split, inner,
-        Ridge("folds-per-target", (alpha,), relative=True), mixtures(1, 1, 0),
-    )  # fmt: skip
+    ridge = Ridge("folds-per-target", (alpha,), inner_folds=3, relative=True)
+    benchmark = benchmark_of(y, regression=ridge, splits=(split,))
+    (ours,) = Nuisance({"n": Features(nuisance)}, responses_of(y), benchmark).alone
     np.testing.assert_allclose(ours, expected, atol=1e-8)
 
 
@@ -186,9 +186,10 @@ def test_a_space_that_is_constant_over_the_training_rows_changes_nothing():
     flag = np.repeat([0.0, 1.0], [40, 20])[:, None]
     split, responses = Split(np.arange(40), np.arange(40, 60)), responses_of(y)
     ridge = Ridge("gcv-per-target", tuple(np.geomspace(1e-4, 1e4, 9)), relative=True)
-    alone = banded_r2([Features(good)], responses, split, [], ridge, mixtures(1, 1, 0))
-    both = [Features(good), Features(flag)]
-    r2 = banded_r2(both, responses, split, [], ridge, mixtures(2, 20, 0))
+    benchmark = benchmark_of(y, regression=ridge, splits=(split,))
+    alone = Nuisance({"good": Features(good)}, responses, benchmark).alone
+    both = {"good": Features(good), "flag": Features(flag)}
+    r2 = Nuisance(both, responses, benchmark, candidates=20).alone
     np.testing.assert_allclose(r2, alone, atol=1e-6)
 
 

@@ -94,14 +94,14 @@ def collect_similarities(
     contrast or correlation may take them together. Parameters and errors as `collect_scores`.
     """
     known, rows, _ = _read(results, models, benchmarks, simulated_datasets)
-    measures = {name: measure_of(entry["regression"]) for name, entry in benchmarks.items()}
+    measures = {name: similarity_measure(entry["regression"]) for name, entry in benchmarks.items()}
     table = _scores(rows).join(known, on="file")
     table = table.rename(columns={"r": "value", "r_null": "null", "r_p": "p_permutation"})
     table = table.assign(measure=table["benchmark"].map(measures))
     return table[list(SIMILARITY_COLUMNS)].reset_index(drop=True)
 
 
-def measure_of(regression: Mapping[str, Any]) -> str:
+def similarity_measure(regression: Mapping[str, Any]) -> str:
     """A benchmark's similarity as tables name it: rsa, cka (debiased) or cka-biased."""
     biased = regression.get("estimator") == "biased"
     return str(regression["type"]) + "-biased" * biased

@@ -36,7 +36,7 @@ TARGET_LEVELS = {
     "region": ("fROI_area",),
 }
 
-log = logging.getLogger("brainalign")
+LOG = logging.getLogger("brainalign")
 
 
 def raw_files(source: Blank2014) -> list[RawFile]:
@@ -98,7 +98,7 @@ def read(records: Sequence[Record], source: Blank2014) -> Prepared:
             f"the ids of {moved} of {len(rows)} fragments name another position than story, "
             "sentence and part: texts and responses may not belong together"
         )
-        log.warning(f"{record.path}: {notes[-1]}")
+        LOG.warning(f"{record.path}: {notes[-1]}")
     return Prepared.of(
         stimuli,
         responses,

@@ -1,6 +1,5 @@
 """Natural Stories: self-paced reading times, corrected release (Futrell et al. 2021)."""
 
-import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -31,8 +30,6 @@ MOMENTS = {
     "responses": "meanItemRT", "sd": "sdItemRT", "n": "nItem",
     "log_mean": "gmeanItemRT", "log_sd": "gsdItemRT",
 }  # fmt: skip
-
-log = logging.getLogger("brainalign")
 
 
 def raw_files(source: NaturalStories) -> list[RawFile]:

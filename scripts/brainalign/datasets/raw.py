@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-log = logging.getLogger("brainalign")
+LOG = logging.getLogger("brainalign")
 GZIP = b"\x1f\x8b"  # the first bytes of a file
 OPENNEURO = "https://s3.amazonaws.com/openneuro.org"
 
@@ -311,7 +311,7 @@ def _downloaded(file: RawFile, mirror: str | Path | None, downloads: Path) -> Re
     import pooch
 
     target = downloads / file.path
-    log.info("downloading %s", file.url)
+    LOG.info("downloading %s", file.url)
     with atomic_path(target) as temporary:
         try:
             # Without a digest here: a wrong one is reported by _checked, in our words.

@@ -17,7 +17,7 @@ from brainalign.formats.datasets import responses_to
 LEAST_MEDIAN = 10.0  # ms: below it times are in another unit
 LAGS = (-2, -1, 0, 1, 2)
 
-log = logging.getLogger("brainalign")
+LOG = logging.getLogger("brainalign")
 
 
 def reading_responses(
@@ -110,5 +110,5 @@ def warn_if_misaligned(profile: Mapping[str, float], what: str) -> list[str]:
         f"{'earlier' if int(peak) > 0 else 'later'} (r {profile[peak]:.3f}, at lag 0 "
         f"{profile['0']:.3f}): the reading times are shifted"
     )
-    log.warning(message)
+    LOG.warning(message)
     return [message]

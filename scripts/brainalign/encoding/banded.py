@@ -110,36 +110,6 @@ class Search:
                 self.r2[block] = np.where(better, result, self.r2[block])
 
 
-def banded_r2(
-    spaces: Sequence[Features],
-    responses: Responses,
-    split: Split,
-    inner: Sequence[Split],
-    ridge: Ridge,
-    weights: np.ndarray,
-) -> np.ndarray:
-    """R² (`correlation.agreement`) of each target in one fold, each with its own mixture of spaces.
-
-    A weighted sum of the spaces' Gram matrices, under one penalty, is ridge with a penalty for each
-    space. The mixture and the penalty of a target are those of the least loss on training rows, as
-    in himalaya's `solve_multiple_kernel_ridge_random_search`.
-
-    Parameters
-    ----------
-    spaces : feature spaces. Each is scaled to a training Gram matrix of mean eigenvalue 1.
-    inner : folds as positions in the training rows, for selection by folds.
-    weights : [candidate, space].
-
-    Returns
-    -------
-    float64 [target], not clipped; NaN where the target is not measured or constant over test rows.
-    """
-    scaled, rows = _scaled(spaces, split)
-    search = Search.start(responses.measured.size)
-    search.extend(_mixed(scaled, weights), rows, responses, split, inner, ridge)
-    return np.where(responses.measured, search.r2, np.nan)
-
-
 def _mixed(spaces: Sequence[Design], weights: np.ndarray) -> Iterator[Design]:
     """The mixture of scaled spaces of each row of `weights`: a sum of their Gram matrices.
 
@@ -179,12 +149,14 @@ def _scaled(spaces: Sequence[Features], split: Split) -> tuple[list[Design], Spl
 class Nuisance:
     """Nuisance feature spaces of a benchmark, and what they explain without a model.
 
-    The penalties are chosen as the benchmark's ridge regression chooses them, by inner folds
-    where it has none per target. A layer is added to `candidates` mixtures of the spaces at each
-    of `SHARES`; the spaces alone are tried in these mixtures and in all that a copy of a space
-    would make of them, and what is best without the layer stays where no mixture with it has less
-    loss. So the layer is compared with spaces that were mixed as well as it is: a copy of a space
-    adds nothing.
+    A weighted sum of the spaces' Gram matrices, under one penalty, is ridge with a penalty for each
+    space. The mixture and the penalty of a target are those of the least loss on training rows, as
+    in himalaya's `solve_multiple_kernel_ridge_random_search`. The penalties are chosen as the
+    benchmark's ridge regression chooses them, by inner folds where it has none per target. A layer
+    is added to `candidates` mixtures of the spaces at each of `SHARES`; the spaces alone are tried
+    in these mixtures and in all that a copy of a space would make of them, and what is best without
+    the layer stays where no mixture with it has less loss. So the layer is compared with spaces
+    that were mixed as well as it is: a copy of a space adds nothing.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ ACROSS = 4  # benchmarks side by side, at most
 LINE_HEIGHT = 0.14  # inches per name
 ROW = 0.85, 0.68  # inches of a row at least: in a small study, in one of more than MANY rows
 MANY = 8
-FEW = 3  # up to so many networks of a row, the spread over folds is drawn as a band
+BANDS = 3  # up to so many networks of a row, the spread over folds is drawn as a band
 
 
 def layer_curves(layers: pd.DataFrame, scores: pd.DataFrame, page: Page = ONE_PAGE) -> Figure:
@@ -112,7 +112,7 @@ def _cell(axes: Axes, models: dict[str, pd.DataFrame], group: pd.DataFrame, last
     for shape, model in zip(FAMILY_MARKERS, each(group), strict=False):
         layers = models.get(model.model)
         if layers is not None and layers["r"].notna().any():
-            network(axes, layers, shape, band=len(group) <= FEW)
+            network(axes, layers, shape, band=len(group) <= BANDS)
             drawn = True
     if not drawn:
         axes.text(0.5, 0.5, "no score", transform=axes.transAxes, ha="center", va="center")

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from brainalign.errors import InputError
 from brainalign.models.memory import fits
 
-log = logging.getLogger("brainalign")
+LOG = logging.getLogger("brainalign")
 
 
 def batch_budget(device: torch.device, batch_tokens: int | None = None) -> int:
@@ -66,7 +66,7 @@ def in_batches(
                 bar.update(len(batch))
             elif len(batch) > 1:
                 budget = len(batch) // 2 * longest
-                log.info("out of memory: batches of %d tokens from here on", budget)
+                LOG.info("out of memory: batches of %d tokens from here on", budget)
             else:
                 raise InputError(
                     f"the memory does not suffice for one sequence of {longest} tokens"
