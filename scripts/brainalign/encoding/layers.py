@@ -14,8 +14,8 @@ from brainalign.encoding.responses import run_numbers
 from brainalign.encoding.settings import Reduction, Timing
 from brainalign.encoding.timing import VolumeMeans, WordsToVolumes
 from brainalign.errors import InputError
-from brainalign.formats.activations import VOLUME, WORDS_OF_VOLUME, ActivationFile
-from brainalign.formats.datasets import assign_volumes
+from brainalign.formats.activations import ActivationFile
+from brainalign.formats.datasets import VOLUME, WORDS_OF_VOLUME, assign_volumes
 
 LOG = logging.getLogger("brainalign")
 

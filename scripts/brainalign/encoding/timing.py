@@ -10,8 +10,7 @@ from scipy import sparse
 
 from brainalign.encoding.settings import Cosine, Timing
 from brainalign.errors import InputError
-from brainalign.formats.activations import WORDS_OF_VOLUME
-from brainalign.formats.datasets import assign_volumes
+from brainalign.formats.datasets import WORDS_OF_VOLUME, assign_volumes
 
 HRF_LENGTH = 32.0  # seconds
 LOBES = 3  # of the resampling filter, on either side

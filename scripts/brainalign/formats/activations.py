@@ -15,9 +15,6 @@ from safetensors import SafetensorError, safe_open
 
 from brainalign.errors import REMAKE, InputError
 
-# What a row stands for, in the metadata `rows`, where it is no stimulus.
-VOLUME, WORDS_OF_VOLUME = "volume", "words of a volume"
-
 
 @dataclass(frozen=True)
 class ActivationFile:

@@ -37,6 +37,8 @@ _MARK = b"\ncrc32 "
 _CHECKSUM_SIZE = len(_MARK) + 8
 REPEATS_TOLERANCE = 1e-4  # of the largest response
 LONGEST_TR = 60.0  # seconds
+# What a row of activations stands for, in their metadata `rows`, where it is no stimulus.
+VOLUME, WORDS_OF_VOLUME = "volume", "words of a volume"
 BLOCK = 1 << 20  # values of all rows and some targets, which lie together in the file
 LARGE = ("responses", "repeats")  # variables that stay in the file until they are used
 _PART = 1 << 22  # bytes read at a time

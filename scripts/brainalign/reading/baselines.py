@@ -11,8 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from brainalign.errors import InputError
-from brainalign.formats.activations import VOLUME
-from brainalign.formats.datasets import is_timed
+from brainalign.formats.datasets import VOLUME, is_timed
 from brainalign.models import settings
 
 
