@@ -16,7 +16,7 @@ with job(snakemake.log[0]) as log:
     stimuli = read_stimuli(snakemake.input.stimuli)
     means = volume_means(stimuli, open_responses(snakemake.input.responses, stimuli))
     order = ordered_like(words.stimulus_ids, stimuli["stimulus_id"], str(words.path))
-    log.info("%d words, means over those of %d volumes", order.size, means.volumes.size)
+    log.info("%d words, means over those of %d volumes with words", order.size, means.volumes.size)
     write_layers(
         ((name, means(words.layer(name)[order])) for name in words.layers),
         {name: words.width(name) for name in words.layers},
