@@ -136,7 +136,8 @@ CONFIG_EDITS: dict[str, tuple[str, object, set[str]]] = {
     "another brain benchmark": (
         "alignment.another",
         {
-            "dataset": "sim-passages", "mode": "legacy", "regression": {"type": "ols"},
+            "dataset": "sim-passages", "report_as": "another", "mode": "legacy",
+            "regression": {"type": "ols"},
             "split": {"scheme": "shuffled", "folds": 5, "train": 0.9, "seed": 1},
             "aggregate": "mean", "layers": "best", "ceiling": {"method": "extrapolation"},
         },
