@@ -93,7 +93,9 @@ def as_text(table: pd.DataFrame) -> str:
         lines += ["", str(data), "=" * len(str(data))]
         for row in part.to_dict("records"):
             lines.append(row["question"])
-            lines += [f"  {mode:<11}{row[f'{mode}_verdict']}: {row[mode]}" for mode in MODES]
+            lines += [
+                f"  {mode:<11}{row[f'{mode}_verdict']}: {why_not(row[mode])}" for mode in MODES
+            ]
     return "\n".join(lines[1:])
 
 
