@@ -223,7 +223,7 @@ def test_a_word_in_the_last_volume_is_inside_the_scan(folder):
 def test_the_documented_timed_benchmark_is_a_good_config_and_scores_timed_data(folder, repository):
     page = (repository / "docs/adding-a-dataset.md").read_text(encoding="utf-8")
     study, _, timed_study = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
-    study["alignment"] |= timed_study["alignment"]
+    study["alignment"] = timed_study["alignment"]
     assert config_faults(study) == []
     timed(folder).to_netcdf("responses.nc", engine="h5netcdf")
     prepared = read()

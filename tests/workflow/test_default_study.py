@@ -102,7 +102,7 @@ def test_a_planted_effect_of_tuning_is_detected_and_an_absent_one_is_not(
     # 95 % intervals of some dozen quantities: three outside come by chance once in fifty studies.
     assert (truth["covered"] == "no").sum() <= 2
     headline = table(default_study, "headline").set_index("question")["controlled"]
-    assert "planted +0.0000" in headline[PLANTED]
+    assert "planted 0.0000" in headline[PLANTED]
 
 
 def test_trained_models_beat_their_untrained_twin(default_study: Study) -> None:

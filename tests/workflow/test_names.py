@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from brainalign.formats.tables import read_json, read_table, write_json, write_table
+from brainalign.natural_order import natural
 from invented_results import ANALYSIS_RULES, WORLD_RULES, write_results
 
 from workflow.conftest import Study
@@ -74,13 +75,18 @@ def plain(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def drawn(named: list[str], data: list[str], seed: int) -> dict[str, str]:
-    """Other names for all, in the same alphabetical order: whatever sorts by name sorts alike."""
+    """Other names for all, in the same order: whatever sorts by name sorts alike.
+
+    The names of the config are sorted as text, those in data with their numbers by size.
+    """
     rng = random.Random(seed)
-    pools = (named, IN_CONFIG), (data, (*IN_CONFIG, *IN_DATA))
+    pools = (named, IN_CONFIG, str), (data, (*IN_CONFIG, *IN_DATA), natural)
     return {
         name: odd
-        for names, pool in pools
-        for name, odd in zip(sorted(names), sorted(rng.sample(pool, len(names))), strict=True)
+        for names, pool, key in pools
+        for name, odd in zip(
+            sorted(names, key=key), sorted(rng.sample(pool, len(names)), key=key), strict=True
+        )
     }
 
 
