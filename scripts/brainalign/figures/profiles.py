@@ -13,12 +13,14 @@ from brainalign.figures.style import (
     FEATURES,
     MUTED,
     PAGE,
+    columns_beside,
     family_markers,
     heading,
     instead,
     legend,
     marker,
     nothing,
+    numbers_beside,
     panel,
     panels,
     rows_down,
@@ -83,7 +85,6 @@ def _count(table: pd.DataFrame, dataset: str, networks: pd.Series) -> int:
 
 def _dataset(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, markers: dict[str, str]) -> None:
     result = rows.set_index("model")
-    across = axes.get_yaxis_transform()
     for index, model in enumerate(each(order)):
         row = result.loc[model.model] if model.model in result.index else None
         if row is None or pd.isna(row["legacy_depth"]) or pd.isna(row["controlled_depth"]):
@@ -97,16 +98,9 @@ def _dataset(axes: Axes, rows: pd.DataFrame, order: pd.DataFrame, markers: dict[
                   markersize=5.5)  # fmt: skip
         axes.plot(controlled, index, shape, color=colour, zorder=5, clip_on=False, markersize=3)
         lost = row["controlled_r"] - row["controlled_r_at_legacy"]
-        for offset, value in zip(NUMBERS.values(), (row["correlation"], lost), strict=True):
-            axes.annotate(
-                r_text(value), (1, index), (offset, 0), xycoords=across,
-                textcoords="offset points", ha="center", va="center", annotation_clip=False,
-            )  # fmt: skip
-    for name, offset in NUMBERS.items():
-        axes.annotate(
-            name, (1, 0), (offset, -5), xycoords="axes fraction", textcoords="offset points",
-            ha="center", va="top", color=MUTED,
-        )  # fmt: skip
+        numbers = map(r_text, (row["correlation"], lost))
+        numbers_beside(axes, index, numbers, NUMBERS.values())
+    columns_beside(axes, NUMBERS, NUMBERS.values())
     rows_down(axes, len(order))
     axes.set_xlim(-0.04, 1.04)
     axes.set_xticks([0, 0.5, 1])

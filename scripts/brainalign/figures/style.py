@@ -364,6 +364,24 @@ def rows_down(axes: Axes, n: int, ticks: int | None = None, striped: bool = True
         axes.xaxis.set_major_locator(MaxNLocator(nbins=ticks))
 
 
+def numbers_beside(axes: Axes, row: int, texts: Iterable[str], offsets: Iterable[float]) -> None:
+    """Write numbers at the right of a row, `offsets` points from the panel's edge."""
+    for text, offset in zip(texts, offsets, strict=True):
+        axes.annotate(
+            text, (1, row), (offset, 0), xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points", ha="center", va="center", annotation_clip=False,
+        )  # fmt: skip
+
+
+def columns_beside(axes: Axes, names: Iterable[str], offsets: Iterable[float]) -> None:
+    """Name the columns of `numbers_beside` below a panel."""
+    for name, offset in zip(names, offsets, strict=True):
+        axes.annotate(
+            name, (1, 0), (offset, -5), xycoords="axes fraction", textcoords="offset points",
+            ha="center", va="top", color=MUTED,
+        )  # fmt: skip
+
+
 def instead(axes: Axes, row: int, why: str) -> None:
     """Say in a row of a panel why it has no value."""
     axes.text(

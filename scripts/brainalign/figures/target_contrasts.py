@@ -16,12 +16,13 @@ from brainalign.figures.spans import widen
 from brainalign.figures.style import (
     COLOUR,
     INK,
-    MUTED,
     PAGE,
+    columns_beside,
     drawn,
     heading,
     instead,
     nothing,
+    numbers_beside,
     panel,
     rows_down,
     sheet,
@@ -36,7 +37,8 @@ ROW = 0.155  # inches per region
 ROWS, ACROSS = 40, 2  # regions of a panel, and panels side by side
 MOST = ROWS * ACROSS
 ALL_REGIONS = "all regions"
-NUMBERS = {"n_higher": ("higher", 20), "n_lower": ("lower", 52), "n_targets": ("of", 80)}  # points
+COUNTED = ("n_higher", "n_lower", "n_targets")
+NUMBERS = {"higher": 20, "lower": 52, "of": 80}  # points right of a panel
 SUBJECT = Line2D(
     [], [], color=COLOUR["tuned"], marker="o", linestyle="none", markersize=3, alpha=0.5,
     label="a subject",
@@ -130,17 +132,9 @@ def _regions(
             mean["difference"], index, "D", color=INK, mfc=INK if sure[region] else "white",
             markersize=4, label=labels[sure[region]], zorder=4,
         )  # fmt: skip
-        for column, (_, offset) in NUMBERS.items():
-            axes.annotate(
-                f"{mean[column]:.0f}", (1, index), (offset, 0),
-                xycoords=axes.get_yaxis_transform(), textcoords="offset points", ha="center",
-                va="center", annotation_clip=False,
-            )  # fmt: skip
-    for name, offset in NUMBERS.values():
-        axes.annotate(
-            name, (1, 0), (offset, -5), xycoords="axes fraction", textcoords="offset points",
-            ha="center", va="top", color=MUTED,
-        )  # fmt: skip
+        counts = (f"{mean[column]:.0f}" for column in COUNTED)
+        numbers_beside(axes, index, counts, NUMBERS.values())
+    columns_beside(axes, NUMBERS, NUMBERS.values())
     names = [ALL_REGIONS if region == EVERY else region for region in regions]
     axes.set_yticks(range(len(regions)), names)
     rows_down(axes, len(regions), ticks=4)
