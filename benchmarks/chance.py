@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from brainalign.encoding.features import Features  # noqa: E402
 from brainalign.encoding.responses import Responses, Targets  # noqa: E402
 from brainalign.encoding.scoring import score_layer  # noqa: E402
 from brainalign.encoding.settings import Scoring  # noqa: E402
+from brainalign.figures.target_contrasts import differing  # noqa: E402
 from brainalign.settings import read  # noqa: E402
 from chance_nulls import Pair, Scan, draw_contrast, draw_null  # noqa: E402
 from measuring import Measured, matrix_rate  # noqa: E402
@@ -52,7 +54,7 @@ def p_of_one(scan: Scan, chance: dict[str, Any], seed: int) -> float:
 
 
 def group_p(scan: Scan, chance: dict[str, Any], seed: int) -> float:
-    return draw_null(scan, chance, seed).group_p("x")
+    return draw_null(scan, chance, seed).group_p("x0")
 
 
 def discoveries(scan: Scan, chance: dict[str, Any], seed: int) -> tuple[float, float]:
@@ -92,6 +94,13 @@ def p_of_pair(scan: Scan, pair: Pair, chance: dict[str, Any], seed: int) -> tupl
     return targets["p"][0], summary["group_p"].iloc[-1]
 
 
+def any_region(scan: Scan, pair: Pair, chance: dict[str, Any], seed: int) -> bool:
+    """Whether the figure of differences by region says of any region that it differs."""
+    _, summary = draw_contrast(scan, pair, chance, seed)
+    sure = differing(summary, 0.05)
+    return any(sure[f"x{k}"] for k in range(scan.regions))
+
+
 def discovered(scan: Scan, pair: Pair, chance: dict[str, Any], seed: int) -> tuple[float, float]:
     """Whether any target that differs by chance is significant, and the share of all others."""
     significant = draw_contrast(scan, pair, chance, seed)[0]["q"].to_numpy() <= 0.05
@@ -113,6 +122,9 @@ def pair_rates(pool: ProcessPoolExecutor, sets: int) -> list[dict[str, Any]]:
             for what, p in zip(("target", "group"), np.array(drawn).T, strict=True):
                 result[f"{name}_{what}_ks_p"] = kstest(p, "uniform").pvalue
                 result[f"{name}_{what}_below_05"] = (p <= 0.05).mean()
+            regions = replace(scan, targets=6, regions=6, related=6 * scan.related)
+            sure = list(pool.map(partial(any_region, regions, pair, chance), range(sets)))
+            result[f"{name}_any_region"] = np.mean(sure)
         half = Scan(targets=100, related=50, signal=2.0)
         better = Pair(related=True, noise=2.0, gain=4.0)
         shares = list(pool.map(partial(discovered, half, better, chance), range(sets // 4)))

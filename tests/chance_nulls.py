@@ -29,7 +29,7 @@ class Scan:
 
     `related`: targets (the first ones) that follow the features, at a signal of `signal` times the
     standard deviation of the noise. `shared`: the share of the noise's variance that all subjects
-    have in common, target by target.
+    have in common, target by target. `regions`: of the targets, in turn.
     """
 
     runs: int = 6
@@ -41,6 +41,7 @@ class Scan:
     related: int = 0
     signal: float = 0.0
     shared: float = 0.0
+    regions: int = 1
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def _simulated(scan: Scan, random: np.random.Generator) -> tuple[np.ndarray, Res
         for _ in range(scan.subjects)
     ]
     subjects = np.repeat([f"s{k:02d}" for k in range(scan.subjects)], scan.targets)
-    ids, regions = np.array([f"{k}" for k in range(subjects.size)]), np.full(subjects.size, "x")
+    ids = np.array([f"{k}" for k in range(subjects.size)])
+    regions = np.tile([f"x{k % scan.regions}" for k in range(scan.targets)], scan.subjects)
     return features, Responses(np.hstack(parts), Targets(ids, subjects, regions))
 
 

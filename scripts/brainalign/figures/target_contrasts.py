@@ -62,11 +62,8 @@ def target_contrasts(rows: pd.DataFrame, about: Mapping[str, Any], level: float)
     level : of q.
     """
     means = rows[rows["subject"] == EVERY].drop_duplicates("region").set_index("region")
-    means = means.assign(p=means["group_p"].fillna(means["p"]))
     names = [str(name) for name in means.index if name != EVERY]
-    tested = means.loc[names, "p"].to_numpy(float)
-    sure = dict(zip(names, benjamini_hochberg(tested) <= level, strict=True))
-    sure[EVERY] = bool(means["p"].get(EVERY, np.nan) <= level)
+    sure = differing(rows, level)
     shown = means.loc[names, "difference"].abs().nlargest(MOST).index
     order = [EVERY, *sorted(shown, key=natural)]
     parts = [order[i : i + ROWS + 1] for i in range(0, len(order), ROWS + 1)]
@@ -97,6 +94,15 @@ def target_contrasts(rows: pd.DataFrame, about: Mapping[str, Any], level: float)
         loc="outside lower left", ncols=3, borderaxespad=0.2,
     )  # fmt: skip
     return figure
+
+
+def differing(rows: pd.DataFrame, level: float) -> dict[str, bool]:
+    """Whether the mean over subjects of each region differs from 0, as `target_contrasts` says."""
+    means = rows[rows["subject"] == EVERY].drop_duplicates("region").set_index("region")
+    p = means["group_p"].fillna(means["p"])
+    names = [str(name) for name in means.index if name != EVERY]
+    sure = dict(zip(names, benjamini_hochberg(p[names].to_numpy(float)) <= level, strict=True))
+    return sure | {EVERY: bool(p.get(EVERY, np.nan) <= level)}
 
 
 def _mean(level: float, filled: bool) -> Line2D:
